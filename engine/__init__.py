@@ -1,0 +1,1 @@
+"""The fleet engine: coordinator, pools, agents, tasks and journal, without a screen."""

@@ -1,0 +1,1 @@
+"""Where the fleet's data lives: the SQLite database, the journal in it, and what is read back."""

@@ -1,0 +1,65 @@
+"""The journal as a protocol: what the coordinator needs of any place that keeps events durable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.model.events import Record
+from engine.model.ids import TaskId
+from engine.model.tasks import Task
+from engine.state import FleetState, Touched
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """A large payload as it is stored."""
+
+    id: str
+    media: str
+    data: bytes
+    task: str
+
+
+@dataclass(slots=True)
+class JournalBatch:
+    """What one group commit writes, all or nothing: records, and the tables as they are after them."""
+
+    records: list[Record]
+    state: FleetState
+    """Read only while append() has not yet given control away; the ids in `touched` say which rows."""
+    touched: Touched
+    artifacts: list[StoredArtifact] = field(default_factory=list)
+
+
+class Journal(Protocol):
+    """Keeps records and their projections. One writer; reads may come from the loop."""
+
+    async def append(self, batch: JournalBatch) -> None:
+        """Write a batch; it is durable on return. Raises JournalError and then nothing of it is written."""
+        ...
+
+    async def probe(self) -> None:
+        """Write and remove a little something. Raises JournalError while writing does not work."""
+        ...
+
+    async def load(self, finished_max: int) -> FleetState:
+        """Return the state as of the last batch. Raises JournalError for a database that is not whole."""
+        ...
+
+    async def records(self, *, after: int = 0, limit: int = 1_000, before: int = 0) -> Sequence[Record]:
+        """Return records with after < seq (< before, when given), oldest first, the newest `limit` of them."""
+        ...
+
+    async def find_task(self, task_id: TaskId) -> Task | None:
+        """Return a task that the state has forgotten, or None."""
+        ...
+
+    async def artifact(self, artifact_id: str) -> StoredArtifact | None:
+        """Return a stored payload, or None."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the writer thread and close the database."""
+        ...

@@ -1,0 +1,312 @@
+"""Every verb an operator has: one frozen dataclass each, with name, help, role, danger and, where there is one, an inverse.
+
+Keys, the `:` line, the palette, forms, `fleet-tui` subcommands, REST and WebSocket are generated from `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, ClassVar
+
+
+class Role(IntEnum):
+    """What an operator may do; a higher role may do all that a lower one may."""
+
+    VIEWER = 0
+    OPERATOR = 1
+    ADMIN = 2
+
+
+class Danger(StrEnum):
+    """What a careless use costs: nothing, something that undo gives back, or work that is lost."""
+
+    NONE = "none"
+    REVERSIBLE = "reversible"
+    DESTRUCTIVE = "destructive"
+
+
+def arg(  # noqa: ANN401  # a dataclass field is typed by the class that declares it
+    help: str,  # noqa: A002  # the word on the screen
+    *,
+    default: Any = dataclasses.MISSING,
+    **limits: object,
+) -> Any:
+    """Declare an argument of a verb; limits are ge, le, choices, completes (a kind of row), unit, option (not positional)."""
+    metadata = {"help": help, **limits}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb with its arguments."""
+
+    name: ClassVar[str]
+    verb: ClassVar[str]
+    help: ClassVar[str]
+    role: ClassVar[Role] = Role.OPERATOR
+    danger: ClassVar[Danger] = Danger.REVERSIBLE
+    inverse: ClassVar[str] = ""
+    """Name of the verb that takes it back; the plan holds its arguments. Empty = cannot be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePool(Command):
+    """Set how many agents a pool should have; takes 12, +3, -2, 150%, =min or =max."""
+
+    name = "pool.scale"
+    verb = "scale"
+    help = "Set how many agents a pool should have"
+    inverse = "pool.scale"
+
+    pool: str = arg("pool to scale", completes="pools")
+    size: str = arg("12, +3, -2, 150%, =min or =max")
+
+
+@dataclass(frozen=True, slots=True)
+class PausePool(Command):
+    """Place no more tasks on a pool; what runs goes on."""
+
+    name = "pool.pause"
+    verb = "pause"
+    help = "Place no more tasks on a pool; what runs goes on"
+    inverse = "pool.resume"
+
+    pool: str = arg("pool to pause", completes="pools")
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePool(Command):
+    """Place tasks on a paused pool again."""
+
+    name = "pool.resume"
+    verb = "resume"
+    help = "Place tasks on a paused pool again"
+    inverse = "pool.pause"
+
+    pool: str = arg("pool to resume", completes="pools")
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterAgent(Command):
+    """Add agents to a pool, above its size if need be but never above its maximum."""
+
+    name = "agent.register"
+    verb = "register"
+    help = "Add agents to a pool"
+    inverse = "agent.unregister"
+
+    type: str = arg("agent type or pool", completes="pools")
+    pool: str = arg("pool; empty = the type's own", default="", completes="pools", option=True)
+    count: int = arg("how many", default=1, ge=1, le=10_000, option=True)
+    capabilities: tuple[str, ...] = arg("more capabilities than its type has", default=(), option=True)
+    memory: int = arg("memory of one agent; 0 = the pool's", default=0, ge=0, unit="MB", option=True)
+    cpu: float = arg("cores of one agent; 0 = the pool's", default=0.0, ge=0, unit="cores", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UnregisterAgent(Command):
+    """Take an agent out of its pool for good; a busy one finishes its task first."""
+
+    name = "agent.unregister"
+    verb = "unregister"
+    help = "Take an agent out of its pool; a busy one finishes first"
+
+    agent: str = arg("agent id or name", completes="agents")
+
+
+@dataclass(frozen=True, slots=True)
+class DrainAgent(Command):
+    """Give an agent no more work; it finishes what it has and stays until undrained."""
+
+    name = "agent.drain"
+    verb = "drain"
+    help = "Give an agent no more work; it finishes what it has"
+    inverse = "agent.undrain"
+
+    agent: str = arg("agent id or name", completes="agents")
+
+
+@dataclass(frozen=True, slots=True)
+class UndrainAgent(Command):
+    """Give a drained agent work again."""
+
+    name = "agent.undrain"
+    verb = "undrain"
+    help = "Give a drained agent work again"
+    inverse = "agent.drain"
+
+    agent: str = arg("agent id or name", completes="agents")
+
+
+@dataclass(frozen=True, slots=True)
+class RestartAgent(Command):
+    """Start an agent anew; a busy one finishes its task first."""
+
+    name = "agent.restart"
+    verb = "restart"
+    help = "Start an agent anew; a busy one finishes first"
+
+    agent: str = arg("agent id or name", completes="agents")
+
+
+@dataclass(frozen=True, slots=True)
+class AllocateAgent(Command):
+    """Reserve a free agent for work that the caller runs itself."""
+
+    name = "agent.allocate"
+    verb = "allocate"
+    help = "Reserve a free agent for work that the caller runs itself"
+    inverse = "agent.release"
+
+    task_id: str = arg("the caller's name for the work")
+    pool_type: str = arg("pool or agent type", completes="pools")
+    capabilities: tuple[str, ...] = arg("capabilities it must have", default=(), option=True)
+    expires_s: float = arg("release by itself after", default=3600.0, ge=0.001, unit="s", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAgent(Command):
+    """Give a reserved agent back, with how its work went."""
+
+    name = "agent.release"
+    verb = "release"
+    help = "Give a reserved agent back"
+
+    allocation: str = arg("allocation id")
+    ok: bool = arg("whether the work succeeded", default=True, option=True)
+    seconds: float = arg("how long the work took; 0 = since the reservation", default=0.0, ge=0, unit="s", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitTask(Command):
+    """Hand a task to a pool; it is accepted when it is in the journal."""
+
+    name = "task.submit"
+    verb = "submit"
+    help = "Hand a task to a pool"
+    inverse = "task.cancel"
+
+    type: str = arg("what to do: code.outline, noop, command, or the handler's own word")
+    pool: str = arg("pool that does it", default="", completes="pools")
+    prompt: str = arg("text for the agent; becomes payload.prompt", default="", option=True)
+    payload: dict[str, Any] = arg("JSON object for the agent", default={}, option=True)
+    title: str = arg("what people call it", default="", option=True)
+    priority: int = arg("1..10, higher first", default=5, ge=1, le=10, option=True)
+    capabilities: tuple[str, ...] = arg("capabilities the agent must have", default=(), option=True)
+    fairness_key: str = arg("tasks of equal priority take turns by this key", default="", option=True)
+    idempotency_key: str = arg("the same key gives the same task", default="", option=True)
+    depends_on: tuple[str, ...] = arg("task ids that must succeed first", default=(), completes="tasks", option=True)
+    take_inputs: bool = arg("deliver the results of depends_on under `inputs`", default=False, option=True)
+    run_after_failure: bool = arg("run even if a dependency did not succeed", default=False, option=True)
+    deadline_s: float = arg("must have ended within; 0 = none", default=0.0, ge=0, unit="s", option=True)
+    timeout_s: float = arg("longest run of one attempt; 0 = the pool's", default=0.0, ge=0, unit="s", option=True)
+    queue_timeout_s: float = arg("longest wait for an agent; 0 = none", default=0.0, ge=0, unit="s", option=True)
+    max_attempts: int = arg("attempts before it is a dead letter", default=3, ge=1, le=100, option=True)
+    backoff_s: float = arg("wait before the second attempt; doubles", default=1.0, ge=0, le=3600, unit="s", option=True)
+    workspace: str = arg("directory the task may write to", default="", option=True)
+    apply: bool = arg("write edits to files inside the workspace", default=False, option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask(Command):
+    """Stop a task; a running one is stopped in its process."""
+
+    name = "task.cancel"
+    verb = "cancel"
+    help = "Stop a task; a running one is stopped in its process"
+    danger = Danger.DESTRUCTIVE
+    inverse = "task.retry"
+
+    task: str = arg("task id", completes="tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryTask(Command):
+    """Run a failed, cancelled or dead task again, with a full set of attempts."""
+
+    name = "task.retry"
+    verb = "retry"
+    help = "Run a failed, cancelled or dead task again"
+    inverse = "task.cancel"
+
+    task: str = arg("task id", completes="tasks")
+
+
+@dataclass(frozen=True, slots=True)
+class PrioritiseTask(Command):
+    """Change the priority of a waiting task."""
+
+    name = "task.prioritise"
+    verb = "prioritise"
+    help = "Change the priority of a waiting task"
+    inverse = "task.prioritise"
+
+    task: str = arg("task id", completes="tasks")
+    priority: int = arg("1..10, higher first", ge=1, le=10)
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan(Command):
+    """Take an applied plan back, as long as its undo window is open."""
+
+    name = "plan.undo"
+    verb = "undo"
+    help = "Take an applied plan back; empty = my last one"
+    inverse = "plan.redo"
+
+    plan: str = arg("plan id; empty = my last one", default="", completes="plans")
+
+
+@dataclass(frozen=True, slots=True)
+class RedoPlan(Command):
+    """Apply a plan again that was undone."""
+
+    name = "plan.redo"
+    verb = "redo"
+    help = "Apply an undone plan again; empty = my last one"
+    inverse = "plan.undo"
+
+    plan: str = arg("plan id; empty = my last one", default="", completes="plans")
+
+
+@dataclass(frozen=True, slots=True)
+class StopEngine(Command):
+    """Stop the engine; running tasks are handed back and run again at the next start."""
+
+    name = "engine.stop"
+    verb = "stop"
+    help = "Stop the engine; running tasks run again at the next start"
+    role = Role.ADMIN
+    danger = Danger.DESTRUCTIVE
+
+
+COMMANDS: dict[str, type[Command]] = {
+    kind.name: kind
+    for kind in (
+        ScalePool,
+        PausePool,
+        ResumePool,
+        RegisterAgent,
+        UnregisterAgent,
+        DrainAgent,
+        UndrainAgent,
+        RestartAgent,
+        AllocateAgent,
+        ReleaseAgent,
+        SubmitTask,
+        CancelTask,
+        RetryTask,
+        PrioritiseTask,
+        UndoPlan,
+        RedoPlan,
+        StopEngine,
+    )
+}
+"""The table of verbs, by name."""
+
+VERBS: dict[str, type[Command]] = {kind.verb: kind for kind in COMMANDS.values()}
+"""The same by the word that people type."""

@@ -1,0 +1,56 @@
+"""What the engine must do outside itself once an event is in the journal; each follows from an event alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.model.ids import AgentId, TaskId
+from engine.model.tasks import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class StartAgents:
+    """Bring agents to life; answered by AgentsUp, HostUp or AgentsFailed."""
+
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopAgents:
+    """Forget agents; what they ran was already ended or handed back."""
+
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand leased tasks to their agents; answered by TasksBegan and TasksEnded."""
+
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopRuns:
+    """Stop attempts in their processes: (task, token); answered by TasksEnded of kind `stopped`."""
+
+    runs: tuple[tuple[TaskId, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A leased task as its agent gets it: the lease, joined with what the task says."""
+
+    task: TaskId
+    token: int
+    agent: AgentId
+    type: str
+    payload: dict[str, object]
+    title: str = ""
+    timeout_s: float = 0.0
+    workspace: str = ""
+    apply: bool = False
+    inputs: dict[str, object] = field(default_factory=dict)
+    """Results of its dependencies by task id, when the task asked for them."""
+
+
+Effect = StartAgents | StopAgents | Deliver | StopRuns

@@ -1,0 +1,101 @@
+"""The FleetError tree: what the fleet refuses or fails to do, each with an exit code and a remedy in its text.
+
+FleetError
+  UsageError          the request itself is wrong (exit code 2)
+    ConfigError       a configuration file or variable is wrong
+  CommandRefused      understood, but not allowed now (exit code 4)
+    NotFound          the thing named is not there
+    ReadOnly          the engine cannot write its journal; nothing was changed
+  EngineUnavailable   no engine answers (exit code 3)
+  EngineStartError    the engine cannot start here
+  JournalError        the journal could not be read or written
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NO_ENGINE = 3
+EXIT_REFUSED = 4
+
+
+class FleetError(Exception):
+    """Anything the fleet itself refuses or fails to do; the message says what to do next."""
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = EXIT_FAILED
+
+
+class UsageError(FleetError):
+    """The request is malformed."""
+
+    code = "usage"
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(UsageError):
+    """A configuration file or environment variable is wrong."""
+
+    code = "config"
+
+
+class CommandRefused(FleetError):
+    """The command was understood but may not run now; nothing was changed."""
+
+    code = "refused"
+    exit_code = EXIT_REFUSED
+
+
+class NotFound(CommandRefused):
+    """No such pool, agent, task, plan or artifact."""
+
+    code = "not_found"
+
+
+class ReadOnly(CommandRefused):
+    """The engine cannot write its journal and takes no commands; nothing was changed."""
+
+    code = "read_only"
+
+
+class EngineUnavailable(FleetError):
+    """No engine answers at the address."""
+
+    code = "no_engine"
+    exit_code = EXIT_NO_ENGINE
+
+
+class EngineStartError(FleetError):
+    """The engine cannot start here: the state directory, socket or database is unusable."""
+
+    code = "start"
+
+
+class JournalError(FleetError):
+    """The journal could not be read or written."""
+
+    code = "journal"
+
+
+def error_from_code(code: str, message: str) -> FleetError:
+    """Rebuild the error that an engine sent as code and text; an unknown code gives FleetError."""
+    return _BY_CODE.get(code, FleetError)(message)
+
+
+_BY_CODE: dict[str, type[FleetError]] = {
+    kind.code: kind
+    for kind in (
+        FleetError,
+        UsageError,
+        ConfigError,
+        CommandRefused,
+        NotFound,
+        ReadOnly,
+        EngineUnavailable,
+        EngineStartError,
+        JournalError,
+    )
+}

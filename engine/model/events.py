@@ -1,0 +1,333 @@
+"""Every fact the fleet records: one frozen dataclass each. A fact about many things of a kind is one event.
+
+A `Record` wraps an event with its sequence number, instant and cause; the journal holds records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from engine.model.agents import AgentSpec, Allocation, Health
+from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.plans import AppliedPlan, AuditEntry
+from engine.model.pools import PoolSpec
+from engine.model.tasks import Lease, Outcome, TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class HostInfo:
+    """A process (or machine) that carries agents. `started` is its start time by the kernel, for the ledger."""
+
+    id: HostId
+    kind: str
+    pid: int
+    started: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTookOver:
+    """An engine started on this state."""
+
+    type: ClassVar[str] = "engine.started"
+    engine: str
+    version: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfigured:
+    """A pool was created or its specification changed; size only counts when it is new."""
+
+    type: ClassVar[str] = "pool.configured"
+    spec: PoolSpec
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolScaled:
+    """A pool's desired size changed."""
+
+    type: ClassVar[str] = "pool.scaled"
+    pool: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPaused:
+    """A pool takes no tasks, or takes them again."""
+
+    type: ClassVar[str] = "pool.paused"
+    pool: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsRegistered:
+    """Agents joined."""
+
+    type: ClassVar[str] = "agent.registered"
+    agents: tuple[AgentSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsReady:
+    """Agents are able to work on a host."""
+
+    type: ClassVar[str] = "agent.ready"
+    host: HostInfo
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsBroken:
+    """Agents cannot start."""
+
+    type: ClassVar[str] = "agent.failed"
+    agents: tuple[AgentId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsStarting:
+    """Agents start anew."""
+
+    type: ClassVar[str] = "agent.starting"
+    agents: tuple[AgentId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsCordoned:
+    """Agents take no new work, or take it again."""
+
+    type: ClassVar[str] = "agent.cordoned"
+    agents: tuple[AgentId, ...]
+    cordoned: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsRetiring:
+    """Agents leave, or restart, when their task ends."""
+
+    type: ClassVar[str] = "agent.retiring"
+    agents: tuple[AgentId, ...]
+    reason: str
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsRemoved:
+    """Agents left the fleet."""
+
+    type: ClassVar[str] = "agent.removed"
+    agents: tuple[AgentId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostLost:
+    """A host is gone; its agents start anew elsewhere."""
+
+    type: ClassVar[str] = "host.lost"
+    host: HostId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """The health of a host's agents changed."""
+
+    type: ClassVar[str] = "host.health"
+    host: HostId
+    health: Health
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TasksSubmitted:
+    """Tasks were accepted."""
+
+    type: ClassVar[str] = "task.submitted"
+    tasks: tuple[TaskSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TasksLeased:
+    """Tasks were handed to agents."""
+
+    type: ClassVar[str] = "task.leased"
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TasksStarted:
+    """Attempts began: (task, token, instant)."""
+
+    type: ClassVar[str] = "task.started"
+    tasks: tuple[tuple[TaskId, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TasksSucceeded:
+    """Attempts ended well and their results are applied."""
+
+    type: ClassVar[str] = "task.succeeded"
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """An attempt ended badly and no other follows; `dead` = attempts exhausted or poison."""
+
+    type: ClassVar[str] = "task.failed"
+    outcome: Outcome
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReturned:
+    """A leased task waits again: its attempt failed, or its agent was lost (`death`)."""
+
+    type: ClassVar[str] = "task.returned"
+    task: TaskId
+    token: int
+    kind: str
+    reason: str
+    not_before: float
+    death: bool = False
+    began: float = 0.0
+    """When the attempt began, 0 if it did not; its run counts as work of the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateResult:
+    """An outcome came with an old token: recorded, never applied."""
+
+    type: ClassVar[str] = "task.late"
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class TasksStopping:
+    """Running tasks are being stopped; why is cancel, timeout or deadline."""
+
+    type: ClassVar[str] = "task.stopping"
+    tasks: tuple[TaskId, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TasksCancelled:
+    """Tasks ended without running to an end."""
+
+    type: ClassVar[str] = "task.cancelled"
+    tasks: tuple[TaskId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TasksReplayed:
+    """Ended tasks run again."""
+
+    type: ClassVar[str] = "task.replayed"
+    tasks: tuple[TaskId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPrioritised:
+    """A waiting task's priority changed."""
+
+    type: ClassVar[str] = "task.prioritised"
+    task: TaskId
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAllocated:
+    """An agent was reserved for a caller."""
+
+    type: ClassVar[str] = "agent.allocated"
+    allocation: Allocation
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReleased:
+    """A reserved agent is free again."""
+
+    type: ClassVar[str] = "agent.released"
+    allocation: AllocationId
+    ok: bool
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanApplied:
+    """A plan was carried out."""
+
+    type: ClassVar[str] = "plan.applied"
+    plan: AppliedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanUndone:
+    """A plan was taken back, or applied again."""
+
+    type: ClassVar[str] = "plan.undone"
+    plan: PlanId
+    by: PlanId
+    undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Somebody did, or was refused, something."""
+
+    type: ClassVar[str] = "audit"
+    entry: AuditEntry
+
+
+Event = (
+    EngineTookOver
+    | PoolConfigured
+    | PoolScaled
+    | PoolPaused
+    | AgentsRegistered
+    | AgentsReady
+    | AgentsBroken
+    | AgentsStarting
+    | AgentsCordoned
+    | AgentsRetiring
+    | AgentsRemoved
+    | HostLost
+    | HostHealth
+    | TasksSubmitted
+    | TasksLeased
+    | TasksStarted
+    | TasksSucceeded
+    | TaskFailed
+    | TaskReturned
+    | LateResult
+    | TasksStopping
+    | TasksCancelled
+    | TasksReplayed
+    | TaskPrioritised
+    | AgentAllocated
+    | AgentReleased
+    | PlanApplied
+    | PlanUndone
+    | Audited
+)
+
+EVENTS: dict[str, type] = {kind.type: kind for kind in Event.__args__}
+
+
+class Record(NamedTuple):
+    """One event of the journal."""
+
+    seq: int
+    at: float
+    cause: str
+    event: Event

@@ -1,0 +1,19 @@
+"""One id type per kind of thing; every id says its kind by its prefix (`agt_…`, `tsk_…`)."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+AgentId = NewType("AgentId", str)
+TaskId = NewType("TaskId", str)
+HostId = NewType("HostId", str)
+PlanId = NewType("PlanId", str)
+AllocationId = NewType("AllocationId", str)
+ArtifactId = NewType("ArtifactId", str)
+
+AGENT_PREFIX = "agt"
+TASK_PREFIX = "tsk"
+HOST_PREFIX = "hst"
+PLAN_PREFIX = "pln"
+ALLOCATION_PREFIX = "alc"
+ENGINE_PREFIX = "eng"

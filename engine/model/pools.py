@@ -1,0 +1,105 @@
+"""Pools: the sixteen of the seeds, what a pool's agents run, and the record the fleet keeps of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.model.agents import AGENT_TYPES, TYPE_OF_POOL, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """How a `command` agent runs a program for one task."""
+
+    argv: tuple[str, ...]
+    """Program and arguments; `{prompt}` and `{payload}` as whole arguments are replaced by the task's."""
+    prompt: str = "stdin"
+    """`stdin` writes the prompt to standard input, `argument` replaces `{prompt}` or appends it."""
+    env: dict[str, str] = field(default_factory=dict)
+    idle_timeout_s: float = 0.0
+    """Seconds without output before the program is stopped; 0 = no limit."""
+    grace_s: float = 5.0
+    """Seconds between TERM and KILL."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """A pool as configured. `kind` is `python` (light agents) or `command` (a process per task)."""
+
+    name: str
+    min: int
+    max: int
+    priority: int = 5
+    kind: str = "python"
+    type: str = ""
+    capabilities: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    cost: float = 0.0
+    handler: str = ""
+    """For `python`: `module:function` called with (type, payload); empty = the built-in operations."""
+    command: CommandSpec | None = None
+    reliability: float = 0.9
+
+
+@dataclass(slots=True)
+class Pool:
+    """The fleet's record of one pool. Owner: FleetState.apply; the counters follow its agents and tasks."""
+
+    spec: PoolSpec
+    size: int = 0
+    """Agents it should have."""
+    paused: bool = False
+    created: int = 0
+    """Agents ever registered; numbers the names."""
+    agents: int = 0
+    by_status: dict[str, int] = field(default_factory=dict)
+    by_state: dict[str, int] = field(default_factory=dict)
+    """Task state -> tasks that are in it now; finished ones count while they are kept in memory."""
+    succeeded: int = 0
+    failed: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    retried: int = 0
+    busy_s: float = 0.0
+    deaths: int = 0
+
+
+# name -> (min, max, priority): seed B 3.1
+_SEED_POOLS = {
+    "coder": (5, 100, 8),
+    "tester": (3, 80, 7),
+    "reviewer": (2, 50, 6),
+    "architect": (1, 20, 9),
+    "researcher": (2, 40, 7),
+    "analyst": (2, 60, 6),
+    "optimizer": (1, 30, 5),
+    "security": (1, 25, 9),
+    "performance": (1, 25, 6),
+    "ui": (2, 50, 5),
+    "mobile": (1, 30, 5),
+    "devops": (1, 30, 7),
+    "database": (1, 25, 6),
+    "network": (1, 20, 6),
+    "infrastructure": (1, 20, 7),
+    "coordinator": (1, 10, 10),
+}
+
+
+def seed_pool(name: str) -> PoolSpec:
+    """Return the seeds' pool of that name. Raises KeyError for a name that is not one of the sixteen."""
+    low, high, priority = _SEED_POOLS[name]
+    kind = AGENT_TYPES.get(TYPE_OF_POOL.get(name, name))
+    if kind is None:
+        return PoolSpec(name, low, high, priority, capabilities=(name,))
+    return PoolSpec(
+        name,
+        low,
+        high,
+        priority,
+        type=kind.id,
+        capabilities=(name, *kind.capabilities),
+        reliability=kind.performance.reliability,
+    )
+
+
+DEFAULT_POOLS: tuple[PoolSpec, ...] = tuple(seed_pool(name) for name in _SEED_POOLS)

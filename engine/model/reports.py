@@ -1,0 +1,82 @@
+"""What the engine's own parts tell the coordinator: outcomes of effects, liveness, time. Never sent by an operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model.agents import Health
+from engine.model.events import HostInfo
+from engine.model.ids import AgentId, HostId, TaskId
+from engine.model.tasks import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class HostUp:
+    """A host of agents is ready to take work."""
+
+    host: HostInfo
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostDown:
+    """A host is gone; its agents lost what they held."""
+
+    host: HostId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsUp:
+    """Agents are ready on a host that was already up."""
+
+    host: HostId
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsFailed:
+    """Agents cannot start; the reason says what to do."""
+
+    agents: tuple[AgentId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSeen:
+    """The health of a host's agents changed, with the evidence."""
+
+    host: HostId
+    health: Health
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TasksBegan:
+    """Leased tasks really started: (task, token, instant)."""
+
+    tasks: tuple[tuple[TaskId, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TasksEnded:
+    """Attempts ended."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The clock moved on: back-offs, time-outs, expiries and windows are due."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarted:
+    """A new engine took over this state: nothing that was running still is."""
+
+    engine: str
+    version: str
+    pid: int
+
+
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | HealthSeen | TasksBegan | TasksEnded | TimePassed | EngineStarted

@@ -1,0 +1,192 @@
+"""Rows: what faces see of each thing, flat and small, and the frames in which changed rows travel.
+
+A row is a NamedTuple whose first field is its id; over the wire it is an array in this order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class PoolRow(NamedTuple):
+    """A pool. Counts are agents or tasks now, totals since the pool was made; instants in epoch seconds, 0 = none."""
+
+    id: str
+    kind: str
+    priority: int
+    min: int
+    max: int
+    size: int
+    agents: int
+    idle: int
+    busy: int
+    starting: int
+    drained: int
+    failed_agents: int
+    pending: int
+    leased: int
+    running: int
+    succeeded: int
+    failed: int
+    dead: int
+    retried: int
+    oldest_pending_at: float
+    paused: bool
+    reason: str
+
+
+class AgentRow(NamedTuple):
+    """An agent. busy_s and mean_task_s in seconds; instants in epoch seconds, 0 = none."""
+
+    id: str
+    name: str
+    pool: str
+    type: str
+    status: str
+    health: str
+    task: str
+    task_title: str
+    host: str
+    succeeded: int
+    failed: int
+    busy_s: float
+    mean_task_s: float
+    created_at: float
+    updated_at: float
+    idle_since: float
+    reason: str
+
+
+class TaskRow(NamedTuple):
+    """A task. Instants in epoch seconds, 0 = not yet."""
+
+    id: str
+    title: str
+    type: str
+    pool: str
+    state: str
+    priority: int
+    agent: str
+    attempt: int
+    submitted_at: float
+    leased_at: float
+    started_at: float
+    finished_at: float
+    reason: str
+    waiting_on: int
+    submitted_by: str
+
+
+class HostRow(NamedTuple):
+    """A process that carries agents. cpu is a ratio of one core, rss_mb megabytes; -1 = not measured yet."""
+
+    id: str
+    kind: str
+    pid: int
+    agents: int
+    health: str
+    evidence: str
+    cpu: float
+    rss_mb: float
+    beat_at: float
+
+
+class PlanRow(NamedTuple):
+    """A plan that was carried out."""
+
+    id: str
+    at: float
+    who: str
+    via: str
+    summary: str
+    reason: str
+    undo_until: float
+    undone: bool
+
+
+class AuditRow(NamedTuple):
+    """One line of the audit."""
+
+    id: str
+    at: float
+    who: str
+    via: str
+    address: str
+    action: str
+    target: str
+    reason: str
+    result: str
+    plan: str
+    before: str
+    after: str
+
+
+class EventRow(NamedTuple):
+    """One event in words; level is info, warn or error."""
+
+    id: str
+    at: float
+    type: str
+    level: str
+    subject: str
+    text: str
+    cause: str
+
+
+Row = PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+
+ROW_KINDS: dict[str, type[Row]] = {
+    "pools": PoolRow,
+    "agents": AgentRow,
+    "tasks": TaskRow,
+    "hosts": HostRow,
+    "plans": PlanRow,
+    "audit": AuditRow,
+    "events": EventRow,
+}
+"""Kind, as in `fleet-tui get KIND`, to the type of its rows."""
+
+STREAMED_KINDS = frozenset({"events"})
+"""Kinds that a feed sends as a bounded tail, never as a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """The fleet in one look; all counts are kept, none is computed on demand."""
+
+    name: str
+    engine: str
+    version: str
+    pid: int
+    started_at: float
+    now: float
+    seq: int
+    read_only: str
+    """Why the engine takes no commands; empty = it does."""
+    pools: int
+    agents: int
+    agents_by_status: dict[str, int]
+    tasks_by_state: dict[str, int]
+    submitted: int
+    succeeded: int
+    failed: int
+    dead: int
+    cancelled: int
+    retried: int
+    hosts: int
+    agents_peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What changed since the last frame a follower took; `full` frames replace everything of their kinds."""
+
+    seq: int
+    at: float
+    full: bool
+    status: FleetStatus
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    removed: dict[str, list[str]] = field(default_factory=dict)
+    events: list[EventRow] = field(default_factory=list)
+    events_left_out: int = 0

@@ -1,0 +1,153 @@
+"""Tasks: what is asked for, its states, leases, placements and outcomes, and the record the fleet keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from engine.model.ids import AgentId, TaskId
+
+HISTORY_MAX = 32
+"""Steps kept in a task's own history; the journal has them all."""
+
+PRIORITY_WORDS = {"low": 2, "normal": 5, "high": 8, "critical": 10}
+
+
+class TaskState(StrEnum):
+    """pending -> leased -> running -> succeeded | failed | cancelled | dead."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DEAD = "dead"
+
+
+FINISHED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD})
+HELD = frozenset({TaskState.LEASED, TaskState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """What is fixed when a task is accepted. Times are seconds, 0 = no limit."""
+
+    id: TaskId
+    type: str
+    pool: str
+    payload: dict[str, object]
+    title: str = ""
+    priority: int = 5
+    capabilities: tuple[str, ...] = ()
+    fairness_key: str = ""
+    idempotency_key: str = ""
+    depends_on: tuple[TaskId, ...] = ()
+    take_inputs: bool = False
+    """Deliver the results of `depends_on` with the payload, under `inputs`."""
+    run_after_failure: bool = False
+    """Run even when something in `depends_on` did not succeed."""
+    deadline: float = 0.0
+    """Instant by which it must have ended, attempts included."""
+    timeout_s: float = 0.0
+    """Longest run of one attempt."""
+    queue_timeout_s: float = 0.0
+    """Longest wait for an agent."""
+    max_attempts: int = 3
+    backoff_s: float = 1.0
+    """Wait before the second attempt; doubles with each one, 60 s at most, with jitter."""
+    workspace: str = ""
+    apply: bool = False
+    submitted_by: str = ""
+    submitted_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Why a task went to an agent: the numbers of that decision (seed A 6.2)."""
+
+    value: float
+    factors: tuple[float, float, float, float, float]
+    """capability match, availability, performance, cost, historical; each 0..1."""
+    alternatives: tuple[tuple[AgentId, float], ...] = ()
+    candidates: int = 0
+    """Free agents that passed every filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A task handed to an agent; the token is the attempt's number and fences late results."""
+
+    task: TaskId
+    agent: AgentId
+    token: int
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an agent reports at the end of one attempt."""
+
+    task: TaskId
+    token: int
+    ok: bool
+    result: dict[str, object] = field(default_factory=dict)
+    """Small; anything larger than the inline limit is in `artifact`."""
+    artifact: str = ""
+    """sha256 of the full result in the artifacts table, or empty."""
+    error_kind: str = ""
+    error: str = ""
+    retryable: bool = True
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    usage: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """Why a task is not succeeded: a word for machines and a sentence for people."""
+
+    kind: str
+    message: str
+
+
+@dataclass(slots=True)
+class Task:
+    """The fleet's record of one task. Owner: FleetState.apply."""
+
+    spec: TaskSpec
+    state: TaskState = TaskState.PENDING
+    priority: int = 0
+    """1..10 now; starts as the specification's."""
+    attempt: int = 0
+    """Leases so far; the current lease's fencing token."""
+    deaths: int = 0
+    """Agents that died while holding it."""
+    agent: AgentId | None = None
+    agent_name: str = ""
+    placement: Placement | None = None
+    waiting_on: int = 0
+    """Dependencies that have not ended."""
+    not_before: float = 0.0
+    """Instant before which it is not placed (back-off)."""
+    leased_at: float = 0.0
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    stopping: str = ""
+    """Why the running attempt is being stopped: cancel, timeout, deadline; empty = it is not."""
+    error: TaskError | None = None
+    result: dict[str, object] = field(default_factory=dict)
+    artifact: str = ""
+    usage: dict[str, float] = field(default_factory=dict)
+    history: list[tuple[float, str, str]] = field(default_factory=list)
+    """(instant, what, detail), oldest first."""
+    retries: int = 0
+    """Attempts after the first, plus replays by an operator."""
+    base_attempt: int = 0
+    """Attempts before the last replay; they do not count against max_attempts."""
+
+    def note(self, at: float, what: str, detail: str = "") -> None:
+        """Add a step to its history; the oldest but the first is forgotten when full."""
+        if len(self.history) >= HISTORY_MAX:
+            del self.history[1]
+        self.history.append((at, what, detail))

@@ -1,0 +1,149 @@
+"""The one wire form (version 1) of commands, rows, frames and records: JSON by msgspec.
+
+Owner: nobody; functions only. A row or a lease is an array, everything else an object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from engine.model.commands import COMMANDS, Command
+from engine.model.errors import UsageError
+from engine.model.events import EVENTS, Event, Record
+from engine.model.plans import Call
+from engine.model.rows import ROW_KINDS, EventRow, FleetStatus, Frame, Row
+
+VERSION = 1
+PRIMITIVE_DEPTH_MAX = 64
+
+_encoder = msgspec.json.Encoder()
+_T = TypeVar("_T")
+
+
+def encode(value: object) -> bytes:
+    """Return the JSON of dataclasses, named tuples, enums and plain values."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes | str) -> Any:  # noqa: ANN401  # JSON is any
+    """Return plain values from JSON. Raises UsageError."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(f"not valid JSON: {error}") from error
+
+
+def decode_as(data: bytes | str, kind: type[_T]) -> _T:
+    """Return an instance of a type from JSON. Raises UsageError that names the place."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"not a valid {kind.__name__}: {error}") from error
+
+
+def convert(value: object, kind: type[_T]) -> _T:
+    """Return an instance of a type from plain values. Raises UsageError that names the place."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"not a valid {kind.__name__}: {error}") from error
+
+
+def to_plain(value: object) -> Any:  # noqa: ANN401  # JSON is any
+    """Return dicts, lists, strings and numbers only."""
+    return msgspec.to_builtins(value)
+
+
+def row_to_dict(row: Row) -> dict[str, object]:
+    """Return a row as an object with the model's field names."""
+    return dict(zip(row._fields, row, strict=True))
+
+
+def call_of(command: Command) -> Call:
+    """Return a command as name and arguments; arguments that equal their default are left out."""
+    args = {}
+    for spec in dataclasses.fields(command):
+        value = getattr(command, spec.name)
+        default = spec.default_factory() if spec.default_factory is not dataclasses.MISSING else spec.default
+        if value != default:
+            args[spec.name] = list(value) if isinstance(value, tuple) else value
+    return Call(command.name, args)
+
+
+def command_of(call: Call | Mapping[str, object]) -> Command:
+    """Return the command that a call names. Raises UsageError with the nearest known word."""
+    if not isinstance(call, Call):
+        call = convert(call, Call)
+    kind = COMMANDS.get(call.name)
+    if kind is None:
+        raise UsageError(f"no verb {call.name!r}{nearest(call.name, COMMANDS)}")
+    names = {spec.name for spec in dataclasses.fields(kind)}
+    for word in call.args:
+        if word not in names:
+            raise UsageError(f"{call.name} has no argument {word!r}{nearest(word, names)}")
+    command = convert(call.args, kind)
+    check_limits(command)
+    return command
+
+
+def check_limits(command: Command) -> None:
+    """Check an argument's bounds and choices. Raises UsageError that names it."""
+    for spec in dataclasses.fields(command):
+        value = getattr(command, spec.name)
+        low, high = spec.metadata.get("ge"), spec.metadata.get("le")
+        if low is not None and value < low:
+            raise UsageError(f"{command.name}: {spec.name} is {value}, the least is {low}")
+        if high is not None and value > high:
+            raise UsageError(f"{command.name}: {spec.name} is {value}, the most is {high}")
+
+
+def nearest(word: str, known: Mapping[str, object] | set[str]) -> str:
+    """Return `; did you mean …?` for the nearest known word, or an empty string."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def event_to_plain(event: Event) -> dict[str, object]:
+    """Return an event's own fields as plain values; its type travels beside it."""
+    plain: dict[str, object] = msgspec.to_builtins(event)
+    return plain
+
+
+def record_of(seq: int, at: float, cause: str, type_name: str, data: bytes | str) -> Record:
+    """Rebuild a record of the journal. Raises UsageError for an unknown type or a torn row."""
+    kind = EVENTS.get(type_name)
+    if kind is None:
+        raise UsageError(f"journal row {seq} has the unknown type {type_name!r}; it is from a newer version")
+    return Record(seq, at, cause, decode_as(data, kind))
+
+
+class _WireFrame(msgspec.Struct):
+    """A frame before its rows are known by kind."""
+
+    seq: int
+    at: float
+    full: bool
+    status: FleetStatus
+    rows: dict[str, msgspec.Raw] = {}
+    removed: dict[str, list[str]] = {}
+    events: list[EventRow] = []
+    events_left_out: int = 0
+
+
+_frame_decoder = msgspec.json.Decoder(_WireFrame)
+_rows_decoders = {kind: msgspec.json.Decoder(list[row]) for kind, row in ROW_KINDS.items()}  # type: ignore[valid-type]
+
+
+def decode_frame(data: bytes | str) -> Frame:
+    """Return a frame; rows are typed by their kind. Raises UsageError."""
+    try:
+        wire = _frame_decoder.decode(data)
+        rows: dict[str, list[Row]] = {kind: _rows_decoders[kind].decode(raw) for kind, raw in wire.rows.items()}
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError) as error:
+        raise UsageError(f"not a valid frame: {error}") from error
+    return Frame(wire.seq, wire.at, wire.full, wire.status, rows, wire.removed, wire.events, wire.events_left_out)

@@ -1,0 +1,47 @@
+"""The Operator protocol every face uses, near or far: plan, execute, query, follow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from engine.model.commands import Command
+from engine.model.plans import Answer, Plan
+from engine.model.rows import Frame
+
+FRAMES_PER_SECOND = 10.0
+"""Most frames a follower gets in a second; a slow one gets fewer, fuller frames."""
+
+EVENTS_IN_FRAME_MAX = 200
+"""Newest events in one frame; the rest is counted."""
+
+Following = AbstractAsyncContextManager[AsyncIterator[Frame]]
+
+
+class Operator(Protocol):
+    """One person's or program's authority over one fleet."""
+
+    async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
+        """Check verbs and describe what they would do; nothing changes. Raises FleetError."""
+        ...
+
+    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "") -> Answer:
+        """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError.
+
+        Cancelling it leaves open whether it was carried out; the audit tells.
+        """
+        ...
+
+    async def query(self, what: str, **parameters: object) -> object:
+        """Return plain values: status, rows of a kind, or one thing in full. Raises FleetError.
+
+        `what` is one of: status; pools, agents, tasks, hosts, plans, audit, events (parameters: limit,
+        filter text, after); pool, agent, task (parameter: id); artifact (id); log (id of a task); commands;
+        config; schema.
+        """
+        ...
+
+    def follow(self, kinds: Sequence[str]) -> Following:
+        """Follow rows of some kinds: a full frame, then what changed, conflated; leaving the context stops it."""
+        ...

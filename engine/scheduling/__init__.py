@@ -1,0 +1,1 @@
+"""Tasks waiting, the choice of an agent, leases and time-outs."""

@@ -1,0 +1,1 @@
+"""The engine without the world: virtual time, seeded chance, fakes that ship."""

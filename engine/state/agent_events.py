@@ -1,0 +1,206 @@
+"""What each event about pools, agents, hosts, plans and the audit changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.model import events as ev
+from engine.model.agents import Agent, AgentStatus, Health
+from engine.model.pools import Pool
+from engine.model.tasks import TaskState
+from engine.state.tables import PLANS_MAX, Host, KeptPlan, Tables
+
+
+def _engine_took_over(tables: Tables, event: ev.EngineTookOver, _at: float) -> None:
+    tables.engine = event
+
+
+def _pool_configured(tables: Tables, event: ev.PoolConfigured, _at: float) -> None:
+    pool = tables.pools.get(event.spec.name)
+    if pool is None:
+        tables.pools[event.spec.name] = Pool(event.spec, event.size)
+    else:
+        pool.spec = event.spec
+    tables.touched.pools[event.spec.name] = None
+
+
+def _pool_scaled(tables: Tables, event: ev.PoolScaled, _at: float) -> None:
+    tables.pools[event.pool].size = event.size
+    tables.touched.pools[event.pool] = None
+
+
+def _pool_paused(tables: Tables, event: ev.PoolPaused, _at: float) -> None:
+    tables.pools[event.pool].paused = event.paused
+    tables.touched.pools[event.pool] = None
+
+
+def _agents_registered(tables: Tables, event: ev.AgentsRegistered, at: float) -> None:
+    for spec in event.agents:
+        tables.pools[spec.pool].created += 1
+        tables.add_agent(Agent(spec, created_at=at, updated_at=at))
+
+
+def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
+    host = tables.hosts.get(event.host.id)
+    if host is None:
+        host = tables.hosts[event.host.id] = Host(event.host)
+    tables.touched.hosts[event.host.id] = None
+    for agent_id in event.agents:
+        agent = tables.agents[agent_id]
+        agent.host = event.host.id
+        agent.health = host.health
+        agent.reason = ""
+        host.agents.add(agent_id)
+        tables.set_status(agent, at_rest(agent), at)
+
+
+def at_rest(agent: Agent) -> AgentStatus:
+    """Return the status of an agent that has nothing to do."""
+    return AgentStatus.DRAINED if agent.cordoned else AgentStatus.IDLE
+
+
+def _agents_broken(tables: Tables, event: ev.AgentsBroken, at: float) -> None:
+    for agent_id in event.agents:
+        agent = tables.agents[agent_id]
+        agent.reason = event.reason
+        agent.health = Health.LOST
+        tables.set_status(agent, AgentStatus.FAILED, at)
+
+
+def _agents_starting(tables: Tables, event: ev.AgentsStarting, at: float) -> None:
+    for agent_id in event.agents:
+        agent = tables.agents[agent_id]
+        _leave_host(tables, agent)
+        agent.restarting = False
+        agent.health = Health.UNKNOWN
+        agent.reason = event.reason
+        tables.set_status(agent, AgentStatus.STARTING, at)
+
+
+def _leave_host(tables: Tables, agent: Agent) -> None:
+    host = tables.hosts.get(agent.host) if agent.host else None
+    agent.host = None
+    if host is None:
+        return
+    host.agents.discard(agent.spec.id)
+    tables.touched.hosts[host.info.id] = None
+
+
+def _agents_cordoned(tables: Tables, event: ev.AgentsCordoned, at: float) -> None:
+    for agent_id in event.agents:
+        agent = tables.agents[agent_id]
+        agent.cordoned = event.cordoned
+        agent.reason = event.reason
+        if agent.task is not None or agent.allocation is not None:
+            tables.set_status(agent, AgentStatus.DRAINING if event.cordoned else _working(tables, agent), at)
+        elif agent.status in (AgentStatus.IDLE, AgentStatus.DRAINED):
+            tables.set_status(agent, at_rest(agent), at)
+        else:
+            tables.set_status(agent, agent.status, at)
+
+
+def _working(tables: Tables, agent: Agent) -> AgentStatus:
+    task = tables.tasks.get(agent.task) if agent.task else None
+    started = task is None or task.state is TaskState.RUNNING
+    return AgentStatus.BUSY if started else AgentStatus.ASSIGNED
+
+
+def _agents_retiring(tables: Tables, event: ev.AgentsRetiring, at: float) -> None:
+    for agent_id in event.agents:
+        agent = tables.agents[agent_id]
+        agent.restarting = event.restart
+        agent.retiring = not event.restart
+        agent.reason = event.reason
+        tables.set_status(agent, AgentStatus.DRAINING, at)
+
+
+def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None:
+    for agent_id in event.agents:
+        agent = tables.agents.pop(agent_id)
+        _leave_host(tables, agent)
+        tables.agent_ids.pop(agent.spec.name, None)
+        tables.agents_of[agent.spec.pool].pop(agent_id, None)
+        pool = tables.pools[agent.spec.pool]
+        pool.agents -= 1
+        for counts in (pool.by_status, tables.totals.by_status):
+            counts[agent.status] -= 1
+        tables.touched.agents.pop(agent_id, None)
+        tables.touched.removed_agents.append((agent, event.reason))
+        tables.touched.pools[agent.spec.pool] = None
+
+
+def _host_lost(tables: Tables, event: ev.HostLost, _at: float) -> None:
+    host = tables.hosts.pop(event.host, None)
+    if host is not None:
+        for agent_id in host.agents:
+            tables.agents[agent_id].host = None
+    tables.touched.hosts[event.host] = None
+
+
+def _host_health(tables: Tables, event: ev.HostHealth, at: float) -> None:
+    host = tables.hosts[event.host]
+    host.health, host.evidence = event.health, event.evidence
+    tables.touched.hosts[event.host] = None
+    for agent_id in host.agents:
+        agent = tables.agents[agent_id]
+        agent.health = event.health
+        tables.set_status(agent, agent.status, at)
+
+
+def _agent_allocated(tables: Tables, event: ev.AgentAllocated, at: float) -> None:
+    allocation = event.allocation
+    tables.allocations[allocation.id] = allocation
+    agent = tables.agents[allocation.agent]
+    agent.allocation = allocation.id
+    tables.set_status(agent, AgentStatus.BUSY, at)
+
+
+def _agent_released(tables: Tables, event: ev.AgentReleased, at: float) -> None:
+    allocation = tables.allocations.pop(event.allocation)
+    agent = tables.agents.get(allocation.agent)
+    if agent is None or agent.allocation != event.allocation:
+        return
+    agent.allocation = None
+    agent.note_finished("allocation", event.seconds, ok=event.ok)
+    leaving = agent.retiring or agent.restarting
+    tables.set_status(agent, AgentStatus.DRAINING if leaving else at_rest(agent), at)
+
+
+def _plan_applied(tables: Tables, event: ev.PlanApplied, _at: float) -> None:
+    tables.plans[event.plan.id] = KeptPlan(event.plan)
+    tables.touched.plans[event.plan.id] = None
+    if len(tables.plans) > PLANS_MAX:
+        del tables.plans[next(iter(tables.plans))]
+
+
+def _plan_undone(tables: Tables, event: ev.PlanUndone, _at: float) -> None:
+    kept = tables.plans.get(event.plan)
+    if kept is not None:
+        kept.undone_by = event.by if event.undone else None
+        tables.touched.plans[event.plan] = None
+
+
+def _audited(tables: Tables, event: ev.Audited, _at: float) -> None:
+    tables.audit.append(event.entry)
+
+
+TRANSITIONS: dict[type, Any] = {
+    ev.EngineTookOver: _engine_took_over,
+    ev.PoolConfigured: _pool_configured,
+    ev.PoolScaled: _pool_scaled,
+    ev.PoolPaused: _pool_paused,
+    ev.AgentsRegistered: _agents_registered,
+    ev.AgentsReady: _agents_ready,
+    ev.AgentsBroken: _agents_broken,
+    ev.AgentsStarting: _agents_starting,
+    ev.AgentsCordoned: _agents_cordoned,
+    ev.AgentsRetiring: _agents_retiring,
+    ev.AgentsRemoved: _agents_removed,
+    ev.HostLost: _host_lost,
+    ev.HostHealth: _host_health,
+    ev.AgentAllocated: _agent_allocated,
+    ev.AgentReleased: _agent_released,
+    ev.PlanApplied: _plan_applied,
+    ev.PlanUndone: _plan_undone,
+    ev.Audited: _audited,
+}

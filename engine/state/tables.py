@@ -1,0 +1,181 @@
+"""The tables of the fleet, the small moves that keep their counters, and check(), which states the invariants."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from engine.model import events as ev
+from engine.model.agents import Agent, AgentStatus, Allocation, Health
+from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.plans import AppliedPlan, AuditEntry
+from engine.model.pools import Pool
+from engine.model.tasks import FINISHED, HELD, Task, TaskState
+
+FINISHED_MAX = 20_000
+"""Finished tasks kept in memory."""
+
+AUDIT_MAX = 1_000
+PLANS_MAX = 200
+
+
+@dataclass(slots=True)
+class Host:
+    """A process that carries agents."""
+
+    info: ev.HostInfo
+    health: Health = Health.HEALTHY
+    evidence: str = ""
+    agents: set[AgentId] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class KeptPlan:
+    """An applied plan and whether it was taken back."""
+
+    plan: AppliedPlan
+    undone_by: PlanId | None = None
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts since the state began, and how many things are in which state now."""
+
+    submitted: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    dead: int = 0
+    cancelled: int = 0
+    retried: int = 0
+    late: int = 0
+    agents_peak: int = 0
+    by_state: dict[str, int] = field(default_factory=dict)
+    by_status: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Touched:
+    """Ids changed since the coordinator last looked, in order of their first change; it clears them."""
+
+    pools: dict[str, None] = field(default_factory=dict)
+    agents: dict[AgentId, None] = field(default_factory=dict)
+    tasks: dict[TaskId, None] = field(default_factory=dict)
+    hosts: dict[HostId, None] = field(default_factory=dict)
+    plans: dict[PlanId, None] = field(default_factory=dict)
+    forgotten_tasks: list[TaskId] = field(default_factory=list)
+    removed_agents: list[tuple[Agent, str]] = field(default_factory=list)
+
+
+class Tables:
+    """What the fleet knows. Only the transitions and recovery change it."""
+
+    def __init__(self, finished_max: int = FINISHED_MAX) -> None:
+        self.finished_max = finished_max
+        self.seq = 0
+        self.at = 0.0
+        self.engine: ev.EngineTookOver | None = None
+        self.pools: dict[str, Pool] = {}
+        self.agents: dict[AgentId, Agent] = {}
+        self.agent_ids: dict[str, AgentId] = {}
+        self.agents_of: dict[str, dict[AgentId, None]] = {}
+        self.hosts: dict[HostId, Host] = {}
+        self.tasks: dict[TaskId, Task] = {}
+        self.finished: dict[TaskId, None] = {}
+        self.dependents: dict[TaskId, list[TaskId]] = {}
+        self.keys: dict[str, TaskId] = {}
+        self.allocations: dict[AllocationId, Allocation] = {}
+        self.plans: dict[PlanId, KeptPlan] = {}
+        self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
+        self.totals = Totals()
+        self.touched = Touched()
+
+    # ---- the small moves that everything is made of; they keep the counters
+
+    def set_status(self, agent: Agent, status: AgentStatus, at: float) -> None:
+        """Move an agent to a status."""
+        pool = self.pools[agent.spec.pool]
+        if agent.status is not status:
+            for counts in (pool.by_status, self.totals.by_status):
+                counts[agent.status] -= 1
+                counts[status] = counts.get(status, 0) + 1
+            agent.status = status
+            if status is AgentStatus.IDLE:
+                agent.idle_since = at
+        agent.updated_at = at
+        self.touched.agents[agent.spec.id] = None
+        self.touched.pools[agent.spec.pool] = None
+
+    def set_state(self, task: Task, state: TaskState) -> None:
+        """Move a task to a state."""
+        pool = self.pools[task.spec.pool]
+        for counts in (pool.by_state, self.totals.by_state):
+            counts[task.state] -= 1
+            counts[state] = counts.get(state, 0) + 1
+        task.state = state
+        self.touched.tasks[task.spec.id] = None
+        self.touched.pools[task.spec.pool] = None
+
+    def add_agent(self, agent: Agent) -> None:
+        """Take an agent into the tables."""
+        spec = agent.spec
+        self.agents[spec.id] = agent
+        self.agent_ids[spec.name] = spec.id
+        self.agents_of.setdefault(spec.pool, {})[spec.id] = None
+        pool = self.pools[spec.pool]
+        pool.agents += 1
+        for counts in (pool.by_status, self.totals.by_status):
+            counts[agent.status] = counts.get(agent.status, 0) + 1
+        self.totals.agents_peak = max(self.totals.agents_peak, len(self.agents))
+        self.touched.agents[spec.id] = None
+        self.touched.pools[spec.pool] = None
+
+    def add_task(self, task: Task) -> None:
+        """Take a task into the tables."""
+        spec = task.spec
+        self.tasks[spec.id] = task
+        pool = self.pools[spec.pool]
+        for counts in (pool.by_state, self.totals.by_state):
+            counts[task.state] = counts.get(task.state, 0) + 1
+        if spec.idempotency_key:
+            self.keys[spec.idempotency_key] = spec.id
+        if task.state in FINISHED:
+            self.finished[spec.id] = None
+        elif task.waiting_on:
+            for needed in spec.depends_on:
+                if self.tasks[needed].state not in FINISHED:
+                    self.dependents.setdefault(needed, []).append(spec.id)
+        self.touched.tasks[spec.id] = None
+        self.touched.pools[spec.pool] = None
+
+    def agent_named(self, word: str) -> Agent | None:
+        """Return the agent with that id or name."""
+        return self.agents.get(AgentId(word)) or self.agents.get(self.agent_ids.get(word, AgentId("")))
+
+    def agents_in(self, pool: str) -> list[Agent]:
+        """Return a pool's agents in order of their registration."""
+        return [self.agents[agent_id] for agent_id in self.agents_of.get(pool, ())]
+
+    def check(self) -> None:
+        """Raise AssertionError if a table contradicts itself or another."""
+        for pool in self.pools.values():
+            members = self.agents_in(pool.spec.name)
+            assert pool.agents == len(members), f"{pool.spec.name}: {pool.agents} agents counted, {len(members)} there"
+            assert pool.size >= 0
+            assert sum(pool.by_status.values()) == pool.agents
+            assert all(count >= 0 for count in (*pool.by_status.values(), *pool.by_state.values()))
+        assert sum(self.totals.by_state.values()) == len(self.tasks)
+        assert sum(self.totals.by_status.values()) == len(self.agents)
+        for task_id, task in self.tasks.items():
+            held = task.state in HELD
+            assert held == (task.agent is not None), f"{task_id} is {task.state} with agent {task.agent}"
+            assert (task.state in FINISHED) == (task_id in self.finished)
+            if held and task.agent is not None:
+                assert self.agents[task.agent].task == task_id, f"{task_id} and {task.agent} disagree"
+            if task.state is TaskState.PENDING:
+                waiting = sum(task_id in self.dependents.get(needed, ()) for needed in set(task.spec.depends_on))
+                assert task.waiting_on == waiting, f"{task_id} waits on {task.waiting_on}, not {waiting}"
+        for agent_id, agent in self.agents.items():
+            if agent.task is not None:
+                assert self.tasks[agent.task].agent == agent_id
+            if agent.status in (AgentStatus.ASSIGNED, AgentStatus.BUSY):
+                assert agent.task is not None or agent.allocation is not None, f"{agent_id} works on nothing"

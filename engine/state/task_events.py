@@ -1,0 +1,202 @@
+"""What each event about tasks changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.model import events as ev
+from engine.model.agents import AgentStatus
+from engine.model.ids import TaskId
+from engine.model.tasks import FINISHED, Task, TaskError, TaskState
+from engine.state.agent_events import at_rest
+from engine.state.tables import Tables
+
+
+def _tasks_submitted(tables: Tables, event: ev.TasksSubmitted, at: float) -> None:
+    tables.totals.submitted += len(event.tasks)
+    for spec in event.tasks:
+        task = Task(spec, priority=spec.priority, history=[(at, "submitted", "")])
+        if spec.depends_on:
+            task.waiting_on = sum(tables.tasks[needed].state not in FINISHED for needed in set(spec.depends_on))
+        tables.add_task(task)
+
+
+def _tasks_leased(tables: Tables, event: ev.TasksLeased, at: float) -> None:
+    for lease in event.leases:
+        task, agent = tables.tasks[lease.task], tables.agents[lease.agent]
+        task.attempt = lease.token
+        task.agent, task.agent_name = lease.agent, agent.spec.name
+        task.placement = lease.placement
+        task.leased_at, task.started_at = at, 0.0
+        task.stopping = ""
+        task.note(at, "leased", agent.spec.name)
+        agent.task = lease.task
+        tables.set_state(task, TaskState.LEASED)
+        tables.set_status(agent, AgentStatus.ASSIGNED, at)
+
+
+def _tasks_started(tables: Tables, event: ev.TasksStarted, at: float) -> None:
+    for task_id, _token, began in event.tasks:
+        task = tables.tasks[task_id]
+        task.started_at = began
+        task.note(began, "started", task.agent_name)
+        tables.set_state(task, TaskState.RUNNING)
+        agent = tables.agents[task.agent] if task.agent else None
+        if agent is not None and agent.status is AgentStatus.ASSIGNED:
+            tables.set_status(agent, AgentStatus.BUSY, at)
+
+
+def _give_back(tables: Tables, task: Task, at: float, *, began: float, ok: bool, counts: bool) -> None:
+    """Take a task off its agent; `counts` = it says something about the agent."""
+    agent = tables.agents.get(task.agent) if task.agent else None
+    task.agent = None
+    if agent is None:
+        return
+    agent.task = None
+    if counts and began:
+        seconds = max(0.0, at - began)
+        agent.note_finished(task.spec.type, seconds, ok=ok)
+        tables.pools[task.spec.pool].busy_s += seconds
+    if agent.retiring or agent.restarting:
+        tables.set_status(agent, AgentStatus.DRAINING, at)
+    else:
+        tables.set_status(agent, at_rest(agent), at)
+
+
+def _tasks_succeeded(tables: Tables, event: ev.TasksSucceeded, at: float) -> None:
+    for outcome in event.outcomes:
+        task = tables.tasks[outcome.task]
+        ended = outcome.ended_at or at
+        task.started_at = outcome.started_at or task.started_at
+        task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
+        task.error = None
+        task.note(ended, "succeeded", task.agent_name)
+        _give_back(tables, task, ended, began=task.started_at, ok=True, counts=True)
+        tables.pools[task.spec.pool].succeeded += 1
+        tables.totals.succeeded += 1
+        _finish(tables, task, TaskState.SUCCEEDED, ended)
+
+
+def _task_failed(tables: Tables, event: ev.TaskFailed, at: float) -> None:
+    outcome = event.outcome
+    task = tables.tasks[outcome.task]
+    task.started_at = outcome.started_at or task.started_at
+    task.error = TaskError(outcome.error_kind, outcome.error)
+    task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
+    task.note(at, "dead" if event.dead else "failed", f"{outcome.error_kind}: {outcome.error}")
+    _give_back(tables, task, at, began=task.started_at, ok=False, counts=True)
+    pool = tables.pools[task.spec.pool]
+    if event.dead:
+        pool.dead += 1
+        tables.totals.dead += 1
+    else:
+        pool.failed += 1
+        tables.totals.failed += 1
+    _finish(tables, task, TaskState.DEAD if event.dead else TaskState.FAILED, at)
+
+
+def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
+    task = tables.tasks[event.task]
+    task.deaths += event.death
+    task.retries += 1
+    task.not_before = event.not_before
+    task.error = TaskError(event.kind, event.reason)
+    task.stopping = ""
+    task.note(at, "returned", f"{event.kind}: {event.reason}")
+    _give_back(tables, task, at, began=event.began, ok=False, counts=not event.death)
+    task.started_at = 0.0
+    pool = tables.pools[task.spec.pool]
+    pool.retried += 1
+    pool.deaths += event.death
+    tables.totals.retried += 1
+    tables.set_state(task, TaskState.PENDING)
+
+
+def _late_result(tables: Tables, event: ev.LateResult, at: float) -> None:
+    tables.totals.late += 1
+    task = tables.tasks.get(event.outcome.task)
+    if task is not None:
+        task.note(at, "late result", f"attempt {event.outcome.token}, not applied")
+        tables.touched.tasks[task.spec.id] = None
+
+
+def _tasks_stopping(tables: Tables, event: ev.TasksStopping, at: float) -> None:
+    for task_id in event.tasks:
+        task = tables.tasks[task_id]
+        task.stopping = event.why
+        task.note(at, "stopping", event.why)
+        tables.touched.tasks[task_id] = None
+
+
+def _tasks_cancelled(tables: Tables, event: ev.TasksCancelled, at: float) -> None:
+    for task_id in event.tasks:
+        task = tables.tasks[task_id]
+        task.error = TaskError("cancelled", event.reason)
+        task.note(at, "cancelled", event.reason)
+        _give_back(tables, task, at, began=task.started_at, ok=False, counts=False)
+        tables.pools[task.spec.pool].cancelled += 1
+        tables.totals.cancelled += 1
+        _finish(tables, task, TaskState.CANCELLED, at)
+
+
+def _finish(tables: Tables, task: Task, end: TaskState, at: float) -> None:
+    task.finished_at = at
+    task.stopping = ""
+    for needed in set(task.spec.depends_on) if task.waiting_on else ():
+        waiting = tables.dependents.get(needed, [])
+        if task.spec.id in waiting:
+            waiting.remove(task.spec.id)
+    task.waiting_on = 0
+    tables.set_state(task, end)
+    tables.finished[task.spec.id] = None
+    for waiting_id in tables.dependents.pop(task.spec.id, ()):
+        waiting_task = tables.tasks[waiting_id]
+        waiting_task.waiting_on -= 1
+        tables.touched.tasks[waiting_id] = None
+    while len(tables.finished) > tables.finished_max:
+        _forget(tables, next(iter(tables.finished)))
+
+
+def _forget(tables: Tables, task_id: TaskId) -> None:
+    del tables.finished[task_id]
+    task = tables.tasks.pop(task_id)
+    pool = tables.pools[task.spec.pool]
+    for counts in (pool.by_state, tables.totals.by_state):
+        counts[task.state] -= 1
+    if tables.keys.get(task.spec.idempotency_key) == task_id:
+        del tables.keys[task.spec.idempotency_key]
+    tables.touched.forgotten_tasks.append(task_id)
+
+
+def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
+    for task_id in event.tasks:
+        task = tables.tasks[task_id]
+        del tables.finished[task_id]
+        task.base_attempt, task.deaths = task.attempt, 0
+        task.retries += 1
+        task.finished_at = task.started_at = task.not_before = 0.0
+        task.error = None
+        task.note(at, "replayed", "")
+        tables.set_state(task, TaskState.PENDING)
+
+
+def _task_prioritised(tables: Tables, event: ev.TaskPrioritised, at: float) -> None:
+    task = tables.tasks[event.task]
+    task.priority = event.priority
+    task.note(at, "priority", str(event.priority))
+    tables.touched.tasks[event.task] = None
+
+
+TRANSITIONS: dict[type, Any] = {
+    ev.TasksSubmitted: _tasks_submitted,
+    ev.TasksLeased: _tasks_leased,
+    ev.TasksStarted: _tasks_started,
+    ev.TasksSucceeded: _tasks_succeeded,
+    ev.TaskFailed: _task_failed,
+    ev.TaskReturned: _task_returned,
+    ev.LateResult: _late_result,
+    ev.TasksStopping: _tasks_stopping,
+    ev.TasksCancelled: _tasks_cancelled,
+    ev.TasksReplayed: _tasks_replayed,
+    ev.TaskPrioritised: _task_prioritised,
+}

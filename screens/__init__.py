@@ -1,0 +1,1 @@
+"""What an operator sees: screens, widgets and the feed."""
