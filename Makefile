@@ -1,0 +1,89 @@
+# What people type. Needs Python 3.11 or newer, make and a package index; fetches uv and the rest by itself.
+# Everything stays in this folder: .venv (the environment), .tools (uv, if the machine has none).
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+READY := .venv/.ready
+PYTHON := .venv/bin/python
+FLEET := .venv/bin/fleet-tui
+PYTEST := $(PYTHON) -m pytest
+# Tests that must not share a machine with their like carry the same xdist group.
+PARALLEL := -n 2 --dist loadgroup
+
+# The machine's uv if it accepts this project (not missing, not a dead shim, not too old), else our own.
+OWN_UV := .tools/bin/uv
+UV := $(or $(shell uv cache dir >/dev/null 2>&1 && command -v uv),$(CURDIR)/$(OWN_UV))
+export UV
+# Bytecode at install time: the console starts in half the time.
+export UV_COMPILE_BYTECODE := 1
+# Another active environment is none of our business.
+unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV PYTHONHOME
+# Without a home that can be written there is no place for uv's caches but here.
+ifneq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
+export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
+endif
+
+.PHONY: help setup run test test-long check lint types unit bench rows sim snap clean
+
+help: ## say what can be typed
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: $(READY) ## make the environment; the other targets do it when needed
+
+run: $(READY) ## the console over a fleet that works through a code base; ARGS="PATH --seconds 30"
+	@"$(FLEET)" demo $(ARGS)
+
+test: $(READY) ## every test but the slow ones, after lint and types; at most 15 minutes on 2 cores
+	@$(MAKE) --keep-going -j 2 --output-sync=target lint types; gate=$$?; \
+	$(PYTEST) $(PARALLEL) $(ARGS); tests=$$?; \
+	exit $$((gate | tests))
+
+test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs
+	@$(PYTEST) -m slow --timeout 0 $(ARGS)
+
+check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
+	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit
+
+lint: $(READY)
+	@$(PYTHON) -m ruff check --quiet . && echo "lint: clean"
+
+types: $(READY)
+	@$(PYTHON) -m mypy --no-error-summary && echo "types: clean"
+
+# The tests directly in tests/ judge the code as text: imports, sizes, secrets.
+unit: $(READY)
+	@$(PYTEST) --quiet tests/unit tests/acceptance tests/test_*.py $(ARGS)
+
+bench: $(READY) ## the benchmarks, as JSON; NAME="register dispatch" for some
+	@"$(FLEET)" bench --json $(NAME)
+
+rows: $(READY) ## which acceptance rows the tests show, and which have none
+	@$(PYTEST) $(PARALLEL) --quiet --rows -m row --timeout 0 $(ARGS)
+
+SEED ?= 1
+sim: $(READY) ## one simulated fleet life; SEED=n replays it
+	@"$(FLEET)" simulate --seed $(SEED) $(ARGS)
+
+snap: $(READY) ## take the pictures anew and list those that changed, for review
+	@$(PYTEST) --quiet tests/ui --update-snapshots $(ARGS); git status --short snapshots
+
+clean: ## remove what can be made again
+	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# One file says that the environment is whole; it is made last, and anew when the lock file changes.
+$(READY): pyproject.toml uv.lock $(if $(findstring $(CURDIR)/$(OWN_UV),$(UV)),$(OWN_UV))
+	@"$(UV)" sync --quiet --locked
+	@touch $@
+
+$(OWN_UV):
+	@python=$$(for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done); \
+	if [ -z "$$python" ]; then \
+	  echo "fleet-tui needs Python 3.11 or newer, and none was found: apt install python3 (or brew install python)" >&2; exit 1; fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python cannot make environments: apt install python3-venv (or install uv), then run make again" >&2; exit 1; fi; \
+	echo "fetching uv into .tools" >&2; \
+	rm -rf .tools/bin && $$python -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
