@@ -17,6 +17,10 @@ UV := $(or $(shell uv cache dir >/dev/null 2>&1 && command -v uv),$(CURDIR)/$(OW
 export UV
 # Bytecode at install time: the console starts in half the time.
 export UV_COMPILE_BYTECODE := 1
+# Trust what the machine trusts, as pip does: a company's proxy has its own certificates.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= 1
+endif
 # Another active environment is none of our business.
 unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV PYTHONHOME
 # Without a home that can be written there is no place for uv's caches but here.
@@ -31,6 +35,7 @@ help: ## say what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: $(READY) ## make the environment; the other targets do it when needed
+	@:
 
 run: $(READY) ## the console over a fleet that works through a code base; ARGS="PATH --seconds 30"
 	@"$(FLEET)" demo $(ARGS)
@@ -47,7 +52,7 @@ check: $(READY) ## the gate of every change: lint, types, imports, tidiness, uni
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit
 
 lint: $(READY)
-	@$(PYTHON) -m ruff check --quiet . && echo "lint: clean"
+	@$(PYTHON) -m ruff check --quiet --output-format concise . && echo "lint: clean"
 
 types: $(READY)
 	@$(PYTHON) -m mypy --no-error-summary && echo "types: clean"
@@ -73,9 +78,22 @@ clean: ## remove what can be made again
 	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
+# A mirror named in the environment gets the locked versions and hashes; uv's sync would ask the index of the lock file.
+MIRROR := $(or $(UV_DEFAULT_INDEX),$(UV_INDEX_URL),$(PIP_INDEX_URL))
+ifneq ($(MIRROR),)
+export UV_DEFAULT_INDEX ?= $(MIRROR)
+endif
+
 # One file says that the environment is whole; it is made last, and anew when the lock file changes.
 $(READY): pyproject.toml uv.lock $(if $(findstring $(CURDIR)/$(OWN_UV),$(UV)),$(OWN_UV))
+ifeq ($(MIRROR),)
 	@"$(UV)" sync --quiet --locked
+else
+	@"$(UV)" venv --quiet --clear .venv
+	@"$(UV)" export --quiet --frozen --no-emit-project --output-file .venv/locked.txt
+	@"$(UV)" pip install --quiet --python $(PYTHON) --require-hashes --requirements .venv/locked.txt
+	@"$(UV)" pip install --quiet --python $(PYTHON) --no-deps --editable .
+endif
 	@touch $@
 
 $(OWN_UV):
