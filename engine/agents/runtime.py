@@ -5,15 +5,22 @@ Owner: fleet.py makes it; the coordinator calls `carry_out` with effects whose e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.model import effects as fx
 from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.pools import PoolSpec
-from engine.model.reports import Report
+from engine.model.reports import AgentsFailed, Report
+from engine.model.tasks import HELD, Lease, Task
+from engine.state import FleetState
+
+logger = logging.getLogger(__name__)
 
 INLINE_RESULT_MAX_BYTES = 2_048
 """A larger result (as JSON) is stored once by its hash in the artifacts table."""
@@ -78,4 +85,101 @@ class AgentKind(Protocol):
         ...
 
 
-KindFactory = Callable[[Reporter], AgentKind]
+class Runtime:
+    """Hands effects to the kinds. Owner: nothing but which agent is of which kind; the state is read, never changed."""
+
+    def __init__(
+        self,
+        state: Callable[[], FleetState],
+        kinds: Mapping[str, AgentKind],
+        report: Reporter,
+        find_result: Callable[[TaskId], object],
+    ) -> None:
+        self._state = state
+        self._kinds = kinds
+        self._report = report
+        self._find_result = find_result
+        self._kind_of: dict[AgentId, AgentKind] = {}
+
+    async def run(self) -> None:
+        """Run every kind until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, kind in self._kinds.items():
+                group.create_task(kind.run(), name=f"agents of kind {name}")
+
+    def carry_out(self, effects: Sequence[fx.Effect]) -> None:
+        """Begin effects; returns at once, outcomes come as reports."""
+        for effect in effects:
+            if isinstance(effect, fx.Deliver):
+                self._deliver(effect.leases)
+            elif isinstance(effect, fx.StartAgents):
+                self._start(effect.agents)
+            elif isinstance(effect, fx.StopAgents):
+                self._stop(effect.agents)
+            else:
+                self._stop_runs(effect.tasks)
+
+    def samples(self) -> list[HostSample]:
+        """Measure every host now."""
+        return [sample for kind in self._kinds.values() for sample in kind.samples()]
+
+    def _start(self, agents: Sequence[AgentId]) -> None:
+        state = self._state()
+        groups: dict[str, list[tuple[AgentSpec, PoolSpec]]] = {}
+        for agent_id in agents:
+            agent = state.agents.get(agent_id)
+            if agent is not None:
+                pool = state.pools[agent.spec.pool].spec
+                groups.setdefault(pool.kind, []).append((agent.spec, pool))
+        for kind_name, members in groups.items():
+            kind = self._kinds.get(kind_name)
+            ids = tuple(spec.id for spec, _ in members)
+            if kind is None:
+                self._report(AgentsFailed(ids, f"no agents of kind {kind_name!r} in this engine"))
+                continue
+            self._kind_of.update(dict.fromkeys(ids, kind))
+            kind.start(members)
+
+    def _stop(self, agents: Sequence[AgentId]) -> None:
+        for agent_id in agents:
+            kind = self._kind_of.pop(agent_id, None)
+            if kind is not None:
+                kind.stop((agent_id,))
+
+    def _deliver(self, leases: Sequence[Lease]) -> None:
+        tasks = self._state().tasks
+        groups: dict[int, tuple[AgentKind, list[Assignment]]] = {}
+        for lease in leases:
+            kind = self._kind_of.get(lease.agent)
+            task = tasks.get(lease.task)
+            if kind is None or task is None or task.attempt != lease.token:
+                continue  # its agent went before the commit ended; HostDown or the removal has returned the task
+            groups.setdefault(id(kind), (kind, []))[1].append(self._assignment(task, lease))
+        for kind, assignments in groups.values():
+            kind.deliver(assignments)
+
+    def _assignment(self, task: Task, lease: Lease) -> Assignment:
+        spec = task.spec
+        inputs: dict[str, object] = {}
+        if spec.take_inputs:
+            inputs = {needed: self._find_result(needed) for needed in spec.depends_on}
+        return Assignment(
+            spec.id,
+            lease.token,
+            lease.agent,
+            spec.type,
+            spec.payload,
+            spec.title,
+            spec.timeout_s,
+            spec.workspace,
+            spec.apply,
+            inputs,
+        )
+
+    def _stop_runs(self, task_ids: Sequence[TaskId]) -> None:
+        tasks = self._state().tasks
+        for task_id in task_ids:
+            task = tasks.get(task_id)
+            kind = self._kind_of.get(task.agent) if task is not None and task.agent is not None else None
+            if task is not None and kind is not None and task.state in HELD:
+                kind.stop_runs(((task_id, task.attempt),))

@@ -52,6 +52,10 @@ class Journal(Protocol):
         """Return records with after < seq (< before, when given), oldest first, the newest `limit` of them."""
         ...
 
+    async def story(self, id_: str, *, limit: int = 200) -> Sequence[Record]:
+        """Return the newest records that mention an id, oldest first."""
+        ...
+
     async def find_task(self, task_id: TaskId) -> Task | None:
         """Return a task that the state has forgotten, or None."""
         ...

@@ -31,9 +31,9 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class StopRuns:
-    """Stop attempts in their processes: (task, token); answered by TasksEnded of kind `stopped`."""
+    """Stop the running attempts of tasks in their processes; answered by TasksEnded of kind `stopped`."""
 
-    runs: tuple[tuple[TaskId, int], ...]
+    tasks: tuple[TaskId, ...]
 
 
 @dataclass(frozen=True, slots=True)

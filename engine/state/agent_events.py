@@ -182,6 +182,7 @@ def _plan_undone(tables: Tables, event: ev.PlanUndone, _at: float) -> None:
 
 def _audited(tables: Tables, event: ev.Audited, _at: float) -> None:
     tables.audit.append(event.entry)
+    tables.totals.audited += 1
 
 
 TRANSITIONS: dict[type, Any] = {

@@ -48,6 +48,7 @@ class Totals:
     cancelled: int = 0
     retried: int = 0
     late: int = 0
+    audited: int = 0
     agents_peak: int = 0
     by_state: dict[str, int] = field(default_factory=dict)
     by_status: dict[str, int] = field(default_factory=dict)
@@ -65,6 +66,18 @@ class Touched:
     forgotten_tasks: list[TaskId] = field(default_factory=list)
     removed_agents: list[tuple[Agent, str]] = field(default_factory=list)
 
+    def merge(self, later: Touched) -> None:
+        """Add what was touched later; what has left since is only named as left."""
+        self.pools.update(later.pools)
+        self.agents.update(later.agents)
+        self.tasks.update(later.tasks)
+        self.hosts.update(later.hosts)
+        self.plans.update(later.plans)
+        self.forgotten_tasks += later.forgotten_tasks
+        self.removed_agents += later.removed_agents
+        for agent, _reason in later.removed_agents:
+            self.agents.pop(agent.spec.id, None)
+
 
 class Tables:
     """What the fleet knows. Only the transitions and recovery change it."""
@@ -81,6 +94,8 @@ class Tables:
         self.hosts: dict[HostId, Host] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.finished: dict[TaskId, None] = {}
+        self.pending_of: dict[str, dict[TaskId, None]] = {}
+        """Pool -> its waiting tasks, longest waiting first."""
         self.dependents: dict[TaskId, list[TaskId]] = {}
         self.keys: dict[str, TaskId] = {}
         self.allocations: dict[AllocationId, Allocation] = {}
@@ -111,6 +126,10 @@ class Tables:
         for counts in (pool.by_state, self.totals.by_state):
             counts[task.state] -= 1
             counts[state] = counts.get(state, 0) + 1
+        if task.state is TaskState.PENDING:
+            self.pending_of[task.spec.pool].pop(task.spec.id, None)
+        if state is TaskState.PENDING:
+            self.pending_of.setdefault(task.spec.pool, {})[task.spec.id] = None
         task.state = state
         self.touched.tasks[task.spec.id] = None
         self.touched.pools[task.spec.pool] = None
@@ -138,6 +157,8 @@ class Tables:
             counts[task.state] = counts.get(task.state, 0) + 1
         if spec.idempotency_key:
             self.keys[spec.idempotency_key] = spec.id
+        if task.state is TaskState.PENDING:
+            self.pending_of.setdefault(spec.pool, {})[spec.id] = None
         if task.state in FINISHED:
             self.finished[spec.id] = None
         elif task.waiting_on:
@@ -164,6 +185,8 @@ class Tables:
             assert sum(pool.by_status.values()) == pool.agents
             assert all(count >= 0 for count in (*pool.by_status.values(), *pool.by_state.values()))
         assert sum(self.totals.by_state.values()) == len(self.tasks)
+        waiting = {task_id for ids in self.pending_of.values() for task_id in ids}
+        assert waiting == {task_id for task_id, task in self.tasks.items() if task.state is TaskState.PENDING}
         assert sum(self.totals.by_status.values()) == len(self.agents)
         for task_id, task in self.tasks.items():
             held = task.state in HELD
@@ -172,8 +195,8 @@ class Tables:
             if held and task.agent is not None:
                 assert self.agents[task.agent].task == task_id, f"{task_id} and {task.agent} disagree"
             if task.state is TaskState.PENDING:
-                waiting = sum(task_id in self.dependents.get(needed, ()) for needed in set(task.spec.depends_on))
-                assert task.waiting_on == waiting, f"{task_id} waits on {task.waiting_on}, not {waiting}"
+                needs = sum(task_id in self.dependents.get(needed, ()) for needed in set(task.spec.depends_on))
+                assert task.waiting_on == needs, f"{task_id} waits on {task.waiting_on}, not {needs}"
         for agent_id, agent in self.agents.items():
             if agent.task is not None:
                 assert self.tasks[agent.task].agent == agent_id

@@ -1,0 +1,228 @@
+"""Agents joining, leaving, draining, restarting, reserved; hosts coming and going."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
+from engine.model.commands import DrainAgent, RegisterAgent, ReleaseAgent, RestartAgent, UndrainAgent, UnregisterAgent
+from engine.model.errors import CommandRefused, NotFound
+from engine.model.events import (
+    AgentReleased,
+    AgentsBroken,
+    AgentsCordoned,
+    AgentsReady,
+    AgentsRegistered,
+    AgentsRemoved,
+    AgentsRetiring,
+    AgentsStarting,
+    Event,
+    HostHealth,
+    HostInfo,
+    HostLost,
+    PoolScaled,
+)
+from engine.model.ids import AGENT_PREFIX, AgentId, AllocationId, HostId
+from engine.model.pools import Pool
+from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp
+from engine.state import FleetState
+from engine.state.deciding import Deciding, Decision
+
+
+def find_agent(state: FleetState, word: str) -> Agent:
+    """Return the agent with that id or name. Raises NotFound."""
+    agent = state.agent_named(word)
+    if agent is None:
+        raise NotFound(f"no agent {word!r}; `get agents` lists them")
+    return agent
+
+
+def new_agents(pool: Pool, count: int, deciding: Deciding, command: RegisterAgent | None = None) -> AgentsRegistered:
+    """Return the event that adds agents to a pool, named after it and numbered."""
+    spec = pool.spec
+    capabilities, resources = spec.capabilities, spec.resources
+    kind = spec.type
+    if command is not None:
+        capabilities = tuple(dict.fromkeys((*capabilities, *command.capabilities)))
+        resources = Resources(command.memory or resources.memory, command.cpu or resources.cpu, resources.storage)
+        kind = command.type if command.type in AGENT_TYPES else kind
+    return AgentsRegistered(
+        tuple(
+            AgentSpec(
+                AgentId(deciding.ids.new(AGENT_PREFIX)),
+                f"{spec.name}-{number}",
+                spec.name,
+                kind,
+                capabilities,
+                resources,
+                spec.cost,
+                spec.reliability,
+            )
+            for number in range(pool.created + 1, pool.created + count + 1)
+        )
+    )
+
+
+def check_room(state: FleetState, more: int, deciding: Deciding) -> None:
+    """Raise CommandRefused when the fleet would grow beyond fleet.max_agents."""
+    most = deciding.config.fleet.max_agents
+    if len(state.agents) + more > most:
+        raise CommandRefused(f"{len(state.agents)} agents + {more} is above fleet.max_agents {most}; raise it or scale another pool down")
+
+
+def decide_register(state: FleetState, commands: Sequence[tuple[RegisterAgent, str]], deciding: Deciding) -> Decision:
+    """Add agents; each command comes with the pool that it means. Raises CommandRefused above a maximum."""
+    events: list[Event] = []
+    values: list[object] = []
+    grown: dict[str, int] = {}
+    for command, pool_name in commands:
+        pool = state.pools[pool_name]
+        if pool_name in grown:
+            raise CommandRefused(f"{pool_name} is named twice in one plan; use count")
+        size = max(pool.size, pool.agents) + command.count
+        if size > pool.spec.max:
+            raise CommandRefused(f"{pool_name} would have {size} agents, its max is {pool.spec.max}; raise pools.{pool_name}.max")
+        grown[pool_name] = command.count
+        check_room(state, sum(grown.values()), deciding)
+        joined = new_agents(pool, command.count, deciding, command)
+        events += [PoolScaled(pool_name, size), joined]
+        ids = [spec.id for spec in joined.agents]
+        values.append(ids[0] if command.count == 1 else ids)
+    return Decision(events, values)
+
+
+def leave(agents: Sequence[Agent], reason: str) -> list[Event]:
+    """Return the events that take agents out: at once those that hold nothing, the others when their task ends."""
+    idle = tuple(agent.spec.id for agent in agents if agent.task is None and agent.allocation is None)
+    busy = tuple(agent.spec.id for agent in agents if agent.task is not None or agent.allocation is not None)
+    events: list[Event] = []
+    if busy:
+        events.append(AgentsRetiring(busy, reason))
+    if idle:
+        events.append(AgentsRemoved(idle, reason))
+    return events
+
+
+def decide_unregister(state: FleetState, commands: Sequence[UnregisterAgent], deciding: Deciding) -> Decision:
+    """Take agents out and make their pools smaller by as many, never below 0."""
+    agents = list({agent.spec.id: agent for agent in (find_agent(state, command.agent) for command in commands)}.values())
+    events: list[Event] = []
+    for pool_name in dict.fromkeys(agent.spec.pool for agent in agents):
+        going = sum(agent.spec.pool == pool_name and not agent.retiring for agent in agents)
+        events.append(PoolScaled(pool_name, max(0, state.pools[pool_name].size - going)))
+    events += leave([agent for agent in agents if not agent.retiring], f"unregistered by {deciding.origin.who}")
+    return Decision(events, [agent.spec.id for agent in agents])
+
+
+def decide_cordon(state: FleetState, commands: Sequence[DrainAgent | UndrainAgent], deciding: Deciding) -> Decision:
+    """Drain agents, or give them work again. Raises CommandRefused for one that is leaving."""
+    cordon = isinstance(commands[0], DrainAgent)
+    changed: dict[AgentId, None] = {}
+    for command in commands:
+        agent = find_agent(state, command.agent)
+        if agent.retiring or agent.restarting:
+            raise CommandRefused(f"{agent.spec.name} is leaving or restarting: {agent.reason}")
+        if agent.cordoned is not cordon:
+            changed[agent.spec.id] = None
+    reason = f"drained by {deciding.origin.who}" if cordon else ""
+    events: list[Event] = [AgentsCordoned(tuple(changed), cordon, reason)] if changed else []
+    return Decision(events, [command.agent for command in commands])
+
+
+def decide_restart(state: FleetState, commands: Sequence[RestartAgent], deciding: Deciding) -> Decision:
+    """Start agents anew: those that hold nothing at once, the others when their task ends."""
+    agents = {agent.spec.id: agent for agent in (find_agent(state, command.agent) for command in commands)}.values()
+    reason = f"restarted by {deciding.origin.who}"
+    staying = [agent for agent in agents if not agent.retiring and not agent.restarting]
+    now = tuple(agent.spec.id for agent in staying if agent.task is None and agent.allocation is None)
+    later = tuple(agent.spec.id for agent in staying if agent.spec.id not in now)
+    events: list[Event] = []
+    if now:
+        events.append(AgentsStarting(now, reason))
+    if later:
+        events.append(AgentsRetiring(later, reason, restart=True))
+    return Decision(events, [agent.spec.id for agent in agents])
+
+
+def decide_release(state: FleetState, commands: Sequence[ReleaseAgent], deciding: Deciding) -> Decision:
+    """Give reserved agents back. Raises NotFound."""
+    events: list[Event] = []
+    for command in commands:
+        allocation = state.allocations.get(AllocationId(command.allocation))
+        if allocation is None:
+            raise NotFound(f"no reservation {command.allocation!r}; it may have expired")
+        seconds = command.seconds or deciding.now - allocation.at
+        events.append(AgentReleased(allocation.id, command.ok, seconds, f"released by {deciding.origin.who}"))
+    return Decision(events, [command.allocation for command in commands])
+
+
+def decide_after_work(state: FleetState, touched: Sequence[AgentId]) -> list[Event]:
+    """Return what agents do that were waiting for the end of their task: leave, or start anew."""
+    gone: list[AgentId] = []
+    anew: list[AgentId] = []
+    for agent_id in touched:
+        agent = state.agents.get(agent_id)
+        if agent is None or agent.task is not None or agent.allocation is not None or agent.status is not AgentStatus.DRAINING:
+            continue
+        if agent.retiring:
+            gone.append(agent_id)
+        elif agent.restarting:
+            anew.append(agent_id)
+    events: list[Event] = []
+    if gone:
+        events.append(AgentsRemoved(tuple(gone), "finished its last task"))
+    if anew:
+        events.append(AgentsStarting(tuple(anew), "restart after its task"))
+    return events
+
+
+def decide_host_up(state: FleetState, report: HostUp | AgentsUp, _deciding: Deciding) -> list[Event]:
+    """Agents that wait for a host are ready; others named in the report are left out."""
+    if isinstance(report, HostUp):
+        host: HostInfo | None = report.host
+    else:
+        known = state.hosts.get(report.host)
+        host = known.info if known else None
+    ready = tuple(
+        agent_id
+        for agent_id in report.agents
+        if agent_id in state.agents and state.agents[agent_id].status in (AgentStatus.STARTING, AgentStatus.FAILED)
+    )
+    return [AgentsReady(host, ready)] if host is not None else []
+
+
+def decide_agents_failed(state: FleetState, report: AgentsFailed, _deciding: Deciding) -> list[Event]:
+    """Agents cannot start."""
+    known = tuple(agent_id for agent_id in report.agents if agent_id in state.agents)
+    return [AgentsBroken(known, report.reason)] if known else []
+
+
+def decide_health(state: FleetState, report: HealthSeen, _deciding: Deciding) -> list[Event]:
+    """The health of a host changed."""
+    host = state.hosts.get(report.host)
+    if host is None or (host.health is report.health and host.evidence == report.evidence):
+        return []
+    return [HostHealth(report.host, report.health, report.evidence)]
+
+
+def agents_on(state: FleetState, host_id: HostId) -> list[Agent]:
+    """Return the agents of a host."""
+    host = state.hosts.get(host_id)
+    return [state.agents[agent_id] for agent_id in sorted(host.agents)] if host else []
+
+
+def restart_all(agents: Sequence[Agent], reason: str) -> list[Event]:
+    """Return the events for agents whose host is gone: leaving ones leave, the others start anew."""
+    leaving = tuple(agent.spec.id for agent in agents if agent.retiring)
+    staying = tuple(agent.spec.id for agent in agents if not agent.retiring)
+    events: list[Event] = []
+    if leaving:
+        events.append(AgentsRemoved(leaving, f"left with its host: {reason}"))
+    if staying:
+        events.append(AgentsStarting(staying, reason))
+    return events
+
+
+def host_lost(host_id: HostId, reason: str) -> Event:
+    """Return the event that a host is gone."""
+    return HostLost(host_id, reason)

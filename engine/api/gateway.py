@@ -1,0 +1,262 @@
+"""The engine's door: `/ws` and REST on a Unix socket, and on a loopback port if asked for.
+
+Owner: Gateway owns the listening sockets, the open connections and their sessions; bounded by `Limits`. uvicorn's
+protocols do HTTP and WebSocket; its `Server` is left out, for it takes the signals, makes the socket 0666, wakes ten
+times a second and needs 0.2 s to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from engine.api.limits import Limits
+from engine.api.peers import Doorkeeper, Peer, load_token, peer_of
+from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
+from engine.api.sockets import listen_loopback, listen_unix, unlink_own
+from engine.api.stream import Operators, Receive, Send, Session
+from engine.model.errors import CommandRefused, NotFound
+from engine.model.plans import Origin
+
+logger = logging.getLogger(__name__)
+
+WEBSOCKET_PATH = "/ws"
+KEEP_ALIVE_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackPort:
+    """A port on this machine, for programs that cannot open a Unix socket; its clients show a token."""
+
+    host: str
+    port: int
+    """0 = any free one."""
+    token_path: Path
+    """File of mode 0600 that holds the token; made at the first use."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """What a connection's requests need to know of it."""
+
+    peer: Peer
+    transport: asyncio.Transport
+
+
+class Gateway:
+    """Serves operators to whoever may have one; `async with` it, or `run` it in a TaskGroup."""
+
+    def __init__(
+        self, path: Path, operators: Operators, *, version: str, limits: Limits | None = None, port: LoopbackPort | None = None
+    ) -> None:
+        self._path = path
+        self._operators = operators
+        self._version = version
+        self._limits = limits or Limits()
+        self._port = port
+        self._rest = Rest(operators, limits=self._limits, version=version)
+        self._state = ServerState()
+        self._sessions: set[Session] = set()
+        self._servers: list[asyncio.Server] = []
+        self._inode = 0
+        self._is_stopping = False
+        self._doorkeeper = Doorkeeper(-1, {})
+
+    @property
+    def path(self) -> Path:
+        """Where the Unix socket is."""
+        return self._path
+
+    @property
+    def port(self) -> int:
+        """The loopback port that is really open; 0 = none."""
+        return int(self._servers[1].sockets[0].getsockname()[1]) if len(self._servers) > 1 else 0
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises EngineStartError."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises EngineStartError."""
+        async with self:
+            await asyncio.Event().wait()
+
+    async def start(self) -> None:
+        """Listen. Raises EngineStartError."""
+        token = load_token(self._port.token_path) if self._port else ""
+        self._doorkeeper = Doorkeeper.of_this_process(token)
+        listeners = [listen_unix(self._path)]
+        self._inode = self._path.lstat().st_ino
+        if self._port:
+            try:
+                listeners.append(listen_loopback(self._port.host, self._port.port))
+            except Exception:
+                listeners[0].close()
+                unlink_own(self._path, self._inode)
+                raise
+        config = self._config()
+        loop = asyncio.get_running_loop()
+        for listener in listeners:
+            self._servers.append(await loop.create_server(lambda: _Protocol(config, self._state, self._limits), sock=listener))
+        logger.info("gateway listens", extra={"path": str(self._path), "port": self.port})
+
+    def _config(self) -> Config:
+        config = Config(
+            cast("Any", self._serve),
+            http=_Protocol,
+            ws=WebSocketsSansIOProtocol,
+            # Twice the limit, so that what is only a little too large is refused in words instead of cut off.
+            ws_max_size=2 * self._limits.message_bytes_max,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        config.load()
+        return config
+
+    async def stop(self) -> None:
+        """Take no more, answer the verbs that were taken (within `drain_s`), cut what is left. Safe to call twice."""
+        self._is_stopping = True
+        for server in self._servers:
+            server.close()
+        unlink_own(self._path, self._inode)
+        for session in self._sessions:
+            session.stop()
+        if self._state.tasks:
+            await asyncio.wait(set(self._state.tasks), timeout=self._limits.drain_s + 1)
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                for server in self._servers:
+                    await server.wait_closed()
+        self._servers.clear()
+
+    async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request or one WebSocket (ASGI)."""
+        connection: _Connection = scope["state"]["connection"]
+        refusal: Reply | None = None
+        origin = Origin("")
+        authorization = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+        try:
+            origin = self._doorkeeper.admit(connection.peer, authorization)
+        except CommandRefused as error:
+            logger.warning("client refused", extra={"address": connection.peer.address, "uid": connection.peer.uid})
+            refusal = forbidden(str(error))
+        if refusal is None and len(self._state.connections) > self._limits.connections_max:
+            refusal = crowded(self._limits.connections_max)
+        try:
+            if scope["type"] == "websocket":
+                await self._serve_websocket(scope, (receive, send), origin, refusal, connection)
+            elif refusal is not None:
+                await self._rest.send(send, refusal)
+            else:
+                await self._rest.serve(scope, receive, send, origin)
+        except TimeoutError:
+            connection.transport.abort()
+        except OSError:  # the client left
+            pass
+
+    async def _serve_websocket(
+        self,
+        scope: MutableMapping[str, Any],
+        channel: tuple[Receive, Send],
+        origin: Origin,
+        refusal: Reply | None,
+        connection: _Connection,
+    ) -> None:
+        if refusal is None and scope["path"] != WEBSOCKET_PATH:
+            refusal = reply_to(NotFound(f"the WebSocket is at {WEBSOCKET_PATH}"))
+        if refusal is not None:
+            await _refuse_handshake(channel[1], refusal)
+            return
+        session = Session(channel, self._operators, origin, limits=self._limits, version=self._version)
+        self._sessions.add(session)
+        if self._is_stopping:
+            session.stop()
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+            if session.is_stuck:
+                connection.transport.abort()
+
+
+async def _refuse_handshake(send: Send, reply: Reply) -> None:
+    headers = [(b"content-type", reply.content_type.encode())]
+    await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": reply.body})
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that knows its peer, and does not wait for ever for a request."""
+
+    def __init__(
+        self, config: Config, server_state: ServerState, limits: Limits, _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, {}, _loop)
+        self._limits = limits
+        self._late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note who connected; far too many are cut off at once."""
+        super().connection_made(transport)
+        if len(self.connections) > 2 * self._limits.connections_max:
+            transport.abort()
+            return
+        # A WebSocket inherits this state with the transport.
+        self.app_state = {"connection": _Connection(peer_of(transport.get_extra_info("socket")), transport)}
+        self._expect_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand over to the WebSocket, which has its own pings."""
+        self._stop_expecting()
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request on this connection."""
+        self._expect_request()
+        super().on_response_complete()
+
+    def _expect_request(self) -> None:
+        """Cut the client unless a request has come by then; a slow body has its own limit."""
+        self._stop_expecting()
+        answered = self.cycle
+        self._late = self.loop.call_later(self._limits.receive_s, self._cut_if_silent, answered)
+
+    def _stop_expecting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+
+    def _cut_if_silent(self, answered: RequestResponseCycle | None) -> None:
+        if self.cycle is answered:
+            self.transport.abort()

@@ -1,0 +1,208 @@
+"""The OpenAPI description of the REST face, generated from the table of verbs and the rows.
+
+Owner: nobody; functions only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+import msgspec
+
+from engine.model.commands import COMMANDS, Command, Danger
+from engine.model.plans import Answer, Plan
+from engine.model.rows import ROW_KINDS, FleetStatus, Row
+
+Schema = dict[str, Any]
+
+LIST_PARAMETERS: dict[str, tuple[type, str]] = {
+    "limit": (int, "most rows to give"),
+    "filter": (str, "only rows that match, in the words of the console's filter"),
+    "after": (str, "only rows after this id"),
+}
+"""Query parameters of a list: type and meaning."""
+
+SINGULAR = {"pools": "pool", "agents": "agent", "tasks": "task"}
+"""Kinds of which one can be asked for in full, and the word for it."""
+
+PLAIN_QUERIES = {
+    "status": "the fleet in one look",
+    "commands": "the table of verbs",
+    "config": "the configuration in force",
+    "schema": "the schema of the configuration",
+}
+
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def describe(version: str) -> Schema:
+    """Return the whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "fleet-tui engine",
+            "version": version,
+            "description": "Every verb of the fleet, its rows, and one thing in full. Errors are {code, message}.",
+        },
+        "paths": _verb_paths() | _list_paths() | _read_paths(),
+        "components": {"schemas": _schemas(), "responses": _problems()},
+    }
+
+
+def arguments_schema(kind: type[Command]) -> Schema:
+    """Return the schema of a verb's arguments."""
+    hints = typing.get_type_hints(kind)
+    properties: Schema = {}
+    required = []
+    for spec in dataclasses.fields(kind):
+        schema = msgspec.json.schema(hints[spec.name])
+        unit = spec.metadata.get("unit")
+        schema["description"] = spec.metadata["help"] + (f" ({unit})" if unit else "")
+        for limit, word in (("ge", "minimum"), ("le", "maximum"), ("choices", "enum")):
+            if limit in spec.metadata:
+                schema[word] = msgspec.to_builtins(spec.metadata[limit])
+        if spec.default is not dataclasses.MISSING:
+            schema["default"] = msgspec.to_builtins(spec.default)
+        elif spec.default_factory is not dataclasses.MISSING:
+            schema["default"] = msgspec.to_builtins(spec.default_factory())
+        else:
+            required.append(spec.name)
+        properties[spec.name] = schema
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def row_schema(kind: type[Row]) -> Schema:
+    """Return the schema of a row as an object with the model's field names."""
+    hints = typing.get_type_hints(kind)
+    return {
+        "type": "object",
+        "description": kind.__doc__,
+        "properties": {name: msgspec.json.schema(hints[name]) for name in kind._fields},
+        "required": list(kind._fields),
+    }
+
+
+def _verb_paths() -> Schema:
+    paths: Schema = {}
+    dry_run = {
+        "name": "dry_run",
+        "in": "query",
+        "description": "return the plan, change nothing",
+        "schema": {"type": "boolean", "default": False},
+    }
+    for name, kind in COMMANDS.items():
+        schema = arguments_schema(kind)
+        schema["properties"]["reason"] = {"type": "string", "default": "", "description": "why; kept in the audit"}
+        tail = {
+            Danger.NONE: "",
+            Danger.REVERSIBLE: " It can be taken back.",
+            Danger.DESTRUCTIVE: " Work may be lost.",
+        }[kind.danger]
+        operation = _operation(name, f"{kind.help}.{tail} Role: {kind.role.name.lower()}.", _json("AnswerOrPlan"))
+        operation |= {"parameters": [dry_run], "requestBody": _body(schema, required=bool(schema["required"]))}
+        paths[f"/v1/{name}"] = {"post": operation}
+    return paths
+
+
+def _list_paths() -> Schema:
+    by_commands = {
+        "type": "object",
+        "properties": {
+            "commands": {"type": "array", "items": {"$ref": "#/components/schemas/Call"}},
+            "reason": {"type": "string", "default": ""},
+        },
+        "required": ["commands"],
+        "additionalProperties": False,
+    }
+    by_plan = {
+        "type": "object",
+        "properties": {
+            "plan": {"type": "string", "description": "id that /v1/plan gave"},
+            "reason": {"type": "string", "default": ""},
+        },
+        "required": ["plan"],
+        "additionalProperties": False,
+    }
+    plan = _operation("plan", "Describe what verbs would do; nothing changes.", _json("Plan"))
+    execute = _operation("execute", "Carry out verbs, or a plan by its id, as one.", _json("Answer"))
+    return {
+        "/v1/plan": {"post": plan | {"requestBody": _body(by_commands)}},
+        "/v1/execute": {"post": execute | {"requestBody": _body({"oneOf": [by_commands, by_plan]})}},
+    }
+
+
+def _read_paths() -> Schema:
+    paths: Schema = {}
+    parameters = [
+        {"name": name, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
+        for name, (kind, text) in LIST_PARAMETERS.items()
+    ]
+    for kind, row in ROW_KINDS.items():
+        rows = {"application/json": {"schema": {"type": "array", "items": {"$ref": _REFERENCE.format(name=row.__name__)}}}}
+        paths[f"/v1/{kind}"] = {"get": _operation(f"list.{kind}", f"List {kind}.", rows) | {"parameters": parameters}}
+    for what, text in PLAIN_QUERIES.items():
+        body = _json("FleetStatus") if what == "status" else {"application/json": {"schema": {}}}
+        paths[f"/v1/{what}"] = {"get": _operation(what, f"Return {text}.", body)}
+    for kind, what in SINGULAR.items():
+        paths[f"/v1/{kind}/{{id}}"] = {"get": _one(what, f"Return one {what} in full.", {"application/json": {"schema": {}}})}
+    paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return what a task wrote.", {"application/json": {"schema": {}}, "text/plain": {"schema": {"type": "string"}}})}
+    paths["/v1/artifacts/{id}"] = {"get": _one("artifact", "Return an artifact's bytes.", {"application/octet-stream": {"schema": {}}})}
+    return paths
+
+
+def _one(operation_id: str, summary: str, content: Schema) -> Schema:
+    parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return _operation(operation_id, summary, content) | {"parameters": [parameter]}
+
+
+def _operation(operation_id: str, summary: str, content: Schema) -> Schema:
+    problems = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in _PROBLEMS}
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "responses": {"200": {"description": "done", "content": content}} | problems,
+    }
+
+
+def _body(schema: Schema, *, required: bool = True) -> Schema:
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
+
+
+def _json(name: str) -> Schema:
+    return {"application/json": {"schema": {"$ref": _REFERENCE.format(name=name)}}}
+
+
+_PROBLEMS = {
+    400: "the request is wrong",
+    403: "not the engine's user",
+    404: "no such thing",
+    409: "understood, but not allowed now; nothing was changed",
+    413: "the body is too large",
+    500: "the engine failed inside",
+    503: "the engine takes no commands now",
+    504: "not done in time",
+}
+
+
+def _problems() -> Schema:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {f"Problem{status}": {"description": text, "content": content} for status, text in _PROBLEMS.items()}
+
+
+def _schemas() -> Schema:
+    _, schemas = msgspec.json.schema_components((Answer, Plan, FleetStatus), ref_template=_REFERENCE)
+    schemas = dict(schemas)
+    schemas |= {row.__name__: row_schema(row) for row in ROW_KINDS.values()}
+    schemas["AnswerOrPlan"] = {"oneOf": [{"$ref": _REFERENCE.format(name=name)} for name in ("Answer", "Plan")]}
+    schemas["Problem"] = {
+        "type": "object",
+        "properties": {
+            "code": {"type": "string", "description": "usage, refused, not_found, read_only, failed, …"},
+            "message": {"type": "string", "description": "what is wrong and what to do next"},
+            "status": {"type": "integer"},
+        },
+        "required": ["code", "message", "status"],
+    }
+    return schemas

@@ -1,0 +1,124 @@
+"""Who is at the other end of a connection: the kernel's word for a Unix socket, a token for TCP.
+
+Owner: nobody; functions and values only.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import pwd
+import re
+import secrets
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.model.commands import Role
+from engine.model.errors import CommandRefused, EngineStartError
+from engine.model.plans import Origin
+
+FACES = ("console", "cli", "api")
+"""What a client may say it is."""
+
+TOKEN_BYTES = 32
+
+_CREDENTIALS = struct.Struct("3i")
+_SSH_CONNECTION = re.compile(r"([0-9A-Fa-f.:%\w]{2,64}) (\d{1,5})(?: |$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The process that connected; uid -1 = not known (TCP)."""
+
+    pid: int
+    uid: int
+    address: str
+    """`pid 4711` or `127.0.0.1:40112`."""
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Return who connected, by the kernel's word."""
+    if connection.family == socket.AF_UNIX:
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _gid = _CREDENTIALS.unpack(raw)
+        return Peer(pid, uid, f"pid {pid}")
+    host, port, *_rest = connection.getpeername()
+    return Peer(0, -1, f"{host}:{port}")
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a user, or `uid 1234` if it has none. May ask a directory service: not for the event loop."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Doorkeeper:
+    """Decides who may speak to the engine: its own user and root over the Unix socket, the token's holder over TCP."""
+
+    uid: int
+    names: dict[int, str]
+    """Names of the users that may enter."""
+    token: str = ""
+    """What TCP clients must show; empty = none may enter."""
+
+    @classmethod
+    def of_this_process(cls, token: str = "") -> Doorkeeper:
+        """Let in the user of this process, and root."""
+        uid = os.getuid()
+        return cls(uid, {known: user_name(known) for known in (uid, 0)}, token)
+
+    def admit(self, peer: Peer, authorization: str = "") -> Origin:
+        """Return who acts, as role admin. Raises CommandRefused."""
+        if peer.uid >= 0:
+            if peer.uid not in self.names:
+                raise CommandRefused(
+                    f"this engine belongs to {self.names[self.uid]}; uid {peer.uid} may not use it: become that user"
+                )
+            return Origin(self.names[peer.uid], "api", peer.address, Role.ADMIN)
+        scheme, _, shown = authorization.partition(" ")
+        if not self.token or scheme.lower() != "bearer" or not _is_same(shown.strip(), self.token):
+            raise CommandRefused("send the header `Authorization: Bearer …` with the token from the engine's token file")
+        return Origin(self.names[self.uid], "api", peer.address, Role.ADMIN)
+
+
+def _is_same(shown: str, token: str) -> bool:
+    return hmac.compare_digest(shown.encode(errors="replace"), token.encode())
+
+
+def address_with_ssh(address: str, ssh_connection: str) -> str:
+    """Return an address with where its SSH session comes from; a value that is not SSH_CONNECTION's form is left out."""
+    found = _SSH_CONNECTION.match(ssh_connection)
+    return f"{address} via ssh from {found[1]}:{found[2]}" if found else address
+
+
+def load_token(path: Path) -> str:
+    """Return the token that TCP clients must show; made at the first use. Raises EngineStartError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        return _read_token(path)
+    except OSError as error:
+        raise EngineStartError(f"cannot write the token file {path}: {error.strerror}") from error
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _read_token(path: Path) -> str:
+    try:
+        found = path.stat()
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineStartError(f"cannot read the token file {path}: {error}") from error
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise EngineStartError(f"others can read the token file {path}: chmod 600 it, or delete it to get a new one")
+    if len(token) < TOKEN_BYTES:
+        raise EngineStartError(f"the token in {path} is too short: delete the file to get a new one")
+    return token

@@ -1,0 +1,326 @@
+"""Configuration: one tree of frozen models, read from TOML and FLEET_… variables, checked once at start.
+
+Durations are seconds. The seeds' camelCase keys are accepted, theirs in milliseconds. Unknown keys are refused
+with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from engine.model.agents import Resources
+from engine.model.errors import ConfigError
+from engine.model.pools import DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
+from engine.model.wire import nearest
+
+ENVIRONMENT_PREFIX = "FLEET_"
+ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_")
+"""Variables that the engine itself sets for its children; they are no configuration."""
+
+FILE_NAME = "fleet.toml"
+
+_SEED_MILLISECONDS = {
+    "heartbeatInterval": "heartbeat_interval_s",
+    "healthCheckInterval": "health_check_interval_s",
+}
+_UNITS_MB = {"": 1, "MB": 1, "GB": 1024, "TB": 1024 * 1024, "Mi": 1, "Gi": 1024, "KB": 1 / 1024}
+
+
+class _Tree(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+def megabytes(value: object) -> int:
+    """Return megabytes of 512, "512MB" or "4GB". Raises ValueError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
+    if match is None or match[2] not in _UNITS_MB:
+        raise ValueError(f"{value!r} is no amount of memory; write 512 (megabytes) or '4GB'")
+    return round(float(match[1]) * _UNITS_MB[match[2]])
+
+
+def cores(value: object) -> float:
+    """Return cores of 0.5, "0.5" or "500m". Raises ValueError."""
+    text = str(value).strip()
+    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+
+
+class ResourcesConfig(_Tree):
+    """What one agent of a pool may use."""
+
+    memory: int = Field(512, ge=0, description="megabytes, or text such as '4GB'")
+    cpu: float = Field(0.5, ge=0, description="cores, or text such as '500m'")
+    storage: int = Field(0, ge=0, description="megabytes; 0 = not stated")
+
+    @field_validator("memory", "storage", mode="before")
+    @classmethod
+    def _quantity(cls, value: object) -> int:
+        return megabytes(value)
+
+    @field_validator("cpu", mode="before")
+    @classmethod
+    def _cores(cls, value: object) -> float:
+        return cores(value)
+
+
+class CommandConfig(_Tree):
+    """A program that does one task a run."""
+
+    argv: tuple[str, ...] = Field(min_length=1, description="program and arguments; {prompt} stands for the prompt")
+    prompt: Literal["stdin", "argument"] = Field("stdin", description="how the prompt reaches it")
+    env: dict[str, str] = Field(default_factory=dict, description="variables added to its environment")
+    idle_timeout_s: float = Field(0.0, ge=0, description="stop it after so many seconds without output; 0 = never")
+    grace_s: float = Field(5.0, ge=0, description="seconds between TERM and KILL")
+
+
+class PoolConfig(_Tree):
+    """A pool: one of the sixteen with other figures, or one of your own."""
+
+    type: str = Field("", description="pool name when given in a list; otherwise an agent type")
+    min: int = Field(1, ge=0, le=100_000, description="fewest agents; started at once")
+    max: int = Field(10, ge=1, le=100_000, description="most agents")
+    priority: int = Field(5, ge=1, le=10, description="1..10, higher first")
+    kind: Literal["python", "command"] = Field("python", description="what its agents are")
+    capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
+    resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
+    cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
+    handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
+    command: CommandConfig | None = Field(None, description="the program for kind command")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PoolConfig:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.kind == "command" and self.command is None:
+            raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
+        return self
+
+
+class FleetSection(_Tree):
+    """The fleet as a whole."""
+
+    max_agents: int = Field(2_000, ge=1, le=100_000, description="most agents in all pools")
+    default_pools: bool | dict[str, PoolConfig] = Field(
+        True, description="true = the sixteen pools; a table or list replaces them"
+    )
+    heartbeat_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two beats of a host")
+    health_check_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the beats")
+    workers: int = Field(0, ge=0, le=64, description="worker processes for light agents; 0 = one a core")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        for theirs, ours in _SEED_MILLISECONDS.items():
+            if theirs in data:
+                data[ours] = data.pop(theirs) / 1000
+        for key in ("defaultPools", "default_pools"):
+            if isinstance(data.get(key), list):
+                data[key] = {str(entry.get("type", "")): {k: v for k, v in entry.items() if k != "type"} for entry in data[key]}
+        return data
+
+
+class TasksSection(_Tree):
+    """How tasks are kept and tried."""
+
+    poison_deaths: int = Field(3, ge=1, description="agent deaths after which a task is a dead letter")
+    backoff_max_s: float = Field(60.0, ge=0, description="longest wait between two attempts")
+    backoff_jitter: float = Field(0.2, ge=0, le=1, description="share by which waits are spread")
+    aging_s: float = Field(60.0, gt=0, description="a waiting task gains one step of priority in this time")
+    timeout_s: float = Field(3_600.0, ge=0, description="longest run of one attempt unless the task says; 0 = none")
+    finished_max: int = Field(20_000, ge=100, description="finished tasks kept in memory")
+    pending_max: int = Field(200_000, ge=1, description="unfinished tasks accepted; more are refused")
+
+
+class RoutingSection(_Tree):
+    """Weights of the five factors by which an agent is chosen; they are normalised to a sum of 1."""
+
+    capability_match: float = Field(0.3, ge=0)
+    availability: float = Field(0.2, ge=0)
+    performance: float = Field(0.25, ge=0)
+    cost: float = Field(0.15, ge=0)
+    historical: float = Field(0.1, ge=0)
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> RoutingSection:
+        if sum(self.weights()) <= 0:
+            raise ValueError("at least one weight must be above 0")
+        return self
+
+    def weights(self) -> tuple[float, float, float, float, float]:
+        """Return the weights in the order of `Placement.factors`, as configured."""
+        return (self.capability_match, self.availability, self.performance, self.cost, self.historical)
+
+
+class JournalSection(_Tree):
+    """Durability."""
+
+    synchronous: Literal["full", "normal"] = Field(
+        "full", description="full survives power loss; normal survives a killed process only"
+    )
+
+
+class OperationsSection(_Tree):
+    """Operators and their plans."""
+
+    undo_window_s: float = Field(600.0, ge=0, description="how long a plan can be undone")
+    plan_ttl_s: float = Field(600.0, ge=1, description="how long a plan waits to be executed")
+
+
+class FleetManagerConfig(_Tree):
+    """Everything that can be configured."""
+
+    name: str = Field("fleet", min_length=1, max_length=40, description="what the header calls this fleet")
+    fleet: FleetSection = Field(default_factory=FleetSection)
+    pools: dict[str, PoolConfig] = Field(default_factory=dict, description="pools of your own, or changes to the sixteen")
+    tasks: TasksSection = Field(default_factory=TasksSection)
+    routing: RoutingSection = Field(default_factory=RoutingSection)
+    journal: JournalSection = Field(default_factory=JournalSection)
+    operations: OperationsSection = Field(default_factory=OperationsSection)
+    redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
+    auto_scaling: dict[str, Any] | None = Field(None, description="accepted as in the seeds; no autoscaler yet")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pools_build_on_the_seeds(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        if isinstance(data, dict) and isinstance(data.get("pools"), dict):
+            data = {**data, "pools": {name: _over_seed(name, pool) for name, pool in data["pools"].items()}}
+        return data
+
+    @model_validator(mode="after")
+    def _fits(self) -> FleetManagerConfig:
+        least = sum(spec.min for spec in self.pool_specs())
+        if least > self.fleet.max_agents:
+            raise ValueError(f"the pools' min add up to {least}, above fleet.max_agents {self.fleet.max_agents}")
+        return self
+
+    def notices(self) -> list[str]:
+        """Return one sentence for every section that is accepted but has no effect in this version."""
+        given = {"redis": self.redis, "auto_scaling": self.auto_scaling}
+        return [f"{name}: this version has no use for the section; it has no effect" for name, value in given.items() if value]
+
+    def pool_specs(self) -> tuple[PoolSpec, ...]:
+        """Return every pool, the default ones first."""
+        default = self.fleet.default_pools
+        specs: dict[str, PoolSpec] = {}
+        if default is True:
+            specs = {spec.name: spec for spec in DEFAULT_POOLS}
+        elif isinstance(default, dict):
+            specs = {name: _spec(name, pool) for name, pool in default.items()}
+        specs |= {name: _spec(name, pool) for name, pool in self.pools.items()}
+        return tuple(specs.values())
+
+
+def _over_seed(name: str, pool: Any) -> Any:  # noqa: ANN401  # raw input
+    """Fill what a change to one of the sixteen leaves out from the seed."""
+    try:
+        seed = seed_pool(name)
+    except KeyError:
+        return pool
+    if not isinstance(pool, dict):
+        return pool
+    return {"min": min(seed.min, pool.get("max", seed.min)), "max": seed.max, "priority": seed.priority, **pool}
+
+
+def _spec(name: str, pool: PoolConfig) -> PoolSpec:
+    try:
+        seed = seed_pool(name)
+    except KeyError:
+        seed = PoolSpec(name, pool.min, pool.max, capabilities=(name,))
+    command = pool.command
+    return PoolSpec(
+        name,
+        pool.min,
+        pool.max,
+        pool.priority,
+        kind=pool.kind,
+        type=pool.type or seed.type,
+        capabilities=pool.capabilities or seed.capabilities,
+        resources=Resources(pool.resources.memory, pool.resources.cpu, pool.resources.storage),
+        cost=pool.cost,
+        handler=pool.handler,
+        command=CommandSpec(**command.model_dump()) if command else None,
+        reliability=seed.reliability,
+    )
+
+
+def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> FleetManagerConfig:
+    """Return the configuration of a file (None = defaults) and the environment. Raises ConfigError."""
+    data: dict[str, Any] = {}
+    if path is not None:
+        try:
+            data = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    overrides = _from_environment(os.environ if environment is None else environment)
+    return parse_config(_merge(data, overrides), str(path or "configuration"))
+
+
+def parse_config(data: Mapping[str, Any], source: str) -> FleetManagerConfig:
+    """Return the configuration that plain data describes. Raises ConfigError that names every wrong key."""
+    try:
+        return FleetManagerConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{source}: {_explain(entry)}" for entry in error.errors())) from error
+
+
+def _explain(entry: Any) -> str:  # noqa: ANN401  # pydantic's own dictionary
+    place = ".".join(str(part) for part in entry["loc"] if part not in ("bool", "dict[str,PoolConfig]"))
+    if entry["type"] != "extra_forbidden":
+        return f"{place or 'the whole'}: {entry['msg'].removeprefix('Value error, ')}"
+    return f"unknown key {place!r}{nearest(str(entry['loc'][-1]), _keys_beside(entry['loc']))}"
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> set[str]:
+    model: Any = FleetManagerConfig
+    for part in place[:-1]:
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        inner = getattr(field, "annotation", None)
+        if field is None or inner is None:
+            model = PoolConfig if model is not CommandConfig else CommandConfig
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+        elif part == "command":
+            model = CommandConfig
+    return set(model.model_fields)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return `FLEET_TASKS__AGING_S=30` as {"tasks": {"aging_s": 30}}."""
+    found: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(ENVIRONMENT_OWN):
+            continue
+        *parents, leaf = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        place = found
+        for part in parents:
+            place = place.setdefault(part, {})
+        place[leaf] = _literal(text)
+    return found
+
+
+def _literal(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

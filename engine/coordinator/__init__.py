@@ -1,0 +1,308 @@
+"""The single writer: decide, apply, journal, publish, run effects; outcomes come back as reports.
+
+Owner: of FleetState and of the indices derived from it. What gathers while a commit is under way goes into the
+next one, so a batch is as large as the load makes it. Limits: tasks.pending_max and fleet.max_agents refuse more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.clock import Clock, IdFactory, Rng
+from engine.config import FleetManagerConfig
+from engine.agents.registry import decide_after_work
+from engine.coordinator.effects import effects_of
+from engine.coordinator.reports import decide_pools, decide_report
+from engine.coordinator.verbs import decide_commands
+from engine.memory.contract import Journal, JournalBatch, StoredArtifact
+from engine.model import effects as fx
+from engine.model import events as ev
+from engine.model.commands import Command
+from engine.model.errors import JournalError, ReadOnly
+from engine.model.plans import Origin
+from engine.model.reports import EngineStarted, Report, TimePassed
+from engine.scheduling.allocator import FreeAgents
+from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
+from engine.scheduling.task_queue import TaskQueue
+from engine.scheduling.timers import Timers, decide_due
+from engine.state import FleetState, Touched
+from engine.state.deciding import Deciding
+
+logger = logging.getLogger(__name__)
+
+ENGINE_ORIGIN = Origin("engine", "engine", "", 2)
+TICK_MAX_S = 0.1
+"""Longest sleep of the timer; a time-out is at most this late."""
+PROBE_INTERVAL_S = 1.0
+"""Between two attempts to write a journal that failed."""
+
+
+class Publisher(Protocol):
+    """Takes what a commit changed, on the engine's loop; must not block."""
+
+    def __call__(self, records: Sequence[ev.Record], touched: Touched) -> None:
+        """Note the records of one commit and the ids that they touched."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where time, chance and ids come from, and the settings."""
+
+    clock: Clock
+    rng: Rng
+    ids: IdFactory
+    config: FleetManagerConfig
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the coordinator has done since it started."""
+
+    commits: int = 0
+    records: int = 0
+    rebuilt: int = 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What waits for the next commit."""
+
+    records: list[ev.Record] = field(default_factory=list)
+    touched: Touched = field(default_factory=Touched)
+    reports: list[tuple[Report, tuple[StoredArtifact, ...]]] = field(default_factory=list)
+    """Reports decided in this commit; they are decided again when it fails."""
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class Coordinator:
+    """Owner of the fleet's state."""
+
+    def __init__(self, state: FleetState, journal: Journal, tools: Tools) -> None:
+        self.state = state
+        self.read_only = ""
+        """Why commands are refused; empty = they are not."""
+        self.counters = Counters()
+        self._journal = journal
+        self._tools = tools
+        self._carry_out: Callable[[Sequence[fx.Effect]], None] = _no_effects
+        self._publishers: list[Publisher] = []
+        self._pending = _Pending()
+        self._work = asyncio.Event()
+        self._reports: deque[tuple[Report, tuple[StoredArtifact, ...]]] = deque()
+        self._queue = TaskQueue(tools.config.tasks.aging_s)
+        self._free = FreeAgents(tools.config.routing.weights(), tools.rng)
+        self._timers = Timers()
+        self._rebuild()
+
+    def connect(self, carry_out: Callable[[Sequence[fx.Effect]], None]) -> None:
+        """Say who carries out effects; called once, before run()."""
+        self._carry_out = carry_out
+
+    def add_publisher(self, publisher: Publisher) -> None:
+        """Have a publisher told of every commit."""
+        self._publishers.append(publisher)
+
+    def deciding(self, origin: Origin) -> Deciding:
+        """Return what a decision made now may know."""
+        tools = self._tools
+        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng)
+
+    # ---- commands and reports
+
+    async def execute(
+        self,
+        commands: Sequence[Command],
+        origin: Origin,
+        account: Callable[[Sequence[object]], Sequence[ev.Event]] | None = None,
+    ) -> tuple[Sequence[object], int]:
+        """Decide and apply verbs; return their values and the state's number when they are durable.
+
+        `account` gets the values and returns the events (plan, audit) that go into the same commit. Raises
+        FleetError; nothing has then been changed. Cancelling it does not take the verbs back.
+        """
+        self._require_writable()
+        decision = decide_commands(self.state, commands, self.deciding(origin), self._free)
+        events = list(decision.events)
+        if account is not None:
+            events += account(decision.values)
+        self._apply(events, origin.who)
+        seq = self.state.seq
+        await self._committed()
+        return decision.values, seq
+
+    async def record(self, events: Sequence[ev.Event], origin: Origin) -> None:
+        """Journal events that change no agent or task (audit, undo marks). Raises ReadOnly."""
+        self._require_writable()
+        self._apply(events, origin.who)
+        await self._committed()
+
+    def report(self, report: Report, artifacts: Sequence[StoredArtifact] = ()) -> None:
+        """Take a report; it is decided in order, soon, and kept while the journal cannot be written."""
+        self._reports.append((report, tuple(artifacts)))
+        self._work.set()
+
+    async def start(self, engine: EngineStarted) -> None:
+        """Take over the state: what was held waits again, pools follow the configuration. Durable on return."""
+        deciding = self.deciding(ENGINE_ORIGIN)
+        self._apply(decide_report(self.state, engine, deciding), "engine")
+        self._apply(decide_pools(self.state, self._tools.config.pool_specs(), deciding), "engine")
+        await self._commit()
+
+    # ---- the loop
+
+    async def run(self) -> None:
+        """Decide reports, place tasks and commit until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick(), name="coordinator timer")
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                if not self.read_only:
+                    await self._commit()
+
+    async def flush(self) -> None:
+        """Commit what has gathered; used at shutdown, after run() has ended."""
+        if not self.read_only:
+            await self._commit()
+
+    async def _tick(self) -> None:
+        clock = self._tools.clock
+        while True:
+            due_at = self._timers.next_at()
+            wait = TICK_MAX_S if due_at is None else min(TICK_MAX_S, max(0.001, due_at - clock.now()))
+            await clock.sleep(wait)
+            due_at = self._timers.next_at()
+            if due_at is not None and due_at <= clock.now():
+                self.report(TimePassed())
+
+    def _decide_reports(self) -> None:
+        deciding = self.deciding(ENGINE_ORIGIN)
+        while self._reports:
+            report, artifacts = self._reports.popleft()
+            if isinstance(report, TimePassed):
+                events = self._decide_time(deciding.now)
+            else:
+                events = decide_report(self.state, report, deciding)
+                self._pending.reports.append((report, artifacts))
+            self._apply(events, "engine")
+
+    def _decide_time(self, now: float) -> list[ev.Event]:
+        due = self._timers.take_due(now)
+        for _at, kind, name, _attempt in due:
+            task = self.state.tasks.get(name) if kind == "ready" else None  # type: ignore[call-overload]
+            if task is not None:
+                self._queue.update(task, now)
+        return decide_due(self.state, due, now)
+
+    def _place(self) -> None:
+        events = decide_placement(self.state, self._queue, self._free, self._tools.clock.now())
+        self._apply(events, "engine")
+        for event in events:
+            if isinstance(event, ev.TasksLeased) and len(event.leases) >= PLACEMENTS_PER_PASS:
+                self._work.set()
+
+    async def _commit(self) -> None:
+        self._decide_reports()
+        self._place()
+        pending, self._pending = self._pending, _Pending()
+        if pending.records:
+            artifacts = [artifact for _, named in pending.reports for artifact in named]
+            try:
+                await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, artifacts))
+            except JournalError as error:
+                await self._survive(pending, error)
+                return
+            self.counters.commits += 1
+            self.counters.records += len(pending.records)
+            for publish in self._publishers:
+                publish(pending.records, pending.touched)
+            self._carry_out(effects_of(pending.records))
+        for waiter in pending.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _committed(self) -> asyncio.Future[None]:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.waiters.append(waiter)
+        self._work.set()
+        return waiter
+
+    # ---- applying
+
+    def _apply(self, events: Sequence[ev.Event], cause: str) -> None:
+        if not events:
+            return
+        state, now = self.state, self._tools.clock.now()
+        for event in events:
+            record = ev.Record(state.seq + 1, now, cause, event)
+            state.apply(record)
+            self._pending.records.append(record)
+        touched, state.touched = state.touched, Touched()
+        self._follow(events, touched, now)
+        self._pending.touched.merge(touched)
+        self._apply(decide_after_work(state, list(touched.agents)), cause)
+
+    def _follow(self, events: Sequence[ev.Event], touched: Touched, now: float) -> None:
+        """Bring the indices up to date with what events touched."""
+        state = self.state
+        for task_id in touched.tasks:
+            task = state.tasks.get(task_id)
+            if task is not None:
+                self._queue.update(task, now)
+                self._timers.update(task)
+        for agent_id in touched.agents:
+            self._free.update(state.agents[agent_id])
+        for agent, _reason in touched.removed_agents:
+            self._free.forget(agent)
+        for event in events:
+            if isinstance(event, ev.AgentAllocated):
+                self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))
+
+    def _rebuild(self) -> None:
+        self._queue.rebuild(self.state, self._tools.clock.now())
+        self._free.rebuild(self.state)
+        self._timers.rebuild(self.state)
+
+    # ---- when the journal cannot be written
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise ReadOnly(f"the engine is read-only: {self.read_only}; nothing was changed")
+
+    async def _survive(self, failed: _Pending, error: JournalError) -> None:
+        """Go back to the last durable state, refuse what was not acknowledged, and try until writing works."""
+        self.read_only = str(error)
+        logger.error("journal failed, engine is read-only", extra={"reason": str(error)})
+        for pending in (failed, self._pending):
+            for waiter in pending.waiters:
+                if not waiter.done():
+                    waiter.set_exception(ReadOnly(f"not done, nothing was changed: {error}"))
+        again_later = [*failed.reports, *self._pending.reports]
+        self._pending = _Pending()
+        self.state = await self._journal.load(self._tools.config.tasks.finished_max)
+        self._rebuild()
+        self.counters.rebuilt += 1
+        for publish in self._publishers:
+            publish((), Touched())
+        while True:
+            await self._tools.clock.sleep(PROBE_INTERVAL_S)
+            try:
+                await self._journal.probe()
+            except JournalError as again:
+                self.read_only = str(again)
+                continue
+            break
+        self._reports.extendleft(reversed(again_later))
+        self.read_only = ""
+        logger.warning("journal works again", extra={"reports_kept": len(self._reports)})
+        self._work.set()
+
+
+def _no_effects(_effects: Sequence[fx.Effect]) -> None:
+    """Carry out nothing; replaced by connect()."""

@@ -1,0 +1,26 @@
+"""Which effects follow from events, once these are in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.model import effects as fx
+from engine.model import events as ev
+
+
+def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
+    """Return what must be done outside because of records, in their order."""
+    found: list[fx.Effect] = []
+    for record in records:
+        event = record.event
+        if isinstance(event, ev.TasksLeased):
+            found.append(fx.Deliver(event.leases))
+        elif isinstance(event, ev.AgentsRegistered):
+            found.append(fx.StartAgents(tuple(spec.id for spec in event.agents)))
+        elif isinstance(event, ev.AgentsStarting):
+            found.append(fx.StartAgents(event.agents))
+        elif isinstance(event, ev.AgentsRemoved):
+            found.append(fx.StopAgents(event.agents))
+        elif isinstance(event, ev.TasksStopping):
+            found.append(fx.StopRuns(event.tasks))
+    return found

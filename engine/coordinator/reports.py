@@ -1,0 +1,91 @@
+"""What follows from each report of the engine's own parts, and from a new start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from engine.agents import registry
+from engine.model import reports as r
+from engine.model.events import (
+    AgentReleased,
+    EngineTookOver,
+    Event,
+    PoolConfigured,
+    TaskReturned,
+    TasksCancelled,
+)
+from engine.model.pools import Pool, PoolSpec
+from engine.model.tasks import HELD
+from engine.scheduling import leases
+from engine.state import FleetState
+from engine.state.deciding import Deciding
+
+
+def decide_report(state: FleetState, report: r.Report, deciding: Deciding) -> list[Event]:
+    """Return what follows from a report; one that is out of date gives nothing or a record of its lateness."""
+    return _DECIDE[type(report)](state, report, deciding)
+
+
+def _decide_host_down(state: FleetState, report: r.HostDown, deciding: Deciding) -> list[Event]:
+    if report.host not in state.hosts:
+        return []
+    agents = registry.agents_on(state, report.host)
+    tasks = [state.tasks[agent.task] for agent in agents if agent.task is not None]
+    return [
+        registry.host_lost(report.host, report.reason),
+        *leases.decide_lost(state, tasks, report.reason, deciding),
+        *registry.restart_all(agents, report.reason),
+    ]
+
+
+def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Deciding) -> list[Event]:
+    """Take over: nothing that the former engine held still runs, so every held task waits again."""
+    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid)]
+    for task in state.tasks.values():
+        if task.state not in HELD:
+            continue
+        if task.stopping == "cancel":
+            events.append(TasksCancelled((task.spec.id,), "stopped with the engine"))
+        else:
+            returned = TaskReturned(
+                task.spec.id, task.attempt, "engine_restart", "the engine stopped while it ran", deciding.now, began=task.started_at
+            )
+            events.append(returned)
+    for allocation in list(state.allocations.values()):
+        events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
+    events += [registry.host_lost(host, "the engine restarted") for host in state.hosts]
+    agents = list(state.agents.values())
+    if agents:
+        events += registry.restart_all(agents, "the engine started")
+    return events
+
+
+def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Deciding) -> list[Event]:
+    """Return what brings the pools in line with the configuration: new ones at their min, sizes inside the bounds."""
+    events: list[Event] = []
+    for spec in specs:
+        pool = state.pools.get(spec.name)
+        if pool is None:
+            events.append(PoolConfigured(spec, spec.min))
+            events += [registry.new_agents(Pool(spec), spec.min, deciding)] if spec.min else []
+        elif pool.spec != spec:
+            events.append(PoolConfigured(spec, pool.size))
+    configured = {spec.name for spec in specs}
+    for name, pool in state.pools.items():
+        if name not in configured and pool.spec.min:
+            events.append(PoolConfigured(replace(pool.spec, min=0), pool.size))
+    return events
+
+
+_DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
+    r.HostUp: registry.decide_host_up,
+    r.AgentsUp: registry.decide_host_up,
+    r.HostDown: _decide_host_down,
+    r.AgentsFailed: registry.decide_agents_failed,
+    r.HealthSeen: registry.decide_health,
+    r.TasksBegan: leases.decide_began,
+    r.TasksEnded: leases.decide_ended,
+    r.EngineStarted: _decide_started,
+}

@@ -1,0 +1,193 @@
+"""The feed of conflated rows: every follower gets what changed since its own last frame, at most ten times a second.
+
+Owner: of which id changed at which revision, and of a ring of recent events in words. Limits: EVENTS_KEPT events,
+TASK_ROWS_MAX task rows in a full frame (unfinished ones and the newest finished first).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+
+from engine.agents.runtime import HostSample
+from engine.clock import Clock
+from engine.gate import rows as build
+from engine.gate.words import event_row
+from engine.model.events import Record
+from engine.model.ids import AgentId, HostId, PlanId, TaskId
+from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
+from engine.model.errors import UsageError
+from engine.model.tasks import FINISHED
+from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
+from engine.state import FleetState, Touched
+
+EVENTS_KEPT = 2_000
+TASK_ROWS_MAX = 10_000
+STATUS_INTERVAL_S = 1.0
+"""A follower whose fleet does not change gets a frame with the status at this interval, so that it knows it is current."""
+
+
+class Feed:
+    """What changed when, for any number of followers."""
+
+    def __init__(self, state: Callable[[], FleetState], status: Callable[[], FleetStatus], clock: Clock) -> None:
+        self._state = state
+        self._status = status
+        self._clock = clock
+        self._revision = 0
+        self._epoch = 0
+        """Grows when the state was rebuilt: followers start over."""
+        self._changed: dict[str, dict[str, int]] = {kind: {} for kind in ROW_KINDS}
+        self._events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
+        self._events_seen = 0
+        self._news = asyncio.Event()
+        self.samples: dict[HostId, HostSample] = {}
+
+    def publish(self, records: Sequence[Record], touched: Touched) -> None:
+        """Note what one commit changed; no records means that the state was rebuilt."""
+        if not records:
+            self._epoch += 1
+        self._revision += 1
+        state = self._state()
+        self._mark("pools", touched.pools)
+        self._mark("agents", touched.agents)
+        self._mark("agents", [agent.spec.id for agent, _ in touched.removed_agents])
+        self._mark("tasks", touched.tasks)
+        self._mark("tasks", touched.forgotten_tasks)
+        self._mark("hosts", touched.hosts)
+        self._mark("plans", touched.plans)
+        for record in records:
+            self._events.append(event_row(state, record))
+        self._events_seen += len(records)
+        self._wake()
+
+    def measured(self, samples: Sequence[HostSample]) -> None:
+        """Take new measurements of the hosts."""
+        self._revision += 1
+        self.samples = {sample.host: sample for sample in samples}
+        self._mark("hosts", [sample.host for sample in samples])
+        self._wake()
+
+    def recent_events(self, limit: int) -> list[EventRow]:
+        """Return the newest events in words, oldest first."""
+        return list(islice(self._events, max(0, len(self._events) - limit), None))
+
+    def _mark(self, kind: str, ids: Iterable[str]) -> None:
+        changed = self._changed[kind]
+        for id_ in ids:
+            changed.pop(id_, None)
+            changed[id_] = self._revision
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    @asynccontextmanager
+    async def follow(self, kinds: Sequence[str]) -> AsyncIterator[AsyncIterator[Frame]]:
+        """Give frames of some kinds; leaving the context ends them. Raises UsageError for an unknown kind."""
+        unknown = set(kinds) - set(ROW_KINDS)
+        if unknown:
+            raise UsageError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(ROW_KINDS)}")
+        yield self._frames(tuple(kinds))
+
+    async def _frames(self, kinds: tuple[str, ...]) -> AsyncIterator[Frame]:
+        seen, epoch, events_seen, audited = -1, -1, self._events_seen, 0
+        while True:
+            full = epoch != self._epoch
+            frame_at = self._clock.now()
+            news = self._news
+            frame, audited = self._frame(kinds, -1 if full else seen, events_seen, audited)
+            seen, epoch, events_seen = self._revision, self._epoch, self._events_seen
+            yield frame
+            try:
+                async with asyncio.timeout(STATUS_INTERVAL_S):
+                    await news.wait()
+            except TimeoutError:
+                continue
+            early = 1 / FRAMES_PER_SECOND - (self._clock.now() - frame_at)
+            if early > 0:
+                await self._clock.sleep(early)
+
+    def _frame(self, kinds: Sequence[str], since: int, events_since: int, audited: int) -> tuple[Frame, int]:
+        state = self._state()
+        rows: dict[str, list[Row]] = {}
+        removed: dict[str, list[str]] = {}
+        for kind in kinds:
+            if kind in STREAMED_KINDS:
+                continue
+            if kind == "audit":
+                audited, lines = self._audit_since(audited if since >= 0 else 0)
+                rows[kind] = lines
+                continue
+            ids = self.ids(kind) if since < 0 else self._since(kind, since)
+            found = [(id_, self.row(kind, id_)) for id_ in ids]
+            rows[kind] = [row for _, row in found if row is not None]
+            removed[kind] = [id_ for id_, row in found if row is None]
+        events: list[EventRow] = []
+        left_out = 0
+        if "events" in kinds:
+            wanted = len(self._events) if since < 0 else self._events_seen - events_since
+            events = self.recent_events(min(wanted, EVENTS_IN_FRAME_MAX))
+            left_out = 0 if since < 0 else wanted - len(events)
+        rows = {kind: entries for kind, entries in rows.items() if entries or since < 0}
+        removed = {kind: gone for kind, gone in removed.items() if gone}
+        return Frame(state.seq, self._clock.now(), since < 0, self._status(), rows, removed, events, left_out), audited
+
+    def _audit_since(self, audited: int) -> tuple[int, list[Row]]:
+        """Return how many lines there are in all, and the rows of those after a number."""
+        state = self._state()
+        total = state.totals.audited
+        fresh = min(len(state.audit), total - audited)
+        newest = islice(state.audit, len(state.audit) - fresh, None)
+        return total, [build.audit_row(number, entry) for number, entry in enumerate(newest, total - fresh + 1)]
+
+    def _since(self, kind: str, since: int) -> list[str]:
+        ids = []
+        for id_, revision in reversed(self._changed[kind].items()):
+            if revision <= since:
+                break
+            ids.append(id_)
+        ids.reverse()
+        return ids
+
+    def ids(self, kind: str) -> list[str]:
+        """Return the ids of a kind that a full frame holds."""
+        state = self._state()
+        if kind != "tasks":
+            tables: dict[str, Mapping[str, object]] = {
+                "pools": state.pools,
+                "agents": state.agents,  # type: ignore[dict-item]
+                "hosts": state.hosts,  # type: ignore[dict-item]
+                "plans": state.plans,  # type: ignore[dict-item]
+            }
+            return list(tables[kind])
+        open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
+        newest = islice(reversed(state.finished), max(0, TASK_ROWS_MAX - len(open_tasks)))
+        return [*open_tasks, *newest]
+
+    def row(self, kind: str, id_: str) -> Row | None:
+        """Return the current row of a thing, or None when it is gone."""
+        state = self._state()
+        if kind == "tasks":
+            task = state.tasks.get(TaskId(id_))
+            return build.task_row(state, task, self._clock.now()) if task else None
+        if kind == "agents":
+            agent = state.agents.get(AgentId(id_))
+            return build.agent_row(state, agent) if agent else None
+        if kind == "pools":
+            pool = state.pools.get(id_)
+            return build.pool_row(state, pool, self._oldest_pending(id_)) if pool else None
+        if kind == "hosts":
+            host = state.hosts.get(HostId(id_))
+            return build.host_row(host, self.samples.get(HostId(id_))) if host else None
+        kept = state.plans.get(PlanId(id_))
+        return build.plan_row(kept) if kept else None
+
+    def _oldest_pending(self, pool: str) -> float:
+        """Return when the pool's longest waiting task was submitted, 0 when none waits."""
+        state = self._state()
+        first = next(iter(state.pending_of.get(pool, ())), None)
+        return state.tasks[first].spec.submitted_at if first is not None else 0.0

@@ -1,0 +1,233 @@
+"""What faces may ask: status, rows of a kind, and one thing in full. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engine.clock import Clock
+from engine.config import FleetManagerConfig
+from engine.gate import rows as build
+from engine.gate.feed import Feed
+from engine.gate.words import event_row
+from engine.memory.contract import Journal
+from engine.model import wire
+from engine.model.commands import COMMANDS
+from engine.model.errors import NotFound, UsageError
+from engine.model.ids import AgentId, TaskId
+from engine.model.rows import ROW_KINDS, Row
+from engine.model.tasks import Task
+from engine.scheduling.router import explain_task
+from engine.state import FleetState
+
+LIMIT_DEFAULT = 1_000
+LIMIT_MAX = 100_000
+LOG_BYTES_MAX = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What queries read from."""
+
+    state: Callable[[], FleetState]
+    feed: Feed
+    journal: Journal
+    config: FleetManagerConfig
+    clock: Clock
+    status: Callable[[], object]
+    log_path: Callable[[TaskId], Path]
+
+
+async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> object:
+    """Return plain values. Raises UsageError for an unknown question, NotFound for an unknown thing."""
+    if what in ROW_KINDS:
+        return wire.to_plain([wire.row_to_dict(row) for row in await _rows(sources, what, parameters)])
+    ask = _ASK.get(what)
+    if ask is None:
+        raise UsageError(f"no query {what!r}{wire.nearest(what, {*ROW_KINDS, *_ASK})}")
+    return wire.to_plain(await ask(sources, parameters))
+
+
+async def _rows(sources: Sources, kind: str, parameters: dict[str, Any]) -> list[Row]:
+    limit = _number(parameters, "limit", LIMIT_DEFAULT)
+    text = str(parameters.get("filter", ""))
+    found: Iterable[Row | None]
+    if kind == "events":
+        records = await sources.journal.records(after=_number(parameters, "after", 0), limit=LIMIT_MAX if text else limit)
+        found = [event_row(sources.state(), record) for record in records]
+    elif kind == "audit":
+        found = _audit(sources.state())
+    elif kind == "tasks":
+        found = (sources.feed.row(kind, id_) for id_ in reversed(sources.state().tasks))
+    else:
+        found = (sources.feed.row(kind, id_) for id_ in sources.feed.ids(kind))
+    wanted = matcher(kind, text)
+    kept = [row for row in found if row is not None and wanted(row)]
+    return kept[-limit:] if kind in ("events", "audit") else kept[:limit]
+
+
+def _audit(state: FleetState) -> list[Row | None]:
+    first = state.totals.audited - len(state.audit) + 1
+    return [build.audit_row(number, entry) for number, entry in enumerate(state.audit, first)]
+
+
+def matcher(kind: str, text: str) -> Callable[[Row], bool]:
+    """Return whether a row has every word of a filter: `word`, `!word` or `field=value`. Raises UsageError."""
+    names = ROW_KINDS[kind]._fields
+    checks: list[Callable[[Row], bool]] = []
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if equals and name in names:
+            checks.append(_equals(names.index(name), value))
+        elif equals:
+            raise UsageError(f"{kind} have no field {name!r}{wire.nearest(name, set(names))}")
+        else:
+            checks.append(_contains(word.removeprefix("!").lower(), wanted=not word.startswith("!")))
+    return lambda row: all(check(row) for check in checks)
+
+
+def _equals(index: int, value: str) -> Callable[[Row], bool]:
+    return lambda row: str(row[index]).lower() == value.lower()
+
+
+def _contains(word: str, *, wanted: bool) -> Callable[[Row], bool]:
+    return lambda row: any(word in str(cell).lower() for cell in row) is wanted
+
+
+def _number(parameters: dict[str, Any], name: str, default: int) -> int:
+    value = parameters.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LIMIT_MAX * 1_000_000:
+        raise UsageError(f"{name} must be a whole number from 0, not {value!r}")
+    return min(value, LIMIT_MAX) if name == "limit" else value
+
+
+def _id(parameters: dict[str, Any]) -> str:
+    value = parameters.get("id")
+    if not isinstance(value, str) or not value:
+        raise UsageError("this query needs an id")
+    return value
+
+
+async def _status(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return sources.status()
+
+
+async def _pool(sources: Sources, parameters: dict[str, Any]) -> object:
+    name = _id(parameters)
+    row = sources.feed.row("pools", name)
+    if row is None:
+        raise NotFound(f"no pool {name!r}{wire.nearest(name, sources.state().pools)}")
+    pool = sources.state().pools[name]
+    return {**wire.row_to_dict(row), "spec": pool.spec, "by_status": pool.by_status, "by_state": pool.by_state}
+
+
+async def _agent(sources: Sources, parameters: dict[str, Any]) -> object:
+    state, word = sources.state(), _id(parameters)
+    agent = state.agent_named(word)
+    if agent is None:
+        raise NotFound(f"no agent {word!r}; `get agents` lists them")
+    host = sources.feed.row("hosts", agent.host) if agent.host else None
+    return {
+        **wire.row_to_dict(build.agent_row(state, agent)),
+        "spec": agent.spec,
+        "cordoned": agent.cordoned,
+        "by_type": {kind: {"succeeded": won, "finished": total} for kind, (won, total) in agent.by_type.items()},
+        "host_row": wire.row_to_dict(host) if host else None,
+        "events": [wire.row_to_dict(row) for row in await _story(sources, agent.spec.id)],
+    }
+
+
+async def _story(sources: Sources, id_: str, limit: int = 200) -> list[Row]:
+    state = sources.state()
+    return [event_row(state, record) for record in await sources.journal.story(id_, limit=limit)]
+
+
+async def find(sources: Sources, word: str) -> Task:
+    """Return a task from memory or the database. Raises NotFound."""
+    task = sources.state().tasks.get(TaskId(word)) or await sources.journal.find_task(TaskId(word))
+    if task is None:
+        raise NotFound(f"no task {word!r}; `get tasks` lists them")
+    return task
+
+
+async def _task(sources: Sources, parameters: dict[str, Any]) -> object:
+    state = sources.state()
+    task = await find(sources, _id(parameters))
+    now = sources.clock.now()
+    known = task.spec.id in state.tasks
+    row = build.task_row(state, task, now)
+    return {
+        **wire.row_to_dict(row),
+        **{spec.name: getattr(task, spec.name) for spec in fields(task) if spec.name not in ("agent", "agent_name")},
+        "why": explain_task(state, task, now) if known else [],
+        "in_memory": known,
+        "dependents": list(state.dependents.get(task.spec.id, ())),
+    }
+
+
+async def _artifact(sources: Sources, parameters: dict[str, Any]) -> object:
+    stored = await sources.journal.artifact(_id(parameters))
+    if stored is None:
+        raise NotFound(f"no artifact {parameters['id']!r}")
+    text = stored.data.decode("utf-8", "replace")
+    if stored.media == "application/json":
+        return {"id": stored.id, "media": stored.media, "task": stored.task, "data": wire.decode(stored.data)}
+    return {"id": stored.id, "media": stored.media, "task": stored.task, "data": text}
+
+
+async def _log(sources: Sources, parameters: dict[str, Any]) -> object:
+    task = await find(sources, _id(parameters))
+    path = sources.log_path(task.spec.id)
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LOG_BYTES_MAX))
+            text = file.read(LOG_BYTES_MAX).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return {"task": task.spec.id, "text": "", "bytes": 0, "left_out": 0}
+    return {"task": task.spec.id, "text": text, "bytes": size, "left_out": max(0, size - LOG_BYTES_MAX)}
+
+
+async def _commands(_sources: Sources, _parameters: dict[str, Any]) -> object:
+    return [
+        {
+            "name": kind.name,
+            "verb": kind.verb,
+            "help": kind.help,
+            "role": kind.role.name.lower(),
+            "danger": kind.danger,
+            "inverse": kind.inverse,
+            "arguments": [{"name": spec.name, "type": spec.type, **spec.metadata} for spec in fields(kind)],
+        }
+        for kind in COMMANDS.values()
+    ]
+
+
+async def _config(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return sources.config.model_dump(mode="json")
+
+
+async def _schema(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return type(sources.config).model_json_schema(by_alias=False)
+
+
+async def _timeline(sources: Sources, parameters: dict[str, Any]) -> object:
+    word = _id(parameters)
+    agent = sources.state().agent_named(word)
+    return [wire.row_to_dict(row) for row in await _story(sources, agent.spec.id if agent else AgentId(word))]
+
+
+_ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
+    "status": _status,
+    "pool": _pool,
+    "agent": _agent,
+    "task": _task,
+    "artifact": _artifact,
+    "log": _log,
+    "timeline": _timeline,
+    "commands": _commands,
+    "config": _config,
+    "schema": _schema,
+}

@@ -1,0 +1,178 @@
+"""Events in words: one line for the log, with its level and subject; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine.model import events as ev
+from engine.model.agents import Health
+from engine.model.rows import EventRow
+from engine.state import FleetState
+
+NAMED_MAX = 3
+"""Things an event of many names; the rest is counted."""
+
+
+def event_row(state: FleetState, record: ev.Record) -> EventRow:
+    """Return a record as a line; names come from the state as it is after it."""
+    event = record.event
+    level, subject, text = _WORDS[type(event)](state, event)
+    return EventRow(f"ev_{record.seq}", record.at, event.type, level, subject, text, record.cause)
+
+
+Line = tuple[str, str, str]
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED_MAX])
+    rest = len(names) - NAMED_MAX
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _agents(state: FleetState, ids: Sequence[Any]) -> str:
+    head = [state.agents[id_].spec.name if id_ in state.agents else str(id_) for id_ in ids[:NAMED_MAX]]
+    return _names([*head, *([""] * (len(ids) - len(head)))])
+
+
+def _titles(state: FleetState, ids: Sequence[Any]) -> str:
+    head = [_title(state, id_) for id_ in ids[:NAMED_MAX]]
+    return _names([*head, *([""] * (len(ids) - len(head)))])
+
+
+def _title(state: FleetState, task_id: Any) -> str:  # noqa: ANN401  # an id of a task
+    task = state.tasks.get(task_id)
+    return task.spec.title if task else str(task_id)
+
+
+def _one(ids: Sequence[Any]) -> str:
+    return str(ids[0]) if len(ids) == 1 else ""
+
+
+def _took_over(_state: FleetState, e: ev.EngineTookOver) -> Line:
+    return "info", e.engine, f"engine {e.version} started, pid {e.pid}"
+
+
+def _configured(_state: FleetState, e: ev.PoolConfigured) -> Line:
+    spec = e.spec
+    return "info", spec.name, f"pool {spec.name}: {spec.min}..{spec.max} {spec.kind} agents, priority {spec.priority}"
+
+
+def _registered(state: FleetState, e: ev.AgentsRegistered) -> Line:
+    return "info", _one([spec.id for spec in e.agents]), f"registered {_names([spec.name for spec in e.agents])}"
+
+
+def _ready(state: FleetState, e: ev.AgentsReady) -> Line:
+    return "info", _one(e.agents), f"ready on {e.host.kind} host {e.host.pid}: {_agents(state, e.agents) or 'nobody yet'}"
+
+
+def _broken(state: FleetState, e: ev.AgentsBroken) -> Line:
+    return "error", _one(e.agents), f"cannot start {_agents(state, e.agents)}: {e.reason}"
+
+
+def _starting(state: FleetState, e: ev.AgentsStarting) -> Line:
+    return "info", _one(e.agents), f"starting {_agents(state, e.agents)}: {e.reason}"
+
+
+def _cordoned(state: FleetState, e: ev.AgentsCordoned) -> Line:
+    return "info", _one(e.agents), f"{'draining' if e.cordoned else 'working again:'} {_agents(state, e.agents)}"
+
+
+def _retiring(state: FleetState, e: ev.AgentsRetiring) -> Line:
+    return "info", _one(e.agents), f"{'restarting' if e.restart else 'leaving'} after its task: {_agents(state, e.agents)}: {e.reason}"
+
+
+def _removed(_state: FleetState, e: ev.AgentsRemoved) -> Line:
+    return "info", _one(e.agents), f"{len(e.agents)} agent{'s' if len(e.agents) > 1 else ''} left: {e.reason}"
+
+
+def _health(_state: FleetState, e: ev.HostHealth) -> Line:
+    return ("info" if e.health is Health.HEALTHY else "warn"), e.host, f"host {e.host} is {e.health}: {e.evidence}"
+
+
+def _submitted(_state: FleetState, e: ev.TasksSubmitted) -> Line:
+    return "info", _one([spec.id for spec in e.tasks]), f"accepted {_names([spec.title for spec in e.tasks])}"
+
+
+def _leased(state: FleetState, e: ev.TasksLeased) -> Line:
+    pairs = [f"{_title(state, lease.task)} → {_agents(state, [lease.agent])}" for lease in e.leases[:NAMED_MAX]]
+    return "info", _one([lease.task for lease in e.leases]), _names([*pairs, *([""] * (len(e.leases) - len(pairs)))])
+
+
+def _started(state: FleetState, e: ev.TasksStarted) -> Line:
+    ids = [task_id for task_id, _, _ in e.tasks]
+    return "info", _one(ids), f"started {_titles(state, ids)}"
+
+
+def _succeeded(state: FleetState, e: ev.TasksSucceeded) -> Line:
+    ids = [outcome.task for outcome in e.outcomes]
+    return "info", _one(ids), f"succeeded {_titles(state, ids)}"
+
+
+def _failed(state: FleetState, e: ev.TaskFailed) -> Line:
+    outcome = e.outcome
+    word = "dead" if e.dead else "failed"
+    return "error", outcome.task, f"{word} {_title(state, outcome.task)}: {outcome.error_kind}: {outcome.error}"
+
+
+def _returned(state: FleetState, e: ev.TaskReturned) -> Line:
+    return "warn", e.task, f"waits again {_title(state, e.task)}: {e.kind}: {e.reason}"
+
+
+def _late(state: FleetState, e: ev.LateResult) -> Line:
+    return "warn", e.outcome.task, f"late result of attempt {e.outcome.token} not applied: {_title(state, e.outcome.task)}"
+
+
+def _stopping(state: FleetState, e: ev.TasksStopping) -> Line:
+    return "info", _one(e.tasks), f"stopping ({e.why}) {_titles(state, e.tasks)}"
+
+
+def _cancelled(state: FleetState, e: ev.TasksCancelled) -> Line:
+    return "warn", _one(e.tasks), f"cancelled {_titles(state, e.tasks)}: {e.reason}"
+
+
+def _replayed(state: FleetState, e: ev.TasksReplayed) -> Line:
+    return "info", _one(e.tasks), f"runs again {_titles(state, e.tasks)}"
+
+
+def _allocated(state: FleetState, e: ev.AgentAllocated) -> Line:
+    return "info", e.allocation.agent, f"reserved {_agents(state, [e.allocation.agent])} for {e.allocation.task_id}"
+
+
+def _audited(_state: FleetState, e: ev.Audited) -> Line:
+    entry = e.entry
+    why = f" ({entry.reason})" if entry.reason else ""
+    return ("info" if entry.result == "done" else "warn"), entry.target, f"{entry.action} {entry.target}{why}: {entry.result}"
+
+
+_WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
+    ev.EngineTookOver: _took_over,
+    ev.PoolConfigured: _configured,
+    ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}"),
+    ev.PoolPaused: lambda _s, e: ("warn" if e.paused else "info", e.pool, f"{e.pool} {'paused' if e.paused else 'resumed'}"),
+    ev.AgentsRegistered: _registered,
+    ev.AgentsReady: _ready,
+    ev.AgentsBroken: _broken,
+    ev.AgentsStarting: _starting,
+    ev.AgentsCordoned: _cordoned,
+    ev.AgentsRetiring: _retiring,
+    ev.AgentsRemoved: _removed,
+    ev.HostLost: lambda _s, e: ("warn", e.host, f"host {e.host} is gone: {e.reason}"),
+    ev.HostHealth: _health,
+    ev.TasksSubmitted: _submitted,
+    ev.TasksLeased: _leased,
+    ev.TasksStarted: _started,
+    ev.TasksSucceeded: _succeeded,
+    ev.TaskFailed: _failed,
+    ev.TaskReturned: _returned,
+    ev.LateResult: _late,
+    ev.TasksStopping: _stopping,
+    ev.TasksCancelled: _cancelled,
+    ev.TasksReplayed: _replayed,
+    ev.TaskPrioritised: lambda s, e: ("info", e.task, f"priority {e.priority} for {_title(s, e.task)}"),
+    ev.AgentAllocated: _allocated,
+    ev.AgentReleased: lambda _s, e: ("info", e.allocation, f"reservation {e.allocation} ended: {e.reason}"),
+    ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
+    ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
+    ev.Audited: _audited,
+}

@@ -1,0 +1,146 @@
+"""What becomes of leased tasks: begun, ended, lost with their agent; fencing of late results; retries and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.model.events import (
+    Event,
+    LateResult,
+    TaskFailed,
+    TaskReturned,
+    TasksCancelled,
+    TasksStarted,
+    TasksSucceeded,
+)
+from engine.model.ids import TaskId
+from engine.model.reports import TasksBegan, TasksEnded
+from engine.model.tasks import HELD, Outcome, Task, TaskState
+from engine.scheduling.submission import doomed_by, each_once
+from engine.state import FleetState
+from engine.state.deciding import Deciding
+
+STOPPED = "stopped"
+"""Outcome.error_kind of an attempt that ended because it was told to."""
+
+
+def holds(state: FleetState, task_id: TaskId, token: int) -> Task | None:
+    """Return the task if this token is its current lease's, else None: the fence against late reports."""
+    task = state.tasks.get(task_id)
+    return task if task is not None and task.state in HELD and task.attempt == token else None
+
+
+def decide_began(state: FleetState, report: TasksBegan, _deciding: Deciding) -> list[Event]:
+    """Note the attempts that began; those of an old lease are left out."""
+    began = []
+    for task_id, token, at in report.tasks:
+        task = holds(state, task_id, token)
+        if task is not None and task.state is TaskState.LEASED:
+            began.append((task_id, token, at))
+    return [TasksStarted(tuple(began))] if began else []
+
+
+def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> list[Event]:
+    """Apply outcomes of current leases, record late ones."""
+    events: list[Event] = []
+    good: dict[TaskId, Outcome] = {}
+    bad: set[TaskId] = set()
+    for outcome in report.outcomes:
+        task = holds(state, outcome.task, outcome.token)
+        if task is None or outcome.task in good or outcome.task in bad:
+            events.append(LateResult(outcome))
+        elif outcome.ok:
+            good[outcome.task] = outcome
+        else:
+            bad.add(outcome.task)
+            events += _decide_bad_end(state, task, outcome, deciding)
+    if good:
+        events.insert(0, TasksSucceeded(tuple(good.values())))
+    return each_once(events) if bad else events
+
+
+def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
+    if task.stopping == "cancel":
+        return [TasksCancelled((task.spec.id,), "stopped while running"), *_doom(state, task, "was cancelled")]
+    if task.stopping == "deadline":
+        return fail(state, task, _told(outcome, "deadline", "its deadline passed while it ran"), dead=False)
+    if task.stopping == "timeout":
+        outcome = _told(outcome, "timeout", f"ran longer than {task.spec.timeout_s:g} s", retryable=True)
+    elif outcome.error_kind == STOPPED:
+        outcome = _told(outcome, STOPPED, outcome.error or "the engine stopped it", retryable=True)
+    if not outcome.retryable:
+        return fail(state, task, outcome, dead=False)
+    return _retry_or_bury(state, task, outcome, deciding)
+
+
+def _told(outcome: Outcome, kind: str, message: str, *, retryable: bool = False) -> Outcome:
+    return Outcome(
+        outcome.task,
+        outcome.token,
+        ok=False,
+        result=outcome.result,
+        artifact=outcome.artifact,
+        error_kind=kind,
+        error=message,
+        retryable=retryable,
+        started_at=outcome.started_at,
+        ended_at=outcome.ended_at,
+        usage=outcome.usage,
+    )
+
+
+def fail(state: FleetState, task: Task, outcome: Outcome, *, dead: bool) -> list[Event]:
+    """Return the events that end a task badly, and with it those that need it."""
+    return [TaskFailed(outcome, dead), *_doom(state, task, "is dead" if dead else "failed")]
+
+
+def _doom(state: FleetState, task: Task, fate: str) -> list[Event]:
+    doomed = doomed_by(state, [task.spec.id])
+    return [TasksCancelled(tuple(doomed), f"needs {task.spec.id}, which {fate}")] if doomed else []
+
+
+def _retry_or_bury(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
+    tried = task.attempt - task.base_attempt
+    if tried >= task.spec.max_attempts:
+        return fail(state, task, outcome, dead=True)
+    return [
+        TaskReturned(
+            task.spec.id,
+            task.attempt,
+            outcome.error_kind,
+            outcome.error,
+            deciding.now + back_off_s(task.spec.backoff_s, tried, deciding),
+            began=outcome.started_at or task.started_at,
+        )
+    ]
+
+
+def back_off_s(first_s: float, tried: int, deciding: Deciding) -> float:
+    """Return the wait before the next attempt: doubles with each, bounded, spread by the jitter (seconds)."""
+    settings = deciding.config.tasks
+    wait = min(first_s * float(2 ** min(tried - 1, 16)), settings.backoff_max_s)
+    return wait * (1 + settings.backoff_jitter * (2 * deciding.rng.random() - 1))
+
+
+def decide_lost(state: FleetState, tasks: Sequence[Task], reason: str, deciding: Deciding) -> list[Event]:
+    """Return what tasks do whose agent died: wait again at once, end if they were being cancelled, or die as poison."""
+    events: list[Event] = []
+    for task in tasks:
+        spec = task.spec
+        began = task.started_at
+        lost = Outcome(spec.id, task.attempt, ok=False, error_kind="agent_lost", error=reason, started_at=began)
+        suspect = task.state is TaskState.RUNNING
+        if task.stopping == "cancel":
+            events += [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *_doom(state, task, "was cancelled")]
+        elif task.stopping == "deadline":
+            events += fail(state, task, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
+        elif task.stopping == "timeout":
+            told = _told(lost, "timeout", f"ran longer than {spec.timeout_s:g} s", retryable=True)
+            events += _retry_or_bury(state, task, told, deciding)
+        elif suspect and task.deaths + 1 >= deciding.config.tasks.poison_deaths:
+            told = _told(lost, "poison", f"{task.deaths + 1} agents died while running it; the last: {reason}")
+            events += fail(state, task, told, dead=True)
+        else:
+            returned = TaskReturned(spec.id, task.attempt, "agent_lost", reason, deciding.now, death=suspect, began=began)
+            events.append(returned)
+    return each_once(events)

@@ -1,0 +1,64 @@
+"""How well an agent fits a task: the seeds' five factors (seed A 6.2), each 0..1, and their weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.model.agents import Agent, AgentStatus
+from engine.model.pools import Pool
+
+PRIOR_TASKS = 4
+"""An agent's success rate counts as if it had this many tasks at its type's reliability before its first."""
+
+REFERENCE_TASK_S = 1.0
+"""A mean task time of one second halves the speed part of the performance factor."""
+
+Factors = tuple[float, float, float, float, float]
+
+
+def capability_match(wanted: Sequence[str], agent: Agent) -> float:
+    """Return the share of the wanted capabilities that the agent has; 1 when none is wanted."""
+    if not wanted:
+        return 1.0
+    return sum(word in agent.spec.capabilities for word in wanted) / len(wanted)
+
+
+def score(task_type: str, wanted: Sequence[str], agent: Agent) -> Factors:
+    """Return capability match, availability, performance, cost and historical, each 0..1.
+
+    performance = mean of the smoothed success rate over all tasks and 1 / (1 + mean task time / 1 s);
+    cost = 1 / (1 + cost a second); historical = smoothed success rate for this task type.
+    """
+    reliability = agent.spec.reliability
+    total = agent.succeeded + agent.failed
+    success = (agent.succeeded + reliability * PRIOR_TASKS) / (total + PRIOR_TASKS)
+    speed = 1.0 / (1.0 + agent.mean_task_s / REFERENCE_TASK_S)
+    won, seen = agent.by_type.get(task_type, (0, 0))
+    return (
+        capability_match(wanted, agent),
+        1.0 if agent.status is AgentStatus.IDLE else 0.0,
+        (success + speed) / 2,
+        1.0 / (1.0 + agent.spec.cost),
+        (won + reliability * PRIOR_TASKS) / (seen + PRIOR_TASKS),
+    )
+
+
+def weigh(factors: Factors, weights: Factors) -> float:
+    """Return the weighted mean of the factors."""
+    return sum(factor * weight for factor, weight in zip(factors, weights, strict=True)) / sum(weights)
+
+
+def why_not(agent: Agent, pool: Pool, wanted: Sequence[str]) -> str:
+    """Return the reason why an agent cannot take a task now, or an empty string when it can."""
+    if pool.paused:
+        return "pool paused"
+    if agent.cordoned or agent.retiring or agent.restarting:
+        return "draining"
+    if agent.allocation is not None:
+        return "reserved"
+    if agent.status in (AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINING):
+        return "busy"
+    if agent.status is not AgentStatus.IDLE:
+        return str(agent.status)
+    missing = [word for word in wanted if word not in agent.spec.capabilities]
+    return f"lacks {', '.join(missing)}" if missing else ""

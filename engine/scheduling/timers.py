@@ -1,0 +1,105 @@
+"""What is due when: back-offs, run and queue time-outs, deadlines, reservations that expire.
+
+Owner: the coordinator; a heap derived from the state, checked against it when an entry falls due.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from engine.model.events import AgentReleased, Event, TaskFailed, TasksCancelled, TasksStopping
+from engine.model.ids import AllocationId, TaskId
+from engine.model.tasks import FINISHED, HELD, Outcome, Task, TaskState
+from engine.scheduling.submission import doomed_by, each_once
+from engine.state import FleetState
+
+Due = tuple[float, str, str, int]
+"""(instant, kind, id, attempt or 0)."""
+
+
+class Timers:
+    """The next instant at which time alone changes something."""
+
+    def __init__(self) -> None:
+        self._heap: list[Due] = []
+        self._known: set[Due] = set()
+
+    def rebuild(self, state: FleetState) -> None:
+        """Fill from a state."""
+        self._heap.clear()
+        self._known.clear()
+        for task in state.tasks.values():
+            self.update(task)
+        for allocation in state.allocations.values():
+            self.add((allocation.expires_at, "allocation", allocation.id, 0))
+
+    def add(self, due: Due) -> None:
+        """Wait for an instant; the same entry twice is one."""
+        if due not in self._known:
+            self._known.add(due)
+            heapq.heappush(self._heap, due)
+
+    def update(self, task: Task) -> None:
+        """Take note of a changed task."""
+        spec = task.spec
+        if task.state in FINISHED:
+            return
+        if spec.deadline:
+            self.add((spec.deadline, "deadline", spec.id, 0))
+        if task.state is TaskState.PENDING:
+            if task.not_before:
+                self.add((task.not_before, "ready", spec.id, task.attempt))
+            if spec.queue_timeout_s and task.attempt == 0:
+                self.add((spec.submitted_at + spec.queue_timeout_s, "queue", spec.id, 0))
+        elif task.state is TaskState.RUNNING and spec.timeout_s:
+            self.add((task.started_at + spec.timeout_s, "timeout", spec.id, task.attempt))
+
+    def next_at(self) -> float | None:
+        """Return the next instant, or None when nothing is waited for."""
+        return self._heap[0][0] if self._heap else None
+
+    def take_due(self, now: float) -> list[Due]:
+        """Remove and return what is due, oldest first."""
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)
+            self._known.discard(entry)
+            due.append(entry)
+        return due
+
+
+def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]:
+    """Return what follows from the instants that passed; entries that no longer hold give nothing."""
+    events: list[Event] = []
+    ended: set[TaskId] = set()
+    for _at, kind, name, attempt in due:
+        if kind == "allocation":
+            allocation = state.allocations.get(AllocationId(name))
+            if allocation is not None:
+                events.append(AgentReleased(allocation.id, ok=False, seconds=now - allocation.at, reason="reservation expired"))
+            continue
+        task = state.tasks.get(TaskId(name))
+        if task is None or task.state in FINISHED or task.spec.id in ended:
+            continue
+        if kind == "timeout" and task.state is TaskState.RUNNING and task.attempt == attempt and not task.stopping:
+            events.append(TasksStopping((task.spec.id,), "timeout"))
+        elif kind == "deadline" and task.state in HELD and task.stopping != "deadline":
+            events.append(TasksStopping((task.spec.id,), "deadline"))
+        elif task.state is TaskState.PENDING and (kind == "deadline" or (kind == "queue" and task.attempt == 0)):
+            new = _decide_too_late(state, task, kind)
+            events += new
+            ended |= {task.spec.id, *(id_ for event in new if isinstance(event, TasksCancelled) for id_ in event.tasks)}
+    return each_once(events)
+
+
+def _decide_too_late(state: FleetState, task: Task, kind: str) -> list[Event]:
+    spec = task.spec
+    text = "its deadline passed while it waited" if kind == "deadline" else f"no agent took it within {spec.queue_timeout_s:g} s"
+    error_kind = "deadline" if kind == "deadline" else "queue_timeout"
+    outcome = Outcome(spec.id, task.attempt, ok=False, error_kind=error_kind, error=text, retryable=False)
+    doomed = doomed_by(state, [spec.id])
+    events: list[Event] = [TaskFailed(outcome, dead=False)]
+    if doomed:
+        events.append(TasksCancelled(tuple(doomed), f"needs {spec.id}, which failed"))
+    return events

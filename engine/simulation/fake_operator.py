@@ -1,0 +1,330 @@
+"""An Operator without an engine: rows in memory, every call recorded, changes pushed by hand; for tests of the faces.
+
+Owner: FakeOperator owns its rows, its calls and its feeds. A feed keeps one changed row an id, and the newest events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from engine.model import wire
+from engine.model.commands import (
+    CancelTask,
+    Command,
+    Danger,
+    DrainAgent,
+    PausePool,
+    PrioritiseTask,
+    ResumePool,
+    ScalePool,
+    SubmitTask,
+    UndoPlan,
+    UndrainAgent,
+)
+from engine.model.errors import FleetError, NotFound, UsageError
+from engine.model.ids import PlanId
+from engine.model.plans import Answer, Origin, Plan, PlanStep
+from engine.model.rows import (
+    ROW_KINDS,
+    AgentRow,
+    EventRow,
+    FleetStatus,
+    Frame,
+    PlanRow,
+    PoolRow,
+    Row,
+    TaskRow,
+)
+from engine.operations import EVENTS_IN_FRAME_MAX, Following
+
+UNDO_S = 300.0
+
+ONE_OF = {"pool": "pools", "agent": "agents", "task": "tasks"}
+
+Change = tuple[str, str, Row | None]
+"""Kind, id, and the row before (None = there was none)."""
+
+
+def make_pool(id: str = "coder", **fields: Any) -> PoolRow:  # noqa: A002, ANN401  # the row's own words
+    """Return an idle pool of two agents, with other values where given."""
+    empty = PoolRow(id, id, 5, 0, 10, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, paused=False, reason="")
+    return empty._replace(**fields)
+
+
+def make_agent(id: str = "agt_1", **fields: Any) -> AgentRow:  # noqa: A002, ANN401
+    """Return an idle agent, with other values where given."""
+    empty = AgentRow(id, id, "coder", "coder", "idle", "healthy", "", "", "hst_1", 0, 0, 0.0, 0.0, 1.0, 1.0, 1.0, "")
+    return empty._replace(**fields)
+
+
+def make_task(id: str = "tsk_1", **fields: Any) -> TaskRow:  # noqa: A002, ANN401
+    """Return a pending task, with other values where given."""
+    empty = TaskRow(id, id, "noop", "coder", "pending", 5, "", 0, 1.0, 0.0, 0.0, 0.0, "", 0, "")
+    return empty._replace(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call that an operator made."""
+
+    method: str
+    what: object
+    reason: str = ""
+
+
+class _Feed:
+    """Changes that one follower has not taken yet, conflated."""
+
+    def __init__(self, operator: FakeOperator, kinds: Sequence[str]) -> None:
+        self._operator = operator
+        self._kinds = tuple(kinds)
+        self._changed: dict[str, dict[str, Row | None]] = {}
+        self._events: deque[EventRow] = deque(maxlen=EVENTS_IN_FRAME_MAX)
+        self._events_seen = 0
+        self._is_new = True
+        self._wake = asyncio.Event()
+        self._end: FleetError | None = None
+        self._wake.set()
+
+    def note(self, kind: str, id: str, row: Row | None) -> None:  # noqa: A002
+        """Keep the newest row of an id."""
+        if kind in self._kinds:
+            self._changed.setdefault(kind, {})[id] = row
+            self._wake.set()
+
+    def note_event(self, event: EventRow) -> None:
+        """Keep the newest events and count the rest."""
+        if "events" in self._kinds:
+            self._events.append(event)
+            self._events_seen += 1
+            self._wake.set()
+
+    def end(self, error: FleetError) -> None:
+        """End with an error after the frames that are due."""
+        self._end = error
+        self._wake.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Frame:
+        await self._wake.wait()
+        if self._end is not None:
+            raise self._end
+        self._wake.clear()
+        operator = self._operator
+        if self._is_new:
+            rows = {kind: list(operator.rows[kind].values()) for kind in self._kinds}
+            frame = Frame(operator.seq, operator.now, True, operator.status(), rows)  # noqa: FBT003  # a frame's own order
+        else:
+            rows = {kind: [row for row in ids.values() if row is not None] for kind, ids in self._changed.items()}
+            removed = {kind: [id_ for id_, row in ids.items() if row is None] for kind, ids in self._changed.items()}
+            left_out = self._events_seen - len(self._events)
+            frame = Frame(
+                operator.seq, operator.now, False, operator.status(), rows, removed, list(self._events), left_out  # noqa: FBT003
+            )
+        self._is_new = False
+        self._changed, self._events_seen = {}, 0
+        self._events.clear()
+        return frame
+
+
+class FakeOperator:
+    """Implements Operator over plain rows; some verbs change them, the others are only recorded."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows: dict[str, dict[str, Row]] = {kind: {} for kind in ROW_KINDS}
+        self.asked: list[Asked] = []
+        self.origins: list[Origin] = []
+        self.refusal: BaseException | None = None
+        """Raised by every call while set."""
+        self.open = asyncio.Event()
+        """Calls wait while it is cleared."""
+        self.open.set()
+        self.artifacts: dict[str, bytes] = {}
+        self.now = 1.0
+        self.seq = 0
+        self._feeds: list[_Feed] = []
+        self._plans: dict[str, list[Command]] = {}
+        self._undo: dict[str, list[Change]] = {}
+        self._changes: list[Change] = []
+        kinds = {row: kind for kind, row in ROW_KINDS.items()}
+        for row in rows:
+            self.rows[kinds[type(row)]][row[0]] = row
+
+    def for_origin(self, origin: Origin) -> FakeOperator:
+        """Note who acts and return itself; the factory that a gateway asks."""
+        self.origins.append(origin)
+        return self
+
+    @property
+    def followers(self) -> int:
+        """How many feeds are open."""
+        return len(self._feeds)
+
+    # What a test pushes
+
+    def put(self, row: Row) -> None:
+        """Add or change a row and tell the followers."""
+        kind = next(kind for kind, type_ in ROW_KINDS.items() if type_ is type(row))
+        self._changes.append((kind, row[0], self.rows[kind].get(row[0])))
+        self.rows[kind][row[0]] = row
+        self.seq += 1
+        for feed in self._feeds:
+            feed.note(kind, row[0], row)
+
+    def remove(self, kind: str, id: str) -> None:  # noqa: A002
+        """Remove a row and tell the followers."""
+        self._changes.append((kind, id, self.rows[kind].pop(id, None)))
+        self.seq += 1
+        for feed in self._feeds:
+            feed.note(kind, id, None)
+
+    def say(self, event: EventRow) -> None:
+        """Tell the followers of an event."""
+        self.rows["events"][event.id] = event
+        self.seq += 1
+        for feed in self._feeds:
+            feed.note_event(event)
+
+    def end_feeds(self, error: FleetError) -> None:
+        """End every feed with an error."""
+        for feed in self._feeds:
+            feed.end(error)
+
+    # Operator
+
+    def status(self) -> FleetStatus:
+        """Return the fleet in one look, counted from the rows."""
+        agents = Counter(str(row[4]) for row in self.rows["agents"].values())
+        tasks = Counter(str(row[4]) for row in self.rows["tasks"].values())
+        total = len(self.rows["tasks"])
+        return FleetStatus(
+            "fake", "eng_fake", "0", 1, 0.0, self.now, self.seq, "", len(self.rows["pools"]), sum(agents.values()),
+            dict(agents), dict(tasks), total, tasks["succeeded"], tasks["failed"], tasks["dead"], tasks["cancelled"],
+            0, len(self.rows["hosts"]), sum(agents.values()),
+        )  # fmt: skip
+
+    async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
+        """Describe verbs; the plan can be executed by its id."""
+        await self._note("plan", list(commands), reason)
+        plan = PlanId(f"pln_{len(self._plans) + 1}")
+        self._plans[plan] = list(commands)
+        steps = []
+        for command in commands:
+            call = wire.call_of(command)
+            target = str(next(iter(call.args.values()), ""))
+            steps.append(PlanStep(call, target, "as it is", command.verb, f"{command.help}."))
+        danger = Danger.DESTRUCTIVE if any(c.danger is Danger.DESTRUCTIVE for c in commands) else Danger.REVERSIBLE
+        return Plan(plan, tuple(steps), danger, reason, all(c.inverse for c in commands), self.now, self.seq)
+
+    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "") -> Answer:
+        """Carry out verbs at once."""
+        await self._note("execute", commands if isinstance(commands, str) else list(commands), reason)
+        if isinstance(commands, str):
+            if commands not in self._plans:
+                raise NotFound(f"no plan {commands}")
+            plan, commands = commands, self._plans[commands]
+        else:
+            plan = f"pln_{len(self._undo) + len(self._plans) + 1}"
+        self._changes = []
+        values = tuple(self._apply(command) for command in commands)
+        changes = self._undo[plan] = self._changes
+        summary = ", ".join(f"{count} {verb}" for verb, count in Counter(c.verb for c in commands).items())
+        self.put(PlanRow(plan, self.now, "fake", "api", summary, reason, self.now + UNDO_S, undone=False))
+        changes.pop()
+        return Answer(PlanId(plan), values, self.seq, summary, self.now + UNDO_S)
+
+    async def query(self, what: str, **parameters: object) -> object:
+        """Return status, rows, one row, an artifact, or a plain answer for the rest."""
+        await self._note("query", (what, parameters), "")
+        if what == "status":
+            return self.status()
+        if what in ROW_KINDS:
+            rows = list(self.rows[what].values())
+            limit = parameters.get("limit")
+            return rows[:limit] if isinstance(limit, int) else rows
+        id_ = str(parameters.get("id", ""))
+        if what in ONE_OF:
+            return wire.row_to_dict(self._row(ONE_OF[what], id_))
+        if what == "artifact":
+            if id_ not in self.artifacts:
+                raise NotFound(f"no artifact {id_}")
+            return self.artifacts[id_]
+        if what in ("log", "commands", "config", "schema"):
+            return {"what": what, **parameters}
+        raise UsageError(f"no query {what!r}")
+
+    def follow(self, kinds: Sequence[str]) -> Following:
+        """Follow rows: a full frame, then what changed since the last frame that was taken."""
+        return self._following(kinds)
+
+    @asynccontextmanager
+    async def _following(self, kinds: Sequence[str]) -> AsyncIterator[AsyncIterator[Frame]]:
+        await self._note("follow", list(kinds), "")
+        feed = _Feed(self, kinds)
+        self._feeds.append(feed)
+        try:
+            yield feed
+        finally:
+            self._feeds.remove(feed)
+
+    async def _note(self, method: str, what: object, reason: str) -> None:
+        self.asked.append(Asked(method, what, reason))
+        await self.open.wait()
+        if self.refusal is not None:
+            raise self.refusal
+
+    # Verbs
+
+    def _row(self, kind: str, id: str) -> Row:  # noqa: A002
+        if id not in self.rows[kind]:
+            raise NotFound(f"no {kind.removesuffix('s')} {id!r}")
+        return self.rows[kind][id]
+
+    def _apply(self, command: Command) -> object:
+        verb = _VERBS.get(type(command).name)
+        return verb(self, command) if verb else None
+
+    def _change(self, kind: str, id: str, **fields: object) -> object:  # noqa: A002
+        self.put(self._row(kind, id)._replace(**fields))  # type: ignore[arg-type]
+        return id
+
+    def _submit(self, command: SubmitTask) -> str:
+        task = f"tsk_{len(self.rows['tasks']) + 1}"
+        title = command.title or command.type
+        self.put(make_task(task, title=title, type=command.type, pool=command.pool, priority=command.priority))
+        return task
+
+    def _take_back(self, command: UndoPlan) -> str:
+        plan = command.plan or next(reversed(self._undo), "")
+        if plan not in self._undo:
+            raise NotFound(f"no plan {plan!r} to take back")
+        for kind, id_, before in reversed(self._undo[plan]):
+            if before is None:
+                self.remove(kind, id_)
+            else:
+                self.put(before)
+        return plan
+
+
+def _scale(fake: FakeOperator, command: ScalePool) -> object:
+    return fake._change("pools", command.pool, size=int(command.size))  # noqa: SLF001
+
+
+_VERBS: dict[str, Callable[[FakeOperator, Any], object]] = {
+    ScalePool.name: _scale,
+    PausePool.name: lambda fake, command: fake._change("pools", command.pool, paused=True),  # noqa: SLF001
+    ResumePool.name: lambda fake, command: fake._change("pools", command.pool, paused=False),  # noqa: SLF001
+    DrainAgent.name: lambda fake, command: fake._change("agents", command.agent, status="draining"),  # noqa: SLF001
+    UndrainAgent.name: lambda fake, command: fake._change("agents", command.agent, status="idle"),  # noqa: SLF001
+    CancelTask.name: lambda fake, command: fake._change("tasks", command.task, state="cancelled"),  # noqa: SLF001
+    PrioritiseTask.name: lambda fake, command: fake._change("tasks", command.task, priority=command.priority),  # noqa: SLF001
+    SubmitTask.name: FakeOperator._submit,  # noqa: SLF001
+    UndoPlan.name: FakeOperator._take_back,  # noqa: SLF001
+}

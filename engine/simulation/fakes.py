@@ -1,0 +1,162 @@
+"""Fakes that ship: a journal in memory and agents that are functions of a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Iterable, Sequence
+
+from engine.agents.runtime import HostSample, Reporter
+from engine.clock import Clock, IdFactory, Rng
+from engine.memory.contract import JournalBatch, StoredArtifact
+from engine.model.agents import AgentSpec
+from engine.model.effects import Assignment
+from engine.model.errors import JournalError
+from engine.model.events import HostInfo, Record
+from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
+from engine.model.pools import PoolSpec
+from engine.model.reports import AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
+from engine.model.tasks import Outcome, Task
+from engine.state import FleetState
+
+
+class MemoryJournal:
+    """A journal that keeps records in a list; `broken` makes it fail as a full disk does."""
+
+    def __init__(self, write_s: float = 0.0) -> None:
+        self.kept: list[Record] = []
+        self.broken = ""
+        self.appends = 0
+        self._write_s = write_s
+        self._artifacts: dict[str, StoredArtifact] = {}
+
+    async def append(self, batch: JournalBatch) -> None:
+        """Keep a batch. Raises JournalError while broken."""
+        records = list(batch.records)
+        await asyncio.sleep(self._write_s)  # noqa: TID251  # virtual time
+        await self.probe()
+        self.appends += 1
+        self.kept += records
+        self._artifacts.update({artifact.id: artifact for artifact in batch.artifacts})
+
+    async def probe(self) -> None:
+        """Raise JournalError while broken."""
+        if self.broken:
+            raise JournalError(self.broken)
+
+    async def load(self, finished_max: int) -> FleetState:
+        """Return the state that the kept records make."""
+        state = FleetState(finished_max)
+        for record in self.kept:
+            state.apply(copy.deepcopy(record))
+        return state
+
+    async def records(self, *, after: int = 0, limit: int = 1_000, before: int = 0) -> Sequence[Record]:
+        """Return kept records, the newest `limit` in the range."""
+        return [r for r in self.kept if r.seq > after and (not before or r.seq < before)][-limit:]
+
+    async def story(self, id_: str, *, limit: int = 200) -> Sequence[Record]:
+        """Return the newest records that mention an id."""
+        return [r for r in self.kept if id_ in repr(r.event)][-limit:]
+
+    async def find_task(self, task_id: TaskId) -> Task | None:
+        """Return a task from the kept records."""
+        return (await self.load(10**9)).tasks.get(task_id)
+
+    async def artifact(self, artifact_id: str) -> StoredArtifact | None:
+        """Return a kept payload."""
+        return self._artifacts.get(artifact_id)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class SimulatedAgents:
+    """Agents of one or more hosts whose tasks take time and fail by chance; hosts can be killed."""
+
+    def __init__(
+        self,
+        report: Reporter,
+        tools: tuple[Clock, Rng, IdFactory],
+        *,
+        hosts: int = 2,
+        work: Callable[[Assignment, Rng], tuple[float, Outcome]],
+    ) -> None:
+        self._report = report
+        self._clock, self._rng, self._ids = tools
+        self._hosts_wanted = hosts
+        self._work = work
+        self.hosts: dict[HostId, set[AgentId]] = {}
+        self.running: dict[tuple[TaskId, int], AgentId] = {}
+        self.effects: list[tuple[TaskId, int]] = []
+        """Every attempt that ran to its end, in order."""
+        self._stopped: set[tuple[TaskId, int]] = set()
+        self._starts: asyncio.Queue[Assignment] = asyncio.Queue()
+        self._host_of: dict[AgentId, HostId] = {}
+
+    async def run(self) -> None:
+        """Run assignments until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                group.create_task(self._run_one(await self._starts.get()))
+
+    async def _run_one(self, assignment: Assignment) -> None:
+        key = (assignment.task, assignment.token)
+        seconds, outcome = self._work(assignment, self._rng)
+        began = self._clock.now()
+        await self._clock.sleep(0)
+        if key not in self.running:
+            return
+        self._report(TasksBegan(((*key, began),)))
+        ends = began + seconds
+        while self._clock.now() < ends and key in self.running and key not in self._stopped:
+            await self._clock.sleep(min(0.05, ends - self._clock.now()))
+        if self.running.pop(key, None) is None:
+            return  # its host died
+        if key in self._stopped:
+            outcome = Outcome(*key, ok=False, error_kind="stopped", error="told to stop")
+        else:
+            self.effects.append(key)
+        self._report(TasksEnded((outcome,)))
+
+    def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
+        """Put agents on the least loaded host."""
+        for spec, _pool in agents:
+            if len(self.hosts) < self._hosts_wanted:
+                host = HostId(self._ids.new(HOST_PREFIX))
+                self.hosts[host] = {spec.id}
+                self._report(HostUp(HostInfo(host, "python", 1), (spec.id,)))
+            else:
+                host = min(self.hosts, key=lambda id_: len(self.hosts[id_]))
+                self.hosts[host].add(spec.id)
+                self._report(AgentsUp(host, (spec.id,)))
+            self._host_of[spec.id] = host
+
+    def stop(self, agents: Sequence[AgentId]) -> None:
+        """Forget agents."""
+        for agent in agents:
+            host = self._host_of.pop(agent, None)
+            if host in self.hosts:
+                self.hosts[host].discard(agent)
+
+    def deliver(self, assignments: Sequence[Assignment]) -> None:
+        """Begin tasks."""
+        for assignment in assignments:
+            if self._host_of.get(assignment.agent) in self.hosts:
+                self.running[assignment.task, assignment.token] = assignment.agent
+                self._starts.put_nowait(assignment)
+
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+        """Stop attempts."""
+        self._stopped.update(runs)
+
+    def kill_host(self, host: HostId) -> None:
+        """End a host as a crash does."""
+        agents = self.hosts.pop(host)
+        for key in [key for key, agent in self.running.items() if agent in agents]:
+            del self.running[key]
+        self._report(HostDown(host, "killed by the simulation"))
+
+    def samples(self) -> Iterable[HostSample]:
+        """Measure nothing."""
+        return ()

@@ -1,0 +1,105 @@
+"""A whole engine without the world: coordinator, runtime and gate on virtual time, simulated agents, a journal in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.agents.runtime import Artifact, Runtime
+from engine.clock import Rng
+from engine.config import FleetManagerConfig, parse_config
+from engine.coordinator import Coordinator, Tools
+from engine.gate import Desk, Gate
+from engine.gate.feed import Feed
+from engine.gate.queries import Sources
+from engine.gate.rows import fleet_status
+from engine.memory.contract import StoredArtifact
+from engine.model.effects import Assignment
+from engine.model.plans import Origin
+from engine.model.reports import EngineStarted, Report
+from engine.model.rows import FleetStatus
+from engine.model.tasks import Outcome
+from engine.simulation.fakes import MemoryJournal, SimulatedAgents
+from engine.simulation.loop import CountedIds, VirtualClock
+from engine.state import FleetState
+
+ADA = Origin("ada", "library", "", 2)
+
+Work = Callable[[Assignment, Rng], tuple[float, Outcome]]
+
+
+def instant_success(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
+    """Succeed at once."""
+    return 0.0, Outcome(assignment.task, assignment.token, ok=True)
+
+
+class World:
+    """An engine to poke at."""
+
+    def __init__(self, config: dict[str, Any] | FleetManagerConfig | None, seed: int, *, hosts: int, work: Work) -> None:
+        self.config = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "simulation")
+        self.clock = VirtualClock()
+        self.rng = random.Random(seed)  # noqa: S311  # the seed is the point
+        self.ids = CountedIds()
+        self.journal = MemoryJournal(write_s=0.001)
+        self._make(FleetState(self.config.tasks.finished_max), hosts, work)
+        self.hosts, self.work = hosts, work
+
+    def _make(self, state: FleetState, hosts: int, work: Work) -> None:
+        self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config))
+        self.agents = SimulatedAgents(self._report, (self.clock, self.rng, self.ids), hosts=hosts, work=work)
+        self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents}, self._report, lambda _id: None)
+        self.coordinator.connect(self.runtime.carry_out)
+        self.feed = Feed(lambda: self.state, self.status, self.clock)
+        self.coordinator.add_publisher(self.feed.publish)
+        sources = Sources(
+            lambda: self.state, self.feed, self.journal, self.config, self.clock, self.status, lambda task: Path(f"{task}.log")
+        )
+        self.desk = Desk(self.coordinator, sources, self.config, lambda: None)
+
+    @property
+    def state(self) -> FleetState:
+        """The engine's state."""
+        return self.coordinator.state
+
+    def gate(self, origin: Origin = ADA) -> Gate:
+        """Return an operator."""
+        return Gate(self.desk, origin)
+
+    def status(self) -> FleetStatus:
+        """Return the fleet in one look."""
+        return fleet_status(
+            self.state, name="world", version="0", started_at=0.0, now=self.clock.now(), read_only=self.coordinator.read_only
+        )
+
+    def _report(self, report: Report, artifacts: tuple[Artifact, ...] = ()) -> None:  # type: ignore[override]
+        stored = [StoredArtifact(artifact.id, artifact.media, artifact.data, artifact.task) for artifact in artifacts]
+        self.coordinator.report(report, stored)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[World]:
+        """Run the engine inside the context; leaving it stops everything at once, as a kill does."""
+        async with asyncio.TaskGroup() as group:
+            await self.coordinator.start(EngineStarted("eng_simulated", "0", 1))
+            parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
+            try:
+                yield self
+            finally:
+                for part in parts:
+                    part.cancel()
+
+    async def until(self, condition: Callable[[], bool], within_s: float = 3_600.0) -> None:
+        """Wait in virtual time for a condition, checking the state's invariants on the way. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                self.state.check()
+                await self.clock.sleep(0.05)
+        self.state.check()
+
+    async def reborn(self) -> None:
+        """Become a new engine on the same journal, as after kill -9."""
+        self._make(await self.journal.load(self.config.tasks.finished_max), self.hosts, self.work)

@@ -1,0 +1,30 @@
+"""What a decision may know beside the state: the instant, who asked, settings, and where ids and chance come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.clock import IdFactory, Rng
+from engine.config import FleetManagerConfig
+from engine.model.events import Event
+from engine.model.plans import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """Handed to every decide function; nothing else outside the state may enter a decision."""
+
+    now: float
+    origin: Origin
+    config: FleetManagerConfig
+    ids: IdFactory
+    rng: Rng
+
+
+@dataclass(slots=True)
+class Decision:
+    """Events to apply, and what each command answers."""
+
+    events: list[Event] = field(default_factory=list)
+    values: Sequence[object] = ()

@@ -1,0 +1,41 @@
+"""Keeps a part running that the fleet can do without for a moment: logs its crash, waits, starts it again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from engine.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+RESTARTS_MAX = 5
+"""Crashes within RESTART_WINDOW_S after which the crash is passed on and stops the engine."""
+RESTART_WINDOW_S = 60.0
+BACK_OFF_FIRST_S = 0.1
+
+
+async def keep_running(name: str, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Run a part until it returns or is cancelled, again after each crash; raises after RESTARTS_MAX in a minute."""
+    crashes: list[float] = []
+    while True:
+        try:
+            await run()
+            return
+        except Exception:
+            now = clock.now()
+            crashes = [at for at in crashes if now - at < RESTART_WINDOW_S] + [now]
+            logger.exception("part crashed", extra={"part": name, "crashes": len(crashes)})
+            if len(crashes) >= RESTARTS_MAX:
+                raise
+        await clock.sleep(BACK_OFF_FIRST_S * 2 ** len(crashes))
+
+
+async def call_listener(name: str, call: Callable[[], Awaitable[None] | None]) -> None:
+    """Call somebody else's code; what it raises is logged and goes no further."""
+    try:
+        waiting = call()
+        if waiting is not None:
+            await waiting
+    except Exception:
+        logger.exception("listener failed", extra={"listener": name})
