@@ -6,8 +6,10 @@ Owner: nobody; functions only. `wire.command_of` stays the judge: whatever looks
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 from functools import cache
+from typing import Annotated, Any
 
 import msgspec
 
@@ -25,29 +27,25 @@ class WireCall(msgspec.Struct, forbid_unknown_fields=True):
     args: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Shape:
-    """How to read one verb's arguments."""
-
-    decoder: msgspec.json.Decoder[Command]
-    names: frozenset[str]
-    limits: tuple[tuple[str, float, float], ...]
-    """(argument, least, most)."""
-
-
-_names_decoder: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
 @cache
-def _shape_of(name: str) -> _Shape:
-    kind = COMMANDS[name]
-    specs = dataclasses.fields(kind)
-    limits = tuple(
-        (spec.name, spec.metadata.get("ge", -float("inf")), spec.metadata.get("le", float("inf")))
-        for spec in specs
-        if "ge" in spec.metadata or "le" in spec.metadata
-    )
-    return _Shape(msgspec.json.Decoder(kind), frozenset(spec.name for spec in specs), limits)
+def _checker_of(verb: str) -> msgspec.json.Decoder[msgspec.Struct]:
+    """Return a decoder of a verb's arguments that refuses unknown names, wrong types and values out of bounds.
+
+    It gives a struct: msgspec reads one and copies it into the dataclass in half the time of reading the dataclass.
+    """
+    kind = COMMANDS[verb]
+    hints = typing.get_type_hints(kind)
+    fields: list[tuple[str, Any, Any]] = []
+    for spec in dataclasses.fields(kind):
+        limits = {word: spec.metadata[word] for word in ("ge", "le") if word in spec.metadata}
+        typed = Annotated[hints[spec.name], msgspec.Meta(**limits)] if limits else hints[spec.name]
+        if spec.default_factory is not dataclasses.MISSING:
+            default = msgspec.field(default_factory=spec.default_factory)
+        else:
+            default = msgspec.NODEFAULT if spec.default is dataclasses.MISSING else spec.default
+        fields.append((spec.name, typed, default))
+    shape = msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=True, kw_only=True)
+    return msgspec.json.Decoder(shape)
 
 
 def commands_of(calls: Sequence[WireCall]) -> list[Command]:
@@ -65,14 +63,11 @@ def commands_of(calls: Sequence[WireCall]) -> list[Command]:
 
 def _command_of(call: WireCall) -> Command:
     if call.name in COMMANDS:
-        shape = _shape_of(call.name)
         try:
-            command = shape.decoder.decode(call.args)
-            known = _names_decoder.decode(call.args).keys() <= shape.names
+            arguments = _checker_of(call.name).decode(call.args)
+            return msgspec.convert(arguments, COMMANDS[call.name], from_attributes=True)
         except (msgspec.DecodeError, RecursionError):
-            known = False
-        if known and all(low <= getattr(command, name) <= high for name, low, high in shape.limits):
-            return command
+            pass
     # Looking for the nearest known word takes long for a long one.
     if len(call.name) > WORD_CHARS_MAX:
         raise UsageError(f"no verb {call.name[:WORD_CHARS_MAX]!r}…")

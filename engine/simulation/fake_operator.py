@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -150,6 +150,7 @@ class FakeOperator:
         self.now = 1.0
         self.seq = 0
         self._feeds: list[_Feed] = []
+        self._last_plan = 0
         self._plans: dict[str, list[Command]] = {}
         self._undo: dict[str, list[Change]] = {}
         self._changes: list[Change] = []
@@ -177,6 +178,11 @@ class FakeOperator:
         self.seq += 1
         for feed in self._feeds:
             feed.note(kind, row[0], row)
+
+    def change(self, kind: str, id: str, **fields: object) -> str:  # noqa: A002
+        """Change fields of a row and tell the followers; returns its id. Raises NotFound."""
+        self.put(self._row(kind, id)._replace(**fields))  # type: ignore[arg-type]
+        return id
 
     def remove(self, kind: str, id: str) -> None:  # noqa: A002
         """Remove a row and tell the followers."""
@@ -213,7 +219,7 @@ class FakeOperator:
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Describe verbs; the plan can be executed by its id."""
         await self._note("plan", list(commands), reason)
-        plan = PlanId(f"pln_{len(self._plans) + 1}")
+        plan = self._new_plan()
         self._plans[plan] = list(commands)
         steps = []
         for command in commands:
@@ -229,16 +235,16 @@ class FakeOperator:
         if isinstance(commands, str):
             if commands not in self._plans:
                 raise NotFound(f"no plan {commands}")
-            plan, commands = commands, self._plans[commands]
+            plan, commands = PlanId(commands), self._plans[commands]
         else:
-            plan = f"pln_{len(self._undo) + len(self._plans) + 1}"
+            plan = self._new_plan()
         self._changes = []
         values = tuple(self._apply(command) for command in commands)
         changes = self._undo[plan] = self._changes
         summary = ", ".join(f"{count} {verb}" for verb, count in Counter(c.verb for c in commands).items())
         self.put(PlanRow(plan, self.now, "fake", "api", summary, reason, self.now + UNDO_S, undone=False))
         changes.pop()
-        return Answer(PlanId(plan), values, self.seq, summary, self.now + UNDO_S)
+        return Answer(plan, values, self.seq, summary, self.now + UNDO_S)
 
     async def query(self, what: str, **parameters: object) -> object:
         """Return status, rows, one row, an artifact, or a plain answer for the rest."""
@@ -280,6 +286,10 @@ class FakeOperator:
         if self.refusal is not None:
             raise self.refusal
 
+    def _new_plan(self) -> PlanId:
+        self._last_plan += 1
+        return PlanId(f"pln_{self._last_plan}")
+
     # Verbs
 
     def _row(self, kind: str, id: str) -> Row:  # noqa: A002
@@ -288,12 +298,24 @@ class FakeOperator:
         return self.rows[kind][id]
 
     def _apply(self, command: Command) -> object:
-        verb = _VERBS.get(type(command).name)
-        return verb(self, command) if verb else None
-
-    def _change(self, kind: str, id: str, **fields: object) -> object:  # noqa: A002
-        self.put(self._row(kind, id)._replace(**fields))  # type: ignore[arg-type]
-        return id
+        match command:
+            case ScalePool():
+                return self.change("pools", command.pool, size=int(command.size))
+            case PausePool() | ResumePool():
+                return self.change("pools", command.pool, paused=isinstance(command, PausePool))
+            case DrainAgent():
+                return self.change("agents", command.agent, status="draining")
+            case UndrainAgent():
+                return self.change("agents", command.agent, status="idle")
+            case CancelTask():
+                return self.change("tasks", command.task, state="cancelled")
+            case PrioritiseTask():
+                return self.change("tasks", command.task, priority=command.priority)
+            case SubmitTask():
+                return self._submit(command)
+            case UndoPlan():
+                return self._take_back(command)
+        return None
 
     def _submit(self, command: SubmitTask) -> str:
         task = f"tsk_{len(self.rows['tasks']) + 1}"
@@ -311,20 +333,3 @@ class FakeOperator:
             else:
                 self.put(before)
         return plan
-
-
-def _scale(fake: FakeOperator, command: ScalePool) -> object:
-    return fake._change("pools", command.pool, size=int(command.size))  # noqa: SLF001
-
-
-_VERBS: dict[str, Callable[[FakeOperator, Any], object]] = {
-    ScalePool.name: _scale,
-    PausePool.name: lambda fake, command: fake._change("pools", command.pool, paused=True),  # noqa: SLF001
-    ResumePool.name: lambda fake, command: fake._change("pools", command.pool, paused=False),  # noqa: SLF001
-    DrainAgent.name: lambda fake, command: fake._change("agents", command.agent, status="draining"),  # noqa: SLF001
-    UndrainAgent.name: lambda fake, command: fake._change("agents", command.agent, status="idle"),  # noqa: SLF001
-    CancelTask.name: lambda fake, command: fake._change("tasks", command.task, state="cancelled"),  # noqa: SLF001
-    PrioritiseTask.name: lambda fake, command: fake._change("tasks", command.task, priority=command.priority),  # noqa: SLF001
-    SubmitTask.name: FakeOperator._submit,  # noqa: SLF001
-    UndoPlan.name: FakeOperator._take_back,  # noqa: SLF001
-}

@@ -178,7 +178,7 @@ class ProcessHost:
             "key": process.key,
             "argv": list(spec.argv),
             "env": environment,
-            "cwd": str(spec.cwd),
+            "cwd": str(spec.cwd.absolute()),
             "limits": limits,
             "nice": spec.limits.nice,
         }
@@ -279,10 +279,12 @@ class ProcessHost:
         if link:
             link.close()
             await asyncio.to_thread(link.wait_gone)
-        await self._sweep(with_own=True)
-        for process in list(self._runs.values()):
-            if process.is_posted:
-                process.lose("spawner lost")
+        try:
+            await self._sweep(with_own=True)
+        finally:
+            for process in list(self._runs.values()):
+                if process.is_posted:
+                    process.lose("spawner lost")
         await self._connect()
 
     async def _sweep(self, *, with_own: bool) -> SweepReport:

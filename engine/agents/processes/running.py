@@ -97,8 +97,9 @@ class RunningProcess:
 
     def stop(self, reason: StopReason = "stopped", *, grace_s: float | None = None) -> None:
         """SIGTERM to its group, SIGKILL to all of it after `grace_s` (default: its spec's). Returns at once."""
-        if not self.is_done:
-            self.stopped_reason = self.stopped_reason or reason
+        if self._ended_at is None and not self.is_done:
+            if not self._has_exited:
+                self.stopped_reason = self.stopped_reason or reason
             self._post({"op": "stop", "grace_s": self.spec.grace_s if grace_s is None else grace_s})
 
     def signal(self, number: int) -> None:
@@ -247,6 +248,10 @@ class RunningProcess:
 
     def _watch_idle(self, idle_timeout_s: float) -> None:
         """Look again when the time-out could be over at the earliest, not at every output."""
+        if any(pipe.is_paused for pipe in self._outputs.values()):
+            self._last_output = (
+                self._loop.time()
+            )  # it may well talk, but nobody listens: the log's disk is slow
         due = self._last_output + idle_timeout_s
         if self._loop.time() >= due:
             self.stop("no output")

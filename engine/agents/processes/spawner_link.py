@@ -16,11 +16,14 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.agents.processes.framing import FrameDecoder, encode_frame, send_some
 from engine.agents.processes.ledger import EngineMarker
 
 OUTBOX_MAX_BYTES = 64 << 20
+LOG_NAME = "spawner.log"
+LOG_MAX_BYTES = 1 << 16
 EXIT_WAIT_S = 8.0
 """More than the spawner takes to kill everything."""
 
@@ -49,7 +52,7 @@ class SpawnerLink:
             engine = (str(marker.pid), str(marker.start or ""), marker.engine_id, marker.state_dir)
             arguments = (str(package.parent), str(theirs.fileno()), *engine, str(ledger))
             try:
-                with (ledger.parent / "spawner.log").open("wb") as log:
+                with _open_log(ledger.parent / LOG_NAME) as log:
                     process = subprocess.Popen(
                         [sys.executable, "-I", "-S", "-c", _PROGRAM, *arguments],
                         stdin=subprocess.DEVNULL,
@@ -151,6 +154,12 @@ class SpawnerLink:
         elif not wanted and self._is_waiting:
             loop.remove_writer(self._sock)
         self._is_waiting = wanted
+
+
+def _open_log(path: Path) -> BinaryIO:
+    """Open the log a spawner writes only when it crashes; the one before is kept, because it says why it died."""
+    is_full = path.exists() and path.stat().st_size > LOG_MAX_BYTES
+    return path.open("wb" if is_full else "ab")
 
 
 def _close_all(fds: tuple[int, ...]) -> None:

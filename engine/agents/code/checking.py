@@ -1,0 +1,43 @@
+"""The check of syntax: what LibCST and this Python's compiler think of a file.
+
+Owner: nobody.
+"""
+
+import libcst
+
+from engine.agents.code.errors import CodeError
+from engine.agents.code.guards import check_nesting
+from engine.agents.code.operations import Request
+from engine.agents.code.problems import Problem, compile_problem, parser_problem
+from engine.agents.code.source import decode
+
+
+def check_syntax(request: Request, data: bytes) -> dict[str, object]:
+    """Give `ok` and `errors`, each with `by` ("libcst" or "compile"), `message`, `line`, `column`.
+
+    A file that nests too deep to be parsed raises `CodeError`: neither judge has seen it.
+    """
+    problems = [problem for problem in _problems(request, data) if problem is not None]
+    return {"ok": not problems, "errors": [problem._asdict() for problem in problems]}
+
+
+def _problems(request: Request, data: bytes) -> list[Problem | None]:
+    name = request.path or "<source>"
+    try:
+        source = decode(request, data)
+    except CodeError as error:
+        # An encoding that does not hold is an error of syntax by PEP 263; nesting is the same in Latin-1.
+        check_nesting(data.decode("latin-1"))
+        return [Problem("libcst", error.message, error.line, error.column), compile_problem(data, name)]
+    check_nesting(source.text)
+    # Text that came as `source` is compiled as text: a coding comment in it means nothing any more.
+    code = source.text if request.path is None else data
+    return [_parse_problem(source.text), compile_problem(code, name)]
+
+
+def _parse_problem(text: str) -> Problem | None:
+    try:
+        libcst.parse_module(text)
+    except libcst.ParserSyntaxError as error:
+        return parser_problem(error)
+    return None

@@ -1,0 +1,37 @@
+"""What can go wrong with a code operation, in one exception that crosses process borders.
+
+Owner: nobody; an error is a value. It pickles, so a worker process can hand it to the engine.
+"""
+
+from typing import Final
+
+KINDS: Final = (
+    "syntax_error",  # the text is not Python (for LibCST)
+    "not_found",
+    "unreadable",  # no file, no permission (to read or to replace it), or bytes that are no text
+    "too_large",
+    "outside_workspace",
+    "conflict",  # the file changed while the edit was made
+    "broken_edit",  # the edited text would not be Python any more
+    "bad_parameter",
+    "too_deep",  # nesting that the parser cannot survive, or not in bearable time
+)
+
+
+class CodeError(Exception):
+    """A code operation that was refused or failed; the message says what to do next."""
+
+    def __init__(
+        self, kind: str, message: str, line: int | None = None, column: int | None = None
+    ) -> None:
+        assert kind in KINDS, kind
+        # All fields go to `args`: that is what pickle rebuilds the error from.
+        super().__init__(kind, message, line, column)
+        self.kind = kind
+        self.message = message
+        self.line = line  # 1-based, where known
+        self.column = column  # 0-based, in characters, where known
+
+    def __str__(self) -> str:
+        """Give the message, with the place where known."""
+        return self.message if self.line is None else f"{self.message} (line {self.line})"

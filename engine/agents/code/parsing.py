@@ -1,0 +1,108 @@
+"""Parsing with LibCST, on a thread with a large stack, and the trees kept for the next operation.
+
+Owner: of the trees kept in this process (at most 8, of at most 4 MB of source together; the one used
+longest ago goes first, and a source over 4 MB is not kept). An answer never depends on them.
+"""
+
+import hashlib
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import libcst
+
+from engine.agents.code.errors import CodeError
+from engine.agents.code.guards import check_nesting
+from engine.agents.code.problems import compile_problem, parser_problem
+from engine.agents.code.source import Source
+
+TREES_MAX: Final = 8
+TREES_MAX_BYTES: Final = 4 * 1024 * 1024
+# Address space, used only as far as the nesting goes: LibCST takes 4 kB a level of `lambda`.
+STACK_BYTES: Final = 256 * 1024 * 1024
+RECURSION_LIMIT: Final = 200_000  # frames; writing a tree takes 3 to 5 a level
+
+Answer = TypeVar("Answer")
+
+
+class Trees:
+    """Parsed modules by the hash of their source."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[bytes, tuple[libcst.Module, int]] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """Count the trees kept."""
+        return len(self._rows)
+
+    def find(self, key: bytes) -> libcst.Module | None:
+        """Give a tree that is kept, or None."""
+        row = self._rows.get(key)
+        if row is None:
+            return None
+        self._rows.move_to_end(key)
+        return row[0]
+
+    def keep(self, key: bytes, tree: libcst.Module, source_bytes: int) -> None:
+        """Keep a tree, and forget others where there is no room."""
+        if source_bytes > TREES_MAX_BYTES:
+            return
+        self._rows[key] = (tree, source_bytes)
+        self._bytes += source_bytes
+        while len(self._rows) > TREES_MAX or self._bytes > TREES_MAX_BYTES:
+            _, (_, forgotten_bytes) = self._rows.popitem(last=False)
+            self._bytes -= forgotten_bytes
+
+
+# State of the module, because `run` is a function of a process: see `Owner` above.
+_TREES: Final = Trees()
+# Also guards the recursion limit and the stack size, which belong to the whole process.
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
+def run_deep(work: Callable[[], Answer]) -> Answer:
+    """Run work that recurses, one at a time; raise `CodeError` (too_deep) where even this stack ends."""
+    with _ONE_AT_A_TIME:
+        limit = sys.getrecursionlimit()
+        stack_bytes = threading.stack_size(STACK_BYTES)
+        sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+        try:
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(work).result()
+        except RecursionError as error:
+            raise CodeError(
+                "too_deep", "The file nests too deep to be handled; split its largest expression."
+            ) from error
+        finally:
+            sys.setrecursionlimit(limit)
+            threading.stack_size(stack_bytes)
+
+
+def parse(source: Source) -> libcst.Module:
+    """Parse a source, or find its tree; raise `CodeError` (syntax_error, too_deep). Call in `run_deep`."""
+    key = hashlib.sha256(source.text.encode()).digest()
+    tree = _TREES.find(key)
+    if tree is None:
+        check_nesting(source.text)
+        try:
+            tree = libcst.parse_module(source.text)
+        except libcst.ParserSyntaxError as error:
+            raise _syntax_error(source, error) from error
+        _TREES.keep(key, tree, len(source.data))
+    return tree
+
+
+def _syntax_error(source: Source, error: libcst.ParserSyntaxError) -> CodeError:
+    """Prefer the words and the place of Python's compiler: they are made for people."""
+    by_parser = parser_problem(error)
+    problem = compile_problem(source.text, source.label) or by_parser
+    return CodeError(
+        "syntax_error",
+        f"{source.label} is not valid Python: {problem.message:.300}; correct it, or see code.syntax_check.",
+        problem.line,
+        problem.column,
+    )

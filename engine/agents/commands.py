@@ -1,0 +1,239 @@
+"""Agents of kind `command`: a process for each task, run through the process host so that none is orphaned.
+
+Owner: the runs under way, at most one for each agent of the kind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
+from engine.agents.results import pack_result
+from engine.agents.runtime import HostSample, Reporter
+from engine.clock import Clock, IdFactory
+from engine.model import wire
+from engine.model.agents import AgentSpec
+from engine.model.effects import Assignment
+from engine.model.events import HostInfo
+from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
+from engine.model.pools import CommandSpec, PoolSpec
+from engine.model.reports import AgentsFailed, AgentsUp, HostUp, TasksBegan, TasksEnded
+from engine.model.tasks import Outcome
+
+logger = logging.getLogger(__name__)
+
+OUTPUT_MAX_BYTES = 256 * 1024
+"""Of each stream, head and tail, in the result; the task's log has more."""
+LOG_MAX_BYTES = 16 * 1024 * 1024
+_LOST = frozenset({"spawner lost", "host closed"})
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPlaces:
+    """Where programs run and where their output is kept."""
+
+    directory: Path
+    """Working directory of a task without a workspace."""
+    logs: Path
+
+
+def log_path(logs: Path, task: TaskId) -> Path:
+    """Return where the output of a task's last attempt is kept."""
+    return logs / f"{task}.log"
+
+
+class _NotRunError(Exception):
+    """A program was not started; kind is the outcome's."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class CommandAgents:
+    """Runs programs."""
+
+    def __init__(self, report: Reporter, host: ProcessHost, ids: IdFactory, clock: Clock, places: CommandPlaces) -> None:
+        self._report = report
+        self._host = host
+        self._clock = clock
+        self._places = places
+        self._id = HostId(ids.new(HOST_PREFIX))
+        self._is_up = False
+        self._commands: dict[AgentId, CommandSpec] = {}
+        self._runs: dict[tuple[TaskId, int], str] = {}
+        """Attempts delivered and not ended, with the process host's name for them."""
+        self._stopping: set[tuple[TaskId, int]] = set()
+        self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int]] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Run what is delivered until cancelled; programs still running are then stopped."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                item = await self._inbox.get()
+                if isinstance(item, Assignment):
+                    group.create_task(self._run_one(item), name=f"command {item.task}")
+                else:
+                    group.create_task(self._stop_one(item), name=f"stop {item[0]}")
+
+    def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
+        """Make agents ready; a program that is not there fails them with the reason."""
+        ready: list[AgentId] = []
+        for spec, pool in agents:
+            command = pool.command
+            if command is None:
+                self._report(AgentsFailed((spec.id,), f"pool {pool.name} names no command"))
+            elif shutil.which(command.argv[0], path=command.env.get("PATH", os.environ.get("PATH"))) is None:
+                reason = f"{command.argv[0]!r} is no program on PATH; correct pools.{pool.name}.command.argv and restart the agents"
+                self._report(AgentsFailed((spec.id,), reason))
+            else:
+                self._commands[spec.id] = command
+                ready.append(spec.id)
+        if ready and not self._is_up:
+            self._is_up = True
+            self._report(HostUp(HostInfo(self._id, "command", self._host.spawner_pid or 0), tuple(ready)))
+        elif ready:
+            self._report(AgentsUp(self._id, tuple(ready)))
+
+    def stop(self, agents: Sequence[AgentId]) -> None:
+        """Forget agents."""
+        for agent in agents:
+            self._commands.pop(agent, None)
+
+    def deliver(self, assignments: Sequence[Assignment]) -> None:
+        """Begin tasks."""
+        for assignment in assignments:
+            self._runs[assignment.task, assignment.token] = f"{assignment.task}.{assignment.token}"
+            self._inbox.put_nowait(assignment)
+
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+        """Stop programs: TERM, after the grace KILL."""
+        for run in runs:
+            self._inbox.put_nowait(run)
+
+    def samples(self) -> Iterable[HostSample]:
+        """Return the one host, whose pid is the spawner's."""
+        if not self._is_up:
+            return ()
+        return (HostSample(self._id, "command", self._host.spawner_pid or 0, len(self._commands), self._clock.now()),)
+
+    async def _run_one(self, assignment: Assignment) -> None:
+        key = (assignment.task, assignment.token)
+        began = self._clock.now()
+        try:
+            result = await self._run_program(assignment, began)
+            outcome, kept = _outcome(assignment, result), _result(result)
+        except ProcessStartError as error:
+            lost = error.stage == "spawner"
+            kept = {}
+            outcome = Outcome(*key, ok=False, error_kind="start", error=str(error), retryable=lost, started_at=began)
+        except _NotRunError as error:
+            kept = {}
+            outcome = Outcome(*key, ok=False, error_kind=error.kind, error=str(error), retryable=error.kind != "bad_payload")
+        finally:
+            self._runs.pop(key, None)
+            self._stopping.discard(key)
+        self._end(assignment, outcome, kept)
+
+    async def _run_program(self, assignment: Assignment, began: float) -> ProcessResult:
+        key = (assignment.task, assignment.token)
+        command = self._commands.get(assignment.agent)
+        if command is None:
+            raise _NotRunError("agent_lost", "its agent has left")
+        if key in self._stopping:
+            raise _NotRunError("stopped", "it had not begun")
+        try:
+            spec = self._spec(command, assignment)
+        except ValueError as error:
+            raise _NotRunError("bad_payload", str(error)) from error
+        async with self._host.program(spec, key=self._runs[key]) as process:
+            self._report(TasksBegan(((*key, began),)))
+            if key in self._stopping:
+                process.stop("stopped")
+            return await process.wait_result()
+
+    async def _stop_one(self, run: tuple[TaskId, int]) -> None:
+        name = self._runs.get(run)
+        if name is not None:
+            self._stopping.add(run)
+            await self._host.stop(name)
+
+    def _end(self, assignment: Assignment, outcome: Outcome, result: dict[str, object]) -> None:
+        kept, artifact = pack_result(assignment.task, result)
+        outcome = replace(outcome, result=kept, artifact=artifact.id if artifact else "")
+        self._report(TasksEnded((outcome,)), (artifact,) if artifact else ())
+
+    def _spec(self, command: CommandSpec, assignment: Assignment) -> ProcessSpec:
+        """Return what to run. Raises ValueError for a workspace that is no directory."""
+        cwd = Path(assignment.workspace) if assignment.workspace else self._places.directory
+        if not cwd.is_dir():
+            raise ValueError(f"workspace {str(cwd)!r} is no directory")
+        prompt = prompt_of(assignment)
+        payload = wire.encode(assignment.payload).decode()
+        words = {"{prompt}": prompt, "{payload}": payload}
+        argv = tuple(words.get(word, word) for word in command.argv)
+        if command.prompt == "argument" and "{prompt}" not in command.argv:
+            argv = (*argv, prompt)
+        return ProcessSpec(
+            argv,
+            cwd,
+            env={**command.env, "FLEET_TASK_ID": assignment.task, "FLEET_TASK_ATTEMPT": str(assignment.token)},
+            stdin=prompt.encode() if command.prompt == "stdin" else None,
+            idle_timeout_s=command.idle_timeout_s or None,
+            grace_s=command.grace_s,
+            output_max_bytes=OUTPUT_MAX_BYTES,
+            log_path=log_path(self._places.logs, assignment.task),
+            log_max_bytes=LOG_MAX_BYTES,
+        )
+
+
+def prompt_of(assignment: Assignment) -> str:
+    """Return the text for the program: payload.prompt, or the payload as JSON, followed by the inputs if there are any."""
+    prompt = assignment.payload.get("prompt")
+    text = prompt if isinstance(prompt, str) else wire.encode(assignment.payload).decode()
+    return f"{text}\n\n{wire.encode(assignment.inputs).decode()}" if assignment.inputs else text
+
+
+def _outcome(assignment: Assignment, result: ProcessResult) -> Outcome:
+    reason = result.stopped_reason
+    ok = result.exit_code == 0 and reason is None
+    kind, error = "", ""
+    if reason in ("stopped", "cancelled"):
+        kind, error = "stopped", result.describe_end()
+    elif reason in _LOST:
+        kind, error = "agent_lost", result.describe_end()
+    elif reason is not None:
+        kind, error = reason.replace(" ", "_"), result.describe_end()
+    elif not ok:
+        last = result.stderr_text.strip().splitlines()[-1:] or [""]
+        kind, error = "exit_code", f"{result.describe_end()}: {last[0]}".removesuffix(": ")
+    return Outcome(
+        assignment.task,
+        assignment.token,
+        ok=ok,
+        error_kind=kind,
+        error=error[:500],
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        usage={"cpu_s": round(result.cpu_s, 4), "max_rss_mb": round(result.max_rss_bytes / 1e6, 1)},
+    )
+
+
+def _result(result: ProcessResult) -> dict[str, object]:
+    return {
+        "exit_code": result.exit_code,
+        "signal": result.signal,
+        "stdout": result.stdout_text,
+        "stderr": result.stderr_text,
+        "stdout_bytes": result.stdout_bytes,
+        "stderr_bytes": result.stderr_bytes,
+        "truncated_output": result.truncated,
+        "seconds": round(result.ended_at - result.started_at, 4),
+    }

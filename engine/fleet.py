@@ -1,0 +1,238 @@
+"""FleetManager: the engine put together, as a library, as a service on a socket, or under the demo.
+
+Owner: of the running parts; they live in one TaskGroup between initialize() and shutdown().
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+from engine.agents.commands import CommandAgents, CommandPlaces, log_path
+from engine.agents.light.host import LightAgents, LightSettings
+from engine.agents.processes.child_process import ProcessHost
+from engine.agents.runtime import AgentKind, Artifact, Runtime
+from engine.api.gateway import Gateway
+from engine.bus.embedded import EmbeddedBus
+from engine.clock import OrderedIds, SystemClock, system_rng
+from engine.config import FleetManagerConfig, parse_config
+from engine.coordinator import Coordinator, Tools
+from engine.gate import Desk, Gate
+from engine.gate.feed import Feed
+from engine.gate.queries import Sources
+from engine.gate.rows import fleet_status
+from engine.memory.contract import Journal, StoredArtifact
+from engine.memory.journal import SqliteJournal
+from engine.model.events import Record
+from engine.model.ids import ENGINE_PREFIX, TaskId
+from engine.model.plans import Origin
+from engine.model.reports import EngineStarted, Report
+from engine.model.rows import FleetStatus
+from engine.state import FleetState, Touched
+from engine.supervisor import call_listener, keep_running
+
+logger = logging.getLogger(__name__)
+
+DATABASE_NAME = "fleet.db"
+SAMPLE_INTERVAL_S = 2.0
+LIBRARY = Origin(f"uid{os.getuid()}", "library", f"pid {os.getpid()}", 2)
+
+Listener = Callable[[Record], Awaitable[None] | None]
+
+
+def version() -> str:
+    """Return the installed version, or `0+source` when it runs from a tree that is not installed."""
+    try:
+        return importlib.metadata.version("fleet-tui")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+source"
+
+
+class FleetManager:
+    """An engine. Use it as an async context manager, or call initialize() and shutdown() in the same task.
+
+    Without a state directory it lives in a temporary one and forgets everything at shutdown.
+    """
+
+    def __init__(
+        self,
+        config: FleetManagerConfig | Mapping[str, Any] | None = None,
+        *,
+        directory: Path | None = None,
+        state_dir: Path | None = None,
+        socket: Path | None = None,
+    ) -> None:
+        """Check the configuration. Raises ConfigError."""
+        self.config = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "configuration")
+        self.directory = (directory or Path.cwd()).resolve()
+        self._state_dir = state_dir
+        self._socket = socket
+        self._listeners: dict[str, list[Listener]] = {}
+        self._stack: AsyncExitStack | None = None
+        self._stopping = asyncio.Event()
+        self._artifacts: list[asyncio.Task[None]] = []
+
+    # ---- life
+
+    async def initialize(self) -> None:
+        """Open the state, start every part, take over what a former engine left. Raises EngineStartError, JournalError."""
+        stack = AsyncExitStack()
+        try:
+            await self._start(stack)
+        except BaseException:
+            await stack.aclose()
+            raise
+        self._stack = stack
+
+    async def shutdown(self) -> None:
+        """Stop every part; running tasks are handed back and run again at the next start."""
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            await stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Initialize."""
+        await self.initialize()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Shut down."""
+        await self.shutdown()
+
+    async def wait_stopped(self) -> None:
+        """Wait until an operator stops the engine."""
+        await self._stopping.wait()
+
+    def stop(self) -> None:
+        """Have wait_stopped() return."""
+        self._stopping.set()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        self.clock = SystemClock()
+        self.rng = system_rng()
+        self.ids = OrderedIds(self.clock, self.rng)
+        self.started_at = self.clock.now()
+        self.engine_id = self.ids.new(ENGINE_PREFIX)
+        root = self._state_dir or Path(stack.enter_context(TemporaryDirectory(prefix="fleet-tui-")))
+        for notice in self.config.notices():
+            logger.warning("configuration has no effect", extra={"notice": notice})
+        self.journal: Journal = await self._open_journal(stack, root)
+        state = await self.journal.load(self.config.tasks.finished_max)
+        self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config))
+        self.bus = EmbeddedBus()
+        self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
+        self.coordinator.add_publisher(self.feed.publish)
+        self.coordinator.add_publisher(self._to_bus)
+        host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
+        self.swept = host.sweep_report
+        self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report, self._find_result)
+        self.coordinator.connect(self.runtime.carry_out)
+        self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
+        gateway = None
+        if self._socket is not None:
+            gateway = Gateway(self._socket, self.operator, version=version())
+            await stack.enter_async_context(gateway)
+        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid()))
+        await self._run_parts(stack)
+        logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
+
+    async def _open_journal(self, stack: AsyncExitStack, root: Path) -> Journal:
+        journal = await SqliteJournal.open(root / DATABASE_NAME, clock=self.clock, synchronous=self.config.journal.synchronous)
+        stack.push_async_callback(journal.close)
+        return journal
+
+    async def _run_parts(self, stack: AsyncExitStack) -> None:
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        loop = group.create_task(self.coordinator.run(), name="coordinator")
+        stack.push_async_callback(self._end, (loop,))
+        stack.push_async_callback(self.coordinator.flush)
+        parts = [
+            group.create_task(self.runtime.run(), name="runtime"),
+            group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
+            group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
+        ]
+        stack.push_async_callback(self._end, parts)
+
+    async def _end(self, parts: Sequence[asyncio.Task[None]]) -> None:
+        for part in parts:
+            part.cancel()
+        await asyncio.wait(parts)
+
+    def _kinds(self, root: Path, host: ProcessHost) -> dict[str, AgentKind]:
+        fleet = self.config.fleet
+        settings = LightSettings(workers=fleet.workers or os.cpu_count() or 1, heartbeat_interval_s=fleet.heartbeat_interval_s)
+        logs = root / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        places = CommandPlaces(self.directory, logs)
+        return {
+            "python": LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs),
+            "command": CommandAgents(self._report, host, self.ids, self.clock, places),
+        }
+
+    def _sources(self, root: Path) -> Sources:
+        return Sources(
+            lambda: self.coordinator.state,
+            self.feed,
+            self.journal,
+            self.config,
+            self.clock,
+            self.status,
+            lambda task: log_path(root / "logs", task),
+        )
+
+    # ---- the parts' ways to each other
+
+    def _report(self, report: Report, artifacts: Sequence[Artifact] = ()) -> None:
+        stored = [StoredArtifact(artifact.id, artifact.media, artifact.data, artifact.task) for artifact in artifacts]
+        self.coordinator.report(report, stored)
+
+    def _find_result(self, task_id: TaskId) -> object:
+        task = self.coordinator.state.tasks.get(task_id)
+        return {"result": task.result, "artifact": task.artifact, "state": task.state} if task is not None else None
+
+    def _to_bus(self, records: Sequence[Record], _touched: Touched) -> None:
+        self.bus.publish(records)
+
+    async def _sample(self) -> None:
+        while True:
+            self.feed.measured(self.runtime.samples())
+            await self.clock.sleep(SAMPLE_INTERVAL_S)
+
+    async def _tell_listeners(self) -> None:
+        async with self.bus.subscribe() as subscription:
+            async for batch in subscription:
+                for record in batch:
+                    for listener in (*self._listeners.get(record.event.type, ()), *self._listeners.get("*", ())):
+                        await call_listener(record.event.type, lambda record=record, listener=listener: listener(record))
+
+    # ---- what callers use
+
+    def operator(self, origin: Origin = LIBRARY) -> Gate:
+        """Return an operator with somebody's authority."""
+        return Gate(self.desk, origin)
+
+    def status(self) -> FleetStatus:
+        """Return the fleet in one look; all counts are kept, so it costs microseconds."""
+        return fleet_status(
+            self.coordinator.state,
+            name=self.config.name,
+            version=version(),
+            started_at=self.started_at,
+            now=self.clock.now(),
+            read_only=self.coordinator.read_only,
+        )
+
+    def on(self, event: str, listener: Listener) -> None:
+        """Have a function called with each record of an event type (`*` = all) after it is durable; it may be async."""
+        self._listeners.setdefault(event, []).append(listener)
+
+    def off(self, event: str, listener: Listener) -> None:
+        """Stop calling a function. Raises ValueError when it was not listening."""
+        self._listeners.get(event, []).remove(listener)

@@ -1,0 +1,159 @@
+-- The seeds' twelve tables (seed B 5.1) and what the engine adds. Version 1; later steps are in migrations.py.
+--
+-- Instants are seconds since the epoch, with a fraction: INTEGER columns keep it. Durations are seconds.
+-- A column of type JSON has numeric affinity: text that is one bare number becomes a number. Store objects or arrays.
+-- Foreign keys say what refers to what; they are not enforced while writing, `PRAGMA foreign_key_check` finds nothing.
+-- Rows are inserted in order of birth, so rowids tell the order of agents, tasks, pools and plans.
+-- Generated columns cost nothing to write; they are there for people and queries.
+
+CREATE TABLE agents (
+  id TEXT NOT NULL PRIMARY KEY,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,                 -- AgentStatus, or removed
+  pool TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  metadata JSON,                        -- AgentSpec, written once
+  progress JSON,                        -- all else of Agent
+  removed_at INTEGER,
+  name TEXT GENERATED ALWAYS AS (json_extract(metadata, '$.name')) VIRTUAL
+);
+CREATE INDEX agents_removed ON agents (removed_at);
+
+-- The journal.
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY,               -- the record's seq
+  type TEXT NOT NULL,
+  agent_id TEXT,                        -- when it is about one agent
+  timestamp INTEGER NOT NULL,
+  data JSON,
+  cause TEXT NOT NULL DEFAULT '',
+  FOREIGN KEY (agent_id) REFERENCES agents (id)
+);
+
+CREATE TABLE tasks (
+  id TEXT NOT NULL PRIMARY KEY,
+  agent_id TEXT,                        -- who has it, or had it last
+  status TEXT NOT NULL,                 -- TaskState
+  priority INTEGER DEFAULT 5,
+  created_at INTEGER NOT NULL,
+  completed_at INTEGER,
+  result JSON,                          -- NULL = empty
+  spec JSON,                            -- TaskSpec, written once
+  progress JSON,                        -- all else of Task
+  turn INTEGER NOT NULL,                -- grows with every task that begins to wait, or ends: the order of both
+  ended INTEGER,                        -- its turn when it has ended, else NULL
+  type TEXT GENERATED ALWAYS AS (json_extract(spec, '$.type')) VIRTUAL,
+  pool TEXT GENERATED ALWAYS AS (json_extract(spec, '$.pool')) VIRTUAL,
+  title TEXT GENERATED ALWAYS AS (json_extract(spec, '$.title')) VIRTUAL,
+  payload JSON GENERATED ALWAYS AS (json_extract(spec, '$.payload')) VIRTUAL,
+  deadline INTEGER GENERATED ALWAYS AS (json_extract(spec, '$.deadline')) VIRTUAL,
+  idempotency_key TEXT GENERATED ALWAYS AS (json_extract(spec, '$.idempotency_key')) VIRTUAL,
+  attempts INTEGER GENERATED ALWAYS AS (coalesce(json_extract(progress, '$.attempt'), 0)) VIRTUAL,
+  leased_at INTEGER GENERATED ALWAYS AS (json_extract(progress, '$.leased_at')) VIRTUAL,
+  FOREIGN KEY (agent_id) REFERENCES agents (id)
+);
+CREATE INDEX tasks_ended ON tasks (ended);
+
+CREATE TABLE memory (
+  namespace TEXT NOT NULL DEFAULT 'default',
+  key TEXT NOT NULL,
+  value JSON NOT NULL,
+  acl_level TEXT DEFAULT 'private',
+  owner_id TEXT NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  ttl INTEGER,                          -- seconds
+  expires_at INTEGER,
+  version INTEGER NOT NULL DEFAULT 1,   -- compare-and-set
+  deleted INTEGER NOT NULL DEFAULT 0,   -- 1 = a tombstone
+  PRIMARY KEY (namespace, owner_id, key)
+);
+
+CREATE TABLE consensus (
+  id TEXT NOT NULL PRIMARY KEY,
+  task_id TEXT,
+  agent_id TEXT,
+  confidence REAL NOT NULL,
+  reasoning TEXT,
+  timestamp INTEGER NOT NULL,
+  FOREIGN KEY (task_id) REFERENCES tasks (id),
+  FOREIGN KEY (agent_id) REFERENCES agents (id)
+);
+
+-- Pools, hosts, allocations, plans, and one row of the fleet itself.
+CREATE TABLE resources (
+  kind TEXT NOT NULL,                   -- pool, host, allocation, plan, fleet
+  id TEXT NOT NULL,
+  data JSON NOT NULL,
+  PRIMARY KEY (kind, id)
+);
+
+-- Who may do what to a memory entry beyond its level.
+CREATE TABLE permissions (
+  namespace TEXT NOT NULL,
+  owner_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  agent_id TEXT NOT NULL,
+  action TEXT NOT NULL CHECK (action IN ('read', 'write', 'delete')),
+  granted_by TEXT NOT NULL DEFAULT '',
+  granted_at INTEGER NOT NULL,
+  PRIMARY KEY (namespace, owner_id, key, agent_id, action)
+);
+
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY,               -- the seq of its event
+  timestamp INTEGER NOT NULL,
+  data JSON NOT NULL,                   -- AuditEntry
+  who TEXT GENERATED ALWAYS AS (json_extract(data, '$.who')) VIRTUAL,
+  via TEXT GENERATED ALWAYS AS (json_extract(data, '$.via')) VIRTUAL,
+  address TEXT GENERATED ALWAYS AS (json_extract(data, '$.address')) VIRTUAL,
+  action TEXT GENERATED ALWAYS AS (json_extract(data, '$.action')) VIRTUAL,
+  target TEXT GENERATED ALWAYS AS (json_extract(data, '$.target')) VIRTUAL,
+  reason TEXT GENERATED ALWAYS AS (json_extract(data, '$.reason')) VIRTUAL,
+  result TEXT GENERATED ALWAYS AS (json_extract(data, '$.result')) VIRTUAL,
+  plan TEXT GENERATED ALWAYS AS (json_extract(data, '$.plan')) VIRTUAL,
+  before TEXT GENERATED ALWAYS AS (json_extract(data, '$.before')) VIRTUAL,
+  after TEXT GENERATED ALWAYS AS (json_extract(data, '$.after')) VIRTUAL,
+  FOREIGN KEY (id) REFERENCES events (id)
+);
+
+CREATE TABLE metrics (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  labels JSON,
+  timestamp INTEGER NOT NULL,
+  value REAL NOT NULL
+);
+CREATE INDEX metrics_series ON metrics (name, timestamp);
+
+CREATE TABLE dependencies (
+  task_id TEXT NOT NULL,
+  depends_on TEXT NOT NULL,
+  PRIMARY KEY (task_id, depends_on),
+  FOREIGN KEY (task_id) REFERENCES tasks (id),
+  FOREIGN KEY (depends_on) REFERENCES tasks (id)
+);
+
+-- What lost when two writers of a memory entry met.
+CREATE TABLE conflicts (
+  id INTEGER PRIMARY KEY,
+  namespace TEXT NOT NULL,
+  owner_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value JSON,
+  version INTEGER NOT NULL,
+  agent_id TEXT,
+  timestamp INTEGER NOT NULL
+);
+
+-- Large payloads, once each.
+CREATE TABLE artifacts (
+  id TEXT NOT NULL PRIMARY KEY,         -- sha256 of data
+  task_id TEXT,
+  media TEXT NOT NULL,
+  size INTEGER NOT NULL,                -- bytes
+  data BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  FOREIGN KEY (task_id) REFERENCES tasks (id)
+);
