@@ -1,1 +1,64 @@
-"""The fleet engine: coordinator, pools, agents, tasks and journal, without a screen."""
+"""The fleet engine: coordinator, pools, agents, tasks and journal, without a screen.
+
+`from engine import FleetManager` is all that a program needs; names are loaded at their first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.config import FleetManagerConfig
+    from engine.fleet import FleetManager
+    from engine.model.agents import Agent, AgentType, Allocation
+    from engine.model.errors import FleetError
+    from engine.model.events import Record as FleetEvent
+    from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult
+    from engine.model.pools import Pool, PoolSpec
+    from engine.model.rows import FleetStatus
+    from engine.model.tasks import Task
+
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "AgentFilter",
+    "AgentType",
+    "Allocation",
+    "FleetError",
+    "FleetEvent",
+    "FleetManager",
+    "FleetManagerConfig",
+    "FleetStatus",
+    "Pool",
+    "PoolSpec",
+    "Task",
+    "TaskRequirements",
+    "TaskResult",
+]
+
+_HOMES = {
+    "Agent": "engine.model.agents",
+    "AgentConfig": "engine.model.library",
+    "AgentFilter": "engine.model.library",
+    "AgentType": "engine.model.agents",
+    "Allocation": "engine.model.agents",
+    "FleetError": "engine.model.errors",
+    "FleetEvent": "engine.model.events:Record",
+    "FleetManager": "engine.fleet",
+    "FleetManagerConfig": "engine.config",
+    "FleetStatus": "engine.model.rows",
+    "Pool": "engine.model.pools",
+    "PoolSpec": "engine.model.pools",
+    "Task": "engine.model.tasks",
+    "TaskRequirements": "engine.model.library",
+    "TaskResult": "engine.model.library",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    module, _, inner = home.partition(":")
+    return getattr(importlib.import_module(module), inner or name)

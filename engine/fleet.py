@@ -6,6 +6,7 @@ Owner: of the running parts; they live in one TaskGroup between initialize() and
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib.metadata
 import logging
 import os
@@ -13,11 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from engine.agents.commands import CommandAgents, CommandPlaces, log_path
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.processes.child_process import ProcessHost
+from engine.agents.registry import find_agent
 from engine.agents.runtime import AgentKind, Artifact, Runtime
 from engine.api.gateway import Gateway
 from engine.bus.embedded import EmbeddedBus
@@ -30,8 +32,11 @@ from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
+from engine.model.agents import Agent, Allocation
+from engine.model.commands import AllocateAgent, Command, RegisterAgent, ReleaseAgent, ScalePool, UnregisterAgent
 from engine.model.events import Record
-from engine.model.ids import ENGINE_PREFIX, TaskId
+from engine.model.ids import ENGINE_PREFIX, AgentId, TaskId
+from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult, from_caller
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
@@ -77,7 +82,6 @@ class FleetManager:
         self._listeners: dict[str, list[Listener]] = {}
         self._stack: AsyncExitStack | None = None
         self._stopping = asyncio.Event()
-        self._artifacts: list[asyncio.Task[None]] = []
 
     # ---- life
 
@@ -212,6 +216,55 @@ class FleetManager:
                     for listener in (*self._listeners.get(record.event.type, ()), *self._listeners.get("*", ())):
                         await call_listener(record.event.type, lambda record=record, listener=listener: listener(record))
 
+    # ---- the seeds' calls: the same verbs, with the library's own authority
+
+    async def register_agent(self, config: AgentConfig | Mapping[str, Any]) -> AgentId:
+        """Add an agent to its type's pool and return its id. Raises FleetError."""
+        wanted = from_caller(AgentConfig, config)
+        command = RegisterAgent(
+            wanted.type,
+            wanted.pool,
+            capabilities=wanted.capabilities,
+            memory=wanted.resources.memory,
+            cpu=wanted.resources.cpu,
+        )
+        return cast("AgentId", await self._do(command))
+
+    async def unregister_agent(self, agent_id: str) -> None:
+        """Take an agent out; a busy one finishes first. Raises NotFound."""
+        await self._do(UnregisterAgent(agent_id))
+
+    def get_agent(self, agent_id: str) -> Agent:
+        """Return a copy of the record of an agent, by id or name. Raises NotFound."""
+        return copy.copy(find_agent(self.coordinator.state, agent_id))
+
+    def list_agents(self, wanted: AgentFilter | Mapping[str, Any] | None = None) -> list[Agent]:
+        """Return copies of the agents that match."""
+        only = from_caller(AgentFilter, wanted or {})
+        return [copy.copy(agent) for agent in self.coordinator.state.agents.values() if _matches(agent, only)]
+
+    async def allocate_agent(self, requirements: TaskRequirements | Mapping[str, Any]) -> Allocation:
+        """Reserve a free agent for work that the caller runs itself. Raises CommandRefused when none is free."""
+        wanted = from_caller(TaskRequirements, requirements)
+        command = AllocateAgent(wanted.task_id, wanted.pool_type, wanted.capabilities, wanted.expires_s)
+        return cast("Allocation", await self._do(command))
+
+    async def release_agent(self, allocation_id: str, result: TaskResult | Mapping[str, Any] | None = None) -> None:
+        """Give a reserved agent back. Raises NotFound."""
+        outcome = from_caller(TaskResult, result or {})
+        await self._do(ReleaseAgent(allocation_id, outcome.success, outcome.seconds))
+
+    async def scale_pool(self, pool_type: str, target_size: int) -> None:
+        """Set how many agents a pool should have. Raises FleetError."""
+        await self._do(ScalePool(pool_type, str(target_size)))
+
+    async def get_fleet_status(self) -> FleetStatus:
+        """Return the fleet in one look: status.agents.total, status.pools, status.tasks."""
+        return self.status()
+
+    async def _do(self, command: Command) -> object:
+        return (await self.operator().execute([command])).values[0]
+
     # ---- what callers use
 
     def operator(self, origin: Origin = LIBRARY) -> Gate:
@@ -236,3 +289,13 @@ class FleetManager:
     def off(self, event: str, listener: Listener) -> None:
         """Stop calling a function. Raises ValueError when it was not listening."""
         self._listeners.get(event, []).remove(listener)
+
+
+def _matches(agent: Agent, wanted: AgentFilter) -> bool:
+    spec = agent.spec
+    return (
+        wanted.pool in ("", spec.pool)
+        and wanted.type in ("", spec.type)
+        and wanted.status in ("", agent.status)
+        and set(wanted.capabilities) <= set(spec.capabilities)
+    )

@@ -34,10 +34,10 @@ class Operator(Protocol):
         ...
 
     async def query(self, what: str, **parameters: object) -> object:
-        """Return plain values: status, rows of a kind, or one thing in full. Raises FleetError.
+        """Return the FleetStatus for `status`; plain values for rows of a kind or one thing in full. Raises FleetError.
 
         `what` is one of: status; pools, agents, tasks, hosts, plans, audit, events (parameters: limit,
-        filter text, after); pool, agent, task (parameter: id); artifact (id); log (id of a task); commands;
+        filter text, after); pool, agent, task (parameter: id); artifact (id); log (id of a task); timeline (id); commands;
         config; schema.
         """
         ...

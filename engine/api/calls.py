@@ -9,7 +9,7 @@ import dataclasses
 import typing
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -38,7 +38,8 @@ def _checker_of(verb: str) -> msgspec.json.Decoder[msgspec.Struct]:
     fields: list[tuple[str, Any, Any]] = []
     for spec in dataclasses.fields(kind):
         limits = {word: spec.metadata[word] for word in ("ge", "le") if word in spec.metadata}
-        typed = Annotated[hints[spec.name], msgspec.Meta(**limits)] if limits else hints[spec.name]
+        hint = Literal[tuple(spec.metadata["choices"])] if "choices" in spec.metadata else hints[spec.name]
+        typed = Annotated[hint, msgspec.Meta(**limits)] if limits else hint
         if spec.default_factory is not dataclasses.MISSING:
             default = msgspec.field(default_factory=spec.default_factory)
         else:

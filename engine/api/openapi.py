@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.model.commands import COMMANDS, Command, Danger
-from engine.model.plans import Answer, Plan
+from engine.model.plans import Answer, Call, Plan
 from engine.model.rows import ROW_KINDS, FleetStatus, Row
 
 Schema = dict[str, Any]
@@ -191,9 +191,18 @@ def _problems() -> Schema:
     return {f"Problem{status}": {"description": text, "content": content} for status, text in _PROBLEMS.items()}
 
 
+def _schema_of_any(kind: type) -> Schema:
+    """Return the schema of `object`: any JSON. Called by msgspec for what it does not know."""
+    if kind is object:
+        return {"description": "any JSON value"}
+    raise NotImplementedError
+
+
 def _schemas() -> Schema:
-    _, schemas = msgspec.json.schema_components((Answer, Plan, FleetStatus), ref_template=_REFERENCE)
-    schemas = dict(schemas)
+    _, named = msgspec.json.schema_components(
+        (Answer, Plan, FleetStatus, Call), ref_template=_REFERENCE, schema_hook=_schema_of_any
+    )
+    schemas: Schema = dict(named)
     schemas |= {row.__name__: row_schema(row) for row in ROW_KINDS.values()}
     schemas["AnswerOrPlan"] = {"oneOf": [{"$ref": _REFERENCE.format(name=name)} for name in ("Answer", "Plan")]}
     schemas["Problem"] = {

@@ -44,9 +44,11 @@ async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> obj
     """Return plain values. Raises UsageError for an unknown question, NotFound for an unknown thing."""
     if what in ROW_KINDS:
         return wire.to_plain([wire.row_to_dict(row) for row in await _rows(sources, what, parameters)])
+    if what == "status":
+        return sources.status()
     ask = _ASK.get(what)
     if ask is None:
-        raise UsageError(f"no query {what!r}{wire.nearest(what, {*ROW_KINDS, *_ASK})}")
+        raise UsageError(f"no query {what!r}{wire.nearest(what, {*ROW_KINDS, *_ASK, "status"})}")
     return wire.to_plain(await ask(sources, parameters))
 
 
@@ -108,10 +110,6 @@ def _id(parameters: dict[str, Any]) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError("this query needs an id")
     return value
-
-
-async def _status(sources: Sources, _parameters: dict[str, Any]) -> object:
-    return sources.status()
 
 
 async def _pool(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -220,7 +218,6 @@ async def _timeline(sources: Sources, parameters: dict[str, Any]) -> object:
 
 
 _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
-    "status": _status,
     "pool": _pool,
     "agent": _agent,
     "task": _task,

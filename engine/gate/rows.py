@@ -6,7 +6,7 @@ from engine.agents.runtime import HostSample
 from engine.model.agents import Agent, AgentStatus
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
-from engine.model.rows import AgentRow, AuditRow, FleetStatus, HostRow, PlanRow, PoolRow, TaskRow
+from engine.model.rows import AgentCounts, AgentRow, AuditRow, FleetStatus, HostRow, PlanRow, PoolRow, TaskCounts, TaskRow
 from engine.model.tasks import HELD, Task, TaskState
 from engine.state import FleetState, Host, KeptPlan
 
@@ -164,16 +164,16 @@ def fleet_status(state: FleetState, *, name: str, version: str, started_at: floa
         now,
         state.seq,
         read_only,
-        len(state.pools),
-        len(state.agents),
-        {key: count for key, count in totals.by_status.items() if count},
-        {key: count for key, count in totals.by_state.items() if count},
-        totals.submitted,
-        totals.succeeded,
-        totals.failed,
-        totals.dead,
-        totals.cancelled,
-        totals.retried,
+        tuple(state.pools),
         len(state.hosts),
-        totals.agents_peak,
+        AgentCounts(len(state.agents), totals.agents_peak, {key: count for key, count in totals.by_status.items() if count}),
+        TaskCounts(
+            totals.submitted,
+            totals.succeeded,
+            totals.failed,
+            totals.dead,
+            totals.cancelled,
+            totals.retried,
+            {key: count for key, count in totals.by_state.items() if count},
+        ),
     )

@@ -152,6 +152,28 @@ STREAMED_KINDS = frozenset({"events"})
 
 
 @dataclass(frozen=True, slots=True)
+class AgentCounts:
+    """Agents registered now, the most there ever were, and how many are in each status."""
+
+    total: int
+    peak: int
+    by_status: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """Tasks since the state began, and how many are in each state now (finished ones while they are kept)."""
+
+    submitted: int
+    succeeded: int
+    failed: int
+    dead: int
+    cancelled: int
+    retried: int
+    by_state: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class FleetStatus:
     """The fleet in one look; all counts are kept, none is computed on demand."""
 
@@ -164,18 +186,10 @@ class FleetStatus:
     seq: int
     read_only: str
     """Why the engine takes no commands; empty = it does."""
-    pools: int
-    agents: int
-    agents_by_status: dict[str, int]
-    tasks_by_state: dict[str, int]
-    submitted: int
-    succeeded: int
-    failed: int
-    dead: int
-    cancelled: int
-    retried: int
+    pools: tuple[str, ...]
     hosts: int
-    agents_peak: int
+    agents: AgentCounts
+    tasks: TaskCounts
 
 
 @dataclass(frozen=True, slots=True)

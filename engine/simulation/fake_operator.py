@@ -33,7 +33,9 @@ from engine.model.rows import (
     ROW_KINDS,
     AgentRow,
     EventRow,
+    AgentCounts,
     FleetStatus,
+    TaskCounts,
     Frame,
     PlanRow,
     PoolRow,
@@ -210,10 +212,11 @@ class FakeOperator:
         agents = Counter(str(row[4]) for row in self.rows["agents"].values())
         tasks = Counter(str(row[4]) for row in self.rows["tasks"].values())
         total = len(self.rows["tasks"])
+        done = TaskCounts(total, tasks["succeeded"], tasks["failed"], tasks["dead"], tasks["cancelled"], 0, dict(tasks))
+        count = sum(agents.values())
         return FleetStatus(
-            "fake", "eng_fake", "0", 1, 0.0, self.now, self.seq, "", len(self.rows["pools"]), sum(agents.values()),
-            dict(agents), dict(tasks), total, tasks["succeeded"], tasks["failed"], tasks["dead"], tasks["cancelled"],
-            0, len(self.rows["hosts"]), sum(agents.values()),
+            "fake", "eng_fake", "0", 1, 0.0, self.now, self.seq, "", tuple(self.rows["pools"]), len(self.rows["hosts"]),
+            AgentCounts(count, count, dict(agents)), done,
         )  # fmt: skip
 
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:

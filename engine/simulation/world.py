@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class World:
             self.state, name="world", version="0", started_at=0.0, now=self.clock.now(), read_only=self.coordinator.read_only
         )
 
-    def _report(self, report: Report, artifacts: tuple[Artifact, ...] = ()) -> None:  # type: ignore[override]
+    def _report(self, report: Report, artifacts: Sequence[Artifact] = ()) -> None:
         stored = [StoredArtifact(artifact.id, artifact.media, artifact.data, artifact.task) for artifact in artifacts]
         self.coordinator.report(report, stored)
 

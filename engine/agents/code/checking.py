@@ -8,6 +8,7 @@ import libcst
 from engine.agents.code.errors import CodeError
 from engine.agents.code.guards import check_nesting
 from engine.agents.code.operations import Request
+from engine.agents.code.parsing import parse_tree
 from engine.agents.code.problems import Problem, compile_problem, parser_problem
 from engine.agents.code.source import decode
 
@@ -29,15 +30,14 @@ def _problems(request: Request, data: bytes) -> list[Problem | None]:
         # An encoding that does not hold is an error of syntax by PEP 263; nesting is the same in Latin-1.
         check_nesting(data.decode("latin-1"))
         return [Problem("libcst", error.message, error.line, error.column), compile_problem(data, name)]
-    check_nesting(source.text)
+    by_parser = _parse_problem(source.text)  # first: it refuses what is too deep for either
     # Text that came as `source` is compiled as text: a coding comment in it means nothing any more.
-    code = source.text if request.path is None else data
-    return [_parse_problem(source.text), compile_problem(code, name)]
+    return [by_parser, compile_problem(source.text if request.path is None else data, name)]
 
 
 def _parse_problem(text: str) -> Problem | None:
     try:
-        libcst.parse_module(text)
+        parse_tree(text)
     except libcst.ParserSyntaxError as error:
         return parser_problem(error)
     return None

@@ -83,16 +83,22 @@ def run_deep(work: Callable[[], Answer]) -> Answer:
 
 
 def parse(source: Source) -> libcst.Module:
-    """Parse a source, or find its tree; raise `CodeError` (syntax_error, too_deep). Call in `run_deep`."""
-    key = hashlib.sha256(source.text.encode()).digest()
+    """Give the tree of a source; raise `CodeError` (syntax_error, too_deep). Call in `run_deep`."""
+    try:
+        return parse_tree(source.text)
+    except libcst.ParserSyntaxError as error:
+        raise _syntax_error(source, error) from error
+
+
+def parse_tree(text: str) -> libcst.Module:
+    """Parse a text or find its tree; raise LibCST's own error, or `CodeError` (too_deep)."""
+    data = text.encode()
+    key = hashlib.sha256(data).digest()
     tree = _TREES.find(key)
     if tree is None:
-        check_nesting(source.text)
-        try:
-            tree = libcst.parse_module(source.text)
-        except libcst.ParserSyntaxError as error:
-            raise _syntax_error(source, error) from error
-        _TREES.keep(key, tree, len(source.data))
+        check_nesting(text)
+        tree = libcst.parse_module(text)
+        _TREES.keep(key, tree, len(data))
     return tree
 
 
