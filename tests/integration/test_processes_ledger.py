@@ -270,3 +270,15 @@ def test_start_time_and_tag_can_be_read_of_any_process(sleeper: Sleeper) -> None
     assert process_table.read_tag(DEAD_ENGINE[0]) is None
     assert process_table.read_children(DEAD_ENGINE[0]) == []
     assert process_table.read_environment(os.getpid())
+
+
+def test_children_are_found_on_a_kernel_that_does_not_list_them(
+    sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = sleeper().pid
+    read = process_table.read_file
+    assert child in process_table.read_children(os.getpid())
+    monkeypatch.setattr(
+        process_table, "read_file", lambda path: None if path.endswith("/children") else read(path)
+    )
+    assert child in process_table.read_children(os.getpid())

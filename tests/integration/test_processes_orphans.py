@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from engine.agents.processes import process_table
+from engine.agents.processes import process_table, spawner_link
 from engine.agents.processes.child_process import LEDGER_NAME, ProcessHost
 from engine.agents.processes.ledger import EngineMarker, sweep
 from engine.agents.processes.ledger_lines import parse_ledger
-from engine.agents.processes.spec import ProcessStartError
+from engine.agents.processes.spec import ProcessSpec, ProcessStartError
 
 from tests.integration.processes import (
     FAMILY,
@@ -282,3 +282,81 @@ async def test_the_terminals_signals_do_not_reach_the_spawner(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(host.spawner_pid, number)
     assert (await host.run(shell("echo x", tmp_path), key="t")).stdout == b"x\n"
+
+
+async def test_a_fleet_run_by_an_agent_ends_with_it(host: ProcessHost, tmp_path: Path) -> None:
+    """The inner spawner is killed with the inner engine; what it adopted comes to the outer spawner."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    spec = ProcessSpec(
+        (sys.executable, "-c", ENGINE, str(inner), FAMILY_WAITS), cwd=ROOT, grace_s=0.0
+    )
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(host.run(spec, key="t"))
+        await wait_until(lambda: read_pids(inner, FAMILY))
+        pids = read_pids(inner, FAMILY)
+        await host.stop("t")
+        result = await run
+    assert result.survivors == ()
+    await wait_until(lambda: all(is_gone(pid) for pid in pids))
+
+
+# A spawner whose SIGKILL does nothing, as with another user's process or one stuck in the kernel.
+POWERLESS = """
+import sys; sys.path.append(sys.argv.pop(1))
+from processes import spawner
+send = spawner._send_signal
+spawner._send_signal = lambda pid, number: number == 9 or send(pid, number)
+spawner.GIVE_UP_S = 0.2
+spawner.main(sys.argv[1:])
+"""
+
+
+async def test_what_will_not_die_is_named_and_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawner_link, "_PROGRAM", POWERLESS)
+    monkeypatch.setattr(spawner_link, "EXIT_WAIT_S", 0.1)
+    async with open_host(tmp_path) as host:
+        try:
+            left = await host.run(shell("sleep 300 & echo $! > member; exit 3", tmp_path), key="t")
+            assert (left.exit_code, left.survivors) == (3, tuple(read_pids(tmp_path, ["member"])))
+            script = "trap '' TERM; echo $$ > leader; exec sleep 300"
+            stuck = await host.run(shell(script, tmp_path, timeout_s=0.2, grace_s=0.1), key="t")
+            assert (stuck.exit_code, stuck.signal, stuck.stopped_reason) == (None, None, "timeout")
+            assert stuck.survivors == tuple(read_pids(tmp_path, ["leader"]))
+            assert (await host.run(shell("exit 4", tmp_path), key="t")).exit_code == 4
+        finally:
+            kill_quietly(read_pids(tmp_path, ["leader"]) + read_pids(tmp_path, ["member"]))
+
+
+# A spawner as it is where there is no /proc, no prctl and no waitid: groups and its socket only.
+PORTABLE = """
+import os, sys; sys.path.append(sys.argv.pop(1))
+from processes import launch, process_table, spawner
+process_table.HAS_PROC = False
+process_table.read_children = lambda pid: []
+launch._libc = None
+del os.waitid
+spawner.main(sys.argv[1:])
+"""
+
+
+async def test_without_proc_groups_are_still_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawner_link, "_PROGRAM", PORTABLE)
+    script = "sleep 300 & echo $! > member; echo $$ > leader"
+    async with asyncio.TaskGroup() as group:
+        async with open_host(tmp_path) as host:
+            ended = await host.run(shell(script + "; exit 3", tmp_path), key="t")
+            assert (ended.exit_code, ended.stopped_reason) == (3, None)
+            await wait_until(lambda: is_gone(read_pids(tmp_path, ["member"])[0]))
+            stopped = await host.run(shell("exec sleep 300", tmp_path, timeout_s=0.1), key="t")
+            assert (stopped.signal, stopped.stopped_reason) == (signal.SIGTERM, "timeout")
+            (tmp_path / "leader").unlink()
+            group.create_task(host.run(shell(script + "; exec sleep 300", tmp_path), key="t"))
+            await wait_until(lambda: read_pids(tmp_path, ["leader", "member"]))
+        await wait_until(
+            lambda: all(is_gone(pid) for pid in read_pids(tmp_path, ["leader", "member"]))
+        )
