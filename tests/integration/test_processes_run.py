@@ -99,11 +99,33 @@ async def test_bad_working_directory_and_bad_log_are_reported(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("argv", "env"),
-    [((), {}), (("",), {}), (("a\0b",), {}), (("a",), {"B=": "c"}), (("a",), {"B": "\0"})],
+    [
+        ((), {}),
+        (("",), {}),
+        (("a\0b",), {}),
+        (("a", "\ud800"), {}),
+        (("a",), {"B=": "c"}),
+        (("a",), {"B": "\0"}),
+        (("a",), {"B": "\udfff"}),
+    ],
 )
 def test_impossible_specs_are_refused(argv: tuple[str, ...], env: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"argv|NUL|name"):
+    with pytest.raises(ValueError, match=r"argv|NUL|name|Unicode"):
         ProcessSpec(argv, cwd=Path(), env=env)
+
+
+async def test_impossible_keys_are_refused(tmp_path: Path) -> None:
+    async with open_host(tmp_path) as host:
+        for key in ("a\0b", "\ud800"):
+            with pytest.raises(ValueError, match=r"NUL|Unicode"):
+                await host.run(shell("true", tmp_path), key=key)
+
+
+async def test_bytes_that_are_not_utf8_reach_the_program(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe")
+    spec = ProcessSpec(("sh", "-c", 'printf "$0$A"', name), cwd=tmp_path, env={"A": name})
+    async with open_host(tmp_path) as host:
+        assert (await host.run(spec, key=name)).stdout == b"\xff\xfe\xff\xfe"
 
 
 async def test_a_key_runs_once_at_a_time(tmp_path: Path) -> None:

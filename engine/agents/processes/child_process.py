@@ -24,6 +24,7 @@ from engine.agents.processes.spec import (
     ProcessResult,
     ProcessSpec,
     build_environment,
+    check_passable,
     explain_start_failure,
 )
 from engine.clock import Clock
@@ -117,6 +118,7 @@ class ProcessHost:
 
         Raise ProcessStartError if it cannot be started, or if a program with this key runs already.
         """
+        check_passable(key)
         if key in self._by_key:
             raise explain_start_failure(spec, stage="key", number=errno.EEXIST)
         self._run_count += 1

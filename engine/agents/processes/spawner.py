@@ -60,9 +60,8 @@ class Task:
         self.is_killing = False
         self.kill_at: float | None = None
         self.give_up_at: float | None = None
-        self.reaped: tuple[int, resource.struct_rusage] | None = (
-            None  # early, where one cannot look without reaping
-        )
+        # Reaped early, on a platform where one cannot look without reaping.
+        self.reaped: tuple[int, resource.struct_rusage] | None = None
 
     def look(self) -> bool:
         """Answer whether the leader has ended, leaving it unreaped where the platform can."""
@@ -200,6 +199,10 @@ class Spawner:
                 self._launch(run, launch.Order(message, self._open_files), fds)
         except OSError as error:
             self._fail(run, "fork", error.errno or 0)
+        except (
+            ValueError
+        ):  # one order that cannot be encoded must not cost all the others their spawner
+            self._fail(run, "exec", errno.EINVAL)
         finally:
             for fd in fds:
                 os.close(fd)

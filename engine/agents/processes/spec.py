@@ -78,9 +78,8 @@ class ProcessSpec:
         """Refuse what no program could be started with."""
         if not self.argv or not self.argv[0]:
             raise ValueError("argv is empty: name the program to run")
-        for text in (*self.argv, *self.env, *self.env.values()):
-            if "\0" in text:
-                raise ValueError("a NUL character cannot be passed to a program")
+        for text in (*self.argv, *self.env, *self.env.values(), str(self.cwd)):
+            check_passable(text)
         if any(not name or "=" in name for name in self.env):
             raise ValueError("a variable needs a name without '='")
 
@@ -130,6 +129,18 @@ class ProcessResult:
             )
             return f"killed by {name}{reason}"
         return f"exit code {'unknown' if self.exit_code is None else self.exit_code}{reason}"
+
+
+def check_passable(text: str) -> None:
+    """Raise ValueError for text that no program can be given: with NUL, or with half a surrogate pair."""
+    if "\0" in text:
+        raise ValueError(f"a NUL character cannot be passed to a program: {text[:80]!r}")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"text that is not Unicode cannot be passed to a program: {text[:80]!r}"
+        ) from error
 
 
 def build_environment(spec: ProcessSpec, own: Mapping[str, str]) -> dict[str, str]:
