@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import importlib.metadata
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -40,6 +39,7 @@ from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, Tas
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
+from engine.model.version import version
 from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
 
@@ -50,14 +50,6 @@ SAMPLE_INTERVAL_S = 2.0
 LIBRARY = Origin(f"uid{os.getuid()}", "library", f"pid {os.getpid()}", 2)
 
 Listener = Callable[[Record], Awaitable[None] | None]
-
-
-def version() -> str:
-    """Return the installed version, or `0+source` when it runs from a tree that is not installed."""
-    try:
-        return importlib.metadata.version("fleet-tui")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+source"
 
 
 class FleetManager:

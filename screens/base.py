@@ -47,6 +47,10 @@ class Console(Protocol):
         """Open what a command line names: a view with scope and filter, or a verb."""
         ...
 
+    def type_line(self, text: str) -> None:
+        """Open the command line with a text to go on from."""
+        ...
+
     def drill(self, screen: FleetScreen) -> None:
         """Put a screen on top; Esc comes back."""
         ...
@@ -130,7 +134,7 @@ class FleetScreen(Screen[None]):
         yield ContextBar(glyphs=glyphs, id="heading")
         yield Container(*self.compose_body(), id="body")
         yield ContextBar(glyphs=glyphs, id="crumbs")
-        yield KeyHints(glyphs=glyphs, id="keys")
+        yield KeyHints(id="keys")
 
     def on_mount(self) -> None:
         """Begin to collect changes and show the first state."""
@@ -291,7 +295,8 @@ class TableScreen(FleetScreen):
             left.append(Cell(self._filter_error, "bad"))
         elif self.filter_text:
             left.append(Cell(f"/{self.filter_text}", "accent"))
-        table, right = self.table, []
+        table = self.table
+        right: list[Part] = []
         if table.marked_ids:
             right.append(Cell(f"{len(table.marked_ids)} marked", "warn"))
         shown, there = len(table.shown_ids), len(self.rows)
@@ -362,8 +367,10 @@ class TableScreen(FleetScreen):
     def chosen(self) -> list[Row]:
         """Return the marked rows, else the row pointed at; empty when there is none."""
         rows = self.rows
-        ids = [id_ for id_ in self.table.shown_ids if id_ in self.table.marked_ids] or [self.table.pointed_id]
-        return [rows[id_] for id_ in ids if id_ is not None and id_ in rows]
+        ids = [id_ for id_ in self.table.shown_ids if id_ in self.table.marked_ids]
+        if not ids and self.table.pointed_id is not None:
+            ids = [self.table.pointed_id]
+        return [rows[id_] for id_ in ids if id_ in rows]
 
     def ask_each(self, make: Callable[[Row], Command | None]) -> None:
         """Ask for one verb on each chosen row; rows for which make() gives None are left out."""

@@ -1,0 +1,358 @@
+"""FleetApp: views and their history, the global keys, plans to agree to, and a clean end; nothing else.
+
+Owner: the stack of views, what is remembered of them, and the worker that keeps the feed. `run_console` is what the
+command line calls; it sets the environment that Textual reads at import, so it imports this module itself late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from engine.clock import Clock, SystemClock
+from engine.model.commands import Command, RedoPlan, StopEngine, UndoPlan
+from engine.model.errors import FleetError
+from engine.operations import Operator
+from screens.base import FleetScreen, TableScreen
+from screens.commandline import VerbLine, ViewLine, parse_line
+from screens.dialogs import LineScreen, PlanDialog, QuitDialog
+from screens.driver import DiffMixin
+from screens.feed import Connect, Feed
+from screens.keys import bindings_of
+from screens.palette import FleetCommands
+from screens.views import open_screen
+from screens.widgets.cells import ASCII, UNICODE, Glyphs
+from themes import CSS_PATHS, THEMES
+
+if TYPE_CHECKING:
+    from fleet_tui.attach import Attached
+    from fleet_tui.settings import Paths
+
+TICK_S = 0.25
+"""Longest that a change waits to be shown."""
+HARD_EXIT_S = 2.0
+"""After a signal to end: a dead terminal must not keep the console alive."""
+HOME_VIEW = "pulse"
+TOAST_S = 4.0
+HISTORY_MAX = 50
+
+
+class FleetApp(DiffMixin[None]):
+    """The console over one engine."""
+
+    CSS_PATH: ClassVar[Any] = CSS_PATHS
+    TITLE = "fleet-tui"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {FleetCommands}
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings_of("app"))
+
+    def __init__(  # noqa: PLR0913  # what differs between the console, tests and the web
+        self,
+        connect: Connect,
+        *,
+        clock: Clock | None = None,
+        glyphs: Glyphs = UNICODE,
+        theme: str = "fleet-dark",
+        started_engine: bool = False,
+        pictures: Path | None = None,
+        memory: Path | None = None,
+        no_diff: bool = False,
+        home: str = HOME_VIEW,
+    ) -> None:
+        super().__init__(no_diff=no_diff)
+        self.clock = clock or SystemClock()
+        self.feed = Feed(connect, self.clock)
+        self.glyphs = glyphs
+        self.lines: list[str] = []
+        """History of the command line."""
+        self._started_engine = started_engine
+        self._pictures = pictures
+        self._memory = memory
+        self._home = home
+        self._settings: dict[str, dict[str, Any]] = _remembered(memory)
+        self._visited: list[str] = []
+        self._at = -1
+        for entry in THEMES:
+            self.register_theme(entry)
+        self.theme = theme
+
+    # ---- life
+
+    def on_mount(self) -> None:
+        """Open the first view, follow the engine, tick."""
+        loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                loop.add_signal_handler(number, self.end)
+        self.open_view(self._home)
+        self.run_worker(self.feed.run(), group="feed", exit_on_error=True)
+        self.set_interval(TICK_S, self._tick)
+        self.call_after_refresh(_freeze_garbage)
+
+    def _tick(self) -> None:
+        screen = self.screen
+        if isinstance(screen, FleetScreen):
+            screen.tick(self.feed.now())
+
+    def end(self) -> None:
+        """End after a signal, surely: what cannot be written to a dead terminal must not keep us alive."""
+        watchdog = threading.Timer(HARD_EXIT_S, os._exit, (0,))
+        watchdog.daemon = True
+        watchdog.start()
+        self.exit()
+
+    def on_unmount(self) -> None:
+        """Remember sorts, widths and the command line's history."""
+        if self._memory is not None:
+            _remember(self._memory, {**self._settings, "": {"lines": self.lines}})
+
+    # ---- views
+
+    def open_view(self, line: str) -> None:
+        """Open what a command line names: a view with a filter, or verbs."""
+        try:
+            meant = parse_line(line)
+        except FleetError as error:
+            self.say(str(error), role="bad")
+            return
+        if isinstance(meant, VerbLine):
+            self.ask(meant.commands)
+        elif isinstance(meant, ViewLine) and meant.view == "quit":
+            self.action_leave()
+        elif isinstance(meant, ViewLine):
+            self._note_visit(line)
+            self._show(meant)
+
+    def _show(self, meant: ViewLine) -> None:
+        screen = open_screen(meant.view, meant.filter_text)
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if len(self.screen_stack) > 1:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    def _note_visit(self, line: str) -> None:
+        if self._at >= 0 and self._visited[self._at] == line:
+            return
+        del self._visited[self._at + 1 :]
+        self._visited.append(line)
+        del self._visited[:-HISTORY_MAX]
+        self._at = len(self._visited) - 1
+
+    def drill(self, screen: FleetScreen) -> None:
+        """Put a screen on top."""
+        self.push_screen(screen)
+
+    def back(self) -> None:
+        """Leave the screen on top; the last view goes home."""
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        elif isinstance(self.screen, FleetScreen) and self.screen.NAME != HOME_VIEW:
+            self.open_view(HOME_VIEW)
+
+    def breadcrumb(self) -> Sequence[str]:
+        """Return the titles of the views on the stack."""
+        screens = [screen for screen in self.screen_stack if isinstance(screen, FleetScreen)]
+        return [
+            f"{screen.TITLE} {screen.scope_text}".strip() if isinstance(screen, TableScreen) else screen.TITLE for screen in screens
+        ]
+
+    def settings_of(self, view: str) -> dict[str, Any]:
+        """Return what is remembered of a view."""
+        return self._settings.setdefault(view, {})
+
+    def action_view(self, line: str) -> None:
+        """Open a view."""
+        self.open_view(line)
+
+    def action_history(self, step: int) -> None:
+        """Go to the view before or after this one."""
+        at = self._at + step
+        if 0 <= at < len(self._visited):
+            self._at = at
+            meant = parse_line(self._visited[at])
+            assert isinstance(meant, ViewLine)
+            self._show(meant)
+
+    def action_last_view(self) -> None:
+        """Go to the view that was shown before this one, and back with the same key."""
+        if len(self._visited) >= 2:
+            self.open_view(self._visited[self._at - 1 if self._at > 0 else self._at + 1])
+
+    def action_help(self) -> None:
+        """Show the keys of the view in front."""
+        scope = self.screen.NAME if isinstance(self.screen, FleetScreen) else ""
+        if scope != "help":
+            self.drill(open_screen("help", scope))
+
+    def type_line(self, text: str) -> None:
+        """Open the command line with a text to go on from."""
+        if isinstance(self.screen, FleetScreen):
+            self.push_screen(LineScreen(self.feed.tables, self.lines, text), lambda line: self.open_view(line or ""))
+
+    def action_command_line(self) -> None:
+        """Ask for a command line."""
+        self.type_line("")
+
+    def action_submit(self) -> None:
+        """Begin a command line that submits a task."""
+        self.type_line("submit ")
+
+    # ---- verbs
+
+    def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
+        """Plan verbs, show the plan, and carry them out when the operator agrees."""
+        self.run_worker(self._ask(tuple(commands), reason), group="ask", exit_on_error=False)
+
+    async def _ask(self, commands: tuple[Command, ...], reason: str) -> None:
+        try:
+            operator = self.feed.operator
+            plan = await operator.plan(commands, reason=reason)
+            if not any(step.changes for step in plan.steps):
+                self.say(f"nothing to change: {plan.steps[0].target} is {plan.steps[0].after or plan.steps[0].effect}")
+                return
+            width = min(70, max(30, int(self.size.width * 0.9) - 4))
+            given = await self.push_screen_wait(PlanDialog(plan, width))
+            if given is None:
+                return
+            answer = await operator.execute(plan.id, reason=given or reason)
+        except FleetError as error:
+            self.say(str(error), role="bad")
+            return
+        self.say(answer.summary + (" · u undoes it" if answer.undo_until else ""), role="good")
+
+    def action_undo(self) -> None:
+        """Undo my last plan."""
+        self.ask((UndoPlan(),))
+
+    def action_redo(self) -> None:
+        """Apply my last undone plan again."""
+        self.ask((RedoPlan(),))
+
+    def say(self, text: str, *, role: str = "") -> None:
+        """Show a short text for a moment."""
+        severity: Any = {"bad": "error", "warn": "warning"}.get(role, "information")
+        self.notify(text, severity=severity, timeout=TOAST_S * (2 if role == "bad" else 1), markup=False)
+
+    # ---- leaving, pictures, themes
+
+    def action_leave(self) -> None:
+        """Leave; when this console started the engine, settle what becomes of it."""
+        if isinstance(self.screen, QuitDialog):
+            return
+        status = self.feed.status
+        if not self._started_engine or status is None or self.feed.stale_s():
+            self.exit()
+            return
+        states = status.tasks.by_state
+        running = states.get("running", 0) + states.get("leased", 0)
+        waiting = states.get("pending", 0)
+        if running or waiting:
+            self.push_screen(QuitDialog(running, waiting), self._settle)
+        else:
+            self._settle("stop")
+
+    def _settle(self, word: str | None) -> None:
+        if word == "leave":
+            self.exit()
+        elif word == "stop":
+            self.run_worker(self._stop_engine(), group="stop", exit_on_error=False)
+
+    async def _stop_engine(self) -> None:
+        try:
+            await self.feed.operator.execute([StopEngine()], reason="the console that started it was left")
+        except FleetError as error:
+            self.say(f"the engine was not stopped: {error}", role="bad")
+            return
+        self.exit()
+
+    def action_redraw_all(self) -> None:
+        """Write every cell again."""
+        self.forget_shadow()
+
+    def action_next_theme(self) -> None:
+        """Take the next colour theme."""
+        names = [entry.name for entry in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.say(f"theme {self.theme}")
+
+    def action_save_picture(self) -> None:
+        """Save this screen as text and SVG beside the engine's state."""
+        if self._pictures is None:
+            self.say("no place to save pictures is set", role="warn")
+            return
+        try:
+            self._pictures.mkdir(parents=True, exist_ok=True)
+            stem = self._pictures / f"screen-{int(self.clock.now())}"
+            stem.with_suffix(".svg").write_text(self.export_screenshot(title="fleet-tui"), "utf-8")
+            lines = [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]  # noqa: SLF001  # no public way to the text
+            stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", "utf-8")
+        except OSError as error:
+            self.say(f"not saved: {error.strerror}: {self._pictures}", role="bad")
+            return
+        self.say(f"saved {stem}.svg and .txt")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Any:  # noqa: ANN401  # Textual's own generator type
+        """Offer none of Textual's own commands; FleetCommands has ours."""
+        return iter(())
+
+
+def _freeze_garbage() -> None:
+    """Keep what start-up made out of later collections: a full one costs 17 ms, a key's worth."""
+    gc.collect()
+    gc.freeze()
+
+
+def _remembered(path: Path | None) -> dict[str, dict[str, Any]]:
+    if path is None:
+        return {}
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(view): dict(entry) for view, entry in kept.items()} if isinstance(kept, dict) else {}
+
+
+def _remember(path: Path, settings: dict[str, dict[str, Any]]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings), "utf-8")
+    except OSError:
+        return  # a console that cannot remember still works
+
+
+def run_console(paths: Paths, attached: Attached) -> None:
+    """Open the console on a running engine and return when it is left."""
+    from engine.api.client import Caller, connect
+    from engine.model.version import version
+
+    clock = SystemClock()
+    caller = Caller("console", version(), os.environ.get("SSH_CONNECTION", ""))
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[Operator]:
+        async with connect(attached.socket, clock=clock, caller=caller) as operator:
+            yield operator
+
+    utf8 = "utf" in (os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or "utf-8").lower()
+    app = FleetApp(
+        connected,
+        clock=clock,
+        glyphs=UNICODE if utf8 else ASCII,
+        started_engine=attached.started,
+        pictures=paths.state_dir / "pictures",
+        memory=paths.state_dir / "console.json",
+    )
+    app.run(mouse=os.environ.get("FLEET_TUI_MOUSE", "1") != "0")

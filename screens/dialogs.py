@@ -1,0 +1,190 @@
+"""What asks before something happens: the command line, a plan, a size, a long text, and what becomes of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from engine.model.commands import Danger
+from engine.model.plans import Plan, PlanStep
+from engine.model.rows import Row
+from screens.commandline import CommandLine, remember
+from screens.widgets.cells import clip
+
+STEPS_SHOWN = 12
+CONFIRM_WORD = "yes"
+
+
+class LineScreen(ModalScreen[str | None]):
+    """The command line over the screen; gives the line, or None."""
+
+    DEFAULT_CSS = "LineScreen { align: center bottom; background: $background 0%; }"
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Row]], history: list[str], text: str = "") -> None:
+        super().__init__()
+        self._line = CommandLine(tables, history)
+        self._line.value = text
+        self._history = history
+
+    def compose(self) -> ComposeResult:
+        """Show the line."""
+        yield self._line
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self._line.focus()
+
+    @on(Input.Submitted)
+    def _submit(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            remember(self._history, event.value)
+        self.dismiss(event.value)
+
+
+def plan_lines(plan: Plan, width: int) -> list[str]:
+    """Return a plan's steps as aligned lines: target, before → after, effect, warning."""
+    steps = [step for step in plan.steps[:STEPS_SHOWN]]
+    target_width = min(28, max((len(step.target) for step in steps), default=0))
+    lines = []
+    for step in steps:
+        lines.append(clip(f"{clip(step.target, target_width).ljust(target_width)}  {change_of(step)}", width))
+        if step.effect:
+            lines.append(clip(f"{' ' * target_width}  {step.effect}", width))
+        if step.warning:
+            lines.append(clip(f"{' ' * target_width}  ! {step.warning}", width))
+    rest = len(plan.steps) - len(steps)
+    if rest > 0:
+        lines.append(f"… and {rest} more")
+    return lines
+
+
+def change_of(step: PlanStep) -> str:
+    """Return `before → after`, or that nothing changes."""
+    if not step.changes:
+        return f"{step.after or step.before} (no change)"
+    return f"{step.before} → {step.after}" if step.before else step.after
+
+
+class Dialog(ModalScreen[str | None]):
+    """A box with a title, lines, perhaps an input, and the keys that answer it; esc gives None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop", show=False, id="dialog.drop")]
+
+    def __init__(self, title: str, lines: Sequence[str], keys: str, *, prompt: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._lines = lines
+        self._keys = keys
+        self._prompt = prompt
+
+    def compose(self) -> ComposeResult:
+        """Lay out the box."""
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="title", markup=False)
+            yield Static("\n".join(["", *self._lines, ""]), id="lines", markup=False)
+            if self._prompt:
+                yield Input(placeholder=self._prompt, id="answer", compact=True)
+            yield Static("", id="problem", classes="bad", markup=False)
+            yield Static(self._keys, classes="note", markup=False)
+
+    def on_mount(self) -> None:
+        """Type at once where something is to be typed."""
+        if self._prompt:
+            self.query_one("#answer", Input).focus()
+
+    def show_lines(self, lines: Sequence[str]) -> None:
+        """Replace the lines."""
+        self.query_one("#lines", Static).update("\n".join(["", *lines, ""]))
+
+    def show_problem(self, text: str) -> None:
+        """Say what is wrong with the answer."""
+        self.query_one("#problem", Static).update(text)
+
+    def action_drop(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
+
+
+class PlanDialog(Dialog):
+    """A plan to agree to; gives the reason (perhaps empty), or None.
+
+    Work that would be lost needs the word `yes`; anything else needs Enter.
+    """
+
+    def __init__(self, plan: Plan, width: int = 70) -> None:
+        self._is_destructive = plan.danger == Danger.DESTRUCTIVE
+        title = {Danger.NONE: "Plan", Danger.REVERSIBLE: "Plan", Danger.DESTRUCTIVE: "Plan: work may be lost"}[Danger(plan.danger)]
+        undo = "u undoes it" if plan.undoable else "this cannot be undone"
+        if self._is_destructive:
+            keys, prompt = f"type {CONFIRM_WORD} and press enter · esc drops it · {undo}", f"{CONFIRM_WORD}, and after it a reason if you like"
+        else:
+            keys, prompt = f"enter applies · esc drops it · {undo}", "reason, if you like"
+        super().__init__(title, plan_lines(plan, width), keys, prompt=prompt)
+
+    @on(Input.Submitted)
+    def _submit(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        if not self._is_destructive:
+            self.dismiss(text)
+            return
+        word, _, reason = text.partition(" ")
+        if word.lower() == CONFIRM_WORD:
+            self.dismiss(reason.strip())
+        else:
+            self.show_problem(f"type {CONFIRM_WORD} to go on, esc to drop it")
+
+
+class ScaleDialog(Dialog):
+    """A size for some pools; gives the words typed, or None."""
+
+    def __init__(self, pools: Sequence[str]) -> None:
+        lines = [f"{', '.join(pools[:6])}{' …' if len(pools) > 6 else ''}"]
+        super().__init__("Scale", lines, "enter shows the plan · esc drops it", prompt="12, +3, -2, 150%, =min or =max")
+
+    @on(Input.Submitted)
+    def _submit(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self.dismiss(event.value.strip())
+        else:
+            self.show_problem("write a size: 12, +3, -2, 150%, =min or =max")
+
+
+class QuitDialog(Dialog):
+    """What becomes of the engine that this console started; gives `stop`, `leave` or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "answer('stop')", "Stop", show=False, id="quit.stop"),
+        Binding("l,enter", "answer('leave')", "Leave", show=False, id="quit.leave"),
+    ]
+
+    def __init__(self, running: int, waiting: int) -> None:
+        lines = [
+            f"{running} tasks run and {waiting} wait.",
+            "",
+            "l  leave: the engine and its agents go on; `fleet-tui` attaches again",
+            "s  stop the engine: running tasks run again at the next start",
+        ]
+        super().__init__("Quit", lines, "l leave · s stop · esc stay")
+
+    def action_answer(self, word: str) -> None:
+        """Answer."""
+        self.dismiss(word)
+
+
+class TextDialog(Dialog):
+    """A long text to read."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the box with a scrolling text."""
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="title", markup=False)
+            with VerticalScroll():
+                yield Static("\n".join(self._lines), id="lines", markup=False)
+            yield Static(self._keys, classes="note", markup=False)
