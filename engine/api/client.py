@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import GenericAlias, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -26,7 +26,7 @@ from engine.model import wire
 from engine.model.commands import COMMANDS, Command
 from engine.model.errors import EngineUnavailable, FleetError, UsageError, error_from_code
 from engine.model.plans import Answer, Plan
-from engine.model.rows import ROW_KINDS, FleetStatus, Frame
+from engine.model.rows import FleetStatus, Frame
 from engine.operations import Following
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Incoming(msgspec.Struct):
 
 class _FeedMessage(msgspec.Struct):
     follow: int
-    frame: msgspec.Raw | None = None
+    frame: msgspec.Raw = msgspec.Raw(b"null")
     error: _Error | None = None
 
 
@@ -212,12 +212,10 @@ class RemoteOperator:
         return wire.decode_as(bytes(await self._ask("execute", {**what, "reason": reason})), Answer)
 
     async def query(self, what: str, **parameters: object) -> object:
-        """Return FleetStatus for `status`, rows for a kind, bytes or plain values for the rest. Raises FleetError."""
+        """Return the FleetStatus for `status`, bytes for what is bytes, plain values for the rest. Raises FleetError."""
         result = bytes(await self._ask("query", {"what": what, "parameters": parameters}))
         if what == "status":
             return wire.decode_as(result, FleetStatus)
-        if what in ROW_KINDS:
-            return wire.decode_as(result, GenericAlias(list, (ROW_KINDS[what],)))  # type: ignore[arg-type]
         plain = wire.decode(result)
         if isinstance(plain, dict) and plain.keys() == {"base64"}:
             return base64.b64decode(plain["base64"])

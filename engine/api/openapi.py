@@ -19,13 +19,21 @@ Schema = dict[str, Any]
 
 LIST_PARAMETERS: dict[str, tuple[type, str]] = {
     "limit": (int, "most rows to give"),
-    "filter": (str, "only rows that match, in the words of the console's filter"),
-    "after": (str, "only rows after this id"),
+    "filter": (str, "only rows that match every word: `word`, `!word` or `field=value`"),
+    "after": (int, "events only: those after this number"),
 }
 """Query parameters of a list: type and meaning."""
 
-SINGULAR = {"pools": "pool", "agents": "agent", "tasks": "task"}
-"""Kinds of which one can be asked for in full, and the word for it."""
+SINGULAR = {"pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline"}
+"""What can be asked for by an id, and the query for it."""
+
+SINGULAR_HELP = {
+    "pools": "Return one pool in full.",
+    "agents": "Return one agent in full.",
+    "tasks": "Return one task in full.",
+    "artifacts": "Return the content of an artifact, as it is.",
+    "timeline": "Return the events of one agent or task.",
+}
 
 PLAIN_QUERIES = {
     "status": "the fleet in one look",
@@ -145,10 +153,11 @@ def _read_paths() -> Schema:
     for what, text in PLAIN_QUERIES.items():
         body = _json("FleetStatus") if what == "status" else {"application/json": {"schema": {}}}
         paths[f"/v1/{what}"] = {"get": _operation(what, f"Return {text}.", body)}
+    anything: Schema = {"application/json": {"schema": {}}}
     for kind, what in SINGULAR.items():
-        paths[f"/v1/{kind}/{{id}}"] = {"get": _one(what, f"Return one {what} in full.", {"application/json": {"schema": {}}})}
-    paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return what a task wrote.", {"application/json": {"schema": {}}, "text/plain": {"schema": {"type": "string"}}})}
-    paths["/v1/artifacts/{id}"] = {"get": _one("artifact", "Return an artifact's bytes.", {"application/octet-stream": {"schema": {}}})}
+        content = anything | ({"application/octet-stream": {"schema": {}}} if what == "artifact" else {})
+        paths[f"/v1/{kind}/{{id}}"] = {"get": _one(what, SINGULAR_HELP[kind], content)}
+    paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return the end of what a task wrote.", anything)}
     return paths
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -34,10 +35,13 @@ from engine.model.rows import ROW_KINDS
 
 logger = logging.getLogger(__name__)
 
+PIECE_BYTES = 1 << 18
+
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 BYTES = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
+_MEDIA = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,20})?", re.ASCII)
 
 STATUSES: tuple[tuple[type[FleetError], int], ...] = (
     (UsageError, 400),
@@ -89,15 +93,13 @@ class Rest:
         try:
             path = [unquote(part) for part in scope["raw_path"].decode("ascii").strip("/").split("/")]
             parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+            check_path(path, scope["method"])
+            body = await self._read(receive)
             async with asyncio.timeout(self._limits.request_s):
                 if scope["method"] == "GET":
                     reply = await self._get(path, parameters, origin)
-                elif scope["method"] == "POST":
-                    check_path(path, "POST")
-                    reply = await self._post(path[1], parameters, await self._read(receive), origin)
                 else:
-                    check_path(path, scope["method"])
-                    raise AssertionError("check_path refuses other methods")
+                    reply = await self._post(path[1], parameters, body, origin)
             if len(reply.body) > self._limits.answer_bytes_max:
                 most = self._limits.answer_bytes_max
                 raise UsageError(f"the answer is {len(reply.body)} bytes, the most is {most}: ask for less")
@@ -112,7 +114,12 @@ class Rest:
             headers.append((b"allow", reply.allow.encode()))
         async with asyncio.timeout(self._limits.send_s):
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-            await send({"type": "http.response.body", "body": reply.body})
+        # In pieces, so that the limit is on a reader that takes nothing, not on one that is slow.
+        for start in range(0, len(reply.body) or 1, PIECE_BYTES):
+            piece = reply.body[start : start + PIECE_BYTES]
+            is_last = start + PIECE_BYTES >= len(reply.body)
+            async with asyncio.timeout(self._limits.send_s):
+                await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
     async def _read(self, receive: Receive) -> bytes:
         """Return the body. Raises UsageError if it is too large, too slow or torn."""
@@ -132,18 +139,17 @@ class Rest:
             raise UsageError(f"the body did not arrive within {self._limits.receive_s:g} s") from error
 
     async def _get(self, path: list[str], parameters: dict[str, str], origin: Origin) -> Reply:
-        check_path(path, "GET")
         if path == ["openapi.json"]:
             self._document = self._document or wire.encode(openapi.describe(self._version))
             return Reply(self._document)
         operator = self._operators(origin)
         match path[1:]:
             case [kind] if kind in ROW_KINDS:
-                return Reply(wire.encode(_objects(kind, await operator.query(kind, **list_parameters(parameters)))))
+                return _reply_of(await operator.query(kind, **list_parameters(parameters)))
             case ["tasks", task, "log"]:
                 return _reply_of(await operator.query("log", id=task))
             case ["artifacts", artifact]:
-                return _reply_of(await operator.query("artifact", id=artifact))
+                return _content_of(await operator.query("artifact", id=artifact))
             case [kind, name]:
                 return _reply_of(await operator.query(openapi.SINGULAR[kind], id=name))
             case [what]:
@@ -160,10 +166,11 @@ class Rest:
             if isinstance(what_it_is, str):
                 raise UsageError("plan takes `commands`")
             return _reply_of(await operator.plan(what_it_is, reason=lists.reason))
+        is_dry_run = _is_dry_run(parameters)
         arguments = _decode(body or b"{}", dict[str, msgspec.Raw])
         reason = _decode(bytes(arguments.pop("reason", b'""')), str)
         commands = commands_of([WireCall(what, msgspec.Raw(wire.encode(arguments)))])
-        if _is_dry_run(parameters):
+        if is_dry_run:
             return _reply_of(await operator.plan(commands, reason=reason))
         return _reply_of(await operator.execute(commands, reason=reason))
 
@@ -178,12 +185,12 @@ def check_path(path: list[str], method: str) -> None:
             allowed = "POST"
         case ["v1", name] if name in ROW_KINDS or name in openapi.PLAIN_QUERIES:
             allowed = "GET"
-        case ["v1", kind, _] if kind in openapi.SINGULAR or kind == "artifacts":
+        case ["v1", kind, _] if kind in openapi.SINGULAR:
             allowed = "GET"
         case ["v1", "tasks", _, "log"]:
             allowed = "GET"
         case ["v1", word, *_]:
-            known = (*COMMANDS, "plan", "execute", *ROW_KINDS, "artifacts", *openapi.PLAIN_QUERIES)
+            known = (*COMMANDS, "plan", "execute", *ROW_KINDS, *openapi.SINGULAR, *openapi.PLAIN_QUERIES)
             raise NotFound(f"no path /v1/{word[:64]}{wire.nearest(word[:64], dict.fromkeys(known))}; /openapi.json lists all")
         case _:
             raise NotFound("no such path; /openapi.json lists all")
@@ -261,9 +268,12 @@ def _reply_of(value: object) -> Reply:
     return Reply(wire.encode(value))
 
 
-def _objects(kind: str, rows: object) -> object:
-    """Return rows as objects with the model's field names."""
-    if not isinstance(rows, list | tuple):
-        return rows
-    names = ROW_KINDS[kind]._fields
-    return [dict(zip(names, row, strict=True)) if isinstance(row, list | tuple) else row for row in rows]
+def _content_of(stored: object) -> Reply:
+    """Return an artifact's own content with its own media type, not the record that carries it."""
+    if not isinstance(stored, dict) or "data" not in stored:
+        return _reply_of(stored)
+    data, media = stored["data"], str(stored.get("media", ""))
+    if media == JSON:
+        return Reply(wire.encode(data))
+    reply = _reply_of(data)
+    return replace(reply, content_type=media) if _MEDIA.fullmatch(media) else reply

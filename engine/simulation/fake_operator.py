@@ -31,15 +31,15 @@ from engine.model.ids import PlanId
 from engine.model.plans import Answer, Origin, Plan, PlanStep
 from engine.model.rows import (
     ROW_KINDS,
+    AgentCounts,
     AgentRow,
     EventRow,
-    AgentCounts,
     FleetStatus,
-    TaskCounts,
     Frame,
     PlanRow,
     PoolRow,
     Row,
+    TaskCounts,
     TaskRow,
 )
 from engine.operations import EVENTS_IN_FRAME_MAX, Following
@@ -255,7 +255,7 @@ class FakeOperator:
         if what == "status":
             return self.status()
         if what in ROW_KINDS:
-            rows = list(self.rows[what].values())
+            rows = [wire.row_to_dict(row) for row in self.rows[what].values()]
             limit = parameters.get("limit")
             return rows[:limit] if isinstance(limit, int) else rows
         id_ = str(parameters.get("id", ""))
@@ -265,7 +265,7 @@ class FakeOperator:
             if id_ not in self.artifacts:
                 raise NotFound(f"no artifact {id_}")
             return self.artifacts[id_]
-        if what in ("log", "commands", "config", "schema"):
+        if what in ("log", "timeline", "commands", "config", "schema"):
             return {"what": what, **parameters}
         raise UsageError(f"no query {what!r}")
 
@@ -303,6 +303,8 @@ class FakeOperator:
     def _apply(self, command: Command) -> object:
         match command:
             case ScalePool():
+                if not command.size.isdecimal():
+                    raise UsageError(f"size {command.size!r}: the fake takes plain numbers only")
                 return self.change("pools", command.pool, size=int(command.size))
             case PausePool() | ResumePool():
                 return self.change("pools", command.pool, paused=isinstance(command, PausePool))
