@@ -140,7 +140,7 @@ class FleetManager:
         logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
 
     async def _open_journal(self, stack: AsyncExitStack, root: Path) -> Journal:
-        journal = await SqliteJournal.open(root / DATABASE_NAME, clock=self.clock, synchronous=self.config.journal.synchronous)
+        journal = await SqliteJournal.open(root / DATABASE_NAME, synchronous=self.config.journal.synchronous)
         stack.push_async_callback(journal.close)
         return journal
 

@@ -1,0 +1,109 @@
+"""Texts of known width: what tables, streams and bars are made of.
+
+Owner: nobody; values and pure functions. A width is counted in terminal cells, never in characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+ROLES = ("good", "warn", "bad", "dim", "accent")
+
+
+class Cell(NamedTuple):
+    """A text with the part it plays; the theme decides how a part looks."""
+
+    text: str
+    role: str = ""
+    """One of `ROLES`, or empty for plain text."""
+
+
+Row = tuple[Cell | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The signs that carry meaning without colour; one set for Unicode terminals, one for ASCII."""
+
+    pointer: str
+    mark: str
+    ellipsis: str
+    ascending: str
+    descending: str
+    separator: str
+    full: str
+    empty: str
+    spark: str
+    """Levels of a sparkline, lowest first; the first one is blank."""
+    shades: str
+    """Levels of a heat map cell, lowest first."""
+    is_ascii: bool
+
+
+UNICODE = Glyphs(
+    pointer="▶", mark="●", ellipsis="…", ascending="▲", descending="▼", separator="·",
+    full="█", empty="░", spark=" ▁▂▃▄▅▆▇█", shades="·▁▂▃▄▅▆▇█", is_ascii=False,
+)  # fmt: skip
+ASCII = Glyphs(
+    pointer=">", mark="*", ellipsis="~", ascending="^", descending="v", separator="-",
+    full="#", empty=".", spark=" .:-=+*#%@", shades="0123456789", is_ascii=True,
+)  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """Replace what could move the cursor, change colours or reorder the line: agents write these texts."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "·" for c in text)
+
+
+def measure(text: str) -> int:
+    """Return the width of a clean text in cells."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def clip(text: str, width: int, ellipsis: str = "…") -> str:
+    """Shorten a clean text to at most `width` cells, saying so with an ellipsis of one cell."""
+    if measure(text) <= width:
+        return text
+    if width < 1:
+        return ""
+    if text.isascii():
+        return text[: width - 1] + ellipsis
+    # A wide character cut in half leaves a space; it would stand between the text and its ellipsis.
+    return set_cell_size(text, width - 1).rstrip(" ") + ellipsis
+
+
+def fit(text: str, width: int, *, ellipsis: str = "…", is_right: bool = False) -> str:
+    """Clip or pad a text to exactly `width` cells."""
+    text = clip(clean(text), width, ellipsis)
+    padding = " " * (width - measure(text))
+    return padding + text if is_right else text + padding
+
+
+def split_cell(cell: Cell | str) -> tuple[str, str]:
+    """Return the text and the role of a cell."""
+    return (cell, "") if isinstance(cell, str) else (cell.text, cell.role)
+
+
+def merge_segments(parts: Iterable[tuple[str, Style]]) -> list[Segment]:
+    """Join neighbours of one style, so that a line holds as few segments as it shows styles."""
+    segments: list[Segment] = []
+    held = ""
+    style: Style | None = None
+    for text, next_style in parts:
+        if next_style is style:
+            held += text
+            continue
+        if held:
+            segments.append(Segment(held, style))
+        held, style = text, next_style
+    if held:
+        segments.append(Segment(held, style))
+    return segments
