@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from engine.api.peers import Doorkeeper, Peer, load_token, peer_of
 from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
 from engine.api.sockets import listen_loopback, listen_unix, unlink_own
 from engine.api.stream import Operators, Receive, Send, Session
-from engine.model.errors import CommandRefused, NotFound
+from engine.model.errors import CommandRefused, EngineStartError, NotFound
 from engine.model.plans import Origin
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Gateway:
         self._rest = Rest(operators, limits=self._limits, version=version)
         self._state = ServerState()
         self._sessions: set[Session] = set()
+        self._listeners: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._inode = 0
         self._is_stopping = False
@@ -82,7 +84,7 @@ class Gateway:
     @property
     def port(self) -> int:
         """The loopback port that is really open; 0 = none."""
-        return int(self._servers[1].sockets[0].getsockname()[1]) if len(self._servers) > 1 else 0
+        return int(self._listeners[1].getsockname()[1]) if len(self._listeners) > 1 else 0
 
     async def __aenter__(self) -> Self:
         """Listen. Raises EngineStartError."""
@@ -98,23 +100,34 @@ class Gateway:
         async with self:
             await asyncio.Event().wait()
 
-    async def start(self) -> None:
-        """Listen. Raises EngineStartError."""
+    def claim(self) -> None:
+        """Take the sockets, so that no second engine starts here; clients wait until `start`. Raises EngineStartError."""
         token = load_token(self._port.token_path) if self._port else ""
         self._doorkeeper = Doorkeeper.of_this_process(token)
-        listeners = [listen_unix(self._path)]
+        self._listeners = [listen_unix(self._path)]
         self._inode = self._path.lstat().st_ino
         if self._port:
             try:
-                listeners.append(listen_loopback(self._port.host, self._port.port))
-            except Exception:
-                listeners[0].close()
-                unlink_own(self._path, self._inode)
+                self._listeners.append(listen_loopback(self._port.host, self._port.port))
+            except EngineStartError:
+                self._release()
                 raise
+
+    def _release(self) -> None:
+        unlink_own(self._path, self._inode)
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    async def start(self) -> None:
+        """Serve; claims the sockets unless that has been done. Raises EngineStartError."""
+        if not self._listeners:
+            self.claim()
         config = self._config()
         loop = asyncio.get_running_loop()
-        for listener in listeners:
-            self._servers.append(await loop.create_server(lambda: _Protocol(config, self._state, self._limits), sock=listener))
+        for listener in self._listeners:
+            server = await loop.create_server(lambda: _Protocol(config, self._state, self._limits), sock=listener)
+            self._servers.append(server)
         logger.info("gateway listens", extra={"path": str(self._path), "port": self.port})
 
     def _config(self) -> Config:
@@ -143,7 +156,7 @@ class Gateway:
         self._is_stopping = True
         for server in self._servers:
             server.close()
-        unlink_own(self._path, self._inode)
+        self._release()
         for session in self._sessions:
             session.stop()
         if self._state.tasks:

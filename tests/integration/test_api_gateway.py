@@ -146,6 +146,34 @@ async def test_stop_removes_its_own_socket_only(tmp_path: Path) -> None:
     await second.stop()
 
 
+async def test_clients_wait_for_an_engine_that_starts(tmp_path: Path) -> None:
+    gateway = gateway_at(tmp_path / "s")
+    gateway.claim()
+    with pytest.raises(EngineStartError, match="already serves"):
+        gateway_at(tmp_path / "s").claim()
+    async with asyncio.TaskGroup() as group:
+
+        async def ask_early() -> object:
+            async with connect(gateway.path, clock=CLOCK) as operator:
+                return await operator.query("status")
+
+        early = group.create_task(ask_early())
+        await asyncio.wait([early], timeout=0.05)
+        assert not early.done()
+        async with gateway:
+            await early
+    assert not gateway.path.exists()
+
+
+async def test_claim_given_up(tmp_path: Path) -> None:
+    gateway = gateway_at(tmp_path / "s")
+    gateway.claim()
+    await gateway.stop()
+    assert not gateway.path.exists()
+    async with gateway_at(tmp_path / "s"):
+        pass
+
+
 async def test_run_serves_until_cancelled(tmp_path: Path) -> None:
     gateway = gateway_at(tmp_path / "s")
     async with asyncio.TaskGroup() as group:
