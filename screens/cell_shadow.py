@@ -158,7 +158,7 @@ def find_changed(start: int, old: tuple[Texts, Looks], new: tuple[Texts, Looks])
         x
         for x, text, look, new_text, new_look in zip(count(start), *old, *new, strict=False)
         if text != new_text
-        or (False and (new_text != " " or look.blank != new_look.blank))
+        or (look != new_look and (new_text != " " or look.blank != new_look.blank))
     ]
 
 

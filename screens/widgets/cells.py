@@ -1,17 +1,13 @@
 """Texts of known width: what tables, streams and bars are made of.
 
-Owner: nobody; values and pure functions. A width is counted in terminal cells, never in characters.
+Owner: nobody; values and pure functions. A width is counted in terminal cells, never in characters. Texts are made
+without a terminal, too: no library of the terminal is loaded before a text needs its tables of widths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
-from rich.style import Style
 
 ROLES = ("good", "warn", "bad", "dim", "accent")
 
@@ -24,7 +20,8 @@ class Cell(NamedTuple):
     """One of `ROLES`, or empty for plain text."""
 
 
-Row = tuple[Cell | str, ...]
+Part = Cell | str
+Row = tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,11 @@ def clean(text: str) -> str:
 
 def measure(text: str) -> int:
     """Return the width of a clean text in cells."""
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def clip(text: str, width: int, ellipsis: str = "…") -> str:
@@ -76,6 +77,8 @@ def clip(text: str, width: int, ellipsis: str = "…") -> str:
         return ""
     if text.isascii():
         return text[: width - 1] + ellipsis
+    from rich.cells import set_cell_size
+
     # A wide character cut in half leaves a space; it would stand between the text and its ellipsis.
     return set_cell_size(text, width - 1).rstrip(" ") + ellipsis
 
@@ -87,23 +90,6 @@ def fit(text: str, width: int, *, ellipsis: str = "…", is_right: bool = False)
     return padding + text if is_right else text + padding
 
 
-def split_cell(cell: Cell | str) -> tuple[str, str]:
+def split_cell(cell: Part) -> tuple[str, str]:
     """Return the text and the role of a cell."""
     return (cell, "") if isinstance(cell, str) else (cell.text, cell.role)
-
-
-def merge_segments(parts: Iterable[tuple[str, Style]]) -> list[Segment]:
-    """Join neighbours of one style, so that a line holds as few segments as it shows styles."""
-    segments: list[Segment] = []
-    held = ""
-    style: Style | None = None
-    for text, next_style in parts:
-        if next_style is style:
-            held += text
-            continue
-        if held:
-            segments.append(Segment(held, style))
-        held, style = text, next_style
-    if held:
-        segments.append(Segment(held, style))
-    return segments

@@ -15,7 +15,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from screens.widgets.braille import Frame, Series, draw_chart
-from screens.widgets.cells import ROLES, UNICODE, Glyphs, merge_segments
+from screens.widgets.cells import ROLES, UNICODE, Glyphs
+from screens.widgets.segments import merge_segments
 
 SPARK_VALUES_MAX = 512
 CHART_SAMPLES = 300

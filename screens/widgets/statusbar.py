@@ -22,11 +22,11 @@ from screens.widgets.cells import (
     clean,
     clip,
     measure,
-    merge_segments,
     split_cell,
 )
+from screens.widgets.cells import Part as Part
+from screens.widgets.segments import merge_segments
 
-Part = Cell | str
 Hint = tuple[str, str]
 """A key and what it does."""
 HINT_GAP = 2

@@ -19,7 +19,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from screens.widgets.cells import ROLES, UNICODE, Glyphs, Row, clip, merge_segments
+from screens.widgets.cells import ROLES, UNICODE, Glyphs, Row, clip
+from screens.widgets.segments import merge_segments
 from screens.widgets.stream_lines import Part, Pattern, lay_out_line
 
 REDRAW_INTERVAL_S = 0.25

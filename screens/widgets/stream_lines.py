@@ -62,6 +62,19 @@ class Pattern:
         return marked
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """Cut a text into pieces of at most `width` cells, between words unless a word is long."""
+    pieces: list[str] = []
+    while measure(text) > width:
+        piece = chop_cells(text, width)[0]
+        cut = len(piece) if text[len(piece)] == " " else piece.rfind(" ")
+        if cut < len(piece) // 2:
+            cut = len(piece)
+        pieces.append(text[:cut])
+        text = text[cut:].lstrip(" ")
+    return [*pieces, text]
+
+
 def lay_out_line(
     line: Row, width: int, *, is_wrapped: bool, ellipsis: str = "…"
 ) -> list[list[Part]]:
@@ -78,9 +91,9 @@ def lay_out_line(
     room = width - indent
     if not is_wrapped or room < 1 or measure(last.text) <= room:
         return [clip_line([*head, last], width, ellipsis)]
-    pieces = chop_cells(last.text, room)
+    pieces = wrap(last.text, room)
     if len(pieces) > WRAPPED_LINES_MAX:
-        last_piece = clip("".join(pieces[WRAPPED_LINES_MAX - 1 :]), room, ellipsis)
+        last_piece = clip(" ".join(pieces[WRAPPED_LINES_MAX - 1 :]), room, ellipsis)
         pieces = [*pieces[: WRAPPED_LINES_MAX - 1], last_piece]
     rest = [[Part(" " * indent), Part(piece, last.role)] for piece in pieces[1:]]
     return [[*head, Part(pieces[0], last.role)], *rest]
