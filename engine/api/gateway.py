@@ -15,9 +15,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -30,6 +29,9 @@ from engine.api.sockets import listen_loopback, listen_unix, unlink_own
 from engine.api.stream import Operators, Receive, Send, Session
 from engine.model.errors import CommandRefused, EngineStartError, NotFound
 from engine.model.plans import Origin
+
+if TYPE_CHECKING:
+    import h11
 
 logger = logging.getLogger(__name__)
 

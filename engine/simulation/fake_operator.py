@@ -148,7 +148,7 @@ class FakeOperator:
         self.open = asyncio.Event()
         """Calls wait while it is cleared."""
         self.open.set()
-        self.artifacts: dict[str, bytes] = {}
+        self.artifacts: dict[str, object] = {}
         self.now = 1.0
         self.seq = 0
         self._feeds: list[_Feed] = []

@@ -129,6 +129,24 @@ async def test_one_in_full(path: Path, fake: FakeOperator) -> None:
         assert (await ask(path, "GET", f"/v1/{what}")).json == {"what": what}
 
 
+@pytest.mark.parametrize(
+    ("stored", "body", "media"),
+    [
+        ({"media": "application/json", "data": {"a": [1]}}, b'{"a":[1]}', "application/json"),
+        ({"media": "text/x-diff; charset=utf-8", "data": "+ä"}, "+ä".encode(), "text/x-diff; charset=utf-8"),
+        ({"media": "image/png", "data": b"\x89"}, b"\x89", "image/png"),
+        ({"media": "text/html\r\nX: y", "data": "a"}, b"a", "text/plain; charset=utf-8"),
+        ({"media": "x", "data": b"\x00"}, b"\x00", "application/octet-stream"),
+        ({"no": "data"}, b'{"no":"data"}', "application/json"),
+        ("text", b"text", "text/plain; charset=utf-8"),
+    ],
+)
+async def test_artifacts_come_as_they_are(path: Path, fake: FakeOperator, stored: object, body: bytes, media: str) -> None:
+    fake.artifacts["a"] = stored
+    reply = await ask(path, "GET", "/v1/artifacts/a")
+    assert (reply.status, reply.body, reply.headers["content-type"]) == (200, body, media)
+
+
 async def test_openapi_is_served(path: Path) -> None:
     document = (await ask(path, "GET", "/openapi.json")).json
     assert {f"/v1/{name}" for name in COMMANDS} <= set(document["paths"])
