@@ -1,15 +1,27 @@
-"""Pure functions from rows to cells, badges and texts; no Textual app, no I/O, instants are passed in."""
+"""Pure functions from rows to cells, badges and texts; no Textual app, no I/O, instants are passed in.
+
+Here is what all kinds of rows share; `present_rows` has their tables, `present_pulse` the home, `present_text` documents.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
-from screens.widgets.cells import Cell
+from screens.widgets.cells import UNICODE, Cell, Glyphs
+from screens.widgets.charts import draw_meter
 from screens.widgets.statusbar import Part
 
 if TYPE_CHECKING:
     from screens.feed import Feed
+
+UNKNOWN = Cell("–", "dim")
+"""What is not known is never shown as 0."""
+UNKNOWN_ASCII = Cell("-", "dim")
+
+
+# ---- numbers and times
 
 
 def age(seconds: float) -> str:
@@ -18,6 +30,23 @@ def age(seconds: float) -> str:
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if whole >= size:
             return f"{whole // size}{unit}"
+    return f"{whole}s"
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took, in at most six characters: 12ms, 4.2s, 42s, 3m05s, 2h05m, 4d03h."""
+    seconds = max(0.0, seconds)
+    if seconds < 0.9995:
+        return f"{seconds * 1_000:.0f}ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole}s"
+    for unit, size, part_unit, part_size in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            rest = whole % size // part_size
+            return f"{whole // size}{unit}{rest:02d}{part_unit}" if whole < 100 * size else f"{whole // size}{unit}"
     return f"{whole}s"
 
 
@@ -30,6 +59,124 @@ def count(number: int) -> str:
             value = number / size
             return f"{value:.1f}{unit}" if value < 10 else f"{int(value)}{unit}"
     return str(number)
+
+
+def megabytes(number: float) -> str:
+    """Return an amount of memory given in MB: 87 MB, 1.4 GB."""
+    return f"{number:.0f} MB" if number < 1_000 else f"{number / 1_000:.1f} GB"
+
+
+def byte_count(number: int) -> str:
+    """Return a number of bytes: 87 B, 12 kB, 3.4 MB."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= size:
+            value = number / size
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{number} B"
+
+
+def clock_text(at: float) -> str:
+    """Return the time of day of an instant in UTC, which is also what the engine logs."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
+def instant_text(at: float) -> str:
+    """Return an instant as date and time in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def number_cell(number: int, role: str = "") -> Cell:
+    """Return a count; a zero steps back, anything else plays the given part."""
+    return Cell(count(number), role if number else "dim")
+
+
+def unknown(glyphs: Glyphs) -> Cell:
+    """Return the sign for what is not known."""
+    return UNKNOWN_ASCII if glyphs.is_ascii else UNKNOWN
+
+
+def plural(number: int, word: str) -> str:
+    """Return `1 agent`, `2 agents`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def arrow(glyphs: Glyphs) -> str:
+    """Return the sign between before and after."""
+    return "->" if glyphs.is_ascii else "→"
+
+
+# ---- badges: a state by shape, by word and by colour
+
+
+class Badge(NamedTuple):
+    """How a state looks: one cell of shape, the same in ASCII, and the part it plays."""
+
+    sign: str
+    ascii: str
+    role: str = ""
+
+
+AGENT_BADGES: dict[str, Badge] = {
+    "starting": Badge("◌", ":", "dim"),
+    "idle": Badge("○", "o"),
+    "assigned": Badge("◔", "/", "accent"),
+    "busy": Badge("●", "@", "accent"),
+    "draining": Badge("◑", "(", "warn"),
+    "drained": Badge("◇", "_", "warn"),
+    "failed": Badge("✕", "x", "bad"),
+}
+TASK_BADGES: dict[str, Badge] = {
+    "pending": Badge("·", "."),
+    "leased": Badge("◔", "/", "accent"),
+    "running": Badge("●", "@", "accent"),
+    "succeeded": Badge("✓", "+", "good"),
+    "failed": Badge("✕", "x", "bad"),
+    "dead": Badge("‡", "#", "bad"),
+    "cancelled": Badge("−", "-", "dim"),
+}
+HEALTH_BADGES: dict[str, Badge] = {
+    "healthy": Badge("✓", "+", "good"),
+    "slow": Badge("~", "~", "warn"),
+    "suspect": Badge("?", "?", "warn"),
+    "lost": Badge("✕", "x", "bad"),
+    "unknown": Badge("–", "-", "dim"),
+}
+LEVEL_BADGES: dict[str, Badge] = {
+    "info": Badge("·", ".", "dim"),
+    "warn": Badge("▲", "!", "warn"),
+    "error": Badge("✕", "x", "bad"),
+}
+POOL_BADGES: dict[str, Badge] = {
+    "broken": Badge("✕", "x", "bad"),
+    "paused": Badge("‖", "=", "warn"),
+    "starting": Badge("◌", ":", "dim"),
+    "draining": Badge("◑", "(", "warn"),
+    "busy": Badge("●", "@", "accent"),
+    "idle": Badge("○", "o"),
+    "empty": Badge("–", "-", "dim"),
+}
+BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES}
+NO_BADGE = Badge("?", "?", "warn")
+"""A word that this console does not know yet; the word itself is shown with it."""
+
+
+def badge(badges: dict[str, Badge], word: str, glyphs: Glyphs = UNICODE) -> Cell:
+    """Return a state as shape and word."""
+    look = badges.get(word, NO_BADGE)
+    return Cell(f"{look.ascii if glyphs.is_ascii else look.sign} {word}", look.role)
+
+
+# ---- meters
+
+
+def meter_cell(part: int, whole: int, width: int, glyphs: Glyphs) -> Cell:
+    """Return how much of a whole is in use, as a bar with its percentage; unknown when there is no whole."""
+    if whole <= 0:
+        return unknown(glyphs)
+    return Cell(draw_meter(part / whole, width, glyphs), "accent" if part else "dim")
+
+
+# ---- the context line
 
 
 def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence[Part]]:
