@@ -270,6 +270,7 @@ class TableScreen(FleetScreen):
     def refresh_rows(self, changes: Changes) -> None:
         """Show changed rows; every row when everything may have changed."""
         now, table, rows = self.feed.now(), self.table, self.rows
+        self._show_empty()
         if changes.is_full:
             table.set_rows(list(rows), [self.present_row(row, now) for row in rows.values()])
             self._filter_table()
@@ -323,7 +324,22 @@ class TableScreen(FleetScreen):
             self._filter_error = str(error)
             self._test = parse_filter(self.scope_text, fields) if self.scope_text else None
 
+    def empty_text(self) -> str:
+        """Return why no row is shown: not connected, filtered away, or there is none."""
+        if self.feed.status is None:
+            return self.feed.error or "connecting to the engine …"
+        if self.rows and (self.filter_text or self.scope_text):
+            return f"no row passes {self.scope_text} {self.filter_text}".strip() + ("; esc clears the filter" if self.filter_text else "")
+        return self.EMPTY
+
+    def _show_empty(self) -> None:
+        text = self.empty_text()
+        if text != self.table.empty:
+            self.table.empty = text
+            self.table.refresh()
+
     def _filter_table(self) -> None:
+        self._show_empty()
         test, rows = self._test, self.rows
         if test is None or not (self.scope_text or self.filter_text):
             self.table.filter_by(None)
@@ -371,6 +387,10 @@ class TableScreen(FleetScreen):
         if not ids and self.table.pointed_id is not None:
             ids = [self.table.pointed_id]
         return [rows[id_] for id_ in ids if id_ in rows]
+
+    def pointed(self) -> Row | None:
+        """Return the row pointed at."""
+        return self.rows.get(self.table.pointed_id or "")
 
     def ask_each(self, make: Callable[[Row], Command | None]) -> None:
         """Ask for one verb on each chosen row; rows for which make() gives None are left out."""
