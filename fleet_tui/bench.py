@@ -1,0 +1,72 @@
+"""Benchmarks by name: they live in tests/bench of a source checkout; this finds, runs and prints them.
+
+Each module of tests/bench has `ROWS`, a mapping of row names to their units, and `measure(report)`, which calls
+report(name, value, runs, note) for what it measured. A figure that could not be measured is left out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.model import wire
+from engine.model.errors import EXIT_FAILED, UsageError
+from engine.model.version import version
+from fleet_tui import output
+
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "bench"
+
+
+def run_bench(names: Sequence[str], *, as_json: bool) -> None:
+    """Run the benchmarks whose names begin with one of `names` (none = all) and print their rows. Raises UsageError."""
+    modules = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
+    if not modules:
+        raise UsageError("the benchmarks come with the source: clone the repository and run `make bench` there")
+    wanted = [name for name in modules if not names or any(name.startswith(word) or word.startswith(name) for word in names)]
+    if not wanted:
+        raise UsageError(f"no benchmark {names[0]!r}{wire.nearest(names[0], set(modules))}; there are {', '.join(modules)}")
+    sys.path.insert(0, str(FOLDER.parent.parent))
+    rows: list[dict[str, Any]] = []
+    failed = []
+    for name in wanted:
+        module = importlib.import_module(f"tests.bench.bench_{name}")
+        output.say(f"measuring {name} …")
+        units: dict[str, str] = module.ROWS
+
+        def report(row: str, value: float, runs: int, note: str = "", units: dict[str, str] = units) -> None:
+            rows.append({"name": row, "value": round(value, 4), "unit": units[row], "runs": runs, "note": note})
+
+        try:
+            module.measure(report)
+        except (RuntimeError, OSError, AssertionError) as error:
+            failed.append(name)
+            output.say(f"{name} could not be measured: {error}")
+    _print(rows, as_json=as_json)
+    if failed:
+        sys.exit(EXIT_FAILED)
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures were measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "version": version(),
+    }
+
+
+def _print(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"machine": machine(), "rows": rows})
+        return
+    width = max((len(row["name"]) for row in rows), default=0)
+    lines = (f"{row['name']:<{width}}  {row['value']:>12,.3f} {row['unit']:<6} {row['note']}".rstrip() for row in rows)
+    output.print_lines(lines)

@@ -1,0 +1,1 @@
+"""Benchmarks, run by `fleet-tui bench [NAME …] --json`."""

@@ -1,0 +1,50 @@
+"""An engine for benchmarks: one pool of light agents, in a directory of its own, on the real clock."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.config import FleetManagerConfig, parse_config
+from engine.fleet import FleetManager
+
+POOL = "light"
+
+
+def light_config(agents: int, **more: object) -> FleetManagerConfig:
+    """Return a configuration with one pool of light agents."""
+    return parse_config(
+        {"fleet": {"maxAgents": 50_000, "defaultPools": {}}, "pools": {POOL: {"min": agents, "max": 50_000}}, **more},
+        "benchmark",
+    )
+
+
+@asynccontextmanager
+async def light_fleet(agents: int, state_dir: Path | None = None) -> AsyncIterator[FleetManager]:
+    """Run an engine whose agents are all idle."""
+    with TemporaryDirectory(prefix="fleet-bench-") as folder:
+        async with FleetManager(light_config(agents), state_dir=state_dir or Path(folder)) as fleet:
+            await idle(fleet, agents)
+            yield fleet
+
+
+async def idle(fleet: FleetManager, agents: int) -> None:
+    """Wait until all agents are idle."""
+    async with asyncio.timeout(120):
+        while fleet.status().agents.by_status.get("idle", 0) < agents:
+            await asyncio.sleep(0.005)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which a share of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median."""
+    return statistics.median(values)
