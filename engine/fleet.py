@@ -6,19 +6,17 @@ Owner: of the running parts; they live in one TaskGroup between initialize() and
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from engine.agents.commands import CommandAgents, CommandPlaces, log_path
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.processes.child_process import ProcessHost
-from engine.agents.registry import find_agent
 from engine.agents.runtime import AgentKind, Artifact, Runtime
 from engine.api.gateway import Gateway
 from engine.bus.embedded import EmbeddedBus
@@ -27,15 +25,13 @@ from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator, Tools
 from engine.gate import Desk, Gate
 from engine.gate.feed import Feed
+from engine.gate.library import LibraryCalls
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
-from engine.model.agents import Agent, Allocation
-from engine.model.commands import AllocateAgent, Command, RegisterAgent, ReleaseAgent, ScalePool, UnregisterAgent
 from engine.model.events import Record
-from engine.model.ids import ENGINE_PREFIX, AgentId, TaskId
-from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult, from_caller
+from engine.model.ids import ENGINE_PREFIX, TaskId
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
@@ -52,7 +48,7 @@ LIBRARY = Origin(f"uid{os.getuid()}", "library", f"pid {os.getpid()}", 2)
 Listener = Callable[[Record], Awaitable[None] | None]
 
 
-class FleetManager:
+class FleetManager(LibraryCalls):
     """An engine. Use it as an async context manager, or call initialize() and shutdown() in the same task.
 
     Without a state directory it lives in a temporary one and forgets everything at shutdown.
@@ -131,12 +127,15 @@ class FleetManager:
         self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report, self._find_result)
         self.coordinator.connect(self.runtime.carry_out)
         self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
-        gateway = None
-        if self._socket is not None:
-            gateway = Gateway(self._socket, self.operator, version=version())
-            await stack.enter_async_context(gateway)
+        gateway = Gateway(self._socket, self.operator, version=version()) if self._socket else None
+        if gateway is not None:
+            gateway.claim()
+            stack.push_async_callback(gateway.stop)
         await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid()))
         await self._run_parts(stack)
+        if gateway is not None:
+            await gateway.start()
+            stack.push_async_callback(gateway.stop)
         logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
 
     async def _open_journal(self, stack: AsyncExitStack, root: Path) -> Journal:
@@ -208,55 +207,6 @@ class FleetManager:
                     for listener in (*self._listeners.get(record.event.type, ()), *self._listeners.get("*", ())):
                         await call_listener(record.event.type, lambda record=record, listener=listener: listener(record))
 
-    # ---- the seeds' calls: the same verbs, with the library's own authority
-
-    async def register_agent(self, config: AgentConfig | Mapping[str, Any]) -> AgentId:
-        """Add an agent to its type's pool and return its id. Raises FleetError."""
-        wanted = from_caller(AgentConfig, config)
-        command = RegisterAgent(
-            wanted.type,
-            wanted.pool,
-            capabilities=wanted.capabilities,
-            memory=wanted.resources.memory,
-            cpu=wanted.resources.cpu,
-        )
-        return cast("AgentId", await self._do(command))
-
-    async def unregister_agent(self, agent_id: str) -> None:
-        """Take an agent out; a busy one finishes first. Raises NotFound."""
-        await self._do(UnregisterAgent(agent_id))
-
-    def get_agent(self, agent_id: str) -> Agent:
-        """Return a copy of the record of an agent, by id or name. Raises NotFound."""
-        return copy.copy(find_agent(self.coordinator.state, agent_id))
-
-    def list_agents(self, wanted: AgentFilter | Mapping[str, Any] | None = None) -> list[Agent]:
-        """Return copies of the agents that match."""
-        only = from_caller(AgentFilter, wanted or {})
-        return [copy.copy(agent) for agent in self.coordinator.state.agents.values() if _matches(agent, only)]
-
-    async def allocate_agent(self, requirements: TaskRequirements | Mapping[str, Any]) -> Allocation:
-        """Reserve a free agent for work that the caller runs itself. Raises CommandRefused when none is free."""
-        wanted = from_caller(TaskRequirements, requirements)
-        command = AllocateAgent(wanted.task_id, wanted.pool_type, wanted.capabilities, wanted.expires_s)
-        return cast("Allocation", await self._do(command))
-
-    async def release_agent(self, allocation_id: str, result: TaskResult | Mapping[str, Any] | None = None) -> None:
-        """Give a reserved agent back. Raises NotFound."""
-        outcome = from_caller(TaskResult, result or {})
-        await self._do(ReleaseAgent(allocation_id, outcome.success, outcome.seconds))
-
-    async def scale_pool(self, pool_type: str, target_size: int) -> None:
-        """Set how many agents a pool should have. Raises FleetError."""
-        await self._do(ScalePool(pool_type, str(target_size)))
-
-    async def get_fleet_status(self) -> FleetStatus:
-        """Return the fleet in one look: status.agents.total, status.pools, status.tasks."""
-        return self.status()
-
-    async def _do(self, command: Command) -> object:
-        return (await self.operator().execute([command])).values[0]
-
     # ---- what callers use
 
     def operator(self, origin: Origin = LIBRARY) -> Gate:
@@ -281,13 +231,3 @@ class FleetManager:
     def off(self, event: str, listener: Listener) -> None:
         """Stop calling a function. Raises ValueError when it was not listening."""
         self._listeners.get(event, []).remove(listener)
-
-
-def _matches(agent: Agent, wanted: AgentFilter) -> bool:
-    spec = agent.spec
-    return (
-        wanted.pool in ("", spec.pool)
-        and wanted.type in ("", spec.type)
-        and wanted.status in ("", agent.status)
-        and set(wanted.capabilities) <= set(spec.capabilities)
-    )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 
 from engine.agents.runtime import HostSample
@@ -91,9 +91,10 @@ class Feed:
         unknown = set(kinds) - set(ROW_KINDS)
         if unknown:
             raise UsageError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(ROW_KINDS)}")
-        yield self._frames(tuple(kinds))
+        async with aclosing(self._frames(tuple(kinds))) as frames:
+            yield frames
 
-    async def _frames(self, kinds: tuple[str, ...]) -> AsyncIterator[Frame]:
+    async def _frames(self, kinds: tuple[str, ...]) -> AsyncGenerator[Frame, None]:
         seen, epoch, events_seen, audited = -1, -1, self._events_seen, 0
         while True:
             full = epoch != self._epoch

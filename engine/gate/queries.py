@@ -169,10 +169,8 @@ async def _artifact(sources: Sources, parameters: dict[str, Any]) -> object:
     stored = await sources.journal.artifact(_id(parameters))
     if stored is None:
         raise NotFound(f"no artifact {parameters['id']!r}")
-    text = stored.data.decode("utf-8", "replace")
-    if stored.media == "application/json":
-        return {"id": stored.id, "media": stored.media, "task": stored.task, "data": wire.decode(stored.data)}
-    return {"id": stored.id, "media": stored.media, "task": stored.task, "data": text}
+    data: object = wire.decode(stored.data) if stored.media == "application/json" else stored.data
+    return {"id": stored.id, "media": stored.media, "task": stored.task, "data": data}
 
 
 async def _log(sources: Sources, parameters: dict[str, Any]) -> object:
