@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -192,7 +193,7 @@ class FleetManager(LibraryCalls):
         task = self.coordinator.state.tasks.get(task_id)
         return {"result": task.result, "artifact": task.artifact, "state": task.state} if task is not None else None
 
-    def _to_bus(self, records: Sequence[Record], _touched: Touched) -> None:
+    def _to_bus(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         self.bus.publish(records)
 
     async def _sample(self) -> None:
@@ -205,7 +206,7 @@ class FleetManager(LibraryCalls):
             async for batch in subscription:
                 for record in batch:
                     for listener in (*self._listeners.get(record.event.type, ()), *self._listeners.get("*", ())):
-                        await call_listener(record.event.type, lambda record=record, listener=listener: listener(record))
+                        await call_listener(record.event.type, partial(listener, record))
 
     # ---- what callers use
 

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from engine.clock import Clock
 from engine.model.errors import EngineUnavailable, FleetError
 from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
 from engine.operations import Operator
@@ -21,6 +21,18 @@ STALE_AFTER_S = 2.0
 
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 2.0
+
+class Clock(Protocol):
+    """The instant and a way to wait; the application brings the real one."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
 
 Connect = Callable[[], AbstractAsyncContextManager[Operator]]
 
