@@ -1,0 +1,139 @@
+"""Real engines for tests: `fleet-tui engine` as a process of its own, to be looked at, killed and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+START_S = 30.0
+WAIT_S = 30.0
+
+
+def until(condition: Callable[[], Any], within_s: float = WAIT_S) -> float:
+    """Wait for a condition and return the seconds it took; fail after the time."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < within_s, f"waited {within_s:g} s in vain"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+class EngineProcess:
+    """The engine of a directory; its state and socket are the test's own."""
+
+    def __init__(self, root: Path, config: str = "", args: tuple[str, ...] = ()) -> None:
+        self.root = root
+        self.directory = root / "project"
+        self.directory.mkdir(exist_ok=True)
+        (root / "run").mkdir(mode=0o700, exist_ok=True)
+        (root / "home").mkdir(exist_ok=True)
+        if config:
+            (self.directory / "fleet.toml").write_text(config, "utf-8")
+        self.args = args
+        self.process: subprocess.Popen[str] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """An environment with nothing of the user's."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {
+            **kept,
+            "HOME": str(self.root / "home"),
+            "XDG_STATE_HOME": str(self.root / "state"),
+            "XDG_RUNTIME_DIR": str(self.root / "run"),
+            "XDG_CONFIG_HOME": str(self.root / "config"),
+        }
+
+    def command(self, *words: str) -> list[str]:
+        """A command line of this program on the directory."""
+        return [sys.executable, "-m", "fleet_tui", "-C", str(self.directory), *words]
+
+    def run(self, *words: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*words), env=self.environment, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False
+        )
+
+    def get(self, *words: str) -> Any:
+        """Run `get … -o json` and return what it printed."""
+        done = self.run("get", *words, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def start(self) -> EngineProcess:
+        """Start the engine and wait until it answers."""
+        self.process = subprocess.Popen(
+            self.command("engine", *self.args),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: self.process.poll() is not None or self.run("get", "status", "-o", "json").returncode == 0, START_S)
+        if self.process.poll() is not None:
+            assert self.process.stderr is not None
+            raise AssertionError(f"the engine ended: {self.process.stderr.read()}")
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The engine's process id."""
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        os.kill(self.pid, signal.SIGKILL)
+        assert self.process is not None
+        assert self.process.stderr is not None
+        self.process.wait()
+        self.process.stderr.close()
+
+    def marked(self) -> list[int]:
+        """The live processes that carry this state directory's marker: workers, the spawner, agents."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                marker = process.environ().get("FLEET_ENGINE_STATE", "")
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if marker and Path(marker).is_relative_to(self.root):
+                found.append(process.pid)
+        return found
+
+    def close(self) -> None:
+        """End everything that is left."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process is not None and self.process.stderr is not None:
+            self.process.stderr.close()
+        for pid in self.marked():
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def engine(root: Path, config: str = "", args: tuple[str, ...] = ()) -> Iterator[EngineProcess]:
+    """A running engine, ended with the context."""
+    subject = EngineProcess(root, config, args)
+    try:
+        yield subject.start()
+    finally:
+        subject.close()
