@@ -10,6 +10,8 @@ from typing import Protocol
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: sorts like the numbers, no letter that looks like a digit."""
 
+_PAIRS = [high + low for high in ID_ALPHABET for low in ID_ALPHABET]
+
 ID_BITS_OF_TIME = 45
 ID_BITS_OF_COUNT = 20
 
@@ -74,7 +76,6 @@ class OrderedIds:
         """Return the next id."""
         number = (int(self._clock.now() * 1000) & ((1 << ID_BITS_OF_TIME) - 1)) << ID_BITS_OF_COUNT | self._salt
         self._last = number = max(number, self._last + 1)
-        digits = []
-        for shift in range(60, -1, -5):
-            digits.append(ID_ALPHABET[number >> shift & 31])
-        return f"{prefix}_{''.join(digits)}"
+        pairs = _PAIRS
+        head = f"{ID_ALPHABET[number >> 60 & 31]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}"
+        return f"{prefix}_{head}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"

@@ -19,6 +19,9 @@ ALTERNATIVES = 3
 DEMANDS_PER_POOL_MAX = 64
 """Heaps kept for a pool; the oldest is dropped and made anew when it is needed again."""
 
+STALE_MAX = 4_096
+"""Entries of a heap that may be out of date before it is cleaned."""
+
 Demand = tuple[str, tuple[str, ...]]
 Entry = tuple[float, int, float, AgentId, int]
 """(-value, tasks done, chance, agent, version): the smallest is the best."""
@@ -54,7 +57,7 @@ class FreeAgents:
         self._version[agent_id] = version
         free[agent_id] = agent
         for demand, heap in self._heaps.get(pool, {}).items():
-            if len(heap) > 4 * len(free) + 64:
+            if len(heap) > 4 * len(free) + STALE_MAX:
                 heap[:] = [entry for entry in heap if self._version.get(entry[3]) == entry[4] and entry[3] in free]
                 heapq.heapify(heap)
             self._push(heap, demand, agent)
@@ -81,11 +84,11 @@ class FreeAgents:
         self._version[best[3]] += 1
         factors = score(spec.type, spec.capabilities, agent)
         others = [
-            (entry[3], round(-entry[0], 4))
+            (entry[3], -entry[0])
             for entry in sorted(heap[: 2 * ALTERNATIVES + 1])
             if self._version.get(entry[3]) == entry[4]
         ]
-        return agent, Placement(round(-best[0], 4), factors, tuple(others[:ALTERNATIVES]), len(free) + 1)
+        return agent, Placement(-best[0], factors, tuple(others[:ALTERNATIVES]), len(free) + 1)
 
     def _heap(self, pool: str, demand: Demand) -> list[Entry]:
         heaps = self._heaps.setdefault(pool, {})
