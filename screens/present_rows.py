@@ -37,7 +37,6 @@ Sorted = tuple[Column, Callable[[Any], Any]]
 METER_WIDTH = 10
 STATE_ORDER = {"running": 0, "leased": 1, "dead": 2, "failed": 3, "pending": 4, "cancelled": 5, "succeeded": 6}
 STATUS_ORDER = {"failed": 0, "draining": 1, "drained": 2, "starting": 3, "busy": 4, "assigned": 5, "idle": 6}
-BAD_STATES = frozenset({"failed", "dead", "cancelled"})
 
 
 def columns_over(columns: Sequence[Sorted], rows: Callable[[], Mapping[str, Row]]) -> list[Column]:

@@ -1,0 +1,90 @@
+"""`:help` and `?`: the keys of the view that was in front, and what the command line takes; all from the tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from engine.model.commands import VERBS, Danger
+from screens.commandline import VIEWS, usage
+from screens.details import DocumentScreen
+from screens.feed import Changes
+from screens.keys import Key, keys_in, shown
+from screens.present_text import Lines, title_line
+from screens.widgets.cells import Cell
+
+KEY_WIDTH = 18
+WORD_WIDTH = 26
+
+TABLE_VIEWS = frozenset({"pools", "agents", "tasks", "plans", "audit"})
+SCOPES: dict[str, tuple[str, ...]] = {
+    **{view: (view, "table", "screen") for view in TABLE_VIEWS},
+    "pulse": ("pulse", "screen"),
+    "events": ("events", "screen"),
+    "document": ("document", "screen"),
+    "task": ("tasks", "document", "screen"),
+    "agent": ("agents", "document", "screen"),
+    "plan": ("plans", "document", "screen"),
+}
+"""View to the scopes of keys that work in it."""
+
+SCOPE_TITLES = {"app": "Everywhere", "screen": "Every view", "table": "Every table", "document": "Every text"}
+
+
+def key_lines(view: str) -> Lines:
+    """Return the keys that work in a view, its own first."""
+    lines: Lines = []
+    found = keys_in(*SCOPES.get(view, ("screen",)))
+    for scope in dict.fromkeys(key.scope for key in found):
+        lines += [title_line(SCOPE_TITLES.get(scope, scope.capitalize())), *(key_line(key) for key in found if key.scope == scope), ()]
+    return lines
+
+
+def key_line(key: Key) -> tuple[Cell, str]:
+    """Return one key and what it does."""
+    return Cell(f"  {shown(key.keys):<{KEY_WIDTH}}", "accent"), key.help
+
+
+def grammar_lines() -> Lines:
+    """Return what the command line takes: views and verbs."""
+    lines: Lines = [title_line("Command line: views"), (Cell("  :VIEW /FILTER opens a view with a filter", "dim"),)]
+    lines += [(Cell(f"  :{view:<{KEY_WIDTH - 1}}", "accent"), ", ".join(f":{name}" for name in others)) for view, others in VIEWS.items()]
+    lines += [(), title_line("Command line: verbs"), (Cell("  each shows its plan first; u undoes what can be undone", "dim"),)]
+    for kind in VERBS.values():
+        mark = " (may lose work)" if kind.danger == Danger.DESTRUCTIVE else ""
+        lines.append((Cell(f"  :{usage(kind):<{WORD_WIDTH}}", "accent"), f"{kind.help}{mark}"))
+        options = [f"--{spec.name.replace('_', '-')}" for spec in dataclasses.fields(kind) if spec.metadata.get("option")]
+        if options:
+            lines.append((Cell(" " * (WORD_WIDTH + 3)), Cell(" ".join(options), "dim")))
+    filters = (
+        ("word", "some text of the row holds it; two words: both"),
+        ("!word", "no text holds it"),
+        ("-r REGEX", "a text matches"),
+        ("field=value", "also != < > <= >=, such as priority>7"),
+        ("age<2h", "s, m, h, d; counts from when it was made"),
+    )
+    lines += [(), title_line("Filters (/)"), *((Cell(f"  {word:<{KEY_WIDTH}}", "accent"), meaning) for word, meaning in filters)]
+    return lines
+
+
+class HelpScreen(DocumentScreen):
+    """Keys and grammar. It is about the view named by its argument, else about all."""
+
+    NAME: ClassVar[str] = "help"
+    TABS: ClassVar[tuple[str, ...]] = ("keys", "command line")
+    HAS_YAML: ClassVar[bool] = False
+
+    def __init__(self, view: str = "") -> None:
+        super().__init__(view, "keys")
+
+    def subject(self) -> str:
+        """Return what is helped with."""
+        return f"Help: {self.thing}" if self.thing else "Help"
+
+    async def read(self, tab: str) -> Lines:
+        """Return keys or grammar; nothing is asked of the engine."""
+        return key_lines(self.thing) if tab == "keys" else grammar_lines()
+
+    def concerns(self, changes: Changes) -> bool:
+        """Nothing that happens changes the keys."""
+        return False
