@@ -7,6 +7,7 @@ next one, so a batch is as large as the load makes it. Limits: tasks.pending_max
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -93,6 +94,7 @@ class Coordinator:
         self._carry_out: Callable[[Sequence[fx.Effect]], None] = _no_effects
         self._publishers: list[Publisher] = []
         self._pending = _Pending()
+        self._durable_seq = state.seq
         self._work = asyncio.Event()
         self._reports: deque[tuple[Report, tuple[StoredArtifact, ...]]] = deque()
         self._queue = TaskQueue(tools.config.tasks.aging_s)
@@ -141,6 +143,13 @@ class Coordinator:
         self._require_writable()
         self._apply(events, origin.who)
         await self._committed()
+
+    async def settled(self) -> None:
+        """Wait until everything applied so far is durable, so that nobody is shown what a failure could take back."""
+        if self.state.seq == self._durable_seq or self.read_only:
+            return
+        with contextlib.suppress(ReadOnly):
+            await self._committed()
 
     def report(self, report: Report, artifacts: Sequence[StoredArtifact] = ()) -> None:
         """Take a report; it is decided in order, soon, and kept while the journal cannot be written."""
@@ -218,6 +227,7 @@ class Coordinator:
             except JournalError as error:
                 await self._survive(pending, error)
                 return
+            self._durable_seq = pending.records[-1].seq
             self.counters.commits += 1
             self.counters.records += len(pending.records)
             for publish in self._publishers:
@@ -286,6 +296,7 @@ class Coordinator:
         again_later = [*failed.reports, *self._pending.reports]
         self._pending = _Pending()
         self.state = await self._journal.load(self._tools.config.tasks.finished_max)
+        self._durable_seq = self.state.seq
         self._rebuild()
         self.counters.rebuilt += 1
         for publish in self._publishers:

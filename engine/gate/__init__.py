@@ -124,7 +124,9 @@ class Gate:
             raise
 
     async def query(self, what: str, **parameters: object) -> object:
-        """Return plain values. Raises FleetError."""
+        """Return plain values; all but the counts of `status` are durable. Raises FleetError."""
+        if what != "status":
+            await self._desk.coordinator.settled()
         return await queries.answer(self._desk.sources, what, parameters)
 
     def follow(self, kinds: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Frame]]:
