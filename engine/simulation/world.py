@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.agents.runtime import Artifact, Runtime
-from engine.clock import Rng
+from engine.clock import Clock, Rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator, Tools
 from engine.gate import Desk, Gate
@@ -40,9 +40,11 @@ def instant_success(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
 class World:
     """An engine to poke at."""
 
-    def __init__(self, config: dict[str, Any] | FleetManagerConfig | None, seed: int, *, hosts: int, work: Work) -> None:
+    def __init__(  # noqa: PLR0913  # each is one thing to vary
+        self, config: dict[str, Any] | FleetManagerConfig | None, seed: int, *, hosts: int, work: Work, clock: Clock | None = None
+    ) -> None:
         self.config = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "simulation")
-        self.clock = VirtualClock()
+        self.clock: Clock = clock or VirtualClock()
         self.rng = random.Random(seed)  # noqa: S311  # the seed is the point
         self.ids = CountedIds()
         self.journal = MemoryJournal(write_s=0.001)
