@@ -1,0 +1,184 @@
+"""Carry out verbs that were typed: dry run, question, plan, answer, and the wait for a task's end.
+
+Owner: nobody; each run has its own connection. Imports asyncio and the client: only commands that need an engine import this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.api.client import Caller, RemoteOperator, connect
+from engine.clock import SystemClock
+from engine.model.commands import Command, Danger
+from engine.model.errors import EXIT_FAILED, CommandRefused, FleetError
+from engine.model.plans import Answer, Plan
+from engine.model.tasks import FINISHED, TaskState
+from engine.model.wire import to_plain
+from engine.operations import Operator
+from fleet_tui import output
+from fleet_tui.attach import find_engine, require_engine
+from fleet_tui.settings import paths_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fleet_tui.settings import Paths
+
+MAKING = frozenset({"task.submit", "agent.register", "agent.allocate"})
+"""Verbs whose answer is the name of something new."""
+
+WAIT_FIRST_S = 0.05
+WAIT_LONGEST_S = 1.0
+COMPLETION_TIMEOUT_S = 1.0
+COMPLETIONS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was typed: verbs, and how they are to be carried out."""
+
+    commands: list[Command]
+    dry_run: bool = False
+    reason: str = ""
+    yes: bool = False
+    output: str = "text"
+    wait: bool = False
+
+
+def operator_at(socket: Path, timeout_s: float = 5.0) -> RemoteOperator:
+    """Return this user's authority over the engine at a socket; connect by entering its context."""
+    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""))
+    return connect(socket, clock=SystemClock(), caller=caller, timeout_s=timeout_s)
+
+
+def act(paths: Paths, request: Request) -> None:
+    """Carry out a request and print what came of it. Raises FleetError, or click.Abort when the person says no."""
+    destroys = any(command.danger is Danger.DESTRUCTIVE for command in request.commands)
+    asks = destroys and not request.yes and not request.dry_run
+    if asks and not is_interactive():
+        raise CommandRefused(
+            f"`{request.commands[0].verb}` destroys work and nobody can be asked here; nothing was changed:"
+            " look with --dry-run, then say --yes"
+        )
+    socket = require_engine(paths)
+    if request.dry_run:
+        show_plan(asyncio.run(make_plan(socket, request)), request)
+        return
+    what: Sequence[Command] | str = request.commands
+    if asks:
+        # The connection is closed meanwhile: a person takes longer than the engine waits for a pong.
+        plan = asyncio.run(make_plan(socket, request))
+        output.say("\n".join(output.plan_lines(plan)))
+        if not click.confirm("Carry it out?", err=True):
+            raise CommandRefused("not confirmed; nothing was changed")
+        what = plan.id
+    asyncio.run(carry_out(socket, request, what))
+
+
+def is_interactive() -> bool:
+    """Tell whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+async def make_plan(socket: Path, request: Request) -> Plan:
+    """Return what the request would do."""
+    async with operator_at(socket) as operator:
+        return await operator.plan(request.commands, reason=request.reason)
+
+
+def show_plan(plan: Plan, request: Request) -> None:
+    """Print a plan: it is the data of a dry run."""
+    if request.output == "json":
+        output.print_json(to_plain(plan))
+        return
+    output.print_lines(output.plan_lines(plan))
+    output.say("dry run; nothing was changed")
+
+
+async def carry_out(socket: Path, request: Request, what: Sequence[Command] | str) -> None:
+    """Execute, print the answer, and wait for the end of a submitted task if that is wanted."""
+    async with operator_at(socket) as operator:
+        answer = await operator.execute(what, reason=request.reason)
+        if not request.wait:
+            show_answer(answer, request)
+            return
+        task_id = str(answer.values[0])
+        output.say(f"{task_id} is accepted; waiting for its end")
+        try:
+            task = await wait_finished(operator, task_id)
+        except asyncio.CancelledError:
+            output.say(f"{task_id} goes on; stop it with `fleet-tui cancel {task_id}`")
+            raise
+    show_outcome(task, request)
+
+
+def show_answer(answer: Answer, request: Request) -> None:
+    """Print what was made or changed, and how to take it back."""
+    output.say(answer.summary)
+    if request.output == "json":
+        output.print_json(to_plain(answer))
+        return
+    lines = output.answer_lines(
+        [target_of(command) for command in request.commands], answer, makes=request.commands[0].name in MAKING
+    )
+    if lines:
+        output.print_lines(lines)
+    if hint := output.undo_hint(answer, SystemClock().now()):
+        output.say(hint)
+
+
+def target_of(command: Command) -> str:
+    """Return what a verb is about: its first argument; empty for a verb that has none."""
+    specs = dataclasses.fields(command)
+    return str(getattr(command, specs[0].name)) if specs else ""
+
+
+async def wait_finished(operator: Operator, task_id: str) -> dict[str, Any]:
+    """Return a task in full when it has ended. Safe to cancel: the task goes on."""
+    clock = SystemClock()
+    pause = WAIT_FIRST_S
+    while True:
+        task = await operator.query("task", id=task_id)
+        assert isinstance(task, dict)
+        if task["state"] in FINISHED:
+            return task
+        await clock.sleep(pause)
+        pause = min(pause * 1.5, WAIT_LONGEST_S)
+
+
+def show_outcome(task: dict[str, Any], request: Request) -> None:
+    """Print how a task ended. Raises click.exceptions.Exit with 1 unless it succeeded."""
+    if request.output == "json":
+        output.print_json(task)
+    elif task.get("result"):
+        output.print_json(task["result"])
+    ok = task["state"] == TaskState.SUCCEEDED
+    why = f": {output.clean(str(task['reason']))}" if task.get("reason") else ""
+    output.say(f"{task['id']} {task['state']}{why}")
+    if not ok:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def names_of(root: click.Context, kind: str) -> list[tuple[str, str]]:
+    """Return ids of a kind with a note each, for the shell's completion; empty when no engine answers in time."""
+    try:
+        socket = find_engine(paths_of(root.params))
+        return asyncio.run(_names(socket, kind)) if socket else []
+    except (FleetError, TimeoutError, OSError):
+        return []  # A completion that complains would write over what is being typed.
+
+
+async def _names(socket: Path, kind: str) -> list[tuple[str, str]]:
+    async with asyncio.timeout(COMPLETION_TIMEOUT_S), operator_at(socket, COMPLETION_TIMEOUT_S) as operator:
+        rows = await operator.query(kind, limit=COMPLETIONS_MAX)
+    assert isinstance(rows, list)
+    found = [output.to_object(kind, row) for row in rows]
+    return [(str(row["id"]), output.clean(str(row.get("title") or row.get("name") or row.get("summary") or ""))) for row in found]

@@ -1,0 +1,234 @@
+"""Find the engine of a directory, start one if there is none, and keep it the only one of its state directory.
+
+Owner: whoever calls `hold_lock` owns the lock until it leaves the context; everything else keeps nothing.
+Limits: an engine gets START_TIMEOUT_S to answer; at most ERROR_BYTES_MAX of what it wrote before it died are shown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from engine.model.errors import EXIT_REFUSED, EngineStartError, EngineUnavailable, UsageError
+from fleet_tui.settings import Paths, find_paths, prepare_state
+
+PROBE_TIMEOUT_S = 2.0
+"""Longest that a healthy engine takes to answer on its own machine."""
+
+START_TIMEOUT_S = 60.0
+"""Longest recovery of a large journal that a console waits for."""
+
+POLL_S = 0.02
+ERROR_BYTES_MAX = 4096
+
+_PROBE = b"GET /v1/status HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n"
+
+
+class EngineRunning(EngineStartError):
+    """Another engine holds the state directory."""
+
+    code = "running"
+    exit_code: ClassVar[int] = EXIT_REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An engine that answers."""
+
+    socket: Path
+    started: bool
+    """True when this process started it; then it may end it, too."""
+    process: subprocess.Popen[bytes] | None = None
+    """The started engine, so that its end can be noticed; None when somebody else started it."""
+
+
+def find_engine(paths: Paths) -> Path | None:
+    """Return the socket of the engine that answers for these paths, or None. Blocks for PROBE_TIMEOUT_S at most, twice."""
+    candidates = [paths.socket]
+    # An engine started from another environment (cron, su) may have had another runtime directory.
+    told = _read_holder(paths).get("socket")
+    if isinstance(told, str) and Path(told) != paths.socket:
+        candidates.append(Path(told))
+    return next((candidate for candidate in candidates if is_answering(candidate)), None)
+
+
+def require_engine(paths: Paths) -> Path:
+    """Return the socket of the engine of these paths. Raises EngineUnavailable that says how to start one."""
+    found = find_engine(paths)
+    if found is None:
+        raise EngineUnavailable(
+            f"no engine runs for {paths.directory} (state in {paths.state_dir}): start one with `fleet-tui engine`, or open the"
+            " console with `fleet-tui`, or name another directory with -C"
+        )
+    return found
+
+
+def attach_to(target: str | None, paths: Paths) -> tuple[Paths, Path]:
+    """Return the places and the socket of a running engine: of these paths, a directory, or a socket. Raises FleetError."""
+    if not target:
+        return paths, require_engine(paths)
+    scheme, found, rest = target.partition("://")
+    if found and scheme != "unix":
+        raise UsageError(
+            f"{target}: this version attaches on the engine's own machine only; from another one, use"
+            " `ssh -t HOST fleet-tui attach DIRECTORY`"
+        )
+    path = Path(rest if found else target).absolute()
+    if path.is_dir():
+        paths = find_paths(path)
+        return paths, require_engine(paths)
+    if not is_answering(path):
+        raise EngineUnavailable(f"no engine answers at {path}; `fleet-tui attach DIRECTORY` finds the one of a directory")
+    return replace(paths, socket=path), path
+
+
+def is_answering(path: Path, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
+    """Tell whether an engine answers at a socket; a file that nobody serves, or a hung engine, does not."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect(os.fspath(path))
+            connection.sendall(_PROBE)
+            return connection.recv(16).startswith(b"HTTP/")
+        except OSError:
+            return False
+
+
+def ensure_engine(paths: Paths, argv_extra: Sequence[str] = ()) -> Attached:
+    """Return the engine of these paths; start one in its own session if there is none. Blocks. Raises EngineStartError."""
+    found = find_engine(paths)
+    if found is not None:
+        return Attached(found, started=False)
+    prepare_state(paths)
+    process = _start(paths, argv_extra)
+    return _wait_answering(paths, process)
+
+
+def _start(paths: Paths, argv_extra: Sequence[str]) -> subprocess.Popen[bytes]:
+    # -P: a package named `engine` in the user's directory must not be taken for ours.
+    argv = [sys.executable, "-P", "-m", "fleet_tui", "engine", "--detached"]
+    argv += ["--directory", str(paths.directory), "--state-dir", str(paths.state_dir)]
+    if paths.config is not None:
+        argv += ["--config", str(paths.config)]
+    try:
+        with paths.start_errors.open("wb") as errors:
+            return subprocess.Popen(
+                [*argv, *argv_extra],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                cwd=paths.directory, start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise EngineStartError(f"the engine could not be started: {error.strerror} ({error.filename})") from error
+
+
+def _wait_answering(paths: Paths, process: subprocess.Popen[bytes]) -> Attached:
+    """Wait until the engine answers, or until it ended without another one answering in its place."""
+    from engine.clock import SystemClock
+
+    clock = SystemClock()
+    give_up_at = clock.now() + START_TIMEOUT_S
+    while clock.now() < give_up_at:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # Two consoles that start at once both start an engine; the one that came second leaves at once.
+            if process.wait(POLL_S) != EXIT_REFUSED:
+                raise EngineStartError(_explain_end(paths, process.returncode))
+            found = find_engine(paths)
+            if found is not None:
+                return Attached(found, started=False)
+            _pause(POLL_S)
+            continue
+        # The one that answers may be another console's, and ours about to leave.
+        if holder_pid(paths) == process.pid and is_answering(paths.socket):
+            return Attached(paths.socket, started=True, process=process)
+    if process.poll() is not None:
+        raise EngineStartError(_explain_end(paths, process.returncode))
+    process.terminate()
+    raise EngineStartError(f"the engine did not answer within {START_TIMEOUT_S:g} s and was ended; its log is {paths.log}")
+
+
+def _pause(seconds: float) -> None:
+    import threading
+
+    threading.Event().wait(seconds)
+
+
+def _explain_end(paths: Paths, code: int) -> str:
+    """Return why a started engine ended: the last it said."""
+    said = read_tail(paths.start_errors, ERROR_BYTES_MAX).strip()
+    if said:
+        return f"the engine could not start:\n{said}"
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    return f"the engine {how} and said nothing; its log is {paths.log}"
+
+
+def read_tail(path: Path, size: int) -> str:
+    """Return the end of a text file, in bytes at most `size`; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read(size).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def hold_lock(paths: Paths) -> Iterator[None]:
+    """Be the one engine of a state directory; the kernel gives the lock back even after kill -9. Raises EngineStartError."""
+    try:
+        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EngineStartError(f"cannot write the lock file {paths.lock}: {error.strerror}") from error
+    try:
+        _take_lock(paths, descriptor)
+        _tell_holder(paths, descriptor)
+        yield
+    finally:
+        # The file stays: removing it would let two engines lock two files of one name.
+        os.close(descriptor)
+
+
+def _take_lock(paths: Paths, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        pid = _read_holder(paths).get("pid", "unknown")
+        raise EngineRunning(
+            f"an engine (pid {pid}) already runs on {paths.state_dir}: attach to it with `fleet-tui`, end it with"
+            " `fleet-tui stop`, or choose another state directory with --state-dir"
+        ) from error
+    except OSError as error:
+        raise EngineStartError(
+            f"{paths.lock} cannot be locked ({error.strerror}): choose a local file system with --state-dir"
+        ) from error
+
+
+def _tell_holder(paths: Paths, descriptor: int) -> None:
+    holder = json.dumps({"pid": os.getpid(), "socket": str(paths.socket)}).encode()
+    try:
+        os.pwrite(descriptor, holder, 0)
+        os.ftruncate(descriptor, len(holder))
+    except OSError as error:
+        raise EngineStartError(f"cannot write the lock file {paths.lock}: {error.strerror}; free some space, or choose another directory with --state-dir") from error
+
+
+def holder_pid(paths: Paths) -> int:
+    """Return the pid that last took the lock, 0 if nobody did; it may have ended since."""
+    pid = _read_holder(paths).get("pid")
+    return pid if isinstance(pid, int) else 0
+
+
+def _read_holder(paths: Paths) -> dict[str, object]:
+    try:
+        told = json.loads(paths.lock.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -1,0 +1,73 @@
+"""From the command line to the console: is there a terminal, is there an engine, then open it.
+
+Owner: nobody. Imports no click and no Textual: `fleet-tui` without a word is on its way to the first frame.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from engine.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet_tui.attach import Attached
+    from fleet_tui.settings import Paths
+
+TRUECOLOR_TERMINALS = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm")
+"""Terminals of 16 million colours that an ssh connection keeps from saying so, for it forwards TERM and not COLORTERM."""
+
+
+def open_here(paths: Paths, argv_extra: Sequence[str] = ()) -> None:
+    """Open the console on the engine of these paths; start one, with more words for it, if there is none. Raises FleetError."""
+    from fleet_tui.attach import ensure_engine
+
+    require_terminal()
+    _open(paths, ensure_engine(paths, argv_extra))
+
+
+def open_attached(target: str | None, paths: Paths) -> None:
+    """Open the console on an engine that runs: of these paths, of a directory, or at a socket. Raises FleetError."""
+    from fleet_tui.attach import Attached, attach_to
+
+    require_terminal()
+    paths, socket = attach_to(target, paths)
+    _open(paths, Attached(socket, started=False))
+
+
+def _open(paths: Paths, attached: Attached) -> None:
+    os.environ.update(textual_environment(os.environ))
+    from fleet_tui.app import run_console
+
+    run_console(paths, attached)
+
+
+def require_terminal() -> None:
+    """Check that a console can be opened here. Raises UsageError that says what can be done instead."""
+    if not has_terminal():
+        raise UsageError(
+            "the console needs a terminal, and here is none. In a script: `fleet-tui get tasks -o json`, `fleet-tui submit …`,"
+            " `fleet-tui watch`, `fleet-tui demo --headless`; `fleet-tui engine` runs without one. `fleet-tui --help` lists all"
+        )
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise UsageError(
+            "TERM is not set or dumb, so the console cannot place text: set TERM to what the terminal is (xterm-256color), or use"
+            " `fleet-tui get` and `fleet-tui watch`"
+        )
+
+
+def has_terminal() -> bool:
+    """Tell whether somebody can see and type."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def textual_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what Textual reads at its import and would not choose well by itself; what the user has set stays."""
+    # 60, the default, makes a key wait for up to 16 ms; our own frames are capped elsewhere.
+    chosen = {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none"}
+    term = environment.get("TERM", "")
+    if "COLORTERM" not in environment and (term.startswith(TRUECOLOR_TERMINALS) or term.endswith("-direct")):
+        chosen["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
+    return {name: value for name, value in chosen.items() if name not in environment}

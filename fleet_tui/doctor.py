@@ -1,0 +1,211 @@
+"""`fleet-tui doctor`: look at everything that a fleet needs here, and say what to do about what is wrong.
+
+Owner: nobody. Changes nothing, but that it makes the directories of state and socket, as any command would.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.model.errors import FleetError
+from fleet_tui.attach import find_engine, holder_pid
+from fleet_tui.console import TRUECOLOR_TERMINALS
+from fleet_tui.settings import Paths, prepare_state
+
+OK, WARNING, WRONG = "ok", "warning", "wrong"
+
+PYTHON_LEAST = (3, 11)
+DISK_FREE_LEAST_BYTES = 100 * 1024 * 1024
+COLUMNS_LEAST, LINES_LEAST = 80, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    """ok, warning or wrong."""
+    text: str
+
+
+def examine(paths: Paths, environment: Mapping[str, str] | None = None) -> list[Finding]:
+    """Look at everything; the worst finding decides. Raises nothing: what fails is a finding."""
+    environment = os.environ if environment is None else environment
+    findings: list[Finding] = []
+    for look in _LOOKS:
+        findings += look(paths, environment)
+    return findings
+
+
+def is_healthy(findings: list[Finding]) -> bool:
+    """Tell whether nothing is wrong; warnings are not."""
+    return all(finding.state != WRONG for finding in findings)
+
+
+def _look_at_python(_paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    text = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info[:2] < PYTHON_LEAST:
+        yield Finding("python", WRONG, f"{text}: 3.11 or newer is needed")
+    else:
+        yield Finding("python", OK, text)
+
+
+def _look_at_packages(_paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See whether `engine`, `screens` and `themes` are ours: another wheel with a package of that name replaces it silently."""
+    import importlib.util
+
+    home = Path(__file__).resolve().parent.parent
+    for name in ("engine", "screens", "themes"):
+        spec = importlib.util.find_spec(name)
+        found = Path(spec.origin).resolve().parent.parent if spec is not None and spec.origin else None
+        if found == home:
+            continue
+        yield Finding(
+            "packages", WRONG,
+            f"package `{name}` is {found or 'missing'}, not beside fleet_tui in {home}: install fleet-tui into an environment"
+            " of its own (`uv tool install fleet-tui` or `pipx install fleet-tui`)",
+        )  # fmt: skip
+        return
+    yield Finding("packages", OK, f"engine, screens and themes lie beside fleet_tui in {home}")
+
+
+def _look_at_terminal(_paths: Paths, environment: Mapping[str, str]) -> Iterator[Finding]:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        yield Finding("terminal", WARNING, "not a terminal: the console cannot open here; `get`, `watch` and the verbs can")
+        return
+    term = environment.get("TERM", "")
+    if term in ("", "dumb"):
+        yield Finding("terminal", WRONG, f"TERM is {term or 'not set'}: set it to what the terminal is, for example xterm-256color")
+    else:
+        yield Finding("terminal", OK, f"TERM is {term}")
+    size = shutil.get_terminal_size()
+    small = size.columns < COLUMNS_LEAST or size.lines < LINES_LEAST
+    yield Finding("size", WARNING if small else OK, f"{size.columns} × {size.lines}" + (f"; {COLUMNS_LEAST} × {LINES_LEAST} shows all" if small else ""))
+    yield Finding("colours", OK, colours_of(term, environment))
+
+
+def colours_of(term: str, environment: Mapping[str, str]) -> str:
+    """Return how many colours a terminal says it has."""
+    if environment.get("NO_COLOR"):
+        return "none, because NO_COLOR is set"
+    if environment.get("COLORTERM") in ("truecolor", "24bit") or term.startswith(TRUECOLOR_TERMINALS) or term.endswith("-direct"):
+        return "16 million"
+    if "256color" in term:
+        return "256; over ssh, COLORTERM is not forwarded unless SendEnv and AcceptEnv say so"
+    return "16"
+
+
+def _look_at_config(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    from engine.config import load_config
+
+    try:
+        config = load_config(paths.config)
+    except FleetError as error:
+        yield Finding("config", WRONG, str(error))
+        return
+    yield Finding("config", OK, str(paths.config or "none; the defaults hold"))
+    for notice in config.notices():
+        yield Finding("config", WARNING, notice)
+
+
+def _look_at_state(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        prepare_state(paths)
+    except FleetError as error:
+        yield Finding("state", WRONG, str(error))
+        return
+    yield Finding("state", OK, str(paths.state_dir))
+    free = shutil.disk_usage(paths.state_dir).free
+    text = f"{free // (1024 * 1024)} MB free for {paths.state_dir}"
+    scarce = free < DISK_FREE_LEAST_BYTES
+    yield Finding("disk", WRONG if scarce else OK, f"{text}: free some, the engine stops taking commands when it is full" if scarce else text)
+
+
+def _look_at_engine(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    socket = find_engine(paths)
+    pid = holder_pid(paths)
+    if socket is None:
+        if pid and _is_alive(pid):
+            yield Finding("engine", WRONG, f"pid {pid} took the lock and does not answer at {paths.socket}: look at {paths.log}, or kill it")
+        else:
+            yield Finding("engine", OK, "none runs; `fleet-tui` or `fleet-tui engine` starts one")
+        return
+    yield _greet(socket)
+
+
+def _greet(socket: Path) -> Finding:
+    import asyncio
+    import importlib.metadata
+
+    from fleet_tui.acts import operator_at
+
+    async def ask() -> tuple[str, int]:
+        async with operator_at(socket) as operator:
+            return operator.welcome.engine, operator.welcome.pid
+
+    try:
+        theirs, pid = asyncio.run(ask())
+        ours = importlib.metadata.version("fleet-tui")
+    except (FleetError, importlib.metadata.PackageNotFoundError) as error:
+        return Finding("engine", WRONG, str(error))
+    text = f"pid {pid} answers at {socket}, version {theirs}"
+    if theirs != ours:
+        return Finding("engine", WARNING, f"{text}; this program is {ours}: restart the engine when its work allows")
+    return Finding("engine", OK, text)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _look_at_leftovers(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See whether processes of a dead engine are still there; the next engine's sweep ends them."""
+    from engine.agents.processes import process_table
+    from engine.agents.processes.ledger_lines import parse_ledger
+
+    try:
+        contents = parse_ledger(paths.ledger.read_bytes())
+    except FileNotFoundError:
+        yield Finding("leftovers", OK, "none")
+        return
+    except OSError as error:
+        yield Finding("leftovers", WRONG, f"{paths.ledger} cannot be read: {error.strerror}")
+        return
+    left = [
+        str(entry.pid) for entry in contents.entries
+        if _is_same(process_table.read_start(entry.pid), entry.start)
+        and not _is_same(process_table.read_start(entry.engine_pid), entry.engine_start)
+    ]  # fmt: skip
+    if left:
+        yield Finding("leftovers", WRONG, f"processes of a dead engine: {', '.join(left)}; start the engine, it ends them")
+    else:
+        yield Finding("leftovers", OK, "none")
+
+
+def _is_same(now: int | None, then: int | None) -> bool:
+    """Tell whether a pid is still the process that once had it."""
+    return now is not None and now == then
+
+
+_LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
+    _look_at_python,
+    _look_at_packages,
+    _look_at_terminal,
+    _look_at_config,
+    _look_at_state,
+    _look_at_engine,
+    _look_at_leftovers,
+)

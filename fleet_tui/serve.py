@@ -1,0 +1,175 @@
+"""The engine in this process: in the foreground or behind a console, and under the headless demo.
+
+Owner: of the process's signals and its log while the engine runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.clock import Clock, SystemClock
+from engine.config import FleetManagerConfig, load_config
+from engine.fleet import FleetManager
+from engine.model.commands import Role
+from engine.model.errors import FleetError
+from engine.model.plans import Origin
+from fleet_tui import output
+from fleet_tui.attach import hold_lock
+from fleet_tui.logs import open_log
+from fleet_tui.settings import Paths, prepare_state
+
+if TYPE_CHECKING:
+    from fleet_tui.demo.planner import Progress
+    from fleet_tui.demo.report import DemoReport
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_S = 5.0
+"""Between two words about how far the headless demo is."""
+
+REPORT_CHARACTERS = 160
+"""Longest line of the report where there is no terminal."""
+
+DEMO = Origin("demo", "engine", "", Role.ADMIN)
+
+
+def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
+    """Run the engine until it is stopped by a verb or a signal. Raises FleetError when it cannot start."""
+    config = load_config(paths.config)
+    prepare_state(paths)
+    with hold_lock(paths), open_log(paths.log, config.log_level, echo=not detached):
+        if not detached:
+            for notice in config.notices():
+                output.say(f"note: {notice}")
+        asyncio.run(_serve(paths, config, demo, detached=detached))
+
+
+async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *, detached: bool) -> None:
+    with _signals(detached=detached) as over:
+        async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet:
+            if not detached:
+                output.say(f"engine of {paths.directory} is ready; consoles attach with `fleet-tui -C {paths.directory}`; Ctrl-C ends it")
+            async with asyncio.TaskGroup() as group:
+                ends = [group.create_task(fleet.wait_stopped()), group.create_task(over.wait())]
+                work = [group.create_task(_demo_work(fleet, demo))] if demo else []
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for task in (*ends, *work):
+                    task.cancel()
+    if not detached:
+        output.say("engine ended; running tasks go on at the next start")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRequest:
+    """What the headless demo is asked for."""
+
+    root: Path
+    """The code base: a directory, or one file."""
+    seconds: float | None = None
+    """Begin nothing new after so long; None = until all is done."""
+    rounds: int = 1
+    as_json: bool = False
+
+    @property
+    def directory(self) -> Path:
+        """Return where the fleet works."""
+        return self.root if self.root.is_dir() else self.root.parent
+
+
+def run_headless_demo(paths: Paths | None, request: DemoRequest) -> bool:
+    """Run the demo's fleet in this process, print its report, and tell whether it did its job. None = a temporary state."""
+    with contextlib.ExitStack() as stack:
+        if paths is None:
+            temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-tui-demo-", ignore_cleanup_errors=True)))
+            paths = Paths(request.directory, None, temporary, temporary / "unused.sock")
+        else:
+            prepare_state(paths)
+        stack.enter_context(hold_lock(paths))
+        stack.enter_context(open_log(paths.log, "INFO", echo=False))
+        report = asyncio.run(_headless_demo(paths, request))
+    if request.as_json:
+        output.print_json(report.to_json())
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else REPORT_CHARACTERS
+        output.print_lines([report.to_text(width).rstrip("\n")])
+    return report.ok
+
+
+async def _headless_demo(paths: Paths, request: DemoRequest) -> DemoReport:
+    """Return the report. Raises KeyboardInterrupt after a clean end when a signal came first."""
+    from fleet_tui.demo import run_demo
+
+    # No configuration file: the demo's work needs the sixteen pools.
+    config = load_config(None)
+    clock = SystemClock()
+    with _signals(detached=False) as over:
+        async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir) as fleet, asyncio.TaskGroup() as group:
+            run = run_demo(
+                fleet.operator(DEMO), request.root, clock=clock, seconds=request.seconds, rounds=request.rounds,
+                on_progress=_progress_teller(clock),
+            )  # fmt: skip
+            work, end = group.create_task(run), group.create_task(over.wait())
+            await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+            work.cancel()
+            end.cancel()
+    if work.cancelled():
+        raise KeyboardInterrupt
+    return work.result()
+
+
+def _progress_teller(clock: Clock) -> Callable[[Progress], None]:
+    """Return what tells a person now and then how far the demo is."""
+    next_at = clock.now() + PROGRESS_S
+
+    def tell(progress: Progress) -> None:
+        nonlocal next_at
+        if clock.now() >= next_at:
+            next_at = clock.now() + PROGRESS_S
+            output.say(f"{progress.files_done} of {progress.files} files; {progress.ended} tasks ended, {progress.open} open")
+
+    return tell
+
+
+async def _demo_work(fleet: FleetManager, root: Path) -> None:
+    """Give the fleet work until it is cancelled; the engine outlives a demo that finds nothing to do."""
+    from fleet_tui.demo import keep_busy
+
+    try:
+        await keep_busy(fleet.operator(DEMO), root, clock=SystemClock())
+    except FleetError as error:
+        logger.error("demo failed", extra={"why": str(error)})  # noqa: TRY400  # a refusal needs no traceback
+
+
+@contextlib.contextmanager
+def _signals(*, detached: bool) -> Iterator[asyncio.Event]:
+    """Turn TERM, INT and HUP into an event; a second one ends the process at once. A detached engine survives HUP."""
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ends = [signal.SIGTERM, signal.SIGINT] if detached else [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+    def end(received: signal.Signals) -> None:
+        logger.info("signal received", extra={"signal": received.name})
+        over.set()
+        for number in ends:
+            loop.remove_signal_handler(number)
+
+    for number in ends:
+        loop.add_signal_handler(number, end, number)
+    if detached:
+        # It has a session of its own, so the terminal's end does not reach it; whoever sends HUP by hand means something else.
+        loop.add_signal_handler(signal.SIGHUP, logger.warning, "hangup ignored: this engine has no terminal")
+    try:
+        yield over
+    finally:
+        for number in (*ends, signal.SIGHUP):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,293 @@
+"""The subcommands: those written here, and one for each verb of the table of verbs.
+
+Owner: nobody. Imports click and the table only: every other library is loaded by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.model.errors import EXIT_FAILED
+from fleet_tui import console
+from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
+
+if TYPE_CHECKING:
+    from fleet_tui.settings import Paths
+
+PROGRAM = "fleet-tui"
+LINE_CHARACTERS = 100
+
+FORMS = click.Choice(["table", "wide", "json"])
+SHELLS = click.Choice(["bash", "zsh", "fish"])
+
+SECTIONS = {
+    "Console and engine": ("demo", "engine", "attach"),
+    "Look": ("get", "watch", "log", "result"),
+    "Act (each with --dry-run, --reason, --yes, -o json)": (),
+    "Set up and measure": ("doctor", "config", "completion", "bench"),
+}
+"""Subcommands in the order of the help; the section without any has the verbs."""
+
+
+class FleetGroup(click.Group):
+    """Subcommands written here, and one for each verb."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all subcommands."""
+        return [*super().list_commands(ctx), *verb_names()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand, or None."""
+        return super().get_command(ctx, cmd_name) or make_verb(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand that was typed. Raises click.UsageError with the nearest one."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            raise click.UsageError(f"no command {args[0]!r}{f'; did you mean {near[0]!r}?' if near else ''}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the subcommands by section; no verb is built for that."""
+        for title, names in SECTIONS.items():
+            written = [(name, self.commands[name].get_short_help_str(LINE_CHARACTERS)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(written or [(name, verb_help(name)) for name in verb_names()])
+
+
+@click.group(
+    cls=FleetGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no engine, 4 refused.",
+)
+@click.option("-C", "--directory", metavar="DIR", help="The fleet's directory; default: the current one.")
+@click.option("--state-dir", metavar="DIR", help="Where its engine keeps state; default: by the directory, under the XDG state directory.")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=lambda *given: _print_version(*given), help="Show the version.")
+@click.pass_context
+def cli(ctx: click.Context, directory: str | None, state_dir: str | None) -> None:
+    """Operate a fleet of AI agents. Without a command: open the console on the fleet of this directory."""
+    del directory, state_dir  # Whoever needs the places reads them from the context.
+    if ctx.invoked_subcommand is None:
+        console.open_here(places())
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's call
+    if value and not ctx.resilient_parsing:
+        import importlib.metadata
+
+        try:
+            version = importlib.metadata.version(PROGRAM)
+        except importlib.metadata.PackageNotFoundError:
+            version = "0+source"
+        click.echo(f"{PROGRAM} {version}")
+        ctx.exit()
+
+
+def places() -> Paths:
+    """Return the places that the options before the subcommand name. Raises UsageError."""
+    from fleet_tui.settings import paths_of
+
+    return paths_of(click.get_current_context().find_root().params)
+
+
+# ---- console and engine
+
+
+@cli.command()
+@click.argument("path", required=False)
+@click.option("--headless", is_flag=True, help="Without the console: work, print the report, end.")
+@click.option("--seconds", type=Finite(min=0, min_open=True), help="Headless: begin nothing new after this.")
+@click.option("--rounds", type=click.IntRange(min=1), default=1, help="Headless: go through the code base so many times.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--state-dir", metavar="DIR", help="Keep the state here; default: a temporary directory when headless.")
+def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """Show a fleet of built-in agents at work on a code base (default: the standard library)."""
+    from fleet_tui.settings import demo_paths, real_path
+
+    root = real_path(path or standard_library())
+    state_dir = wanted["state_dir"] or click.get_current_context().find_root().params["state_dir"]
+    paths = demo_paths(root, state_dir)
+    if wanted["headless"] or wanted["as_json"] or not console.has_terminal():
+        from fleet_tui.serve import DemoRequest, run_headless_demo
+
+        request = DemoRequest(root, wanted["seconds"], wanted["rounds"], as_json=wanted["as_json"])
+        ok = run_headless_demo(paths if state_dir else None, request)
+        click.get_current_context().exit(0 if ok else EXIT_FAILED)
+    console.open_here(paths, ["--demo", str(root)])
+
+
+def standard_library() -> str:
+    """Return where the interpreter's own modules are."""
+    return str(Path(os.__file__).parent)
+
+
+@cli.command()
+@click.option("--directory", metavar="DIR", help="The fleet's directory; the same as -C before `engine`.")
+@click.option("--state-dir", metavar="DIR", help="Where to keep state.")
+@click.option("--config", metavar="FILE", help="Configuration; default: fleet.toml of the directory, else the user's.")
+@click.option("--demo", metavar="PATH", help="Have the built-in agents work through this code base.")
+@click.option("--detached", is_flag=True, hidden=True, help="Started by a console: no terminal, errors only.")
+def engine(directory: str | None, state_dir: str | None, config: str | None, demo: str | None, *, detached: bool) -> None:
+    """Run the engine in the foreground, without a console."""
+    from fleet_tui.settings import find_paths, real_path
+
+    root = click.get_current_context().find_root().params
+    paths = find_paths(directory or root["directory"], state_dir=state_dir or root["state_dir"], config=config)
+    if demo and not config:
+        # The code base's own fleet.toml is about another fleet than the demo's.
+        paths = replace(paths, config=None)
+    from fleet_tui.serve import run_engine
+
+    run_engine(paths, demo=real_path(demo) if demo else None, detached=detached)
+
+
+@cli.command()
+@click.argument("target", required=False)
+def attach(target: str | None) -> None:
+    """Open the console on an engine that runs: a directory's, or the one at a socket."""
+    console.open_attached(target, places())
+
+
+# ---- look
+
+
+@cli.command()
+@click.argument("kind")
+@click.argument("name", required=False, default="")
+@click.option("-o", "--output", type=FORMS, default="table", help="Form: some columns, all, or JSON.")
+@click.option("--filter", "expression", default="", metavar="EXPR", help="Words that a row must have: word, !word, field=value.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="Most rows.")
+def get(kind: str, name: str, output: str, expression: str, limit: int) -> None:
+    """Print rows: pools, agents, tasks, hosts, plans, audit, events, or status; with an id, one in full."""
+    from fleet_tui import look
+
+    look.get(places(), kind, name, look.Wanted(output, expression, limit))
+
+
+@cli.command()
+@click.argument("kinds", nargs=-1)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the lines.")
+@click.option("--seconds", type=Finite(min=0), default=0.0, help="End after so long; 0 = at Ctrl-C.")
+@click.option("--count", type=click.IntRange(min=0), default=0, help="End after so many lines; 0 = at Ctrl-C.")
+def watch(kinds: tuple[str, ...], output: str, seconds: float, count: int) -> None:
+    """Print what happens, a line each, until Ctrl-C; default: events."""
+    from fleet_tui import look
+
+    look.watch(places(), kinds, form=output, seconds=seconds, count=count)
+
+
+@cli.command()
+@click.argument("task")
+def log(task: str) -> None:
+    """Print what a task's program wrote."""
+    from fleet_tui import look
+
+    look.show_log(places(), task)
+
+
+@cli.command()
+@click.argument("task")
+@click.option("--field", default="", help="Print this field of the result as it is, for example diff.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json = the task in full.")
+def result(task: str, field: str, output: str) -> None:
+    """Print a task's result; fails like the task did."""
+    from fleet_tui import look
+
+    look.show_result(places(), task, field, form=output)
+
+
+# ---- set up and measure
+
+
+@cli.command()
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the findings.")
+def doctor(output: str) -> None:
+    """Look at everything that a fleet needs here, and say what to do."""
+    from fleet_tui.doctor import examine, is_healthy
+    from fleet_tui.output import print_json, print_lines
+
+    findings = examine(places())
+    if output == "json":
+        print_json([{"what": finding.what, "state": finding.state, "text": finding.text} for finding in findings])
+    else:
+        inset = "\n" + " " * 20
+        print_lines(f"{finding.state:<8} {finding.what:<10} {finding.text}".replace("\n", inset) for finding in findings)
+    if not is_healthy(findings):
+        click.get_current_context().exit(EXIT_FAILED)
+
+
+@cli.group()
+def config() -> None:
+    """Check the configuration, or print its schema."""
+
+
+@config.command()
+@click.argument("file", required=False)
+def check(file: str | None) -> None:
+    """Check a file (default: the one that would be used) together with the FLEET_… variables."""
+    from engine.config import load_config
+    from fleet_tui.output import say
+
+    path = Path(file) if file else places().config
+    for notice in load_config(path).notices():
+        say(f"note: {notice}")
+    say(f"{path or 'the defaults'}: valid")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of fleet.toml."""
+    from engine.config import FleetManagerConfig
+    from fleet_tui.output import print_json
+
+    print_json(FleetManagerConfig.model_json_schema(by_alias=False))
+
+
+@cli.command()
+@click.argument("shell", type=SHELLS)
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    For example: eval "$(fleet-tui completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None, "the choices are click's own"
+    click.echo(kind(cli, {}, PROGRAM, "_FLEET_TUI_COMPLETE").source())
+
+
+@cli.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bench(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Measure this program on this machine."""
+    from fleet_tui.bench import run_bench
+
+    run_bench(names, as_json=as_json)
+
+
+# ---- the whole
+
+
+def run_words(argv: Sequence[str]) -> int:
+    """Carry out a command line and return the exit code. Raises FleetError, KeyboardInterrupt, OSError."""
+    try:
+        code = cli.main(list(argv), prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as abort:
+        raise KeyboardInterrupt from abort
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,217 @@
+"""One subcommand a verb, generated from the table of verbs: arguments, options, limits and help of its fields.
+
+Owner: nobody; functions only. Imports neither the wire nor asyncio until a verb is really run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from engine.model.commands import COMMANDS, VERBS, Command, Danger
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Field = dataclasses.Field[Any]
+
+COMMON = ("dry_run", "reason", "yes", "output")
+"""Options that every verb has; no field of a verb may be called so."""
+
+_NEGATIVE = re.compile(r"-\d[\d.%]*")
+
+
+class JsonObject(click.ParamType[dict[str, Any]]):
+    """A JSON object: as text, @FILE, or @- for standard input."""
+
+    name = "json"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Return the object. Raises click.BadParameter."""
+        import json
+
+        if isinstance(value, dict):
+            return value
+        text = str(value)
+        if text.startswith("@"):
+            text = self._read(text[1:], param, ctx)
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            self.fail(f"not valid JSON: {error}", param, ctx)
+        if not isinstance(found, dict):
+            self.fail('not a JSON object; write {"key": value} or @FILE', param, ctx)
+        return found
+
+    def _read(self, name: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            with click.open_file(name, "r", "utf-8") as file:
+                return str(file.read())
+        except (OSError, UnicodeDecodeError) as error:
+            self.fail(f"{name} cannot be read: {error}", param, ctx)
+
+
+class Finite(click.FloatRange):
+    """A number within limits; what Python also reads as one (nan, inf) is none."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number. Raises click.BadParameter."""
+        number = super().convert(cast("float", value), param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+class Verb(click.Command):
+    """A subcommand made from a verb; a word such as `-2` is an argument, not an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words; unknown options stay errors unless a negative number is among them."""
+        ctx.ignore_unknown_options = any(_NEGATIVE.fullmatch(word) for word in args)
+        return super().parse_args(ctx, args)
+
+
+def verb_names() -> list[str]:
+    """Return the words of all verbs, in the table's order."""
+    return list(VERBS)
+
+
+def verb_help(verb: str) -> str:
+    """Return a verb's line of help."""
+    return VERBS[verb].help
+
+
+def make_verb(verb: str) -> click.Command | None:
+    """Return the subcommand of a verb, or None if there is no such verb."""
+    kind = VERBS.get(verb)
+    if kind is None:
+        return None
+    params = [make_param(spec, kind) for spec in dataclasses.fields(kind)] + common_options(kind)
+
+    def run(**values: Any) -> None:  # noqa: ANN401  # typed by the fields
+        from fleet_tui.acts import Request, act
+        from fleet_tui.settings import paths_of
+
+        paths = paths_of(click.get_current_context().find_root().params)
+        common = {name: values.pop(name) for name in COMMON}
+        wait = values.pop("wait", False)
+        act(paths, Request(commands_from(kind, values), wait=wait, **common))
+
+    return Verb(verb, params=params, callback=run, help=describe(kind), short_help=kind.help)
+
+
+def describe(kind: type[Command]) -> str:
+    """Return the long help of a verb."""
+    notes = [kind.help + "."]
+    if many_field(kind) is not None:
+        notes.append("Several names make one plan: all or none.")
+    if kind.danger is Danger.DESTRUCTIVE:
+        notes.append("It destroys work: a terminal is asked first, a script needs --yes.")
+    if kind.inverse:
+        notes.append(f"Taken back by `{COMMANDS[kind.inverse].verb}`, or by `undo`." if kind.inverse != kind.name else "Taken back by `undo`.")
+    return "\n\n".join(notes)
+
+
+def many_field(kind: type[Command]) -> Field | None:
+    """Return the field that takes several targets: the only positional one, if it is required."""
+    positional = [spec for spec in dataclasses.fields(kind) if not spec.metadata.get("option")]
+    return positional[0] if len(positional) == 1 and is_required(positional[0]) else None
+
+
+def is_required(spec: Field) -> bool:
+    """Tell whether a field has no default."""
+    return spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+
+
+def commands_from(kind: type[Command], values: Mapping[str, Any]) -> list[Command]:
+    """Return the verb once for each of its targets."""
+    many = many_field(kind)
+    if many is None:
+        return [kind(**values)]
+    rest = {name: value for name, value in values.items() if name != many.name}
+    # The same target twice is a slip of the hand, not a wish.
+    return [kind(**{many.name: target, **rest}) for target in dict.fromkeys(values[many.name])]
+
+
+def make_param(spec: Field, kind: type[Command]) -> click.Parameter:
+    """Return the argument or option of a field."""
+    complete = completer(str(spec.metadata.get("completes", "")))
+    if not spec.metadata.get("option"):
+        return make_argument(spec, complete, several=many_field(kind) is spec)
+    flag = "--" + spec.name.replace("_", "-")
+    shared: dict[str, Any] = {"help": help_of(spec), **default_of(spec)}
+    if spec.type == "bool":
+        words = f"{flag}/--no-{flag[2:]}" if spec.default is True else flag
+        return click.Option([words], is_flag=True, **shared)
+    if str(spec.type).startswith("tuple"):
+        return click.Option([flag], multiple=True, shell_complete=complete, metavar="TEXT…", **shared)
+    if str(spec.type).startswith("dict"):
+        return click.Option([flag], type=JsonObject(), metavar="JSON|@FILE", **shared)
+    shown = spec.default not in ("", 0, dataclasses.MISSING)
+    return click.Option([flag], type=type_of(spec), show_default=shown, shell_complete=complete, **shared)
+
+
+def default_of(spec: Field) -> dict[str, Any]:
+    """Return whether a field must be given, else what it is when it is not."""
+    if is_required(spec):
+        # Without the word: click takes a default of None for a value.
+        return {"required": True}
+    return {"default": spec.default_factory() if spec.default_factory is not dataclasses.MISSING else spec.default}
+
+
+def make_argument(spec: Field, complete: Callable[..., list[CompletionItem]] | None, *, several: bool) -> click.Argument:
+    """Return a positional argument; its help is in the verb's usage line."""
+    return click.Argument(
+        [spec.name], type=type_of(spec), nargs=-1 if several else 1, shell_complete=complete, help=help_of(spec),
+        **default_of(spec),
+    )  # fmt: skip
+
+
+def type_of(spec: Field) -> click.ParamType[Any]:
+    """Return how the words of a field are read. Raises KeyError for a type that has no form on a command line."""
+    low, high = spec.metadata.get("ge"), spec.metadata.get("le")
+    if choices := spec.metadata.get("choices"):
+        return click.Choice([str(choice) for choice in choices])
+    types: dict[str, click.ParamType[Any]] = {"str": click.STRING, "int": click.IntRange(low, high), "float": Finite(low, high)}
+    return types[str(spec.type)]
+
+
+def help_of(spec: Field) -> str:
+    """Return the help of a field with its unit."""
+    unit = spec.metadata.get("unit")
+    text = str(spec.metadata.get("help", ""))
+    return f"{text} ({unit})" if unit else text
+
+
+def common_options(kind: type[Command]) -> list[click.Parameter]:
+    """Return the options that every verb has, and `--wait` for those that hand out a task."""
+    options: list[click.Parameter] = [
+        click.Option(["--dry-run"], is_flag=True, help="Show the plan; change nothing."),
+        click.Option(["--reason"], default="", help="Why; kept in the audit."),
+        click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."),
+        click.Option(["--output", "-o"], type=click.Choice(["text", "json"]), default="text", help="Form of the answer."),
+    ]
+    if kind.name == "task.submit":
+        options.append(click.Option(["--wait"], is_flag=True, help="Wait for its end; the exit code tells how it went."))
+    return options
+
+
+def completer(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]] | None:
+    """Return what completes ids of a kind of rows in the shell, or None."""
+    if not kind:
+        return None
+
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from fleet_tui.acts import names_of
+
+        root = ctx.find_root()
+        return [CompletionItem(name, help=note) for name, note in names_of(root, kind) if name.startswith(incomplete)]
+
+    return complete
