@@ -251,10 +251,10 @@ class TableScreen(FleetScreen):
         kept = self.console.settings_of(self.NAME)
         self.table.is_wide = bool(kept.get("wide", False))
         self._apply_filter(self.filter_text)
-        super().on_mount()
         column, is_reversed = kept.get("sort", self.SORT)
-        if column:
+        if column in {known.id for known in self.table.columns}:
             self.table.sort_by(column, is_reversed=is_reversed)
+        super().on_mount()
         self.table.focus()
 
     def sort_value(self, name: str) -> Callable[[str], Any]:
@@ -303,7 +303,8 @@ class TableScreen(FleetScreen):
         shown, there = len(table.shown_ids), len(self.rows)
         right.append(f"{shown} of {there}" if shown != there else str(there))
         if table.hidden_column_count and not table.is_wide:
-            right.append(Cell(f"w: {table.hidden_column_count} more columns", "dim"))
+            more = table.hidden_column_count
+            right.append(Cell(f"w: {more} more column{'s' if more > 1 else ''}", "dim"))
         return left, right
 
     # ---- filter

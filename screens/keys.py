@@ -64,6 +64,10 @@ KEYS: tuple[Key, ...] = (
     Key("table.mark", "space", "", "", "mark the row; verbs act on all marked rows", "table"),
     Key("table.mark_range", "ctrl+space,ctrl+@,V", "", "", "mark from the last mark to here", "table"),
     Key("table.invert_marks", "*", "", "", "marked becomes unmarked and the other way round", "table"),
+    # pulse
+    Key("pulse.open", "enter", "", "open", "open what needs you, or the agents of the pool or host", "pulse"),
+    Key("pulse.next_list", "tab", "", "next list", "next list: needs, pools, hosts", "pulse"),
+    Key("pulse.list_before", "shift+tab", "", "", "list before", "pulse"),
     # pools
     Key("pools.scale", "s", "scale", "scale", "scale: 12, +3, -2, 150%, =min or =max", "pools"),
     Key("pools.more", "greater_than_sign", "stage(1)", "+1", "one agent more, staged: enter reviews, esc drops", "pools"),
