@@ -13,8 +13,8 @@ from screens.keys import Key, keys_in, shown
 from screens.present_text import Lines, title_line
 from screens.widgets.cells import Cell
 
-KEY_WIDTH = 18
-WORD_WIDTH = 26
+KEY_WIDTH = 20
+WORD_WIDTH = 28
 
 TABLE_VIEWS = frozenset({"pools", "agents", "tasks", "plans", "audit"})
 SCOPES: dict[str, tuple[str, ...]] = {

@@ -184,7 +184,7 @@ TASK_COLUMNS: tuple[Sorted, ...] = (
     (_right("wait", "wait", 6, 5), lambda r: (r.leased_at or float("inf")) - r.submitted_at),
     (_right("run", "run", 6, 1), lambda r: r.finished_at - r.started_at if r.finished_at and r.started_at else -1.0),
     (_right("age", "age", 4, 4), lambda r: -r.submitted_at),
-    (Column("why", "why", width_min=14, flex=2), lambda r: r.reason),
+    (Column("why", "why", width_min=22, flex=2), lambda r: r.reason),
     (Column("type", "type", width_min=14, priority=8), lambda r: r.type),
     (Column("by", "by", width_min=8, priority=9), lambda r: r.submitted_by),
     (Column("id", "id", width_min=12, priority=10), lambda r: r.id),

@@ -68,7 +68,7 @@ def task_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
     """Return why a task is where it is, what happened to it, what it used and what it hangs on."""
     spec, error = data["spec"], data.get("error")
     head = [
-        field_line("state", badge(TASK_BADGES, data["state"], glyphs), data["reason"]),
+        field_line("state", badge(TASK_BADGES, data["state"], glyphs), "" if error else data["reason"]),
         field_line("type", spec["type"]),
         field_line("pool", data["pool"]),
         field_line("agent", data["agent"] or unknown(glyphs)),
@@ -77,10 +77,12 @@ def task_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         field_line("submitted", f"{instant_text(data['submitted_at'])}, {age(now - data['submitted_at'])} ago, by {data['submitted_by'] or '?'}"),
         field_line("id", data["id"]),
     ]
-    why = [("  ", line) for line in data.get("why", ())]
+    known = f"{error['kind']}: {error['message']}" if error else ""
+    why = [(" ", line) for line in data.get("why", ()) if line != known]
     failure = [field_line(error["kind"], Cell(error["message"], "bad"))] if error else []
     return [
-        *part(f"{data['title'] or data['id']}", head),
+        *head,
+        (),
         *part("Why it waits" if data["state"] == "pending" else "Why here", why),
         *part("Error", failure),
         *part("History", _history(data.get("history", ()))),
@@ -232,7 +234,8 @@ def agent_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         field_line("id", data["id"]),
     ]
     return [
-        *part(data["name"], head),
+        *head,
+        (),
         *part("Health", _agent_health(data, now, glyphs)),
         *part("Success by task type", _success(data, glyphs)),
     ]
@@ -308,7 +311,7 @@ def pool_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         field_line("cost", f"{spec['cost']:g} a second of work" if spec["cost"] else unknown(glyphs)),
         field_line("handler", spec["handler"] or "built-in operations") if not spec["command"] else field_line("program", " ".join(spec["command"]["argv"])),
     ]
-    return [*part(f"Pool {data['id']}", now_lines), *part("Made of", made_of)]
+    return [*now_lines, (), *part("Made of", made_of)]
 
 
 # ---- plans and audit

@@ -6,6 +6,7 @@ Owner: the history of the last minute, filled every SAMPLE_S seconds, also while
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar, cast
 
 from textual import on
@@ -33,7 +34,7 @@ from screens.present_pulse import (
     pulse_cells,
 )
 from screens.present_rows import HOST_COLUMNS, columns_over, host_cells
-from screens.widgets.cells import Cell
+from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.statusbar import ContextBar, Part
 from screens.widgets.table import Table
 
@@ -42,6 +43,19 @@ NEEDS_SHARE = 3
 HOSTS_SHOWN = 4
 ROOMY_HEIGHT = 32
 """From this height of the terminal each host has a line of its own."""
+
+
+class PulseTable(Table):
+    """One of several lists: it points only while it has the focus."""
+
+    @property
+    def glyphs(self) -> Glyphs:  # type: ignore[override]  # a plain attribute of the table
+        """The signs, without a pointer while another list has the focus."""
+        return self._glyphs if self.has_focus else replace(self._glyphs, pointer=" ")
+
+    @glyphs.setter
+    def glyphs(self, glyphs: Glyphs) -> None:
+        self._glyphs = glyphs
 
 
 class PulseScreen(FleetScreen):
@@ -62,11 +76,11 @@ class PulseScreen(FleetScreen):
         """Yield needs, pools and hosts."""
         glyphs = self.console.glyphs
         tables = self.feed.tables
-        needs = Table(NEED_COLUMNS, glyphs=glyphs, empty="nothing needs you", id="needs")
+        needs = PulseTable(NEED_COLUMNS, glyphs=glyphs, empty="nothing needs you", id="needs")
         needs.display = False
         yield needs
-        yield Table(columns_over(PULSE_COLUMNS, lambda: tables["pools"]), glyphs=glyphs, empty="connecting to the engine …", id="pools")
-        hosts = Table(columns_over(HOST_COLUMNS, lambda: tables["hosts"]), glyphs=glyphs, empty="no process carries agents", id="hosts")
+        yield PulseTable(columns_over(PULSE_COLUMNS, lambda: tables["pools"]), glyphs=glyphs, empty="connecting to the engine …", id="pools")
+        hosts = PulseTable(columns_over(HOST_COLUMNS, lambda: tables["hosts"]), glyphs=glyphs, empty="no process carries agents", id="hosts")
         hosts.display = False
         yield hosts
         yield ContextBar(glyphs=glyphs, id="machines")
