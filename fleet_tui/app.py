@@ -26,7 +26,7 @@ from engine.model.errors import FleetError
 from engine.operations import Operator
 from screens.base import FleetScreen, TableScreen
 from screens.commandline import VerbLine, ViewLine, parse_line
-from screens.dialogs import LineScreen, PlanDialog, QuitDialog
+from screens.dialogs import PlanDialog, QuitDialog
 from screens.driver import DiffMixin
 from screens.feed import Connect, Feed
 from screens.keys import bindings_of
@@ -200,7 +200,7 @@ class FleetApp(DiffMixin[None]):
     def type_line(self, text: str) -> None:
         """Open the command line with a text to go on from."""
         if isinstance(self.screen, FleetScreen):
-            self.push_screen(LineScreen(self.feed.tables, self.lines, text), lambda line: self.open_view(line or ""))
+            self.screen.open_line(text)
 
     def action_command_line(self) -> None:
         """Ask for a command line."""

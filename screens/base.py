@@ -19,6 +19,7 @@ from textual.widgets import Input
 
 from engine.model.commands import Command
 from engine.model.rows import ROW_KINDS, Row
+from screens.commandline import CommandLine, remember
 from screens.feed import Changes, Feed, Watch
 from screens.filters import FilterError, Test, parse_filter
 from screens.keys import bindings_of, hints_of
@@ -38,6 +39,8 @@ class Console(Protocol):
 
     feed: Feed
     glyphs: Glyphs
+    lines: list[str]
+    """History of the command line."""
 
     def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
         """Plan verbs, show the plan, and carry them out when the operator agrees."""
@@ -95,7 +98,7 @@ class FleetScreen(Screen[None]):
         self._watch: Watch | None = None
         self._ages_at = 0.0
         self._paused = False
-        self._paused_changes = 0
+        self._focus_before: Widget | None = None
 
     @classmethod
     def scopes(cls) -> tuple[str, ...]:
@@ -133,6 +136,7 @@ class FleetScreen(Screen[None]):
         yield ContextBar(glyphs=glyphs, id="context")
         yield ContextBar(glyphs=glyphs, id="heading")
         yield Container(*self.compose_body(), id="body")
+        yield CommandLine(self.feed.tables, self.console.lines)
         yield ContextBar(glyphs=glyphs, id="crumbs")
         yield KeyHints(id="keys")
 
@@ -174,11 +178,41 @@ class FleetScreen(Screen[None]):
         crumbs = [Cell(name, "dim") for name in self.console.breadcrumb()]
         self.query_one("#crumbs", ContextBar).show(crumbs)
 
+    # ---- the command line
+
+    def open_line(self, text: str) -> None:
+        """Open the command line; what is typed from now on goes into it."""
+        line = self.query_one(CommandLine)
+        self._focus_before = self.focused
+        line.begin(text)
+        self.set_focus(line)
+
+    def close_line(self) -> None:
+        """Close the command line and give the keys back."""
+        self.query_one(CommandLine).display = False
+        before = self._focus_before
+        self.set_focus(before if before is not None and before.is_attached else None)
+
+    @on(Input.Submitted, "#line")
+    def _take_line(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.close_line()
+        if event.value.strip():
+            remember(self.console.lines, event.value)
+            self.console.open_view(event.value)
+
     # ---- keys that every screen has
 
     def action_back(self) -> None:
-        """Leave this screen."""
-        self.console.back()
+        """Close the command line, then clear what is in the way, then leave this screen."""
+        if self.query_one(CommandLine).display:
+            self.close_line()
+        elif not self.clear():
+            self.console.back()
+
+    def clear(self) -> bool:
+        """Clear the innermost thing that Esc clears before it leaves; False when there is none."""
+        return False
 
     def action_pause(self) -> None:
         """Hold the view still, or let it follow again; data keeps arriving."""
@@ -352,7 +386,8 @@ class TableScreen(FleetScreen):
         line = self.query_one("#filter", Input)
         line.display = True
         line.value = self.filter_text
-        line.focus()
+        line.cursor_position = len(line.value)
+        self.set_focus(line)
 
     @on(Input.Changed, "#filter")
     def _take_filter(self, event: Input.Changed) -> None:
@@ -364,8 +399,8 @@ class TableScreen(FleetScreen):
         self.query_one("#filter", Input).display = False
         self.table.focus()
 
-    def action_back(self) -> None:
-        """Close the filter line, clear the filter, then the marks, then leave."""
+    def clear(self) -> bool:
+        """Close the filter line, clear the filter, then the marks."""
         line = self.query_one("#filter", Input)
         if line.display:
             line.display = False
@@ -377,7 +412,8 @@ class TableScreen(FleetScreen):
             self.table.clear_marks()
             self.show_chrome()
         else:
-            super().action_back()
+            return super().clear()
+        return True
 
     # ---- marks, sorting, width
 

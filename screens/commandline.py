@@ -193,11 +193,11 @@ class CommandLine(Input):
         Binding("tab", "accept", "Accept", show=False, id="command.accept"),
         Binding("up", "older(1)", "Older", show=False, id="command.older"),
         Binding("down", "older(-1)", "Newer", show=False, id="command.newer"),
-        Binding("escape", "leave", "Leave", show=False, id="command.leave"),
     ]
 
     def __init__(self, tables: Mapping[str, Mapping[str, Row]], history: list[str]) -> None:
-        super().__init__(placeholder="view, or verb with arguments", suggester=LineSuggester(tables), classes="command-line", id="line")
+        super().__init__(placeholder="a view, or a verb with its arguments", suggester=LineSuggester(tables), classes="command-line", id="line")
+        self.display = False
         self._history = history
         self._at = 0
 
@@ -212,9 +212,12 @@ class CommandLine(Input):
         self.value = self._history[-self._at] if self._at else ""
         self.cursor_position = len(self.value)
 
-    def action_leave(self) -> None:
-        """Give up."""
-        self.screen.dismiss(None)
+    def begin(self, text: str) -> None:
+        """Show the line with a text to go on from."""
+        self._at = 0
+        self.value = text
+        self.cursor_position = len(text)
+        self.display = True
 
 
 def remember(history: list[str], line: str) -> None:

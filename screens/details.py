@@ -222,7 +222,7 @@ class DocumentScreen(FleetScreen):
         self.app.copy_to_clipboard(text)
         self.console.say(f"copied {text.count(chr(10)) + 1} lines")
 
-    def action_back(self) -> None:
+    def clear(self) -> bool:
         """End the search before leaving."""
         line, document = self.query_one("#find", Input), self.query_one(Document)
         if line.display or document.is_searching:
@@ -230,8 +230,8 @@ class DocumentScreen(FleetScreen):
             line.display = False
             document.search("")
             document.focus()
-        else:
-            super().action_back()
+            return True
+        return super().clear()
 
     def ask_about(self, command: Command | None, refusal: str) -> None:
         """Ask for a verb on the thing, or say why there is nothing to ask for."""

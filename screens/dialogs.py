@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -14,38 +14,10 @@ from textual.widgets import Input, Static
 
 from engine.model.commands import Danger
 from engine.model.plans import Plan, PlanStep
-from engine.model.rows import Row
-from screens.commandline import CommandLine, remember
 from screens.widgets.cells import clip
 
 STEPS_SHOWN = 12
 CONFIRM_WORD = "yes"
-
-
-class LineScreen(ModalScreen[str | None]):
-    """The command line over the screen; gives the line, or None."""
-
-    DEFAULT_CSS = "LineScreen { align: center bottom; background: $background 0%; }"
-
-    def __init__(self, tables: Mapping[str, Mapping[str, Row]], history: list[str], text: str = "") -> None:
-        super().__init__()
-        self._line = CommandLine(tables, history)
-        self._line.value = text
-        self._history = history
-
-    def compose(self) -> ComposeResult:
-        """Show the line."""
-        yield self._line
-
-    def on_mount(self) -> None:
-        """Type at once."""
-        self._line.focus()
-
-    @on(Input.Submitted)
-    def _submit(self, event: Input.Submitted) -> None:
-        if event.value.strip():
-            remember(self._history, event.value)
-        self.dismiss(event.value)
 
 
 def plan_lines(plan: Plan, width: int) -> list[str]:

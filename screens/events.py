@@ -92,7 +92,7 @@ class EventsScreen(FleetScreen):
         self.query_one("#find", Input).display = False
         self.stream.focus()
 
-    def action_back(self) -> None:
+    def clear(self) -> bool:
         """End the search before leaving."""
         line = self.query_one("#find", Input)
         if line.display or self._text:
@@ -100,5 +100,5 @@ class EventsScreen(FleetScreen):
             line.display = False
             self.stream.search("")
             self.stream.focus()
-        else:
-            super().action_back()
+            return True
+        return super().clear()

@@ -79,12 +79,12 @@ class PoolsScreen(TableScreen):
                 self.staged.pop(pool.id, None)
         self._show_again([pool.id for pool in pools])
 
-    def action_back(self) -> None:
+    def clear(self) -> bool:
         """Drop what is staged before anything else."""
         if self.staged:
             self._drop_staged()
-        else:
-            super().action_back()
+            return True
+        return super().clear()
 
     def action_scale(self) -> None:
         """Ask for a size for the chosen pools, then for the plan."""

@@ -73,12 +73,12 @@ class TasksScreen(TableScreen):
         self._filter_table()
         self.show_chrome()
 
-    def action_back(self) -> None:
+    def clear(self) -> bool:
         """Show everything again before leaving."""
         if self.is_only_bad and not self.filter_text:
             self.action_only_bad()
-        else:
-            super().action_back()
+            return True
+        return super().clear()
 
     def open_row(self, row_id: str) -> None:
         """Describe the task."""
