@@ -27,22 +27,19 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         shell.close()
 
 
-def test_report_for_machines(shell: Shell) -> None:
-    report = json.loads(shell.run("demo", "--headless", "--json", shell.project).stdout)
+def test_report_for_machines(shell: Shell, tmp_path: Path) -> None:
+    done = shell.run("demo", "--headless", "--json", "--state-dir", tmp_path / "kept", shell.project / "box.py")
+    report = json.loads(done.stdout)
     assert (report["files"], report["functions"], report["classes"]) == (1, 2, 1)
     assert report["tasks"]["submitted"] >= report["tasks"]["succeeded"] > 0
     assert report["ok"]
+    assert (tmp_path / "kept/fleet.db").exists()
 
 
 def test_report_for_people(shell: Shell) -> None:
     done = shell.run("demo", "--seconds", "20", shell.project)
     assert str(shell.project) in done.stdout
     assert not shell.paths.state_dir.exists()
-
-
-def test_state_that_is_kept(shell: Shell, tmp_path: Path) -> None:
-    shell.run("demo", "--headless", "--state-dir", tmp_path / "kept", shell.project)
-    assert (tmp_path / "kept/fleet.db").exists()
 
 
 def test_nothing_to_work_on(shell: Shell, tmp_path: Path) -> None:

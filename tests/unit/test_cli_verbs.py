@@ -40,6 +40,7 @@ def refused(*words: str) -> str:
     return done.output
 
 
+@pytest.mark.row(19)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_is_a_parameter(kind: type[Command]) -> None:
     verb = make_verb(kind.verb)
@@ -87,6 +88,7 @@ def test_verbs_and_subcommands_do_not_clash() -> None:
     assert written == {name for names in SECTIONS.values() for name in names}
 
 
+@pytest.mark.row(19)
 def test_help_lists_every_subcommand_and_verb() -> None:
     output = CliRunner().invoke(cli, ["--help"]).output
     for name in (*VERBS, *cli.commands):
