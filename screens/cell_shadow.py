@@ -40,6 +40,8 @@ NARROW = frozenset(
               (0x2713, 0x2717), range(0x2190, 0x2194), range(0x2500, 0x25FD), range(0x2800, 0x2900)),
     )
 )  # fmt: skip
+CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)))
+"""What would steer the terminal; it has no width and is left out."""
 # Characters on whose width of two all terminals agree; emoji are not among them.
 WIDE_RANGES = (
     (0x2E80, 0xA4CF),
@@ -138,6 +140,7 @@ def split_cells(text: str) -> list[str]:
     if NARROW.issuperset(text):
         return list(text)
     cells: list[str] = []
+    text = text.translate(CONTROLS)
     for start, end, width in split_graphemes(text)[0]:
         if width:
             cells.append(text[start:end])

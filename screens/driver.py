@@ -25,7 +25,9 @@ from screens.cell_shadow import CellShadow, move
 
 PENDING_WRITES_MAX = 2
 """Writes that may wait in the driver's thread; its queue blocks the event loop at 30."""
-RETRY_S = 0.1
+RETRY_FIRST_S = 0.01
+RETRY_LAST_S = 0.16
+"""A dropped frame is made up for this soon at first, then at twice the time for as long as nobody reads."""
 SYNC_START, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 PRIVATE_PARTS = ("_display", "_running", "_closed", "_batch_count", "_driver", "_sync_available")
 LAYOUT_UPDATE: Any = getattr(compositor, "LayoutUpdate", None)
@@ -107,6 +109,7 @@ class DiffMixin(App[ReturnType]):
         self._shadow = CellShadow(COLOR_SYSTEMS[name] if name else None)
         self._parked = Offset(0, 0)
         self._is_retry_armed = False
+        self._retry_s = RETRY_FIRST_S
         self.no_diff_reason = "switched off" if no_diff else find_missing_part(self)
         """Why this app writes as plain Textual; empty when it writes cell by cell."""
         self.frames_written = 0
@@ -152,6 +155,7 @@ class DiffMixin(App[ReturnType]):
         shadow = self._shadow
         if (shadow.width, shadow.height) != self.size:
             shadow.resize(*self.size)
+        self._retry_s = RETRY_FIRST_S
         for y, x, strip in strips:
             shadow.put(y, x, strip)
         is_tearable = len(shadow.changes) > 1
@@ -179,7 +183,8 @@ class DiffMixin(App[ReturnType]):
     def _arm_retry(self) -> None:
         if not self._is_retry_armed:
             self._is_retry_armed = True
-            self.set_timer(RETRY_S, self._retry)
+            self.set_timer(self._retry_s, self._retry)
+            self._retry_s = min(2 * self._retry_s, RETRY_LAST_S)
 
     def _retry(self) -> None:
         """Repaint once the terminal reads again; until then rendering would be wasted."""

@@ -57,8 +57,8 @@ PALETTES = {
     # Blue, yellow and orange differ for every kind of colour blindness; red and green do not.
     "fleet-safe": Palette(
         background="#10151b", surface="#151b22", panel="#1c242d", title="#1d2630", cursor="#003878", line="#4a5968",
-        text="#e2e6ea", muted="#a9b3be", accent="#d5b8f5", good="#6cc0f5", warn="#f4e06a", bad="#ff9a4d",
-        heat_low="#1f3f66", heat_middle="#8f9aa6", heat_high="#ff9a4d",
+        text="#e2e6ea", muted="#a9b3be", accent="#d5b8f5", good="#6cc0f5", warn="#fff0a0", bad="#ff8c3a",
+        heat_low="#1f3f66", heat_middle="#8f9aa6", heat_high="#ff8c3a",
     ),
 }  # fmt: skip
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from screens import driver
 
+from tests.ui.demo_app import DemoApp, parse_options
 from tests.ui.minimal import Amplification
 from tests.ui.pty_screen import Picture, PtyScreen, find_differences
 
@@ -55,8 +57,10 @@ def open_demo(*options: str, columns: int = 120, rows: int = 40) -> PtyScreen:
 
 def stop_data(pty: PtyScreen) -> None:
     """Leave dialogs and other screens, and stop the data."""
-    pty.send(b"\x1b")
-    pty.send(b"\x1b")
+    for _ in range(2):
+        pty.send(b"\x1b")
+        # Escape and the next key, sent at once, would be one key.
+        pty.count_bytes(0.2)
     pty.wait_text("tick")
     pty.send(FREEZE)
     pty.wait_text("FROZEN")
@@ -95,11 +99,11 @@ def test_shows_what_a_full_redraw_shows(seed: int, tmp_path: Path) -> None:
         pty.count_bytes(0.2)
         shown = pty.picture()
         assert find_differences(shown, redraw(pty)) == []
-    assert json.loads(report.read_text("utf-8"))["frames_written"] > 60
+    assert json.loads(report.read_text("utf-8"))["frames_written"] > 20
 
 
 def test_shows_what_plain_textual_shows() -> None:
-    keys = [DOWN, DOWN, b" ", b"t", b"m", b"\x1b", END, UP, b"x", b"\x1b", b"\t", b"s", SORT]
+    keys = [DOWN, DOWN, b" ", b"t", END, UP, b"\t", b"s", SORT]
     pictures = []
     for options in ((), ("--no-diff",)):
         with open_demo(*options) as pty:
@@ -107,6 +111,11 @@ def test_shows_what_plain_textual_shows() -> None:
             for key in keys:
                 pty.send(key)
                 pty.count_bytes(0.1)
+            for key, sign in ((b"m", "agree"), (b"x", "other")):
+                pty.send(key)
+                pty.wait_text(sign)
+                pty.send(b"\x1b")
+                pty.wait(lambda p, sign=sign: sign not in p.text)
             stop_data(pty)
             pty.count_bytes(0.3)
             pictures.append(pty.picture())
@@ -138,6 +147,34 @@ def test_writes_all_again_after_a_visit_to_the_shell() -> None:
         pty.screen.erase_in_display(2)
         os.kill(pty.pid, signal.SIGCONT)
         pty.wait(lambda p: find_differences(shown, p.picture()) == [])
+
+
+def test_a_row_move_is_a_few_hundred_bytes() -> None:
+    with open_demo() as pty:
+        pty.wait_text("LIVE")
+        pty.count_bytes(0.5)
+        for keys, bytes_max in ((DOWN, 300), (PAGE_DOWN, 6000), (DOWN, 800), (DOWN, 800)):
+            pty.send(keys)
+            assert 0 < pty.count_bytes(0.3) <= bytes_max
+
+
+async def test_pilot_mode_is_plain_textual() -> None:
+    app = DemoApp(parse_options([]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down", "m")
+        app.forget_shadow()
+        await pilot.pause()
+    assert (app.frames_written, app.frames_dropped, app.bytes_written) == (0, 0, 0)
+
+
+def test_says_why_it_does_not_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert DemoApp(parse_options([])).no_diff_reason == ""
+    assert DemoApp(parse_options(["--no-diff"])).no_diff_reason == "switched off"
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "PRIVATE_PARTS", ("_display", "_gone"))
+        assert DemoApp(parse_options([])).no_diff_reason == "textual.app.App has no _gone"
+    monkeypatch.setattr(driver, "CHOPS_UPDATE", None)
+    assert DemoApp(parse_options([])).no_diff_reason == "textual._compositor has other updates"
 
 
 @pytest.mark.parametrize("data", ["--interval-s=0", "--interval-s=0.2"])
