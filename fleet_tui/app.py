@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from engine.clock import Clock, SystemClock
 from engine.model.commands import Command, RedoPlan, StopEngine, UndoPlan
@@ -29,7 +30,7 @@ from screens.commandline import VerbLine, ViewLine, parse_line
 from screens.dialogs import PlanDialog, QuitDialog
 from screens.driver import DiffMixin
 from screens.feed import Connect, Feed
-from screens.keys import bindings_of
+from screens.keys import EAGER_ACTIONS, bindings_of
 from screens.palette import FleetCommands
 from screens.views import open_screen
 from screens.widgets.cells import ASCII, UNICODE, Glyphs
@@ -116,6 +117,12 @@ class FleetApp(DiffMixin[None]):
         """Remember sorts, widths and the command line's history."""
         if self._memory is not None:
             _remember(self._memory, {**self._settings, "": {"lines": self.lines}})
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave keys that would open something to the input or dialog that is in front."""
+        if action in EAGER_ACTIONS and (isinstance(self.focused, Input) or not isinstance(self.screen, FleetScreen)):
+            return False
+        return super().check_action(action, parameters)
 
     # ---- views
 

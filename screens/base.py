@@ -22,7 +22,7 @@ from engine.model.rows import ROW_KINDS, Row
 from screens.commandline import CommandLine, remember
 from screens.feed import Changes, Feed, Watch
 from screens.filters import FilterError, Test, parse_filter
-from screens.keys import bindings_of, hints_of
+from screens.keys import EAGER_ACTIONS, bindings_of, hints_of
 from screens.present import context_parts
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
@@ -202,6 +202,12 @@ class FleetScreen(Screen[None]):
             self.console.open_view(event.value)
 
     # ---- keys that every screen has
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave keys that would open something to the input that somebody types into."""
+        if action in EAGER_ACTIONS and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
 
     def action_back(self) -> None:
         """Close the command line, then clear what is in the way, then leave this screen."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Key
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -70,6 +71,14 @@ class Dialog(ModalScreen[str | None]):
         """Type at once where something is to be typed."""
         if self._prompt:
             self.query_one("#answer", Input).focus()
+
+    def on_key(self, event: Key) -> None:
+        """Take what was typed before the input had the focus."""
+        if not self._prompt or self.query_one("#answer", Input).has_focus:
+            return
+        if event.is_printable and event.character:
+            self.query_one("#answer", Input).insert_text_at_cursor(event.character)
+            event.stop()
 
     def show_lines(self, lines: Sequence[str]) -> None:
         """Replace the lines."""

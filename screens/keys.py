@@ -23,11 +23,13 @@ class Key:
     """One or two words for the hint line; empty = not hinted."""
     help: str
     scope: str
+    is_eager: bool = False
+    """Acted on before the next key is looked at, since it opens something that the next keys are meant for."""
 
 
 KEYS: tuple[Key, ...] = (
     # everywhere
-    Key("app.command", "colon", "command_line", "command", "command line: a view, or any verb with its arguments", "app"),
+    Key("app.command", "colon", "command_line", "command", "command line: a view, or any verb with its arguments", "app", is_eager=True),
     Key("app.help", "question_mark", "help", "keys", "keys of this view", "app"),
     Key("app.palette", "ctrl+p", "command_palette", "", "palette of views and verbs", "app"),
     Key("app.home", "0", "view('pulse')", "", "home: the pulse of the fleet", "app"),
@@ -36,7 +38,7 @@ KEYS: tuple[Key, ...] = (
     Key("app.last_view", "minus", "last_view", "", "the other view", "app"),
     Key("app.undo", "u", "undo", "undo", "undo my last plan, while its window is open", "app"),
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
-    Key("app.submit", "n", "submit", "new task", "submit a task", "app"),
+    Key("app.submit", "n", "submit", "new task", "submit a task", "app", is_eager=True),
     Key("app.save", "ctrl+s", "save_picture", "", "save this screen as text and SVG", "app"),
     Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
@@ -46,7 +48,7 @@ KEYS: tuple[Key, ...] = (
     Key("screen.pause", "p", "pause", "", "hold the view still; data keeps arriving", "screen"),
     Key("screen.redraw", "ctrl+r", "redraw", "", "read and draw everything anew", "screen"),
     # every table
-    Key("table.filter", "slash", "filter", "filter", "filter: words, !not, -r regex, field=value, field>80, age<2h", "table"),
+    Key("table.filter", "slash", "filter", "filter", "filter: words, !not, -r regex, field=value, field>80, age<2h", "table", is_eager=True),
     Key("table.sort", "S", "sort", "", "sort by the next column", "table"),
     Key("table.invert_sort", "I", "invert_sort", "", "turn the order round", "table"),
     Key("table.wide", "w", "wide", "", "all columns, or those that fit", "table"),
@@ -69,7 +71,7 @@ KEYS: tuple[Key, ...] = (
     Key("pulse.next_list", "tab", "", "next list", "next list: needs, pools, hosts", "pulse"),
     Key("pulse.list_before", "shift+tab", "", "", "list before", "pulse"),
     # pools
-    Key("pools.scale", "s", "scale", "scale", "scale: 12, +3, -2, 150%, =min or =max", "pools"),
+    Key("pools.scale", "s", "scale", "scale", "scale: 12, +3, -2, 150%, =min or =max", "pools", is_eager=True),
     Key("pools.more", "greater_than_sign", "stage(1)", "+1", "one agent more, staged: enter reviews, esc drops", "pools"),
     Key("pools.fewer", "less_than_sign", "stage(-1)", "-1", "one agent fewer, staged", "pools"),
     Key("pools.pause", "f", "freeze", "pause pool", "pause or resume placing tasks on the pool", "pools"),
@@ -99,13 +101,13 @@ KEYS: tuple[Key, ...] = (
     Key("plans.undo", "u", "undo_this", "undo", "undo the plan that is pointed at", "plans"),
     Key("plans.redo", "U", "redo_this", "redo", "apply the undone plan again", "plans"),
     # events
-    Key("events.find", "slash", "find", "find", "find text; lines around it stay", "events"),
+    Key("events.find", "slash", "find", "find", "find text; lines around it stay", "events", is_eager=True),
     Key("events.next", "n", "", "", "next match", "events"),
     Key("events.previous", "N", "", "", "match before", "events"),
     Key("events.follow", "s", "", "follow", "follow the newest, or stop", "events"),
     Key("events.wrap", "W", "", "", "wrap long lines", "events"),
     # documents
-    Key("document.find", "slash", "find", "find", "find text; lines around it stay", "document"),
+    Key("document.find", "slash", "find", "find", "find text; lines around it stay", "document", is_eager=True),
     Key("document.next", "n", "next_match(1)", "", "next match", "document"),
     Key("document.previous", "N", "next_match(-1)", "", "match before", "document"),
     Key("document.tab", "tab", "next_tab(1)", "next tab", "next tab", "document"),
@@ -114,6 +116,9 @@ KEYS: tuple[Key, ...] = (
     Key("document.yaml", "y", "yaml", "", "as YAML", "document"),
 )
 """Every key, most important first in each scope."""
+
+EAGER_ACTIONS = frozenset(key.action for key in KEYS if key.is_eager)
+"""They must be refused while somebody types into an input."""
 
 SHOWN = {
     "colon": ":",
@@ -150,7 +155,7 @@ def keys_in(*scopes: str) -> list[Key]:
 def bindings_of(*scopes: str) -> Iterable[Binding]:
     """Return Textual bindings for the keys of some scopes that call an action."""
     return [
-        Binding(key.keys, key.action, key.label or key.help, show=False, id=key.id)
+        Binding(key.keys, key.action, key.label or key.help, show=False, id=key.id, priority=key.is_eager)
         for key in KEYS
         if key.scope in scopes and key.action
     ]
