@@ -173,7 +173,9 @@ def meter_cell(part: int, whole: int, width: int, glyphs: Glyphs) -> Cell:
     """Return how much of a whole is in use, as a bar with its percentage; unknown when there is no whole."""
     if whole <= 0:
         return unknown(glyphs)
-    return Cell(draw_meter(part / whole, width, glyphs), "accent" if part else "dim")
+    if not part:
+        return Cell("0%".rjust(width), "dim")  # an empty bar in every idle row is noise
+    return Cell(draw_meter(part / whole, width, glyphs), "accent")
 
 
 # ---- the context line

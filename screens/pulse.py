@@ -49,7 +49,7 @@ class PulseTable(Table):
     """One of several lists: it points only while it has the focus."""
 
     @property
-    def glyphs(self) -> Glyphs:  # type: ignore[override]  # a plain attribute of the table
+    def glyphs(self) -> Glyphs:
         """The signs, without a pointer while another list has the focus."""
         return self._glyphs if self.has_focus else replace(self._glyphs, pointer=" ")
 

@@ -1,0 +1,179 @@
+"""A console on a world whose time stands still: what the tests of the screens share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from engine.agents.runtime import HostSample
+from engine.clock import Rng
+from engine.model.commands import PausePool, ScalePool, SubmitTask
+from engine.model.effects import Assignment
+from engine.model.tasks import Outcome
+from engine.operations import Operator
+from engine.simulation.world import World
+from fleet_tui.app import FleetApp
+from screens.base import FleetScreen, TableScreen
+from screens.document import Document
+from screens.widgets.cells import UNICODE, Glyphs
+from screens.widgets.table import Table
+from textual.pilot import Pilot
+
+from tests.ui.conftest import screen_text
+
+NEVER_S = 1e9
+DIFF = "--- a/api.py\n+++ b/api.py\n@@ -1,3 +1,2 @@\n import os\n-import re\n def run() -> None:\n"
+
+
+class StillClock:
+    """Time that a test moves; waiting takes real time."""
+
+    def __init__(self, at: float = 1_700_000_000.0) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.05))
+
+
+def work_by_title(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
+    """Run for ever, fail, or succeed, as the task's payload says."""
+    how = assignment.payload.get("how", "")
+    key = (assignment.task, assignment.token)
+    if how == "run":
+        return NEVER_S, Outcome(*key, ok=True)
+    if how == "fail":
+        return 0.0, Outcome(*key, ok=False, error_kind="syntax", error="invalid syntax (api.py, line 12)", retryable=False)
+    result: dict[str, object] = {"path": "api.py", "changed": True, "edits": 1, "diff": DIFF} if how == "edit" else {"functions": 12}
+    return 0.0, Outcome(*key, ok=True, result=result, usage={"cpu_s": 0.34, "peak_mb": 87.0})
+
+
+class Fleet:
+    """A world, its clock and the console on it."""
+
+    def __init__(self, config: dict[str, Any] | None = None) -> None:
+        self.clock = StillClock()
+        self.world = World(config, 1, hosts=2, work=work_by_title, clock=self.clock)
+        self.gate: Operator = self.world.gate()
+
+    @property
+    def state(self) -> Any:
+        return self.world.state
+
+    async def ready(self) -> None:
+        await self.until(lambda: bool(self.state.agents) and all(agent.is_free() for agent in self.state.agents.values()))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def submit(self, title: str, pool: str = "coder", how: str = "", **more: Any) -> str:
+        """Submit a task and wait until it is as far as it gets."""
+        answer = await self.gate.execute([SubmitTask("code.outline", pool, title=title, payload={"how": how, "path": f"{title}.py"}, **more)])
+        task = str(answer.values[0])
+        wanted = {"run": "running", "fail": "failed", "wait": "pending"}.get(how, "succeeded")
+        await self.until(lambda: self.state.tasks[task].state == wanted)
+        return task
+
+    async def busy(self) -> None:
+        """Bring about a bit of everything."""
+        await self.ready()
+        self.world.feed.measured(
+            [HostSample(host, "python", 1, len(agents), self.clock.at, 0.31, 164.0) for host, agents in self.world.agents.hosts.items()]
+        )
+        for number in range(6):
+            await self.submit(f"outline module_{number}", ("coder", "tester", "analyst")[number % 3])
+        self.clock.at += 40
+        await self.submit("rename Parser.parse", "coder", "edit")
+        failed = await self.submit("check api", "security", "fail")
+        self.clock.at += 75
+        for number in range(3):
+            await self.submit(f"references of name_{number}", "coder", "run")
+        await self.submit("review api", "reviewer", "run")
+        await self.gate.execute([PausePool("database")], reason="migration tonight")
+        await self.gate.execute([ScalePool("tester", "+2")], reason="more tests to run")
+        await self.submit("index users", "database", "wait", priority=8)
+        await self.submit("index orders", "database", "wait")
+        await self.submit("fix api", "coder", "wait", depends_on=(await self.submit("long analysis", "analyst", "run"),))
+        await self.until(lambda: len([agent for agent in self.state.agents.values() if agent.spec.pool == "tester" and agent.is_free()]) == 5)
+        assert self.state.tasks[failed].state == "failed"
+        self.clock.at += 12
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Operator]:
+        yield self.gate
+
+
+class Seat:
+    """Somebody at the console."""
+
+    def __init__(self, fleet: Fleet, app: FleetApp, pilot: Pilot[None]) -> None:
+        self.fleet, self.app, self.pilot = fleet, app, pilot
+
+    @property
+    def screen(self) -> Any:
+        return self.app.screen
+
+    @property
+    def table(self) -> Table:
+        assert isinstance(self.screen, TableScreen)
+        return self.screen.table
+
+    @property
+    def text(self) -> str:
+        return screen_text(self.app)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the console shows or the engine is something."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await self.pilot.pause(0.01)
+                self.tick()
+        await self.pilot.pause()
+
+    def tick(self) -> None:
+        if isinstance(self.screen, FleetScreen):
+            self.screen.tick(self.app.feed.now())
+
+    async def current(self) -> None:
+        """Wait until the console has all that the engine has, and shows it."""
+        feed = self.app.feed
+        await self.until(lambda: feed.status is not None and feed.status.seq == self.fleet.state.seq)
+        self.tick()
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def open(self, line: str, name: str = "") -> None:
+        """Open a view as the command line does."""
+        self.app.open_view(line)
+        await self.until(lambda: isinstance(self.screen, FleetScreen) and self.screen.NAME == (name or line.split()[0]))
+        await self.current()
+
+    async def read(self) -> str:
+        """Wait until the document in front is read."""
+        await self.until(lambda: isinstance(self.screen, FleetScreen) and bool(self.screen.query(Document)) and bool(self.screen.query_one(Document).text))
+        return str(self.screen.query_one(Document).text)
+
+    async def agree(self, word: str = "") -> None:
+        """Agree to the plan that is shown."""
+        await self.until(lambda: type(self.screen).__name__ == "PlanDialog")
+        await self.press(*word, "enter")
+
+
+@asynccontextmanager
+async def sit(fleet: Fleet, size: tuple[int, int] = (120, 40), *, glyphs: Glyphs = UNICODE) -> AsyncIterator[Seat]:
+    """Open the console on a running world."""
+    async with fleet.world.running():
+        app = FleetApp(fleet.connect, clock=fleet.clock, glyphs=glyphs)
+        async with app.run_test(size=size) as pilot:
+            seat = Seat(fleet, app, pilot)
+            await seat.until(lambda: app.feed.status is not None)
+            yield seat
