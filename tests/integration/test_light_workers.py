@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,7 +17,8 @@ import pytest
 from engine.agents.light import worker_host
 from engine.agents.processes.process_table import ENGINE_PID, ENGINE_STATE, read_environment
 from engine.model.agents import AgentSpec, Health
-from engine.model.ids import AgentId
+from engine.model.effects import Assignment
+from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, HostDown, HostUp
 
@@ -214,6 +218,43 @@ async def test_work_for_an_agent_whose_worker_is_gone_is_left_to_host_down() -> 
         [other] = await rig.start()
         assert (await rig.run(other, "noop")).ok
     assert key not in rig.outcomes
+
+
+async def test_every_attempt_ends_or_its_host_goes_down_whatever_kills_the_workers() -> None:
+    """Workers die at random while work goes on: each attempt is answered for once, and all tasks get done."""
+    chance = random.Random(7)
+    async with open_light(2, heartbeat_interval_s=0.1, respawn_first_s=0.01, respawn_max_s=0.05) as rig:
+        agents = await rig.start(40)
+        open_keys: dict[AgentId, tuple[tuple[TaskId, int], HostId]] = {}
+        wanted = collections.deque(TaskId(f"tsk_{number}") for number in range(4_000))
+        attempts: collections.Counter[TaskId] = collections.Counter()
+        killed = done = 0
+        async with asyncio.timeout(60):
+            while wanted or open_keys:
+                for agent in agents:
+                    key, host = open_keys.get(agent, (None, None))
+                    if key in rig.outcomes:
+                        done += 1
+                        del open_keys[agent]
+                    elif key is not None and any(down.host == host for down in rig.of(HostDown)):
+                        wanted.append(key[0])
+                        del open_keys[agent]
+                    if agent not in open_keys and agent in rig.where and wanted:
+                        task = wanted.popleft()
+                        attempts[task] += 1
+                        key = (task, attempts[task])
+                        open_keys[agent] = (key, rig.where[agent])
+                        rig.light.deliver([Assignment(*key, agent, "echo", {"a": 1})])
+                if killed < 12 and done > killed * 300 and rig.where:
+                    killed += 1
+                    number = chance.choice((signal.SIGKILL, signal.SIGABRT, signal.SIGSTOP, signal.SIGTERM))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(rig.pid_of(chance.choice(list(rig.where))), number)
+                await asyncio.sleep(0)
+        downs = [down.host for down in rig.of(HostDown)]
+    assert len(downs) == len(set(downs))
+    assert killed == 12
+    assert {task for task, _ in rig.outcomes} == {f"tsk_{number}" for number in range(4_000)}
 
 
 async def test_samples_measure_the_worker() -> None:
