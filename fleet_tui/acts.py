@@ -17,14 +17,14 @@ import click
 
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.clock import SystemClock
-from engine.model.commands import Command, Danger
+from engine.model.commands import Command, Danger, StopEngine
 from engine.model.errors import EXIT_FAILED, CommandRefused, FleetError
 from engine.model.plans import Answer, Plan
 from engine.model.tasks import FINISHED, TaskState
 from engine.model.wire import to_plain
 from engine.operations import Operator
 from fleet_tui import output
-from fleet_tui.attach import find_engine, require_engine
+from fleet_tui.attach import find_engine, is_locked, require_engine
 from fleet_tui.settings import paths_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ MAKING = frozenset({"task.submit", "agent.register", "agent.allocate"})
 
 WAIT_FIRST_S = 0.05
 WAIT_LONGEST_S = 1.0
+ENGINE_END_S = 20.0
 COMPLETION_TIMEOUT_S = 1.0
 COMPLETIONS_MAX = 200
 
@@ -81,6 +82,19 @@ def act(paths: Paths, request: Request) -> None:
             raise CommandRefused("not confirmed; nothing was changed")
         what = plan.id
     asyncio.run(carry_out(socket, request, what))
+    if any(isinstance(command, StopEngine) for command in request.commands):
+        asyncio.run(wait_engine_ended(paths))
+
+
+async def wait_engine_ended(paths: Paths) -> None:
+    """Wait until a stopped engine has let go of its state, so that the next one can start; for ENGINE_END_S at most."""
+    clock = SystemClock()
+    give_up_at = clock.now() + ENGINE_END_S
+    while is_locked(paths):
+        if clock.now() > give_up_at:
+            output.say(f"the engine is still ending; its log is {paths.log}")
+            return
+        await clock.sleep(WAIT_FIRST_S)
 
 
 def is_interactive() -> bool:

@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -27,7 +27,9 @@ PROBE_TIMEOUT_S = 2.0
 START_TIMEOUT_S = 60.0
 """Longest recovery of a large journal that a console waits for."""
 
+TELL_AFTER_S = 1.5
 POLL_S = 0.02
+LOOK_S = 0.05
 ERROR_BYTES_MAX = 4096
 
 _PROBE = b"GET /v1/status HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n"
@@ -103,14 +105,68 @@ def is_answering(path: Path, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
             return False
 
 
-def ensure_engine(paths: Paths, argv_extra: Sequence[str] = ()) -> Attached:
-    """Return the engine of these paths; start one in its own session if there is none. Blocks. Raises EngineStartError."""
+def ensure_engine(paths: Paths, argv_extra: Sequence[str] = (), tell: Callable[[str], None] | None = None) -> Attached:
+    """Return the engine of these paths; start one in its own session if there is none. Blocks. Raises EngineStartError.
+
+    `tell` gets a sentence when that takes long enough to wonder.
+    """
     found = find_engine(paths)
     if found is not None:
         return Attached(found, started=False)
     prepare_state(paths)
-    process = _start(paths, argv_extra)
-    return _wait_answering(paths, process)
+    return _Start(paths, argv_extra, tell).wait_answering()
+
+
+class _Start:
+    """One console's attempt to have an engine. Owner: of the process that it started, until that answers or ends."""
+
+    def __init__(self, paths: Paths, argv_extra: Sequence[str], tell: Callable[[str], None] | None) -> None:
+        self._paths = paths
+        self._argv_extra = argv_extra
+        self._tell = tell
+        self._process = _start(paths, argv_extra)
+
+    def wait_answering(self) -> Attached:
+        """Return the engine that answers, this one's or another console's. Raises EngineStartError."""
+        from engine.clock import SystemClock
+
+        clock = SystemClock()
+        began = clock.now()
+        while (waited := clock.now() - began) < START_TIMEOUT_S:
+            if waited > TELL_AFTER_S and self._tell is not None:
+                self._tell(f"the engine is still starting; its log is {self._paths.log}")
+                self._tell = None
+            attached = self._look()
+            if attached is not None:
+                return attached
+        raise self._give_up()
+
+    def _look(self) -> Attached | None:
+        """Wait a moment, and return the engine if there is one by then. Raises EngineStartError if ours could not start."""
+        try:
+            code = self._process.wait(POLL_S)
+        except subprocess.TimeoutExpired:
+            # The one that answers may be another console's, and ours about to leave.
+            is_ours = holder_pid(self._paths) == self._process.pid and is_answering(self._paths.socket)
+            return Attached(self._paths.socket, started=True, process=self._process) if is_ours else None
+        if code != EXIT_REFUSED:
+            raise EngineStartError(_explain_end(self._paths, code))
+        # Another engine held the lock: one that came first and will answer, or one that was just ending.
+        found = find_engine(self._paths)
+        if found is None and not is_locked(self._paths):
+            self._process = _start(self._paths, self._argv_extra)
+        else:
+            _pause(POLL_S)
+        return Attached(found, started=False) if found else None
+
+    def _give_up(self) -> EngineStartError:
+        if self._process.poll() is None:
+            self._process.terminate()
+            return EngineStartError(f"the engine did not answer within {START_TIMEOUT_S:g} s and was ended; its log is {self._paths.log}")
+        return EngineStartError(
+            f"an engine (pid {holder_pid(self._paths)}) holds {self._paths.state_dir} and does not answer; its log is"
+            f" {self._paths.log}. If it is hung, end it with kill"
+        )
 
 
 def _start(paths: Paths, argv_extra: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -128,31 +184,6 @@ def _start(paths: Paths, argv_extra: Sequence[str]) -> subprocess.Popen[bytes]:
             )  # fmt: skip
     except OSError as error:
         raise EngineStartError(f"the engine could not be started: {error.strerror} ({error.filename})") from error
-
-
-def _wait_answering(paths: Paths, process: subprocess.Popen[bytes]) -> Attached:
-    """Wait until the engine answers, or until it ended without another one answering in its place."""
-    from engine.clock import SystemClock
-
-    clock = SystemClock()
-    give_up_at = clock.now() + START_TIMEOUT_S
-    while clock.now() < give_up_at:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            # Two consoles that start at once both start an engine; the one that came second leaves at once.
-            if process.wait(POLL_S) != EXIT_REFUSED:
-                raise EngineStartError(_explain_end(paths, process.returncode))
-            found = find_engine(paths)
-            if found is not None:
-                return Attached(found, started=False)
-            _pause(POLL_S)
-            continue
-        # The one that answers may be another console's, and ours about to leave.
-        if holder_pid(paths) == process.pid and is_answering(paths.socket):
-            return Attached(paths.socket, started=True, process=process)
-    if process.poll() is not None:
-        raise EngineStartError(_explain_end(paths, process.returncode))
-    process.terminate()
-    raise EngineStartError(f"the engine did not answer within {START_TIMEOUT_S:g} s and was ended; its log is {paths.log}")
 
 
 def _pause(seconds: float) -> None:
@@ -198,7 +229,10 @@ def hold_lock(paths: Paths) -> Iterator[None]:
 
 def _take_lock(paths: Paths, descriptor: int) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _try_lock(descriptor, fcntl.LOCK_EX):
+            # Who only looks (`is_locked`) holds it for a moment, too.
+            _pause(LOOK_S)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         pid = _read_holder(paths).get("pid", "unknown")
         raise EngineRunning(
@@ -209,6 +243,26 @@ def _take_lock(paths: Paths, descriptor: int) -> None:
         raise EngineStartError(
             f"{paths.lock} cannot be locked ({error.strerror}): choose a local file system with --state-dir"
         ) from error
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_locked(paths: Paths) -> bool:
+    """Tell whether an engine, even one that does not answer, has the state directory."""
+    try:
+        descriptor = os.open(paths.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
 
 
 def _tell_holder(paths: Paths, descriptor: int) -> None:

@@ -25,7 +25,7 @@ def open_here(paths: Paths, argv_extra: Sequence[str] = ()) -> None:
     from fleet_tui.attach import ensure_engine
 
     require_terminal()
-    _open(paths, ensure_engine(paths, argv_extra))
+    _open(paths, ensure_engine(paths, argv_extra, _tell))
 
 
 def open_attached(target: str | None, paths: Paths) -> None:
@@ -35,6 +35,10 @@ def open_attached(target: str | None, paths: Paths) -> None:
     require_terminal()
     paths, socket = attach_to(target, paths)
     _open(paths, Attached(socket, started=False))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _open(paths: Paths, attached: Attached) -> None:

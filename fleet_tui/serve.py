@@ -51,7 +51,15 @@ def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
         if not detached:
             for notice in config.notices():
                 output.say(f"note: {notice}")
-        asyncio.run(_serve(paths, config, demo, detached=detached))
+        try:
+            asyncio.run(_serve(paths, config, demo, detached=detached))
+        except FleetError as error:
+            logger.info("engine refused to run", extra={"why": str(error)})
+            raise
+        except Exception:
+            # Whoever started it may be gone; the log is what is left to look at.
+            logger.exception("engine broke")
+            raise
 
 
 async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *, detached: bool) -> None:

@@ -78,6 +78,33 @@ def test_two_consoles_at_once_share_one(paths: Paths) -> None:
         end(started[0])
 
 
+def test_one_that_is_just_ending_is_waited_for(paths: Paths) -> None:
+    prepare_state(paths)
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        with hold_lock(paths):
+            assert attach.is_locked(paths)
+            waiting = pool.submit(ensure_engine, paths, (), told.append)
+            # The engine that it starts finds the lock held, and leaves; only then there is something to wait for.
+            while not paths.start_errors.exists() or f"pid {os.getpid()}" not in paths.start_errors.read_text():
+                assert not waiting.done()
+        attached = waiting.result(30)
+    assert attached.started
+    end(attached)
+    assert not attach.is_locked(paths)
+
+
+def test_one_that_holds_the_lock_and_is_mute(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare_state(paths)
+    told: list[str] = []
+    monkeypatch.setattr(attach, "_start", lambda _paths, _extra: subprocess.Popen(["sh", "-c", "exit 4"]))
+    monkeypatch.setattr(attach, "START_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(attach, "TELL_AFTER_S", 0.0)
+    with hold_lock(paths), pytest.raises(EngineStartError, match=f"pid {os.getpid()}.*does not answer"):
+        ensure_engine(paths, (), told.append)
+    assert len(told) == 1
+
+
 def test_the_last_words_of_one_that_cannot_start(paths: Paths) -> None:
     assert paths.config is not None
     paths.config.write_text("nam = 1\n")
@@ -155,7 +182,9 @@ def test_an_engine_of_another_runtime_directory_is_found(paths: Paths, monkeypat
 
 def test_the_lock_is_one_engines(paths: Paths) -> None:
     prepare_state(paths)
+    assert not attach.is_locked(paths)
     with hold_lock(paths):
+        assert attach.is_locked(paths)
         with pytest.raises(EngineRunning, match=f"pid {os.getpid()}") as refusal, hold_lock(paths):
             pass
         assert refusal.value.exit_code == CommandRefused.exit_code

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fleet_tui.attach import is_locked
 
 from tests.integration.cli_shell import Shell
 
@@ -40,7 +41,10 @@ def test_a_signal_ends_it_cleanly(shell: Shell, number: signal.Signals) -> None:
 
 def test_stop_ends_it(shell: Shell) -> None:
     process = shell.start_engine()
+    assert "engine" in shell.run("stop", "--dry-run").stdout
     shell.run("stop", "--yes")
+    # Not before it has let go: the next one can start at once.
+    assert not is_locked(shell.paths)
     assert process.wait(30) == 0
     assert "fleet-tui engine" in shell.run("get", "pools", code=3).stderr
 
