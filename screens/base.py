@@ -340,6 +340,8 @@ class TableScreen(FleetScreen):
         right: list[Part] = []
         if table.marked_ids:
             right.append(Cell(f"{len(table.marked_ids)} marked", "warn"))
+        if self.feed.status is None:
+            return left, []  # how many there are is not known
         shown, there = len(table.shown_ids), len(self.rows)
         right.append(f"{shown} of {there}" if shown != there else str(there))
         if table.hidden_column_count and not table.is_wide:

@@ -135,7 +135,7 @@ TASK_BADGES: dict[str, Badge] = {
     "cancelled": Badge("−", "-", "dim"),
 }
 HEALTH_BADGES: dict[str, Badge] = {
-    "healthy": Badge("✓", "+", "good"),
+    "healthy": Badge("✓", "+", "dim"),
     "slow": Badge("~", "~", "warn"),
     "suspect": Badge("?", "?", "warn"),
     "lost": Badge("✕", "x", "bad"),

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.model.rows import FleetStatus, HostRow, PoolRow, TaskRow
-from screens.present import HEALTH_BADGES, POOL_BADGES, TASK_BADGES, age, badge, count, megabytes, meter_cell, number_cell, plural, unknown
+from screens.present import (
+    HEALTH_BADGES,
+    POOL_BADGES,
+    TASK_BADGES,
+    age,
+    badge,
+    count,
+    megabytes,
+    meter_cell,
+    number_cell,
+    plural,
+    unknown,
+)
 from screens.present_rows import METER_WIDTH, Sorted, pool_state_cell, size_cell
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
