@@ -72,12 +72,16 @@ class Dialog(ModalScreen[str | None]):
         if self._prompt:
             self.query_one("#answer", Input).focus()
 
-    def on_key(self, event: Key) -> None:
+    async def on_key(self, event: Key) -> None:
         """Take what was typed before the input had the focus."""
         if not self._prompt or self.query_one("#answer", Input).has_focus:
             return
-        if event.is_printable and event.character:
-            self.query_one("#answer", Input).insert_text_at_cursor(event.character)
+        answer = self.query_one("#answer", Input)
+        if event.key == "enter":
+            await answer.action_submit()
+            event.stop()
+        elif event.is_printable and event.character:
+            answer.insert_text_at_cursor(event.character)
             event.stop()
 
     def show_lines(self, lines: Sequence[str]) -> None:
