@@ -27,6 +27,7 @@ from engine.operations import Operator
 from fleet_tui.demo.discovery import CodeBase
 from fleet_tui.demo.findings import Findings, TaskEnd
 from fleet_tui.demo.steps import (
+    CHECK,
     REMOVABLE,
     STEPS_OF_FILE_MAX,
     Step,
@@ -258,14 +259,14 @@ class Planner:
                 tasks.ended[task] = None
                 tasks.unseen[task] = now
         ids, tasks.ended = list(tasks.ended), {}
-        cancelled_before: list[str] = []
+        cancelled_before: dict[str, TaskEnd] = {}
         for start in range(0, len(ids), READS_AT_ONCE):
             chunk = ids[start : start + READS_AT_ONCE]
             for task, end in zip(chunk, await self._read_all(chunk), strict=True):
                 if end is None:
                     continue
                 if end.continued and end.state == TaskState.CANCELLED and task not in self._revived:
-                    cancelled_before.append(task)
+                    cancelled_before[task] = end
                 else:
                     self._settle(task, end)
         await self._revive(cancelled_before)
@@ -302,11 +303,25 @@ class Planner:
         else:
             self.findings.add(step, end)
 
-    async def _revive(self, ids: Sequence[str]) -> None:
-        """Run again what an earlier run cancelled when its time was up."""
-        self._revived.update(ids)
-        for batch in batches(ids):
-            await self._execute([RetryTask(task) for task in batch], f"demo {self._label}: go on with an earlier run")
+    async def _revive(self, ends: dict[str, TaskEnd]) -> None:
+        """Run again what an earlier run cancelled when its time was up; take as ended what cannot run again."""
+        self._revived.update(ends)
+        # What others need comes first.
+        for batch in batches(sorted(ends, key=lambda task: bool(self._open.steps[task].after))):
+            try:
+                await self._retry(batch)
+            except ReadOnly:
+                self._revived.difference_update(batch)
+                self._open.ended.update(dict.fromkeys(batch))  # read, and tried, again at the next frame
+            except CommandRefused:
+                for task in batch:
+                    try:
+                        await self._retry([task])
+                    except CommandRefused:
+                        self._settle(task, ends[task])
+
+    async def _retry(self, ids: Sequence[str]) -> None:
+        await self._execute([RetryTask(task) for task in ids], f"demo {self._label}: go on with an earlier run")
 
     # ---- handing out work
 
@@ -329,7 +344,7 @@ class Planner:
         if self._files_left:
             count = min(shape.files[self._bursts % len(shape.files)], len(self._files_left))
             files = [self._files_left.popleft() for _ in range(count)]
-            levels = first_wave(files, self._calls.by_file)
+            levels = first_wave(files, self._calls)
         elif self._second is None:
             if not self._open.steps:
                 self._second = deque(await self._choose_second())
@@ -343,7 +358,7 @@ class Planner:
 
     async def _choose_second(self) -> list[Step]:
         findings = self.findings
-        names = choose_names(findings.defined, self._calls.totals)
+        names = choose_names(findings.defined, self._calls)
         places = await asyncio.to_thread(find_files, self._code_base.files, [named.name for named in names])
         searches = reference_steps(names, self._files, places)
         findings.expect_references(searches, names)
@@ -353,10 +368,12 @@ class Planner:
 
     async def _submit(self, batch: list[Step]) -> bool:
         """Submit a batch; return False when the engine takes nothing now, so that it is tried again."""
-        steps = [step for step in batch if all(key in self._ids for key in step.after)]
+        steps: list[Step] = []
         for step in batch:
-            if step not in steps:
-                self.findings.add_skipped(step, f"needs {step.after[0]}, which was not done")
+            if reason := self._reason_to_skip(step):
+                self.findings.add_skipped(step, reason)
+            else:
+                steps.append(step)
         if not steps:
             return True
         commands = [command_of(step, self._label, [self._ids[key] for key in step.after if self._ids[key]]) for step in steps]
@@ -375,6 +392,12 @@ class Planner:
                 del self._others[task]
                 self._open.ended[task] = None
         return True
+
+    def _reason_to_skip(self, step: Step) -> str:
+        """Say why a step cannot succeed, as far as that is known before; empty = it can."""
+        if step.operation != CHECK and step.file.name in self._calls.undecodable:
+            return "the file is no text in the encoding that it declares"
+        return next((f"needs {key}, which was not done" for key in step.after if key not in self._ids), "")
 
     async def _without_blocked(self, steps: list[Step], refusal: CommandRefused) -> list[Step]:
         """Return the steps to try again: without those whose need has failed. Raises the refusal when it lasts."""

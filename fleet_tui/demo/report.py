@@ -5,6 +5,7 @@ Owner: nobody; a report is a value and its text a pure function of it.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from fleet_tui.demo.discovery import CodeBase, LeftOut
 from fleet_tui.demo.findings import Failure, Findings, FunctionFigure, Proposal
 
 WIDTH = 100
+WIDTH_MIN = 60
 PACKAGES_SHOWN = 12
 FAILURES_SHOWN = 20
 PROPOSALS_SHOWN = 8
@@ -126,9 +128,10 @@ class DemoReport:
         return {"ok": self.ok, **plain, "seconds": round(self.seconds, 3)}
 
     def to_text(self, width: int = WIDTH) -> str:
-        """Return the report for people, no line longer than `width` characters (at least 60)."""
-        lines = (line for section in _sections(self) for line in section)
-        return "\n".join(cut(line, max(width, 60)) for line in lines).rstrip() + "\n"
+        """Return the report for people, no line longer than `width` characters (WIDTH_MIN at least)."""
+        width = max(width, WIDTH_MIN)
+        lines = (line for section in _sections(self, width) for line in section)
+        return "\n".join(cut(line, width) for line in lines).rstrip() + "\n"
 
 
 def findings_of(findings: Findings, code_base: CodeBase) -> dict[str, Any]:
@@ -207,7 +210,7 @@ def ranked(figures: Iterable[FunctionFigure]) -> tuple[FunctionFigure, ...]:
 # ---- the text
 
 
-def _sections(report: DemoReport) -> Iterator[list[str]]:
+def _sections(report: DemoReport, width: int) -> Iterator[list[str]]:
     yield _summary(report)
     yield _task_lines(report)
     yield _table(
@@ -227,37 +230,32 @@ def _sections(report: DemoReport) -> Iterator[list[str]]:
         ],
     )
     yield _removal_lines(report)
-    yield _failure_lines(report)
+    yield _failure_lines(report, width)
     yield _left_out_lines(report)
 
 
 def _summary(report: DemoReport) -> list[str]:
     after = f"stopped after {report.seconds:.1f} s" if report.stopped else f"done in {report.seconds:.1f} s"
-    size = f"{report.bytes / 1e6:.1f} MB, {report.lines:,} lines, {report.functions:,} functions, {report.classes:,} classes"
+    files = len({removal.file for removal in report.removals})
     return [
         f"Work over {report.path}",
         "",
-        f"  {after}: {report.files:,} of {report.files_found:,} files, with at most {report.agents_peak:,} agents",
-        f"  {size}",
-        f"  {_proposals(report)}",
+        f"  {after}: {report.files:,} of {_count(report.files_found, 'file')}, with at most {_count(report.agents_peak, 'agent')}",
+        f"  {_size(report.bytes)}, {_count(report.lines, 'line')}, {_count(report.functions, 'function')}, "
+        + _count(report.classes, "class"),
+        "  proposed, nothing written:",
+        f"    {_count(report.removed, 'statement')} to remove in {_count(files, 'file')}",
+        f"    {_count(report.docstrings, 'docstring')} to add in {_count(report.documented_files, 'file')}",
         "",
     ]
-
-
-def _proposals(report: DemoReport) -> str:
-    files = len({removal.file for removal in report.removals})
-    return (
-        f"proposed: {report.removed:,} statements to remove in {files:,} files, "
-        f"{report.docstrings:,} docstrings in {report.documented_files:,} files; nothing was written"
-    )
 
 
 def _task_lines(report: DemoReport) -> list[str]:
     tasks, engine = report.tasks, report.engine
     words = ("submitted", "succeeded", "failed", "dead", "cancelled", "retried")
     rows = [
-        [f"{getattr(tasks, word):,}" for word in words] + ["counted from the tasks as they ended"],
-        [f"{getattr(engine, word):,}" for word in words] + ["by the engine's own counters in that time"],
+        [f"{getattr(tasks, word):,}" for word in words] + ["read from each task"],
+        [f"{getattr(engine, word):,}" for word in words] + ["the engine's counters"],
     ]
     lines = _table("Tasks", (*words, ""), rows)[:-1]
     if tasks.continued:
@@ -281,8 +279,8 @@ def _removal_lines(report: DemoReport) -> list[str]:
     return [*lines, ""]
 
 
-def _failure_lines(report: DemoReport) -> list[str]:
-    """Group what failed by file: one broken file fails several tasks."""
+def _failure_lines(report: DemoReport, width: int) -> list[str]:
+    """Group what failed by file, with the first reason: one broken file fails several tasks."""
     if not report.failures:
         return []
     by_file: dict[str, list[Failure]] = {}
@@ -291,7 +289,8 @@ def _failure_lines(report: DemoReport) -> list[str]:
     lines = [f"Failed ({_count(report.failures_count, 'step')} in {_count(len(by_file), 'file')})"]
     for file, failures in list(by_file.items())[:FAILURES_SHOWN]:
         steps = ", ".join(f"{row.step.removesuffix(file).strip()} ({row.state})" for row in failures)
-        lines += [f"  {file}: {steps}", f"    {failures[0].reason}"]
+        reason = textwrap.wrap(failures[0].reason, width, initial_indent="    ", subsequent_indent="    ", max_lines=3)
+        lines += [f"  {file}: {steps}", *reason]
     return [*lines, *_more(len(by_file), FAILURES_SHOWN), ""]
 
 
@@ -322,7 +321,12 @@ def _more(total: int, shown: int) -> list[str]:
 
 
 def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
+    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
+    return f"{number:,} {word}{ending}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def _of(done: int, planned: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from engine.model.commands import SubmitTask
 from fleet_tui.demo.discovery import SourceFile
+from fleet_tui.demo.words import Calls
 
 CHECK = "code.syntax_check"
 OUTLINE = "code.outline"
@@ -35,9 +36,11 @@ REMOVABLE = ("print", "breakpoint", "pdb.set_trace", "eval")
 STEPS_OF_FILE_MAX = 3 + len(REMOVABLE)
 """Steps that one file can have in the first wave."""
 
-NAMES_MAX = 16
-REFERENCE_TASKS_MAX = 500
-DOCUMENTED_FILES_MAX = 60
+NAMES_MAX = 12
+FILES_OF_NAME_MAX = 48
+"""A name that stands in more files is passed over: mostly a common word, or a method of many classes."""
+REFERENCE_TASKS_MAX = 300
+DOCUMENTED_FILES_MAX = 40
 
 TASK_TIMEOUT_S = 120.0
 """Of one attempt. Many light agents share a process, so an attempt may wait for its neighbours."""
@@ -68,11 +71,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A name that is defined once in the code base, and how often it is called in its text."""
+    """A name that is defined once in the code base."""
 
     name: str
     is_class: bool
-    calls: int
 
 
 def command_of(step: Step, label: str, depends_on: Sequence[str]) -> SubmitTask:
@@ -96,11 +98,10 @@ def command_of(step: Step, label: str, depends_on: Sequence[str]) -> SubmitTask:
     )
 
 
-def first_wave(files: Sequence[SourceFile], calls: Mapping[str, frozenset[str]]) -> list[list[Step]]:
+def first_wave(files: Sequence[SourceFile], calls: Calls) -> list[list[Step]]:
     """Return the steps of some files in two lists: the checks, then what waits for them.
 
-    `calls`: file name -> which of REMOVABLE its text calls. What belongs to one file stands together, because
-    a worker keeps the trees it parsed last.
+    What belongs to one file stands together, because a worker keeps the trees it parsed last.
     """
     checks = [Step(CHECK, "tester", file) for file in files]
     others: list[Step] = []
@@ -108,38 +109,40 @@ def first_wave(files: Sequence[SourceFile], calls: Mapping[str, frozenset[str]])
         after = (check.key,)
         others.append(Step(OUTLINE, "coder", file, after=after))
         others.append(Step(METRICS, "analyst", file, after=after))
-        wanted = calls.get(file.name, frozenset())
+        wanted = calls.by_file.get(file.name, frozenset())
         others += (Step(REMOVE, "security", file, name, after) for name in REMOVABLE if name in wanted)
     return [checks, others]
 
 
-def choose_names(defined: Mapping[str, bool | None], calls: Mapping[str, int]) -> list[Named]:
-    """Return the names worth a search, at most four times NAMES_MAX: defined once, not built in, most often called.
+def choose_names(defined: Mapping[str, bool | None], calls: Calls) -> list[Named]:
+    """Return the names worth a search, at most six times NAMES_MAX: those that most files call come first.
 
-    `defined`: name -> whether it is a class, None when it is defined more than once. `calls` as written, so that
-    `path.join()` is no call of a function `join`.
+    `defined`: name -> whether it is a class, None when it is defined more than once: then nobody can tell which is
+    meant, and it is none. Nor is the name of a built-in function.
     """
-    found = [
-        Named(name, is_class, calls[name])
+    called = [
+        name
         for name, is_class in defined.items()
         # Its own `def name(` looks like one call.
-        if is_class is not None and calls.get(name, 0) > 1 and not hasattr(builtins, name)
+        if is_class is not None and calls.totals[name] > 1 and not hasattr(builtins, name)
     ]
-    return sorted(found, key=lambda named: (-named.calls, named.name))[: 4 * NAMES_MAX]
+    called.sort(key=lambda name: (-calls.files[name], -calls.totals[name], name))
+    return [Named(name, bool(defined[name])) for name in called[: 6 * NAMES_MAX]]
 
 
 def reference_steps(
     names: Iterable[Named], files: Mapping[str, SourceFile], places: Mapping[str, Sequence[str]]
 ) -> list[Step]:
-    """Return the searches for the first NAMES_MAX names that fit into REFERENCE_TASKS_MAX, each in every file that has it.
+    """Return the searches for the first NAMES_MAX names that fit into the limits, each in every file that has it.
 
-    `places`: name -> names of the files. A name in too many files is passed over: half a count is no count.
+    `places`: name -> names of the files. A name that does not fit is passed over: half a count is no count.
     """
     steps: list[Step] = []
     chosen = 0
     for named in names:
         found = places.get(named.name, ())
-        if chosen == NAMES_MAX or not found or len(steps) + len(found) > REFERENCE_TASKS_MAX:
+        room = min(FILES_OF_NAME_MAX, REFERENCE_TASKS_MAX - len(steps))
+        if chosen == NAMES_MAX or not 0 < len(found) <= room:
             continue
         chosen += 1
         pool = "architect" if named.is_class else "reviewer"

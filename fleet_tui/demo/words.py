@@ -5,7 +5,9 @@ Owner: nobody; functions only. They read files and belong in a thread.
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -24,18 +26,26 @@ class Calls:
     """What looks like a call in the text of files."""
 
     totals: Counter[str] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
+    """Name -> how many files call it."""
     by_file: dict[str, frozenset[str]] = field(default_factory=dict)
     """File -> those of the watched functions that it calls."""
+    undecodable: set[str] = field(default_factory=set)
+    """Files that are no text in the encoding that they declare; their check says more."""
 
 
 def count_calls(files: Iterable[SourceFile], watched: Collection[str]) -> Calls:
     """Count `name(` and `a.name(`, as written, in files. A file that cannot be read has none."""
     calls = Calls()
     for file in files:
+        data = _read(file)
+        if not is_text(data):
+            calls.undecodable.add(file.name)
         # One match at a time, not findall: an engine in this process must get its turns in between.
-        found = Counter(match[1] for match in CALL.finditer(_read(file)))
+        found = Counter(match[1] for match in CALL.finditer(data))
         names = {name.decode(): count for name, count in found.items()}
         calls.totals.update(names)
+        calls.files.update(names.keys())
         used = frozenset(name for name in watched if name in names)
         if used:
             calls.by_file[file.name] = used
@@ -51,6 +61,16 @@ def find_files(files: Iterable[SourceFile], names: Collection[str]) -> dict[str,
         for word in wanted.keys() & words:
             places[wanted[word]].append(file.name)
     return places
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a source can be decoded by its own declaration (PEP 263)."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        data.decode(encoding)
+    except (SyntaxError, ValueError, LookupError):
+        return False
+    return True
 
 
 def _read(file: SourceFile) -> bytes:
