@@ -220,6 +220,10 @@ class FleetScreen(Screen[None]):
         """Clear the innermost thing that Esc clears before it leaves; False when there is none."""
         return False
 
+    def action_submit_task(self) -> None:
+        """Begin a command line that submits a task; texts have n for the next match, so this is not the app's."""
+        self.open_line("submit ")
+
     def action_pause(self) -> None:
         """Hold the view still, or let it follow again; data keeps arriving."""
         self._paused = not self._paused

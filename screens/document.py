@@ -37,6 +37,8 @@ class Document(Stream, inherit_bindings=False):
         self.is_wrapped = True
         self._top = 0
         """Row of the screen, counted from the first line, that is shown at the top."""
+        self._search_top = 0
+        """Where the operator looked when the search began: each further letter searches from there."""
         self._is_at_end = False
         self._laid: list[Shown] = []
         self._laid_for: tuple[int, bool] = (-1, True)
@@ -60,9 +62,11 @@ class Document(Stream, inherit_bindings=False):
 
     def search(self, text: str) -> int:
         """Mark every occurrence of a text and go to the first one from here; return how many lines hold it."""
+        if self._pattern is None:
+            self._search_top = self._top
         found = super().search(text)
         if found:
-            number = self._laid[self._top].number if self._top < len(self._laid) else 0
+            number = self._laid[self._search_top].number if self._search_top < len(self._laid) else 0
             self._go_to_match(bisect_left(self._matches, number) % found)
             self._redraw()
         return found

@@ -57,7 +57,12 @@ class EventsScreen(FleetScreen):
             self._push(feed.events, feed.events_left_out)
         else:
             self._push(changes.events, changes.events_left_out)
-        stream.tick(feed.now())
+
+    def tick(self, now: float) -> None:
+        """Draw also lines that came too soon after others to be drawn at once."""
+        super().tick(now)
+        if self._watch is not None and self.is_attached:
+            self.stream.tick(now)
 
     def _push(self, events: Iterable[EventRow], left_out: int) -> None:
         self.stream.push([event_cells(event, self.console.glyphs) for event in events], left_out=left_out)

@@ -38,7 +38,7 @@ KEYS: tuple[Key, ...] = (
     Key("app.last_view", "minus", "last_view", "", "the other view", "app"),
     Key("app.undo", "u", "undo", "undo", "undo my last plan, while its window is open", "app"),
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
-    Key("app.submit", "n", "submit", "new task", "submit a task", "app", is_eager=True),
+    Key("app.submit", "n", "submit", "new task", "submit a task", "app"),
     Key("app.save", "ctrl+s", "save_picture", "", "save this screen as text and SVG", "app"),
     Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
@@ -49,6 +49,7 @@ KEYS: tuple[Key, ...] = (
     Key("screen.redraw", "ctrl+r", "redraw", "", "read and draw everything anew", "screen"),
     # every table
     Key("table.filter", "slash", "filter", "filter", "filter: words, !not, -r regex, field=value, field>80, age<2h", "table", is_eager=True),
+    Key("table.submit", "n", "submit_task", "new task", "submit a task", "table", is_eager=True),
     Key("table.sort", "S", "sort", "", "sort by the next column", "table"),
     Key("table.invert_sort", "I", "invert_sort", "", "turn the order round", "table"),
     Key("table.wide", "w", "wide", "", "all columns, or those that fit", "table"),
@@ -70,6 +71,7 @@ KEYS: tuple[Key, ...] = (
     Key("pulse.open", "enter", "", "open", "open what needs you, or the agents of the pool or host", "pulse"),
     Key("pulse.next_list", "tab", "", "next list", "next list: needs, pools, hosts", "pulse"),
     Key("pulse.list_before", "shift+tab", "", "", "list before", "pulse"),
+    Key("pulse.submit", "n", "submit_task", "new task", "submit a task", "pulse", is_eager=True),
     # pools
     Key("pools.scale", "s", "scale", "scale", "scale: 12, +3, -2, 150%, =min or =max", "pools", is_eager=True),
     Key("pools.more", "greater_than_sign", "stage(1)", "+1", "one agent more, staged: enter reviews, esc drops", "pools"),
@@ -105,7 +107,7 @@ KEYS: tuple[Key, ...] = (
     Key("events.next", "n", "", "", "next match", "events"),
     Key("events.previous", "N", "", "", "match before", "events"),
     Key("events.follow", "s", "", "follow", "follow the newest, or stop", "events"),
-    Key("events.wrap", "W", "", "", "wrap long lines", "events"),
+    Key("events.wrap", "w", "", "", "wrap long lines", "events"),
     # documents
     Key("document.find", "slash", "find", "find", "find text; lines around it stay", "document", is_eager=True),
     Key("document.next", "n", "next_match(1)", "", "next match", "document"),

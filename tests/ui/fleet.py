@@ -143,7 +143,7 @@ class Seat:
     async def current(self) -> None:
         """Wait until the console has all that the engine has, and shows it."""
         feed = self.app.feed
-        await self.until(lambda: feed.status is not None and feed.status.seq == self.fleet.state.seq)
+        await self.until(lambda: feed.status is not None and (feed.status.seq, feed.status.now) == (self.fleet.state.seq, self.fleet.clock.at))
         self.tick()
         await self.pilot.pause()
 
