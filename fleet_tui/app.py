@@ -362,4 +362,4 @@ def run_console(paths: Paths, attached: Attached) -> None:
         pictures=paths.state_dir / "pictures",
         memory=paths.state_dir / "console.json",
     )
-    app.run(mouse=os.environ.get("FLEET_TUI_MOUSE", "1") != "0")
+    app.run()

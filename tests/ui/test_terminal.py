@@ -68,7 +68,7 @@ def test_scale_inspect_submit_cancel_and_undo_from_the_keyboard(subject: EngineP
         screen.wait_text("submit nap")
         until(lambda: any(row["title"] == "nap" and row["state"] == "running" for row in subject.get("tasks")))
         screen.send(b":tasks\r")
-        screen.wait_text("nap")
+        screen.wait_text("x cancel")
         screen.send(b"x")
         screen.wait_text("work may be lost")
         screen.send(b"yes enough\r")
