@@ -69,7 +69,7 @@ class Fleet:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  # conditions of any kind, of an engine that does not know the test
                 await asyncio.sleep(0.005)
 
     async def submit(self, title: str, pool: str = "coder", how: str = "", **more: Any) -> str:
@@ -154,7 +154,7 @@ class Seat:
     async def open(self, line: str, name: str = "") -> None:
         """Open a view as the command line does."""
         self.app.open_view(line)
-        await self.until(lambda: isinstance(self.screen, FleetScreen) and self.screen.NAME == (name or line.split()[0]))
+        await self.until(lambda: isinstance(self.screen, FleetScreen) and (name or line.split()[0]) == self.screen.NAME)
         await self.current()
 
     async def read(self) -> str:

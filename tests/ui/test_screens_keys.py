@@ -49,7 +49,9 @@ async def test_staged_steps_add_up_and_enter_asks_for_them() -> None:
         await seat.open("pools")
         seat.table.point_at("coder")
         await seat.press("greater_than_sign", "greater_than_sign", "j", "less_than_sign")
-        assert "5→7*" in seat.text and "5→4*" in seat.text and "2 staged" in seat.text
+        assert "5→7*" in seat.text
+        assert "5→4*" in seat.text
+        assert "2 staged" in seat.text
         assert size_of(seat, "coder") == 5
         await seat.press("enter")
         await seat.agree()
@@ -62,7 +64,9 @@ async def test_esc_drops_what_is_staged_and_stays() -> None:
     async with busy_seat() as seat:
         await seat.open("pools")
         await seat.press("greater_than_sign", "escape")
-        assert seat.screen.NAME == "pools" and "*" not in seat.text and size_of(seat, "coder") == 5
+        assert seat.screen.NAME == "pools"
+        assert "*" not in seat.text
+        assert size_of(seat, "coder") == 5
 
 
 async def test_nobody_stages_less_than_no_agents() -> None:
@@ -210,7 +214,8 @@ async def test_a_closed_window_is_said_and_nothing_is_asked() -> None:
         seat.fleet.clock.at += 10_000
         await seat.open("plans")
         await seat.press("u")
-        assert "window closed" in seat.text and seat.screen.NAME == "plans"
+        assert "window closed" in seat.text
+        assert seat.screen.NAME == "plans"
 
 
 # ---- home
@@ -250,14 +255,16 @@ async def test_finding_in_a_document_keeps_what_is_around() -> None:
         before = len((await seat.read()).splitlines())
         await seat.press("slash", *"security", "enter")
         document = seat.screen.query_one(Document)
-        assert document.match_count >= 3 and len(document.text.splitlines()) == before
+        assert document.match_count >= 3
+        assert len(document.text.splitlines()) == before
         assert "match 1 of" in seat.text
         await seat.press("n")
         assert "match 2 of" in seat.text
         await seat.press("N", "N")
         assert f"match {document.match_count} of" in seat.text
         await seat.press("escape")
-        assert not document.is_searching and seat.screen.NAME == "task"
+        assert not document.is_searching
+        assert seat.screen.NAME == "task"
         await seat.press("escape")
         await seat.until(lambda: seat.screen.NAME == "tasks")
 
@@ -302,7 +309,8 @@ async def test_keys_that_lead_to_a_tab(view: str, key: str, tab: str) -> None:
         await seat.open(view)
         await seat.press(key)
         await seat.read()
-        assert seat.screen.tab == tab and f"[{tab}]" in seat.text
+        assert seat.screen.tab == tab
+        assert f"[{tab}]" in seat.text
 
 
 # ---- events
@@ -313,10 +321,13 @@ async def test_finding_in_events_keeps_their_context_and_stops_following() -> No
         await seat.open("events")
         await seat.press("slash", *"rename", "enter")
         stream = seat.screen.query_one(Stream)
-        assert stream.match_count >= 3 and not stream.is_following
-        assert "accepted check api" in seat.text and "held" in seat.text
+        assert stream.match_count >= 3
+        assert not stream.is_following
+        assert "accepted check api" in seat.text
+        assert "held" in seat.text
         await seat.press("escape", "s")
-        assert stream.is_following and "following" in seat.text
+        assert stream.is_following
+        assert "following" in seat.text
 
 
 async def test_new_events_arrive() -> None:
@@ -335,7 +346,8 @@ async def test_a_filter_typed_live() -> None:
     async with busy_seat() as seat:
         await seat.open("agents")
         await seat.press("slash", *"status=busy")
-        assert len(seat.table.shown_ids) == 5 and seat.screen.query_one("#filter", Input).display
+        assert len(seat.table.shown_ids) == 5
+        assert seat.screen.query_one("#filter", Input).display
         await seat.press("enter", "escape")
         assert len(seat.table.shown_ids) == 28
 

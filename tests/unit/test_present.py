@@ -6,7 +6,15 @@ import dataclasses
 from typing import Any
 
 import pytest
-from engine.model.rows import AgentCounts, AuditRow, EventRow, FleetStatus, HostRow, PlanRow, TaskCounts
+from engine.model.rows import (
+    AgentCounts,
+    AuditRow,
+    EventRow,
+    FleetStatus,
+    HostRow,
+    PlanRow,
+    TaskCounts,
+)
 from engine.simulation.fake_operator import make_agent, make_pool, make_task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +49,8 @@ def texts(row: Row) -> list[str]:
 @pytest.mark.parametrize(("kind", "word", "look"), BADGES, ids=lambda value: str(value) if isinstance(value, str) else "")
 def test_a_badge_is_one_cell_wide_and_its_ascii_is_ascii(kind: str, word: str, look: present.Badge) -> None:
     assert measure(look.sign) == len(look.sign) == 1
-    assert look.ascii.isascii() and len(look.ascii) == 1
+    assert look.ascii.isascii()
+    assert len(look.ascii) == 1
 
 
 @pytest.mark.parametrize("kind", present.BADGES)
@@ -122,7 +131,8 @@ def test_in_ascii_mode_rows_are_ascii(columns: Any, make: Any) -> None:
 def test_a_row_that_is_gone_sorts_first_and_never_fails(columns: Any) -> None:
     rows: dict[str, Any] = {}
     for column in present_rows.columns_over(columns, lambda: rows):
-        assert column.key is not None and column.key("gone") == (0,)
+        assert column.key is not None
+        assert column.key("gone") == (0,)
 
 
 def test_unknown_is_a_dash_and_never_zero() -> None:
@@ -173,7 +183,8 @@ def test_agents_sort_by_number() -> None:
     names = ["coder-10", "coder-2", "analyst-3"]
     rows = {name: make_agent(name, name=name) for name in names}
     key = present_rows.columns_over(present_rows.AGENT_COLUMNS, lambda: rows)[0].key
-    assert key is not None and sorted(names, key=key) == ["analyst-3", "coder-2", "coder-10"]
+    assert key is not None
+    assert sorted(names, key=key) == ["analyst-3", "coder-2", "coder-10"]
 
 
 def test_undo_says_how_long() -> None:
@@ -214,7 +225,9 @@ def test_a_minute_that_was_not_seen_is_blank() -> None:
     history.see(status_at(NOW + 6), [make_pool(running=1)])
     assert history.load_of("coder", NOW + 6)[-4:] == [4, None, None, 1]
     cell = present_pulse.spark_cell(history.load_of("coder", NOW + 6), UNICODE)
-    assert len(cell.text) == present_pulse.SAMPLES and cell.text[-4] == "█" and cell.text[-3:-1] == "  "
+    assert len(cell.text) == present_pulse.SAMPLES
+    assert cell.text[-4] == "█"
+    assert cell.text[-3:-1] == "  "
     history.see(status_at(NOW + 600), [])
     assert len(history.loads) == 1
 
@@ -295,6 +308,8 @@ def test_yaml_reads_back() -> None:
 
 def test_plans_and_audit_in_full() -> None:
     text = plain(present_text.plan_info(PLAN, [AUDIT], "it cannot be undone", NOW, UNICODE))
-    assert "5 → 7" in text and "it cannot be undone" in text and "more work" in text
+    assert "5 → 7" in text
+    assert "it cannot be undone" in text
+    assert "more work" in text
     assert "does not reach back" in plain(present_text.plan_info(PLAN, [], (), NOW, UNICODE))
     assert "pool.scale coder" in plain(present_text.audit_info(AUDIT, UNICODE))
