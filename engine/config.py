@@ -108,7 +108,7 @@ class FleetSection(_Tree):
 
     max_agents: int = Field(2_000, ge=1, le=100_000, description="most agents in all pools")
     default_pools: bool | dict[str, PoolConfig] = Field(
-        True, description="true = the sixteen pools; a table or list replaces them"
+        default=True, description="true = the sixteen pools; a table or list replaces them"
     )
     heartbeat_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two beats of a host")
     health_check_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the beats")
@@ -286,7 +286,7 @@ def _explain(entry: Any) -> str:  # noqa: ANN401  # pydantic's own dictionary
 def _keys_beside(place: tuple[int | str, ...]) -> set[str]:
     model: Any = FleetManagerConfig
     for part in place[:-1]:
-        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
         inner = getattr(field, "annotation", None)
         if field is None or inner is None:
             model = PoolConfig if model is not CommandConfig else CommandConfig

@@ -37,7 +37,7 @@ from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
-from engine.state import FleetState, Touched
+from engine.state import Touched
 from engine.supervisor import call_listener, keep_running
 
 logger = logging.getLogger(__name__)

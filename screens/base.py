@@ -86,7 +86,7 @@ class FleetScreen(Screen[None]):
     AUTO_FOCUS: ClassVar[str | None] = None
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401  # whatever the class statement names
         """Take the bindings of the class's scopes from the one table of keys."""
         super().__init_subclass__(**kwargs)
         if cls.NAME:

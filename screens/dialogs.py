@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Key
 from textual.containers import Vertical, VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -23,7 +23,7 @@ CONFIRM_WORD = "yes"
 
 def plan_lines(plan: Plan, width: int) -> list[str]:
     """Return a plan's steps as aligned lines: target, before → after, effect, warning."""
-    steps = [step for step in plan.steps[:STEPS_SHOWN]]
+    steps = plan.steps[:STEPS_SHOWN]
     target_width = min(28, max((len(step.target) for step in steps), default=0))
     lines = []
     for step in steps:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
-from engine.model.commands import DrainAgent, RegisterAgent, ReleaseAgent, RestartAgent, UndrainAgent, UnregisterAgent
+from engine.model.commands import (
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    RestartAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import (
     AgentReleased,

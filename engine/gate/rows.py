@@ -6,7 +6,17 @@ from engine.agents.runtime import HostSample
 from engine.model.agents import Agent, AgentStatus
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
-from engine.model.rows import AgentCounts, AgentRow, AuditRow, FleetStatus, HostRow, PlanRow, PoolRow, TaskCounts, TaskRow
+from engine.model.rows import (
+    AgentCounts,
+    AgentRow,
+    AuditRow,
+    FleetStatus,
+    HostRow,
+    PlanRow,
+    PoolRow,
+    TaskCounts,
+    TaskRow,
+)
 from engine.model.tasks import HELD, Task, TaskState
 from engine.state import FleetState, Host, KeptPlan
 
@@ -152,7 +162,9 @@ def audit_row(number: int, entry: AuditEntry) -> AuditRow:
     )
 
 
-def fleet_status(state: FleetState, *, name: str, version: str, started_at: float, now: float, read_only: str) -> FleetStatus:
+def fleet_status(  # noqa: PLR0913  # what only the engine's owner knows
+    state: FleetState, *, name: str, version: str, started_at: float, now: float, read_only: str
+) -> FleetStatus:
     """Return the fleet in one look; every count is kept."""
     totals, engine = state.totals, state.engine
     return FleetStatus(

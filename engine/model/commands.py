@@ -27,12 +27,12 @@ class Danger(StrEnum):
     DESTRUCTIVE = "destructive"
 
 
-def arg(  # noqa: ANN401  # a dataclass field is typed by the class that declares it
+def arg(
     help: str,  # noqa: A002  # the word on the screen
     *,
-    default: Any = dataclasses.MISSING,
+    default: Any = dataclasses.MISSING,  # noqa: ANN401  # of the field's own type
     **limits: object,
-) -> Any:
+) -> Any:  # noqa: ANN401  # a field is typed by the class that declares it
     """Declare an argument of a verb; limits are ge, le, choices, completes (a kind of row), unit, option (not positional)."""
     metadata = {"help": help, **limits}
     if isinstance(default, dict):

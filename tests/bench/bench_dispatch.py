@@ -13,6 +13,7 @@ from collections.abc import Callable
 from engine.fleet import FleetManager
 from engine.model.commands import SubmitTask
 from engine.model.events import Record
+
 from tests.bench.engines import POOL, light_fleet, median, percentile
 
 SIZES = (16, 1_000, 10_000)

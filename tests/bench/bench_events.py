@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from engine.bus.embedded import EmbeddedBus
 from engine.model.events import PoolScaled, Record
+
 from tests.bench.engines import median
 
 ROWS = {"events.embedded_per_s": "1/s"}

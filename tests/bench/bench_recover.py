@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.fleet import FleetManager
+
 from tests.bench.engines import light_config, median
 
 ROWS = {"recover.seconds_per_10000_tasks": "s"}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from engine.model.commands import RegisterAgent
+
 from tests.bench.engines import POOL, light_fleet, median
 
 ROWS = {"register.agents_per_s": "1/s"}
