@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from engine.agents.registry import decide_after_work
 from engine.clock import Clock, IdFactory, Rng
 from engine.config import FleetManagerConfig
-from engine.agents.registry import decide_after_work
 from engine.coordinator.effects import effects_of
 from engine.coordinator.reports import decide_pools, decide_report
 from engine.coordinator.verbs import decide_commands
@@ -97,6 +97,8 @@ class Coordinator:
         self._durable_seq = state.seq
         self._work = asyncio.Event()
         self._reports: deque[tuple[Report, tuple[StoredArtifact, ...]]] = deque()
+        self._time_told = False
+        """A TimePassed is among the reports."""
         self._queue = TaskQueue(tools.config.tasks.aging_s)
         self._free = FreeAgents(tools.config.routing.weights(), tools.rng)
         self._timers = Timers()
@@ -157,11 +159,15 @@ class Coordinator:
         self._work.set()
 
     async def start(self, engine: EngineStarted) -> None:
-        """Take over the state: what was held waits again, pools follow the configuration. Durable on return."""
+        """Take over the state: what was held waits again, pools follow the configuration.
+
+        Durable on return. Raises JournalError, and then the engine cannot start.
+        """
         deciding = self.deciding(ENGINE_ORIGIN)
         self._apply(decide_report(self.state, engine, deciding), "engine")
         self._apply(decide_pools(self.state, self._tools.config.pool_specs(), deciding), "engine")
-        await self._commit()
+        pending, self._pending = self._pending, _Pending()
+        await self._write(pending)
 
     # ---- the loop
 
@@ -176,18 +182,28 @@ class Coordinator:
                     await self._commit()
 
     async def flush(self) -> None:
-        """Commit what has gathered; used at shutdown, after run() has ended."""
-        if not self.read_only:
-            await self._commit()
+        """Commit what has gathered; used at shutdown, after run() has ended. What cannot be written is refused."""
+        if self.read_only:
+            return
+        self._decide_reports()
+        pending, self._pending = self._pending, _Pending()
+        try:
+            await self._write(pending)
+        except JournalError as error:
+            logger.exception("journal failed at shutdown", extra={"reason": str(error)})
+            _refuse(pending, error)
 
     async def _tick(self) -> None:
         clock = self._tools.clock
         while True:
             due_at = self._timers.next_at()
-            wait = TICK_MAX_S if due_at is None else min(TICK_MAX_S, max(0.001, due_at - clock.now()))
-            await clock.sleep(wait)
+            if due_at is None or self._time_told:
+                await clock.sleep(TICK_MAX_S)
+            else:
+                await clock.sleep(min(TICK_MAX_S, max(0.001, due_at - clock.now())))
             due_at = self._timers.next_at()
-            if due_at is not None and due_at <= clock.now():
+            if due_at is not None and due_at <= clock.now() and not self._time_told:
+                self._time_told = True
                 self.report(TimePassed())
 
     def _decide_reports(self) -> None:
@@ -195,6 +211,7 @@ class Coordinator:
         while self._reports:
             report, artifacts = self._reports.popleft()
             if isinstance(report, TimePassed):
+                self._time_told = False
                 events = self._decide_time(deciding.now)
             else:
                 events = decide_report(self.state, report, deciding)
@@ -220,13 +237,16 @@ class Coordinator:
         self._decide_reports()
         self._place()
         pending, self._pending = self._pending, _Pending()
+        try:
+            await self._write(pending)
+        except JournalError as error:
+            await self._survive(pending, error)
+
+    async def _write(self, pending: _Pending) -> None:
+        """Make a batch durable, then tell everybody. Raises JournalError."""
         if pending.records:
             artifacts = [artifact for _, named in pending.reports for artifact in named]
-            try:
-                await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, artifacts))
-            except JournalError as error:
-                await self._survive(pending, error)
-                return
+            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, artifacts))
             self._durable_seq = pending.records[-1].seq
             self.counters.commits += 1
             self.counters.records += len(pending.records)
@@ -274,6 +294,14 @@ class Coordinator:
             if isinstance(event, ev.AgentAllocated):
                 self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))
 
+    def check(self) -> None:
+        """Raise AssertionError if the state contradicts itself or an index the state; for tests and simulations."""
+        self.state.check()
+        now = self._tools.clock.now()
+        self._queue.check(self.state, now)
+        self._free.check(self.state)
+        self._timers.check(self.state, now)
+
     def _rebuild(self) -> None:
         self._queue.rebuild(self.state, self._tools.clock.now())
         self._free.rebuild(self.state)
@@ -290,29 +318,39 @@ class Coordinator:
         self.read_only = str(error)
         logger.error("journal failed, engine is read-only", extra={"reason": str(error)})
         for pending in (failed, self._pending):
-            for waiter in pending.waiters:
-                if not waiter.done():
-                    waiter.set_exception(ReadOnly(f"not done, nothing was changed: {error}"))
+            _refuse(pending, error)
         again_later = [*failed.reports, *self._pending.reports]
         self._pending = _Pending()
+        is_loaded = False
+        while True:
+            try:
+                if not is_loaded:
+                    await self._reload()
+                    is_loaded = True
+                await self._journal.probe()
+                break
+            except JournalError as again:
+                self.read_only = str(again)
+                await self._tools.clock.sleep(PROBE_INTERVAL_S)
+        self._reports.extendleft(reversed(again_later))
+        self.read_only = ""
+        logger.warning("journal works again", extra={"reports_kept": len(self._reports)})
+        self._work.set()
+
+    async def _reload(self) -> None:
+        """Go back to what is durable. Raises JournalError."""
         self.state = await self._journal.load(self._tools.config.tasks.finished_max)
         self._durable_seq = self.state.seq
         self._rebuild()
         self.counters.rebuilt += 1
         for publish in self._publishers:
             publish((), Touched())
-        while True:
-            await self._tools.clock.sleep(PROBE_INTERVAL_S)
-            try:
-                await self._journal.probe()
-            except JournalError as again:
-                self.read_only = str(again)
-                continue
-            break
-        self._reports.extendleft(reversed(again_later))
-        self.read_only = ""
-        logger.warning("journal works again", extra={"reports_kept": len(self._reports)})
-        self._work.set()
+
+
+def _refuse(pending: _Pending, error: JournalError) -> None:
+    for waiter in pending.waiters:
+        if not waiter.done():
+            waiter.set_exception(ReadOnly(f"not done, nothing was changed: {error}"))
 
 
 def _no_effects(_effects: Sequence[fx.Effect]) -> None:

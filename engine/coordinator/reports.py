@@ -8,17 +8,20 @@ from typing import Any
 
 from engine.agents import registry
 from engine.model import reports as r
+from engine.model.agents import AgentStatus
 from engine.model.events import (
     AgentReleased,
+    AgentsReady,
     EngineTookOver,
     Event,
     PoolConfigured,
     TaskReturned,
-    TasksCancelled,
 )
 from engine.model.pools import Pool, PoolSpec
 from engine.model.tasks import HELD
+from engine.scaling.policies import leavers, scaled
 from engine.scheduling import leases
+from engine.scheduling.submission import cancel_with_dependents
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -47,12 +50,10 @@ def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Decidi
         if task.state not in HELD:
             continue
         if task.stopping == "cancel":
-            events.append(TasksCancelled((task.spec.id,), "stopped with the engine"))
-        else:
-            returned = TaskReturned(
-                task.spec.id, task.attempt, "engine_restart", "the engine stopped while it ran", deciding.now, began=task.started_at
-            )
-            events.append(returned)
+            events += cancel_with_dependents(state, [task], "stopped with the engine")
+        else:  # how long it ran is not known, so that the run does not count as work of the agent
+            text = "the engine stopped while it ran"
+            events.append(TaskReturned(task.spec.id, task.attempt, "engine_restart", text, deciding.now))
     for allocation in list(state.allocations.values()):
         events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
     events += [registry.host_lost(host, "the engine restarted") for host in state.hosts]
@@ -70,8 +71,9 @@ def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Decid
         if pool is None:
             events.append(PoolConfigured(spec, spec.min))
             events += [registry.new_agents(Pool(spec), spec.min, deciding)] if spec.min else []
-        elif pool.spec != spec:
-            events.append(PoolConfigured(spec, pool.size))
+        else:
+            events += [PoolConfigured(spec, pool.size)] if pool.spec != spec else []
+            events += _into_bounds(state, pool, spec, deciding)
     configured = {spec.name for spec in specs}
     for name, pool in state.pools.items():
         if name not in configured and pool.spec.min:
@@ -79,11 +81,46 @@ def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Decid
     return events
 
 
+def _into_bounds(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Deciding) -> list[Event]:
+    size = min(max(pool.size, spec.min), spec.max)
+    if size == pool.size:
+        return []
+    staying = [agent for agent in state.agents_in(spec.name) if not agent.retiring]
+    events = scaled(pool, size)
+    if size > len(staying):
+        events.append(registry.new_agents(replace(pool, spec=spec), size - len(staying), deciding))
+    elif size < len(staying):
+        events += registry.leave(leavers(staying, len(staying) - size), f"{spec.name} holds {spec.max} agents at most")
+    return events
+
+
+def _decide_agents_failed(state: FleetState, report: r.AgentsFailed, deciding: Deciding) -> list[Event]:
+    """Agents that are to start cannot; one that works by now is left out."""
+    starting = tuple(
+        agent_id for agent_id in report.agents if agent_id in state.agents and state.agents[agent_id].status is AgentStatus.STARTING
+    )
+    return registry.decide_agents_failed(state, replace(report, agents=starting), deciding)
+
+
+def _decide_agents_up(state: FleetState, report: r.HostUp | r.AgentsUp, deciding: Deciding) -> list[Event]:
+    """Agents are up; of those that were so already, the ones that have moved follow their host."""
+    events = registry.decide_host_up(state, report, deciding)
+    host = report.host if isinstance(report, r.HostUp) else None
+    name = host.id if host else report.host
+    moved = tuple(
+        agent_id
+        for agent_id in report.agents
+        if agent_id in state.agents and state.agents[agent_id].host not in (None, name)
+    )
+    known = host or (state.hosts[name].info if name in state.hosts else None)
+    return [*events, AgentsReady(known, moved)] if known and moved else events
+
+
 _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
-    r.HostUp: registry.decide_host_up,
-    r.AgentsUp: registry.decide_host_up,
+    r.HostUp: _decide_agents_up,
+    r.AgentsUp: _decide_agents_up,
     r.HostDown: _decide_host_down,
-    r.AgentsFailed: registry.decide_agents_failed,
+    r.AgentsFailed: _decide_agents_failed,
     r.HealthSeen: registry.decide_health,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,

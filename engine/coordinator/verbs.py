@@ -7,9 +7,9 @@ from typing import Any
 
 from engine.agents import registry
 from engine.model import commands as c
-from engine.model.errors import CommandRefused, UsageError
-from engine.model.events import AgentAllocated, Event
 from engine.model.agents import Allocation
+from engine.model.errors import CommandRefused, UsageError
+from engine.model.events import AgentAllocated, Event, PoolScaled
 from engine.model.ids import ALLOCATION_PREFIX, AllocationId, TaskId
 from engine.model.tasks import TaskSpec
 from engine.scaling import policies
@@ -65,7 +65,32 @@ def _decide_pause(state: FleetState, commands: Sequence[Any], _deciding: Decidin
 
 def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], deciding: Deciding) -> Decision:
     meant = [(command, pool_for(state, command.pool or command.type)) for command in commands]
-    return registry.decide_register(state, meant, deciding)
+    decision = registry.decide_register(state, meant, deciding)
+    for place, event in enumerate(decision.events):
+        if isinstance(event, PoolScaled):  # those that are leaving are no part of the size
+            leaving = state.pools[event.pool].agents - _staying(state, event.pool)
+            size = max(event.size - leaving, state.pools[event.pool].size)
+            decision.events[place] = PoolScaled(event.pool, size)
+    return decision
+
+
+def _decide_release(state: FleetState, commands: Sequence[c.ReleaseAgent], deciding: Deciding) -> Decision:
+    if len({command.allocation for command in commands}) < len(commands):
+        raise CommandRefused("a reservation is named twice in one plan; name each once")
+    return registry.decide_release(state, commands, deciding)
+
+
+def _decide_unregister(state: FleetState, commands: Sequence[c.UnregisterAgent], deciding: Deciding) -> Decision:
+    return _one_value_each(state, commands, registry.decide_unregister(state, commands, deciding))
+
+
+def _decide_restart(state: FleetState, commands: Sequence[c.RestartAgent], deciding: Deciding) -> Decision:
+    return _one_value_each(state, commands, registry.decide_restart(state, commands, deciding))
+
+
+def _one_value_each(state: FleetState, commands: Sequence[Any], decision: Decision) -> Decision:
+    """Answer every command, also those that name the same agent."""
+    return Decision(decision.events, [registry.find_agent(state, command.agent).spec.id for command in commands])
 
 
 def _decide_allocate(
@@ -73,8 +98,8 @@ def _decide_allocate(
 ) -> Decision:
     events: list[Event] = []
     values: list[object] = []
-    for command in commands:
-        pool = pool_for(state, command.pool_type)
+    meant = [(command, pool_for(state, command.pool_type)) for command in commands]
+    for command, pool in meant:
         spec = TaskSpec(TaskId(command.task_id), "allocation", pool, {}, capabilities=command.capabilities)
         chosen = free.choose(spec)
         if chosen is None:
@@ -104,11 +129,11 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.PausePool: _decide_pause,
     c.ResumePool: _decide_pause,
     c.RegisterAgent: _decide_register,
-    c.UnregisterAgent: registry.decide_unregister,
+    c.UnregisterAgent: _decide_unregister,
     c.DrainAgent: registry.decide_cordon,
     c.UndrainAgent: registry.decide_cordon,
-    c.RestartAgent: registry.decide_restart,
-    c.ReleaseAgent: registry.decide_release,
+    c.RestartAgent: _decide_restart,
+    c.ReleaseAgent: _decide_release,
     c.SubmitTask: submission.decide_submit,
     c.CancelTask: submission.decide_cancel,
     c.RetryTask: submission.decide_retry,

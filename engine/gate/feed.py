@@ -1,12 +1,14 @@
 """The feed of conflated rows: every follower gets what changed since its own last frame, at most ten times a second.
 
 Owner: of which id changed at which revision, and of a ring of recent events in words. Limits: EVENTS_KEPT events,
-TASK_ROWS_MAX task rows in a full frame (unfinished ones and the newest finished first).
+TASK_ROWS_MAX task rows in a full frame (unfinished ones and the newest finished first), CHANGES_KEPT ids of a kind
+(a follower that lags behind them starts over).
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -16,16 +18,17 @@ from engine.agents.runtime import HostSample
 from engine.clock import Clock
 from engine.gate import rows as build
 from engine.gate.words import event_row
-from engine.model.events import Record
+from engine.model.errors import UsageError
+from engine.model.events import PoolPaused, Record
 from engine.model.ids import AgentId, HostId, PlanId, TaskId
 from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
-from engine.model.errors import UsageError
-from engine.model.tasks import FINISHED
+from engine.model.tasks import FINISHED, TaskState
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
 from engine.state import FleetState, Touched
 
 EVENTS_KEPT = 2_000
 TASK_ROWS_MAX = 10_000
+CHANGES_KEPT = 100_000
 STATUS_INTERVAL_S = 1.0
 """A follower whose fleet does not change gets a frame with the status at this interval, so that it knows it is current."""
 
@@ -41,6 +44,10 @@ class Feed:
         self._epoch = 0
         """Grows when the state was rebuilt: followers start over."""
         self._changed: dict[str, dict[str, int]] = {kind: {} for kind in ROW_KINDS}
+        self._forgotten = -1
+        """Newest revision of which a changed id is no longer known."""
+        self._back_offs: list[tuple[float, TaskId]] = []
+        """When the rows of tasks change because a back-off ends; a heap."""
         self._events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
         self._events_seen = 0
         self._news = asyncio.Event()
@@ -56,11 +63,14 @@ class Feed:
         self._mark("agents", touched.agents)
         self._mark("agents", [agent.spec.id for agent, _ in touched.removed_agents])
         self._mark("tasks", touched.tasks)
+        self._note_back_offs(touched.tasks)
         self._mark("tasks", touched.forgotten_tasks)
         self._mark("hosts", touched.hosts)
         self._mark("plans", touched.plans)
         for record in records:
             self._events.append(event_row(state, record))
+            if isinstance(record.event, PoolPaused):
+                self._mark("tasks", state.pending_of.get(record.event.pool, ()))
         self._events_seen += len(records)
         self._wake()
 
@@ -80,6 +90,24 @@ class Feed:
         for id_ in ids:
             changed.pop(id_, None)
             changed[id_] = self._revision
+        while len(changed) > CHANGES_KEPT:
+            self._forgotten = max(self._forgotten, changed.pop(next(iter(changed))))
+
+    def _note_back_offs(self, tasks: Iterable[TaskId]) -> None:
+        state, now = self._state(), self._clock.now()
+        for task_id in tasks:
+            task = state.tasks.get(task_id)
+            if task is not None and task.state is TaskState.PENDING and task.not_before > now:
+                heapq.heappush(self._back_offs, (task.not_before, task_id))
+        self._mark_back_offs(now)
+
+    def _mark_back_offs(self, now: float) -> None:
+        ended = []
+        while self._back_offs and self._back_offs[0][0] <= now:
+            ended.append(heapq.heappop(self._back_offs)[1])
+        if ended:
+            self._revision += 1
+            self._mark("tasks", ended)
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -97,8 +125,9 @@ class Feed:
     async def _frames(self, kinds: tuple[str, ...]) -> AsyncGenerator[Frame, None]:
         seen, epoch, events_seen, audited = -1, -1, self._events_seen, 0
         while True:
-            full = epoch != self._epoch
             frame_at = self._clock.now()
+            self._mark_back_offs(frame_at)
+            full = epoch != self._epoch or seen < self._forgotten
             news = self._news
             frame, audited = self._frame(kinds, -1 if full else seen, events_seen, audited)
             seen, epoch, events_seen = self._revision, self._epoch, self._events_seen

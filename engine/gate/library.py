@@ -10,7 +10,14 @@ from engine.agents.registry import find_agent
 from engine.coordinator import Coordinator
 from engine.gate import Gate
 from engine.model.agents import Agent, Allocation
-from engine.model.commands import AllocateAgent, Command, RegisterAgent, ReleaseAgent, ScalePool, UnregisterAgent
+from engine.model.commands import (
+    AllocateAgent,
+    Command,
+    RegisterAgent,
+    ReleaseAgent,
+    ScalePool,
+    UnregisterAgent,
+)
 from engine.model.ids import AgentId
 from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult, from_caller
 from engine.model.rows import FleetStatus

@@ -16,6 +16,8 @@ from engine.scheduling.scoring import Factors, score, weigh
 from engine.state import FleetState
 
 ALTERNATIVES = 3
+LOOKS_MAX = 32
+"""Entries of a heap that are looked at for the alternatives."""
 DEMANDS_PER_POOL_MAX = 64
 """Heaps kept for a pool; the oldest is dropped and made anew when it is needed again."""
 
@@ -35,12 +37,15 @@ class FreeAgents:
         self._rng = rng
         self._version: dict[AgentId, int] = {}
         self._free: dict[str, dict[AgentId, Agent]] = {}
+        self._skills: dict[str, dict[tuple[str, ...], int]] = {}
+        """Pool -> capabilities -> free agents that have exactly these."""
         self._heaps: dict[str, dict[Demand, list[Entry]]] = {}
 
     def rebuild(self, state: FleetState) -> None:
         """Fill from a state."""
         self._version.clear()
         self._free.clear()
+        self._skills.clear()
         self._heaps.clear()
         for agent in state.agents.values():
             self.update(agent)
@@ -48,14 +53,14 @@ class FreeAgents:
     def update(self, agent: Agent) -> None:
         """Take note of a changed agent."""
         agent_id, pool = agent.spec.id, agent.spec.pool
-        free = self._free.setdefault(pool, {})
         version = self._version.get(agent_id, 0) + 1
         if not agent.is_free():
-            if free.pop(agent_id, None) is not None:
+            if self._drop(agent):
                 self._version[agent_id] = version
             return
         self._version[agent_id] = version
-        free[agent_id] = agent
+        self._add(agent)
+        free = self._free[pool]
         for demand, heap in self._heaps.get(pool, {}).items():
             if len(heap) > 4 * len(free) + STALE_MAX:
                 heap[:] = [entry for entry in heap if self._version.get(entry[3]) == entry[4] and entry[3] in free]
@@ -64,8 +69,15 @@ class FreeAgents:
 
     def forget(self, agent: Agent) -> None:
         """Take note of a removed agent."""
-        self._free.get(agent.spec.pool, {}).pop(agent.spec.id, None)
+        self._drop(agent)
         self._version.pop(agent.spec.id, None)
+
+    def check(self, state: FleetState) -> None:
+        """Raise AssertionError unless exactly the free agents are here."""
+        here = {agent_id: agent for free in self._free.values() for agent_id, agent in free.items()}
+        wanted = {agent_id: agent for agent_id, agent in state.agents.items() if agent.is_free()}
+        assert here.keys() == wanted.keys(), f"free agents: {here.keys() ^ wanted.keys()} differ"
+        assert all(here[agent_id] is agent for agent_id, agent in wanted.items()), "a free agent is of another state"
 
     def any_in(self, pool: str) -> bool:
         """Tell whether a pool has a free agent."""
@@ -80,15 +92,49 @@ class FreeAgents:
         best = self._pop(heap, free)
         if best is None:
             return None
-        agent = free.pop(best[3])
+        agent = free[best[3]]
+        self._drop(agent)
         self._version[best[3]] += 1
         factors = score(spec.type, spec.capabilities, agent)
-        others = [
-            (entry[3], -entry[0])
-            for entry in sorted(heap[: 2 * ALTERNATIVES + 1])
-            if self._version.get(entry[3]) == entry[4]
-        ]
-        return agent, Placement(-best[0], factors, tuple(others[:ALTERNATIVES]), len(free) + 1)
+        return agent, Placement(-best[0], factors, self._next_best(heap), self._count(spec) + 1)
+
+    def _next_best(self, heap: list[Entry]) -> tuple[tuple[AgentId, float], ...]:
+        """Walk down the heap, best first; after LOOKS_MAX entries, most of them stale, those found must do."""
+        found: list[tuple[AgentId, float]] = []
+        frontier = [(heap[0], 0)] if heap else []
+        for _ in range(LOOKS_MAX):
+            if not frontier or len(found) == ALTERNATIVES:
+                break
+            entry, place = heapq.heappop(frontier)
+            if self._version.get(entry[3]) == entry[4]:
+                found.append((entry[3], -entry[0]))
+            for child in (2 * place + 1, 2 * place + 2):
+                if child < len(heap):
+                    heapq.heappush(frontier, (heap[child], child))
+        return tuple(found)
+
+    def _count(self, spec: TaskSpec) -> int:
+        """Return how many free agents have what a task wants."""
+        if not spec.capabilities:
+            return len(self._free[spec.pool])
+        groups = self._skills.get(spec.pool, {})
+        return sum(count for skills, count in groups.items() if all(word in skills for word in spec.capabilities))
+
+    def _add(self, agent: Agent) -> None:
+        free = self._free.setdefault(agent.spec.pool, {})
+        if agent.spec.id not in free:
+            groups = self._skills.setdefault(agent.spec.pool, {})
+            groups[agent.spec.capabilities] = groups.get(agent.spec.capabilities, 0) + 1
+        free[agent.spec.id] = agent
+
+    def _drop(self, agent: Agent) -> bool:
+        if self._free.get(agent.spec.pool, {}).pop(agent.spec.id, None) is None:
+            return False
+        groups = self._skills[agent.spec.pool]
+        groups[agent.spec.capabilities] -= 1
+        if not groups[agent.spec.capabilities]:
+            del groups[agent.spec.capabilities]
+        return True
 
     def _heap(self, pool: str, demand: Demand) -> list[Entry]:
         heaps = self._heaps.setdefault(pool, {})

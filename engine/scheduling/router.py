@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event, TasksLeased
-from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.ids import AgentId, TaskId
 from engine.model.tasks import Lease, Task, TaskState
 from engine.scheduling.allocator import FreeAgents
@@ -40,21 +40,18 @@ def decide_placement(state: FleetState, queue: TaskQueue, free: FreeAgents, now:
     pools = [state.pools[name] for name in queue.pools_waiting()]
     for pool in sorted(pools, key=lambda pool: -pool.spec.priority):
         name = pool.spec.name
-        unplaced: list[Task] = []
+        unfit: set[tuple[str, ...]] = set()
         while not pool.paused and len(leases) < PLACEMENTS_PER_PASS and free.any_in(name):
-            task = queue.next(name, now)
+            task = queue.next(name, now, unfit)
             if task is None:
                 break
             choice = free.choose(task.spec)
             if choice is None:
-                unplaced.append(task)
-                if len(unplaced) >= PLACEMENTS_PER_PASS:
-                    break
+                unfit.add(task.spec.capabilities)
+                queue.put_back(task)
                 continue
             agent, placement = choice
             leases.append(Lease(task.spec.id, agent.spec.id, task.attempt + 1, placement))
-        for task in unplaced:
-            queue.update(task, now)
     return [TasksLeased(tuple(leases))] if leases else []
 
 

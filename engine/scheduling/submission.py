@@ -78,7 +78,7 @@ def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpe
         capabilities=command.capabilities,
         fairness_key=command.fairness_key,
         idempotency_key=command.idempotency_key,
-        depends_on=tuple(TaskId(needed) for needed in command.depends_on),
+        depends_on=tuple(TaskId(needed) for needed in dict.fromkeys(command.depends_on)),
         take_inputs=command.take_inputs,
         run_after_failure=command.run_after_failure,
         deadline=deciding.now + command.deadline_s if command.deadline_s else 0.0,
@@ -102,21 +102,21 @@ def _title(command: SubmitTask) -> str:
 
 def decide_cancel(state: FleetState, commands: Sequence[CancelTask], deciding: Deciding) -> Decision:
     """Cancel tasks that wait, stop those that run; one that has ended stays as it is. Raises NotFound."""
-    waiting: list[Task] = []
-    running: list[TaskId] = []
+    waiting: dict[TaskId, Task] = {}
+    running: dict[TaskId, None] = {}
     values: list[str] = []
     for command in commands:
         task = find_task(state, command.task)
         values.append("already " + task.state if task.state in FINISHED else "stopping" if task.state in HELD else "cancelled")
         if task.state in HELD and task.stopping != "cancel":
-            running.append(task.spec.id)
+            running[task.spec.id] = None
         elif task.state is TaskState.PENDING:
-            waiting.append(task)
+            waiting[task.spec.id] = task
     events: list[Event] = []
     if running:
         events.append(TasksStopping(tuple(running), "cancel"))
     if waiting:
-        events += cancel_with_dependents(state, waiting, f"by {deciding.origin.who}")
+        events += cancel_with_dependents(state, list(waiting.values()), f"by {deciding.origin.who}")
     return Decision(events, values)
 
 
@@ -163,14 +163,22 @@ def each_once(events: Sequence[Event]) -> list[Event]:
 
 
 def decide_retry(state: FleetState, commands: Sequence[RetryTask], _deciding: Deciding) -> Decision:
-    """Run ended tasks again with a full set of attempts. Raises CommandRefused for one that has not ended badly."""
+    """Run ended tasks again with a full set of attempts.
+
+    Raises CommandRefused for one that has not ended badly, or that needs one which will not succeed.
+    """
     replayed: dict[TaskId, None] = {}
+    asked = {command.task for command in commands}
     for command in commands:
         task = find_task(state, command.task)
         if task.state not in (TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD):
             raise CommandRefused(f"{task.spec.id} is {task.state}; only failed, cancelled and dead tasks can be run again")
+        for needed in task.spec.depends_on if not task.spec.run_after_failure else ():
+            before = state.tasks.get(needed)
+            if before is not None and before.state in FINISHED and before.state is not TaskState.SUCCEEDED and needed not in asked:
+                raise CommandRefused(f"{task.spec.id} needs {needed}, which is {before.state}; retry both, that one first")
         replayed[task.spec.id] = None
-    return Decision([TasksReplayed(tuple(replayed))] if replayed else [], list(replayed))
+    return Decision([TasksReplayed(tuple(replayed))] if replayed else [], [command.task for command in commands])
 
 
 def decide_prioritise(state: FleetState, commands: Sequence[PrioritiseTask], _deciding: Deciding) -> Decision:

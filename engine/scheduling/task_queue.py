@@ -1,40 +1,55 @@
 """Tasks that could run now, by pool: higher priority first, equal priorities in turn by fairness key, waiting ages.
 
+Tasks that want other capabilities stand in queues of their own, so that those that no free agent has hold up nobody.
 Owner: the coordinator; an index derived from the state, rebuilt at start. Its limit is tasks.pending_max.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Collection
 
 from engine.model.ids import TaskId
 from engine.model.tasks import Task, TaskState
 from engine.state import FleetState
 
+STALE_MAX = 256
+"""Places of tasks that wait no more, beyond as many as there are tasks that do; then all such places are swept."""
+
 Lane = OrderedDict[str, deque[Task]]
+Wanted = tuple[str, ...]
 
 
 class PoolQueue:
-    """One pool's waiting tasks: a lane for each priority, in it a line for each fairness key."""
+    """Waiting tasks of one pool and one demand: a lane for each priority, in it a line for each fairness key."""
 
     def __init__(self) -> None:
         self.lanes: dict[int, Lane] = {}
+        self.turn = 0
+        """When a task was last taken, as a number that grows; equal priorities take turns by it."""
 
-    def add(self, task: Task) -> None:
-        """Put a task at the end of its line."""
+    def _line(self, task: Task) -> tuple[Lane, deque[Task]]:
         lane = self.lanes.get(task.priority)
         if lane is None:
             lane = self.lanes[task.priority] = OrderedDict()
         line = lane.get(task.spec.fairness_key)
         if line is None:
             line = lane[task.spec.fairness_key] = deque()
-        line.append(task)
+        return lane, line
 
-    def heads(self) -> Iterator[tuple[int, Task]]:
-        """Yield the next task of each lane with its priority."""
-        for priority, lane in self.lanes.items():
-            yield priority, next(iter(lane.values()))[0]
+    def add(self, task: Task) -> None:
+        """Put a task at the end of its line."""
+        self._line(task)[1].append(task)
+
+    def put_back(self, task: Task) -> None:
+        """Put a task that was taken where it was: it is the next of its lane."""
+        lane, line = self._line(task)
+        line.appendleft(task)
+        lane.move_to_end(task.spec.fairness_key, last=False)
+
+    def head(self, priority: int) -> Task:
+        """Return the next task of a lane."""
+        return next(iter(self.lanes[priority].values()))[0]
 
     def take(self, priority: int) -> Task:
         """Remove and return the next task of a lane; its fairness key goes to the end of the turn."""
@@ -55,48 +70,121 @@ class TaskQueue:
 
     def __init__(self, aging_s: float) -> None:
         self._aging_s = aging_s
-        self._pools: dict[str, PoolQueue] = {}
+        self._pools: dict[str, dict[Wanted, PoolQueue]] = {}
         self._queued: dict[TaskId, int] = {}
         """Task -> the priority it was queued with; a queued task that is no longer here is stale."""
+        self._places = 0
+        """Queued tasks and stale ones."""
+        self._turn = 0
 
     def rebuild(self, state: FleetState, now: float) -> None:
         """Fill from a state."""
         self._pools.clear()
         self._queued.clear()
-        for task in state.tasks.values():
-            self.update(task, now)
+        self._places = 0
+        for waiting in state.pending_of.values():
+            for task_id in waiting:
+                self.update(state.tasks[task_id], now)
 
     def update(self, task: Task, now: float) -> None:
         """Take note of a changed task: queue it when it could run now, otherwise let its place lapse."""
         task_id = task.spec.id
-        placeable = task.state is TaskState.PENDING and task.waiting_on == 0 and task.not_before <= now
-        if not placeable:
+        if not _is_placeable(task, now):
             self._queued.pop(task_id, None)
         elif self._queued.get(task_id) != task.priority:
             self._queued[task_id] = task.priority
-            queue = self._pools.get(task.spec.pool)
-            if queue is None:
-                queue = self._pools[task.spec.pool] = PoolQueue()
-            queue.add(task)
+            self._queue_of(task).add(task)
+            self._places += 1
+            if self._places > 2 * len(self._queued) + STALE_MAX:
+                self._sweep()
 
-    def next(self, pool: str, now: float) -> Task | None:
-        """Remove and return the task of a pool that should run next, or None. Aging counts from its submission."""
-        queue = self._pools.get(pool)
-        while queue is not None and queue.lanes:
-            if len(queue.lanes) == 1:
-                priority = next(iter(queue.lanes))
-            else:
-                priority, _ = max(queue.heads(), key=lambda head: head[0] + (now - head[1].spec.submitted_at) / self._aging_s)
+    def put_back(self, task: Task) -> None:
+        """Put a task that next() gave where it was."""
+        self._queued[task.spec.id] = task.priority
+        self._queue_of(task).put_back(task)
+        self._places += 1
+
+    def next(self, pool: str, now: float, unfit: Collection[Wanted] = ()) -> Task | None:
+        """Remove and return the task of a pool that should run next, or None; those that want what is in `unfit` wait.
+
+        Aging counts from the submission.
+        """
+        queues = self._pools.get(pool, {})
+        while True:
+            found = self._choose(queues, now, unfit)
+            if found is None:
+                return None
+            wanted, priority = found
+            queue = queues[wanted]
             task = queue.take(priority)
+            self._places -= 1
+            if not queue.lanes:
+                del queues[wanted]
             if self._queued.get(task.spec.id) == priority and task.state is TaskState.PENDING:
                 del self._queued[task.spec.id]
+                self._turn = queue.turn = self._turn + 1
                 return task
-        return None
 
     def pools_waiting(self) -> list[str]:
         """Return the pools that have tasks to place."""
-        return [name for name, queue in self._pools.items() if queue.lanes]
+        return [name for name, queues in self._pools.items() if queues]
 
     def __len__(self) -> int:
         """Return how many tasks could run now."""
         return len(self._queued)
+
+    def check(self, state: FleetState, now: float) -> None:
+        """Raise AssertionError unless exactly the tasks that can run are queued; those just off a back-off may follow."""
+        placeable = {task.spec.id: task for task in state.tasks.values() if _is_placeable(task, now)}
+        for task_id, priority in self._queued.items():
+            assert task_id in placeable, f"{task_id} is queued and cannot run"
+            assert placeable[task_id].priority == priority, f"{task_id} is queued with {priority}"
+        late = [task_id for task_id, task in placeable.items() if task_id not in self._queued and not task.not_before]
+        assert not late, f"could run and are not queued: {late[:5]}"
+        places = [task for queues in self._pools.values() for queue in queues.values() for task in _tasks_in(queue)]
+        assert len(places) == self._places
+        assert set(self._queued) <= {task.spec.id for task in places}
+
+    def _queue_of(self, task: Task) -> PoolQueue:
+        queues = self._pools.setdefault(task.spec.pool, {})
+        queue = queues.get(task.spec.capabilities)
+        if queue is None:
+            queue = queues[task.spec.capabilities] = PoolQueue()
+        return queue
+
+    def _choose(self, queues: dict[Wanted, PoolQueue], now: float, unfit: Collection[Wanted]) -> tuple[Wanted, int] | None:
+        lanes: dict[int, Wanted] = {}
+        for wanted, queue in queues.items():
+            if wanted in unfit:
+                continue
+            for priority in queue.lanes:
+                other = lanes.get(priority)
+                if other is None or queue.turn < queues[other].turn:
+                    lanes[priority] = wanted
+        if not lanes:
+            return None
+        if len(lanes) == 1:
+            priority = next(iter(lanes))
+        else:
+            priority = max(lanes, key=lambda one: one + (now - queues[lanes[one]].head(one).spec.submitted_at) / self._aging_s)
+        return lanes[priority], priority
+
+    def _sweep(self) -> None:
+        """Leave out stale places."""
+        old, self._pools, self._places = self._pools, {}, 0
+        kept: set[TaskId] = set()
+        for queues in old.values():
+            for queue in queues.values():
+                for task in _tasks_in(queue):
+                    if self._queued.get(task.spec.id) == task.priority and task.spec.id not in kept:
+                        kept.add(task.spec.id)
+                        self._queue_of(task).add(task)
+        self._places = len(kept)
+
+
+def _is_placeable(task: Task, now: float) -> bool:
+    return task.state is TaskState.PENDING and task.waiting_on == 0 and task.not_before <= now
+
+
+def _tasks_in(queue: PoolQueue) -> list[Task]:
+    return [task for lane in queue.lanes.values() for line in lane.values() for task in line]

@@ -17,6 +17,9 @@ from engine.state import FleetState
 Due = tuple[float, str, str, int]
 """(instant, kind, id, attempt or 0)."""
 
+STALE_MAX = 1_024
+"""Entries that hold no more, beyond as many as there are that do; then they are swept."""
+
 
 class Timers:
     """The next instant at which time alone changes something."""
@@ -24,11 +27,14 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[Due] = []
         self._known: set[Due] = set()
+        """Entries of the heap that still hold."""
+        self._of: dict[TaskId, tuple[Due, ...]] = {}
 
     def rebuild(self, state: FleetState) -> None:
         """Fill from a state."""
         self._heap.clear()
         self._known.clear()
+        self._of.clear()
         for task in state.tasks.values():
             self.update(task)
         for allocation in state.allocations.values():
@@ -39,21 +45,21 @@ class Timers:
         if due not in self._known:
             self._known.add(due)
             heapq.heappush(self._heap, due)
+            if len(self._heap) > 2 * len(self._known) + STALE_MAX:
+                self._heap = list(self._known)
+                heapq.heapify(self._heap)
 
     def update(self, task: Task) -> None:
-        """Take note of a changed task."""
-        spec = task.spec
-        if task.state in FINISHED:
-            return
-        if spec.deadline:
-            self.add((spec.deadline, "deadline", spec.id, 0))
-        if task.state is TaskState.PENDING:
-            if task.not_before:
-                self.add((task.not_before, "ready", spec.id, task.attempt))
-            if spec.queue_timeout_s and task.attempt == 0:
-                self.add((spec.submitted_at + spec.queue_timeout_s, "queue", spec.id, 0))
-        elif task.state is TaskState.RUNNING and spec.timeout_s:
-            self.add((task.started_at + spec.timeout_s, "timeout", spec.id, task.attempt))
+        """Take note of a changed task: wait for what can fall due now, and no more for what could before."""
+        task_id = task.spec.id
+        dues = _dues_of(task)
+        for due in self._of.pop(task_id, ()):
+            if due not in dues:
+                self._known.discard(due)
+        if dues:
+            self._of[task_id] = dues
+            for due in dues:
+                self.add(due)
 
     def next_at(self) -> float | None:
         """Return the next instant, or None when nothing is waited for."""
@@ -64,9 +70,37 @@ class Timers:
         due = []
         while self._heap and self._heap[0][0] <= now:
             entry = heapq.heappop(self._heap)
-            self._known.discard(entry)
-            due.append(entry)
+            if entry in self._known:
+                self._known.discard(entry)
+                due.append(entry)
         return due
+
+    def check(self, state: FleetState, now: float) -> None:
+        """Raise AssertionError unless exactly what can fall due later is waited for."""
+        wanted = {due for task in state.tasks.values() for due in _dues_of(task)}
+        wanted |= {(held.expires_at, "allocation", held.id, 0) for held in state.allocations.values()}
+        missing = [due for due in wanted - self._known if due[0] > now]
+        assert not missing, f"not waited for: {missing[:5]}"
+        idle = [due for due in self._known - wanted if due[1] != "allocation"]
+        assert not idle, f"waited for in vain: {idle[:5]}"
+        assert self._known <= set(self._heap)
+
+
+def _dues_of(task: Task) -> tuple[Due, ...]:
+    spec = task.spec
+    if task.state in FINISHED:
+        return ()
+    dues: list[Due] = []
+    if spec.deadline:
+        dues.append((spec.deadline, "deadline", spec.id, 0))
+    if task.state is TaskState.PENDING:
+        if task.not_before:
+            dues.append((task.not_before, "ready", spec.id, task.attempt))
+        if spec.queue_timeout_s and task.attempt == 0:
+            dues.append((spec.submitted_at + spec.queue_timeout_s, "queue", spec.id, 0))
+    elif task.state is TaskState.RUNNING and spec.timeout_s:
+        dues.append((task.started_at + spec.timeout_s, "timeout", spec.id, task.attempt))
+    return tuple(dues)
 
 
 def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]:
@@ -84,7 +118,7 @@ def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]
             continue
         if kind == "timeout" and task.state is TaskState.RUNNING and task.attempt == attempt and not task.stopping:
             events.append(TasksStopping((task.spec.id,), "timeout"))
-        elif kind == "deadline" and task.state in HELD and task.stopping != "deadline":
+        elif kind == "deadline" and task.state in HELD and task.stopping not in ("deadline", "cancel"):
             events.append(TasksStopping((task.spec.id,), "deadline"))
         elif task.state is TaskState.PENDING and (kind == "deadline" or (kind == "queue" and task.attempt == 0)):
             new = _decide_too_late(state, task, kind)

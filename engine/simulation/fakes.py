@@ -15,7 +15,7 @@ from engine.model.errors import JournalError
 from engine.model.events import HostInfo, Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.pools import PoolSpec
-from engine.model.reports import AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
+from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.tasks import Outcome, Task
 from engine.state import FleetState
 
@@ -86,19 +86,33 @@ class SimulatedAgents:
         self._clock, self._rng, self._ids = tools
         self._hosts_wanted = hosts
         self._work = work
+        self.boot_s = 0.0
+        """Longest time that a new host takes until it is up."""
+        self.broken = ""
+        """Why agents cannot start; empty = they can."""
         self.hosts: dict[HostId, set[AgentId]] = {}
+        self.booting: dict[HostId, set[AgentId]] = {}
         self.running: dict[tuple[TaskId, int], AgentId] = {}
         self.effects: list[tuple[TaskId, int]] = []
         """Every attempt that ran to its end, in order."""
         self._stopped: set[tuple[TaskId, int]] = set()
-        self._starts: asyncio.Queue[Assignment] = asyncio.Queue()
+        self._starts: asyncio.Queue[Assignment | HostId] = asyncio.Queue()
         self._host_of: dict[AgentId, HostId] = {}
 
     async def run(self) -> None:
         """Run assignments until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                group.create_task(self._run_one(await self._starts.get()))
+                item = await self._starts.get()
+                group.create_task(self._run_one(item) if isinstance(item, Assignment) else self._boot(item))
+
+    async def _boot(self, host: HostId) -> None:
+        await self._clock.sleep(self._rng.random() * self.boot_s)
+        self._is_up(host)
+
+    def _is_up(self, host: HostId) -> None:
+        self.hosts[host] = self.booting.pop(host)
+        self._report(HostUp(HostInfo(host, "python", 1), tuple(sorted(self.hosts[host]))))
 
     async def _run_one(self, assignment: Assignment) -> None:
         key = (assignment.task, assignment.token)
@@ -120,24 +134,35 @@ class SimulatedAgents:
         self._report(TasksEnded((outcome,)))
 
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
-        """Put agents on the least loaded host."""
+        """Put agents on the least loaded host, also those that were on another."""
         for spec, _pool in agents:
-            if len(self.hosts) < self._hosts_wanted:
-                host = HostId(self._ids.new(HOST_PREFIX))
-                self.hosts[host] = {spec.id}
-                self._report(HostUp(HostInfo(host, "python", 1), (spec.id,)))
-            else:
-                host = min(self.hosts, key=lambda id_: len(self.hosts[id_]))
-                self.hosts[host].add(spec.id)
+            self.stop((spec.id,))
+            if self.broken:
+                self._report(AgentsFailed((spec.id,), self.broken))
+                continue
+            if len(self.hosts) + len(self.booting) < self._hosts_wanted:
+                self._new_host()
+            places = {**self.hosts, **self.booting}
+            host = self._host_of[spec.id] = min(places, key=lambda id_: len(places[id_]))
+            places[host].add(spec.id)
+            if host in self.hosts:
                 self._report(AgentsUp(host, (spec.id,)))
-            self._host_of[spec.id] = host
+            elif not self.boot_s:
+                self._is_up(host)
+
+    def _new_host(self) -> None:
+        host = HostId(self._ids.new(HOST_PREFIX))
+        self.booting[host] = set()
+        if self.boot_s:
+            self._starts.put_nowait(host)
 
     def stop(self, agents: Sequence[AgentId]) -> None:
         """Forget agents."""
         for agent in agents:
             host = self._host_of.pop(agent, None)
-            if host in self.hosts:
-                self.hosts[host].discard(agent)
+            for hosts in (self.hosts, self.booting):
+                if host in hosts:
+                    hosts[host].discard(agent)
 
     def deliver(self, assignments: Sequence[Assignment]) -> None:
         """Begin tasks."""

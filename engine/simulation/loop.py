@@ -4,7 +4,7 @@ order shuffled by a seed, so that races show. It has no sockets or subprocesses;
 from __future__ import annotations
 
 import asyncio
-import random
+import random  # noqa: TID251  # seeded
 import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar

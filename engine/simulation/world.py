@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import random  # noqa: TID251  # seeded
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path

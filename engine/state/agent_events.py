@@ -47,11 +47,23 @@ def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
     tables.touched.hosts[event.host.id] = None
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
+        _leave_host(tables, agent)
         agent.host = event.host.id
         agent.health = host.health
         agent.reason = ""
         host.agents.add(agent_id)
-        tables.set_status(agent, at_rest(agent), at)
+        if agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):
+            tables.set_status(agent, _ready(agent), at)
+        else:
+            tables.set_status(agent, agent.status, at)
+
+
+def _ready(agent: Agent) -> AgentStatus:
+    """Return the status of an agent that has just come up; a reservation outlives the loss of its host."""
+    if agent.allocation is None:
+        return at_rest(agent)
+    leaves = agent.cordoned or agent.retiring or agent.restarting
+    return AgentStatus.DRAINING if leaves else AgentStatus.BUSY
 
 
 def at_rest(agent: Agent) -> AgentStatus:
@@ -162,6 +174,9 @@ def _agent_released(tables: Tables, event: ev.AgentReleased, at: float) -> None:
         return
     agent.allocation = None
     agent.note_finished("allocation", event.seconds, ok=event.ok)
+    if agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):
+        tables.set_status(agent, agent.status, at)
+        return
     leaving = agent.retiring or agent.restarting
     tables.set_status(agent, AgentStatus.DRAINING if leaving else at_rest(agent), at)
 
@@ -170,7 +185,9 @@ def _plan_applied(tables: Tables, event: ev.PlanApplied, _at: float) -> None:
     tables.plans[event.plan.id] = KeptPlan(event.plan)
     tables.touched.plans[event.plan.id] = None
     if len(tables.plans) > PLANS_MAX:
-        del tables.plans[next(iter(tables.plans))]
+        oldest = next(iter(tables.plans))
+        del tables.plans[oldest]
+        tables.touched.plans[oldest] = None
 
 
 def _plan_undone(tables: Tables, event: ev.PlanUndone, _at: float) -> None:

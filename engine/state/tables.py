@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -63,7 +64,8 @@ class Touched:
     tasks: dict[TaskId, None] = field(default_factory=dict)
     hosts: dict[HostId, None] = field(default_factory=dict)
     plans: dict[PlanId, None] = field(default_factory=dict)
-    forgotten_tasks: list[TaskId] = field(default_factory=list)
+    forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
+    """As they ended."""
     removed_agents: list[tuple[Agent, str]] = field(default_factory=list)
 
     def merge(self, later: Touched) -> None:
@@ -73,7 +75,7 @@ class Touched:
         self.tasks.update(later.tasks)
         self.hosts.update(later.hosts)
         self.plans.update(later.plans)
-        self.forgotten_tasks += later.forgotten_tasks
+        self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent, _reason in later.removed_agents:
             self.agents.pop(agent.spec.id, None)
@@ -97,6 +99,7 @@ class Tables:
         self.pending_of: dict[str, dict[TaskId, None]] = {}
         """Pool -> its waiting tasks, longest waiting first."""
         self.dependents: dict[TaskId, list[TaskId]] = {}
+        """Task -> those that wait on it, oldest first."""
         self.keys: dict[str, TaskId] = {}
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
@@ -161,12 +164,15 @@ class Tables:
             self.pending_of.setdefault(spec.pool, {})[spec.id] = None
         if task.state in FINISHED:
             self.finished[spec.id] = None
-        elif task.waiting_on:
-            for needed in spec.depends_on:
-                if self.tasks[needed].state not in FINISHED:
-                    self.dependents.setdefault(needed, []).append(spec.id)
         self.touched.tasks[spec.id] = None
         self.touched.pools[spec.pool] = None
+
+    def await_needed(self, task: Task) -> None:
+        """Have a waiting task wait on those of its dependencies that have not ended; forgotten ones have."""
+        needed = [id_ for id_ in dict.fromkeys(task.spec.depends_on) if id_ in self.tasks and id_ not in self.finished]
+        task.waiting_on = len(needed)
+        for id_ in needed:
+            insort(self.dependents.setdefault(id_, []), task.spec.id)
 
     def agent_named(self, word: str) -> Agent | None:
         """Return the agent with that id or name."""

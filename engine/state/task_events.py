@@ -7,7 +7,7 @@ from typing import Any
 from engine.model import events as ev
 from engine.model.agents import AgentStatus
 from engine.model.ids import TaskId
-from engine.model.tasks import FINISHED, Task, TaskError, TaskState
+from engine.model.tasks import Task, TaskError, TaskState
 from engine.state.agent_events import at_rest
 from engine.state.tables import Tables
 
@@ -16,9 +16,8 @@ def _tasks_submitted(tables: Tables, event: ev.TasksSubmitted, at: float) -> Non
     tables.totals.submitted += len(event.tasks)
     for spec in event.tasks:
         task = Task(spec, priority=spec.priority, history=[(at, "submitted", "")])
-        if spec.depends_on:
-            task.waiting_on = sum(tables.tasks[needed].state not in FINISHED for needed in set(spec.depends_on))
         tables.add_task(task)
+        tables.await_needed(task)
 
 
 def _tasks_leased(tables: Tables, event: ev.TasksLeased, at: float) -> None:
@@ -46,7 +45,9 @@ def _tasks_started(tables: Tables, event: ev.TasksStarted, at: float) -> None:
             tables.set_status(agent, AgentStatus.BUSY, at)
 
 
-def _give_back(tables: Tables, task: Task, at: float, *, began: float, ok: bool, counts: bool) -> None:
+def _give_back(  # noqa: PLR0913  # how the attempt went
+    tables: Tables, task: Task, at: float, *, began: float, ok: bool, counts: bool
+) -> None:
     """Take a task off its agent; `counts` = it says something about the agent."""
     agent = tables.agents.get(task.agent) if task.agent else None
     task.agent = None
@@ -165,19 +166,22 @@ def _forget(tables: Tables, task_id: TaskId) -> None:
         counts[task.state] -= 1
     if tables.keys.get(task.spec.idempotency_key) == task_id:
         del tables.keys[task.spec.idempotency_key]
-    tables.touched.forgotten_tasks.append(task_id)
+    tables.touched.forgotten_tasks[task_id] = task
 
 
 def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
     for task_id in event.tasks:
-        task = tables.tasks[task_id]
         del tables.finished[task_id]
+    for task_id in event.tasks:
+        task = tables.tasks[task_id]
         task.base_attempt, task.deaths = task.attempt, 0
         task.retries += 1
         task.finished_at = task.started_at = task.not_before = 0.0
         task.error = None
         task.note(at, "replayed", "")
         tables.set_state(task, TaskState.PENDING)
+    for task_id in event.tasks:
+        tables.await_needed(tables.tasks[task_id])
 
 
 def _task_prioritised(tables: Tables, event: ev.TaskPrioritised, at: float) -> None:
