@@ -69,7 +69,7 @@ rows: $(READY) ## which acceptance rows the tests show, and which have none
 
 SEED ?= 1
 sim: $(READY) ## one simulated fleet life; SEED=n replays it
-	@"$(FLEET)" simulate --seed $(SEED) $(ARGS)
+	@$(PYTHON) -m engine.simulation.runner --seed $(SEED) $(ARGS)
 
 snap: $(READY) ## take the pictures anew and list those that changed, for review
 	@$(PYTEST) --quiet tests/ui --update-snapshots $(ARGS); git status --short snapshots

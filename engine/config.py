@@ -48,8 +48,16 @@ def megabytes(value: object) -> int:
 
 def cores(value: object) -> float:
     """Return cores of 0.5, "0.5" or "500m". Raises ValueError."""
-    text = str(value).strip()
-    return float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)(m?)\s*", str(value))
+    if match is None:
+        raise ValueError(f"{value!r} is no number of cores; write 0.5 or '500m'")
+    return float(match[1]) / (1000 if match[2] else 1)
+
+
+def _seconds(key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} is {value!r}; write milliseconds as a number, such as 5000")  # noqa: TRY004  # pydantic's
+    return value / 1000
 
 
 class ResourcesConfig(_Tree):
@@ -122,9 +130,11 @@ class FleetSection(_Tree):
         data = dict(data)
         for theirs, ours in _SEED_MILLISECONDS.items():
             if theirs in data:
-                data[ours] = data.pop(theirs) / 1000
+                data[ours] = _seconds(theirs, data.pop(theirs))
         for key in ("defaultPools", "default_pools"):
             if isinstance(data.get(key), list):
+                if not all(isinstance(entry, dict) and entry.get("type") for entry in data[key]):
+                    raise ValueError(f"each pool in the list {key} must be a table with its name as `type`")
                 data[key] = {str(entry.get("type", "")): {k: v for k, v in entry.items() if k != "type"} for entry in data[key]}
         return data
 
@@ -229,7 +239,9 @@ def _over_seed(name: str, pool: Any) -> Any:  # noqa: ANN401  # raw input
         return pool
     if not isinstance(pool, dict):
         return pool
-    return {"min": min(seed.min, pool.get("max", seed.min)), "max": seed.max, "priority": seed.priority, **pool}
+    most = pool.get("max", seed.max)
+    least = min(seed.min, most) if isinstance(most, int) else seed.min
+    return {"min": least, "max": seed.max, "priority": seed.priority, **pool}
 
 
 def _spec(name: str, pool: PoolConfig) -> PoolSpec:
@@ -307,6 +319,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         place = found
         for part in parents:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{name}: {part!r} is set as a whole by another variable; unset one of them")
         place[leaf] = _literal(text)
     return found
 

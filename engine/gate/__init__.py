@@ -42,6 +42,7 @@ STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
+_ALONE = {UndoPlan, RedoPlan, StopEngine}
 _DANGERS = list(Danger)
 
 
@@ -70,12 +71,23 @@ class Desk:
 
     def keep(self, waiting: _Waiting) -> None:
         """Keep a plan until it is executed or too old; the oldest goes when there are too many."""
-        oldest = self.now() - self.config.operations.plan_ttl_s
-        for plan_id in [key for key, entry in self.waiting.items() if entry.plan.at < oldest]:
-            del self.waiting[plan_id]
+        self._drop_old()
         if len(self.waiting) >= PLANS_WAITING_MAX:
             del self.waiting[next(iter(self.waiting))]
         self.waiting[waiting.plan.id] = waiting
+
+    def find(self, plan_id: str) -> _Waiting:
+        """Return a plan that can still be executed. Raises NotFound."""
+        self._drop_old()
+        waiting = self.waiting.get(PlanId(plan_id))
+        if waiting is None:
+            raise NotFound(f"no plan {plan_id!r} is waiting; it was carried out or is too old: make it again")
+        return waiting
+
+    def _drop_old(self) -> None:
+        oldest = self.now() - self.config.operations.plan_ttl_s
+        for plan_id in [key for key, entry in self.waiting.items() if entry.plan.at < oldest]:
+            del self.waiting[plan_id]
 
 
 class Gate:
@@ -91,8 +103,8 @@ class Gate:
         steps = self._describe(commands)
         exact = tuple(
             command_of(step.call) if isinstance(command, ScalePool) else command
-            for command, step in zip(commands, steps, strict=False)
-        ) + tuple(commands[len(steps) :])
+            for command, step in zip(commands, steps[: planning.STEPS_MAX], strict=False)
+        ) + tuple(commands[planning.STEPS_MAX :])
         plan = Plan(
             PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX)),
             tuple(steps),
@@ -109,15 +121,14 @@ class Gate:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError."""
         plan_id = None
         if _is_plan_id(commands):
-            waiting = self._desk.waiting.get(PlanId(commands))
-            if waiting is None:
-                raise NotFound(f"no plan {commands!r} is waiting; it was carried out or is too old: make it again")
+            waiting = self._desk.find(commands)
             plan_id, reason = waiting.plan.id, reason or waiting.plan.reason
             commands = waiting.commands
-            del self._desk.waiting[plan_id]
         assert not isinstance(commands, str)
         try:
             self._authorise(commands)
+            if plan_id is not None:
+                self._desk.waiting.pop(plan_id)
             return await self._carry_out(commands, reason, plan_id)
         except CommandRefused as error:
             await self._audit_refusal(commands, reason, error)
@@ -138,7 +149,12 @@ class Gate:
     def _authorise(self, commands: Sequence[Command]) -> None:
         if not commands:
             raise UsageError("a plan needs at least one verb")
-        for kind in {type(command) for command in commands}:
+        kinds = {type(command) for command in commands}
+        if len(kinds) > 1:
+            raise UsageError("a plan holds one kind of verb; send the others in plans of their own")
+        if len(commands) > 1 and kinds & _ALONE:
+            raise UsageError(f"{commands[0].verb} stands alone in its plan; send it by itself")
+        for kind in kinds:
             if self.origin.role < kind.role:
                 have, need = Role(self.origin.role).name.lower(), kind.role.name.lower()
                 raise CommandRefused(f"{kind.name} needs the role {need}; {self.origin.who} is {have}")
@@ -187,11 +203,7 @@ class Gate:
         inverses: Sequence[Call | None],
         values: Sequence[object],
     ) -> AppliedPlan:
-        back = [call for call in inverses if call is not None]
-        if len(commands) <= UNDO_CALLS_MAX:
-            for command, value in zip(commands, values, strict=True):
-                back += planning.inverse_of_value(command, value)
-        undoable = bool(back) and len(commands) <= UNDO_CALLS_MAX
+        back = _calls_back(commands, inverses, values)
         now = self._desk.now()
         return AppliedPlan(
             plan_id,
@@ -201,10 +213,13 @@ class Gate:
             reason,
             _summary(commands, steps),
             tuple(call_of(command) for command in commands) if len(commands) <= REDO_CALLS_MAX else (),
-            tuple(reversed(back)) if undoable else (),
-            now + self._desk.config.operations.undo_window_s if undoable else 0.0,
+            back,
+            self._undo_until() if back else 0.0,
             tuple((step.target, step.before, step.after) for step in steps[:STEPS_KEPT]),
         )
+
+    def _undo_until(self) -> float:
+        return self._desk.now() + self._desk.config.operations.undo_window_s
 
     async def _undo(self, command: UndoPlan | RedoPlan, reason: str) -> Answer:
         undo = isinstance(command, UndoPlan)
@@ -212,12 +227,17 @@ class Gate:
         plan = kept.plan
         coordinator = self._desk.coordinator
         commands = [command_of(call) for call in (plan.inverse if undo else plan.calls)]
+        before = [planning.inverse_of(coordinator.state, command) for command in commands]
         plan_id = PlanId(coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
         entry = self._entry(command.name, plan.id, reason, "done", plan_id)
         entry = replace(entry, before=plan.summary)
 
-        def account(_values: Sequence[object]) -> list[Event]:
-            return [PlanUndone(plan.id, plan_id, undo), Audited(entry)]
+        def account(values: Sequence[object]) -> list[Event]:
+            if undo:
+                return [PlanUndone(plan.id, plan_id, undone=True), Audited(entry)]
+            # What it makes this time has other ids; taking it back must mean these.
+            again = replace(plan, inverse=_calls_back(commands, before, values), undo_until=self._undo_until())
+            return [PlanApplied(again), PlanUndone(plan.id, plan_id, undone=False), Audited(entry)]
 
         values, seq = await coordinator.execute(commands, self.origin, account)
         word = "undid" if undo else "redid"
@@ -270,6 +290,16 @@ class Gate:
 
 def _is_plan_id(commands: Sequence[Command] | str) -> TypeGuard[str]:
     return isinstance(commands, str)
+
+
+def _calls_back(commands: Sequence[Command], before: Sequence[Call | None], values: Sequence[object]) -> tuple[Call, ...]:
+    """Return the calls that take verbs back, last verb first; none when there are too many."""
+    if len(commands) > UNDO_CALLS_MAX:
+        return ()
+    back = [call for call in before if call is not None]
+    for command, value in zip(commands, values, strict=True):
+        back += planning.inverse_of_value(command, value)
+    return tuple(reversed(back))
 
 
 def _summary(commands: Sequence[Command], steps: Sequence[PlanStep]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.agents.registry import find_agent
 from engine.model import commands as c
+from engine.model.agents import Allocation
 from engine.model.plans import Call, PlanStep
 from engine.model.tasks import FINISHED, HELD
 from engine.model.wire import call_of
@@ -60,6 +61,8 @@ def inverse_of_value(command: c.Command, value: object) -> list[Call]:
     if isinstance(command, c.RegisterAgent):
         made = value if isinstance(value, list) else [value]
         return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
+    if isinstance(command, c.AllocateAgent) and isinstance(value, Allocation):
+        return [Call("agent.release", {"allocation": str(value.id)})]
     return []
 
 
