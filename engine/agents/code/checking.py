@@ -29,7 +29,10 @@ def _problems(request: Request, data: bytes) -> list[Problem | None]:
     except CodeError as error:
         # An encoding that does not hold is an error of syntax by PEP 263; nesting is the same in Latin-1.
         check_nesting(data.decode("latin-1"))
-        return [Problem("libcst", error.message, error.line, error.column), compile_problem(data, name)]
+        return [
+            Problem("libcst", error.message, error.line, error.column),
+            compile_problem(data, name),
+        ]
     by_parser = _parse_problem(source.text)  # first: it refuses what is too deep for either
     # Text that came as `source` is compiled as text: a coding comment in it means nothing any more.
     return [by_parser, compile_problem(source.text if request.path is None else data, name)]

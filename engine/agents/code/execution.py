@@ -23,7 +23,11 @@ _READS: Final[Mapping[str, Callable[[Source, Request], dict[str, object]]]] = Ma
     {"code.outline": outline, "code.metrics": measure, "code.find_references": find_references}
 )
 _EDITS: Final[Mapping[str, Callable[[Source, Request], Edit]]] = MappingProxyType(
-    {"code.rename": rename, "code.remove_calls": remove_calls, "code.add_docstrings": add_docstrings}
+    {
+        "code.rename": rename,
+        "code.remove_calls": remove_calls,
+        "code.add_docstrings": add_docstrings,
+    }
 )
 
 
@@ -42,7 +46,7 @@ def _edit(name: str, request: Request) -> dict[str, object]:
     if request.apply:  # refuse before the work, not after it
         check_target(request)
     source = decode(request, read_bytes(request))
-    edit, after = run_deep(lambda: finish(source, _EDITS[name](source, request)))
+    edit, after = run_deep(lambda: _edited(name, source, request))
     changed = after.text != source.text
     if changed and request.apply:
         write(check_target(request), source.data, after.data)
@@ -54,3 +58,8 @@ def _edit(name: str, request: Request) -> dict[str, object]:
         "applied": changed and request.apply,
         **edit.notes,
     }
+
+
+def _edited(name: str, source: Source, request: Request) -> tuple[Edit, Source]:
+    edit = _EDITS[name](source, request)
+    return edit, finish(source, edit)

@@ -16,7 +16,9 @@ from engine.agents.code.errors import CodeError
 BRACKETS_MAX: Final = 200  # CPython's tokenizer refuses more, so no valid file is lost
 OPERATORS_MAX: Final = 8000  # parse time grows with the square: 1,000 take 0.2 s, 8,000 take 15 s
 STRINGS_MAX: Final = 3000  # adjacent strings; LibCST takes the next one for a syntax error
-PATTERN_BRACKETS_MAX: Final = 10  # `case` and `del`: LibCST doubles to quadruples its time per level
+PATTERN_BRACKETS_MAX: Final = (
+    10  # `case` and `del`: LibCST doubles to quadruples its time per level
+)
 BRANCHES_MAX: Final = 20_000  # `elif` nests without brackets, `lambda` across commas
 
 _TEXTS: Final = re.compile(
@@ -26,14 +28,16 @@ _TEXTS: Final = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _OPERATOR: Final = r"[-+*/%@&|^~<>.]|\b(?:not|and|or|if|else|lambda|await|in|is|for)\b"
-_TOKENS: Final = re.compile(rf'[()\[\]{{}},\r\n;"]|\bdel\b|(?:^|(?<=\r))[ \t\f]*case\b|{_OPERATOR}', re.MULTILINE)
+_TOKENS: Final = re.compile(
+    rf'[()\[\]{{}},\r\n;"]|\bdel\b|(?:^|(?<=\r))[ \t\f]*case\b|{_OPERATOR}', re.MULTILINE
+)
 _FIELDS: Final = re.compile(r"\{[^{}]*\}")
 _OPERATORS: Final = re.compile(_OPERATOR)
 _BRACKETS: Final = re.compile(r"[()\[\]{}]")
-_ADJACENT_STRINGS: Final = re.compile(r'(?:"\s*){%d}' % (STRINGS_MAX + 1))
+_ADJACENT_STRINGS: Final = re.compile(rf'(?:"\s*){{{STRINGS_MAX + 1}}}')
 _OPEN: Final = frozenset("([{")
 _CLOSE: Final = frozenset(")]}")
-_END: Final = frozenset("\r\n;")
+_SEPARATORS: Final = frozenset(",\r\n;")
 
 
 def check_nesting(text: str) -> None:
@@ -57,13 +61,11 @@ def _find_problem(code: str) -> str | None:
         if token in _CLOSE:
             if len(levels) > 1:
                 total -= levels.pop()
-        elif token == ",":
-            total -= levels[-1]
-            levels[-1] = 0
-        elif token in _END:
-            if len(levels) == 1:
-                total = levels[0] = 0
-                in_pattern = False
+        elif token in _SEPARATORS:
+            if token == "," or len(levels) == 1:
+                total -= levels[-1]
+                levels[-1] = 0
+                in_pattern = in_pattern and token == ","
         elif token == "del" or (len(levels) == 1 and token.endswith("case")):
             in_pattern = True
         else:
@@ -71,12 +73,12 @@ def _find_problem(code: str) -> str | None:
             total += 1
             if token in _OPEN:
                 levels.append(0)
-            if in_pattern and len(levels) > PATTERN_BRACKETS_MAX + 1:
-                return f"more than {PATTERN_BRACKETS_MAX} nested brackets after `case` or `del`"
+            brackets_max = PATTERN_BRACKETS_MAX if in_pattern else BRACKETS_MAX
+            if len(levels) > brackets_max + 1:
+                where = " after `case` or `del`" if in_pattern else ""
+                return f"more than {brackets_max} nested brackets{where}"
             if total > OPERATORS_MAX:
                 return f"an expression of more than {OPERATORS_MAX} operators"
-            if len(levels) > BRACKETS_MAX + 1:
-                return f"more than {BRACKETS_MAX} nested brackets"
     return None
 
 

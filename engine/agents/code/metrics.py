@@ -26,7 +26,7 @@ from engine.agents.code.operations import Request
 from engine.agents.code.parsing import parse
 from engine.agents.code.positions import Lines, Span, locate
 from engine.agents.code.source import Source
-from engine.agents.code.tree import Definition, children, count_parameters, find_definitions, statements
+from engine.agents.code.tree import children, count_parameters, find_definitions, statements
 
 _NESTING: Final = (cst.If, cst.For, cst.While, cst.Try, cst.TryStar, cst.With, cst.Match)
 
@@ -39,13 +39,89 @@ def measure(source: Source, _request: Request) -> dict[str, object]:
     finally or case is as deep as its first branch. Totals: the sum and the greatest of each figure.
     """
     module = parse(source)
-    functions = [row for row in find_definitions(module) if isinstance(row.node, cst.FunctionDef)]
-    spans = locate(module, source.text, [row.node for row in functions])
+    functions = [
+        (row.qualname, row.node)
+        for row in find_definitions(module)
+        if isinstance(row.node, cst.FunctionDef)
+    ]
+    spans = locate(module, source.text, [node for _, node in functions])
     lines = Lines(source.text)
-    rows = [_measure_function(row, spans[row.node], lines) for row in functions]
-    totals: dict[str, object] = {"functions": len(rows), "lines": lines.count}
+    figures = [_measure_function(node, spans[node], lines) for _, node in functions]
+    totals = {"functions": len(functions), "lines": lines.count}
+    totals["complexity"] = sum(row["complexity"] for row in figures)
     for figure in ("length", "complexity", "nesting", "parameters"):
-        values = [row[figure] for row in rows]
-        totals[figure] = sum(values)
-        totals[f"{figure}_max"] = max(values, default=0)
+        totals[f"{figure}_max"] = max((row[figure] for row in figures), default=0)
+    rows = [
+        {"qualname": qualname, **measured}
+        for (qualname, _), measured in zip(functions, figures, strict=True)
+    ]
     return {"functions": rows, "totals": totals}
+
+
+def _measure_function(node: cst.FunctionDef, span: Span, lines: Lines) -> dict[str, int]:
+    line, end_line = lines.line(span.start), lines.line(span.end)
+    return {
+        "line": line,
+        "end_line": end_line,
+        "length": end_line - line + 1,
+        "complexity": count_complexity(node),
+        "nesting": find_nesting(node),
+        "parameters": count_parameters(node),
+    }
+
+
+def count_complexity(function: cst.FunctionDef) -> int:
+    """Count the cyclomatic complexity of one function, by the table above."""
+    complexity = 1
+    pending: list[cst.CSTNode] = [function.body]
+    while pending:
+        node = pending.pop()
+        count = _BRANCHES.get(type(node))
+        if count is not None:
+            complexity += count(node)
+        if not isinstance(node, _CLOSED):
+            pending.extend(children(node))
+    return complexity
+
+
+def find_nesting(function: cst.FunctionDef) -> int:
+    """Find how deep the statements of one function nest."""
+    deepest = 0
+    pending: list[tuple[cst.CSTNode, int]] = [(function.body, 0)]
+    while pending:
+        node, depth = pending.pop()
+        deepest = max(deepest, depth)
+        for child in statements(node):
+            is_elif = isinstance(node, cst.If) and child is node.orelse
+            if not isinstance(child, _DEFINITIONS):
+                pending.append((child, depth + (isinstance(child, _NESTING) and not is_elif)))
+    return deepest
+
+
+def _count_cases(match: cst.Match) -> int:
+    bare = any(
+        isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None
+        for case in match.cases
+    )
+    return len(match.cases) - bare
+
+
+# Any: each row takes the kind of node that it stands for.
+_BRANCHES: Final[Mapping[type[cst.CSTNode], Callable[[Any], int]]] = MappingProxyType(
+    {
+        cst.If: lambda _: 1,
+        cst.IfExp: lambda _: 1,
+        cst.BooleanOperation: lambda _: 1,
+        cst.Assert: lambda _: 1,
+        cst.ExceptHandler: lambda _: 1,
+        cst.ExceptStarHandler: lambda _: 1,
+        cst.For: lambda node: 1 + bool(node.orelse),
+        cst.While: lambda node: 1 + bool(node.orelse),
+        cst.Try: lambda node: int(bool(node.orelse)),
+        cst.TryStar: lambda node: int(bool(node.orelse)),
+        cst.CompFor: lambda node: 1 + len(node.ifs),
+        cst.Match: _count_cases,
+    }
+)
+_DEFINITIONS: Final = (cst.FunctionDef, cst.ClassDef)
+_CLOSED: Final = (*_DEFINITIONS, cst.Assert)

@@ -50,24 +50,26 @@ class Request:
 
 _TABLE: Final = (
     Operation(
-        "code.outline", "List the classes, functions and methods of a file, with their lines.", False
+        "code.outline",
+        "List the classes, functions and methods of a file, with their lines.",
+        edits=False,
     ),
     Operation(
         "code.metrics",
         "Measure the functions of a file: length, cyclomatic complexity, nesting, parameters.",
-        False,
+        edits=False,
     ),
     Operation(
         "code.find_references",
         "Find every place where an identifier is bound, imported, called or used.",
-        False,
-        (Parameter("name", "identifier", "The identifier to look for."),),
+        edits=False,
+        parameters=(Parameter("name", "identifier", "The identifier to look for."),),
     ),
     Operation(
         "code.rename",
         "Rename an identifier throughout one file, leaving every other byte as it is.",
-        True,
-        (
+        edits=True,
+        parameters=(
             Parameter("name", "identifier", "The identifier to rename."),
             Parameter("to", "identifier", "Its new name."),
             Parameter(
@@ -82,14 +84,14 @@ _TABLE: Final = (
     Operation(
         "code.remove_calls",
         "Remove the statements that only call one function, such as print or pdb.set_trace.",
-        True,
-        (Parameter("function", "dotted name", "The function as it is called."),),
+        edits=True,
+        parameters=(Parameter("function", "dotted name", "The function as it is called."),),
     ),
     Operation(
         "code.add_docstrings",
         "Give public classes, functions and methods without a docstring one made from their name.",
-        True,
-        (
+        edits=True,
+        parameters=(
             Parameter(
                 "template",
                 "text",
@@ -102,7 +104,7 @@ _TABLE: Final = (
     Operation(
         "code.syntax_check",
         "Say whether LibCST and this Python accept a file, and what each of them rejects.",
-        False,
+        edits=False,
     ),
 )
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({row.name: row for row in _TABLE})
@@ -112,7 +114,9 @@ def find_operation(name: str) -> Operation:
     """Give the operation of that name, or raise `CodeError` (bad_parameter)."""
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise CodeError("bad_parameter", f"No operation {name!r}; choose one of {', '.join(OPERATIONS)}.")
+        raise CodeError(
+            "bad_parameter", f"No operation {name!r}; choose one of {', '.join(OPERATIONS)}."
+        )
     return operation
 
 

@@ -36,7 +36,9 @@ def outline(source: Source, _request: Request) -> dict[str, object]:
             "qualname": row.qualname,
             "line": lines.line(spans[row.node].start),
             "end_line": lines.line(spans[row.node].end),
-            "parameters": count_parameters(row.node) if isinstance(row.node, cst.FunctionDef) else None,
+            "parameters": count_parameters(row.node)
+            if isinstance(row.node, cst.FunctionDef)
+            else None,
             "decorators": [decorator_text(decorator) for decorator in row.node.decorators],
             "docstring": has_docstring(row.node),
         }

@@ -4,6 +4,7 @@ Owner: of the trees kept in this process (at most 8, of at most 4 MB of source t
 longest ago goes first, and a source over 4 MB is not kept). An answer never depends on them.
 """
 
+import gc
 import hashlib
 import sys
 import threading
@@ -51,6 +52,7 @@ class Trees:
         """Keep a tree, and forget others where there is no room."""
         if source_bytes > TREES_MAX_BYTES:
             return
+        assert key not in self._rows, "find it first"
         self._rows[key] = (tree, source_bytes)
         self._bytes += source_bytes
         while len(self._rows) > TREES_MAX or self._bytes > TREES_MAX_BYTES:
@@ -70,6 +72,10 @@ def run_deep(work: Callable[[], Answer]) -> Answer:
         limit = sys.getrecursionlimit()
         stack_bytes = threading.stack_size(STACK_BYTES)
         sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+        collects = gc.isenabled()
+        # A tree is hundreds of thousands of objects without a cycle: looking for cycles again and
+        # again while they are made costs a third of the time, more the more trees are kept.
+        gc.disable()
         try:
             with ThreadPoolExecutor(1) as thread:
                 return thread.submit(work).result()
@@ -78,6 +84,8 @@ def run_deep(work: Callable[[], Answer]) -> Answer:
                 "too_deep", "The file nests too deep to be handled; split its largest expression."
             ) from error
         finally:
+            if collects:
+                gc.enable()
             sys.setrecursionlimit(limit)
             threading.stack_size(stack_bytes)
 

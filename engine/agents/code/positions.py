@@ -52,7 +52,9 @@ class Lines:
         return bisect_right(self._starts, offset)
 
 
-def locate(module: cst.Module, text: str, nodes: Collection[cst.CSTNode]) -> dict[cst.CSTNode, Span]:
+def locate(
+    module: cst.Module, text: str, nodes: Collection[cst.CSTNode]
+) -> dict[cst.CSTNode, Span]:
     """Find where nodes of a module stand in the text it was parsed from."""
     if not nodes:
         return {}
@@ -69,7 +71,9 @@ class _Writer(CodegenState):
     """Writes a tree out and notes where the wanted nodes come to stand."""
 
     def __init__(self, module: cst.Module, wanted: frozenset[cst.CSTNode]) -> None:
-        super().__init__(default_indent=module.default_indent, default_newline=module.default_newline)
+        super().__init__(
+            default_indent=module.default_indent, default_newline=module.default_newline
+        )
         self.spans: dict[cst.CSTNode, Span] = {}
         self.at = 0
         self.line = 0  # where the last indentation was written
@@ -141,7 +145,9 @@ class _Place(_StatementEnd):
             writer.statement_end = writer.at
         is_definition = isinstance(self._node, (cst.FunctionDef, cst.ClassDef))
         writer.spans[self._node] = writer.spans[self._node]._replace(
-            line=self._line, start=self._start, end=writer.statement_end if is_definition else writer.at
+            line=self._line,
+            start=self._start,
+            end=writer.statement_end if is_definition else writer.at,
         )
 
 
@@ -160,11 +166,16 @@ class _Alignment:
             if at == len(code):
                 break
             start = at + shift
-            while at + shift < len(text) and text[at + shift] in _WHITESPACE and text[at + shift] != code[at]:
+            while (
+                at + shift < len(text)
+                and text[at + shift] in _WHITESPACE
+                and text[at + shift] != code[at]
+            ):
                 shift += 1
             if at + shift == start:
                 raise CodeError(
-                    "unreadable", "LibCST does not reproduce this file; leave it out and report it to LibCST."
+                    "unreadable",
+                    "LibCST does not reproduce this file; leave it out and report it to LibCST.",
                 )
             self._froms.append(at)
             self._shifts.append(shift)

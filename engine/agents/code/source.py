@@ -76,7 +76,9 @@ def decode(request: Request, data: bytes) -> Source:
         return Source(request.path, data, encoding, data.decode(encoding))
     # LookupError: the comment names a codec that is not for text ("rot13").
     except (SyntaxError, ValueError, LookupError) as error:
-        line = data.count(b"\n", 0, error.start) + 1 if isinstance(error, UnicodeDecodeError) else None
+        line = (
+            data.count(b"\n", 0, error.start) + 1 if isinstance(error, UnicodeDecodeError) else None
+        )
         raise CodeError(
             "unreadable",
             f"{request.path} is no text in its declared encoding: {error}; "
@@ -90,14 +92,17 @@ def read_file(path: str | Path) -> bytes:
     try:
         # Not blocking: opening a named pipe would wait for a writer for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise CodeError("unreadable", f"{path} is no regular file; name a Python file.")
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(SOURCE_MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise CodeError("not_found", f"{path} does not exist; check the path.") from error
     except (OSError, ValueError) as error:
-        raise CodeError("unreadable", f"{path} cannot be opened: {error}; check the path and its mode.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise CodeError("unreadable", f"{path} is no regular file; name a Python file.")
-        data = file.read(SOURCE_MAX_BYTES + 1)
+        raise CodeError(
+            "unreadable", f"{path} cannot be read: {error}; check the path and its mode."
+        ) from error
     if len(data) > SOURCE_MAX_BYTES:
         raise _too_large(str(path))
     return data
@@ -105,5 +110,6 @@ def read_file(path: str | Path) -> bytes:
 
 def _too_large(what: str) -> CodeError:
     return CodeError(
-        "too_large", f"{what} is larger than {SOURCE_MAX_BYTES // 2**20} MB; split it or leave it out."
+        "too_large",
+        f"{what} is larger than {SOURCE_MAX_BYTES // 2**20} MB; split it or leave it out.",
     )

@@ -15,8 +15,27 @@ DefinitionNode: TypeAlias = cst.FunctionDef | cst.ClassDef
 
 # Fields that hold whitespace, comments and punctuation, never a name.
 _SKIPPED: Final = frozenset(
-    {"lpar", "rpar", "lbracket", "rbracket", "lbrace", "rbrace", "comma", "semicolon", "colon", "dot"}
-    | {"equal", "operator", "operators", "header", "footer", "leading_lines", "lines_after_decorators"}
+    {
+        "lpar",
+        "rpar",
+        "lbracket",
+        "rbracket",
+        "lbrace",
+        "rbrace",
+        "comma",
+        "semicolon",
+        "colon",
+        "dot",
+    }
+    | {
+        "equal",
+        "operator",
+        "operators",
+        "header",
+        "footer",
+        "leading_lines",
+        "lines_after_decorators",
+    }
     | {"trailing_whitespace", "leading_whitespace", "relative", "asynchronous", "separator"}
 )
 _SIMPLE_STATEMENTS: Final = (cst.SimpleStatementLine, cst.SimpleStatementSuite)
@@ -58,7 +77,11 @@ def find_definitions(module: cst.Module) -> list[Definition]:
         node, outer = pending.pop()
         if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
             name = node.name.value
-            outer = outer.inner(node) if outer else Definition(node, name, False, name[0] != "_")
+            outer = (
+                outer.inner(node)
+                if outer
+                else Definition(node, name, in_class=False, is_public=name[0] != "_")
+            )
             found.append(outer)
         pending.extend((child, outer) for child in reversed(statements(node)))
     return found
@@ -102,7 +125,9 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 @cache
 def _child_fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     names = (field.name for field in fields(kind))
-    return tuple(name for name in names if name not in _SKIPPED and not name.startswith("whitespace"))
+    return tuple(
+        name for name in names if name not in _SKIPPED and not name.startswith("whitespace")
+    )
 
 
 def count_parameters(function: cst.FunctionDef) -> int:

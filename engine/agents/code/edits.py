@@ -1,0 +1,74 @@
+"""What an edit answers with, and the proof that its result is still Python.
+
+Owner: nobody; an edit is a value. Edits replace pieces of the text at the places that the tree tells: every
+other character stays as it is, which LibCST's own writing of a changed tree does not guarantee.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.agents.code.errors import CodeError
+from engine.agents.code.parsing import parse
+from engine.agents.code.problems import compile_problem
+from engine.agents.code.source import Source
+from engine.agents.code.splices import Splice, splice, unified_diff
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an operation wants to change."""
+
+    splices: tuple[Splice, ...]  # in the order of the text, none overlaps another
+    count: int  # of what was asked for: identifiers, calls, docstrings
+    notes: Mapping[str, object]  # further fields of the answer
+    compiles: bool  # also ask Python's compiler whether the edit broke what was whole
+
+    @classmethod
+    def of(
+        cls,
+        splices: Iterable[Splice],
+        *,
+        count: int,
+        notes: Mapping[str, object] | None = None,
+        compiles: bool = False,
+    ) -> "Edit":
+        """Make an edit of splices in any order."""
+        return cls(tuple(sorted(splices)), count, notes or {}, compiles)
+
+    def diff(self, source: Source) -> str:
+        """Give the edit as a unified diff of the file as it is written, byte order mark included."""
+        if source.encoding != "utf-8-sig":
+            return unified_diff(source.text, self.splices, source.label)
+        moved = [Splice(row.start + 1, row.end + 1, row.text) for row in self.splices]
+        return unified_diff(f"\ufeff{source.text}", moved, source.label)
+
+
+def finish(source: Source, edit: Edit) -> Source:
+    """Give the source after an edit; raise `CodeError` (broken_edit). Call in `run_deep`."""
+    if not edit.splices:
+        return source
+    if source.encode(source.text) != source.data:
+        raise CodeError(
+            "unreadable",
+            f"{source.label} cannot be written back in {source.encoding} as it was; convert it to UTF-8 first.",
+        )
+    after = source.with_text(splice(source.text, edit.splices))
+    try:
+        parse(after)
+    except CodeError as error:
+        raise _broken(source, error.message, error.line, error.column) from error
+    if edit.compiles and compile_problem(source.text, source.label) is None:
+        problem = compile_problem(after.text, source.label)
+        if problem is not None:
+            raise _broken(source, problem.message, problem.line, problem.column)
+    return after
+
+
+def _broken(source: Source, reason: str, line: int | None, column: int | None) -> CodeError:
+    return CodeError(
+        "broken_edit",
+        f"After the edit {source.label} would not be valid Python ({reason}); nothing was changed, "
+        "choose other parameters.",
+        line,
+        column,
+    )
