@@ -4,7 +4,8 @@
 -- A column of type JSON has numeric affinity: text that is one bare number becomes a number. Store objects or arrays.
 -- Foreign keys say what refers to what; they are not enforced while writing, `PRAGMA foreign_key_check` finds nothing.
 -- Rows are inserted in order of birth, so rowids tell the order of agents, tasks, pools and plans.
--- Generated columns cost nothing to write; they are there for people and queries.
+-- The engine loads from the JSON columns; what other columns repeat of them is for queries and for people.
+-- (No generated columns for that: SQLite computes even virtual ones whenever a row is written.)
 
 CREATE TABLE agents (
   id TEXT NOT NULL PRIMARY KEY,
@@ -16,7 +17,8 @@ CREATE TABLE agents (
   metadata JSON,                        -- AgentSpec, written once
   progress JSON,                        -- all else of Agent
   removed_at INTEGER,
-  name TEXT GENERATED ALWAYS AS (json_extract(metadata, '$.name')) VIRTUAL
+  first_record INTEGER NOT NULL,        -- every record that changed it has a seq from first_record
+  last_record INTEGER NOT NULL          -- to last_record
 );
 CREATE INDEX agents_removed ON agents (removed_at);
 
@@ -43,14 +45,14 @@ CREATE TABLE tasks (
   progress JSON,                        -- all else of Task
   turn INTEGER NOT NULL,                -- grows with every task that begins to wait, or ends: the order of both
   ended INTEGER,                        -- its turn when it has ended, else NULL
-  type TEXT GENERATED ALWAYS AS (json_extract(spec, '$.type')) VIRTUAL,
-  pool TEXT GENERATED ALWAYS AS (json_extract(spec, '$.pool')) VIRTUAL,
-  title TEXT GENERATED ALWAYS AS (json_extract(spec, '$.title')) VIRTUAL,
-  payload JSON GENERATED ALWAYS AS (json_extract(spec, '$.payload')) VIRTUAL,
-  deadline INTEGER GENERATED ALWAYS AS (json_extract(spec, '$.deadline')) VIRTUAL,
-  idempotency_key TEXT GENERATED ALWAYS AS (json_extract(spec, '$.idempotency_key')) VIRTUAL,
-  attempts INTEGER GENERATED ALWAYS AS (coalesce(json_extract(progress, '$.attempt'), 0)) VIRTUAL,
-  leased_at INTEGER GENERATED ALWAYS AS (json_extract(progress, '$.leased_at')) VIRTUAL,
+  first_record INTEGER NOT NULL,        -- as in agents
+  last_record INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  pool TEXT NOT NULL,
+  title TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  deadline INTEGER NOT NULL,            -- 0 = none
+  attempts INTEGER NOT NULL,
   FOREIGN KEY (agent_id) REFERENCES agents (id)
 );
 CREATE INDEX tasks_ended ON tasks (ended);
@@ -104,17 +106,16 @@ CREATE TABLE permissions (
 CREATE TABLE audit (
   id INTEGER PRIMARY KEY,               -- the seq of its event
   timestamp INTEGER NOT NULL,
-  data JSON NOT NULL,                   -- AuditEntry
-  who TEXT GENERATED ALWAYS AS (json_extract(data, '$.who')) VIRTUAL,
-  via TEXT GENERATED ALWAYS AS (json_extract(data, '$.via')) VIRTUAL,
-  address TEXT GENERATED ALWAYS AS (json_extract(data, '$.address')) VIRTUAL,
-  action TEXT GENERATED ALWAYS AS (json_extract(data, '$.action')) VIRTUAL,
-  target TEXT GENERATED ALWAYS AS (json_extract(data, '$.target')) VIRTUAL,
-  reason TEXT GENERATED ALWAYS AS (json_extract(data, '$.reason')) VIRTUAL,
-  result TEXT GENERATED ALWAYS AS (json_extract(data, '$.result')) VIRTUAL,
-  plan TEXT GENERATED ALWAYS AS (json_extract(data, '$.plan')) VIRTUAL,
-  before TEXT GENERATED ALWAYS AS (json_extract(data, '$.before')) VIRTUAL,
-  after TEXT GENERATED ALWAYS AS (json_extract(data, '$.after')) VIRTUAL,
+  who TEXT NOT NULL,
+  via TEXT NOT NULL,
+  address TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  result TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  before TEXT NOT NULL,
+  after TEXT NOT NULL,
   FOREIGN KEY (id) REFERENCES events (id)
 );
 
