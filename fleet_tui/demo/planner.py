@@ -407,17 +407,20 @@ class Planner:
             raise refusal
         if isinstance(refusal, ReadOnly):
             return steps
+        forgotten = False
         blocked: dict[str, str] = {}
         for key in {key for step in steps for key in step.after if self._ids[key]}:
             try:
                 kept = await self._find(self._ids[key])
             except NotFound:
-                self._ids[key] = ""
+                forgotten, self._ids[key] = True, ""
                 continue
             if not kept.in_memory:
-                self._ids[key] = ""
+                forgotten, self._ids[key] = True, ""
             if kept.state in FINISHED and kept.state != TaskState.SUCCEEDED:
                 blocked[key] = f"needs {key}, which is {kept.state}"
+        if isinstance(refusal, NotFound) and not forgotten and not blocked:
+            raise refusal  # no such pool: waiting does not make one
         for step in steps:
             reason = next((blocked[key] for key in step.after if key in blocked), "")
             if reason:

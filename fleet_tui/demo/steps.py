@@ -36,10 +36,10 @@ REMOVABLE = ("print", "breakpoint", "pdb.set_trace", "eval")
 STEPS_OF_FILE_MAX = 3 + len(REMOVABLE)
 """Steps that one file can have in the first wave."""
 
-NAMES_MAX = 12
+NAMES_MAX = 10
 FILES_OF_NAME_MAX = 48
 """A name that stands in more files is passed over: mostly a common word, or a method of many classes."""
-REFERENCE_TASKS_MAX = 300
+REFERENCE_TASKS_MAX = 200
 DOCUMENTED_FILES_MAX = 40
 
 TASK_TIMEOUT_S = 120.0

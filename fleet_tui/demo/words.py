@@ -29,7 +29,7 @@ class Calls:
     files: Counter[str] = field(default_factory=Counter)
     """Name -> how many files call it."""
     by_file: dict[str, frozenset[str]] = field(default_factory=dict)
-    """File -> those of the watched functions that it calls."""
+    """File -> those of the watched functions that it calls where a statement can begin."""
     undecodable: set[str] = field(default_factory=set)
     """Files that are no text in the encoding that they declare; their check says more."""
 
@@ -37,6 +37,7 @@ class Calls:
 def count_calls(files: Iterable[SourceFile], watched: Collection[str]) -> Calls:
     """Count `name(` and `a.name(`, as written, in files. A file that cannot be read has none."""
     calls = Calls()
+    begins = {name: re.compile(rb"(?:^|[:;])[ \t]*" + re.escape(name.encode()) + rb"\(", re.MULTILINE) for name in watched}
     for file in files:
         data = _read(file)
         if not is_text(data):
@@ -46,7 +47,7 @@ def count_calls(files: Iterable[SourceFile], watched: Collection[str]) -> Calls:
         names = {name.decode(): count for name, count in found.items()}
         calls.totals.update(names)
         calls.files.update(names.keys())
-        used = frozenset(name for name in watched if name in names)
+        used = frozenset(name for name in watched if name in names and begins[name].search(data))
         if used:
             calls.by_file[file.name] = used
     return calls

@@ -150,7 +150,7 @@ def test_the_files_with_most_to_document_come_first() -> None:
 
 
 def test_calls_are_counted_as_written(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text("print(f(1), x.f(2))\npdb.set_trace()\n''.join(f(3))\n")
+    (tmp_path / "a.py").write_text("print(f(1), x.f(2))\nif x: pdb.set_trace()\ny = eval('1')\n''.join(f(3))\n")
     (tmp_path / "b.py").write_text("f (1)\nfprint(2)\nclass C(f): pass\n")
     (tmp_path / "c.py").write_bytes(b"caf\xe9 = f(1)\n")
     calls = count_calls(discover(tmp_path).files, ("print", "pdb.set_trace", "eval"))

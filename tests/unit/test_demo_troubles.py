@@ -65,6 +65,18 @@ def test_a_refusal_that_lasts_is_passed_on(tmp_path: Path, refusal: CommandRefus
         play(scenario)
 
 
+def test_a_fleet_without_the_pools_is_refused_at_once(tmp_path: Path) -> None:
+    make_tree(tmp_path)
+
+    async def scenario(operator: Watched) -> None:
+        before = operator.world.clock.now()
+        with pytest.raises(CommandRefused, match="tester"):
+            await demo(operator, tmp_path)
+        assert operator.world.clock.now() - before < 1
+
+    play(scenario, {"fleet": {"default_pools": {"coder": {"min": 1}}}})
+
+
 def test_a_paused_pool_holds_up_only_its_own_work(tmp_path: Path) -> None:
     make_tree(tmp_path, 200)
 
