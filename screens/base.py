@@ -150,6 +150,7 @@ class FleetScreen(Screen[None]):
         """Collect no more."""
         if self._watch is not None:
             self.feed.unwatch(self._watch)
+        self._watch = None
 
     def on_screen_resume(self) -> None:
         """Catch up with what changed while another screen was in front."""
@@ -158,7 +159,8 @@ class FleetScreen(Screen[None]):
 
     def tick(self, now: float) -> None:
         """Draw what changed since the last tick; draws nothing when nothing did."""
-        if self._watch is None or not self.is_attached:
+        # A screen that is being taken down is not displayed: its parts are gone before it is.
+        if self._watch is None or not self.is_attached or not self.display:
             return
         self.show_chrome()
         if self._paused:

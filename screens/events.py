@@ -61,7 +61,7 @@ class EventsScreen(FleetScreen):
     def tick(self, now: float) -> None:
         """Draw also lines that came too soon after others to be drawn at once."""
         super().tick(now)
-        if self._watch is not None and self.is_attached:
+        if self._watch is not None and self.is_attached and self.display:
             self.stream.tick(now)
 
     def _push(self, events: Iterable[EventRow], left_out: int) -> None:
