@@ -1,0 +1,124 @@
+"""A fleet without a loop: decide, apply, look; the clock is a number."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from engine.agents.registry import decide_after_work
+from engine.config import parse_config
+from engine.coordinator.reports import decide_pools, decide_report
+from engine.coordinator.verbs import decide_commands
+from engine.model import commands as c
+from engine.model import events as ev
+from engine.model import reports as r
+from engine.model.agents import Agent
+from engine.model.ids import HostId, TaskId
+from engine.model.plans import Origin
+from engine.model.tasks import Outcome, Task
+from engine.scheduling.allocator import FreeAgents
+from engine.scheduling.router import decide_placement
+from engine.scheduling.task_queue import TaskQueue
+from engine.scheduling.timers import Timers, decide_due
+from engine.simulation.loop import CountedIds
+from engine.state import FleetState, Touched
+from engine.state.deciding import Deciding
+
+CODER = {"coder": {"min": 2, "max": 9, "priority": 8}}
+
+
+class Fleet:
+    """One pool of two idle coders, unless told otherwise."""
+
+    def __init__(self, pools: dict[str, Any] | None = None, *, up: bool = True, **config: Any) -> None:
+        self.config = parse_config({"fleet": {"default_pools": pools or CODER}, **config}, "test")
+        self.state = FleetState()
+        self.now = 1_000.0
+        self.rng = random.Random(0)
+        self.ids = CountedIds()
+        self.events: list[ev.Event] = []
+        self.apply(decide_pools(self.state, self.config.pool_specs(), self.deciding))
+        if up:
+            self.up()
+
+    @property
+    def deciding(self) -> Deciding:
+        return Deciding(self.now, Origin("ada", "test"), self.config, self.ids, self.rng)
+
+    def apply(self, events: list[ev.Event]) -> list[ev.Event]:
+        for event in events:
+            self.state.apply(ev.Record(self.state.seq + 1, self.now, "test", event))
+            self.events.append(event)
+        touched, self.state.touched = self.state.touched, Touched()
+        if events:
+            self.apply(decide_after_work(self.state, list(touched.agents)))
+        self.state.check()
+        return events
+
+    def do(self, *commands: c.Command) -> list[Any]:
+        decision = decide_commands(self.state, commands, self.deciding, self.free())
+        self.apply(list(decision.events))
+        return list(decision.values)
+
+    def report(self, report: r.Report) -> list[ev.Event]:
+        return self.apply(decide_report(self.state, report, self.deciding))
+
+    def up(self, host: str = "hst_1") -> None:
+        starting = tuple(id_ for id_, agent in self.state.agents.items() if agent.status == "starting")
+        self.report(r.HostUp(ev.HostInfo(HostId(host), "python", 7), starting))
+
+    def down(self, host: str = "hst_1") -> list[ev.Event]:
+        return self.report(r.HostDown(HostId(host), "kill -9"))
+
+    def free(self) -> FreeAgents:
+        free = FreeAgents(self.config.routing.weights(), self.rng)
+        free.rebuild(self.state)
+        return free
+
+    def place(self) -> dict[str, str]:
+        """Place what can be placed; task -> agent's name."""
+        queue = TaskQueue(self.config.tasks.aging_s)
+        queue.rebuild(self.state, self.now)
+        events = self.apply(decide_placement(self.state, queue, self.free(), self.now))
+        leases = events[0].leases if events else ()
+        return {lease.task: self.state.agents[lease.agent].spec.name for lease in leases}
+
+    def after(self, seconds: float) -> list[ev.Event]:
+        """Let time pass and do what is due."""
+        timers = Timers()
+        timers.rebuild(self.state)
+        self.now += seconds
+        return self.apply(decide_due(self.state, timers.take_due(self.now), self.now))
+
+    def submit(self, type: str = "noop", pool: str = "coder", **fields: Any) -> TaskId:
+        return TaskId(self.do(c.SubmitTask(type, pool, **fields))[0])
+
+    def begin(self, task: str) -> None:
+        id_ = TaskId(task)
+        self.report(r.TasksBegan(((id_, self.task(task).attempt, self.now),)))
+
+    def run(self, **fields: Any) -> TaskId:
+        """Submit a task and have it running."""
+        task = self.submit(**fields)
+        assert task in self.place()
+        self.begin(task)
+        return task
+
+    def end(self, task: str, *, ok: bool = True, token: int = 0, **fields: Any) -> list[ev.Event]:
+        attempt = token or self.task(task).attempt
+        kind = {} if ok else {"error_kind": "bug", "error": "it broke"}
+        return self.report(r.TasksEnded((Outcome(TaskId(task), attempt, ok=ok, **{**kind, **fields}),)))
+
+    def task(self, task: str) -> Task:
+        return self.state.tasks[TaskId(task)]
+
+    def agent(self, word: str) -> Agent:
+        found = self.state.agent_named(word)
+        assert found is not None, word
+        return found
+
+    def states(self) -> list[str]:
+        return [task.state.value for task in self.state.tasks.values()]
+
+    def types(self, since: int = 0) -> list[str]:
+        return [event.type for event in self.events[since:]]
