@@ -17,6 +17,7 @@ from engine.fleet import FleetManager
 from engine.model.plans import Origin
 from engine.operations import Operator
 from fleet_tui.demo import DemoReport, keep_busy, run_demo
+from fleet_tui.demo.planner import Progress
 
 DEMO = Origin("demo", "library")
 
@@ -216,3 +217,31 @@ async def test_keep_busy_keeps_the_fleet_at_work(tree: Path, operator: Operator)
     assert {row["state"] for row in status} <= {"succeeded", "failed", "cancelled", "pending", "leased", "running"}
     titles = [row["title"] for row in status if row["state"] == "succeeded"]
     assert titles.count("outline top.py") >= 2, "the second round began"
+
+
+class EnoughError(Exception):
+    pass
+
+
+def break_off(progress: Progress) -> None:
+    if progress.ended > 60:
+        raise EnoughError
+
+
+async def test_a_run_broken_off_goes_on_in_the_next_engine(tmp_path: Path) -> None:
+    code, state = tmp_path / "code", tmp_path / "state"
+    code.mkdir()
+    state.mkdir()
+    for number in range(80):
+        (code / f"m{number:03}.py").write_text(DOCUMENTED)
+    async with FleetManager(state_dir=state) as fleet:
+        with pytest.raises(EnoughError):
+            await run_demo(fleet.operator(DEMO), code, clock=SystemClock(), on_progress=break_off)
+        handed_over = fleet.status().tasks
+    assert 0 < handed_over.succeeded < 320
+    async with FleetManager(state_dir=state) as fleet:
+        report = await run_demo(fleet.operator(DEMO), code, clock=SystemClock())
+        assert fleet.status().tasks.submitted == report.tasks.submitted == 320, "nothing was submitted twice"
+    assert report.ok
+    assert report.tasks.continued == handed_over.submitted
+    assert (report.files, report.functions) == (80, 80 * 3)
