@@ -103,7 +103,7 @@ def _explain_pending(state: FleetState, task: Task, now: float) -> list[str]:
     lines = []
     if task.waiting_on:
         open_ids = [needed for needed in task.spec.depends_on if task.spec.id in state.dependents.get(TaskId(needed), ())]
-        lines.append(f"waits on {task.waiting_on} tasks: {', '.join(open_ids[:5])}{' …' if len(open_ids) > 5 else ''}")
+        lines.append(f"waits on {task.waiting_on} task{'s' if task.waiting_on > 1 else ''}: {', '.join(open_ids[:5])}{' …' if len(open_ids) > 5 else ''}")
     if task.not_before > now:
         lines.append(f"backs off for {task.not_before - now:.1f} s more after attempt {task.attempt}")
     if task.error is not None:
