@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -70,8 +71,8 @@ class EngineProcess:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def start(self) -> EngineProcess:
-        """Start the engine and wait until it answers."""
+    def start(self, file_bytes_max: int = 0) -> EngineProcess:
+        """Start the engine and wait until it answers; a limit on files is what a full disk is to it."""
         self.process = subprocess.Popen(
             self.command("engine", *self.args),
             env=self.environment,
@@ -79,6 +80,7 @@ class EngineProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))) if file_bytes_max else None,
         )
         until(lambda: self.process.poll() is not None or self.run("get", "status", "-o", "json").returncode == 0, START_S)
         if self.process.poll() is not None:

@@ -145,6 +145,32 @@ def test_corrupt_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_full_disk_turns_the_engine_read_only_and_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    """Verbs are refused with the reason while nothing can be written; what was accepted is there at the next start."""
+    subject = EngineProcess(tmp_path)
+    try:
+        subject.start(file_bytes_max=1_500_000)
+        accepted: list[str] = []
+        payload = json.dumps({"filler": "x" * 60_000})
+        for _ in range(60):
+            done = subject.run("submit", "noop", "coder", "--payload", payload, "-o", "json")
+            if done.returncode:
+                break
+            accepted.append(json.loads(done.stdout)["values"][0])
+        assert done.returncode == 4, done.stderr
+        assert "nothing was changed" in done.stderr
+        assert accepted
+        assert subject.get("status")["read_only"]
+        subject.kill()
+        subject.start()
+        until(lambda: unfinished(subject) == 0)
+        assert {row["id"] for row in subject.get("tasks")} == set(accepted)
+        assert states(subject) == {"succeeded": len(accepted)}
+        assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
+    finally:
+        subject.close()
+
+
 def test_second_engine_on_the_same_state_is_refused(tmp_path: Path) -> None:
     """One engine a state directory; the error names the one that runs."""
     with engine(tmp_path) as subject:
