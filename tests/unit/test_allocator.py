@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-
 from engine.config import RoutingSection
 from engine.model.agents import Agent, AgentSpec, AgentStatus
 from engine.model.ids import AgentId, TaskId

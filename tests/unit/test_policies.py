@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from engine.model import commands as c
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.pools import Pool, PoolSpec
 from engine.scaling.policies import leavers, wanted_size
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.core_fleet import Fleet
 
 

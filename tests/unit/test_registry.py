@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from engine.coordinator.reports import decide_pools
 from engine.config import parse_config
+from engine.coordinator.reports import decide_pools
 from engine.model import commands as c
 from engine.model import events as ev
 from engine.model import reports as r

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from engine.model import commands as c
 from engine.model.errors import CommandRefused, NotFound
 from engine.scheduling import router

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from engine.model import commands as c
 from engine.model.errors import CommandRefused, FleetError, NotFound, UsageError
 from tests.unit.core_fleet import Fleet

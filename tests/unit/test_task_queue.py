@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from engine.model.ids import TaskId
 from engine.model.tasks import Task, TaskSpec, TaskState
 from engine.scheduling.task_queue import STALE_MAX, TaskQueue

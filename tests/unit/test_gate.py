@@ -1,0 +1,294 @@
+"""The pipeline of every act: role, plan, exact execution, audit, undo and redo; durable before it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from engine.gate import PLANS_WAITING_MAX
+from engine.model import commands as c
+from engine.model.errors import CommandRefused, JournalError, NotFound, ReadOnly, UsageError
+from engine.model.events import Audited, PoolPaused
+from engine.model.plans import Origin
+from engine.simulation.loop import run_virtual
+from engine.simulation.world import World, instant_success
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+POOLS = {"coder": {"min": 2, "max": 9, "priority": 8}, "ui": {"min": 1, "max": 4}}
+CONFIG = {"fleet": {"default_pools": POOLS, "max_agents": 12}, "operations": {"undo_window_s": 60.0, "plan_ttl_s": 30.0}}
+BOB = Origin("bob", "console", "tty1", 1)
+EVE = Origin("eve", "api", "", 0)
+
+
+def live(work: Callable[[World], Awaitable[Any]]) -> Any:
+    """Run a story on a fresh engine whose agents are up."""
+
+    async def story() -> Any:
+        world = World(CONFIG, 1, hosts=2, work=instant_success)
+        async with world.running():
+            await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
+            found = await work(world)
+            world.coordinator.check()
+            return found
+
+    return run_virtual(story())
+
+
+def audits(world: World) -> list[tuple[str, str, str, str]]:
+    found = [record.event.entry for record in world.journal.kept if isinstance(record.event, Audited)]
+    return [(entry.who, entry.action, entry.target, entry.result) for entry in found]
+
+
+def test_verb_is_durable_audited_and_a_plan_when_it_is_answered() -> None:
+    async def story(world: World) -> None:
+        answer = await world.gate(BOB).execute([c.ScalePool("coder", "+1")], reason="busy")
+        assert answer.values == (3,)
+        assert answer.summary == "scale coder 2 → 3"
+        assert world.journal.kept[-1].seq >= answer.seq
+        assert audits(world) == [("bob", "pool.scale", "coder", "done")]
+        plan = world.state.plans[answer.plan].plan
+        assert (plan.reason, plan.via, plan.undo_until) == ("busy", "console", answer.undo_until)
+
+    live(story)
+
+
+def test_viewer_is_refused_and_the_refusal_is_audited() -> None:
+    async def story(world: World) -> None:
+        with pytest.raises(CommandRefused, match="pool.scale needs the role operator; eve is viewer"):
+            await world.gate(EVE).execute([c.ScalePool("coder", "3")])
+        with pytest.raises(CommandRefused, match="engine.stop needs the role admin; bob is operator"):
+            await world.gate(BOB).execute([c.StopEngine()])
+        with pytest.raises(CommandRefused):
+            await world.gate(EVE).plan([c.ScalePool("coder", "3")])
+        assert [line[:3] for line in audits(world)] == [("eve", "pool.scale", "coder"), ("bob", "engine.stop", "stop")]
+        assert world.state.pools["coder"].size == 2
+
+    live(story)
+
+
+@pytest.mark.parametrize(
+    ("commands", "text"),
+    [
+        ([], "needs at least one verb"),
+        ([c.PausePool("coder"), c.ResumePool("ui")], "one kind of verb"),
+        ([c.UndoPlan(), c.UndoPlan()], "undo stands alone in its plan; send it by itself"),
+        ([c.PausePool("coder"), c.UndoPlan()], "one kind of verb"),
+    ],
+)
+def test_malformed_plans(commands: Sequence[c.Command], text: str) -> None:
+    async def story(world: World) -> None:
+        for ask in (world.gate().plan, world.gate().execute):
+            with pytest.raises(UsageError, match=text):
+                await ask(commands)
+
+    live(story)
+
+
+def test_plan_by_its_id_applies_exactly_what_it_said() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate()
+        plan = await gate.plan([c.ScalePool("coder", "+2")], reason="why")
+        assert (plan.steps[0].before, plan.steps[0].after, plan.steps[0].effect) == ("2", "4", "starts 2 agents")
+        assert world.state.pools["coder"].size == 2
+        await gate.execute([c.ScalePool("coder", "3")])
+        answer = await gate.execute(plan.id)
+        assert (world.state.pools["coder"].size, answer.plan) == (4, plan.id)
+        assert world.state.plans[plan.id].plan.reason == "why"
+        with pytest.raises(NotFound, match="is waiting; it was carried out or is too old: make it again"):
+            await gate.execute(plan.id)
+
+    live(story)
+
+
+def test_plan_gets_too_old_and_there_are_only_so_many() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate()
+        first = await gate.plan([c.PausePool("coder")])
+        await world.clock.sleep(31)
+        with pytest.raises(NotFound, match="too old"):
+            await gate.execute(first.id)
+        plans = [await gate.plan([c.PausePool("coder")]) for _ in range(PLANS_WAITING_MAX + 1)]
+        with pytest.raises(NotFound):
+            await gate.execute(plans[0].id)
+        await gate.execute(plans[1].id)
+
+    live(story)
+
+
+def test_plan_is_not_used_up_by_somebody_who_may_not() -> None:
+    async def story(world: World) -> None:
+        plan = await world.gate(BOB).plan([c.PausePool("coder")])
+        with pytest.raises(CommandRefused, match="eve is viewer"):
+            await world.gate(EVE).execute(plan.id)
+        await world.gate(BOB).execute(plan.id)
+        assert world.state.pools["coder"].paused
+
+    live(story)
+
+
+def snapshot(world: World) -> dict[str, Any]:
+    state = world.state
+    return {
+        "pools": {name: (pool.size, pool.paused) for name, pool in state.pools.items()},
+        "cordons": {agent.spec.pool: agent.cordoned for agent in state.agents.values()},
+        "agents": {name: sum(not agent.retiring for agent in state.agents_in(name)) for name in state.pools},
+        "priorities": [task.priority for task in state.tasks.values() if task.state == "pending"],
+        "allocations": len(state.allocations),
+    }
+
+
+reversible = st.one_of(
+    st.builds(c.ScalePool, st.sampled_from(["coder", "ui"]), st.sampled_from(["3", "+1", "=max", "=min", "150%"])),
+    st.builds(c.PausePool, st.sampled_from(["coder", "ui"])),
+    st.builds(c.ResumePool, st.just("coder")),
+    st.builds(c.DrainAgent, st.sampled_from(["coder-1", "ui-1"])),
+    st.builds(c.UndrainAgent, st.just("coder-1")),
+    st.builds(c.RegisterAgent, st.just("coder"), count=st.integers(1, 3)),
+    st.builds(c.AllocateAgent, st.just("mine"), st.just("coder")),
+)
+
+
+@given(reversible)
+@settings(max_examples=25, deadline=None)
+def test_undo_takes_back_and_redo_does_again(command: c.Command) -> None:
+    async def story(world: World) -> None:
+        gate = world.gate(BOB)
+        before = snapshot(world)
+        answer = await gate.execute([command])
+        if not world.state.plans[answer.plan].plan.inverse:
+            assert snapshot(world) == before
+            return
+        after = snapshot(world)
+        for _ in range(2):
+            await world.clock.sleep(1)
+            await gate.execute([c.UndoPlan(answer.plan)])
+            assert snapshot(world) == before
+            with pytest.raises(CommandRefused, match="was undone already"):
+                await gate.execute([c.UndoPlan(answer.plan)])
+            await world.clock.sleep(1)
+            await gate.execute([c.RedoPlan()])
+            assert snapshot(world) == after
+        with pytest.raises(CommandRefused, match="is not undone"):
+            await gate.execute([c.RedoPlan(answer.plan)])
+
+    live(story)
+
+
+def test_undo_of_task_verbs() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate(BOB)
+        await gate.execute([c.PausePool("ui")])
+        [task] = (await gate.execute([c.SubmitTask("noop", "ui", title="one")])).values
+        await gate.execute([c.PrioritiseTask(str(task), 9)])
+        await gate.execute([c.UndoPlan()])
+        assert world.state.tasks[task].priority == 5  # type: ignore[index]
+        cancel = await gate.execute([c.CancelTask(str(task))])
+        await gate.execute([c.UndoPlan(cancel.plan)])
+        assert world.state.tasks[task].state == "pending"  # type: ignore[index]
+
+    live(story)
+
+
+def test_undo_of_a_submission_done_again_takes_back_the_new_task() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate(BOB)
+        await gate.execute([c.PausePool("ui")])
+        plan = (await gate.execute([c.SubmitTask("noop", "ui")])).plan
+        await gate.execute([c.UndoPlan(plan)])
+        [second] = (await gate.execute([c.RedoPlan(plan)])).values
+        await gate.execute([c.UndoPlan(plan)])
+        assert world.state.tasks[second].state == "cancelled"  # type: ignore[index]
+
+    live(story)
+
+
+def test_what_cannot_be_undone_says_so() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate(BOB)
+        with pytest.raises(NotFound, match="nothing to undo"):
+            await gate.execute([c.UndoPlan()])
+        with pytest.raises(NotFound, match="no plan 'pln_x'"):
+            await gate.execute([c.UndoPlan("pln_x")])
+        gone = await gate.execute([c.UnregisterAgent("coder-1")])
+        with pytest.raises(CommandRefused, match="cannot be taken back or repeated"):
+            await gate.execute([c.UndoPlan(gone.plan)])
+        drained = await gate.execute([c.DrainAgent("coder-2")])
+        await gate.execute([c.UnregisterAgent("coder-2")])
+        with pytest.raises(NotFound, match="no agent 'coder-2'"):
+            await gate.execute([c.UndoPlan(drained.plan)])
+        late = await gate.execute([c.PausePool("ui")])
+        await world.clock.sleep(61)
+        with pytest.raises(CommandRefused, match="the undo window of .* has closed; do the opposite by hand"):
+            await gate.execute([c.UndoPlan(late.plan)])
+
+    live(story)
+
+
+def test_undo_means_my_own_last_plan() -> None:
+    async def story(world: World) -> None:
+        await world.gate(BOB).execute([c.PausePool("ui")])
+        await world.gate().execute([c.PausePool("coder")])
+        await world.gate(BOB).execute([c.UndoPlan()])
+        assert (world.state.pools["ui"].paused, world.state.pools["coder"].paused) == (False, True)
+
+    live(story)
+
+
+def test_routine_work_of_programs_is_audited_and_makes_no_plan() -> None:
+    async def story(world: World) -> None:
+        answer = await world.gate().execute([c.SubmitTask("noop", "ui")])
+        assert (answer.undo_until, world.state.plans) == (0.0, {})
+        assert audits(world)[-1] == ("ada", "task.submit", "submit", "done")
+
+    live(story)
+
+
+def test_full_disk_refuses_loses_nothing_and_goes_on() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate()
+        [kept] = (await gate.execute([c.SubmitTask("noop", "ui")])).values
+        await world.until(lambda: world.state.tasks[kept].state == "succeeded")  # type: ignore[index]
+        world.journal.broken = "disk full"
+        with pytest.raises(ReadOnly, match="not done, nothing was changed: disk full"):
+            await gate.execute([c.ScalePool("coder", "5")])
+        assert world.state.pools["coder"].size == 2
+        with pytest.raises(ReadOnly, match="the engine is read-only: disk full; nothing was changed"):
+            await gate.execute([c.ScalePool("coder", "5")])
+        assert world.status().read_only == "disk full"
+        await world.clock.sleep(30)
+        assert len(world.coordinator._reports) <= 1
+        world.journal.broken = ""
+        await world.until(lambda: not world.coordinator.read_only)
+        await gate.execute([c.ScalePool("coder", "5")])
+        assert kept in world.state.tasks
+
+    live(story)
+
+
+def test_engine_does_not_start_without_its_journal() -> None:
+    async def story() -> None:
+        world = World(CONFIG, 1, hosts=1, work=instant_success)
+        world.journal.broken = "disk full"
+        async with world.running():
+            raise AssertionError("it started")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_virtual(story())
+    assert caught.group_contains(JournalError, match="disk full")
+
+
+def test_shutdown_ends_when_the_disk_is_full_and_refuses_what_waits() -> None:
+    async def story() -> None:
+        world = World(CONFIG, 1, hosts=1, work=instant_success)
+        async with world.running():
+            await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
+        world.journal.broken = "disk full"
+        world.coordinator._apply([PoolPaused("coder", True)], "ada")
+        waiter = world.coordinator._committed()
+        await world.coordinator.flush()
+        with pytest.raises(ReadOnly, match="not done, nothing was changed: disk full"):
+            await waiter
+
+    run_virtual(story())

@@ -1,0 +1,153 @@
+"""The tables: counters that follow, what is forgotten and who remembers it, and check(), which finds contradictions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+from engine.model import commands as c
+from engine.model import events as ev
+from engine.model.agents import HISTORY_TYPES_MAX, Agent, AgentSpec, AgentStatus
+from engine.model.ids import AgentId, PlanId, TaskId
+from engine.model.plans import AppliedPlan
+from engine.model.tasks import HISTORY_MAX, Task, TaskSpec
+from engine.state import FleetState, Touched
+from engine.state.tables import PLANS_MAX
+from tests.unit.core_fleet import Fleet
+
+
+def test_records_come_without_gaps() -> None:
+    with pytest.raises(AssertionError, match="gap: 0 then 2"):
+        FleetState().apply(ev.Record(2, 0.0, "", ev.EngineTookOver("e", "1", 1)))
+
+
+@pytest.mark.row(55, 203)
+def test_counts_follow() -> None:
+    fleet = Fleet({"coder": {"min": 2, "max": 9}, "ui": {"min": 1, "max": 4}})
+    done, failed = fleet.run(), fleet.run()
+    fleet.end(done)
+    fleet.end(failed, ok=False, retryable=False)
+    fleet.submit(pool="ui")
+    totals, pool = fleet.state.totals, fleet.state.pools["coder"]
+    assert (totals.submitted, totals.succeeded, totals.failed, totals.agents_peak) == (3, 1, 1, 3)
+    assert {key: n for key, n in totals.by_state.items() if n} == {"succeeded": 1, "failed": 1, "pending": 1}
+    assert {key: n for key, n in pool.by_status.items() if n} == {"idle": 2}
+    assert (pool.succeeded, pool.failed) == (1, 1)
+
+
+def test_oldest_finished_task_is_forgotten_with_its_key_and_still_answers_its_dependents() -> None:
+    fleet = Fleet()
+    fleet.state.finished_max = 1
+    first, second = fleet.run(idempotency_key="k"), fleet.run()
+    third = fleet.submit(depends_on=(first, second))
+    fleet.end(first)
+    fleet.state.touched = Touched()
+    fleet.end(second)
+    assert first not in fleet.state.tasks
+    assert "k" not in fleet.state.keys
+    assert fleet.task(third).waiting_on == 0
+    assert third in fleet.place()
+
+
+def test_forgotten_task_is_handed_on_as_it_ended() -> None:
+    fleet = Fleet()
+    fleet.state.finished_max = 0
+    task = fleet.run()
+    before = fleet.state.seq
+    outcome = ev.Outcome(task, 1, ok=True)
+    fleet.state.apply(ev.Record(before + 1, fleet.now, "", ev.TasksSucceeded((outcome,))))
+    assert fleet.state.touched.forgotten_tasks[task].state == "succeeded"
+
+
+def test_replay_waits_only_on_what_is_still_known() -> None:
+    fleet = Fleet()
+    first = fleet.run()
+    second = fleet.submit(depends_on=(first,))
+    fleet.do(c.CancelTask(second))
+    fleet.end(first)
+    fleet.state.finished_max = 1
+    other = fleet.run()
+    fleet.do(c.RetryTask(second))
+    fleet.end(other)
+    assert first not in fleet.state.tasks
+    assert fleet.task(second).waiting_on == 0
+
+
+def test_oldest_plan_is_forgotten_and_followers_hear_of_it() -> None:
+    state = FleetState()
+    for n in range(PLANS_MAX + 1):
+        plan = AppliedPlan(PlanId(f"pln_{n}"), 0.0, "ada", "cli", "", "", (), (), 0.0)
+        state.apply(ev.Record(n + 1, 0.0, "", ev.PlanApplied(plan)))
+    assert len(state.plans) == PLANS_MAX
+    assert PlanId("pln_0") not in state.plans
+    assert PlanId("pln_0") in state.touched.plans
+
+
+def test_history_of_a_task_keeps_its_first_step_and_the_newest() -> None:
+    task = Task(TaskSpec(TaskId("t"), "noop", "coder", {}))
+    for n in range(HISTORY_MAX + 5):
+        task.note(float(n), f"step {n}")
+    assert len(task.history) == HISTORY_MAX
+    assert (task.history[0][1], task.history[1][1], task.history[-1][1]) == ("step 0", "step 6", "step 36")
+
+
+def test_agent_remembers_its_most_used_types() -> None:
+    agent = Agent(AgentSpec(AgentId("a"), "a", "coder"))
+    for n in range(HISTORY_TYPES_MAX + 1):
+        for _ in range(2 if n else 1):
+            agent.note_finished(f"type-{n}", 1.0, ok=True)
+    assert len(agent.by_type) == HISTORY_TYPES_MAX
+    assert "type-0" not in agent.by_type
+
+
+def test_mean_task_time_is_smoothed() -> None:
+    agent = Agent(AgentSpec(AgentId("a"), "a", "coder"))
+    agent.note_finished("noop", 10.0, ok=True)
+    agent.note_finished("noop", 5.0, ok=False)
+    assert (agent.mean_task_s, agent.busy_s, agent.succeeded, agent.failed) == (9.0, 15.0, 1, 1)
+
+
+def _miscount(state: FleetState) -> None:
+    state.pools["coder"].agents += 1
+
+
+def _lose_an_agent(state: FleetState) -> None:
+    next(task for task in state.tasks.values() if task.agent).agent = None
+
+
+def _swap_a_task(state: FleetState) -> None:
+    next(agent for agent in state.agents.values() if agent.task).task = None
+
+
+def _work_on_nothing(state: FleetState) -> None:
+    next(agent for agent in state.agents.values() if agent.status == "idle").status = AgentStatus.BUSY
+
+
+def _wait_in_vain(state: FleetState) -> None:
+    next(task for task in state.tasks.values() if task.state == "pending").waiting_on = 1
+
+
+def _forget_the_queue(state: FleetState) -> None:
+    state.pending_of.clear()
+
+
+@pytest.mark.parametrize(
+    "spoil", [_miscount, _lose_an_agent, _swap_a_task, _work_on_nothing, _wait_in_vain, _forget_the_queue]
+)
+def test_check_finds_contradictions(spoil: Callable[[FleetState], None]) -> None:
+    fleet = Fleet()
+    fleet.run()
+    fleet.submit()
+    state = copy.deepcopy(fleet.state)
+    state.check()
+    spoil(state)
+    with pytest.raises(AssertionError):
+        state.check()
+
+
+def test_touched_of_two_batches_merge() -> None:
+    agent = Agent(AgentSpec(AgentId("a"), "a", "coder"))
+    one, two = Touched(agents={AgentId("a"): None}), Touched(removed_agents=[(agent, "gone")], pools={"coder": None})
+    one.merge(two)
+    assert (dict(one.agents), one.removed_agents, dict(one.pools)) == ({}, [(agent, "gone")], {"coder": None})

@@ -1,0 +1,127 @@
+"""The wire form: what goes out comes back, and what is wrong is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_type_hints
+
+import pytest
+from engine.model import commands as c
+from engine.model import wire
+from engine.model.errors import UsageError
+from engine.model.events import EVENTS, Record
+from engine.model.plans import Call
+from engine.model.rows import ROW_KINDS, AgentCounts, EventRow, FleetStatus, Frame, TaskCounts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+texts = st.text(max_size=8)
+_BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
+    "priority": st.integers(1, 10),
+    "count": st.integers(1, 10_000),
+    "max_attempts": st.integers(1, 100),
+    "expires_s": st.floats(0.001, 1e6),
+    "backoff_s": st.floats(0, 3600),
+    "payload": st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53), 2**53), st.booleans(), st.none()), max_size=3),
+}
+_BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
+    "str": texts,
+    "int": st.integers(0, 2**53),
+    "float": st.floats(0, 1e9),
+    "bool": st.booleans(),
+    "tuple[str, ...]": st.lists(texts, max_size=3).map(tuple),
+}
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> c.Command:
+    kind = draw(st.sampled_from(list(c.COMMANDS.values())))
+    values = {
+        spec.name: draw(_BY_FIELD[spec.name] if spec.name in _BY_FIELD else _BY_TYPE[str(spec.type)])
+        for spec in dataclasses.fields(kind)
+    }
+    return kind(**values)
+
+
+@given(commands())
+@settings(max_examples=60)
+def test_command_comes_back(command: c.Command) -> None:
+    call = wire.call_of(command)
+    assert wire.command_of(call) == command
+    assert wire.command_of(wire.decode(wire.encode(call))) == command
+
+
+@given(st.data())
+@settings(max_examples=40)
+def test_every_event_comes_back(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(EVENTS)))
+    event = data.draw(st.from_type(EVENTS[name]).filter(lambda value: "nan" not in repr(value) and "inf" not in repr(value)))
+    try:
+        text = wire.encode(event)
+    except (UnicodeEncodeError, TypeError, OverflowError):
+        return  # what no program puts in
+    try:
+        found = wire.record_of(1, 2.0, "ada", name, text)
+    except UsageError:
+        return  # an integer beyond 64 bits
+    assert found == Record(1, 2.0, "ada", event) or wire.encode(found.event) == text
+
+
+def test_row_is_an_array_and_comes_back_in_its_frame() -> None:
+    rows = {kind: [row(*[_sample(type_) for type_ in get_type_hints(row).values()])] for kind, row in ROW_KINDS.items()}
+    status = FleetStatus("f", "e", "0", 1, 0.0, 1.0, 2, "", ("a",), 1, AgentCounts(1, 1, {}), TaskCounts(1, 0, 0, 0, 0, 0, {}))
+    event = EventRow("ev_1", 1.0, "x", "info", "s", "t", "c")
+    frame = Frame(2, 1.0, True, status, rows, {"tasks": ["tsk_1"]}, [event], 3)
+    assert wire.decode_frame(wire.encode(frame)) == frame
+
+
+def _sample(type_: type) -> Any:
+    return {str: "x", int: 3, float: 1.5, bool: True}[type_]
+
+
+@pytest.mark.parametrize("data", [b"{", b"{}", b'{"seq":1}', b"[]"])
+def test_frame_that_is_none_is_refused(data: bytes) -> None:
+    with pytest.raises(UsageError, match="not a valid frame"):
+        wire.decode_frame(data)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (Call("pool.scal"), "no verb 'pool.scal'; did you mean 'pool.scale'"),
+        (Call("pool.scale", {"pol": "x"}), "pool.scale has no argument 'pol'; did you mean 'pool'"),
+        (Call("pool.scale", {"pool": "x"}), "not a valid ScalePool: Object missing required field `size`"),
+        (Call("pool.scale", {"pool": 3, "size": "1"}), r"Expected `str`, got `int` - at `\$.pool`"),
+        (Call("task.submit", {"type": "noop", "priority": 11}), "task.submit: priority is 11, the most is 10"),
+        (Call("task.submit", {"type": "noop", "priority": 0}), "task.submit: priority is 0, the least is 1"),
+        (Call("agent.register", {"type": "coder", "count": 0}), "agent.register: count is 0, the least is 1"),
+    ],
+)
+def test_wrong_calls_name_the_place(call: Call, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        wire.command_of(call)
+
+
+def test_torn_and_unknown_records_are_refused() -> None:
+    with pytest.raises(UsageError, match="journal row 7 has the unknown type 'pool.melted'; it is from a newer version"):
+        wire.record_of(7, 0.0, "", "pool.melted", "{}")
+    with pytest.raises(UsageError, match="not a valid PoolScaled"):
+        wire.record_of(7, 0.0, "", "pool.scaled", '{"pool":')
+
+
+def test_json_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="not valid JSON"):
+        wire.decode(b"{")
+
+
+def test_arguments_equal_to_their_default_are_left_out() -> None:
+    assert wire.call_of(c.SubmitTask("noop", priority=5, capabilities=("a",))) == Call("task.submit", {"type": "noop", "capabilities": ["a"]})
+
+
+def test_every_verb_has_words_and_its_inverse_exists() -> None:
+    for name, kind in c.COMMANDS.items():
+        assert (kind.name, c.VERBS[kind.verb]) == (name, kind)
+        assert kind.help and not kind.help.endswith(".")
+        assert not kind.inverse or kind.inverse in c.COMMANDS
+        for spec in dataclasses.fields(kind):
+            assert spec.metadata["help"], f"{name}.{spec.name}"
