@@ -22,16 +22,18 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from engine.clock import Clock, SystemClock
-from engine.model.commands import Command, RedoPlan, StopEngine, UndoPlan
+from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError
 from engine.operations import Operator
-from screens.base import FleetScreen, TableScreen
+from screens.base import FleetScreen
 from screens.commandline import VerbLine, ViewLine, parse_line
 from screens.dialogs import PlanDialog, QuitDialog
 from screens.driver import DiffMixin
 from screens.feed import Connect, Feed
+from screens.forms import VerbForm
 from screens.keys import EAGER_ACTIONS, bindings_of
 from screens.palette import FleetCommands
+from screens.tables import TableScreen
 from screens.views import open_screen
 from screens.widgets.cells import ASCII, UNICODE, Glyphs
 from themes import CSS_PATHS, THEMES
@@ -214,8 +216,17 @@ class FleetApp(DiffMixin[None]):
         self.type_line("")
 
     def action_submit(self) -> None:
-        """Begin a command line that submits a task."""
-        self.type_line("submit ")
+        """Ask for a task to submit."""
+        if isinstance(self.screen, FleetScreen):
+            self.screen.action_submit_task()
+
+    def submit_task(self, pool: str) -> None:
+        """Ask for a task to submit, with a pool filled in."""
+        self.push_screen(VerbForm(SubmitTask, self.feed.tables, {"pool": pool}), self._submit)
+
+    def _submit(self, command: Command | None) -> None:
+        if command is not None:
+            self.ask((command,))
 
     # ---- verbs
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from engine.model.commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
 from engine.model.rows import AgentRow
-from screens.base import TableScreen
 from screens.details import AgentDetails
 from screens.present_rows import AGENT_COLUMNS, agent_cells, columns_over
+from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.model.rows import AuditRow
-from screens.base import TableScreen
 from screens.details import AuditDetails
 from screens.present_rows import AUDIT_COLUMNS, audit_cells, columns_over
+from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 

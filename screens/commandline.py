@@ -99,13 +99,14 @@ def parse_verb(kind: type[Command], text: str) -> list[Command]:
 
 
 def _put(given: dict[str, object], name: str, value: str, hint: Any) -> None:  # noqa: ANN401  # a type
-    converted = _converted(name, value, hint)
+    converted = convert_word(name, value, hint)
     if isinstance(converted, list) and isinstance(given.get(name), list):
         converted = [*given[name], *converted]  # type: ignore[misc]
     given[name] = converted
 
 
-def _converted(name: str, value: str, hint: Any) -> object:  # noqa: ANN401  # a type
+def convert_word(name: str, value: str, hint: Any) -> object:  # noqa: ANN401  # a type
+    """Return the value that a word means for a field of some type. Raises UsageError."""
     try:
         if hint is bool:
             return {"true": True, "yes": True, "false": False, "no": False}[value.lower()]

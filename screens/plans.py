@@ -8,9 +8,9 @@ from typing import ClassVar, cast
 from engine.model.commands import Command, RedoPlan
 from engine.model.rows import PlanRow
 from screens.acts import undo_of
-from screens.base import TableScreen
 from screens.details import PlanDetails
 from screens.present_rows import PLAN_COLUMNS, columns_over, plan_cells
+from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 

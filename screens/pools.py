@@ -8,10 +8,10 @@ from typing import ClassVar, cast
 from engine.model.commands import PausePool, ResumePool, ScalePool
 from engine.model.rows import PoolRow
 from screens.agents import AgentsScreen
-from screens.base import TableScreen
 from screens.details import PoolDetails
 from screens.dialogs import ScaleDialog
 from screens.present_rows import POOL_COLUMNS, columns_over, pool_cells
+from screens.tables import TableScreen
 from screens.tasks import TasksScreen
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells

@@ -7,9 +7,9 @@ from typing import ClassVar, cast
 
 from engine.model.rows import TaskRow
 from screens.acts import BAD_STATES, cancel_of, priority_of, retry_of
-from screens.base import TableScreen
 from screens.details import TaskDetails
 from screens.present_rows import TASK_COLUMNS, columns_over, kept_text, task_cells
+from screens.tables import TableScreen
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column

@@ -272,7 +272,7 @@ class Gate:
         self, commands: Sequence[Command], steps: Sequence[PlanStep], reason: str, result: str, plan_id: str
     ) -> Audited:
         rest = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
-        target = steps[0].target if steps else commands[0].verb
+        target = steps[0].target if steps else _named(commands[0])
         entry = self._entry(commands[0].name, f"{target}{rest}", reason, result, plan_id)
         if steps:
             entry = replace(entry, before=steps[0].before, after=steps[0].after)
@@ -286,6 +286,13 @@ class Gate:
             await self._desk.coordinator.record([Audited(self._entry(first.name, target, reason, str(error), ""))], self.origin)
         except CommandRefused:
             return  # read-only: the refusal itself cannot be written either, the caller gets the first reason
+
+
+def _named(command: Command) -> str:
+    """Return what people call the thing that a routine verb is about."""
+    if isinstance(command, SubmitTask):
+        return command.title or command.type
+    return command.task_id if isinstance(command, AllocateAgent) else command.verb
 
 
 def _is_plan_id(commands: Sequence[Command] | str) -> TypeGuard[str]:

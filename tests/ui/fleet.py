@@ -15,8 +15,9 @@ from engine.model.tasks import Outcome
 from engine.operations import Operator
 from engine.simulation.world import World
 from fleet_tui.app import FleetApp
-from screens.base import FleetScreen, TableScreen
+from screens.base import FleetScreen
 from screens.document import Document
+from screens.tables import TableScreen
 from screens.widgets.cells import UNICODE, Glyphs
 from screens.widgets.table import Table
 from textual.pilot import Pilot

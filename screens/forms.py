@@ -1,0 +1,120 @@
+"""A form for any verb, made from the fields of its dataclass; what it gives is checked as everywhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_type_hints
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widgets import Input, Static
+
+from engine.model import wire
+from engine.model.commands import Command
+from engine.model.errors import UsageError
+from engine.model.plans import Call
+from engine.model.rows import Row
+from screens.commandline import convert_word
+
+LABEL_WIDTH = 18
+
+
+def field_names(kind: type[Command]) -> list[str]:
+    """Return the fields of a verb in the order in which a form asks for them."""
+    return [spec.name for spec in dataclasses.fields(kind)]
+
+
+def hint_of(spec: dataclasses.Field[Any]) -> str:
+    """Return what is said in an empty field: what it is for, its default and its bounds."""
+    text = str(spec.metadata["help"])
+    default = spec.default
+    if default not in (dataclasses.MISSING, "", (), False, 0, 0.0):
+        text += f"; {default} if left empty"
+    return text
+
+
+def command_from(kind: type[Command], texts: Mapping[str, str]) -> Command:
+    """Return the verb that the texts of a form mean; empty ones keep their default. Raises UsageError."""
+    hints = get_type_hints(kind)
+    args: dict[str, object] = {}
+    for spec in dataclasses.fields(kind):
+        text = texts.get(spec.name, "").strip()
+        if text:
+            args[spec.name] = convert_word(spec.name, text, hints[spec.name])
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise UsageError(f"{spec.name} is needed: {spec.metadata['help']}")
+    return wire.command_of(Call(kind.name, args))
+
+
+class VerbForm(ModalScreen[Command | None]):
+    """Asks for a verb's fields; gives the verb, or None."""
+
+    DEFAULT_CSS = """
+    VerbForm .field { height: 1; }
+    VerbForm .label { width: 18; }
+    VerbForm .field Input { width: 1fr; }
+    VerbForm VerticalScroll { height: auto; max-height: 14; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "drop", "Drop", show=False, id="form.drop"),
+        Binding("ctrl+s", "send", "Send", show=False, id="form.send"),
+        Binding("down", "app.focus_next", "Next field", show=False, id="form.next"),
+        Binding("up", "app.focus_previous", "Field before", show=False, id="form.previous"),
+    ]
+
+    def __init__(self, kind: type[Command], tables: Mapping[str, Mapping[str, Row]], given: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._kind = kind
+        self._tables = tables
+        self._given = given or {}
+
+    def compose(self) -> ComposeResult:
+        """Lay out a line for each field."""
+        with Vertical(classes="dialog"):
+            yield Static(self._kind.help, classes="title", markup=False)
+            with VerticalScroll(can_focus=False):
+                for spec in dataclasses.fields(self._kind):
+                    yield self._line(spec)
+            yield Static("", id="problem", classes="bad", markup=False)
+            yield Static("tab or ↓ next field · enter or ctrl+s shows the plan · esc drops it", classes="note", markup=False)
+
+    def _line(self, spec: dataclasses.Field[Any]) -> Horizontal:
+        names = list(self._tables.get(str(spec.metadata.get("completes", "")), ()))
+        required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        label = Static(spec.name.replace("_", " ") + (" *" if required else ""), classes="label note", markup=False)
+        suggester = SuggestFromList(names) if names else None
+        value = self._given.get(spec.name, "")
+        return Horizontal(
+            label, Input(value, placeholder=hint_of(spec), suggester=suggester, id=f"field-{spec.name}", compact=True), classes="field"
+        )
+
+    def on_mount(self) -> None:
+        """Begin with the first field that is empty."""
+        inputs = list(self.query(Input))
+        next((entry for entry in inputs if not entry.value), inputs[0]).focus()
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.action_send()
+
+    def action_send(self) -> None:
+        """Give the verb, or say what is wrong with it and where."""
+        texts = {name: self.query_one(f"#field-{name}", Input).value for name in field_names(self._kind)}
+        try:
+            command = command_from(self._kind, texts)
+        except UsageError as error:
+            self.query_one("#problem", Static).update(str(error))
+            wrong = next((name for name in texts if name in str(error)), None)
+            if wrong is not None:
+                self.query_one(f"#field-{wrong}", Input).focus()
+            return
+        self.dismiss(command)
+
+    def action_drop(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
