@@ -90,8 +90,8 @@ class Fleet:
         self.now += seconds
         return self.apply(decide_due(self.state, timers.take_due(self.now), self.now))
 
-    def submit(self, type: str = "noop", pool: str = "coder", **fields: Any) -> TaskId:
-        return TaskId(self.do(c.SubmitTask(type, pool, **fields))[0])
+    def submit(self, kind: str = "noop", pool: str = "coder", **fields: Any) -> TaskId:
+        return TaskId(self.do(c.SubmitTask(kind, pool, **fields))[0])
 
     def begin(self, task: str) -> None:
         id_ = TaskId(task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from engine.model import commands as c
 from engine.model.errors import CommandRefused, NotFound, UsageError
@@ -39,10 +41,8 @@ def test_outside_the_bounds_is_refused(word: str) -> None:
 @given(st.text(max_size=12))
 def test_any_word_is_a_size_inside_the_bounds_or_refused(word: str) -> None:
     pool = Pool(PoolSpec("coder", 2, 20), 8)
-    try:
+    with contextlib.suppress(UsageError, CommandRefused):
         assert 2 <= wanted_size(pool, word) <= 20
-    except (UsageError, CommandRefused):
-        pass
 
 
 def test_failed_leave_first_then_idle_longest_busy_last() -> None:
