@@ -107,7 +107,7 @@ class DocumentScreen(FleetScreen):
         """Ask the engine. Raises FleetError."""
         return await self.feed.operator.query(what, **parameters)
 
-    def reload(self) -> None:
+    def _reload(self) -> None:
         """Read the tab again; when that is under way already, once more after it."""
         if self._is_loading:
             self._is_outdated = True
@@ -128,7 +128,7 @@ class DocumentScreen(FleetScreen):
             self.show_chrome()
         if self._is_outdated or tab != self.tab:
             self._is_outdated = False
-            self.reload()
+            self._reload()
 
     async def _lines_of(self, tab: str) -> Lines:
         if tab == YAML_TAB:
@@ -144,7 +144,7 @@ class DocumentScreen(FleetScreen):
     def refresh_rows(self, changes: Changes) -> None:
         """Read again when the thing changed, or may have; ages grow by themselves."""
         if self._read_at is None or changes.is_full or self.concerns(changes) or self.is_moving():
-            self.reload()
+            self._reload()
 
     def concerns(self, changes: Changes) -> bool:
         """Tell whether what is shown changed."""
@@ -185,7 +185,7 @@ class DocumentScreen(FleetScreen):
         """Show a tab."""
         self.tab = tab
         self.show_chrome()
-        self.reload()
+        self._reload()
 
     def action_next_tab(self, step: int) -> None:
         """Show the next tab or the one before."""

@@ -45,7 +45,7 @@ class TableScreen(FleetScreen):
     # ---- what a table fills in
 
     def columns(self) -> Sequence[Column]:
-        """Return the columns; keys take a row's id, `sort_value` helps."""
+        """Return the columns; keys take a row's id."""
         raise NotImplementedError
 
     def present_row(self, row: Any, now: float) -> Cells:  # noqa: ANN401  # the screen's own kind of row
@@ -84,16 +84,6 @@ class TableScreen(FleetScreen):
             self.table.sort_by(column, is_reversed=is_reversed)
         super().on_mount()
         self.table.focus()
-
-    def sort_value(self, name: str) -> Callable[[str], Any]:
-        """Return the sort key of a column that is a field of the row."""
-        index = ROW_KINDS[self.KIND]._fields.index(name)
-
-        def key(row_id: str) -> Any:  # noqa: ANN401  # fields are of many types
-            row = self.rows.get(row_id)
-            return row[index] if row is not None else ""
-
-        return key
 
     def refresh_rows(self, changes: Changes) -> None:
         """Show changed rows; every row when everything may have changed."""
@@ -139,7 +129,7 @@ class TableScreen(FleetScreen):
 
     # ---- filter
 
-    def set_filter(self, text: str) -> None:
+    def _set_filter(self, text: str) -> None:
         """Filter the rows; a filter that cannot be read is shown as an error and filters nothing."""
         self._apply_filter(text)
         self._filter_table()
@@ -188,7 +178,7 @@ class TableScreen(FleetScreen):
     @on(Input.Changed, "#filter")
     def _take_filter(self, event: Input.Changed) -> None:
         if self.query_one("#filter", Input).display:
-            self.set_filter(event.value)
+            self._set_filter(event.value)
 
     @on(Input.Submitted, "#filter")
     def _leave_filter(self) -> None:
@@ -200,10 +190,10 @@ class TableScreen(FleetScreen):
         line = self.query_one("#filter", Input)
         if line.display:
             line.display = False
-            self.set_filter("")
+            self._set_filter("")
             self.table.focus()
         elif self.filter_text:
-            self.set_filter("")
+            self._set_filter("")
         elif self.table.marked_ids:
             self.table.clear_marks()
             self.show_chrome()

@@ -240,7 +240,7 @@ def test_routine_work_of_programs_is_audited_and_makes_no_plan() -> None:
     async def story(world: World) -> None:
         answer = await world.gate().execute([c.SubmitTask("noop", "ui")])
         assert (answer.undo_until, world.state.plans) == (0.0, {})
-        assert audits(world)[-1] == ("ada", "task.submit", "submit", "done")
+        assert audits(world)[-1] == ("ada", "task.submit", "noop", "done")
 
     live(story)
 
