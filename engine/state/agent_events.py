@@ -103,7 +103,9 @@ def _agents_cordoned(tables: Tables, event: ev.AgentsCordoned, at: float) -> Non
         agent = tables.agents[agent_id]
         agent.cordoned = event.cordoned
         agent.reason = event.reason
-        if agent.task is not None or agent.allocation is not None:
+        if agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):
+            tables.set_status(agent, agent.status, at)
+        elif agent.task is not None or agent.allocation is not None:
             tables.set_status(agent, AgentStatus.DRAINING if event.cordoned else _working(tables, agent), at)
         elif agent.status in (AgentStatus.IDLE, AgentStatus.DRAINED):
             tables.set_status(agent, at_rest(agent), at)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from engine.simulation import runner
 
 CORPUS = Path(__file__).with_name("corpus.txt")
@@ -13,10 +12,10 @@ CHUNKS = 6
 SEEDS = 24
 
 
-def corpus() -> list[int]:
-    """Return the seeds that found something once; a line is a seed and what it found."""
-    lines = CORPUS.read_text("utf-8").splitlines()
-    return [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+def corpus() -> list[tuple[int, int]]:
+    """Return the seeds and steps that found something once; a line is a seed, its steps, and what it found."""
+    lines = [line.split() for line in CORPUS.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    return [(int(seed), int(steps)) for seed, steps, *_found in lines]
 
 
 def replay(seed: int) -> str:
@@ -35,9 +34,9 @@ def test_lives_keep_what_the_engine_promises(first: int) -> None:
         assert summary.succeeded > 0 and summary.done > 0, replay(seed)
 
 
-@pytest.mark.parametrize("seed", corpus())
-def test_seeds_that_found_something_stay_found(seed: int) -> None:
-    runner.simulate(seed)
+@pytest.mark.parametrize(("seed", "steps"), corpus())
+def test_what_a_seed_found_stays_mended(seed: int, steps: int) -> None:
+    runner.simulate(seed, steps)
 
 
 def test_same_seed_is_the_same_life() -> None:

@@ -281,3 +281,15 @@ def test_plan_of_nothing_of_two_kinds_or_of_the_owners_verb_is_refused() -> None
         fleet.do(c.PausePool("coder"), c.ResumePool("coder"))
     with pytest.raises(UsageError, match=r"engine\.stop is carried out by the engine's owner"):
         fleet.do(c.StopEngine())
+
+
+def test_reserved_agent_drained_while_it_starts_waits_for_its_host() -> None:
+    fleet = Fleet()
+    [held] = fleet.do(c.AllocateAgent("mine", "coder"))
+    agent = fleet.state.agents[held.agent]
+    fleet.down()
+    fleet.do(c.DrainAgent(agent.spec.name))
+    fleet.do(c.ReleaseAgent(held.id))
+    assert agent.status == "starting"
+    fleet.up("hst_2")
+    assert (agent.status, agent.host) == ("drained", "hst_2")
