@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,11 @@ Synchronous = Literal["full", "normal"]
 """`full`: a commit survives power loss. `normal`: it survives a killed process only."""
 
 QUEUE_MAX = 64
+
+GIVE_WAY_EVERY_S = 0.0015
+GIVE_WAY_S = 0.0003
+"""While a work lasts, each time that the first has passed the loop stands still for the second."""
+
 BUSY_TIMEOUT_S = 2.0
 CHECKED_BYTES_MAX = 32 * 1024 * 1024
 CACHE_KIB = 32 * 1024
@@ -47,6 +53,7 @@ class Lane:
         self._connect = connect
         self._works: SimpleQueue[tuple[_Work, AbstractEventLoop, Future[Any]] | None] = SimpleQueue()
         self._waiting = 0
+        self._way: asyncio.TimerHandle | None = None
         self._closed = False
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -61,6 +68,8 @@ class Lane:
         future: Future[_T] = loop.create_future()
         self._works.put((work, loop, future))
         self._waiting += 1
+        if self._waiting == 1:
+            self._way = loop.call_later(GIVE_WAY_EVERY_S, self._give_way, loop)
         try:
             return await future
         except (sqlite3.Error, ValueError, OverflowError) as error:
@@ -95,8 +104,19 @@ class Lane:
         if connection is not None:
             connection.close()
 
+    def _give_way(self, loop: AbstractEventLoop) -> None:
+        """Let the thread have the interpreter lock.
+
+        A busy loop gives the lock back for microseconds at each select, and more often than the switch interval: the
+        thread then never gets it in time nor asks for it, for seconds on end (p99 of a commit 5.6 s; so 17 ms).
+        """
+        time.sleep(GIVE_WAY_S)
+        self._way = loop.call_later(GIVE_WAY_EVERY_S, self._give_way, loop)
+
     def _settle(self, future: Future[Any], result: object, error: BaseException | None) -> None:
         self._waiting -= 1
+        if not self._waiting and self._way is not None:
+            self._way.cancel()
         if future.cancelled():
             return
         if error is not None:

@@ -17,17 +17,18 @@ from engine.memory.stored import (
     StoredHost,
     TaskProgress,
     agent_values,
+    encode,
     encode_text,
     task_values,
 )
 from engine.model import events as ev
-from engine.model.agents import Agent
+from engine.model.agents import AgentSpec
 from engine.model.errors import JournalError
 from engine.model.ids import AgentId, AllocationId, TaskId
 from engine.model.tasks import FINISHED, Task
 from engine.state import FleetState
 
-WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 13)})"
+WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 14)})"
 """The statement that writes the values of Projector.project()."""
 
 Rows = list[tuple[object, ...]]
@@ -43,6 +44,22 @@ class _Found:
     """Tasks that began to wait or ended -> their newest turn."""
     allocations: dict[AllocationId, None] = field(default_factory=dict)
     dependencies: Rows = field(default_factory=list)
+
+
+class _Texts:
+    """The large JSON texts of a batch, end to end."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._end = 1
+
+    def add(self, value: object) -> tuple[int, int]:
+        """Add a value's JSON; return where it starts (the first byte is 1) and how long it is."""
+        part = encode(value)
+        start, size = self._end, len(part)
+        self.parts.append(part)
+        self._end = start + size
+        return start, size
 
 
 class Projector:
@@ -66,18 +83,20 @@ class Projector:
         """Return the values for WRITING. Raises JournalError for what JSON cannot hold."""
         records, state = batch.records, batch.state
         first, last = (records[0].seq, records[-1].seq) if records else (state.seq + 1, state.seq)
+        texts = _Texts()
         try:
             found = self._find(records)
             sections = (
-                [(seq, event.type, _about_agent(event), at, event, cause) for seq, at, cause, event in records],
-                *_tasks(batch, found),
+                [(seq, event.type, _about_agent(event), at, cause, *texts.add(event)) for seq, at, cause, event in records],
+                *_tasks(batch, found, texts),
                 found.dependencies,
-                *_agents(batch, found),
-                *_resources(batch, found, self.turn),
+                *_agents(batch, found, texts),
+                *_resources(batch, found, texts, self.turn),
             )
-            return (first, last, state.at, *[encode_text(rows) if rows else None for rows in sections])
+            arrays = [encode_text(rows) if rows else None for rows in sections]
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise JournalError(f"the journal cannot keep {_culprit(records)}: {error}; values must be plain JSON") from error
+        return (first, last, state.at, b"".join(texts.parts), *arrays)
 
     def _find(self, records: Iterable[ev.Record]) -> _Found:
         found = _Found()
@@ -114,19 +133,31 @@ def _about_agent(event: ev.Event) -> AgentId | None:
     return agents[0] if len(agents) == 1 else None
 
 
-def _tasks(batch: JournalBatch, found: _Found) -> tuple[Rows, Rows, Rows]:
+def _tasks(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Rows, Rows]:
     """Return the rows of new, changed and turned tasks."""
     new: Rows = []
     changed: Rows = []
     turned: Rows = []
     state, new_tasks, turns = batch.state, found.new_tasks, found.turns
-    tasks, forgotten = state.tasks, batch.touched.forgotten_tasks
+    tasks, forgotten, add = state.tasks, batch.touched.forgotten_tasks, texts.add
     for task_id in batch.touched.tasks:
         task = tasks.get(task_id) or forgotten[task_id]
         progress = TaskProgress(*task_values(task))
         if task.waiting_on:
             progress.awaits = _awaits(state, task)
-        row: tuple[object, ...] = (task_id, task.agent, task.state, task.priority, task.attempt, task.result or None, progress)
+        start, size = add(progress)
+        result_start, result_size = add(task.result) if task.result else (0, 0)
+        row: tuple[object, ...] = (
+            task_id,
+            task.agent,
+            task.state,
+            task.priority,
+            task.attempt,
+            start,
+            size,
+            result_start,
+            result_size,
+        )
         turn = turns.get(task_id)
         if turn is None:
             changed.append(row)
@@ -135,7 +166,7 @@ def _tasks(batch: JournalBatch, found: _Found) -> tuple[Rows, Rows, Rows]:
         if task_id in new_tasks:
             spec = task.spec
             words = (spec.type, spec.pool, spec.title, spec.idempotency_key, spec.deadline)
-            new.append((*row, task.history[0][0], *words, spec))
+            new.append((*row, task.history[0][0], *words, *add(spec)))
         else:
             turned.append(row)
     return new, changed, turned
@@ -149,49 +180,51 @@ def _awaits(state: FleetState, task: Task) -> tuple[TaskId, ...]:
     return tuple(task_id for task_id in unfinished if task.spec.id in state.dependents.get(task_id, ()))
 
 
-def _agents(batch: JournalBatch, found: _Found) -> tuple[Rows, Rows, Rows]:
+def _agents(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Rows, Rows]:
     """Return the rows of new, changed and removed agents."""
     new: Rows = []
     changed: Rows = []
     removed: Rows = []
-    agents, new_agents = batch.state.agents, found.new_agents
+    agents, new_agents, add = batch.state.agents, found.new_agents, texts.add
     for agent_id in batch.touched.agents:
         agent = agents[agent_id]
-        progress = AgentProgress(*agent_values(agent))
+        start, size = add(AgentProgress(*agent_values(agent)))
+        row: tuple[object, ...] = (agent_id, agent.status, agent.updated_at, start, size)
         if agent_id in new_agents:
-            new.append(_new_agent(agent, agent.status, progress, None))
+            new.append((*row, None, *_fixed(agent.spec, agent.created_at, texts)))
         else:
-            changed.append((agent_id, agent.status, agent.updated_at, progress))
+            changed.append(row)
+    at = batch.state.at
     for agent, reason in batch.touched.removed_agents:
         progress = AgentProgress(*agent_values(agent))
         progress.reason = reason
+        text = add(progress)
         if agent.spec.id in new_agents:
-            new.append(_new_agent(agent, "removed", progress, batch.state.at))
+            new.append((agent.spec.id, "removed", at, *text, at, *_fixed(agent.spec, agent.created_at, texts)))
         else:
-            removed.append((agent.spec.id, progress))
+            removed.append((agent.spec.id, *text))
     return new, changed, removed
 
 
-def _new_agent(agent: Agent, status: str, progress: AgentProgress, removed_at: float | None) -> tuple[object, ...]:
-    spec = agent.spec
-    dates = (agent.created_at, agent.updated_at)
-    return (spec.id, status, *dates, spec, progress, removed_at, spec.type or spec.pool, spec.pool)
+def _fixed(spec: AgentSpec, created_at: float, texts: _Texts) -> tuple[object, ...]:
+    """Return the columns of an agent that never change."""
+    return (created_at, spec.type or spec.pool, spec.pool, *texts.add(spec))
 
 
-def _resources(batch: JournalBatch, found: _Found, turn: int) -> tuple[Rows, Rows]:
+def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> tuple[Rows, Rows]:
     """Return the rows to keep and the rows to drop."""
     state, touched = batch.state, batch.touched
     hosts = {host_id: state.hosts.get(host_id) for host_id in touched.hosts}
     figures = FleetFigures(state.seq, state.at, turn, state.totals, state.engine)
-    things: Rows = [
+    things: list[tuple[str, str, object]] = [
         ("fleet", "fleet", figures),
         *[("pool", pool, state.pools.get(pool)) for pool in touched.pools],
         *[("host", id_, host and StoredHost(host.info, host.health, host.evidence)) for id_, host in hosts.items()],
         *[("allocation", id_, state.allocations.get(id_)) for id_ in found.allocations],
         *[("plan", id_, state.plans.get(id_)) for id_ in touched.plans],
     ]
-    kept = [thing for thing in things if thing[2] is not None]
-    return kept, [thing[:2] for thing in things if thing[2] is None]
+    kept: Rows = [(kind, id_, *texts.add(thing)) for kind, id_, thing in things if thing is not None]
+    return kept, [(kind, id_) for kind, id_, thing in things if thing is None]
 
 
 def _culprit(records: Sequence[ev.Record]) -> str:

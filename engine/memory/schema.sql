@@ -4,7 +4,7 @@
 -- A column of type JSON has numeric affinity: text that is one bare number becomes a number. Store objects or arrays.
 -- Foreign keys say what refers to what; they are not enforced while writing, `PRAGMA foreign_key_check` finds nothing.
 -- Rows are inserted in order of birth, so rowids tell the order of agents, tasks, pools and plans.
--- The engine loads from the JSON columns; what other columns repeat of them is for queries and for people.
+-- The engine loads from the JSON columns; what other columns repeat of them (up to a NUL) is for queries and for people.
 -- (No generated columns for that: SQLite computes even virtual ones whenever a row is written.)
 
 CREATE TABLE agents (

@@ -86,7 +86,9 @@ task_values = attrgetter(*TaskProgress.__struct_fields__[:-1])
 agent_values = attrgetter(*AgentProgress.__struct_fields__)
 """The values of an AgentProgress, from an Agent."""
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
+"""JSON as bytes. Raises what msgspec raises for a value that JSON cannot hold."""
+
 _task_progress = msgspec.json.Decoder(TaskProgress)
 _task_spec = msgspec.json.Decoder(TaskSpec)
 _agent_progress = msgspec.json.Decoder(AgentProgress)
@@ -96,7 +98,7 @@ _result = msgspec.json.Decoder(dict[str, object])
 
 def encode_text(value: object) -> str:
     """Return JSON as text. Raises what msgspec raises for a value that JSON cannot hold."""
-    return _encode(value).decode()
+    return encode(value).decode()
 
 
 def task_of(status: str, spec: str, progress: str, result: str | None) -> tuple[Task, tuple[TaskId, ...]]:

@@ -266,6 +266,23 @@ async def test_works_that_gather_are_refused_at_the_limit(journal: SqliteJournal
     await journal.probe()
 
 
+async def test_the_loop_gives_way_while_a_work_lasts(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    stands: list[float] = []
+
+    def stand(seconds: float) -> None:
+        stands.append(seconds)
+        if len(stands) == 3:
+            go.set()
+
+    monkeypatch.setattr(database.time, "sleep", stand)
+    assert await journal._database.write(lambda connection: go.wait(10))
+    given = len(stands)
+    assert stands[:3] == [database.GIVE_WAY_S] * 3
+    await asyncio.sleep(3 * database.GIVE_WAY_EVERY_S)
+    assert len(stands) == given
+
+
 async def test_a_closed_journal_says_so(path: Path) -> None:
     journal = await SqliteJournal.open(path)
     await journal.close()
