@@ -7,7 +7,6 @@ with the nearest known one.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from engine.model.agents import Resources
 from engine.model.errors import ConfigError
 from engine.model.pools import DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
+from engine.model.quantities import cores, megabytes
 from engine.model.wire import nearest
 
 ENVIRONMENT_PREFIX = "FLEET_"
@@ -31,27 +31,10 @@ _SEED_MILLISECONDS = {
     "heartbeatInterval": "heartbeat_interval_s",
     "healthCheckInterval": "health_check_interval_s",
 }
-_UNITS_MB = {"": 1, "MB": 1, "GB": 1024, "TB": 1024 * 1024, "Mi": 1, "Gi": 1024, "KB": 1 / 1024}
 
 
 class _Tree(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-def megabytes(value: object) -> int:
-    """Return megabytes of 512, "512MB" or "4GB". Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
-    if match is None or match[2] not in _UNITS_MB:
-        raise ValueError(f"{value!r} is no amount of memory; write 512 (megabytes) or '4GB'")
-    return round(float(match[1]) * _UNITS_MB[match[2]])
-
-
-def cores(value: object) -> float:
-    """Return cores of 0.5, "0.5" or "500m". Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)(m?)\s*", str(value))
-    if match is None:
-        raise ValueError(f"{value!r} is no number of cores; write 0.5 or '500m'")
-    return float(match[1]) / (1000 if match[2] else 1)
 
 
 def _seconds(key: str, value: object) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from engine.model.agents import Resources
 from engine.model.errors import UsageError
+from engine.model.quantities import cores, megabytes
 from engine.model.wire import nearest
 
 _T = TypeVar("_T")
@@ -66,10 +67,21 @@ def from_caller(kind: type[_T], value: _T | Mapping[str, Any]) -> _T:
         if name not in known:
             raise UsageError(f"{kind.__name__} has no field {key!r}{nearest(name, known)}")
         if name == "resources" and isinstance(given, Mapping):
-            found[name] = Resources(**given)
+            found[name] = _resources(given)
         else:
             found[name] = tuple(given) if isinstance(given, list) else given
     try:
         return kind(**found)
     except TypeError as error:
         raise UsageError(f"{kind.__name__}: {error}") from error
+
+
+def _resources(given: Mapping[str, Any]) -> Resources:
+    read: dict[str, Callable[[object], Any]] = {"memory": megabytes, "cpu": cores, "storage": megabytes}
+    for key in given:
+        if key not in read:
+            raise UsageError(f"resources have no field {key!r}{nearest(key, set(read))}")
+    try:
+        return Resources(**{key: read[key](value) for key, value in given.items()})
+    except ValueError as error:
+        raise UsageError(f"resources: {error}") from error

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.config import FleetManagerConfig, cores, load_config, megabytes, parse_config
+from engine.config import FleetManagerConfig, load_config, parse_config
 from engine.model.errors import ConfigError
+from engine.model.quantities import cores, megabytes
 
 
 def errors(data: dict[str, Any]) -> str:

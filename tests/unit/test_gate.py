@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from engine.gate import PLANS_WAITING_MAX
+from engine.gate.library import LibraryCalls
 from engine.model import commands as c
+from engine.model.agents import AgentStatus
 from engine.model.errors import CommandRefused, JournalError, NotFound, ReadOnly, UsageError
 from engine.model.events import Audited, PoolPaused
 from engine.model.plans import Origin
@@ -292,3 +294,59 @@ def test_shutdown_ends_when_the_disk_is_full_and_refuses_what_waits() -> None:
             await waiter
 
     run_virtual(story())
+
+
+class Library(LibraryCalls):
+    """The calls of programs on a simulated engine."""
+
+    def __init__(self, world: World) -> None:
+        self.coordinator = world.coordinator
+        self.operator = world.gate  # type: ignore[method-assign]
+        self.status = world.status  # type: ignore[method-assign]
+
+
+@pytest.mark.row(49, 50, 51, 52, 53, 54, 55, 56, 62)
+def test_seeds_calls_from_dicts() -> None:
+    async def story(world: World) -> None:
+        fleet = Library(world)
+        config = {"type": "coder", "priority": 8, "capabilities": ["lathe"], "resources": {"memory": "1GB", "cpu": "500m"}}
+        agent_id = await fleet.register_agent(config)
+        await world.until(lambda: fleet.get_agent(agent_id).status == "idle")
+        agent = fleet.get_agent(agent_id)
+        assert (agent.spec.name, agent.spec.resources.memory, "lathe" in agent.spec.capabilities) == ("coder-3", 1024, True)
+        assert [found.spec.id for found in fleet.list_agents({"capabilities": ["lathe"]})] == [agent_id]
+        assert len(fleet.list_agents({"pool": "coder", "status": "idle"})) == 3
+        allocation = await fleet.allocate_agent({"taskId": "mine", "poolType": "coder", "capabilities": ["lathe"]})
+        assert (allocation.agent, allocation.task_id) == (agent_id, "mine")
+        with pytest.raises(CommandRefused, match="no free agent in coder has lathe"):
+            await fleet.allocate_agent({"taskId": "other", "poolType": "coder", "capabilities": ["lathe"]})
+        await fleet.release_agent(allocation.id, {"success": True, "seconds": 2.0})
+        assert fleet.get_agent(agent_id).by_type == {"allocation": (1, 1)}
+        await fleet.scale_pool("coder", 5)
+        status = await fleet.get_fleet_status()
+        assert (status.agents.total, len(status.pools)) == (6, 2)
+        await fleet.unregister_agent(agent_id)
+        with pytest.raises(NotFound):
+            fleet.get_agent(agent_id)
+        agent.status = AgentStatus.FAILED  # a copy: the fleet's own record is not the caller's
+        world.state.check()
+
+    live(story)
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"typ": "coder"}, "AgentConfig has no field 'typ'; did you mean 'type'"),
+        ({}, "AgentConfig: .* missing 1 required positional argument: 'type'"),
+        (["coder"], "AgentConfig wanted, or a dict with its fields; got list"),
+        ({"type": "coder", "resources": {"memory": 1, "gpu": 2}}, "resources have no field 'gpu'"),
+        ({"type": "coder", "resources": {"memory": "lots"}}, "resources: 'lots' is no amount of memory; write 512"),
+    ],
+)
+def test_wrong_dicts_are_refused(config: Any, text: str) -> None:
+    async def story(world: World) -> None:
+        with pytest.raises(UsageError, match=text):
+            await Library(world).register_agent(config)
+
+    live(story)
