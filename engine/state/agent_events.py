@@ -148,6 +148,7 @@ def _host_lost(tables: Tables, event: ev.HostLost, _at: float) -> None:
     if host is not None:
         for agent_id in host.agents:
             tables.agents[agent_id].host = None
+            tables.touched.agents[agent_id] = None
     tables.touched.hosts[event.host] = None
 
 

@@ -109,7 +109,7 @@ def operate(type_: str, payload: dict[str, object]) -> dict[str, object]:
         return code.run(type_, payload)
     except code.CodeError as error:
         place = {name: value for name, value in (("line", error.line), ("column", error.column)) if value is not None}
-        raise JobFailed(error.kind, str(error), retryable=error.kind == "unreadable", result={**place}) from error
+        raise JobFailed(error.kind, str(error), retryable=False, result={**place}) from error
 
 
 BUILT_IN: dict[str, Function] = {"noop": noop, "echo": echo, "sleep": sleep}
