@@ -83,7 +83,7 @@ async def test_code_operations_get_the_workspace_of_their_task(tmp_path: Path) -
     assert shown.result["applied"] is False
     assert done.result["applied"] is True
     assert "def g" in file.read_text()
-    assert (unreadable.error_kind, unreadable.retryable) == ("unreadable", True)
+    assert (unreadable.error_kind, unreadable.retryable) == ("unreadable", False)
     assert (broken.error_kind, broken.retryable, broken.result["line"]) == ("syntax_error", False, 2)
 
 
