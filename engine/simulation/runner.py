@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from engine.model import commands as c
 from engine.model.errors import FleetError, JournalError
-from engine.model.tasks import HELD
+from engine.model.tasks import HELD, TaskState
 from engine.simulation.checkers import (
     FOLLOWED,
     JournalReader,
@@ -134,6 +134,9 @@ class Life:
         state = self.world.state
         if state.allocations or any(task.state in HELD for task in state.tasks.values()):
             return False
+        waiting = [task for task in state.tasks.values() if task.state is TaskState.PENDING]
+        if any(task.spec.deadline or (task.spec.queue_timeout_s and not task.attempt) for task in waiting):
+            return False  # time alone will end it, and with that others may begin
         try:
             check_quiet(self.world)
         except AssertionError:
