@@ -96,6 +96,7 @@ class Coordinator:
         self._pending = _Pending()
         self._durable_seq = state.seq
         self._work = asyncio.Event()
+        self._gathered = asyncio.Event()
         self._reports: deque[tuple[Report, tuple[StoredArtifact, ...]]] = deque()
         self._time_told = False
         """A TimePassed is among the reports."""
@@ -172,14 +173,23 @@ class Coordinator:
     # ---- the loop
 
     async def run(self) -> None:
-        """Decide reports, place tasks and commit until cancelled."""
+        """Decide reports and place tasks until cancelled; commits go on beside it, so that neither waits for the other."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(), name="coordinator timer")
+            group.create_task(self._commit_forever(), name="coordinator commits")
             while True:
                 await self._work.wait()
                 self._work.clear()
                 if not self.read_only:
-                    await self._commit()
+                    self._decide_reports()
+                    self._place()
+                    self._gathered.set()
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._gathered.wait()
+            self._gathered.clear()
+            await self._commit()
 
     async def flush(self) -> None:
         """Commit what has gathered; used at shutdown, after run() has ended. What cannot be written is refused."""
@@ -234,8 +244,6 @@ class Coordinator:
                 self._work.set()
 
     async def _commit(self) -> None:
-        self._decide_reports()
-        self._place()
         pending, self._pending = self._pending, _Pending()
         try:
             await self._write(pending)
