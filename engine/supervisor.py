@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -39,3 +40,14 @@ async def call_listener(name: str, call: Callable[[], Awaitable[None] | None]) -
             await waiting
     except Exception:
         logger.exception("listener failed", extra={"listener": name})
+
+
+def calm_collector() -> None:
+    """Collect garbage less often, and never again what start-up made: for a process that is an engine and nothing else.
+
+    The fleet's records live long and hold no cycles; with the default thresholds a burst of tasks spends a fifth of the
+    loop's time on looking through them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)

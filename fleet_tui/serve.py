@@ -23,6 +23,7 @@ from engine.fleet import FleetManager
 from engine.model.commands import Role
 from engine.model.errors import FleetError
 from engine.model.plans import Origin
+from engine.supervisor import calm_collector
 from fleet_tui import output
 from fleet_tui.attach import hold_lock
 from fleet_tui.logs import open_log
@@ -65,6 +66,7 @@ def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
 async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *, detached: bool) -> None:
     with _signals(detached=detached) as over:
         async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet:
+            calm_collector()
             if not detached:
                 output.say(f"engine of {paths.directory} is ready; consoles attach with `fleet-tui -C {paths.directory}`; Ctrl-C ends it")
             async with asyncio.TaskGroup() as group:

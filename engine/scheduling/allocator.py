@@ -16,8 +16,8 @@ from engine.scheduling.scoring import Factors, score, weigh
 from engine.state import FleetState
 
 ALTERNATIVES = 3
-LOOKS_MAX = 32
-"""Entries of a heap that are looked at for the alternatives."""
+LOOKS_MAX = 15
+"""Entries of a heap that are looked at for the alternatives; its three best are among the first seven."""
 DEMANDS_PER_POOL_MAX = 64
 """Heaps kept for a pool; the oldest is dropped and made anew when it is needed again."""
 
@@ -99,19 +99,10 @@ class FreeAgents:
         return agent, Placement(-best[0], factors, self._next_best(heap), self._count(spec) + 1)
 
     def _next_best(self, heap: list[Entry]) -> tuple[tuple[AgentId, float], ...]:
-        """Walk down the heap, best first; after LOOKS_MAX entries, most of them stale, those found must do."""
-        found: list[tuple[AgentId, float]] = []
-        frontier = [(heap[0], 0)] if heap else []
-        for _ in range(LOOKS_MAX):
-            if not frontier or len(found) == ALTERNATIVES:
-                break
-            entry, place = heapq.heappop(frontier)
-            if self._version.get(entry[3]) == entry[4]:
-                found.append((entry[3], -entry[0]))
-            for child in (2 * place + 1, 2 * place + 2):
-                if child < len(heap):
-                    heapq.heappush(frontier, (heap[child], child))
-        return tuple(found)
+        """Return the next best of the first LOOKS_MAX entries of the heap, which hold the best ones; stale ones count."""
+        version = self._version
+        near = sorted(heap[:LOOKS_MAX])
+        return tuple([(entry[3], -entry[0]) for entry in near if version.get(entry[3]) == entry[4]][:ALTERNATIVES])
 
     def _count(self, spec: TaskSpec) -> int:
         """Return how many free agents have what a task wants."""

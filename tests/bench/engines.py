@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from engine.config import FleetManagerConfig, parse_config
 from engine.fleet import FleetManager
+from engine.supervisor import calm_collector
 
 POOL = "light"
 
@@ -29,6 +30,7 @@ async def light_fleet(agents: int, state_dir: Path | None = None) -> AsyncIterat
     with TemporaryDirectory(prefix="fleet-bench-") as folder:
         async with FleetManager(light_config(agents), state_dir=state_dir or Path(folder)) as fleet:
             await idle(fleet, agents)
+            calm_collector()  # as the engine's own process does
             yield fleet
 
 
