@@ -34,6 +34,7 @@ class Rows:
         self._is_reversed = False
         self._keys: dict[str, Any] = {}
         self._is_shown: Callable[[str], bool] | None = None
+        self._passed: set[str] = set()
         self._given_order: Sequence[str] | None = None
 
     # Filling
@@ -41,9 +42,10 @@ class Rows:
     def fill(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
         """Take these rows and no others."""
         self.by_id = dict(zip(ids, rows, strict=True))
-        self._keys = {}
         self.marked &= self.by_id.keys()
-        self.arrange()
+        self._keys = {}
+        self._pass_all()
+        self._arrange()
 
     def update(self, changed: Mapping[str, Row], removed: Iterable[str] = ()) -> Change:
         """Replace, add and remove rows; rows move only if what they are sorted or filtered by did."""
@@ -52,32 +54,35 @@ class Rows:
         for row_id in removed:
             if self.by_id.pop(row_id, None) is not None:
                 self._keys.pop(row_id, None)
+                self._passed.discard(row_id)
                 self.marked.discard(row_id)
-                is_moved = True
+                is_moved |= row_id in self._positions
         for row_id, row in changed.items():
-            old = self.by_id.get(row_id)
-            if old == row:
-                # What it is sorted by may have changed below the precision of its text.
-                is_moved |= self._is_misplaced(row_id)
-                continue
-            self.by_id[row_id] = row
-            redrawn.append(row_id)
-            is_moved |= old is None or self._is_misplaced(row_id)
+            if self.by_id.get(row_id) != row:
+                self.by_id[row_id] = row
+                redrawn.append(row_id)
+            # What it is sorted by may have changed below the precision of its texts.
+            is_moved |= self._is_misplaced(row_id)
         if is_moved:
-            self.arrange()
+            self._arrange()
         return Change(redrawn, is_moved)
 
     def _is_misplaced(self, row_id: str) -> bool:
-        """Say whether a row's place may no longer be right, and remember its new sort key."""
-        if self._given_order is not None:
-            return False
+        """Say whether a row's place may no longer be right; remember its sort key and whether it passes."""
         is_placed = row_id in self._positions
         is_misplaced = False
         if self._key is not None:
             key = self._key(row_id)
             is_misplaced = is_placed and self._keys.get(row_id) != key
             self._keys[row_id] = key
-        return is_misplaced or (self._is_shown is not None and self._is_shown(row_id) != is_placed)
+        is_passed = self._is_shown is None or self._is_shown(row_id)
+        (self._passed.add if is_passed else self._passed.discard)(row_id)
+        return self._given_order is None and (is_misplaced or is_passed != is_placed)
+
+    def _pass_all(self) -> None:
+        self._passed = set(
+            self.by_id if self._is_shown is None else filter(self._is_shown, self.by_id)
+        )
 
     # Order
 
@@ -86,19 +91,20 @@ class Rows:
         if key is not self._key:
             self._keys = {}
         self._key, self._is_reversed = key, is_reversed
-        self.arrange()
+        self._arrange()
 
     def filter(self, is_shown: Callable[[str], bool] | None) -> None:
         """Show only rows that satisfy a predicate of the row id; None shows all."""
         self._is_shown = is_shown
-        self.arrange()
+        self._pass_all()
+        self._arrange()
 
     def give_order(self, ids: Sequence[str] | None) -> None:
         """Show these rows in this order, whatever sort and filter say; None goes back to those."""
         self._given_order = ids
-        self.arrange()
+        self._arrange()
 
-    def arrange(self) -> None:
+    def _arrange(self) -> None:
         """Put the rows in order again; the pointer stays on its row, or where that row stood."""
         position = self._positions.get(self.pointed or "", 0)
         self.order = order = self._find_order()
@@ -109,9 +115,7 @@ class Rows:
     def _find_order(self) -> list[str]:
         if self._given_order is not None:
             return [row_id for row_id in self._given_order if row_id in self.by_id]
-        order = list(self.by_id)
-        if self._is_shown is not None:
-            order = list(filter(self._is_shown, order))
+        order = [row_id for row_id in self.by_id if row_id in self._passed]
         if self._key is not None:
             keys, key = self._keys, self._key
             for row_id in order:

@@ -38,6 +38,8 @@ LINES_CACHED = 512
 class Table(ScrollView, can_focus=True):
     """Rows of formatted cells with a pointer, marks, sorting and filtering, all by row id."""
 
+    # Sideways it scrolls by itself: the pointer and the first column stay.
+    DEFAULT_CSS = "Table { overflow-x: hidden; }"
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header", "table--sorted", "table--cursor", "table--pointer", "table--mark", "table--empty",
@@ -323,7 +325,15 @@ class Table(ScrollView, can_focus=True):
         """Tell the scroll view how much there is to see."""
         places = self._find_places()
         width = places[-1].x + places[-1].width if places else 0
-        self.virtual_size = Size(width, len(self._rows.order) + 1)
+        size = Size(width if width > self._placed_width else 0, len(self._rows.order) + 1)
+        if size == self.virtual_size:
+            return
+        if self.styles.auto_dimensions:
+            self.virtual_size = size
+        else:
+            # Set openly it would lay out the whole screen whenever a row comes or goes, though no widget moves.
+            self.set_reactive(Table.virtual_size, size)
+            self._scroll_update(size)
 
     @on(events.Resize)
     def _take_size(self) -> None:

@@ -401,6 +401,23 @@ async def test_ten_thousand_rows_stay_quick() -> None:
             await pilot.pause()
 
 
+async def test_grows_and_shrinks_past_the_height() -> None:
+    app = TableApp(count=3)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await pilot.pause()
+        assert not app.table.show_vertical_scrollbar
+        ids = list(LOADS)
+        app.table.update_rows({row_id: make_row(row_id) for row_id in ids})
+        await pilot.press("end")
+        assert app.table.show_vertical_scrollbar
+        assert "▶ agt_49" in screen_text(app).splitlines()[-1]
+        app.table.update_rows({}, removed=ids[5:])
+        await pilot.pause()
+        assert not app.table.show_vertical_scrollbar
+        assert "▶ agt_4 " in screen_text(app)
+        assert "agt_0 " in screen_text(app)
+
+
 async def test_starts_empty() -> None:
     app = TableApp(count=0)
     async with app.run_test(size=(40, 5)) as pilot:
