@@ -82,6 +82,7 @@ class PtyScreen:
         columns: int = 120,
         rows: int = 40,
         env: dict[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -102,7 +103,7 @@ class PtyScreen:
         for name in ("COLUMNS", "LINES", "NO_COLOR"):
             environment.pop(name, None)
         self._process = subprocess.Popen(
-            argv, stdin=slave, stdout=slave, stderr=slave, env=environment | (env or {}), close_fds=True,
+            argv, stdin=slave, stdout=slave, stderr=slave, env=environment | (env or {}), cwd=cwd, close_fds=True,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)
@@ -149,7 +150,7 @@ class PtyScreen:
         for question, answer in ANSWERS.items():
             if question in data:
                 os.write(self._master, answer)
-        self._feed(data)
+        self.feed(data)
         return data
 
     def wait(self, condition: Callable[[Self], Any], *, timeout_s: float = WAIT_S) -> None:
@@ -198,7 +199,8 @@ class PtyScreen:
         # The kernel tells the foreground process group of the terminal by SIGWINCH.
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def _feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
+        """Put on the screen what the program wrote."""
         data = self._tail + data
         last = data.rfind(b"\x1b")
         if last >= 0 and not SEQUENCE.match(data, last):
