@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from screens.widgets.cells import UNICODE, Cell, Glyphs
-from screens.widgets.charts import draw_meter
-from screens.widgets.statusbar import Part
+from screens.widgets.bars import draw_meter
+from screens.widgets.cells import UNICODE, Cell, Glyphs, Part
 
 if TYPE_CHECKING:
     from screens.feed import Feed

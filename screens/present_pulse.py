@@ -25,9 +25,9 @@ from screens.present import (
     unknown,
 )
 from screens.present_rows import METER_WIDTH, Sorted, pool_state_cell, size_cell
+from screens.widgets.bars import draw_sparkline
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.charts import draw_sparkline
 from screens.widgets.columns import Column
 
 SAMPLE_S = 2.0

@@ -186,6 +186,13 @@ def main(arguments: list[str] | None = None, say: Callable[[str], object] = sys.
     parser.add_argument("--lives", type=int, default=LIVES, help="lives of the engine")
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
+    try:
+        return _run_seeds(options, say)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _run_seeds(options: argparse.Namespace, say: Callable[[str], object]) -> int:
     for seed in range(options.seed, options.seed + options.count):
         try:
             summary = simulate(seed, options.steps, options.lives)

@@ -7,9 +7,8 @@ import sqlite3
 import tomllib
 from pathlib import Path
 
-import pytest
-
 import engine
+import pytest
 from engine import FleetManager
 from engine.gate import Gate
 from engine.memory.journal import SqliteJournal

@@ -180,7 +180,7 @@ async def test_workers_that_cannot_start_fail_the_agents_that_wait_and_bring_the
         late = AgentId("agt_late")
         rig.light.start([(AgentSpec(late, "late", "p"), PoolSpec("p", 1, 1))])
         assert rig.of(AgentsFailed)[-1].agents == (late,)
-        python.write_text(f"#!/bin/sh\nexec {sys.executable} \"$@\"\n")
+        python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
         python.chmod(0o755)
         agents = await waiting
         assert (await rig.run(agents[0], "noop")).ok
