@@ -98,6 +98,8 @@ class TableScreen(FleetScreen):
             if id_ in rows:
                 changed.setdefault(id_, rows[id_])
         table.update_rows({id_: self.present_row(row, now) for id_, row in changed.items()}, changes.removed.get(self.KIND, ()))
+        if "age" in f"{self.scope_text} {self.filter_text}":
+            self._filter_table()  # rows enter and leave a filter on time without changing
 
     def _visible_ids(self) -> Sequence[str]:
         """Return the ids on the screen, whose ages may have to be shown anew."""
