@@ -76,6 +76,7 @@ class FleetApp(DiffMixin[None]):
         super().__init__(no_diff=no_diff)
         self.clock = clock or SystemClock()
         self.feed = Feed(connect, self.clock)
+        self.feed.on_full = self._show_all
         self.glyphs = glyphs
         self.lines: list[str] = []
         """History of the command line."""
@@ -101,12 +102,15 @@ class FleetApp(DiffMixin[None]):
         self.open_view(self._home)
         self.run_worker(self.feed.run(), group="feed", exit_on_error=True)
         self.set_interval(TICK_S, self._tick)
-        self.call_after_refresh(_freeze_garbage)
 
     def _tick(self) -> None:
         screen = self.screen
         if isinstance(screen, FleetScreen):
             screen.tick(self.feed.now())
+
+    def _show_all(self) -> None:
+        self._tick()
+        self.call_after_refresh(_freeze_garbage)
 
     def end(self) -> None:
         """End after a signal, surely: what cannot be written to a dead terminal must not keep us alive."""

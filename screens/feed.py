@@ -103,6 +103,8 @@ class Feed:
         self.error = ""
         """Why there is no connection; empty while there is one."""
         self.frames = 0
+        self.on_full: Callable[[], None] | None = None
+        """Called after a frame with everything: there is something to show, and no reason to wait for a tick."""
         self._connect = connect
         self._clock = clock
         self._operator: Operator | None = None
@@ -180,3 +182,5 @@ class Feed:
         self.events_left_out += frame.events_left_out
         for watch in self._watches:
             watch.note(frame)
+        if frame.full and self.on_full is not None:
+            self.on_full()
