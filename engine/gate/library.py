@@ -19,7 +19,14 @@ from engine.model.commands import (
     UnregisterAgent,
 )
 from engine.model.ids import AgentId
-from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult, from_caller
+from engine.model.library import (
+    AgentConfig,
+    AgentFilter,
+    RoutingStats,
+    TaskRequirements,
+    TaskResult,
+    from_caller,
+)
 from engine.model.rows import FleetStatus
 
 
@@ -79,6 +86,21 @@ class LibraryCalls:
     async def get_fleet_status(self) -> FleetStatus:
         """Return the fleet in one look: status.agents.total, status.pools, status.tasks."""
         return self.status()
+
+    def get_routing_stats(self) -> RoutingStats:
+        """Return the router's counters, from the fleet's own."""
+        state = self.coordinator.state
+        totals = state.totals
+        ended = totals.succeeded + totals.failed + totals.dead + totals.retried
+        busy_s = sum(pool.busy_s for pool in state.pools.values())
+        return RoutingStats(
+            totals.submitted,
+            totals.succeeded,
+            totals.failed + totals.dead,
+            totals.retried,
+            busy_s / ended if ended else 0.0,
+            None,
+        )
 
     async def _do(self, command: Command) -> object:
         return (await self.operator().execute([command])).values[0]

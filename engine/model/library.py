@@ -54,6 +54,22 @@ class TaskResult:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class RoutingStats:
+    """The router's six counters of the seeds (A6.1)."""
+
+    total_tasks: int
+    successful_tasks: int
+    failed_tasks: int
+    """Failed and dead."""
+    rerouted_tasks: int
+    """Attempts that were handed on after the one before them failed or lost its agent."""
+    avg_task_duration: float
+    """Mean run time of an attempt in seconds; 0 before the first has ended."""
+    wasm_utilization: float | None
+    """None: this version has no WebAssembly booster to measure."""
+
+
 def from_caller(kind: type[_T], value: _T | Mapping[str, Any]) -> _T:
     """Return the dataclass, made from a dict with snake_case or camelCase keys if need be. Raises UsageError."""
     if isinstance(value, kind):

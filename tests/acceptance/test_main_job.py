@@ -152,6 +152,22 @@ async def test_a_command_becomes_a_task_is_routed_run_and_kept(tmp_path: Path) -
         assert (await again.operator().query("task", id=answer.values[0]))["state"] == "succeeded"
 
 
+@pytest.mark.row(151, 152)
+async def test_the_router_counts_what_became_of_its_tasks(tmp_path: Path) -> None:
+    """Six counters; what is not there to be measured is None, not 0."""
+    async with FleetManager(SMALL, state_dir=tmp_path) as fleet:
+        await settle(fleet, agents=2)
+        assert fleet.get_routing_stats().avg_task_duration == 0.0
+        await fleet.operator().execute(
+            [SubmitTask("sleep", "coder", payload={"seconds": 0.05}), SubmitTask("no.such.type", "coder")]
+        )
+        await settle(fleet, finished=2)
+        stats = fleet.get_routing_stats()
+        assert (stats.total_tasks, stats.successful_tasks, stats.failed_tasks, stats.rerouted_tasks) == (2, 1, 1, 0)
+        assert stats.avg_task_duration >= 0.02
+        assert stats.wasm_utilization is None
+
+
 @pytest.mark.row(26, 180, 181, 184, 185)
 async def test_the_database_has_the_twelve_tables_and_can_be_backed_up_online(tmp_path: Path) -> None:
     """The seeds' tables with their columns, and a backup that opens."""

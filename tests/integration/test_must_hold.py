@@ -19,7 +19,7 @@ min = 4
 max = 8
 kind = "command"
 [pools.slow.command]
-argv = ["sh", "-c", "echo $FLEET_TASK_ID >> effects; sleep 0.2"]
+argv = ["sh", "-c", "echo $FLEET_TASK_ID >> effects; sleep 2"]
 """
 
 
@@ -104,7 +104,7 @@ def test_killed_worker_gives_its_tasks_to_another_within_three_seconds(tmp_path:
 
 def test_program_that_prints_a_gigabyte_of_binary_does_not_grow_the_engine(tmp_path: Path) -> None:
     """Output is counted and cut, the engine's memory stays, the result says what was left out."""
-    config = SLOW.replace('"echo $FLEET_TASK_ID >> effects; sleep 0.2"', '"head -c 1000000000 /dev/urandom"')
+    config = SLOW.replace('"echo $FLEET_TASK_ID >> effects; sleep 2"', '"head -c 1000000000 /dev/urandom"')
     with engine(tmp_path, config) as subject:
         done = subject.run("submit", "command", "slow", "--prompt", "x", "--wait", timeout_s=120)
         assert done.returncode == 0, done.stderr
@@ -118,7 +118,7 @@ def test_program_that_prints_a_gigabyte_of_binary_does_not_grow_the_engine(tmp_p
 
 def test_program_that_is_not_there_fails_its_agents_with_the_remedy(tmp_path: Path) -> None:
     """The pool says what is wrong; the task waits and says why."""
-    with engine(tmp_path, SLOW.replace('"sh", "-c", "echo $FLEET_TASK_ID >> effects; sleep 0.2"', '"no-such-program"')) as subject:
+    with engine(tmp_path, SLOW.replace('"sh", "-c", "echo $FLEET_TASK_ID >> effects; sleep 2"', '"no-such-program"')) as subject:
         until(lambda: subject.get("pool", "slow")["failed_agents"] == 4)
         assert "no program on PATH" in subject.get("pool", "slow")["reason"]
         submit_many(subject, 1, "command", "slow", "--prompt", "x")
