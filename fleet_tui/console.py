@@ -5,6 +5,7 @@ Owner: nobody. Imports no click and no Textual: `fleet-tui` without a word is on
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 TRUECOLOR_TERMINALS = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm")
 """Terminals of 16 million colours that an ssh connection keeps from saying so, for it forwards TERM and not COLORTERM."""
+
+GARBAGE_THRESHOLD = 50_000
+"""New objects before garbage is looked for; what the feed brings and screens draw is in no cycles."""
 
 
 def open_here(paths: Paths, argv_extra: Sequence[str] = ()) -> None:
@@ -43,6 +47,8 @@ def _tell(text: str) -> None:
 
 def _open(paths: Paths, attached: Attached) -> None:
     os.environ.update(textual_environment(os.environ))
+    # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
+    gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
 
     run_console(paths, attached)
