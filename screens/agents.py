@@ -7,19 +7,20 @@ from typing import ClassVar
 
 from engine.model.commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
 from engine.model.rows import AgentRow
+from screens.described import DescribedTable
 from screens.details import AgentDetails
 from screens.present_rows import AGENT_COLUMNS, agent_cells, columns_over
-from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 
 
-class AgentsScreen(TableScreen):
+class AgentsScreen(DescribedTable):
     """All agents, or those of a scope such as `pool=coder`."""
 
     NAME: ClassVar[str] = "agents"
     TITLE: ClassVar[str] = "Agents"
     KIND: ClassVar[str] = "agents"
+    DETAILS = AgentDetails
     KINDS: ClassVar[tuple[str, ...]] = ("agents",)
     EMPTY: ClassVar[str] = "no agents yet; `:scale POOL +1` adds one"
     SORT: ClassVar[tuple[str, bool]] = ("agent", False)
@@ -31,30 +32,6 @@ class AgentsScreen(TableScreen):
     def present_row(self, row: AgentRow, now: float) -> Cells:
         """Return an agent's cells."""
         return agent_cells(row, now, self.console.glyphs)
-
-    def open_row(self, row_id: str) -> None:
-        """Describe the agent."""
-        self.console.drill(AgentDetails(row_id))
-
-    def _describe(self, tab: str) -> None:
-        if (row := self.pointed()) is not None:
-            self.console.drill(AgentDetails(row.id, tab))
-
-    def action_describe(self) -> None:
-        """Describe the agent pointed at."""
-        self._describe("info")
-
-    def action_why(self) -> None:
-        """Say why it is as it is: its health and the evidence for it."""
-        self._describe("info")
-
-    def action_log(self) -> None:
-        """Show the output of its task."""
-        self._describe("log")
-
-    def action_timeline(self) -> None:
-        """Show what happened to it."""
-        self._describe("timeline")
 
     def action_drain(self) -> None:
         """Give the chosen agents no more work."""

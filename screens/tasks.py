@@ -7,21 +7,22 @@ from typing import ClassVar, cast
 
 from engine.model.rows import TaskRow
 from screens.acts import BAD_STATES, cancel_of, priority_of, retry_of
+from screens.described import DescribedTable
 from screens.details import TaskDetails
 from screens.present_rows import TASK_COLUMNS, columns_over, kept_text, task_cells
-from screens.tables import TableScreen
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 from screens.widgets.statusbar import Part
 
 
-class TasksScreen(TableScreen):
+class TasksScreen(DescribedTable):
     """All tasks that the console has, or those of a scope such as `pool=coder`."""
 
     NAME: ClassVar[str] = "tasks"
     TITLE: ClassVar[str] = "Tasks"
     KIND: ClassVar[str] = "tasks"
+    DETAILS = TaskDetails
     KINDS: ClassVar[tuple[str, ...]] = ("tasks",)
     EMPTY: ClassVar[str] = "no tasks yet; n submits one"
     SORT: ClassVar[tuple[str, bool]] = ("state", False)
@@ -79,30 +80,6 @@ class TasksScreen(TableScreen):
             self.action_only_bad()
             return True
         return super().clear()
-
-    def open_row(self, row_id: str) -> None:
-        """Describe the task."""
-        self.console.drill(TaskDetails(row_id))
-
-    def _describe(self, tab: str) -> None:
-        if (row := self.pointed()) is not None:
-            self.console.drill(TaskDetails(row.id, tab))
-
-    def action_describe(self) -> None:
-        """Describe the task pointed at."""
-        self._describe("info")
-
-    def action_why(self) -> None:
-        """Say why it is where it is, or why it waits."""
-        self._describe("info")
-
-    def action_log(self) -> None:
-        """Show its output."""
-        self._describe("log")
-
-    def action_timeline(self) -> None:
-        """Show what happened to it."""
-        self._describe("timeline")
 
     def action_cancel(self) -> None:
         """Stop the chosen tasks that have not ended."""
