@@ -50,6 +50,8 @@ class Feed:
         """When the rows of tasks change because a back-off ends; a heap."""
         self._events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
         self._events_seen = 0
+        self._followers = 0
+        """While there are none, nothing is marked: each begins with a full frame."""
         self._news = asyncio.Event()
         self.samples: dict[HostId, HostSample] = {}
 
@@ -86,6 +88,8 @@ class Feed:
         return list(islice(self._events, max(0, len(self._events) - limit), None))
 
     def _mark(self, kind: str, ids: Iterable[str]) -> None:
+        if not self._followers:
+            return
         changed = self._changed[kind]
         for id_ in ids:
             changed.pop(id_, None)
@@ -93,7 +97,14 @@ class Feed:
         while len(changed) > CHANGES_KEPT:
             self._forgotten = max(self._forgotten, changed.pop(next(iter(changed))))
 
+    def _forget_changes(self) -> None:
+        for changed in self._changed.values():
+            changed.clear()
+        self._back_offs.clear()
+
     def _note_back_offs(self, tasks: Iterable[TaskId]) -> None:
+        if not self._followers:
+            return
         state, now = self._state(), self._clock.now()
         for task_id in tasks:
             task = state.tasks.get(task_id)
@@ -119,8 +130,16 @@ class Feed:
         unknown = set(kinds) - set(ROW_KINDS)
         if unknown:
             raise UsageError(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(ROW_KINDS)}")
-        async with aclosing(self._frames(tuple(kinds))) as frames:
-            yield frames
+        self._followers += 1
+        if self._followers == 1:
+            self._note_back_offs(self._state().tasks)
+        try:
+            async with aclosing(self._frames(tuple(kinds))) as frames:
+                yield frames
+        finally:
+            self._followers -= 1
+            if not self._followers:
+                self._forget_changes()
 
     async def _frames(self, kinds: tuple[str, ...]) -> AsyncGenerator[Frame, None]:
         seen, epoch, events_seen, audited = -1, -1, self._events_seen, 0
