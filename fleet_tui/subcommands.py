@@ -30,7 +30,7 @@ SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
     "Look": ("get", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
-    "Set up and measure": ("doctor", "config", "completion", "bench"),
+    "Set up and measure": ("doctor", "config", "completion", "bench", "simulate"),
 }
 """Subcommands in the order of the help; the section without any has the verbs."""
 
@@ -276,6 +276,19 @@ def bench(names: tuple[str, ...], *, as_json: bool) -> None:
     from fleet_tui.bench import run_bench
 
     run_bench(names, as_json=as_json)
+
+
+@cli.command()
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many seeds.")
+def simulate(seed: int, count: int) -> int:
+    """Live a random fleet's life on virtual time, with kills and a failing journal, and check it at every step.
+
+    A seed that fails is named with the command that repeats it.
+    """
+    from engine.simulation.runner import main
+
+    return main(["--seed", str(seed), "--count", str(count)], say=click.echo)
 
 
 # ---- the whole

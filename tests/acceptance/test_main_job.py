@@ -131,6 +131,25 @@ async def test_listeners_hear_events_until_they_are_taken_off(tmp_path: Path) ->
         assert heard == []
 
 
+@pytest.mark.row(265)
+async def test_every_event_reaches_a_listener_once_and_in_order(tmp_path: Path) -> None:
+    """Events of a burst, one by one; how long they take is a row of `fleet-tui bench events`."""
+    heard: list[int] = []
+    async with FleetManager(SMALL, state_dir=tmp_path) as fleet:
+        await settle(fleet, agents=2)
+        fleet.on("*", lambda record: heard.append(record.seq))
+        first = fleet.coordinator.state.seq
+        operator = fleet.operator()
+        for _ in range(20):
+            await operator.execute([SubmitTask("noop", "coder")] * 50)
+        await settle(fleet, finished=1_000)
+        async with asyncio.timeout(WITHIN_S):
+            while not heard or heard[-1] < fleet.coordinator.state.seq:
+                await asyncio.sleep(0.005)
+    assert heard[0] > first
+    assert heard == list(range(heard[0], heard[-1] + 1))
+
+
 @pytest.mark.row(22, 24, 29, 64, 203, 296)
 async def test_a_command_becomes_a_task_is_routed_run_and_kept(tmp_path: Path) -> None:
     """Command entry, orchestration, execution, result and persistence, each of them seen."""

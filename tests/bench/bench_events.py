@@ -1,4 +1,4 @@
-"""Events through the embedded bus to one subscriber, delivered one by one to its loop."""
+"""Events through the embedded bus to one subscriber, one by one, and how long an engine's event takes to a listener."""
 
 from __future__ import annotations
 
@@ -7,20 +7,38 @@ import time
 from collections.abc import Callable
 
 from engine.bus.embedded import EmbeddedBus
+from engine.model.commands import ScalePool
 from engine.model.events import PoolScaled, Record
 
-from tests.bench.engines import median
+from tests.bench.engines import POOL, light_fleet, median, percentile
 
-ROWS = {"events.embedded_per_s": "1/s"}
+ROWS = {"events.embedded_per_s": "1/s", "events.listener_p99_ms": "ms"}
 EVENTS = 200_000
 BATCH = 64
 RUNS = 5
+VERBS = 500
 
 
 def measure(report: Callable[..., None]) -> None:
     """Measure and report."""
+    delays = asyncio.run(_delays())
+    note = "a verb decided to its event heard by a listener of the engine, the journal written in between"
+    report("events.listener_p99_ms", 1e3 * percentile(delays, 0.99), len(delays), note)
     rates = [asyncio.run(_one_run()) for _ in range(RUNS)]
     report("events.embedded_per_s", median(rates), RUNS, f"{EVENTS} events published {BATCH} at a time, each counted by the subscriber")
+
+
+async def _delays() -> list[float]:
+    delays: list[float] = []
+    async with light_fleet(4) as fleet:
+        fleet.on("pool.scaled", lambda record: delays.append(fleet.clock.now() - record.at))
+        operator = fleet.operator()
+        for number in range(VERBS):
+            await operator.execute([ScalePool(POOL, str(5 - number % 2))])
+        async with asyncio.timeout(10):
+            while len(delays) < VERBS:
+                await asyncio.sleep(0.005)
+    return delays
 
 
 async def _one_run() -> float:
