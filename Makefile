@@ -29,7 +29,7 @@ export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
 export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 endif
 
-.PHONY: help setup run test test-long check lint types unit bench rows sim snap clean
+.PHONY: help setup run test test-long check lint types unit bench rows sim snap pictures clean
 
 help: ## say what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -70,6 +70,9 @@ rows: $(READY) ## which acceptance rows the tests show, and which have none
 SEED ?= 1
 sim: $(READY) ## one simulated fleet life; SEED=n replays it
 	@$(PYTHON) -m engine.simulation.runner --seed $(SEED) $(ARGS)
+
+pictures: $(READY) ## make docs/pictures anew from a real engine at work
+	@$(PYTHON) -m tests.tools.pictures
 
 snap: $(READY) ## take the pictures anew and list those that changed, for review
 	@$(PYTEST) --quiet tests/ui --update-snapshots $(ARGS); git status --short snapshots
