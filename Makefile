@@ -97,6 +97,7 @@ else
 	@"$(UV)" pip install --quiet --python $(PYTHON) --require-hashes --requirements .venv/locked.txt
 	@"$(UV)" pip install --quiet --python $(PYTHON) --no-deps --editable .
 endif
+	@$(PYTHON) -m compileall -q engine fleet_tui screens themes
 	@touch $@
 
 $(OWN_UV):
