@@ -300,8 +300,8 @@ class FleetApp(DiffMixin[None]):
             return
         self.exit()
 
-    def action_redraw_all(self) -> None:
-        """Write every cell again."""
+    def rewrite_terminal(self) -> None:
+        """Write every cell again, whatever another program left on the terminal."""
         self.forget_shadow()
 
     def action_next_theme(self) -> None:

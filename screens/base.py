@@ -61,6 +61,10 @@ class Console(Protocol):
         """Leave the screen on top."""
         ...
 
+    def rewrite_terminal(self) -> None:
+        """Write every cell again, whatever another program left on the terminal."""
+        ...
+
     def say(self, text: str, *, role: str = "") -> None:
         """Show a short text for a moment."""
         ...
@@ -239,4 +243,5 @@ class FleetScreen(Screen[None]):
         if self._watch is not None:
             self.feed.unwatch(self._watch)
         self._watch = self.feed.watch()
+        self.console.rewrite_terminal()
         self.tick(self.feed.now())
