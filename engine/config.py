@@ -25,8 +25,6 @@ ENVIRONMENT_PREFIX = "FLEET_"
 ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_")
 """Variables that the engine itself sets for its children; they are no configuration."""
 
-FILE_NAME = "fleet.toml"
-
 _SEED_MILLISECONDS = {
     "heartbeatInterval": "heartbeat_interval_s",
     "healthCheckInterval": "health_check_interval_s",

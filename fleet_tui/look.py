@@ -42,7 +42,6 @@ IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task"}
 """Kinds of which one thing can be asked for in full, and the word of that question."""
 
 ROWS_DEFAULT = 1_000
-ROWS_MAX = 100_000
 
 
 def kind_of(word: str) -> str:

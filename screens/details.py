@@ -241,7 +241,27 @@ class DocumentScreen(FleetScreen):
             self.console.say(refusal, role="warn")
 
 
-class TaskDetails(DocumentScreen):
+class WorkDetails(DocumentScreen):
+    """What a task and an agent have in common: keys that open a tab."""
+
+    def action_describe(self) -> None:
+        """Show the first tab."""
+        self.show_tab("info")
+
+    def action_why(self) -> None:
+        """Show why it is as it is, with the evidence."""
+        self.show_tab("info")
+
+    def action_log(self) -> None:
+        """Show the output of its task."""
+        self.show_tab("log")
+
+    def action_timeline(self) -> None:
+        """Show what happened to it."""
+        self.show_tab("timeline")
+
+
+class TaskDetails(WorkDetails):
     """A task: why it is where it is, what it was given, what came of it, and its output."""
 
     NAME: ClassVar[str] = "task"
@@ -282,22 +302,6 @@ class TaskDetails(DocumentScreen):
         row = cast("TaskRow | None", self.row)
         return row is not None and row.state == "running" and self.tab in ("log", "info")
 
-    def action_describe(self) -> None:
-        """Show the first tab."""
-        self.show_tab("info")
-
-    def action_why(self) -> None:
-        """Show why it is where it is."""
-        self.show_tab("info")
-
-    def action_log(self) -> None:
-        """Show its output."""
-        self.show_tab("log")
-
-    def action_timeline(self) -> None:
-        """Show what happened to it."""
-        self.show_tab("timeline")
-
     def action_cancel(self) -> None:
         """Stop it."""
         self.ask_about(cancel_of(self.row) if self.row else None, "it has ended; there is nothing to stop")
@@ -311,7 +315,7 @@ class TaskDetails(DocumentScreen):
         self.ask_about(priority_of(self.row, step) if self.row else None, "only a waiting task has a priority to change, from 1 to 10")
 
 
-class AgentDetails(DocumentScreen):
+class AgentDetails(WorkDetails):
     """An agent: how it is and on what evidence, its tasks, the output of its task, and what happened to it."""
 
     NAME: ClassVar[str] = "agent"
@@ -360,22 +364,6 @@ class AgentDetails(DocumentScreen):
     def is_moving(self) -> bool:
         """The output of its task grows."""
         return self.tab == "log"
-
-    def action_describe(self) -> None:
-        """Show the first tab."""
-        self.show_tab("info")
-
-    def action_why(self) -> None:
-        """Show its health and the evidence."""
-        self.show_tab("info")
-
-    def action_log(self) -> None:
-        """Show the output of its task."""
-        self.show_tab("log")
-
-    def action_timeline(self) -> None:
-        """Show what happened to it."""
-        self.show_tab("timeline")
 
     def action_drain(self) -> None:
         """Give it no more work."""

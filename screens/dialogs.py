@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -84,10 +84,6 @@ class Dialog(ModalScreen[str | None]):
             answer.insert_text_at_cursor(event.character)
             event.stop()
 
-    def show_lines(self, lines: Sequence[str]) -> None:
-        """Replace the lines."""
-        self.query_one("#lines", Static).update("\n".join(["", *lines, ""]))
-
     def show_problem(self, text: str) -> None:
         """Say what is wrong with the answer."""
         self.query_one("#problem", Static).update(text)
@@ -161,15 +157,3 @@ class QuitDialog(Dialog):
     def action_answer(self, word: str) -> None:
         """Answer."""
         self.dismiss(word)
-
-
-class TextDialog(Dialog):
-    """A long text to read."""
-
-    def compose(self) -> ComposeResult:
-        """Lay out the box with a scrolling text."""
-        with Vertical(classes="dialog"):
-            yield Static(self._title, classes="title", markup=False)
-            with VerticalScroll():
-                yield Static("\n".join(self._lines), id="lines", markup=False)
-            yield Static(self._keys, classes="note", markup=False)

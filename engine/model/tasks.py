@@ -10,8 +10,6 @@ from engine.model.ids import AgentId, TaskId
 HISTORY_MAX = 32
 """Steps kept in a task's own history; the journal has them all."""
 
-PRIORITY_WORDS = {"low": 2, "normal": 5, "high": 8, "critical": 10}
-
 
 class TaskState(StrEnum):
     """pending -> leased -> running -> succeeded | failed | cancelled | dead."""

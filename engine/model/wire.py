@@ -14,12 +14,11 @@ import msgspec
 
 from engine.model.commands import COMMANDS, Command
 from engine.model.errors import UsageError
-from engine.model.events import EVENTS, Event, Record
+from engine.model.events import EVENTS, Record
 from engine.model.plans import Call
 from engine.model.rows import ROW_KINDS, EventRow, FleetStatus, Frame, Row
 
 VERSION = 1
-PRIMITIVE_DEPTH_MAX = 64
 
 _encoder = msgspec.json.Encoder()
 _T = TypeVar("_T")
@@ -106,12 +105,6 @@ def nearest(word: str, known: Mapping[str, object] | set[str]) -> str:
     """Return `; did you mean …?` for the nearest known word, or an empty string."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""
-
-
-def event_to_plain(event: Event) -> dict[str, object]:
-    """Return an event's own fields as plain values; its type travels beside it."""
-    plain: dict[str, object] = msgspec.to_builtins(event)
-    return plain
 
 
 def record_of(seq: int, at: float, cause: str, type_name: str, data: bytes | str) -> Record:
