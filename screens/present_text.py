@@ -73,7 +73,7 @@ def task_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         field_line("pool", data["pool"]),
         field_line("agent", data["agent"] or unknown(glyphs)),
         field_line("priority", str(data["priority"])),
-        field_line("attempt", f"{data['attempt'] - data.get('base_attempt', 0)} of {spec['max_attempts']}"),
+        field_line("attempt", _attempts(data)),
         field_line("submitted", f"{instant_text(data['submitted_at'])}, {age(now - data['submitted_at'])} ago, by {data['submitted_by'] or '?'}"),
         field_line("id", data["id"]),
     ]
@@ -90,6 +90,12 @@ def task_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         *part("Depends on", _dependencies(data)),
         *part("Limits", _limits(spec, now)),
     ]
+
+
+def _attempts(data: Data) -> str:
+    """Return how many attempts were made of those it may have, and what was lost without counting."""
+    deaths = f", {plural(data['deaths'], 'agent')} died while running it" if data["deaths"] else ""
+    return f"{data['tries']} of {data['max_attempts']}{deaths}"
 
 
 def _history(steps: Sequence[Sequence[Any]]) -> Lines:

@@ -33,6 +33,8 @@ OUTPUT_MAX_BYTES = 256 * 1024
 """Of each stream, head and tail, in the result; the task's log has more."""
 LOG_MAX_BYTES = 16 * 1024 * 1024
 _LOST = frozenset({"spawner lost", "host closed"})
+_TRANSIENT = frozenset({"pipes", "streams", "fork", "log", "ledger"})
+"""Stages of a start that fail for want of something that may be there a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,10 @@ class CommandAgents:
             result = await self._run_program(assignment, began)
             outcome, kept = _outcome(assignment, result), _result(result)
         except ProcessStartError as error:
-            lost = error.stage == "spawner"
             kept = {}
-            outcome = Outcome(*key, ok=False, error_kind="start", error=str(error), retryable=lost, started_at=began)
+            kind = "agent_lost" if error.stage == "spawner" else "start"
+            retryable = error.stage in _TRANSIENT
+            outcome = Outcome(*key, ok=False, error_kind=kind, error=str(error), retryable=retryable, started_at=began)
         except _NotRunError as error:
             kept = {}
             outcome = Outcome(*key, ok=False, error_kind=error.kind, error=str(error), retryable=error.kind != "bad_payload")

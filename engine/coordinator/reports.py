@@ -15,13 +15,10 @@ from engine.model.events import (
     EngineTookOver,
     Event,
     PoolConfigured,
-    TaskReturned,
 )
 from engine.model.pools import Pool, PoolSpec
-from engine.model.tasks import HELD
 from engine.scaling.policies import leavers, scaled
 from engine.scheduling import leases
-from engine.scheduling.submission import cancel_with_dependents
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -46,14 +43,7 @@ def _decide_host_down(state: FleetState, report: r.HostDown, deciding: Deciding)
 def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Deciding) -> list[Event]:
     """Take over: nothing that the former engine held still runs, so every held task waits again."""
     events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid)]
-    for task in state.tasks.values():
-        if task.state not in HELD:
-            continue
-        if task.stopping == "cancel":
-            events += cancel_with_dependents(state, [task], "stopped with the engine")
-        else:  # how long it ran is not known, so that the run does not count as work of the agent
-            text = "the engine stopped while it ran"
-            events.append(TaskReturned(task.spec.id, task.attempt, "engine_restart", text, deciding.now))
+    events += leases.decide_left_by_engine(state, deciding)
     for allocation in list(state.allocations.values()):
         events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
     events += [registry.host_lost(host, "the engine restarted") for host in state.hosts]

@@ -103,6 +103,9 @@ def task_row(state: FleetState, task: Task, now: float) -> TaskRow:
         task_reason(state, task, now),
         task.waiting_on,
         task.spec.submitted_by,
+        task.tries,
+        task.spec.max_attempts,
+        task.deaths,
     )
 
 

@@ -21,6 +21,7 @@ class TaskProgress(msgspec.Struct, omit_defaults=True):
 
     priority: int = 0
     attempt: int = 0
+    uncounted: int = 0
     deaths: int = 0
     agent: AgentId | None = None
     agent_name: str = ""
@@ -36,7 +37,6 @@ class TaskProgress(msgspec.Struct, omit_defaults=True):
     usage: dict[str, float] = {}
     history: list[tuple[float, str, str]] = []
     retries: int = 0
-    base_attempt: int = 0
     awaits: tuple[TaskId, ...] = ()
     """The `waiting_on` tasks themselves: not every unfinished dependency, for one that is replayed is not awaited."""
 

@@ -184,11 +184,13 @@ class TaskFailed:
     type: ClassVar[str] = "task.failed"
     outcome: Outcome
     dead: bool
+    death: bool = False
+    """Its agent died while running it, once too often."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskReturned:
-    """A leased task waits again: its attempt failed, or its agent was lost (`death`)."""
+    """A leased task waits again: its attempt failed, or was lost with the agent or the engine."""
 
     type: ClassVar[str] = "task.returned"
     task: TaskId
@@ -197,8 +199,11 @@ class TaskReturned:
     reason: str
     not_before: float
     death: bool = False
+    """Its agent died while running it: counts against tasks.poison_deaths."""
     began: float = 0.0
     """When the attempt began, 0 if it did not; its run counts as work of the agent."""
+    counts: bool = True
+    """It ended by its own doing: counts against max_attempts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,11 @@ class TaskRow(NamedTuple):
     reason: str
     waiting_on: int
     submitted_by: str
+    tries: int
+    """Attempts that count against max_attempts; those lost with an agent or an engine do not."""
+    max_attempts: int
+    deaths: int
+    """Agents that died while running it."""
 
 
 class HostRow(NamedTuple):

@@ -119,8 +119,11 @@ class Task:
     """1..10 now; starts as the specification's."""
     attempt: int = 0
     """Leases so far; the current lease's fencing token."""
+    uncounted: int = 0
+    """Leases that do not count against max_attempts: those before the last replay, and those that were lost with their
+    agent or their engine."""
     deaths: int = 0
-    """Agents that died while holding it."""
+    """Agents that died while running it, since its last replay."""
     agent: AgentId | None = None
     agent_name: str = ""
     placement: Placement | None = None
@@ -140,9 +143,12 @@ class Task:
     history: list[tuple[float, str, str]] = field(default_factory=list)
     """(instant, what, detail), oldest first."""
     retries: int = 0
-    """Attempts after the first, plus replays by an operator."""
-    base_attempt: int = 0
-    """Attempts before the last replay; they do not count against max_attempts."""
+    """Times that it waited again: after an attempt, a loss or a replay by an operator."""
+
+    @property
+    def tries(self) -> int:
+        """Return how many of its attempts count against max_attempts, the one under way included."""
+        return self.attempt - self.uncounted
 
     def note(self, at: float, what: str, detail: str = "") -> None:
         """Add a step to its history; the oldest but the first is forgotten when full."""

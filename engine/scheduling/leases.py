@@ -16,12 +16,14 @@ from engine.model.events import (
 from engine.model.ids import TaskId
 from engine.model.reports import TasksBegan, TasksEnded
 from engine.model.tasks import HELD, Outcome, Task, TaskState
-from engine.scheduling.submission import doomed_by, each_once
+from engine.scheduling.submission import cancel_with_dependents, doomed_by, each_once
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
 STOPPED = "stopped"
 """Outcome.error_kind of an attempt that ended because it was told to."""
+AGENT_LOST = "agent_lost"
+"""Outcome.error_kind of an attempt that ended with its agent, through no doing of its own."""
 
 
 def holds(state: FleetState, task_id: TaskId, token: int) -> Task | None:
@@ -60,6 +62,8 @@ def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> l
 
 
 def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
+    if outcome.error_kind == AGENT_LOST:
+        return _decide_loss(state, task, outcome, deciding, suspect=True)
     if task.stopping == "cancel":
         return [TasksCancelled((task.spec.id,), "stopped while running"), *_doom(state, task, "was cancelled")]
     if task.stopping == "deadline":
@@ -89,9 +93,9 @@ def _told(outcome: Outcome, kind: str, message: str, *, retryable: bool = False)
     )
 
 
-def fail(state: FleetState, task: Task, outcome: Outcome, *, dead: bool) -> list[Event]:
+def fail(state: FleetState, task: Task, outcome: Outcome, *, dead: bool, death: bool = False) -> list[Event]:
     """Return the events that end a task badly, and with it those that need it."""
-    return [TaskFailed(outcome, dead), *_doom(state, task, "is dead" if dead else "failed")]
+    return [TaskFailed(outcome, dead, death), *_doom(state, task, "is dead" if dead else "failed")]
 
 
 def _doom(state: FleetState, task: Task, fate: str) -> list[Event]:
@@ -100,8 +104,7 @@ def _doom(state: FleetState, task: Task, fate: str) -> list[Event]:
 
 
 def _retry_or_bury(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
-    tried = task.attempt - task.base_attempt
-    if tried >= task.spec.max_attempts:
+    if task.tries >= task.spec.max_attempts:
         return fail(state, task, outcome, dead=True)
     return [
         TaskReturned(
@@ -109,7 +112,7 @@ def _retry_or_bury(state: FleetState, task: Task, outcome: Outcome, deciding: De
             task.attempt,
             outcome.error_kind,
             outcome.error,
-            deciding.now + back_off_s(task.spec.backoff_s, tried, deciding),
+            deciding.now + back_off_s(task.spec.backoff_s, task.tries, deciding),
             began=outcome.started_at or task.started_at,
         )
     ]
@@ -123,24 +126,45 @@ def back_off_s(first_s: float, tried: int, deciding: Deciding) -> float:
 
 
 def decide_lost(state: FleetState, tasks: Sequence[Task], reason: str, deciding: Deciding) -> list[Event]:
-    """Return what tasks do whose agent died: wait again at once, end if they were being cancelled, or die as poison."""
+    """Return what tasks do whose host died: wait again at once, end if they were being stopped, or die as poison."""
     events: list[Event] = []
     for task in tasks:
-        spec = task.spec
-        began = task.started_at
-        lost = Outcome(spec.id, task.attempt, ok=False, error_kind="agent_lost", error=reason, started_at=began)
-        suspect = task.state is TaskState.RUNNING
-        if task.stopping == "cancel":
-            events += [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *_doom(state, task, "was cancelled")]
-        elif task.stopping == "deadline":
-            events += fail(state, task, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
-        elif task.stopping == "timeout":
-            told = _told(lost, "timeout", f"ran longer than {spec.timeout_s:g} s", retryable=True)
-            events += _retry_or_bury(state, task, told, deciding)
-        elif suspect and task.deaths + 1 >= deciding.config.tasks.poison_deaths:
-            told = _told(lost, "poison", f"{task.deaths + 1} agents died while running it; the last: {reason}")
-            events += fail(state, task, told, dead=True)
-        else:
-            returned = TaskReturned(spec.id, task.attempt, "agent_lost", reason, deciding.now, death=suspect, began=began)
-            events.append(returned)
+        lost = Outcome(task.spec.id, task.attempt, ok=False, error_kind=AGENT_LOST, error=reason, started_at=task.started_at)
+        events += _decide_loss(state, task, lost, deciding, suspect=task.state is TaskState.RUNNING)
     return each_once(events)
+
+
+def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Deciding, *, suspect: bool) -> list[Event]:
+    """Return what a task does whose agent died; `suspect` = the task may have been the reason, so that it counts."""
+    spec, reason = task.spec, lost.error
+    deaths = task.deaths + suspect
+    if task.stopping == "cancel":
+        return [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *_doom(state, task, "was cancelled")]
+    if task.stopping == "deadline":
+        return fail(state, task, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
+    if task.stopping == "timeout":
+        told = _told(lost, "timeout", f"ran longer than {spec.timeout_s:g} s", retryable=True)
+        return _retry_or_bury(state, task, told, deciding)
+    if suspect and deaths >= deciding.config.tasks.poison_deaths:
+        text = f"{deaths} agent{'s' if deaths > 1 else ''} died while running it; the last: {reason}"
+        return fail(state, task, _told(lost, "poison", text), dead=True, death=True)
+    return [_returned_uncounted(task, AGENT_LOST, reason, deciding, death=suspect)]
+
+
+def decide_left_by_engine(state: FleetState, deciding: Deciding) -> list[Event]:
+    """Return what the tasks do that the former engine held: nothing of them runs, and none of it was their doing."""
+    events: list[Event] = []
+    for task in state.tasks.values():
+        if task.state not in HELD:
+            continue
+        if task.stopping == "cancel":
+            events += cancel_with_dependents(state, [task], "stopped with the engine")
+        else:
+            events.append(_returned_uncounted(task, "engine_restart", "the engine stopped while it ran", deciding))
+    return each_once(events)
+
+
+def _returned_uncounted(task: Task, kind: str, reason: str, deciding: Deciding, *, death: bool = False) -> TaskReturned:
+    """Return the event that a task waits again at once, and that the attempt is none of those it may have."""
+    # How long the attempt ran before it was lost is not known, so `began` stays 0: no work of the agent.
+    return TaskReturned(task.spec.id, task.attempt, kind, reason, deciding.now, death=death, counts=False)

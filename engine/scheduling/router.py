@@ -90,6 +90,7 @@ def explain_task(state: FleetState, task: Task, now: float) -> list[str]:
     lines = [
         f"attempt {task.attempt} went to {task.agent_name}: score {placement.value:.3f}, best of {placement.candidates} free",
         factors,
+        *_explain_losses(task),
     ]
     names = {agent: state.agents[agent].spec.name if agent in state.agents else agent for agent, _ in placement.alternatives}
     if placement.alternatives:
@@ -108,12 +109,21 @@ def _explain_pending(state: FleetState, task: Task, now: float) -> list[str]:
         lines.append(f"backs off for {task.not_before - now:.1f} s more after attempt {task.attempt}")
     if task.error is not None:
         lines.append(f"attempt {task.attempt} ended: {task.error.kind}: {task.error.message}")
+    lines += _explain_losses(task)
     if not lines or not task.waiting_on:
         reasons = count_reasons(state, task)
         total = sum(reasons.values())
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         lines.append(f"none of {total} agents in {task.spec.pool} is free: {counted}" if total else f"{task.spec.pool} has no agents")
     return lines
+
+
+def _explain_losses(task: Task) -> list[str]:
+    """Return the line about attempts that do not count, if there were any."""
+    if not task.uncounted:
+        return []
+    died = f"; {task.deaths} agent{'s' if task.deaths != 1 else ''} died while running it" if task.deaths else ""
+    return [f"{task.tries} of its {task.spec.max_attempts} attempts count, {task.uncounted} were lost or replayed{died}"]
 
 
 def count_reasons(state: FleetState, task: Task) -> Counter[str]:

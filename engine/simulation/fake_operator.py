@@ -66,7 +66,7 @@ def make_agent(id: str = "agt_1", **fields: Any) -> AgentRow:  # noqa: A002, ANN
 
 def make_task(id: str = "tsk_1", **fields: Any) -> TaskRow:  # noqa: A002, ANN401
     """Return a pending task, with other values where given."""
-    empty = TaskRow(id, id, "noop", "coder", "pending", 5, "", 0, 1.0, 0.0, 0.0, 0.0, "", 0, "")
+    empty = TaskRow(id, id, "noop", "coder", "pending", 5, "", 0, 1.0, 0.0, 0.0, 0.0, "", 0, "", 0, 3, 0)
     return empty._replace(**fields)
 
 

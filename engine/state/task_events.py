@@ -85,8 +85,11 @@ def _task_failed(tables: Tables, event: ev.TaskFailed, at: float) -> None:
     task.error = TaskError(outcome.error_kind, outcome.error)
     task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
     task.note(at, "dead" if event.dead else "failed", f"{outcome.error_kind}: {outcome.error}")
-    _give_back(tables, task, at, began=task.started_at, ok=False, counts=True)
+    _give_back(tables, task, at, began=task.started_at, ok=False, counts=not event.death)
+    task.deaths += event.death
+    task.uncounted += event.death
     pool = tables.pools[task.spec.pool]
+    pool.deaths += event.death
     if event.dead:
         pool.dead += 1
         tables.totals.dead += 1
@@ -99,6 +102,7 @@ def _task_failed(tables: Tables, event: ev.TaskFailed, at: float) -> None:
 def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
     task = tables.tasks[event.task]
     task.deaths += event.death
+    task.uncounted += not event.counts
     task.retries += 1
     task.not_before = event.not_before
     task.error = TaskError(event.kind, event.reason)
@@ -174,7 +178,7 @@ def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
         del tables.finished[task_id]
     for task_id in event.tasks:
         task = tables.tasks[task_id]
-        task.base_attempt, task.deaths = task.attempt, 0
+        task.uncounted, task.deaths = task.attempt, 0
         task.retries += 1
         task.finished_at = task.started_at = task.not_before = 0.0
         task.error = None

@@ -228,7 +228,7 @@ class Life:
 
     def act_fail(self) -> None:
         for task in self.some(self.tasks(*HELD), 1):
-            self.do(ev.TaskFailed(self.outcome(task, ok=False), self.rng.random() < 0.5))
+            self.do(ev.TaskFailed(self.outcome(task, ok=False), self.rng.random() < 0.5, self.rng.random() < 0.1))
 
     def act_return(self) -> None:
         for task in self.some(self.tasks(*HELD), 2):
@@ -236,7 +236,7 @@ class Life:
 
     def _return(self, task: TaskId, *, death: bool) -> None:
         kept = self.state.tasks[task]
-        self.do(ev.TaskReturned(task, kept.attempt, "lost", self.word(), self.at + 1, death, kept.started_at))
+        self.do(ev.TaskReturned(task, kept.attempt, "lost", self.word(), self.at + 1, death, kept.started_at, not death))
 
     def act_late(self) -> None:
         for task in self.some(self.tasks(*TaskState), 1):

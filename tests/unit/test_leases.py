@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine.model import commands as c
 from engine.model import reports as r
-from engine.model.tasks import Outcome
+from engine.model.tasks import Outcome, TaskError
 from engine.scheduling.leases import back_off_s
 from tests.unit.core_fleet import Fleet
 
@@ -116,6 +116,53 @@ def test_poison_after_three_deaths() -> None:
     assert fleet.task(task).error is not None
     assert fleet.task(task).error.kind == "poison"
     assert fleet.task(task).error.message == "3 agents died while running it; the last: kill -9"
+    assert (fleet.task(task).deaths, fleet.state.pools["coder"].deaths) == (3, 3)
+
+
+def test_losses_do_not_use_up_attempts() -> None:
+    fleet = Fleet()
+    task = fleet.submit(max_attempts=1)
+    for number in range(1, 6):
+        assert task in fleet.place()
+        if number % 2:
+            fleet.begin(task)
+            fleet.report(r.EngineStarted(f"eng_{number}", "1", number))
+        else:
+            fleet.down(f"hst_{number}")  # before it began
+        fleet.up(f"hst_{number + 1}")
+    assert (fleet.task(task).state, fleet.task(task).tries, fleet.task(task).deaths) == ("pending", 0, 0)
+    assert task in fleet.place()
+    fleet.begin(task)
+    fleet.down("hst_6")
+    fleet.up("hst_7")
+    assert (fleet.task(task).state, fleet.task(task).tries, fleet.task(task).deaths) == ("pending", 0, 1)
+    assert task in fleet.place()
+    fleet.end(task, ok=False)
+    assert (fleet.task(task).state, fleet.task(task).tries, fleet.task(task).deaths) == ("dead", 1, 1)
+    assert fleet.task(task).error == TaskError("bug", "it broke")
+
+
+def test_agent_that_says_it_was_lost_counts_as_a_death_and_not_as_an_attempt() -> None:
+    fleet = Fleet()
+    task = fleet.submit(max_attempts=1)
+    for deaths in (1, 2):
+        assert task in fleet.place()
+        fleet.begin(task)
+        fleet.end(task, ok=False, error_kind="agent_lost", error="spawner lost")
+        assert (fleet.task(task).state, fleet.task(task).deaths, fleet.task(task).not_before) == ("pending", deaths, fleet.now)
+    assert task in fleet.place()
+    fleet.end(task, ok=False, error_kind="agent_lost", error="spawner lost")
+    assert fleet.task(task).state == "dead"
+    assert [agent.failed for agent in fleet.state.agents.values()] == [0, 0]
+
+
+def test_replay_gives_back_the_deaths_too() -> None:
+    fleet = Fleet(tasks={"poison_deaths": 1})
+    task = fleet.run()
+    fleet.down()
+    assert fleet.task(task).error == TaskError("poison", "1 agent died while running it; the last: kill -9")
+    fleet.do(c.RetryTask(task))
+    assert (fleet.task(task).deaths, fleet.task(task).tries) == (0, 0)
 
 
 @pytest.mark.parametrize(

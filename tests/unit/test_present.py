@@ -27,7 +27,7 @@ HOST = HostRow("hst_1", "python", 4711, 8, "healthy", "", 0.5, 164.0, NOW - 1)
 PLAN = PlanRow("pln_1", NOW - 60, "ada", "console", "scale coder 5 → 7", "more work", NOW + 240, undone=False)
 AUDIT = AuditRow("aud_1", NOW, "ada", "console", "", "pool.scale", "coder", "", "done", "pln_1", "5", "7")
 TASK: dict[str, Any] = {
-    **make_task(state="failed", agent="coder-1", attempt=2, submitted_at=NOW - 9, leased_at=NOW - 8, started_at=NOW - 7, finished_at=NOW - 3)._asdict(),
+    **make_task(state="failed", agent="coder-1", attempt=2, tries=2, submitted_at=NOW - 9, leased_at=NOW - 8, started_at=NOW - 7, finished_at=NOW - 3)._asdict(),
     "spec": {"type": "noop", "payload": {"a": 1}, "max_attempts": 3, "depends_on": ["tsk_0"], "timeout_s": 60.0, "submitted_by": "ada"},
     "error": {"kind": "timeout", "message": "took longer than 4 s"},
     "why": ["attempt 2 went to coder-1", "timeout: took longer than 4 s"],
@@ -260,6 +260,11 @@ def test_hosts_that_are_not_measured_are_not_added_up() -> None:
 
 
 # ---- documents
+
+
+def test_attempts_say_what_was_lost_without_counting() -> None:
+    lost = {**TASK, "tries": 1, "attempt": 3, "deaths": 2}
+    assert "1 of 3, 2 agents died while running it" in plain(present_text.task_info(lost, NOW, UNICODE))
 
 
 def test_a_task_says_everything_once() -> None:

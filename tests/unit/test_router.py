@@ -113,3 +113,14 @@ def test_ended_task_says_how() -> None:
     fleet = Fleet({"coder": {"min": 0, "max": 2}})
     task = fleet.submit()
     assert explain_task(fleet.state, fleet.task(task), fleet.now) == ["coder has no agents"]
+
+
+def test_attempts_that_do_not_count_are_told() -> None:
+    fleet = Fleet()
+    task = fleet.run()
+    fleet.down()
+    fleet.up("hst_2")
+    told = "0 of its 3 attempts count, 1 were lost or replayed; 1 agent died while running it"
+    assert told in explain_task(fleet.state, fleet.task(task), fleet.now)
+    assert task in fleet.place()
+    assert told.replace("0 of", "1 of") in explain_task(fleet.state, fleet.task(task), fleet.now)

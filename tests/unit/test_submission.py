@@ -108,7 +108,7 @@ def test_retry_gives_a_full_set_of_attempts() -> None:
     assert fleet.task(task).state == "dead"
     assert fleet.do(c.RetryTask(task), c.RetryTask(task)) == [task, task]
     assert task in fleet.place()
-    assert (fleet.task(task).attempt, fleet.task(task).base_attempt, fleet.task(task).deaths) == (2, 1, 0)
+    assert (fleet.task(task).attempt, fleet.task(task).tries, fleet.task(task).deaths) == (2, 1, 0)
     fleet.end(task, ok=False)
     assert fleet.task(task).state == "dead"
 

@@ -1,0 +1,46 @@
+"""What is lost to the death of an engine, a spawner or a worker, each really killed: no attempt, no task, no bystander."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.integration.engines import EngineProcess, engine, until
+
+WAITING = """
+[pools.waiting]
+min = 1
+max = 2
+kind = "command"
+[pools.waiting.command]
+argv = ["sh", "-c", "while [ ! -e go ]; do sleep 0.05; done; exit 1"]
+"""
+
+
+def submit(subject: EngineProcess, *words: str) -> str:
+    """Submit a task; return its id."""
+    done = subject.run("submit", *words, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["values"][0])
+
+
+def row_of(subject: EngineProcess, task: str) -> dict[str, Any]:
+    """The row of a task."""
+    return next(row for row in subject.get("tasks") if row["id"] == task)
+
+
+def test_engine_restarts_use_up_no_attempts(tmp_path: Path) -> None:
+    """A task with a single attempt outlives three killed engines, then uses up its attempt by failing."""
+    with engine(tmp_path, WAITING) as subject:
+        task = submit(subject, "command", "waiting", "--max-attempts", "1")
+        for kills in range(3):
+            until(lambda: row_of(subject, task)["state"] == "running")
+            row = row_of(subject, task)
+            assert (row["attempt"], row["tries"], row["max_attempts"], row["deaths"]) == (kills + 1, 1, 1, 0)
+            subject.kill()
+            until(lambda: not subject.marked(), within_s=5.0)
+            subject.start()
+        (subject.directory / "go").touch()
+        until(lambda: row_of(subject, task)["state"] == "dead")
+        assert row_of(subject, task)["reason"].startswith("exit_code")
