@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from engine.model.agents import Resources
-from engine.model.errors import ConfigError
+from engine.model.errors import ConfigError, UsageError
+from engine.model.policy_text import policy_of
 from engine.model.pools import DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
 from engine.model.quantities import cores, megabytes
+from engine.model.scaling import Policy
 from engine.model.wire import nearest
 
 ENVIRONMENT_PREFIX = "FLEET_"
@@ -160,6 +162,54 @@ class JournalSection(_Tree):
     )
 
 
+class ScalingLimitsConfig(_Tree):
+    """Bounds of the seeds that hold for every policy of the configuration that does not say otherwise."""
+
+    min_agents: int = Field(0, ge=0, description="warned about when the pools' min add up to more")
+    max_agents: int = Field(0, ge=0, description="most agents in all pools, as fleet.max_agents; 0 = that alone")
+    max_scale_up_step: int = Field(0, ge=0, description="most agents in one decision; 0 = no limit")
+    max_scale_down_step: int = Field(0, ge=0, description="most agents that leave in one decision; 0 = no limit")
+
+
+class AutoScalingSection(_Tree):
+    """The autoscaler. Policies named here are made when the fleet does not have them; operators change them later."""
+
+    enabled: bool = Field(default=True, description="whether pools follow their policies")
+    interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the load")
+    policies: dict[str, dict[str, Any]] = Field(default_factory=dict, description="scaling policies by id (docs/scaling.md)")
+    limits: ScalingLimitsConfig = Field(default_factory=ScalingLimitsConfig)
+    prediction: dict[str, Any] | None = Field(None, description="for every policy that has none of its own")
+
+    @field_validator("policies", mode="before")
+    @classmethod
+    def _list_of_the_seeds(cls, value: Any) -> Any:  # noqa: ANN401  # raw input
+        if not isinstance(value, list):
+            return value
+        if not all(isinstance(entry, dict) and entry.get("id") for entry in value):
+            raise ValueError("each policy in the list must be a table with an id")
+        return {str(entry["id"]): entry for entry in value}
+
+    @model_validator(mode="after")
+    def _policies_make_sense(self) -> AutoScalingSection:
+        try:
+            self.made_policies()
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def made_policies(self) -> tuple[Policy, ...]:
+        """Return the policies, with limits and prediction where they do not say otherwise. Raises UsageError."""
+        shared: dict[str, Any] = {}
+        if self.limits.max_scale_up_step:
+            shared["maxScaleUpStep"] = self.limits.max_scale_up_step
+        if self.limits.max_scale_down_step:
+            shared["maxScaleDownStep"] = self.limits.max_scale_down_step
+        given = dict(self.prediction or {})
+        if given.pop("enabled", True) and given:
+            shared["prediction"] = given
+        return tuple(policy_of({**shared, **table, "id": policy_id}) for policy_id, table in self.policies.items())
+
+
 class OperationsSection(_Tree):
     """Operators and their plans."""
 
@@ -178,7 +228,7 @@ class FleetManagerConfig(_Tree):
     journal: JournalSection = Field(default_factory=JournalSection)
     operations: OperationsSection = Field(default_factory=OperationsSection)
     redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
-    auto_scaling: dict[str, Any] | None = Field(None, description="accepted as in the seeds; no autoscaler yet")
+    auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="before")
@@ -196,9 +246,15 @@ class FleetManagerConfig(_Tree):
         return self
 
     def notices(self) -> list[str]:
-        """Return one sentence for every section that is accepted but has no effect in this version."""
-        given = {"redis": self.redis, "auto_scaling": self.auto_scaling}
-        return [f"{name}: this version has no use for the section; it has no effect" for name, value in given.items() if value]
+        """Return one sentence for everything that is accepted but has no effect as it stands."""
+        notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
+        least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))
+        limits = self.auto_scaling.limits
+        if limits.min_agents and least > limits.min_agents:
+            notices.append(f"auto_scaling.limits.min_agents is {limits.min_agents}, but the pools' min add up to {least}")
+        if limits.max_agents > most:
+            notices.append(f"auto_scaling.limits.max_agents is {limits.max_agents}, but the pools' max add up to {most}")
+        return notices
 
     def pool_specs(self) -> tuple[PoolSpec, ...]:
         """Return every pool, the default ones first."""

@@ -28,7 +28,7 @@ from engine.gate import Desk, Gate
 from engine.gate.feed import Feed
 from engine.gate.library import LibraryCalls
 from engine.gate.queries import Sources
-from engine.gate.rows import fleet_status
+from engine.gate.rows import fleet_status, usage_by_pool
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.model.events import Record
@@ -37,6 +37,8 @@ from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
+from engine.scaling.autoscaler import AutoScaler
+from engine.scaling.observer import PoolObserver, Usage
 from engine.state import Touched
 from engine.supervisor import call_listener, keep_running
 
@@ -123,6 +125,7 @@ class FleetManager(LibraryCalls):
         self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
         self.coordinator.add_publisher(self.feed.publish)
         self.coordinator.add_publisher(self._to_bus)
+        self._add_scaler()
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
         self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report, self._find_result)
@@ -150,11 +153,29 @@ class FleetManager(LibraryCalls):
         stack.push_async_callback(self._end, (loop,))
         stack.push_async_callback(self.coordinator.flush)
         parts = [
+            *self._scaling_parts(group),
             group.create_task(self.runtime.run(), name="runtime"),
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
         ]
         stack.push_async_callback(self._end, parts)
+
+    def _add_scaler(self) -> None:
+        """Make the autoscaler and let it time results; it needs no followers to work."""
+        observer = PoolObserver(lambda: self.coordinator.state, self.coordinator.ready_tasks, self._usage)
+        self.coordinator.add_publisher(observer.publish)
+        interval_s = self.config.auto_scaling.interval_s
+        self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
+        self.feed.scaler = self.scaler
+
+    def _scaling_parts(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        if not self.config.auto_scaling.enabled:
+            return []
+        follow = partial(self.scaler.run, self.feed.decided)
+        return [group.create_task(keep_running("autoscaler", follow, self.clock), name="autoscaler")]
+
+    def _usage(self) -> dict[str, Usage]:
+        return usage_by_pool(self.coordinator.state, self.feed.samples)
 
     async def _end(self, parts: Sequence[asyncio.Task[None]]) -> None:
         for part in parts:

@@ -32,6 +32,8 @@ ALIASES = {
     "tasks": ("task", "ta"),
     "hosts": ("host", "ho"),
     "plans": ("plan", "pl"),
+    "policies": ("policy", "pol"),
+    "scaling": ("scaler", "sc"),
     "audit": ("audits", "au"),
     "events": ("event", "ev"),
     "status": ("st",),

@@ -23,6 +23,8 @@ COLUMNS = {
     "tasks": "id state pool type priority attempt submitted_at started_at finished_at title reason",
     "hosts": "id kind pid agents health cpu rss_mb beat_at evidence",
     "plans": "id at who via summary undone undo_until reason",
+    "policies": "id name pool enabled pools rules",
+    "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
 }

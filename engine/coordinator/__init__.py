@@ -27,6 +27,7 @@ from engine.model.commands import Command
 from engine.model.errors import JournalError, ReadOnly
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report, TimePassed
+from engine.scaling.policy_verbs import new_policies
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
 from engine.scheduling.task_queue import TaskQueue
@@ -167,6 +168,7 @@ class Coordinator:
         deciding = self.deciding(ENGINE_ORIGIN)
         self._apply(decide_report(self.state, engine, deciding), "engine")
         self._apply(decide_pools(self.state, self._tools.config.pool_specs(), deciding), "engine")
+        self._apply(new_policies(self.state, self._tools.config.auto_scaling.made_policies()), "engine")
         pending, self._pending = self._pending, _Pending()
         await self._write(pending)
 
@@ -301,6 +303,10 @@ class Coordinator:
         for event in events:
             if isinstance(event, ev.AgentAllocated):
                 self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))
+
+    def ready_tasks(self, pool: str) -> int:
+        """Return how many waiting tasks of a pool could run now."""
+        return self._queue.ready(pool)
 
     def check(self) -> None:
         """Raise AssertionError if the state contradicts itself or an index the state; for tests and simulations."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.agents import registry
+from engine.coordinator.sizing import decide_sized
 from engine.model import reports as r
 from engine.model.agents import AgentStatus
 from engine.model.events import (
@@ -112,6 +113,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.HostDown: _decide_host_down,
     r.AgentsFailed: _decide_agents_failed,
     r.HealthSeen: registry.decide_health,
+    r.PoolsSized: decide_sized,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
     r.EngineStarted: _decide_started,

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.agents import registry
+from engine.coordinator.sizing import resize, staying
 from engine.model import commands as c
 from engine.model.agents import Allocation
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.events import AgentAllocated, Event, PoolScaled
 from engine.model.ids import ALLOCATION_PREFIX, AllocationId, TaskId
 from engine.model.tasks import TaskSpec
-from engine.scaling import policies
+from engine.scaling import policies, policy_verbs
 from engine.scheduling import submission
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import pool_for
@@ -42,21 +43,11 @@ def decide_commands(
 def _decide_scale(state: FleetState, commands: Sequence[c.ScalePool], deciding: Deciding) -> Decision:
     events: list[Event] = []
     sizes = policies.decide_sizes(state, commands)
-    more = sum(max(0, size - _staying(state, pool.spec.name)) for pool, size in sizes)
+    more = sum(max(0, size - staying(state, pool.spec.name)) for pool, size in sizes)
     registry.check_room(state, more, deciding)
     for pool, size in sizes:
-        events += policies.scaled(pool, size)
-        staying = _staying(state, pool.spec.name)
-        if size > staying:
-            events.append(registry.new_agents(pool, size - staying, deciding))
-        elif size < staying:
-            going = policies.leavers(state.agents_in(pool.spec.name), staying - size)
-            events += registry.leave(going, f"{pool.spec.name} scaled to {size} by {deciding.origin.who}")
+        events += resize(state, pool, size, "", deciding)
     return Decision(events, [size for _, size in sizes])
-
-
-def _staying(state: FleetState, pool: str) -> int:
-    return sum(not agent.retiring for agent in state.agents_in(pool))
 
 
 def _decide_pause(state: FleetState, commands: Sequence[Any], _deciding: Deciding) -> Decision:
@@ -68,7 +59,7 @@ def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], dec
     decision = registry.decide_register(state, meant, deciding)
     for place, event in enumerate(decision.events):
         if isinstance(event, PoolScaled):  # those that are leaving are no part of the size
-            leaving = state.pools[event.pool].agents - _staying(state, event.pool)
+            leaving = state.pools[event.pool].agents - staying(state, event.pool)
             size = max(event.size - leaving, state.pools[event.pool].size)
             decision.events[place] = PoolScaled(event.pool, size)
     return decision
@@ -128,6 +119,11 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.ScalePool: _decide_scale,
     c.PausePool: _decide_pause,
     c.ResumePool: _decide_pause,
+    c.HoldPool: policy_verbs.decide_hold,
+    c.ReleasePool: policy_verbs.decide_release,
+    c.CreatePolicy: policy_verbs.decide_create,
+    c.UpdatePolicy: policy_verbs.decide_update,
+    c.DeletePolicy: policy_verbs.decide_delete,
     c.RegisterAgent: _decide_register,
     c.UnregisterAgent: _decide_unregister,
     c.DrainAgent: registry.decide_cordon,

@@ -17,6 +17,7 @@ from itertools import islice
 from engine.agents.runtime import HostSample
 from engine.clock import Clock
 from engine.gate import rows as build
+from engine.gate.scaling_rows import policy_row, scaling_row
 from engine.gate.words import event_row
 from engine.model.errors import UsageError
 from engine.model.events import PoolPaused, Record
@@ -24,6 +25,7 @@ from engine.model.ids import AgentId, HostId, PlanId, TaskId
 from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
 from engine.model.tasks import FINISHED, TaskState
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
+from engine.scaling.autoscaler import AutoScaler
 from engine.state import FleetState, Touched
 
 EVENTS_KEPT = 2_000
@@ -54,6 +56,8 @@ class Feed:
         """While there are none, nothing is marked: each begins with a full frame."""
         self._news = asyncio.Event()
         self.samples: dict[HostId, HostSample] = {}
+        self.scaler: AutoScaler | None = None
+        """Where the rows of kind `scaling` come from."""
 
     def publish(self, records: Sequence[Record], touched: Touched) -> None:
         """Note what one commit changed; no records means that the state was rebuilt."""
@@ -69,6 +73,7 @@ class Feed:
         self._mark("tasks", touched.forgotten_tasks)
         self._mark("hosts", touched.hosts)
         self._mark("plans", touched.plans)
+        self._mark("policies", touched.policies)
         for record in records:
             self._events.append(event_row(state, record))
             if isinstance(record.event, PoolPaused):
@@ -81,6 +86,12 @@ class Feed:
         self._revision += 1
         self.samples = {sample.host: sample for sample in samples}
         self._mark("hosts", [sample.host for sample in samples])
+        self._wake()
+
+    def decided(self, pools: Iterable[str]) -> None:
+        """Take note that the autoscaler's decision for some pools reads differently."""
+        self._revision += 1
+        self._mark("scaling", pools)
         self._wake()
 
     def recent_events(self, limit: int) -> list[EventRow]:
@@ -211,6 +222,8 @@ class Feed:
                 "agents": state.agents,  # type: ignore[dict-item]
                 "hosts": state.hosts,  # type: ignore[dict-item]
                 "plans": state.plans,  # type: ignore[dict-item]
+                "policies": state.policies,
+                "scaling": self.scaler.decisions if self.scaler else {},
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
@@ -232,6 +245,11 @@ class Feed:
         if kind == "hosts":
             host = state.hosts.get(HostId(id_))
             return build.host_row(host, self.samples.get(HostId(id_))) if host else None
+        if kind == "policies":
+            policy = state.policies.get(id_)
+            return policy_row(state, policy) if policy else None
+        if kind == "scaling":
+            return scaling_row(state, self.scaler, id_) if self.scaler else None
         kept = state.plans.get(PlanId(id_))
         return build.plan_row(kept) if kept else None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.agents.registry import find_agent
+from engine.gate import policy_plans
 from engine.model import commands as c
 from engine.model.agents import Allocation
 from engine.model.plans import Call, PlanStep
@@ -39,6 +40,8 @@ def inverse_of(state: FleetState, command: c.Command) -> Call | None:
         pool = state.pools.get(command.pool)
         changes = pool is not None and pool.paused is isinstance(command, c.ResumePool)
         return Call(command.inverse, {"pool": command.pool}) if changes else None
+    if isinstance(command, policy_plans.ScalingVerb):
+        return policy_plans.inverse_of(state, command)
     if isinstance(command, c.DrainAgent | c.UndrainAgent):
         agent = state.agent_named(command.agent)
         changes = agent is not None and agent.cordoned is isinstance(command, c.UndrainAgent)
@@ -175,6 +178,7 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.ScalePool: _scale,
     c.PausePool: _pause,
     c.ResumePool: _pause,
+    **policy_plans.DESCRIBE,
     c.RegisterAgent: _register,
     c.UnregisterAgent: _agent,
     c.DrainAgent: _agent,

@@ -148,7 +148,10 @@ def _audited(_state: FleetState, e: ev.Audited) -> Line:
 _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.EngineTookOver: _took_over,
     ev.PoolConfigured: _configured,
-    ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}"),
+    ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
+    ev.PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
+    ev.PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),
+    ev.PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),
     ev.PoolPaused: lambda _s, e: ("warn" if e.paused else "info", e.pool, f"{e.pool} {'paused' if e.paused else 'resumed'}"),
     ev.AgentsRegistered: _registered,
     ev.AgentsReady: _ready,

@@ -17,6 +17,7 @@ from engine.model.events import Audited
 from engine.model.ids import AllocationId, PlanId, TaskId
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
+from engine.model.scaling import Policy
 from engine.model.tasks import FINISHED, Task, TaskState
 from engine.state import FleetState, Host, KeptPlan, Touched
 
@@ -119,6 +120,8 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
         state.allocations[AllocationId(allocation.id)] = allocation
     for kept in _resources(connection, "plan", KeptPlan):
         state.plans[PlanId(kept.plan.id)] = kept
+    for policy in _resources(connection, "policy", Policy):
+        state.policies[policy.id] = policy
     state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
 
 

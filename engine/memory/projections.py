@@ -222,6 +222,7 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
         *[("host", id_, host and StoredHost(host.info, host.health, host.evidence)) for id_, host in hosts.items()],
         *[("allocation", id_, state.allocations.get(id_)) for id_ in found.allocations],
         *[("plan", id_, state.plans.get(id_)) for id_ in touched.plans],
+        *[("policy", id_, state.policies.get(id_)) for id_ in touched.policies],
     ]
     kept: Rows = [(kind, id_, *texts.add(thing)) for kind, id_, thing in things if thing is not None]
     return kept, [(kind, id_) for kind, id_, thing in things if thing is None]

@@ -91,6 +91,72 @@ class ResumePool(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class HoldPool(Command):
+    """Keep a pool's size: the autoscaler leaves it alone until the time is over or it is released."""
+
+    name = "pool.hold"
+    verb = "hold"
+    help = "Keep a pool's size from the autoscaler for a while"
+    inverse = "pool.release"
+
+    pool: str = arg("pool to hold", completes="pools")
+    for_s: float = arg("how long; 0 = until it is released", default=0.0, ge=0, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePool(Command):
+    """Let the autoscaler follow a held pool's load again."""
+
+    name = "pool.release"
+    verb = "unhold"
+    help = "Let the autoscaler follow a held pool's load again"
+    inverse = "pool.hold"
+
+    pool: str = arg("pool to release", completes="pools")
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePolicy(Command):
+    """Make a scaling policy; it holds for its pool, or for every pool when it names none."""
+
+    name = "policy.create"
+    verb = "create-policy"
+    help = "Make a scaling policy"
+    role = Role.ADMIN
+    inverse = "policy.delete"
+
+    id: str = arg("a name of your own, such as coder-demand")
+    policy: dict[str, Any] = arg('JSON object, such as {"pool": "coder", "target": 0.85}', default={}, option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePolicy(Command):
+    """Change some keys of a scaling policy; null gives a key its default back."""
+
+    name = "policy.update"
+    verb = "update-policy"
+    help = "Change a scaling policy"
+    role = Role.ADMIN
+    inverse = "policy.update"
+
+    id: str = arg("policy to change", completes="policies")
+    changes: dict[str, Any] = arg('JSON object of what changes, such as {"target": 0.7}', default={}, option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePolicy(Command):
+    """Remove a scaling policy; its pools keep their sizes."""
+
+    name = "policy.delete"
+    verb = "delete-policy"
+    help = "Remove a scaling policy"
+    role = Role.ADMIN
+    inverse = "policy.create"
+
+    id: str = arg("policy to remove", completes="policies")
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterAgent(Command):
     """Add agents to a pool, above its size if need be but never above its maximum."""
 
@@ -290,6 +356,11 @@ COMMANDS: dict[str, type[Command]] = {
         ScalePool,
         PausePool,
         ResumePool,
+        HoldPool,
+        ReleasePool,
+        CreatePolicy,
+        UpdatePolicy,
+        DeletePolicy,
         RegisterAgent,
         UnregisterAgent,
         DrainAgent,

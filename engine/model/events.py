@@ -12,6 +12,7 @@ from engine.model.agents import AgentSpec, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import PoolSpec
+from engine.model.scaling import Hold, Policy
 from engine.model.tasks import Lease, Outcome, TaskSpec
 
 
@@ -51,6 +52,8 @@ class PoolScaled:
     type: ClassVar[str] = "pool.scaled"
     pool: str
     size: int
+    reason: str = ""
+    """Why the autoscaler did it; empty when an operator did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,31 @@ class PoolPaused:
     type: ClassVar[str] = "pool.paused"
     pool: str
     paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHeld:
+    """The autoscaler leaves a pool alone, or follows its load again (no hold)."""
+
+    type: ClassVar[str] = "pool.held"
+    pool: str
+    hold: Hold | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """A scaling policy was made or changed."""
+
+    type: ClassVar[str] = "policy.set"
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRemoved:
+    """A scaling policy is gone."""
+
+    type: ClassVar[str] = "policy.removed"
+    policy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +327,9 @@ Event = (
     | PoolConfigured
     | PoolScaled
     | PoolPaused
+    | PoolHeld
+    | PolicySet
+    | PolicyRemoved
     | AgentsRegistered
     | AgentsReady
     | AgentsBroken

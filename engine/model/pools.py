@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.model.agents import AGENT_TYPES, TYPE_OF_POOL, Resources
+from engine.model.scaling import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Pool:
     size: int = 0
     """Agents it should have."""
     paused: bool = False
+    hold: Hold | None = None
+    """An operator keeps its size; the autoscaler leaves it alone."""
     created: int = 0
     """Agents ever registered; numbers the names."""
     agents: int = 0

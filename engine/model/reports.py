@@ -52,6 +52,23 @@ class HealthSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizing:
+    """One pool's size as the autoscaler saw it and would have it, and why in one line."""
+
+    pool: str
+    seen: int
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsSized:
+    """The autoscaler wants other sizes, the most important pool first."""
+
+    pools: tuple[Sizing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TasksBegan:
     """Leased tasks really started: (task, token, instant)."""
 
@@ -79,4 +96,4 @@ class EngineStarted:
     pid: int
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | HealthSeen | TasksBegan | TasksEnded | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | HealthSeen | PoolsSized | TasksBegan | TasksEnded | TimePassed | EngineStarted

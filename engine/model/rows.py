@@ -139,7 +139,43 @@ class EventRow(NamedTuple):
     cause: str
 
 
-Row = PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+class PolicyRow(NamedTuple):
+    """A scaling policy. `rules` are its keys in words; pools are those that it decides for now."""
+
+    id: str
+    name: str
+    pool: str
+    enabled: bool
+    pools: int
+    rules: str
+
+
+class ScalingRow(NamedTuple):
+    """What the autoscaler last decided for a pool. Instants in epoch seconds, 0 = none; ratios -1 = unknown."""
+
+    id: str
+    at: float
+    size: int
+    recommended: int
+    target: int
+    reason: str
+    waits_until: float
+    """When waiting alone can change the decision."""
+    policy: str
+    """Whose recommendation counted."""
+    busy: int
+    waiting: int
+    demand: float
+    service_s: float
+    foreseen: float
+    """Agents needed at foreseen_at; -1 = no forecast."""
+    foreseen_at: float
+    mape: float
+    held_by: str
+    held_until: float
+
+
+Row = PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -147,6 +183,8 @@ ROW_KINDS: dict[str, type[Row]] = {
     "tasks": TaskRow,
     "hosts": HostRow,
     "plans": PlanRow,
+    "policies": PolicyRow,
+    "scaling": ScalingRow,
     "audit": AuditRow,
     "events": EventRow,
 }

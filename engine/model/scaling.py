@@ -263,9 +263,13 @@ class Hold:
     """An operator keeps a pool's size: the autoscaler leaves it alone until then."""
 
     until: float
-    """inf = until released."""
+    """0 = until it is released."""
     who: str
     reason: str = ""
+
+    def holds(self, at: float) -> bool:
+        """Tell whether it still holds."""
+        return not self.until or at < self.until
 
 
 def is_known(value: float | None) -> bool:

@@ -96,14 +96,14 @@ def _in_proportion(now: Observation, trigger: Trigger, value: float | None, roun
 
 
 def _triggered(why: Why, policy: Policy, trigger: Trigger, value: float | None) -> Reason:
-    known = (("value", value),) if value is not None else ()
+    known = ((trigger.metric, value),) if value is not None else ()
     return Reason(why, policy.id, (*known, ("threshold", trigger.threshold), ("sustained_s", trigger.sustained_s)))
 
 
 def _tracked(now: Observation, policy: Policy, value: float) -> tuple[int, Reason]:
     """Return the size at which the tracked metric would be at its goal: size * value / goal, as the HPA has it."""
     goal = policy.target
-    figures = (("value", value), ("goal", goal))
+    figures = ((policy.metric, value), ("goal", goal))
     wanted = value / goal if policy.metric in ABSOLUTE else now.size * value / goal
     if policy.average_s and policy.metric == Metric.DEMAND and now.waiting:
         # Headroom is for the mean; what waits at this moment needs no more than itself.

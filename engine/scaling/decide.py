@@ -50,8 +50,8 @@ def decide(
     `forecasts` are by policy. The same arguments give the same decision. min and max of the limits hold whatever the
     policies say.
     """
-    if limits.hold is not None and now.at < limits.hold.until:
-        return Decision(now.at, now.size, now.size, now.size, (Reason(Why.HELD),), limits.hold.until)
+    if limits.hold is not None and limits.hold.holds(now.at):
+        return Decision(now.at, now.size, now.size, now.size, (Reason(Why.HELD),), limits.hold.until or math.inf)
     moves: list[Move] = []
     advised: list[tuple[str, int]] = []
     waits_until = math.inf

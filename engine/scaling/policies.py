@@ -66,9 +66,9 @@ def decide_sizes(state: FleetState, commands: Sequence[ScalePool]) -> list[tuple
     return list(sizes.values())
 
 
-def scaled(pool: Pool, size: int) -> list[Event]:
+def scaled(pool: Pool, size: int, reason: str = "") -> list[Event]:
     """Return the event of a new size, or nothing when the pool has it."""
-    return [PoolScaled(pool.spec.name, size)] if pool.size != size else []
+    return [PoolScaled(pool.spec.name, size, reason)] if pool.size != size else []
 
 
 def decide_pause(state: FleetState, commands: Sequence[PausePool | ResumePool]) -> list[Event]:

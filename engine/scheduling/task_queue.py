@@ -73,6 +73,8 @@ class TaskQueue:
         self._pools: dict[str, dict[Wanted, PoolQueue]] = {}
         self._queued: dict[TaskId, int] = {}
         """Task -> the priority it was queued with; a queued task that is no longer here is stale."""
+        self._ready: dict[str, int] = {}
+        """Pool -> how many of its tasks are queued."""
         self._places = 0
         """Queued tasks and stale ones."""
         self._turn = 0
@@ -81,6 +83,7 @@ class TaskQueue:
         """Fill from a state."""
         self._pools.clear()
         self._queued.clear()
+        self._ready.clear()
         self._places = 0
         for waiting in state.pending_of.values():
             for task_id in waiting:
@@ -89,10 +92,15 @@ class TaskQueue:
     def update(self, task: Task, now: float) -> None:
         """Take note of a changed task: queue it when it could run now, otherwise let its place lapse."""
         task_id = task.spec.id
+        known = self._queued.get(task_id)
         if not _is_placeable(task, now):
-            self._queued.pop(task_id, None)
-        elif self._queued.get(task_id) != task.priority:
+            if known is not None:
+                del self._queued[task_id]
+                self._ready[task.spec.pool] -= 1
+        elif known != task.priority:
             self._queued[task_id] = task.priority
+            if known is None:
+                self._ready[task.spec.pool] = self._ready.get(task.spec.pool, 0) + 1
             self._queue_of(task).add(task)
             self._places += 1
             if self._places > 2 * len(self._queued) + STALE_MAX:
@@ -101,6 +109,7 @@ class TaskQueue:
     def put_back(self, task: Task) -> None:
         """Put a task that next() gave where it was."""
         self._queued[task.spec.id] = task.priority
+        self._ready[task.spec.pool] += 1
         self._queue_of(task).put_back(task)
         self._places += 1
 
@@ -122,8 +131,13 @@ class TaskQueue:
                 del queues[wanted]
             if self._queued.get(task.spec.id) == priority and task.state is TaskState.PENDING:
                 del self._queued[task.spec.id]
+                self._ready[pool] -= 1
                 self._turn = queue.turn = self._turn + 1
                 return task
+
+    def ready(self, pool: str) -> int:
+        """Return how many tasks of a pool could run now."""
+        return self._ready.get(pool, 0)
 
     def pools_waiting(self) -> list[str]:
         """Return the pools that have tasks to place."""
@@ -139,6 +153,8 @@ class TaskQueue:
         for task_id, priority in self._queued.items():
             assert task_id in placeable, f"{task_id} is queued and cannot run"
             assert placeable[task_id].priority == priority, f"{task_id} is queued with {priority}"
+        for pool in state.pools:
+            assert self.ready(pool) == sum(placeable[task_id].spec.pool == pool for task_id in self._queued)
         late = [task_id for task_id, task in placeable.items() if task_id not in self._queued and not task.not_before]
         assert not late, f"could run and are not queued: {late[:5]}"
         places = [task for queues in self._pools.values() for queue in queues.values() for task in _tasks_in(queue)]

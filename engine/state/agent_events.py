@@ -34,6 +34,21 @@ def _pool_paused(tables: Tables, event: ev.PoolPaused, _at: float) -> None:
     tables.touched.pools[event.pool] = None
 
 
+def _pool_held(tables: Tables, event: ev.PoolHeld, _at: float) -> None:
+    tables.pools[event.pool].hold = event.hold
+    tables.touched.pools[event.pool] = None
+
+
+def _policy_set(tables: Tables, event: ev.PolicySet, _at: float) -> None:
+    tables.policies[event.policy.id] = event.policy
+    tables.touched.policies[event.policy.id] = None
+
+
+def _policy_removed(tables: Tables, event: ev.PolicyRemoved, _at: float) -> None:
+    tables.policies.pop(event.policy, None)
+    tables.touched.policies[event.policy] = None
+
+
 def _agents_registered(tables: Tables, event: ev.AgentsRegistered, at: float) -> None:
     for spec in event.agents:
         tables.pools[spec.pool].created += 1
@@ -210,6 +225,9 @@ TRANSITIONS: dict[type, Any] = {
     ev.PoolConfigured: _pool_configured,
     ev.PoolScaled: _pool_scaled,
     ev.PoolPaused: _pool_paused,
+    ev.PoolHeld: _pool_held,
+    ev.PolicySet: _policy_set,
+    ev.PolicyRemoved: _policy_removed,
     ev.AgentsRegistered: _agents_registered,
     ev.AgentsReady: _agents_ready,
     ev.AgentsBroken: _agents_broken,

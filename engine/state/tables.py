@@ -11,6 +11,7 @@ from engine.model.agents import Agent, AgentStatus, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import Pool
+from engine.model.scaling import Policy
 from engine.model.tasks import FINISHED, HELD, Task, TaskState
 
 FINISHED_MAX = 20_000
@@ -64,6 +65,7 @@ class Touched:
     tasks: dict[TaskId, None] = field(default_factory=dict)
     hosts: dict[HostId, None] = field(default_factory=dict)
     plans: dict[PlanId, None] = field(default_factory=dict)
+    policies: dict[str, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
     removed_agents: list[tuple[Agent, str]] = field(default_factory=list)
@@ -75,6 +77,7 @@ class Touched:
         self.tasks.update(later.tasks)
         self.hosts.update(later.hosts)
         self.plans.update(later.plans)
+        self.policies.update(later.policies)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent, _reason in later.removed_agents:
@@ -103,6 +106,7 @@ class Tables:
         self.keys: dict[str, TaskId] = {}
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
+        self.policies: dict[str, Policy] = {}
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
         self.totals = Totals()
         self.touched = Touched()

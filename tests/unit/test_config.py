@@ -98,10 +98,12 @@ def test_every_wrong_key_is_named() -> None:
 
 
 def test_sections_without_effect_say_so() -> None:
-    config = parse_config({"redis": {"host": "x"}, "autoScaling": {"policies": []}}, "test")
+    limits = {"minAgents": 10, "maxAgents": 1_000}
+    config = parse_config({"redis": {"host": "x"}, "autoScaling": {"policies": [], "limits": limits}}, "test")
     assert config.notices() == [
         "redis: this version has no use for the section; it has no effect",
-        "auto_scaling: this version has no use for the section; it has no effect",
+        "auto_scaling.limits.min_agents is 10, but the pools' min add up to 26",
+        "auto_scaling.limits.max_agents is 1000, but the pools' max add up to 615",
     ]
 
 

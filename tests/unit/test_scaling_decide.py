@@ -202,7 +202,7 @@ def test_a_condition_must_hold_without_a_break() -> None:
     assert [decision.target for decision in decisions] == [10] * 10 + [12]
     assert decisions[0].waits_until == 5.0
     assert whys(decisions[3]) == [Why.SUSTAINING]
-    assert dict(decisions[10].reasons[0].figures) == {"value": 0.9, "threshold": 0.8, "sustained_s": 5.0}
+    assert dict(decisions[10].reasons[0].figures) == {"cpu": 0.9, "threshold": 0.8, "sustained_s": 5.0}
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan, math.inf])

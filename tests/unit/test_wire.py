@@ -16,13 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 texts = st.text(max_size=8)
+objects = st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53), 2**53), st.booleans(), st.none()), max_size=3)
 _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.integers(1, 10),
     "count": st.integers(1, 10_000),
     "max_attempts": st.integers(1, 100),
     "expires_s": st.floats(0.001, 1e6),
     "backoff_s": st.floats(0, 3600),
-    "payload": st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53), 2**53), st.booleans(), st.none()), max_size=3),
+    "payload": objects,
+    "policy": objects,
+    "changes": objects,
 }
 _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": texts,

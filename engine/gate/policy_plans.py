@@ -1,0 +1,92 @@
+"""Plans of what operators do to policies and holds: in before, after and effect, and the calls that take it back; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.gate.scaling_rows import policy_rules
+from engine.model import commands as c
+from engine.model.plans import Call, PlanStep
+from engine.model.policy_text import policy_table, problems
+from engine.model.scaling import Policy
+from engine.model.wire import call_of
+from engine.scaling.autoscaler import policies_of
+from engine.scaling.policies import find_pool
+from engine.scaling.policy_verbs import created, find_policy, updated
+from engine.state import FleetState
+
+ScalingVerb = c.HoldPool | c.ReleasePool | c.CreatePolicy | c.UpdatePolicy | c.DeletePolicy
+
+
+def inverse_of(state: FleetState, command: ScalingVerb) -> Call | None:
+    """Return the call that takes a verb back, from the state before it, or None when there is none."""
+    if isinstance(command, c.HoldPool | c.ReleasePool):
+        pool = state.pools.get(command.pool)
+        if pool is None or pool.hold is None:
+            return Call("pool.release", {"pool": command.pool}) if pool and isinstance(command, c.HoldPool) else None
+        left = max(0.001, pool.hold.until - state.at) if pool.hold.until else 0.0
+        return Call("pool.hold", {"pool": command.pool, "for_s": left})
+    if isinstance(command, c.CreatePolicy):
+        return Call("policy.delete", {"id": command.id})
+    if isinstance(command, c.UpdatePolicy | c.DeletePolicy):
+        policy = state.policies.get(command.id)
+        return _policy_back(policy, command) if policy else None
+    return None
+
+
+def _policy_back(policy: Policy, command: c.UpdatePolicy | c.DeletePolicy) -> Call:
+    """Return the call that gives a policy back as it is."""
+    table = policy_table(policy)
+    del table["id"]
+    if isinstance(command, c.DeletePolicy):
+        return Call("policy.create", {"id": policy.id, "policy": table})
+    return Call("policy.update", {"id": policy.id, "changes": {**dict.fromkeys(command.changes), **table}})
+
+
+def _hold(state: FleetState, command: c.HoldPool | c.ReleasePool) -> PlanStep:
+    pool = find_pool(state, command.pool)
+    before = f"held by {pool.hold.who}" if pool.hold else "follows its load"
+    if isinstance(command, c.ReleasePool):
+        followed = policies_of(state.policies, command.pool)
+        effect = f"{len(followed)} policies decide its size" if followed else "no policy decides its size"
+        return PlanStep(call_of(command), command.pool, before, "follows its load", effect, changes=pool.hold is not None)
+    after = f"held for {command.for_s:g} s" if command.for_s else "held until released"
+    return PlanStep(call_of(command), command.pool, before, after, f"stays at {pool.size} agents")
+
+
+def _policy(state: FleetState, command: c.CreatePolicy | c.UpdatePolicy | c.DeletePolicy) -> PlanStep:
+    if isinstance(command, c.CreatePolicy):
+        policy = created(state, command)
+        return PlanStep(call_of(command), policy.id, "", _words(policy), _policy_effect(state, policy), _warning(policy))
+    old = find_policy(state, command.id)
+    if isinstance(command, c.DeletePolicy):
+        return PlanStep(call_of(command), old.id, _words(old), "removed", "its pools keep their sizes")
+    new = updated(state, command)
+    return PlanStep(
+        call_of(command), old.id, _words(old), _words(new), _policy_effect(state, new), _warning(new), changes=new != old
+    )
+
+
+def _words(policy: Policy) -> str:
+    where = f"pool {policy.pool}, " if policy.pool else ""
+    return f"{where}{'' if policy.enabled else 'disabled, '}{policy_rules(policy)}"
+
+
+def _policy_effect(state: FleetState, policy: Policy) -> str:
+    pools = [name for name in state.pools if policy.id in {one.id for one in policies_of({**state.policies, policy.id: policy}, name)}]
+    where = pools[0] if len(pools) == 1 else f"{len(pools)} pools"
+    return f"decides for {where}" if policy.enabled else "is disabled"
+
+
+def _warning(policy: Policy) -> str:
+    return "; ".join(problems(policy).warnings)
+
+
+DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
+    c.HoldPool: _hold,
+    c.ReleasePool: _hold,
+    c.CreatePolicy: _policy,
+    c.UpdatePolicy: _policy,
+    c.DeletePolicy: _policy,
+}
