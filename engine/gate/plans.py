@@ -81,7 +81,8 @@ def _scale(state: FleetState, command: c.ScalePool) -> PlanStep:
         going = leavers(staying, -more)
         busy = sum(agent.task is not None or agent.allocation is not None for agent in going)
         effect = f"removes {len(going) - busy} now" + (f", {busy} busy when they finish" if busy else "")
-    return PlanStep(call_of(replace(command, size=str(size))), command.pool, str(pool.size), str(size), effect, changes=more != 0 or size != pool.size)
+    call, warning = call_of(replace(command, size=str(size))), policy_plans.revert_warning(state, command.pool)
+    return PlanStep(call, command.pool, str(pool.size), str(size), effect, warning, changes=more != 0 or size != pool.size)
 
 
 def _pause(state: FleetState, command: c.PausePool | c.ResumePool) -> PlanStep:

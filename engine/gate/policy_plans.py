@@ -35,6 +35,15 @@ def inverse_of(state: FleetState, command: ScalingVerb) -> Call | None:
     return None
 
 
+def revert_warning(state: FleetState, pool: str) -> str:
+    """Return a warning that the autoscaler may change a size set by hand, empty when it will not."""
+    hold = state.pools[pool].hold
+    names = [policy.id for policy in policies_of(state.policies, pool) if policy.enabled]
+    if not names or (hold is not None and hold.holds(state.at)):
+        return ""
+    return f"policy {', '.join(names)} decides at its next look; hold {pool} to keep the size"
+
+
 def _policy_back(policy: Policy, command: c.UpdatePolicy | c.DeletePolicy) -> Call:
     """Return the call that gives a policy back as it is."""
     table = policy_table(policy)

@@ -14,7 +14,7 @@ from engine.simulation.workload import Promises
 from engine.simulation.world import World
 from engine.state import FleetState
 
-FOLLOWED = ("pools", "agents", "tasks", "hosts", "plans")
+FOLLOWED = ("pools", "agents", "tasks", "hosts", "plans", "policies")
 _ON_A_HOST = frozenset({AgentStatus.IDLE, AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINED})
 
 

@@ -66,6 +66,8 @@ class Workload:
             (3, self._prioritise),
             (7, self._scale),
             (4, self._pause_or_resume),
+            (3, self._hold_or_release),
+            (3, self._change_policies),
             (4, self._register),
             (4, self._unregister),
             (5, self._drain_or_undrain),
@@ -157,6 +159,18 @@ class Workload:
     async def _pause_or_resume(self) -> None:
         kind = self._chance.choice((c.PausePool, c.ResumePool, c.ResumePool))
         await self._do([kind(self._chance.choice(tuple(POOLS)))])
+
+    async def _hold_or_release(self) -> None:
+        pool = self._chance.choice(tuple(POOLS))
+        hold = c.HoldPool(pool, self._chance.choice((0.0, 2.0, 10.0)))
+        await self._do([self._chance.choice((hold, c.ReleasePool(pool)))])
+
+    async def _change_policies(self) -> None:
+        known = self._chance.choice((*self._world.state.policies, "none"))
+        table = {"pool": self._chance.choice(("", *POOLS)), "target": self._chance.choice((0.5, 0.85)), "zero_after_s": 3.0}
+        made = c.CreatePolicy(f"policy-{self._chance.randint(1, 4)}", table)
+        changed = c.UpdatePolicy(known, {"target": 0.7, "average_s": self._chance.choice((None, 3.0))})
+        await self._do([self._chance.choice((made, changed, c.DeletePolicy(known)))])
 
     async def _register(self) -> None:
         skills = self._chance.choice(((), (), SKILLS[:1], SKILLS))

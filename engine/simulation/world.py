@@ -23,6 +23,8 @@ from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.tasks import Outcome
+from engine.scaling.autoscaler import AutoScaler
+from engine.scaling.observer import PoolObserver
 from engine.simulation.fakes import MemoryJournal, SimulatedAgents
 from engine.simulation.loop import CountedIds, VirtualClock
 from engine.state import FleetState
@@ -58,6 +60,10 @@ class World:
         self.coordinator.connect(self.runtime.carry_out)
         self.feed = Feed(lambda: self.state, self.status, self.clock)
         self.coordinator.add_publisher(self.feed.publish)
+        observer = PoolObserver(lambda: self.state, self.coordinator.ready_tasks, dict)
+        self.coordinator.add_publisher(observer.publish)
+        self.scaler = AutoScaler(lambda: self.state, observer, self._report, self.clock, self.config.auto_scaling.interval_s)
+        self.feed.scaler = self.scaler
         sources = Sources(
             lambda: self.state, self.feed, self.journal, self.config, self.clock, self.status, lambda task: Path(f"{task}.log")
         )
@@ -88,6 +94,8 @@ class World:
         async with asyncio.TaskGroup() as group:
             await self.coordinator.start(EngineStarted("eng_simulated", "0", 1))
             parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
+            if self.config.auto_scaling.enabled:
+                parts.append(group.create_task(self.scaler.run(self.feed.decided)))
             try:
                 yield self
             finally:
