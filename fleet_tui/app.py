@@ -25,22 +25,23 @@ from engine.clock import Clock, SystemClock
 from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError
 from engine.operations import Operator
+from fleet_tui.skins import SETTINGS, Skin, SkinnedApp, describe_terminal, glyphs_for, make_skin
 from screens.base import FleetScreen
 from screens.commandline import VerbLine, ViewLine, parse_line
 from screens.dialogs import PlanDialog, QuitDialog
-from screens.driver import DiffMixin
 from screens.feed import Connect, Feed
 from screens.forms import VerbForm
 from screens.keys import EAGER_ACTIONS, bindings_of
+from screens.line_filter import Terminal
 from screens.palette import FleetCommands
 from screens.tables import TableScreen
 from screens.views import open_screen
-from screens.widgets.cells import ASCII, UNICODE, Glyphs
-from themes import CSS_PATHS, THEMES
+from screens.widgets.cells import Glyphs
+from themes import CSS_PATHS
+from themes.palettes import PALETTES
 
 if TYPE_CHECKING:
-    from fleet_tui.attach import Attached
-    from fleet_tui.settings import Paths
+    from fleet_tui.console import Opening
 
 TICK_S = 0.25
 """Longest that a change waits to be shown."""
@@ -51,7 +52,7 @@ TOAST_S = 4.0
 HISTORY_MAX = 50
 
 
-class FleetApp(DiffMixin[None]):
+class FleetApp(SkinnedApp):
     """The console over one engine."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS
@@ -65,31 +66,29 @@ class FleetApp(DiffMixin[None]):
         connect: Connect,
         *,
         clock: Clock | None = None,
-        glyphs: Glyphs = UNICODE,
-        theme: str = "fleet-dark",
+        terminal: Terminal = Terminal(),  # noqa: B008  # a value
+        glyphs: Glyphs | None = None,
+        skin: Skin = Skin(),  # noqa: B008  # a value
         started_engine: bool = False,
         pictures: Path | None = None,
         memory: Path | None = None,
         no_diff: bool = False,
         home: str = HOME_VIEW,
     ) -> None:
-        super().__init__(no_diff=no_diff)
+        self._settings: dict[str, dict[str, Any]] = _remembered(memory)
+        super().__init__(no_diff=no_diff, terminal=terminal, skin=skin, remembered=self._settings.get(SETTINGS, {}))
         self.clock = clock or SystemClock()
         self.feed = Feed(connect, self.clock)
         self.feed.on_full = self._show_all
-        self.glyphs = glyphs
+        self.glyphs = glyphs or glyphs_for(terminal)
         self.lines: list[str] = []
         """History of the command line."""
         self._started_engine = started_engine
         self._pictures = pictures
         self._memory = memory
         self._home = home
-        self._settings: dict[str, dict[str, Any]] = _remembered(memory)
         self._visited: list[str] = []
         self._at = -1
-        for entry in THEMES:
-            self.register_theme(entry)
-        self.theme = theme
 
     # ---- life
 
@@ -306,8 +305,8 @@ class FleetApp(DiffMixin[None]):
 
     def action_next_theme(self) -> None:
         """Take the next colour theme."""
-        names = [entry.name for entry in THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        names = list(PALETTES)
+        self.keep_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.say(f"theme {self.theme}")
 
     def action_save_picture(self) -> None:
@@ -355,8 +354,8 @@ def _remember(path: Path, settings: dict[str, dict[str, Any]]) -> None:
         return  # a console that cannot remember still works
 
 
-def run_console(paths: Paths, attached: Attached) -> None:
-    """Open the console on a running engine and return when it is left."""
+def run_console(opening: Opening) -> None:
+    """Open the console on a running engine and return when it is left. Raises UsageError for a theme that there is not."""
     from engine.api.client import Caller, connect
     from engine.model.version import version
 
@@ -365,16 +364,16 @@ def run_console(paths: Paths, attached: Attached) -> None:
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Operator]:
-        async with connect(attached.socket, clock=clock, caller=caller) as operator:
+        async with connect(opening.attached.socket, clock=clock, caller=caller) as operator:
             yield operator
 
-    utf8 = "utf" in (os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or "utf-8").lower()
     app = FleetApp(
         connected,
         clock=clock,
-        glyphs=UNICODE if utf8 else ASCII,
-        started_engine=attached.started,
-        pictures=paths.state_dir / "pictures",
-        memory=paths.state_dir / "console.json",
+        terminal=describe_terminal(opening.preferences, opening.level, os.environ),
+        skin=make_skin(opening, os.environ),
+        started_engine=opening.attached.started,
+        pictures=opening.paths.state_dir / "pictures",
+        memory=opening.paths.state_dir / "console.json",
     )
-    app.run()
+    app.run(mouse=opening.preferences.mouse)

@@ -9,49 +9,65 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.model.errors import UsageError
+from fleet_tui.preferences import Preferences, Wishes, load_preferences
+from fleet_tui.terminal import NONE, SIXTEEN, find_level
 
 if TYPE_CHECKING:
     from fleet_tui.attach import Attached
     from fleet_tui.settings import Paths
 
-TRUECOLOR_TERMINALS = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm")
-"""Terminals of 16 million colours that an ssh connection keeps from saying so, for it forwards TERM and not COLORTERM."""
-
 GARBAGE_THRESHOLD = 50_000
 """New objects before garbage is looked for; what the feed brings and screens draw is in no cycles."""
 
 
-def open_here(paths: Paths, argv_extra: Sequence[str] = ()) -> None:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a console is opened on, and how it looks."""
+
+    paths: Paths
+    attached: Attached
+    preferences: Preferences
+    level: str
+    """How many colours the terminal has."""
+    theme: str = ""
+    """What the command line wishes; empty for nothing."""
+
+
+def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wishes()) -> None:  # noqa: B008  # a value
     """Open the console on the engine of these paths; start one, with more words for it, if there is none. Raises FleetError."""
     from fleet_tui.attach import ensure_engine
 
     require_terminal()
-    _open(paths, ensure_engine(paths, argv_extra, _tell))
+    preferences = wishes.apply(load_preferences())
+    _open(paths, ensure_engine(paths, argv_extra, _tell), preferences, wishes.theme)
 
 
-def open_attached(target: str | None, paths: Paths) -> None:
+def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes()) -> None:  # noqa: B008  # a value
     """Open the console on an engine that runs: of these paths, of a directory, or at a socket. Raises FleetError."""
     from fleet_tui.attach import Attached, attach_to
 
     require_terminal()
+    preferences = wishes.apply(load_preferences())
     paths, socket = attach_to(target, paths)
-    _open(paths, Attached(socket, started=False))
+    _open(paths, Attached(socket, started=False), preferences, wishes.theme)
 
 
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _open(paths: Paths, attached: Attached) -> None:
-    os.environ.update(textual_environment(os.environ))
+def _open(paths: Paths, attached: Attached, preferences: Preferences, theme: str) -> None:
+    level = find_level(os.environ, preferences.colors)
+    os.environ.update(textual_environment(os.environ, level))
     # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
     gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
 
-    run_console(paths, attached)
+    run_console(Opening(paths, attached, preferences, level, theme))
 
 
 def require_terminal() -> None:
@@ -64,7 +80,7 @@ def require_terminal() -> None:
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise UsageError(
             "TERM is not set or dumb, so the console cannot place text: set TERM to what the terminal is (xterm-256color), or use"
-            " `fleet-tui get` and `fleet-tui watch`"
+            " `fleet-tui --plain`, which needs no more than lines"
         )
 
 
@@ -73,11 +89,9 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def textual_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def textual_environment(environment: Mapping[str, str], level: str) -> dict[str, str]:
     """Return what Textual reads at its import and would not choose well by itself; what the user has set stays."""
     # 60, the default, makes a key wait for up to 16 ms; our own frames are capped elsewhere.
     chosen = {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none"}
-    term = environment.get("TERM", "")
-    if "COLORTERM" not in environment and (term.startswith(TRUECOLOR_TERMINALS) or term.endswith("-direct")):
-        chosen["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
+    chosen["TEXTUAL_COLOR_SYSTEM"] = "standard" if level in (NONE, SIXTEEN) else level
     return {name: value for name, value in chosen.items() if name not in environment}

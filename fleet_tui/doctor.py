@@ -15,8 +15,8 @@ from pathlib import Path
 
 from engine.model.errors import FleetError
 from fleet_tui.attach import find_engine, holder_pid
-from fleet_tui.console import TRUECOLOR_TERMINALS
 from fleet_tui.settings import Paths, prepare_state
+from fleet_tui.terminal import MANY, NONE, TRUE, find_level, has_unicode_font
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 
@@ -82,24 +82,25 @@ def _look_at_terminal(_paths: Paths, environment: Mapping[str, str]) -> Iterator
         return
     term = environment.get("TERM", "")
     if term in ("", "dumb"):
-        yield Finding("terminal", WRONG, f"TERM is {term or 'not set'}: set it to what the terminal is, for example xterm-256color")
+        yield Finding("terminal", WRONG, f"TERM is {term or 'not set'}: set it to what the terminal is, for example xterm-256color; `fleet-tui --plain` needs no more than lines")
     else:
         yield Finding("terminal", OK, f"TERM is {term}")
     size = shutil.get_terminal_size()
     small = size.columns < COLUMNS_LEAST or size.lines < LINES_LEAST
     yield Finding("size", WARNING if small else OK, f"{size.columns} × {size.lines}" + (f"; {COLUMNS_LEAST} × {LINES_LEAST} shows all" if small else ""))
-    yield Finding("colours", OK, colours_of(term, environment))
+    yield Finding("colours", OK, colours_of(environment))
+    yield Finding("characters", OK, "Unicode" if has_unicode_font(environment) else "ASCII, by the locale or the font; --unicode draws all signs")
 
 
-def colours_of(term: str, environment: Mapping[str, str]) -> str:
-    """Return how many colours a terminal says it has."""
-    if environment.get("NO_COLOR"):
-        return "none, because NO_COLOR is set"
-    if environment.get("COLORTERM") in ("truecolor", "24bit") or term.startswith(TRUECOLOR_TERMINALS) or term.endswith("-direct"):
+def colours_of(environment: Mapping[str, str]) -> str:
+    """Return how many colours the console would use."""
+    level = find_level(environment)
+    if level == NONE:
+        return "none, because NO_COLOR is set" if environment.get("NO_COLOR") else "none, by TERM"
+    if level == TRUE:
         return "16 million"
-    if "256color" in term:
-        return "256; over ssh, COLORTERM is not forwarded unless SendEnv and AcceptEnv say so"
-    return "16"
+    advice = "over ssh, COLORTERM is not forwarded unless SendEnv and AcceptEnv say so; --colors chooses"
+    return f"256; {advice}" if level == MANY else f"16; {advice}"
 
 
 def _look_at_config(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:

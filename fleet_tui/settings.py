@@ -119,11 +119,15 @@ def find_config(directory: Path, given: Path | str | None, environment: Mapping[
     """Return the configuration file: the given one, the directory's, the user's, or None."""
     if given is not None:
         return Path(given).absolute()
-    user = _absolute(environment, "XDG_CONFIG_HOME") or _home(environment) / ".config"
-    for candidate in (directory / CONFIG_NAME, user / APPLICATION / CONFIG_NAME):
+    for candidate in (directory / CONFIG_NAME, user_config_home(environment) / APPLICATION / CONFIG_NAME):
         if candidate.is_file():
             return candidate
     return None
+
+
+def user_config_home(environment: Mapping[str, str]) -> Path:
+    """Return where the configuration of all programs of this user is."""
+    return _absolute(environment, "XDG_CONFIG_HOME") or _home(environment) / ".config"
 
 
 def find_socket(state_dir: Path, environment: Mapping[str, str]) -> Path:

@@ -15,6 +15,7 @@ import click
 
 from engine.model.errors import EXIT_FAILED
 from fleet_tui import console
+from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
 
 if TYPE_CHECKING:
@@ -73,13 +74,14 @@ class FleetGroup(click.Group):
 )
 @click.option("-C", "--directory", metavar="DIR", help="The fleet's directory; default: the current one.")
 @click.option("--state-dir", metavar="DIR", help="Where its engine keeps state; default: by the directory, under the XDG state directory.")
+@look_options
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=lambda *given: _print_version(*given), help="Show the version.")
 @click.pass_context
-def cli(ctx: click.Context, directory: str | None, state_dir: str | None) -> None:
+def cli(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401  # typed by the options
     """Operate a fleet of AI agents. Without a command: open the console on the fleet of this directory."""
-    del directory, state_dir  # Whoever needs the places reads them from the context.
+    del options  # Whoever needs the places and the look reads them from the context.
     if ctx.invoked_subcommand is None:
-        console.open_here(places())
+        console.open_here(places(), wishes=find_wishes())
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's call
@@ -111,6 +113,7 @@ def places() -> Paths:
 @click.option("--rounds", type=click.IntRange(min=1), default=1, help="Headless: go through the code base so many times.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--state-dir", metavar="DIR", help="Keep the state here; default: a temporary directory when headless.")
+@look_options
 def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
     """Show a fleet of built-in agents at work on a code base (default: the standard library)."""
     from fleet_tui.settings import demo_paths, real_path
@@ -124,7 +127,7 @@ def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by t
         request = DemoRequest(root, wanted["seconds"], wanted["rounds"], as_json=wanted["as_json"])
         ok = run_headless_demo(paths if state_dir else None, request)
         click.get_current_context().exit(0 if ok else EXIT_FAILED)
-    console.open_here(paths, ["--demo", str(root)])
+    console.open_here(paths, ["--demo", str(root)], find_wishes())
 
 
 def standard_library() -> str:
@@ -154,9 +157,11 @@ def engine(directory: str | None, state_dir: str | None, config: str | None, dem
 
 @cli.command()
 @click.argument("target", required=False)
-def attach(target: str | None) -> None:
+@look_options
+def attach(target: str | None, **look: Any) -> None:  # noqa: ANN401  # typed by the options
     """Open the console on an engine that runs: a directory's, or the one at a socket."""
-    console.open_attached(target, places())
+    del look  # Read from the context.
+    console.open_attached(target, places(), find_wishes())
 
 
 # ---- look

@@ -17,11 +17,15 @@ from rich.console import COLOR_SYSTEMS, RenderableType
 from textual import events
 from textual.app import App, ReturnType
 from textual.driver import Driver
+from textual.filter import LineFilter, Monochrome
 from textual.geometry import Offset, Region
 from textual.screen import Screen
 from textual.strip import Strip
 
 from screens.cell_shadow import CellShadow, move
+from screens.line_filter import Terminal, TerminalFilter
+from themes.palettes import DEFAULT_DARK, PALETTES
+from themes.reduction import Level, Reducer
 
 PENDING_WRITES_MAX = 2
 """Writes that may wait in the driver's thread; its queue blocks the event loop at 30."""
@@ -94,7 +98,8 @@ def find_missing_part(app: App[Any]) -> str:
 class DiffMixin(App[ReturnType]):
     """An app that writes only changed cells, and never waits for a terminal that has stopped reading.
 
-    Use as `class FleetApp(DiffMixin[None])`. With `no_diff=True` it is plain Textual.
+    Use as `class FleetApp(DiffMixin[None])`. With `no_diff=True` it is plain Textual; colours and characters are
+    those of `terminal` either way.
     """
 
     def __init__(
@@ -103,8 +108,13 @@ class DiffMixin(App[ReturnType]):
         *,
         ansi_color: bool | None = None,
         no_diff: bool = False,
+        terminal: Terminal = Terminal(),  # noqa: B008  # a value
     ) -> None:
         super().__init__(driver_class, ansi_color=ansi_color)
+        self.terminal = terminal
+        # Textual has taken NO_COLOR from the environment; whoever made the terminal's description has read it before.
+        self.no_color = terminal.level is Level.NONE
+        self._terminal_filter: tuple[str, TerminalFilter] | None = None
         name = self.console.color_system
         self._shadow = CellShadow(COLOR_SYSTEMS[name] if name else None)
         self._parked = Offset(0, 0)
@@ -115,6 +125,16 @@ class DiffMixin(App[ReturnType]):
         self.frames_written = 0
         self.frames_dropped = 0
         self.bytes_written = 0
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line goes through: colours and characters that the terminal has."""
+        if self.terminal.is_plain:
+            return [entry for entry in super().get_line_filters() if not isinstance(entry, Monochrome)]
+        if self._terminal_filter is None or self._terminal_filter[0] != self.theme:
+            palette = PALETTES.get(self.theme, PALETTES[DEFAULT_DARK])
+            reducer = Reducer(palette, self.terminal.level, has_bright_grounds=self.terminal.has_bright_grounds)
+            self._terminal_filter = self.theme, TerminalFilter(reducer, is_ascii=self.terminal.is_ascii)
+        return [self._terminal_filter[1]]
 
     def forget_shadow(self) -> None:
         """Write every cell again, whatever the terminal shows now."""

@@ -41,6 +41,8 @@ class Glyphs:
     shades: str
     """Levels of a heat map cell, lowest first."""
     is_ascii: bool
+    is_shaded: bool = False
+    """Whether levels are drawn as characters, since there are too few colours to tell them apart."""
 
 
 UNICODE = Glyphs(
@@ -49,7 +51,7 @@ UNICODE = Glyphs(
 )  # fmt: skip
 ASCII = Glyphs(
     pointer=">", mark="*", ellipsis="~", ascending="^", descending="v", separator="-",
-    full="#", empty=".", spark=" .:-=+*#%@", shades="0123456789", is_ascii=True,
+    full="#", empty=".", spark=" .:-=+*#%@", shades="0123456789", is_ascii=True, is_shaded=True,
 )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ class Heatmap(Widget):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.columns = columns
-        self.is_shaded = is_shaded or glyphs.is_ascii
+        self.is_shaded = is_shaded or glyphs.is_shaded
         self._levels = bytearray([NO_CELL]) * cell_count
         self._ramp: list[Color] = []
         self._pairs: dict[tuple[int, int], Style] = {}

@@ -1,14 +1,16 @@
-"""The themes: contrast of every text on every background, sixteen colours, colour blindness, and their look."""
+"""The themes: contrast of every text on every background at every number of colours, colour blindness, and their look."""
 
 from __future__ import annotations
 
 import argparse
 
 import pytest
-from rich.color import Color, ColorSystem
+from rich.color import Color
+from rich.style import Style
 from textual.app import App
 from themes import CSS_PATHS, THEMES
 from themes.palettes import BACKGROUNDS, PALETTES, TEXT_ROLES, Palette
+from themes.reduction import Level, Reducer
 
 from tests.ui.conftest import Snap
 from tests.ui.demo_app import DemoApp, parse_options
@@ -38,13 +40,6 @@ BLINDNESS = {
 def to_rgb(color: str) -> Rgb:
     triplet = Color.parse(color).get_truecolor()
     return (triplet.red, triplet.green, triplet.blue)
-
-
-def to_sixteen(color: str) -> tuple[int, Rgb]:
-    """Return the nearest of 16 colours: its number and how a VGA palette shows it."""
-    nearest = Color.parse(color).downgrade(ColorSystem.STANDARD)
-    assert nearest.number is not None
-    return nearest.number, tuple(nearest.get_truecolor())  # type: ignore[return-value]
 
 
 def linear(rgb: Rgb) -> tuple[float, float, float]:
@@ -94,38 +89,131 @@ def pairs(palette: Palette) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def test_there_are_themes_for_everybody() -> None:
+    assert len(NAMES) >= 10
+    assert sum(palette.contrast_min >= 7 for palette in PALETTES.values()) >= 3
+    assert {palette.is_dark for palette in PALETTES.values()} == {True, False}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_text_stands_out_from_every_background(name: str) -> None:
-    wanted = 7.0 if name == "fleet-contrast" else 4.5
-    low = [
-        (role, ground, round(contrast(to_rgb(text), to_rgb(back)), 2))
-        for role, text, ground, back in pairs(PALETTES[name])
-        if contrast(to_rgb(text), to_rgb(back)) < wanted
-    ]
-    assert low == []
+    palette = PALETTES[name]
+    assert palette.contrast_min >= 4.5
+    assert low_contrasts(pairs(palette), palette.contrast_min) == []
+    measured = min(contrast(to_rgb(text), to_rgb(back)) for _, text, _, back in pairs(palette))
+    assert palette.measure_contrast() == pytest.approx(measured, abs=0.001)
+
+
+def low_contrasts(found: list[tuple[str, str, str, str]], wanted: float) -> list[tuple[str, str, float]]:
+    shares = [(role, ground, contrast(to_rgb(text), to_rgb(back))) for role, text, ground, back in found]
+    return [(role, ground, round(share, 2)) for role, ground, share in shares if share < wanted]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sixteen_colours_stay_readable(name: str) -> None:
-    low = [
-        (role, ground, round(contrast(to_sixteen(text)[1], to_sixteen(back)[1]), 2))
-        for role, text, ground, back in pairs(PALETTES[name])
-        if contrast(to_sixteen(text)[1], to_sixteen(back)[1]) < 3.0
-    ]
-    assert low == []
+def test_bars_in_the_colour_of_a_part_can_be_read(name: str) -> None:
+    """The context line of a marked context is filled with a part's colour."""
+    palette = PALETTES[name]
+    bars = [(role, palette.background, "bar", getattr(palette, role)) for role in ("accent", "good", "warn", "bad")]
+    assert low_contrasts(bars, palette.contrast_min) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lines_can_be_seen(name: str) -> None:
     palette = PALETTES[name]
     for ground in ("background", "surface", "panel"):
-        assert contrast(to_rgb(palette.line), to_rgb(getattr(palette, ground))) > 2.0
+        assert contrast(to_rgb(palette.line), to_rgb(getattr(palette, ground))) >= 3.0
 
 
-@pytest.mark.parametrize("kind", BLINDNESS)
-def test_safe_theme_tells_states_apart_without_red_and_green(kind: str) -> None:
-    safe = PALETTES["fleet-safe"]
-    for one, other in ((safe.good, safe.warn), (safe.good, safe.bad), (safe.warn, safe.bad)):
+# ---- fewer colours
+
+# What the usual terminals make of the first 16 colours, black to bright white.
+TERMINALS = {
+    "linux": "000000 aa0000 00aa00 aa5500 0000aa aa00aa 00aaaa aaaaaa 555555 ff5555 55ff55 ffff55 5555ff ff55ff 55ffff ffffff",
+    "xterm": "000000 cd0000 00cd00 cdcd00 0000ee cd00cd 00cdcd e5e5e5 7f7f7f ff0000 00ff00 ffff00 5c5cff ff00ff 00ffff ffffff",
+    "windows": "0c0c0c c50f1f 13a10e c19c00 0037da 881798 3a96dd cccccc 767676 e74856 16c60c f9f1a5 3b78ff b4009e 61d6d6 f2f2f2",
+    "gnome": "171421 c01c28 26a269 a2734c 12488b a347ba 2aa1b3 d0cfcc 5e5c64 f66151 33da7a e9ad0c 2a7bde c061cb 33c7de ffffff",
+}
+
+
+def reduced_pairs(palette: Palette, reducer: Reducer) -> list[tuple[str, Style, str]]:
+    """Return each text on each ground, and on bars in the colour of a part, as a reducer shows them."""
+    cases = [(f"{role} on {ground}", text, back) for role, text, ground, back in pairs(palette)]
+    cases += [(f"bar {role}", palette.background, getattr(palette, role)) for role in ("accent", "good", "warn", "bad")]
+    found = []
+    for bold in (False, True):
+        found += [(name, reducer.reduce(Style(color=text, bgcolor=back, bold=bold)), back) for name, text, back in cases]
+    return found
+
+
+@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize("name", NAMES)
+def test_sixteen_colours_stay_readable(name: str, terminal: str) -> None:
+    """4.5:1 in every theme with the colours of the usual terminals; the Linux console has but eight grounds."""
+    known = [f"#{color}" for color in TERMINALS[terminal].split()]
+    reducer = Reducer(PALETTES[name], Level.SIXTEEN, has_bright_grounds=terminal != "linux")
+    for what, style, _ in reduced_pairs(PALETTES[name], reducer):
+        assert style.color is not None
+        assert style.bgcolor is not None
+        text, ground = style.color.number, style.bgcolor.number
+        assert text is not None
+        assert ground is not None
+        assert ground < 8 or terminal != "linux"
+        # Many terminals show bold text of the first eight colours in the bright ones.
+        shown = (text, text + 8) if style.bold and text < 8 else (text,)
+        assert all(contrast(to_rgb(known[number]), to_rgb(known[ground])) >= 4.5 for number in shown), (what, style)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_256_colours_stay_readable(name: str) -> None:
+    palette = PALETTES[name]
+    for what, style, _ in reduced_pairs(palette, Reducer(palette, Level.MANY)):
+        assert style.color is not None
+        assert style.bgcolor is not None
+        colors = [color.get_truecolor() for color in (style.color, style.bgcolor)]
+        wanted = 4.5 if what.startswith("bar") else palette.contrast_min
+        assert contrast(tuple(colors[0]), tuple(colors[1])) >= wanted, (what, style)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_colours_the_cursor_and_what_is_bad_still_stand_out(name: str) -> None:
+    palette = PALETTES[name]
+    reducer = Reducer(palette, Level.NONE)
+    for what, style, back in reduced_pairs(palette, reducer):
+        assert style.color is None, what
+        assert style.bgcolor is None, what
+        assert bool(style.reverse) is (back == palette.cursor or what.startswith("bar")), what
+        assert style.bold or not what.startswith("bad "), what
+
+
+def test_a_style_is_reduced_once() -> None:
+    palette = PALETTES["nord"]
+    reducer = Reducer(palette, Level.SIXTEEN)
+    style = Style(color=palette.bad, bgcolor=palette.surface, underline=True)
+    assert reducer.reduce(style) is reducer.reduce(Style(color=palette.bad, bgcolor=palette.surface, underline=True))
+    assert reducer.reduce(style).underline
+    assert Reducer(palette, Level.TRUE).reduce(style) is style
+
+
+def test_a_colour_that_no_theme_has_is_shown_as_its_nearest_part() -> None:
+    palette = PALETTES["fleet-dark"]
+    blended = Style(color="#ff8080", bgcolor="#12161c")
+    known = Style(color=palette.bad, bgcolor=palette.background)
+    for level in (Level.SIXTEEN, Level.NONE):
+        reducer = Reducer(palette, level)
+        assert reducer.reduce(blended) == reducer.reduce(known)
+
+
+# ---- colour blindness
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("fleet-safe", "protan"), ("fleet-safe", "deutan"), ("fleet-safe", "tritan"),
+     ("deuteranopia", "protan"), ("deuteranopia", "deutan"), ("tritanopia", "tritan")],
+)  # fmt: skip
+def test_themes_for_colour_blindness_tell_states_apart(name: str, kind: str) -> None:
+    palette = PALETTES[name]
+    for one, other in ((palette.good, palette.warn), (palette.good, palette.bad), (palette.warn, palette.bad)):
         assert look_apart(one, other, kind) > 20
 
 

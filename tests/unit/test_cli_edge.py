@@ -131,14 +131,13 @@ def test_a_console_with_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "chosen"),
+    ("environment", "level", "chosen"),
     [
-        ({"TERM": "xterm-256color"}, {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none"}),
-        ({"TERM": "foot", "TEXTUAL_FPS": "30"}, {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "truecolor"}),
-        ({"TERM": "foot", "COLORTERM": "", "TEXTUAL_FPS": "30"}, {"TEXTUAL_ANIMATIONS": "none"}),
+        ({}, "256", {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "256"}),
+        ({"TEXTUAL_FPS": "30"}, "truecolor", {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "truecolor"}),
+        ({"TEXTUAL_FPS": "30"}, "none", {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "standard"}),
+        ({"TEXTUAL_COLOR_SYSTEM": "256"}, "16", {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none"}),
     ],
 )
-def test_what_textual_is_told(environment: dict[str, str], chosen: dict[str, str]) -> None:
-    assert console.textual_environment(environment) == chosen
-
-
+def test_what_textual_is_told(environment: dict[str, str], level: str, chosen: dict[str, str]) -> None:
+    assert console.textual_environment(environment, level) == chosen

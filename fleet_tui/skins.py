@@ -1,0 +1,137 @@
+"""Which theme the console wears: wished, kept in `:skin`, configured for the context, or light and dark as the terminal is.
+
+Owner: `SkinnedApp` owns the choice and what the terminal last said of its background. Limits: none.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from textual.driver import Driver
+from textual.scrollbar import ScrollBar, ScrollBarRender
+
+from engine.model.errors import UsageError
+from fleet_tui.preferences import AUTO, Preferences, context_names
+from fleet_tui.terminal import answers_questions, has_unicode_font, is_light
+from screens.driver import DiffMixin
+from screens.line_filter import Terminal, WholeBars
+from screens.replies import TerminalBackground, find_driver
+from screens.widgets.cells import ASCII, UNICODE, Glyphs
+from themes import THEMES
+from themes.palettes import DEFAULT_DARK, DEFAULT_LIGHT, PALETTES
+from themes.reduction import Level
+
+if TYPE_CHECKING:
+    from fleet_tui.console import Opening
+
+SETTINGS = "skin"
+"""The view under which the choice is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skin:
+    """What the theme is chosen by."""
+
+    wished: str = ""
+    """Of the command line: above everything, and not remembered."""
+    usual: str = DEFAULT_DARK
+    """What is configured for this context, or generally: a theme or `auto`."""
+    dark: str = DEFAULT_DARK
+    light: str = DEFAULT_LIGHT
+    is_light: bool | None = None
+    """What the environment says of the terminal's background; None = nothing."""
+    can_ask: bool = False
+    """Whether the terminal answers what its background is."""
+    bar: str = ""
+    """Colour of the context line; empty for the usual one."""
+
+
+def make_skin(opening: Opening, environment: Mapping[str, str]) -> Skin:
+    """Return what the theme is chosen by. Raises UsageError for a theme that there is not."""
+    preferences, wished = opening.preferences, opening.theme
+    context = preferences.of_context(context_names(opening.paths))
+    usual = context.theme or preferences.theme
+    for name in (wished or AUTO, usual, preferences.dark, preferences.light):
+        if name != AUTO and name not in PALETTES:
+            near = difflib.get_close_matches(name, PALETTES, n=1)
+            raise UsageError(f"no theme {name!r}{f'; did you mean {near[0]!r}?' if near else ''}; there are {AUTO}, {', '.join(PALETTES)}")
+    return Skin(
+        wished, usual, preferences.dark, preferences.light,
+        is_light=is_light(environment), can_ask=answers_questions(environment), bar=context.bar,
+    )  # fmt: skip
+
+
+def describe_terminal(preferences: Preferences, level: str, environment: Mapping[str, str]) -> Terminal:
+    """Return what the terminal can show."""
+    is_unicode = has_unicode_font(environment) if preferences.shapes == AUTO else preferences.shapes == "unicode"
+    return Terminal(Level(level), is_ascii=not is_unicode, has_bright_grounds=environment.get("TERM", "") != "linux")
+
+
+def glyphs_for(terminal: Terminal) -> Glyphs:
+    """Return the signs that a terminal can draw."""
+    if terminal.is_ascii:
+        return ASCII
+    return replace(UNICODE, is_shaded=True) if terminal.level in (Level.NONE, Level.SIXTEEN) else UNICODE
+
+
+class SkinnedApp(DiffMixin[None]):
+    """An app in one of our themes."""
+
+    def __init__(self, *, no_diff: bool, terminal: Terminal, skin: Skin, remembered: Mapping[str, Any]) -> None:
+        self.skin = skin
+        self._chosen = skin.wished or str(remembered.get("theme", "")) or skin.usual
+        if self._chosen != AUTO and self._chosen not in PALETTES:
+            self._chosen = skin.usual  # remembered by another version
+        self._is_light = bool(remembered.get("light", False)) if skin.is_light is None else skin.is_light
+        super().__init__(no_diff=no_diff, terminal=terminal)
+        ScrollBar.renderer = WholeBars if terminal.is_ascii else ScrollBarRender
+        for entry in THEMES:
+            self.register_theme(entry)
+        self.theme = self.resolve_theme(self._chosen)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver that can ask the terminal for its background."""
+        return find_driver(super().get_driver_class())
+
+    @property
+    def asks_background(self) -> bool:
+        """Whether the driver asks the terminal, now and whenever it changes."""
+        return self.skin.can_ask
+
+    @property
+    def chosen_theme(self) -> str:
+        """The theme that was chosen, perhaps `auto`."""
+        return self._chosen
+
+    def settings_of(self, view: str) -> dict[str, Any]:
+        """Return what is remembered of a view."""
+        raise NotImplementedError
+
+    def resolve_theme(self, name: str) -> str:
+        """Return the theme that a choice means on this terminal."""
+        if name != AUTO:
+            return name
+        return self.skin.light if self._is_light else self.skin.dark
+
+    def preview_theme(self, name: str) -> None:
+        """Show a theme without choosing it."""
+        theme = self.resolve_theme(name)
+        if theme != self.theme:
+            self.theme = theme
+
+    def keep_theme(self, name: str) -> None:
+        """Choose a theme, now and for the next time on this fleet."""
+        self._chosen = name
+        self.settings_of(SETTINGS)["theme"] = name
+        self.preview_theme(name)
+
+    def on_terminal_background(self, message: TerminalBackground) -> None:
+        """Follow the terminal, unless a theme was chosen; remember it for the first frame of the next time."""
+        shown_auto = self.theme == self.resolve_theme(AUTO)
+        self._is_light = message.is_light
+        self.settings_of(SETTINGS)["light"] = message.is_light
+        if self._chosen == AUTO and shown_auto:
+            self.preview_theme(AUTO)
