@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.config import FleetManagerConfig
     from engine.fleet import FleetManager
+    from engine.library import AutoScalingManager, ScalingStatus
     from engine.model.agents import Agent, AgentType, Allocation
     from engine.model.errors import FleetError
     from engine.model.events import Record as FleetEvent
     from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult
     from engine.model.pools import Pool, PoolSpec
     from engine.model.rows import FleetStatus
+    from engine.model.scaling import Policy as ScalingPolicy
     from engine.model.tasks import Task
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "AgentFilter",
     "AgentType",
     "Allocation",
+    "AutoScalingManager",
     "FleetError",
     "FleetEvent",
     "FleetManager",
@@ -32,6 +35,8 @@ __all__ = [
     "FleetStatus",
     "Pool",
     "PoolSpec",
+    "ScalingPolicy",
+    "ScalingStatus",
     "Task",
     "TaskRequirements",
     "TaskResult",
@@ -43,6 +48,7 @@ _HOMES = {
     "AgentFilter": "engine.model.library",
     "AgentType": "engine.model.agents",
     "Allocation": "engine.model.agents",
+    "AutoScalingManager": "engine.library",
     "FleetError": "engine.model.errors",
     "FleetEvent": "engine.model.events:Record",
     "FleetManager": "engine.fleet",
@@ -50,6 +56,8 @@ _HOMES = {
     "FleetStatus": "engine.model.rows",
     "Pool": "engine.model.pools",
     "PoolSpec": "engine.model.pools",
+    "ScalingPolicy": "engine.model.scaling:Policy",
+    "ScalingStatus": "engine.library",
     "Task": "engine.model.tasks",
     "TaskRequirements": "engine.model.library",
     "TaskResult": "engine.model.library",
