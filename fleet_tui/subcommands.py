@@ -286,14 +286,28 @@ def bench(names: tuple[str, ...], *, as_json: bool) -> None:
 @cli.command()
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many seeds.")
-def simulate(seed: int, count: int) -> int:
-    """Live a random fleet's life on virtual time, with kills and a failing journal, and check it at every step.
+@click.option("--policy", "policies", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with scaling policies to replay load through.")
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Load from a file: .jsonl, .csv (also Azure Functions), .swf.")
+@click.option("--shape", help="Seeded load: daily, bursts, steps or sawtooth.")
+@click.option("--last", default="24h", show_default=True, help="Load of the running engine: 90m, 24h, 7d.")
+@click.option("--pool", default="coder", show_default=True, help="Pool of a trace that names none.")
+@click.option("--service-s", type=click.FloatRange(0.001), default=1.0, show_default=True, help="Service time where a trace has none.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the comparison.")
+def simulate(seed: int, count: int, **wanted: Any) -> int:  # noqa: ANN401  # the options above
+    """Live random fleets, or replay load through scaling policies.
 
-    A seed that fails is named with the command that repeats it.
+    Without --policy: live a random fleet's life on virtual time, with kills and a failing journal, and check it at
+    every step; a seed that fails is named with the command that repeats it. With --policy: say what these policies
+    would have done on the recorded load, beside those in force.
     """
-    from engine.simulation.runner import main
+    if wanted["policies"] is None:
+        from engine.simulation.runner import main
 
-    return main(["--seed", str(seed), "--count", str(count)], say=click.echo)
+        return main(["--seed", str(seed), "--count", str(count)], say=click.echo)
+    from fleet_tui.backtests import Backtest, backtest
+
+    backtest(places(), Backtest(seed=seed, **wanted))
+    return 0
 
 
 # ---- the whole

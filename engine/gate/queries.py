@@ -17,14 +17,18 @@ from engine.model import wire
 from engine.model.commands import COMMANDS
 from engine.model.errors import NotFound, UsageError
 from engine.model.ids import AgentId, TaskId
+from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
+from engine.scaling.policy_verbs import find_policy
 from engine.scheduling.router import explain_task
 from engine.state import FleetState
 
 LIMIT_DEFAULT = 1_000
 LIMIT_MAX = 100_000
 LOG_BYTES_MAX = 256 * 1024
+LOAD_MAX = 200_000
+"""Tasks in an answer to `load`, the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,15 @@ async def _timeline(sources: Sources, parameters: dict[str, Any]) -> object:
     return [wire.row_to_dict(row) for row in await _story(sources, agent.spec.id if agent else AgentId(word))]
 
 
+async def _policy(sources: Sources, parameters: dict[str, Any]) -> object:
+    return policy_table(find_policy(sources.state(), _id(parameters)))
+
+
+async def _load(sources: Sources, parameters: dict[str, Any]) -> object:
+    since = sources.clock.now() - _number(parameters, "last_s", 86_400)
+    return await sources.journal.load_since(since, limit=LOAD_MAX)
+
+
 _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "pool": _pool,
     "agent": _agent,
@@ -222,6 +235,8 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "artifact": _artifact,
     "log": _log,
     "timeline": _timeline,
+    "policy": _policy,
+    "load": _load,
     "commands": _commands,
     "config": _config,
     "schema": _schema,

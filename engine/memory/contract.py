@@ -8,6 +8,7 @@ from typing import Protocol
 
 from engine.model.events import Record
 from engine.model.ids import TaskId
+from engine.model.scaling import Load
 from engine.model.tasks import Task
 from engine.state import FleetState, Touched
 
@@ -58,6 +59,10 @@ class Journal(Protocol):
 
     async def find_task(self, task_id: TaskId) -> Task | None:
         """Return a task that the state has forgotten, or None."""
+        ...
+
+    async def load_since(self, since: float, *, limit: int) -> Sequence[Load]:
+        """Return the tasks accepted since an instant that have run, as load, oldest first, the newest `limit` of them."""
         ...
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:

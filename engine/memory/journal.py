@@ -15,6 +15,7 @@ import msgspec
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.memory.database import Database, Synchronous
 from engine.memory.failures import explain
+from engine.memory.load_reading import read_load
 from engine.memory.loading import TASK_COLUMNS, load_state, read_audit
 from engine.memory.projections import WRITING, Projector
 from engine.memory.stored import encode_text, task_of
@@ -23,6 +24,7 @@ from engine.model.errors import JournalError, UsageError
 from engine.model.events import Record
 from engine.model.ids import TaskId
 from engine.model.plans import AuditEntry
+from engine.model.scaling import Load
 from engine.model.tasks import Task
 from engine.state import FleetState
 
@@ -102,6 +104,10 @@ class SqliteJournal:
     async def audit(self, *, limit: int = 200, before: int = 0) -> Sequence[AuditEntry]:
         """Return lines of the audit, newest first; `before` = written before that record."""
         return await self._database.read(lambda connection: read_audit(connection, limit, before))
+
+    async def load_since(self, since: float, *, limit: int) -> Sequence[Load]:
+        """Return the tasks accepted since an instant that have run, as load, oldest first, the newest `limit` of them."""
+        return await self._database.read(lambda connection: read_load(connection, since, limit))
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a stored payload, or None."""

@@ -203,6 +203,14 @@ class Policy:
     """Of the pool, in the unit of its agents' cost; 0 = no limit."""
 
 
+class Load(NamedTuple):
+    """One task as load: when it could first run (epoch seconds, or seconds from a trace's begin), and how long it held an agent."""
+
+    at: float
+    pool: str
+    service_s: float
+
+
 class Why(StrEnum):
     """The reasons of a decision, most decisive last; the first eight name the recommendation, the rest what bounded it."""
 

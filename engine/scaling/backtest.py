@@ -46,7 +46,7 @@ class Replay:
     seconds: float
     tasks: int = 0
     unfinished: int = 0
-    """Tasks that had not ended when the trace did."""
+    """Tasks among them that had not ended when the trace did; those that still waited count with their wait so far."""
     agent_s: float = 0.0
     """Provisioned agent-seconds, those of starting and leaving agents included."""
     busy_s: float = 0.0
@@ -174,6 +174,7 @@ class PoolQueue:
     def finish(self, at: float) -> int:
         """Close the books at an instant; return the tasks that had not ended."""
         self._change_total(at, 0)
+        self.waits.extend(at - self._arrivals[task] for task in self.waiting)
         self.busy_s -= math.fsum(end - at for end in self._ends)
         return len(self._ends) + len(self.waiting)
 

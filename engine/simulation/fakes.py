@@ -16,6 +16,7 @@ from engine.model.events import HostInfo, Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
+from engine.model.scaling import Load
 from engine.model.tasks import Outcome, Task
 from engine.state import FleetState
 
@@ -62,6 +63,12 @@ class MemoryJournal:
     async def find_task(self, task_id: TaskId) -> Task | None:
         """Return a task from the kept records."""
         return (await self.load(10**9)).tasks.get(task_id)
+
+    async def load_since(self, since: float, *, limit: int) -> Sequence[Load]:
+        """Return the tasks accepted since an instant that have run; dependencies are not looked at."""
+        tasks = (await self.load(10**9)).tasks.values()
+        ran = [task for task in tasks if task.spec.submitted_at >= since and task.started_at and task.finished_at]
+        return [Load(task.spec.submitted_at, task.spec.pool, task.finished_at - task.started_at) for task in ran][-limit:]
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a kept payload."""

@@ -1,0 +1,75 @@
+"""`fleet-tui simulate --policy` over shapes, files and the load that a real engine has seen; policies by the command line."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli_shell import Shell
+
+POLICY = '[policies.demand]\npool = "coder"\ntarget = 0.85\n'
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    with tempfile.TemporaryDirectory(prefix="flt") as runtime:
+        shell = Shell(tmp_path, Path(runtime))
+        (shell.project / "new.toml").write_text(POLICY)
+        yield shell
+        for process in shell.engines:
+            if process.poll() is None:
+                shell.end(process)
+
+
+def test_a_shape_needs_no_engine(shell: Shell) -> None:
+    found = shell.json("simulate", "--policy", "new.toml", "--shape", "bursts")
+    (new,) = found["compared"]
+    assert (found["seconds"], new["name"]) == (3600.0, "new")
+    assert new["tasks"] > 1_000
+    assert 0 < new["utilisation"] < 1
+    text = shell.run("simulate", "--policy", "new.toml", "--shape", "bursts").stdout
+    assert "direction changes" in text
+
+
+def test_a_trace_file_is_replayed(shell: Shell) -> None:
+    lines = [json.dumps({"at": n * 0.5, "pool": "coder", "service_s": 2}) for n in range(200)]
+    (shell.project / "load.jsonl").write_text("\n".join(lines))
+    (new,) = shell.json("simulate", "--policy", "new.toml", "--trace", "load.jsonl")["compared"]
+    assert new["tasks"] == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--policy", "none.toml", "--shape", "daily"), 2, "none.toml cannot be read"),
+        (("--policy", "fleet.toml", "--shape", "daily"), 2, "has no key 'fleet'"),
+        (("--policy", "new.toml", "--shape", "dayly"), 2, "did you mean 'daily'"),
+        (("--policy", "new.toml", "--trace", "new.toml"), 2, "no trace format '.toml'"),
+        (("--policy", "new.toml", "--trace", "a.csv", "--shape", "daily"), 2, "not both"),
+        (("--policy", "new.toml", "--last", "soon"), 2, "no length of time"),
+        (("--policy", "new.toml"), 3, "no engine runs"),
+    ],
+)
+def test_what_cannot_be_replayed_is_explained(shell: Shell, words: tuple[str, ...], code: int, said: str) -> None:
+    assert said in shell.run("simulate", *words, code=code).stderr
+
+
+@pytest.mark.row(68)
+def test_the_load_of_a_real_engine_is_replayed_beside_the_policies_in_force(shell: Shell) -> None:
+    shell.start_engine()
+    assert "has run" in shell.run("simulate", "--policy", "new.toml", code=4).stderr
+    for _ in range(5):
+        shell.run("submit", "sleep", "coder", "--payload", '{"seconds": 0.05}', "--wait")
+    shell.run("create-policy", "mine", "--policy", '{"pool": "coder", "target": 0.5}')
+    in_force, new = shell.json("simulate", "--policy", "new.toml", "--last", "1h")["compared"]
+    assert (in_force["name"], in_force["tasks"]) == ("in force", 5)
+    assert new["pools"][0]["pool"] == "coder"
+    (row,) = shell.json("get", "policies")
+    assert row["rules"] == "target 0.5"
+    assert "removed" in shell.run("delete-policy", "mine", "--dry-run").stdout
+    shell.run("undo")
+    assert shell.json("get", "policies") == []
