@@ -32,7 +32,7 @@ from engine.gate.rows import fleet_status, usage_by_pool
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.model.events import Record
-from engine.model.ids import ENGINE_PREFIX, TaskId
+from engine.model.ids import ENGINE_PREFIX
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
@@ -128,7 +128,7 @@ class FleetManager(LibraryCalls):
         self._add_scaler()
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
-        self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report, self._find_result)
+        self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
         gateway = Gateway(self._socket, self.operator, version=version()) if self._socket else None
@@ -209,10 +209,6 @@ class FleetManager(LibraryCalls):
     def _report(self, report: Report, artifacts: Sequence[Artifact] = ()) -> None:
         stored = [StoredArtifact(artifact.id, artifact.media, artifact.data, artifact.task) for artifact in artifacts]
         self.coordinator.report(report, stored)
-
-    def _find_result(self, task_id: TaskId) -> object:
-        task = self.coordinator.state.tasks.get(task_id)
-        return {"result": task.result, "artifact": task.artifact, "state": task.state} if task is not None else None
 
     def _to_bus(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         self.bus.publish(records)

@@ -93,12 +93,10 @@ class Runtime:
         state: Callable[[], FleetState],
         kinds: Mapping[str, AgentKind],
         report: Reporter,
-        find_result: Callable[[TaskId], object],
     ) -> None:
         self._state = state
         self._kinds = kinds
         self._report = report
-        self._find_result = find_result
         self._kind_of: dict[AgentId, AgentKind] = {}
 
     async def run(self) -> None:
@@ -162,7 +160,8 @@ class Runtime:
         spec = task.spec
         inputs: dict[str, object] = {}
         if spec.take_inputs:
-            inputs = {needed: self._find_result(needed) for needed in spec.depends_on}
+            tasks = self._state().tasks  # all are there: a task is kept as long as one that depends on it may run
+            inputs = {needed: _input_of(tasks[needed]) for needed in spec.depends_on}
         return Assignment(
             spec.id,
             lease.token,
@@ -183,3 +182,8 @@ class Runtime:
             kind = self._kind_of.get(task.agent) if task is not None and task.agent is not None else None
             if task is not None and kind is not None and task.state in HELD:
                 kind.stop_runs(((task_id, task.attempt),))
+
+
+def _input_of(task: Task) -> dict[str, object]:
+    """Return what a task that takes inputs gets of one that it depends on."""
+    return {"result": task.result, "artifact": task.artifact, "state": task.state}

@@ -12,7 +12,7 @@ import heapq
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from itertools import islice
+from itertools import chain, islice
 
 from engine.agents.runtime import HostSample
 from engine.clock import Clock
@@ -227,7 +227,7 @@ class Feed:
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
-        newest = islice(reversed(state.finished), max(0, TASK_ROWS_MAX - len(open_tasks)))
+        newest = islice(chain(reversed(state.finished), state.needed), max(0, TASK_ROWS_MAX - len(open_tasks)))
         return [*open_tasks, *newest]
 
     def row(self, kind: str, id_: str) -> Row | None:

@@ -11,11 +11,11 @@ from engine.gate import policy_plans
 from engine.model import commands as c
 from engine.model.agents import Allocation
 from engine.model.plans import Call, PlanStep
-from engine.model.tasks import FINISHED, HELD
+from engine.model.tasks import FINISHED, HELD, TaskState
 from engine.model.wire import call_of
 from engine.scaling.policies import find_pool, leavers, wanted_size
 from engine.scheduling.router import pool_by_capabilities, pool_for
-from engine.scheduling.submission import find_task
+from engine.scheduling.submission import doomed_by, find_task, revived_with
 from engine.state import FleetState
 
 STEPS_MAX = 200
@@ -48,7 +48,8 @@ def inverse_of(state: FleetState, command: c.Command) -> Call | None:
         return Call(command.inverse, {"agent": command.agent}) if changes else None
     if isinstance(command, c.CancelTask):
         task = state.tasks.get(command.task)  # type: ignore[call-overload]
-        return Call(command.inverse, {"task": command.task}) if task and task.state not in FINISHED else None
+        # Lenient: what ended by itself while it was being stopped must not keep the others from coming back.
+        return Call(command.inverse, {"task": command.task, "lenient": True}) if task and task.state not in FINISHED else None
     if isinstance(command, c.RetryTask):
         return Call(command.inverse, {"task": command.task})
     if isinstance(command, c.PrioritiseTask):
@@ -148,8 +149,8 @@ def _cancel(state: FleetState, command: c.CancelTask) -> PlanStep:
     task = find_task(state, command.task)
     held = task.state in HELD
     effect = f"stopped on {task.agent_name}; its work is lost" if held else "never runs"
-    waiting = len(state.dependents.get(task.spec.id, ()))
-    warning = f"{waiting} tasks that need it are cancelled too" if waiting else ""
+    doomed = len(doomed_by(state, [task.spec.id])) if task.state not in FINISHED else 0
+    warning = f"{doomed} task{'s' if doomed > 1 else ''} that need{'' if doomed > 1 else 's'} it {'are' if doomed > 1 else 'is'} cancelled too" if doomed else ""
     if task.state in FINISHED:
         return PlanStep(call_of(command), task.spec.title, task.state, task.state, "has ended already", changes=False)
     return PlanStep(call_of(command), task.spec.title, task.state, "cancelled", effect, warning)
@@ -157,7 +158,13 @@ def _cancel(state: FleetState, command: c.CancelTask) -> PlanStep:
 
 def _retry(state: FleetState, command: c.RetryTask) -> PlanStep:
     task = find_task(state, command.task)
-    return PlanStep(call_of(command), task.spec.title, task.state, "pending", f"runs again, {task.spec.max_attempts} attempts")
+    if task.stopping in ("cancel", "retry"):
+        return PlanStep(call_of(command), task.spec.title, "stopping", "pending", "runs again once it has stopped")
+    if task.state not in FINISHED or task.state is TaskState.SUCCEEDED:
+        return PlanStep(call_of(command), task.spec.title, task.state, task.state, "is left as it is", changes=False)
+    revived = len(revived_with(state, [task.spec.id], state.at))
+    more = f", and {revived} more that fell with it" if revived else ""
+    return PlanStep(call_of(command), task.spec.title, task.state, "pending", f"runs again, {task.spec.max_attempts} attempts{more}")
 
 
 def _prioritise(state: FleetState, command: c.PrioritiseTask) -> PlanStep:

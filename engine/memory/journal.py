@@ -91,7 +91,7 @@ class SqliteJournal:
         sql = f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = ?"  # noqa: S608
         try:
             row = self._database.on_loop.execute(sql, (task_id,)).fetchone()
-            return None if row is None else task_of(*row)[0]
+            return None if row is None else task_of(*row)
         except (sqlite3.Error, msgspec.MsgspecError) as error:
             raise explain(error, self._database.path) from error
 
@@ -195,4 +195,4 @@ def _read_finished(connection: sqlite3.Connection, limit: int, before: TaskId | 
         "AND (?3 = '' OR status = ?3) AND (?4 = '' OR pool = ?4) ORDER BY ended DESC LIMIT ?5"
     )
     rows = connection.execute(sql, (before, SEQ_MAX, state, pool, limit)).fetchall()
-    return [task_of(*row)[0] for row in rows]
+    return [task_of(*row) for row in rows]

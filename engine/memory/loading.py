@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
@@ -25,8 +26,13 @@ _T = TypeVar("_T")
 
 TASK_COLUMNS = "status, spec, progress, result"
 
-_UNFINISHED = f"SELECT rowid, id, turn, ended, {TASK_COLUMNS} FROM tasks WHERE ended IS NULL"
-_FINISHED = f"SELECT rowid, id, turn, ended, {TASK_COLUMNS} FROM tasks WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT ?"
+_SELECT = f"SELECT rowid, turn, ended, {TASK_COLUMNS} FROM tasks"  # noqa: S608
+_UNFINISHED = f"{_SELECT} WHERE ended IS NULL"
+_FINISHED = f"{_SELECT} WHERE ended IS NOT NULL ORDER BY ended DESC LIMIT ?"
+_ONE = f"{_SELECT} WHERE id = ?"
+
+_Loaded = tuple[int, int, int | None, Task]
+"""Birth, turn, turn of its end, task."""
 
 
 def load_state(connection: sqlite3.Connection, finished_max: int) -> tuple[FleetState, int]:
@@ -88,31 +94,42 @@ def _load_agents(connection: sqlite3.Connection, state: FleetState) -> None:
 
 
 def _load_tasks(connection: sqlite3.Connection, state: FleetState) -> None:
-    ended: list[tuple[int, TaskId]] = []
-    waiting: list[tuple[int, Task]] = []
     rows = connection.execute(_UNFINISHED).fetchall()
     rows += connection.execute(_FINISHED, (state.finished_max,))
-    rows.sort(key=itemgetter(0))
-    for _birth, task_id, turn, end, *columns in rows:
-        task, awaits = task_of(*columns)
-        state.tasks[task_id] = task
-        for counts in (state.pools[task.spec.pool].by_state, state.totals.by_state):
-            counts[task.state] = counts.get(task.state, 0) + 1
-        if task.spec.idempotency_key:
-            state.keys[task.spec.idempotency_key] = task_id
+    loaded = [(birth, turn, end, task_of(*columns)) for birth, turn, end, *columns in rows]
+    newest = sorted((end, task.spec.id) for _, _, end, task in loaded if end is not None)
+    state.finished = {task_id: None for _, task_id in newest}
+    loaded += _load_needed(connection, state, [task for *_, task in loaded])
+    loaded.sort(key=itemgetter(0))
+    waiting: list[tuple[int, TaskId]] = []
+    for _birth, turn, end, task in loaded:
         if (task.state in FINISHED) != (end is not None):
-            raise JournalError(f"{task_id} is {task.state} but counts as {'ended' if end else 'unfinished'}; restore a backup")
-        if end is not None:
-            ended.append((end, task_id))
-        elif task.state is TaskState.PENDING:
-            waiting.append((turn, task))
-        for needed in awaits:
-            state.dependents.setdefault(needed, []).append(task_id)
-    for ids in state.dependents.values():
-        ids.sort()
-    state.finished = {task_id: None for _, task_id in sorted(ended)}
-    for _, task in sorted(waiting, key=lambda entry: entry[0]):
-        state.pending_of.setdefault(task.spec.pool, {})[task.spec.id] = None
+            raise JournalError(f"{task.spec.id} is {task.state} but counts as {'ended' if end else 'unfinished'}; restore a backup")
+        state.add_task(task)
+        if task.state is TaskState.PENDING:
+            waiting.append((turn, task.spec.id))
+    state.pending_of.clear()
+    for _turn, task_id in sorted(waiting):
+        state.pending_of.setdefault(state.tasks[task_id].spec.pool, {})[task_id] = None
+
+
+def _load_needed(connection: sqlite3.Connection, state: FleetState, tasks: Sequence[Task]) -> list[_Loaded]:
+    """Load what tasks that have not succeeded depend on, and what that does in turn, as far as it is not there."""
+    known = {task.spec.id for task in tasks}
+    found: list[_Loaded] = []
+    unsure = deque(tasks)
+    while unsure:
+        task = unsure.popleft()
+        for needed in task.spec.depends_on if task.state is not TaskState.SUCCEEDED else ():
+            row = None if needed in known else connection.execute(_ONE, (needed,)).fetchone()
+            if row is None:
+                continue
+            birth, turn, end, *columns = row
+            found.append((birth, turn, end, task_of(*columns)))
+            unsure.append(found[-1][3])
+            known.add(needed)
+            state.needed[needed] = None
+    return found
 
 
 def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:

@@ -25,8 +25,7 @@ from engine.model import events as ev
 from engine.model.agents import AgentSpec
 from engine.model.errors import JournalError
 from engine.model.ids import AgentId, AllocationId, TaskId
-from engine.model.tasks import FINISHED, Task
-from engine.state import FleetState
+from engine.model.tasks import FINISHED
 
 WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 14)})"
 """The statement that writes the values of Projector.project()."""
@@ -143,8 +142,6 @@ def _tasks(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Row
     for task_id in batch.touched.tasks:
         task = tasks.get(task_id) or forgotten[task_id]
         progress = TaskProgress(*task_values(task))
-        if task.waiting_on:
-            progress.awaits = _awaits(state, task)
         start, size = add(progress)
         result_start, result_size = add(task.result) if task.result else (0, 0)
         row: tuple[object, ...] = (
@@ -170,14 +167,6 @@ def _tasks(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Row
         else:
             turned.append(row)
     return new, changed, turned
-
-
-def _awaits(state: FleetState, task: Task) -> tuple[TaskId, ...]:
-    needed = dict.fromkeys(task.spec.depends_on)
-    unfinished = [task_id for task_id in needed if task_id in state.tasks and task_id not in state.finished]
-    if len(unfinished) == task.waiting_on:
-        return tuple(unfinished)
-    return tuple(task_id for task_id in unfinished if task.spec.id in state.dependents.get(task_id, ()))
 
 
 def _agents(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Rows, Rows]:

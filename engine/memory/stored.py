@@ -22,6 +22,7 @@ class TaskProgress(msgspec.Struct, omit_defaults=True):
     priority: int = 0
     attempt: int = 0
     uncounted: int = 0
+    replayed_at: float = 0.0
     deaths: int = 0
     agent: AgentId | None = None
     agent_name: str = ""
@@ -37,8 +38,6 @@ class TaskProgress(msgspec.Struct, omit_defaults=True):
     usage: dict[str, float] = {}
     history: list[tuple[float, str, str]] = []
     retries: int = 0
-    awaits: tuple[TaskId, ...] = ()
-    """The `waiting_on` tasks themselves: not every unfinished dependency, for one that is replayed is not awaited."""
 
 
 class AgentProgress(msgspec.Struct, omit_defaults=True):
@@ -80,8 +79,8 @@ class FleetFigures(msgspec.Struct):
     engine: EngineTookOver | None = None
 
 
-task_values = attrgetter(*TaskProgress.__struct_fields__[:-1])
-"""The values of a TaskProgress but `awaits`, from a Task."""
+task_values = attrgetter(*TaskProgress.__struct_fields__)
+"""The values of a TaskProgress, from a Task."""
 
 agent_values = attrgetter(*AgentProgress.__struct_fields__)
 """The values of an AgentProgress, from an Agent."""
@@ -101,13 +100,11 @@ def encode_text(value: object) -> str:
     return encode(value).decode()
 
 
-def task_of(status: str, spec: str, progress: str, result: str | None) -> tuple[Task, tuple[TaskId, ...]]:
-    """Return a task, and the tasks that it awaits, from its columns. Raises msgspec.DecodeError."""
-    kept = _task_progress.decode(progress)
-    values = msgspec.structs.asdict(kept)
-    awaits = values.pop("awaits")
+def task_of(status: str, spec: str, progress: str, result: str | None) -> Task:
+    """Return a task from its columns. Raises msgspec.DecodeError."""
+    values = msgspec.structs.asdict(_task_progress.decode(progress))
     found = {} if result is None else _result.decode(result)
-    return Task(_task_spec.decode(spec), state=TaskState(status), result=found, **values), awaits
+    return Task(_task_spec.decode(spec), state=TaskState(status), result=found, **values)
 
 
 def agent_of(status: str, spec: str, progress: str) -> Agent:

@@ -292,7 +292,7 @@ class CancelTask(Command):
 
 @dataclass(frozen=True, slots=True)
 class RetryTask(Command):
-    """Run a failed, cancelled or dead task again, with a full set of attempts."""
+    """Run a failed, cancelled or dead task again, with a full set of attempts; with it those that fell only with it."""
 
     name = "task.retry"
     verb = "retry"
@@ -300,6 +300,7 @@ class RetryTask(Command):
     inverse = "task.cancel"
 
     task: str = arg("task id", completes="tasks")
+    lenient: bool = arg("leave out a task that cannot be run again, instead of refusing", default=False, option=True)
 
 
 @dataclass(frozen=True, slots=True)

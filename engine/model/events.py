@@ -13,7 +13,7 @@ from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import PoolSpec
 from engine.model.scaling import Hold, Policy
-from engine.model.tasks import Lease, Outcome, TaskSpec
+from engine.model.tasks import CANCELLED, Lease, Outcome, TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ class LateResult:
 
 @dataclass(frozen=True, slots=True)
 class TasksStopping:
-    """Running tasks are being stopped; why is cancel, timeout or deadline."""
+    """Running tasks are being stopped; why is cancel, timeout, deadline, or retry: a cancel that was taken back."""
 
     type: ClassVar[str] = "task.stopping"
     tasks: tuple[TaskId, ...]
@@ -253,11 +253,12 @@ class TasksStopping:
 
 @dataclass(frozen=True, slots=True)
 class TasksCancelled:
-    """Tasks ended without running to an end."""
+    """Tasks ended without running to an end; `kind` is their error's: somebody's wish, or what they depend on."""
 
     type: ClassVar[str] = "task.cancelled"
     tasks: tuple[TaskId, ...]
     reason: str
+    kind: str = CANCELLED
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ class TaskState(StrEnum):
     DEAD = "dead"
 
 
+CANCELLED = "cancelled"
+"""TaskError.kind of a task that somebody cancelled."""
+FELL = "dependency"
+"""TaskError.kind of a task that was cancelled because one that it depends on did not succeed."""
+
 FINISHED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD})
 HELD = frozenset({TaskState.LEASED, TaskState.RUNNING})
 
@@ -122,6 +127,8 @@ class Task:
     uncounted: int = 0
     """Leases that do not count against max_attempts: those before the last replay, and those that were lost with their
     agent or their engine."""
+    replayed_at: float = 0.0
+    """Instant of its last replay; 0 = none."""
     deaths: int = 0
     """Agents that died while running it, since its last replay."""
     agent: AgentId | None = None
@@ -135,7 +142,7 @@ class Task:
     started_at: float = 0.0
     finished_at: float = 0.0
     stopping: str = ""
-    """Why the running attempt is being stopped: cancel, timeout, deadline; empty = it is not."""
+    """Why the running attempt is being stopped: cancel, timeout, deadline, retry; empty = it is not."""
     error: TaskError | None = None
     result: dict[str, object] = field(default_factory=dict)
     artifact: str = ""
@@ -144,6 +151,11 @@ class Task:
     """(instant, what, detail), oldest first."""
     retries: int = 0
     """Times that it waited again: after an attempt, a loss or a replay by an operator."""
+
+    @property
+    def fell(self) -> bool:
+        """Tell whether it was cancelled only because of one that it depends on."""
+        return self.state is TaskState.CANCELLED and self.error is not None and self.error.kind == FELL
 
     @property
     def tries(self) -> int:

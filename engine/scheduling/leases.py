@@ -16,7 +16,7 @@ from engine.model.events import (
 from engine.model.ids import TaskId
 from engine.model.reports import TasksBegan, TasksEnded
 from engine.model.tasks import HELD, Outcome, Task, TaskState
-from engine.scheduling.submission import cancel_with_dependents, doomed_by, each_once
+from engine.scheduling.submission import cancel_with_dependents, doom, each_once
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -65,15 +65,17 @@ def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: D
     if outcome.error_kind == AGENT_LOST:
         return _decide_loss(state, task, outcome, deciding, suspect=True)
     if task.stopping == "cancel":
-        return [TasksCancelled((task.spec.id,), "stopped while running"), *_doom(state, task, "was cancelled")]
+        return [TasksCancelled((task.spec.id,), "stopped while running"), *doom(state, [task.spec.id], "was cancelled")]
     if task.stopping == "deadline":
-        return fail(state, task, _told(outcome, "deadline", "its deadline passed while it ran"), dead=False)
+        return fail(state, _told(outcome, "deadline", "its deadline passed while it ran"), dead=False)
+    if task.stopping == "retry":
+        return [_returned_uncounted(task, STOPPED, "its cancel was taken back", deciding)]
     if task.stopping == "timeout":
         outcome = _told(outcome, "timeout", f"ran longer than {task.spec.timeout_s:g} s", retryable=True)
     elif outcome.error_kind == STOPPED:
         outcome = _told(outcome, STOPPED, outcome.error or "the engine stopped it", retryable=True)
     if not outcome.retryable:
-        return fail(state, task, outcome, dead=False)
+        return fail(state, outcome, dead=False)
     return _retry_or_bury(state, task, outcome, deciding)
 
 
@@ -93,19 +95,14 @@ def _told(outcome: Outcome, kind: str, message: str, *, retryable: bool = False)
     )
 
 
-def fail(state: FleetState, task: Task, outcome: Outcome, *, dead: bool, death: bool = False) -> list[Event]:
+def fail(state: FleetState, outcome: Outcome, *, dead: bool, death: bool = False) -> list[Event]:
     """Return the events that end a task badly, and with it those that need it."""
-    return [TaskFailed(outcome, dead, death), *_doom(state, task, "is dead" if dead else "failed")]
-
-
-def _doom(state: FleetState, task: Task, fate: str) -> list[Event]:
-    doomed = doomed_by(state, [task.spec.id])
-    return [TasksCancelled(tuple(doomed), f"needs {task.spec.id}, which {fate}")] if doomed else []
+    return [TaskFailed(outcome, dead, death), *doom(state, [outcome.task], "is dead" if dead else "failed")]
 
 
 def _retry_or_bury(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
     if task.tries >= task.spec.max_attempts:
-        return fail(state, task, outcome, dead=True)
+        return fail(state, outcome, dead=True)
     return [
         TaskReturned(
             task.spec.id,
@@ -137,17 +134,18 @@ def decide_lost(state: FleetState, tasks: Sequence[Task], reason: str, deciding:
 def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Deciding, *, suspect: bool) -> list[Event]:
     """Return what a task does whose agent died; `suspect` = the task may have been the reason, so that it counts."""
     spec, reason = task.spec, lost.error
+    suspect = suspect and task.stopping != "retry"
     deaths = task.deaths + suspect
     if task.stopping == "cancel":
-        return [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *_doom(state, task, "was cancelled")]
+        return [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *doom(state, [task.spec.id], "was cancelled")]
     if task.stopping == "deadline":
-        return fail(state, task, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
+        return fail(state, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
     if task.stopping == "timeout":
         told = _told(lost, "timeout", f"ran longer than {spec.timeout_s:g} s", retryable=True)
         return _retry_or_bury(state, task, told, deciding)
     if suspect and deaths >= deciding.config.tasks.poison_deaths:
         text = f"{deaths} agent{'s' if deaths > 1 else ''} died while running it; the last: {reason}"
-        return fail(state, task, _told(lost, "poison", text), dead=True, death=True)
+        return fail(state, _told(lost, "poison", text), dead=True, death=True)
     return [_returned_uncounted(task, AGENT_LOST, reason, deciding, death=suspect)]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event, TasksLeased
-from engine.model.ids import AgentId, TaskId
+from engine.model.ids import AgentId
 from engine.model.tasks import Lease, Task, TaskState
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.scoring import why_not
@@ -103,7 +103,7 @@ def explain_task(state: FleetState, task: Task, now: float) -> list[str]:
 def _explain_pending(state: FleetState, task: Task, now: float) -> list[str]:
     lines = []
     if task.waiting_on:
-        open_ids = [needed for needed in task.spec.depends_on if task.spec.id in state.dependents.get(TaskId(needed), ())]
+        open_ids = state.awaited_by(task)
         lines.append(f"waits on {task.waiting_on} task{'s' if task.waiting_on > 1 else ''}: {', '.join(open_ids[:5])}{' …' if len(open_ids) > 5 else ''}")
     if task.not_before > now:
         lines.append(f"backs off for {task.not_before - now:.1f} s more after attempt {task.attempt}")

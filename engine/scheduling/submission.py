@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from engine.model.commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.errors import CommandRefused, NotFound, UsageError
@@ -16,7 +18,7 @@ from engine.model.events import (
     TasksSubmitted,
 )
 from engine.model.ids import TASK_PREFIX, TaskId
-from engine.model.tasks import FINISHED, HELD, Task, TaskSpec, TaskState
+from engine.model.tasks import FELL, FINISHED, HELD, Task, TaskSpec, TaskState
 from engine.scheduling.router import pool_by_capabilities, pool_for
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
@@ -34,7 +36,7 @@ def find_task(state: FleetState, word: str) -> Task:
 
 def decide_submit(state: FleetState, commands: Sequence[SubmitTask], deciding: Deciding) -> Decision:
     """Accept tasks; a known idempotency key answers with the task that has it. Raises FleetError."""
-    room = deciding.config.tasks.pending_max - (len(state.tasks) - len(state.finished))
+    room = deciding.config.tasks.pending_max - state.unfinished
     if len(commands) > room:
         raise CommandRefused(f"{len(commands)} tasks are too many: {max(room, 0)} more can wait; cancel some or let them end")
     specs: list[TaskSpec] = []
@@ -121,27 +123,61 @@ def decide_cancel(state: FleetState, commands: Sequence[CancelTask], deciding: D
 
 
 def cancel_with_dependents(state: FleetState, tasks: Sequence[Task], reason: str) -> list[Event]:
-    """Return the events that cancel waiting tasks and those that cannot run without them."""
+    """Return the events that cancel tasks and the waiting ones that cannot run without them."""
     ids = [task.spec.id for task in tasks]
-    followers = doomed_by(state, ids)
-    events: list[Event] = [TasksCancelled(tuple(ids), reason)]
-    if followers:
-        events.append(TasksCancelled(tuple(followers), f"needs {ids[0]}, which was cancelled"))
-    return events
+    return [TasksCancelled(tuple(ids), reason), *doom(state, ids, "was cancelled")]
+
+
+def doom(state: FleetState, ids: Sequence[TaskId], fate: str) -> list[Event]:
+    """Return the event that cancels the waiting tasks which cannot run without these, if there are any."""
+    doomed = doomed_by(state, ids)
+    return [TasksCancelled(tuple(doomed), f"needs {ids[0]}, which {fate}", FELL)] if doomed else []
 
 
 def doomed_by(state: FleetState, ids: Sequence[TaskId]) -> list[TaskId]:
     """Return the waiting tasks that can no longer run once these do not succeed, nearest first."""
     doomed: dict[TaskId, None] = {}
-    frontier = list(ids)
+    frontier = deque(ids)
     while frontier:
-        ended = frontier.pop(0)
-        for waiting_id in state.dependents.get(ended, ()):
-            waiting = state.tasks[waiting_id]
+        for waiting in state.waiting_for(frontier.popleft()):
+            waiting_id = waiting.spec.id
             if not waiting.spec.run_after_failure and waiting_id not in doomed and waiting_id not in ids:
                 doomed[waiting_id] = None
                 frontier.append(waiting_id)
     return list(doomed)
+
+
+def revived_with(state: FleetState, ids: Collection[TaskId], now: float) -> list[TaskId]:
+    """Return the tasks that fell only for want of these and can run once these do."""
+    return _able_together(state, _fallen_from(state, ids), dict.fromkeys(ids), now)
+
+
+def _fallen_from(state: FleetState, ids: Collection[TaskId]) -> list[TaskId]:
+    """Return the tasks that fell with these, or with those that did."""
+    fallen: dict[TaskId, None] = {}
+    frontier = deque(ids)
+    while frontier:
+        for dependent in state.dependents.get(frontier.popleft(), ()):
+            if state.tasks[dependent].fell and dependent not in fallen and dependent not in ids:
+                fallen[dependent] = None
+                frontier.append(dependent)
+    return list(fallen)
+
+
+def _able_together(state: FleetState, ids: Collection[TaskId], others: Mapping[TaskId, None], now: float) -> list[TaskId]:
+    """Return those of some ended tasks that can run again, together and with others that do."""
+    running = dict(others)
+    left = sorted(ids)  # by birth, so that whatever one depends on is judged before it, unless the wall clock was set back
+    while True:
+        rest = []
+        for task_id in left:
+            if _why_not_again(state, state.tasks[task_id], running, now):
+                rest.append(task_id)
+            else:
+                running[task_id] = None
+        if not rest or len(rest) == len(left):
+            return [task_id for task_id in running if task_id not in others]
+        left = rest
 
 
 def each_once(events: Sequence[Event]) -> list[Event]:
@@ -154,7 +190,7 @@ def each_once(events: Sequence[Event]) -> list[Event]:
                 continue
             ended.add(event.outcome.task)
         elif isinstance(event, TasksCancelled):
-            event = TasksCancelled(tuple(task_id for task_id in event.tasks if task_id not in ended), event.reason)
+            event = replace(event, tasks=tuple(task_id for task_id in event.tasks if task_id not in ended))
             ended.update(event.tasks)
             if not event.tasks:
                 continue
@@ -162,23 +198,63 @@ def each_once(events: Sequence[Event]) -> list[Event]:
     return kept
 
 
-def decide_retry(state: FleetState, commands: Sequence[RetryTask], _deciding: Deciding) -> Decision:
-    """Run ended tasks again with a full set of attempts.
+def decide_retry(state: FleetState, commands: Sequence[RetryTask], deciding: Deciding) -> Decision:
+    """Run ended tasks again with a full set of attempts, and with them those that fell only with them.
 
-    Raises CommandRefused for one that has not ended badly, or that needs one which will not succeed.
+    One that is still being stopped by a cancel runs again once it has stopped. Raises CommandRefused for one that has
+    not ended badly, or that could not run, unless the command is lenient: then it stays as it is, or, when only what it
+    depends on is missing, comes back together with that.
     """
-    replayed: dict[TaskId, None] = {}
-    asked = {command.task for command in commands}
+    now = deciding.now
+    asked = {TaskId(command.task): find_task(state, command.task) for command in commands}
+    stopping = [task_id for task_id, task in asked.items() if task.stopping in ("cancel", "retry")]
+    candidates = {*asked, *_fallen_from(state, asked)}.difference(stopping)
     for command in commands:
-        task = find_task(state, command.task)
-        if task.state not in (TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD):
-            raise CommandRefused(f"{task.spec.id} is {task.state}; only failed, cancelled and dead tasks can be run again")
-        for needed in task.spec.depends_on if not task.spec.run_after_failure else ():
-            before = state.tasks.get(needed)
-            if before is not None and before.state in FINISHED and before.state is not TaskState.SUCCEEDED and needed not in asked:
-                raise CommandRefused(f"{task.spec.id} needs {needed}, which is {before.state}; retry both, that one first")
-        replayed[task.spec.id] = None
-    return Decision([TasksReplayed(tuple(replayed))] if replayed else [], [command.task for command in commands])
+        refusal = _why_not_again(state, asked[TaskId(command.task)], candidates, now)
+        if refusal and not command.lenient and command.task not in stopping:
+            raise CommandRefused(refusal)
+    replayed = _able_together(state, candidates, {}, now)
+    room = deciding.config.tasks.pending_max - state.unfinished
+    if len(replayed) > room:
+        raise CommandRefused(f"{len(replayed)} tasks are too many: {max(room, 0)} more can wait; cancel some or let them end")
+    falling = [task for task_id, task in asked.items() if task_id not in replayed and not task.fell and not _why_over(task, now)]
+    events: list[Event] = []
+    if replayed or falling:
+        events.append(TasksReplayed((*replayed, *(task.spec.id for task in falling))))
+    for task in falling:
+        events.append(TasksCancelled((task.spec.id,), f"needs {_missing(state, task, replayed)}, which did not succeed", FELL))
+    if stopping:
+        events.append(TasksStopping(tuple(stopping), "retry"))
+    return Decision(events, [command.task for command in commands])
+
+
+def _why_not_again(state: FleetState, task: Task, others: Collection[TaskId], now: float) -> str:
+    """Return why a task cannot be run again together with some others, empty if it can."""
+    over = _why_over(task, now)
+    if over:
+        return over
+    missing = _missing(state, task, others)
+    if missing is None:
+        return ""
+    return f"{task.spec.id} needs {missing}, which is {state.tasks[missing].state}; retry that one, and this one with it"
+
+
+def _why_over(task: Task, now: float) -> str:
+    """Return why a task cannot be run again whatever else is, empty if it can."""
+    if task.state not in (TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD):
+        return f"{task.spec.id} is {task.state}; only failed, cancelled and dead tasks can be run again"
+    if task.spec.deadline and task.spec.deadline <= now:
+        return f"the deadline of {task.spec.id} has passed; submit it anew"
+    return ""
+
+
+def _missing(state: FleetState, task: Task, others: Collection[TaskId]) -> TaskId | None:
+    """Return what a task depends on that ended without success and is none of the others, if there is any."""
+    for needed in task.spec.depends_on if not task.spec.run_after_failure else ():
+        before = state.tasks.get(needed)
+        if before is not None and before.state in FINISHED and before.state is not TaskState.SUCCEEDED and needed not in others:
+            return needed
+    return None
 
 
 def decide_prioritise(state: FleetState, commands: Sequence[PrioritiseTask], _deciding: Deciding) -> Decision:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from engine.model.events import AgentReleased, Event, TaskFailed, TasksCancelled, TasksStopping
 from engine.model.ids import AllocationId, TaskId
 from engine.model.tasks import FINISHED, HELD, Outcome, Task, TaskState
-from engine.scheduling.submission import doomed_by, each_once
+from engine.scheduling.submission import doom, each_once
 from engine.state import FleetState
 
 Due = tuple[float, str, str, int]
@@ -96,8 +96,8 @@ def _dues_of(task: Task) -> tuple[Due, ...]:
     if task.state is TaskState.PENDING:
         if task.not_before:
             dues.append((task.not_before, "ready", spec.id, task.attempt))
-        if spec.queue_timeout_s and task.attempt == 0:
-            dues.append((spec.submitted_at + spec.queue_timeout_s, "queue", spec.id, 0))
+        if spec.queue_timeout_s and not task.leased_at:
+            dues.append((max(spec.submitted_at, task.replayed_at) + spec.queue_timeout_s, "queue", spec.id, 0))
     elif task.state is TaskState.RUNNING and spec.timeout_s:
         dues.append((task.started_at + spec.timeout_s, "timeout", spec.id, task.attempt))
     return tuple(dues)
@@ -120,7 +120,7 @@ def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]
             events.append(TasksStopping((task.spec.id,), "timeout"))
         elif kind == "deadline" and task.state in HELD and task.stopping not in ("deadline", "cancel"):
             events.append(TasksStopping((task.spec.id,), "deadline"))
-        elif task.state is TaskState.PENDING and (kind == "deadline" or (kind == "queue" and task.attempt == 0)):
+        elif task.state is TaskState.PENDING and (kind == "deadline" or (kind == "queue" and not task.leased_at)):
             new = _decide_too_late(state, task, kind)
             events += new
             ended |= {task.spec.id, *(id_ for event in new if isinstance(event, TasksCancelled) for id_ in event.tasks)}
@@ -132,8 +132,4 @@ def _decide_too_late(state: FleetState, task: Task, kind: str) -> list[Event]:
     text = "its deadline passed while it waited" if kind == "deadline" else f"no agent took it within {spec.queue_timeout_s:g} s"
     error_kind = "deadline" if kind == "deadline" else "queue_timeout"
     outcome = Outcome(spec.id, task.attempt, ok=False, error_kind=error_kind, error=text, retryable=False)
-    doomed = doomed_by(state, [spec.id])
-    events: list[Event] = [TaskFailed(outcome, dead=False)]
-    if doomed:
-        events.append(TasksCancelled(tuple(doomed), f"needs {spec.id}, which failed"))
-    return events
+    return [TaskFailed(outcome, dead=False), *doom(state, [spec.id], "failed")]

@@ -135,7 +135,7 @@ class Life:
         if state.allocations or any(task.state in HELD for task in state.tasks.values()):
             return False
         waiting = [task for task in state.tasks.values() if task.state is TaskState.PENDING]
-        if any(task.spec.deadline or (task.spec.queue_timeout_s and not task.attempt) for task in waiting):
+        if any(task.spec.deadline or (task.spec.queue_timeout_s and not task.leased_at) for task in waiting):
             return False  # time alone will end it, and with that others may begin
         try:
             check_quiet(self.world)

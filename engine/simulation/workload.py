@@ -125,6 +125,7 @@ class Workload:
             fairness_key=chance.choice(("", "a", "b")),
             idempotency_key=f"key-{self._keys}" if chance.random() < 0.2 else "",  # noqa: PLR2004
             depends_on=tuple(str(id_) for id_ in needs),
+            take_inputs=chance.random() < 0.5,  # noqa: PLR2004
             run_after_failure=chance.random() < 0.3,  # noqa: PLR2004
             deadline_s=maybe(0.1, chance.random() * 20),
             timeout_s=maybe(0.3, 0.5 + chance.random() * 5),
@@ -144,7 +145,7 @@ class Workload:
     async def _retry(self) -> None:
         ended = [id_ for id_ in self._some_tasks() if self._world.state.tasks[id_].state in FINISHED]  # type: ignore[index]
         if ended:
-            await self._do([c.RetryTask(task) for task in ended])
+            await self._do([c.RetryTask(task, lenient=self._chance.random() < 0.5) for task in ended])  # noqa: PLR2004
 
     async def _prioritise(self) -> None:
         if tasks := self._some_tasks():

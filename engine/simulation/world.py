@@ -56,7 +56,7 @@ class World:
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
         self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config))
         self.agents = SimulatedAgents(self._report, (self.clock, self.rng, self.ids), hosts=hosts, work=work)
-        self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents}, self._report, lambda _id: None)
+        self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents}, self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.feed = Feed(lambda: self.state, self.status, self.clock)
         self.coordinator.add_publisher(self.feed.publish)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -15,7 +14,7 @@ from engine.model.scaling import Policy
 from engine.model.tasks import FINISHED, HELD, Task, TaskState
 
 FINISHED_MAX = 20_000
-"""Finished tasks kept in memory."""
+"""Finished tasks kept in memory; beside them those that others still need."""
 
 AUDIT_MAX = 1_000
 PLANS_MAX = 200
@@ -99,10 +98,13 @@ class Tables:
         self.hosts: dict[HostId, Host] = {}
         self.tasks: dict[TaskId, Task] = {}
         self.finished: dict[TaskId, None] = {}
+        """The newest tasks that have ended, oldest first, at most `finished_max`."""
+        self.needed: dict[TaskId, None] = {}
+        """Tasks that ended before those, and are kept because others depend on them."""
         self.pending_of: dict[str, dict[TaskId, None]] = {}
         """Pool -> its waiting tasks, longest waiting first."""
-        self.dependents: dict[TaskId, list[TaskId]] = {}
-        """Task -> those that wait on it, oldest first."""
+        self.dependents: dict[TaskId, dict[TaskId, None]] = {}
+        """Task -> those that depend on it and have not succeeded, oldest first: as long as there are any, it is kept."""
         self.keys: dict[str, TaskId] = {}
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
@@ -166,17 +168,28 @@ class Tables:
             self.keys[spec.idempotency_key] = spec.id
         if task.state is TaskState.PENDING:
             self.pending_of.setdefault(spec.pool, {})[spec.id] = None
-        if task.state in FINISHED:
-            self.finished[spec.id] = None
+        if task.state is not TaskState.SUCCEEDED:
+            for needed in spec.depends_on:
+                self.dependents.setdefault(needed, {})[spec.id] = None
+        task.waiting_on = len(self.awaited_by(task))
         self.touched.tasks[spec.id] = None
         self.touched.pools[spec.pool] = None
 
-    def await_needed(self, task: Task) -> None:
-        """Have a waiting task wait on those of its dependencies that have not ended; forgotten ones have."""
-        needed = [id_ for id_ in dict.fromkeys(task.spec.depends_on) if id_ in self.tasks and id_ not in self.finished]
-        task.waiting_on = len(needed)
-        for id_ in needed:
-            insort(self.dependents.setdefault(id_, []), task.spec.id)
+    def awaited_by(self, task: Task) -> list[TaskId]:
+        """Return the tasks that a task waits on: if it waits, its dependencies that have not ended."""
+        if task.state is not TaskState.PENDING:
+            return []
+        return [id_ for id_ in dict.fromkeys(task.spec.depends_on) if id_ in self.tasks and self.tasks[id_].state not in FINISHED]
+
+    def waiting_for(self, task_id: TaskId) -> list[Task]:
+        """Return the tasks that wait on a task that has not ended, oldest first."""
+        dependents = [self.tasks[id_] for id_ in self.dependents.get(task_id, ())]
+        return [task for task in dependents if task.state is TaskState.PENDING]
+
+    @property
+    def unfinished(self) -> int:
+        """Return how many tasks have not ended."""
+        return len(self.tasks) - len(self.finished) - len(self.needed)
 
     def agent_named(self, word: str) -> Agent | None:
         """Return the agent with that id or name."""
@@ -201,14 +214,24 @@ class Tables:
         for task_id, task in self.tasks.items():
             held = task.state in HELD
             assert held == (task.agent is not None), f"{task_id} is {task.state} with agent {task.agent}"
-            assert (task.state in FINISHED) == (task_id in self.finished)
+            assert (task.state in FINISHED) == (task_id in self.finished or task_id in self.needed)
             if held and task.agent is not None:
                 assert self.agents[task.agent].task == task_id, f"{task_id} and {task.agent} disagree"
-            if task.state is TaskState.PENDING:
-                needs = sum(task_id in self.dependents.get(needed, ()) for needed in set(task.spec.depends_on))
-                assert task.waiting_on == needs, f"{task_id} waits on {task.waiting_on}, not {needs}"
+            assert task.waiting_on == len(self.awaited_by(task)), f"{task_id} waits on {task.waiting_on}"
+        self._check_dependents()
         for agent_id, agent in self.agents.items():
             if agent.task is not None:
                 assert self.tasks[agent.task].agent == agent_id
             if agent.status in (AgentStatus.ASSIGNED, AgentStatus.BUSY):
                 assert agent.task is not None or agent.allocation is not None, f"{agent_id} works on nothing"
+
+    def _check_dependents(self) -> None:
+        wanted: dict[TaskId, set[TaskId]] = {}
+        for task_id, task in self.tasks.items():
+            for needed in task.spec.depends_on if task.state is not TaskState.SUCCEEDED else ():
+                wanted.setdefault(needed, set()).add(task_id)
+        assert {task_id: set(kept) for task_id, kept in self.dependents.items()} == wanted
+        assert wanted.keys() <= self.tasks.keys(), "forgotten, though another depends on it"
+        assert len(self.finished) <= self.finished_max
+        assert not self.finished.keys() & self.needed.keys()
+        assert all(task_id in wanted for task_id in self.needed), "kept for nobody"

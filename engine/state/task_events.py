@@ -17,7 +17,6 @@ def _tasks_submitted(tables: Tables, event: ev.TasksSubmitted, at: float) -> Non
     for spec in event.tasks:
         task = Task(spec, priority=spec.priority, history=[(at, "submitted", "")])
         tables.add_task(task)
-        tables.await_needed(task)
 
 
 def _tasks_leased(tables: Tables, event: ev.TasksLeased, at: float) -> None:
@@ -115,6 +114,7 @@ def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
     pool.deaths += event.death
     tables.totals.retried += 1
     tables.set_state(task, TaskState.PENDING)
+    task.waiting_on = len(tables.awaited_by(task))  # not 0 if one was replayed and it runs after failures, too
 
 
 def _late_result(tables: Tables, event: ev.LateResult, at: float) -> None:
@@ -136,7 +136,7 @@ def _tasks_stopping(tables: Tables, event: ev.TasksStopping, at: float) -> None:
 def _tasks_cancelled(tables: Tables, event: ev.TasksCancelled, at: float) -> None:
     for task_id in event.tasks:
         task = tables.tasks[task_id]
-        task.error = TaskError("cancelled", event.reason)
+        task.error = TaskError(event.kind, event.reason)
         task.note(at, "cancelled", event.reason)
         _give_back(tables, task, at, began=task.started_at, ok=False, counts=False)
         tables.pools[task.spec.pool].cancelled += 1
@@ -147,23 +147,42 @@ def _tasks_cancelled(tables: Tables, event: ev.TasksCancelled, at: float) -> Non
 def _finish(tables: Tables, task: Task, end: TaskState, at: float) -> None:
     task.finished_at = at
     task.stopping = ""
-    for needed in set(task.spec.depends_on) if task.waiting_on else ():
-        waiting = tables.dependents.get(needed, [])
-        if task.spec.id in waiting:
-            waiting.remove(task.spec.id)
     task.waiting_on = 0
     tables.set_state(task, end)
     tables.finished[task.spec.id] = None
-    for waiting_id in tables.dependents.pop(task.spec.id, ()):
-        waiting_task = tables.tasks[waiting_id]
-        waiting_task.waiting_on -= 1
-        tables.touched.tasks[waiting_id] = None
+    for waiting in tables.waiting_for(task.spec.id) if task.spec.id in tables.dependents else ():
+        waiting.waiting_on -= 1
+        tables.touched.tasks[waiting.spec.id] = None
+    if end is TaskState.SUCCEEDED and task.spec.depends_on:
+        _release(tables, task)
     while len(tables.finished) > tables.finished_max:
-        _forget(tables, next(iter(tables.finished)))
+        oldest = next(iter(tables.finished))
+        del tables.finished[oldest]
+        if oldest in tables.dependents:
+            tables.needed[oldest] = None
+        else:
+            _release(tables, _forget(tables, oldest))
 
 
-def _forget(tables: Tables, task_id: TaskId) -> None:
-    del tables.finished[task_id]
+def _release(tables: Tables, task: Task) -> None:
+    """Depend on nothing any more: the task has succeeded or is forgotten. What was kept for it alone is forgotten too."""
+    done = [task]
+    while done:  # not by recursion: a chain of tasks may be long
+        task = done.pop()
+        for needed in set(task.spec.depends_on):
+            dependents = tables.dependents.get(needed, {})
+            if task.spec.id not in dependents:
+                continue
+            del dependents[task.spec.id]
+            if dependents:
+                continue
+            del tables.dependents[needed]
+            if needed in tables.needed:
+                del tables.needed[needed]
+                done.append(_forget(tables, needed))
+
+
+def _forget(tables: Tables, task_id: TaskId) -> Task:
     task = tables.tasks.pop(task_id)
     pool = tables.pools[task.spec.pool]
     for counts in (pool.by_state, tables.totals.by_state):
@@ -171,21 +190,25 @@ def _forget(tables: Tables, task_id: TaskId) -> None:
     if tables.keys.get(task.spec.idempotency_key) == task_id:
         del tables.keys[task.spec.idempotency_key]
     tables.touched.forgotten_tasks[task_id] = task
+    return task
 
 
 def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
     for task_id in event.tasks:
-        del tables.finished[task_id]
-    for task_id in event.tasks:
+        tables.finished.pop(task_id, None)
+        tables.needed.pop(task_id, None)
         task = tables.tasks[task_id]
         task.uncounted, task.deaths = task.attempt, 0
         task.retries += 1
-        task.finished_at = task.started_at = task.not_before = 0.0
+        task.finished_at = task.leased_at = task.started_at = task.not_before = 0.0
+        task.replayed_at = at
         task.error = None
         task.note(at, "replayed", "")
         tables.set_state(task, TaskState.PENDING)
     for task_id in event.tasks:
-        tables.await_needed(tables.tasks[task_id])
+        for task in (tables.tasks[task_id], *tables.waiting_for(task_id)):
+            task.waiting_on = len(tables.awaited_by(task))
+            tables.touched.tasks[task.spec.id] = None
 
 
 def _task_prioritised(tables: Tables, event: ev.TaskPrioritised, at: float) -> None:

@@ -13,7 +13,17 @@ from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Reso
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
 from engine.model.plans import AppliedPlan, AuditEntry, Call
 from engine.model.pools import CommandSpec, PoolSpec
-from engine.model.tasks import FINISHED, HELD, Lease, Outcome, Placement, TaskSpec, TaskState
+from engine.model.tasks import (
+    CANCELLED,
+    FELL,
+    FINISHED,
+    HELD,
+    Lease,
+    Outcome,
+    Placement,
+    TaskSpec,
+    TaskState,
+)
 from engine.state import FleetState, Touched
 
 WORDS = ("", "plain", 'quo"ted', "zero\x00byte", "fünf €", "new\nline", "🦀", "\\back\u2028")
@@ -43,7 +53,7 @@ class Life:
         self.at += self.rng.random() * 3
         record = ev.Record(self.state.seq + 1, self.at, cause or self.word().replace("\x00", ""), event)
         self.state.apply(record)
-        self.forgot = self.forgot or bool(self.state.touched.forgotten_tasks)
+        self.forgot = self.forgot or bool(self.state.touched.forgotten_tasks or self.state.needed)
         self.records.append(record)
         self.all_records.append(record)
 
@@ -248,7 +258,7 @@ class Life:
 
     def act_cancel(self) -> None:
         if self.rng.random() < 0.4 and (tasks := self.some(self.tasks(TaskState.PENDING, *HELD))):
-            self.do(ev.TasksCancelled(tuple(tasks), self.word()))
+            self.do(ev.TasksCancelled(tuple(tasks), self.word(), self.rng.choice((CANCELLED, FELL))))
 
     def act_replay(self) -> None:
         # A replay makes room among the finished; a load fills it with one that was forgotten, a live state does not.

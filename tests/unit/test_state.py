@@ -11,6 +11,7 @@ from engine.model import events as ev
 from engine.model.agents import HISTORY_TYPES_MAX, Agent, AgentSpec, AgentStatus
 from engine.model.ids import AgentId, PlanId, TaskId
 from engine.model.plans import AppliedPlan
+from engine.model.pools import PoolSpec
 from engine.model.tasks import HISTORY_MAX, Task, TaskSpec
 from engine.state import FleetState, Touched
 from engine.state.tables import PLANS_MAX
@@ -36,18 +37,59 @@ def test_counts_follow() -> None:
     assert (pool.succeeded, pool.failed) == (1, 1)
 
 
-def test_oldest_finished_task_is_forgotten_with_its_key_and_still_answers_its_dependents() -> None:
+def test_oldest_finished_task_is_forgotten_with_its_key() -> None:
     fleet = Fleet()
     fleet.state.finished_max = 1
     first, second = fleet.run(idempotency_key="k"), fleet.run()
-    third = fleet.submit(depends_on=(first, second))
     fleet.end(first)
     fleet.state.touched = Touched()
     fleet.end(second)
     assert first not in fleet.state.tasks
     assert "k" not in fleet.state.keys
-    assert fleet.task(third).waiting_on == 0
-    assert third in fleet.place()
+
+
+def test_finished_task_is_kept_until_all_that_depend_on_it_have_succeeded() -> None:
+    fleet = Fleet({"coder": {"min": 1, "max": 1}})
+    fleet.state.finished_max = 1
+    first = fleet.run(idempotency_key="k")
+    third = fleet.submit(depends_on=(first,))
+    fourth = fleet.submit(depends_on=(third, first))
+    fleet.end(first, result={"n": 1})
+    for _ in range(3):
+        fleet.end(fleet.run(priority=10))
+    assert (list(fleet.state.needed), fleet.state.keys) == ([first], {"k": first})
+    assert set(fleet.place()) == {third}
+    fleet.begin(third)
+    fleet.end(third)
+    assert (list(fleet.state.needed), fleet.task(first).result) == ([first], {"n": 1})
+    assert set(fleet.place()) == {fourth}
+    fleet.end(fourth)
+    assert set(fleet.state.tasks) == {fourth}
+    assert fleet.state.dependents == {}
+
+
+def test_long_chain_that_fell_is_forgotten_link_by_link() -> None:
+    fleet = Fleet()
+    fleet.state.finished_max = 0
+    first = fleet.submit()
+    second = fleet.submit(depends_on=(first,))
+    third = fleet.submit(depends_on=(second,))
+    fleet.do(c.CancelTask(second))
+    assert (list(fleet.state.tasks), fleet.state.totals.cancelled) == ([first], 2)
+    fleet.do(c.CancelTask(first))
+    assert (fleet.state.tasks, third in fleet.state.touched.forgotten_tasks) == ({}, False)
+
+
+def test_long_chain_is_forgotten_without_recursion() -> None:
+    state = FleetState(finished_max=0)
+    ids = [TaskId(f"tsk_{number:05d}") for number in range(3_000)]
+    specs = [TaskSpec(id_, "noop", "coder", {}, depends_on=(before,) if before else ()) for before, id_ in zip([None, *ids], ids, strict=False)]
+    for seq, event in enumerate(
+        [ev.PoolConfigured(PoolSpec("coder", 0, 1), 0), ev.TasksSubmitted(tuple(specs)), ev.TasksCancelled(tuple(ids), "by ada")], 1
+    ):
+        state.apply(ev.Record(seq, 0.0, "", event))
+    state.check()
+    assert state.tasks == {}
 
 
 def test_forgotten_task_is_handed_on_as_it_ended() -> None:
@@ -60,18 +102,20 @@ def test_forgotten_task_is_handed_on_as_it_ended() -> None:
     assert fleet.state.touched.forgotten_tasks[task].state == "succeeded"
 
 
-def test_replay_waits_only_on_what_is_still_known() -> None:
-    fleet = Fleet()
-    first = fleet.run()
-    second = fleet.submit(depends_on=(first,))
-    fleet.do(c.CancelTask(second))
-    fleet.end(first)
-    fleet.state.finished_max = 1
-    other = fleet.run()
-    fleet.do(c.RetryTask(second))
-    fleet.end(other)
-    assert first not in fleet.state.tasks
-    assert fleet.task(second).waiting_on == 0
+def test_waiting_task_waits_again_on_one_that_is_replayed() -> None:
+    fleet = Fleet({"coder": {"min": 1, "max": 1}})
+    first, blocker = fleet.run(), fleet.submit(priority=10)
+    anyway = fleet.submit(depends_on=(first,), run_after_failure=True)
+    fleet.end(first, ok=False, retryable=False)
+    assert fleet.task(anyway).waiting_on == 0
+    fleet.do(c.RetryTask(first))
+    assert (fleet.task(anyway).waiting_on, fleet.state.waiting_for(first)) == (1, [fleet.task(anyway)])
+    fleet.do(c.CancelTask(first), c.CancelTask(blocker))
+    assert set(fleet.place()) == {anyway}
+    fleet.do(c.RetryTask(first))
+    assert fleet.task(anyway).waiting_on == 0, "it is with an agent"
+    fleet.end(anyway, ok=False)
+    assert fleet.task(anyway).waiting_on == 1
 
 
 def test_oldest_plan_is_forgotten_and_followers_hear_of_it() -> None:

@@ -128,7 +128,7 @@ def test_replayed_dependent_waits_for_its_replayed_dependency() -> None:
     first = fleet.submit()
     second = fleet.submit(depends_on=(first,))
     fleet.do(c.CancelTask(first))
-    with pytest.raises(CommandRefused, match=f"needs {first}, which is cancelled; retry both, that one first"):
+    with pytest.raises(CommandRefused, match=f"needs {first}, which is cancelled; retry that one, and this one with it"):
         fleet.do(c.RetryTask(second))
     fleet.do(c.RetryTask(second), c.RetryTask(first))
     assert fleet.task(second).waiting_on == 1

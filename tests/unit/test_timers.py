@@ -63,6 +63,23 @@ def test_queue_time_out_counts_only_before_the_first_attempt() -> None:
     assert fleet.task(tried).state == "pending"
 
 
+def test_queue_time_out_begins_anew_with_a_replay() -> None:
+    fleet = Fleet(up=False)
+    task = fleet.submit(queue_timeout_s=3)
+    fleet.after(3)
+    assert fleet.task(task).state == "failed"
+    fleet.do(c.RetryTask(task))
+    fleet.after(2)
+    assert fleet.task(task).state == "pending"
+    fleet.after(1)
+    assert fleet.task(task).state == "failed"
+    fleet.up()
+    fleet.do(c.RetryTask(task))
+    assert task in fleet.place()
+    fleet.after(9)
+    assert fleet.task(task).state == "leased"
+
+
 def test_reservation_expires() -> None:
     fleet = Fleet()
     [allocation] = fleet.do(c.AllocateAgent("mine", "coder", expires_s=10))
