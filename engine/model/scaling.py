@@ -181,6 +181,9 @@ class Policy:
     down: Trigger | None = None
     target: float = 0.0
     """Goal for `metric`, tracked; 0 = none."""
+    safety: float = 0.0
+    """Agents kept free above the goal, times the square root of the demand (square-root staffing, Halfin and Whitt 1981): 1 makes
+    about one task in six wait under random arrivals, 2 one in forty. DEMAND only."""
     metric: str = Metric.DEMAND.value
     average_s: float = 0.0
     """The tracked metric is a mean over this window while nothing waits, so that noise does not move the pool; 0 = as it is now."""

@@ -32,16 +32,16 @@ def settles_at(track: Track, policy: Policy, at: float) -> float:
     """Return when a condition that holds now will have held long enough; now while a mean moves; inf when nothing is on its way."""
     if track.is_settling:
         return at
-    ends = [
-        since + trigger.sustained_s
-        for trigger, since in ((policy.up, track.up_since), (policy.down, track.down_since))
-        if trigger is not None and since is not None
-    ]
+    ends = []
+    if policy.up is not None and track.up_since is not None:
+        ends.append(track.up_since + policy.up.sustained_s)
+    if policy.down is not None and track.down_since is not None:
+        ends.append(track.down_since + policy.down.sustained_s)
     if policy.zero_after_s and track.idle_since is not None:
         ends.append(track.idle_since + policy.zero_after_s)
     if policy.panic is not None:
         ends.append(track.crossed_at + policy.panic.stable_s)
-    return min((end for end in ends if end > at), default=math.inf)
+    return min([end for end in ends if end > at], default=math.inf) if ends else math.inf
 
 
 def _reactive(now: Observation, policy: Policy, track: Track) -> tuple[int | None, Reason]:
@@ -105,6 +105,8 @@ def _tracked(now: Observation, policy: Policy, value: float) -> tuple[int, Reaso
     goal = policy.target
     figures = ((policy.metric, value), ("goal", goal))
     wanted = value / goal if policy.metric in ABSOLUTE else now.size * value / goal
+    if policy.safety and policy.metric == Metric.DEMAND:
+        wanted += policy.safety * math.sqrt(value)
     if policy.average_s and policy.metric == Metric.DEMAND and now.waiting:
         # Headroom is for the mean; what waits at this moment needs no more than itself.
         wanted = max(wanted, demand(now, policy.drain_s))

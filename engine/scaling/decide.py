@@ -57,15 +57,19 @@ def decide(
     waits_until = math.inf
     for policy in policies:
         track = history.track(policy)
-        waits_until = min(waits_until, settles_at(track, policy, now.at))
+        if (settles := settles_at(track, policy, now.at)) < waits_until:
+            waits_until = settles
         size, reasons = recommend(now, policy, track, forecasts.get(policy.id))
         if size is None:
             continue
         move = _bounded(now, policy, history, Move(size, size, reasons, math.inf))
-        waits_until = min(waits_until, move.waits_until)
+        if move.waits_until < waits_until:
+            waits_until = move.waits_until
         moves.append(move)
         advised.append((policy.id, size))
-    if moves:
+    if len(moves) == 1:
+        best = moves[0]
+    elif moves:
         best = max(moves, key=lambda move: (move.target, move.size))
     else:
         best = Move(now.size, now.size, (Reason(Why.STEADY if policies else Why.NO_POLICY),), math.inf)
@@ -76,6 +80,8 @@ def decide(
 def _limited(move: Move, policies: Sequence[Policy], limits: Limits) -> tuple[int, tuple[Reason, ...]]:
     """Apply what holds whatever policies say: the budget, then max and min."""
     target, reasons = move.target, move.reasons
+    if limits.min <= target <= limits.max and not limits.cost_per_agent_s:
+        return target, reasons
     if limits.cost_per_agent_s:
         for policy in policies:
             affordable = policy.cost_per_hour_max / (limits.cost_per_agent_s * _HOUR_S)

@@ -92,7 +92,7 @@ class Mean:
         if len(kept) == 1 or at == self._from:
             self._area = value * (at - self._from)  # rounding errors end here
             return value
-        return self._area / (at - self._from)
+        return max(0.0, self._area) / (at - self._from)
 
 
 @dataclass(slots=True)

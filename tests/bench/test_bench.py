@@ -17,6 +17,12 @@ NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
 UNITS = {"1/s", "B", "B/s", "ms", "ratio", "s"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
+    "scaling.first_new_agent_s": "s",
+    "scaling.light_10_to_100_s": "s",
+    "scaling.process_10_to_100_s": "s",
+    "scaling.agent_seconds_saved": "ratio",
+    "scaling.utilisation_saturated": "ratio",
+    "scaling.backtest_24h_s": "s",
     "register.agents_per_s": "1/s",
     "status.p99_ms.10000": "ms",
     "dispatch.burst_tasks_per_s.1000": "1/s",
