@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -31,9 +30,11 @@ from screens.commandline import VerbLine, ViewLine, parse_line
 from screens.dialogs import PlanDialog, QuitDialog
 from screens.feed import Connect, Feed
 from screens.forms import VerbForm
-from screens.keys import EAGER_ACTIONS, bindings_of
+from screens.keyed import Keyed, take_keys_everywhere
+from screens.keymap import KEYMAP, Keymap
+from screens.keys import EAGER_ACTIONS
 from screens.line_filter import Terminal
-from screens.palette import FleetCommands
+from screens.palette import FleetCommands, Palette
 from screens.tables import TableScreen
 from screens.views import open_screen
 from screens.widgets.cells import Glyphs
@@ -52,14 +53,14 @@ TOAST_S = 4.0
 HISTORY_MAX = 50
 
 
-class FleetApp(SkinnedApp):
+class FleetApp(Keyed, SkinnedApp):
     """The console over one engine."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS
     TITLE = "fleet-tui"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[Any]] = {FleetCommands}
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings_of("app"))
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("app",)
 
     def __init__(  # noqa: PLR0913  # what differs between the console, tests and the web
         self,
@@ -74,6 +75,7 @@ class FleetApp(SkinnedApp):
         memory: Path | None = None,
         no_diff: bool = False,
         home: str = HOME_VIEW,
+        keymap: Keymap = KEYMAP,
     ) -> None:
         self._settings: dict[str, dict[str, Any]] = _remembered(memory)
         super().__init__(no_diff=no_diff, terminal=terminal, skin=skin, remembered=self._settings.get(SETTINGS, {}))
@@ -87,6 +89,8 @@ class FleetApp(SkinnedApp):
         self._pictures = pictures
         self._memory = memory
         self._home = home
+        self.keymap = keymap
+        self.take_keys(keymap)
         self._visited: list[str] = []
         self._at = -1
 
@@ -128,6 +132,22 @@ class FleetApp(SkinnedApp):
         if action in EAGER_ACTIONS and (isinstance(self.focused, Input) or not isinstance(self.screen, FleetScreen)):
             return False
         return super().check_action(action, parameters)
+
+    # ---- keys
+
+    def use_keymap(self, keymap: Keymap) -> None:
+        """Have every screen and widget take other keys, at once."""
+        self.keymap = keymap
+        self.take_keys(keymap)
+        take_keys_everywhere(self.screen_stack, keymap)
+        for screen in self.screen_stack:
+            if isinstance(screen, FleetScreen):
+                screen.show_hints()
+
+    def action_command_palette(self) -> None:
+        """Show the palette of views and verbs."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     # ---- views
 
@@ -218,11 +238,6 @@ class FleetApp(SkinnedApp):
         """Ask for a command line."""
         self.type_line("")
 
-    def action_submit(self) -> None:
-        """Ask for a task to submit."""
-        if isinstance(self.screen, FleetScreen):
-            self.screen.action_submit_task()
-
     def submit_task(self, pool: str) -> None:
         """Ask for a task to submit, with a pool filled in."""
         self.push_screen(VerbForm(SubmitTask, self.feed.tables, {"pool": pool}), self._submit)
@@ -252,7 +267,7 @@ class FleetApp(SkinnedApp):
         except FleetError as error:
             self.say(str(error), role="bad")
             return
-        self.say(answer.summary + (" · u undoes it" if answer.undo_until else ""), role="good")
+        self.say(answer.summary + (self.say_keys(" · {app.undo} undoes it") if answer.undo_until else ""), role="good")
 
     def action_undo(self) -> None:
         """Undo my last plan."""

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Protocol, cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
@@ -20,7 +19,9 @@ from textual.widgets import Input
 from engine.model.commands import Command
 from screens.commandline import CommandLine, remember
 from screens.feed import Changes, Feed, Watch
-from screens.keys import EAGER_ACTIONS, bindings_of, hints_of
+from screens.keyed import Keyed
+from screens.keymap import Keymap
+from screens.keys import CONTEXTS, EAGER_ACTIONS, ELSEWHERE
 from screens.present import context_parts
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.statusbar import ContextBar, KeyHints, Part
@@ -34,6 +35,8 @@ class Console(Protocol):
 
     feed: Feed
     glyphs: Glyphs
+    keymap: Keymap
+    """The keys in force."""
     lines: list[str]
     """History of the command line."""
 
@@ -78,7 +81,7 @@ class Console(Protocol):
         ...
 
 
-class FleetScreen(Screen[None]):
+class FleetScreen(Keyed, Screen[None]):
     """Context line, heading, body, breadcrumb and key hints."""
 
     NAME: ClassVar[str] = ""
@@ -87,14 +90,6 @@ class FleetScreen(Screen[None]):
     KINDS: ClassVar[tuple[str, ...]] = ()
     """Kinds of rows whose change makes refresh_rows() worth a call."""
     AUTO_FOCUS: ClassVar[str | None] = None
-    BINDINGS: ClassVar[list[BindingType]] = []
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401  # whatever the class statement names
-        """Take the bindings of the class's scopes from the one table of keys."""
-        super().__init_subclass__(**kwargs)
-        if cls.NAME:
-            cls.BINDINGS = list(bindings_of(cls.NAME, *cls.scopes()))
-            cls._merged_bindings = cls._merge_bindings()
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,11 +97,6 @@ class FleetScreen(Screen[None]):
         self._ages_at = 0.0
         self._paused = False
         self._focus_before: Widget | None = None
-
-    @classmethod
-    def scopes(cls) -> tuple[str, ...]:
-        """Return further scopes whose keys work here."""
-        return ("screen",)
 
     @property
     def console(self) -> Console:
@@ -150,7 +140,7 @@ class FleetScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin to collect changes and show the first state."""
         self._watch = self.feed.watch()
-        self.query_one("#keys", KeyHints).show(hints_of(self.NAME, *self.scopes()))
+        self.show_hints()
         self.tick(self.feed.now())
 
     def on_unmount(self) -> None:
@@ -186,6 +176,16 @@ class FleetScreen(Screen[None]):
         self.query_one("#heading", ContextBar).show(*self.heading())
         crumbs = [Cell(name, "dim") for name in self.console.breadcrumb()]
         self.query_one("#crumbs", ContextBar).show(crumbs)
+
+    # ---- keys
+
+    def key_scopes(self) -> tuple[str, ...]:
+        """Return the scopes of this view; those of the app and of the widget that has the focus are theirs."""
+        return tuple(scope for scope in CONTEXTS[self.NAME] if scope not in ELSEWHERE)
+
+    def show_hints(self) -> None:
+        """Show the keys that are worth a hint."""
+        self.query_one("#keys", KeyHints).show(self.console.keymap.hints_in(CONTEXTS[self.NAME]))
 
     # ---- the command line
 

@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_type_hints
 
-from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
-from textual.widgets import Input
 
 from engine.model import wire
 from engine.model.commands import VERBS, Command
 from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.rows import Row
+from screens.widgets.line import Line
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "pulse": ("pu", "home", "0"),
@@ -187,14 +186,10 @@ class LineSuggester(Suggester):
         return complete(value, self._tables)
 
 
-class CommandLine(Input):
+class CommandLine(Line):
     """The input itself: ghost text, tab or right accepts, up and down walk through history."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "accept", "Accept", show=False, id="command.accept"),
-        Binding("up", "older(1)", "Older", show=False, id="command.older"),
-        Binding("down", "older(-1)", "Newer", show=False, id="command.newer"),
-    ]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("prompt", "line")
 
     def __init__(self, tables: Mapping[str, Mapping[str, Row]], history: list[str]) -> None:
         super().__init__(placeholder="a view, or a verb with its arguments", suggester=LineSuggester(tables), classes="command-line", id="line")

@@ -46,6 +46,7 @@ from screens.present_text import (
     yaml_lines,
 )
 from screens.widgets.cells import Cell
+from screens.widgets.line import Line
 from screens.widgets.statusbar import Part
 
 YAML_TAB = "yaml"
@@ -70,11 +71,6 @@ class DocumentScreen(FleetScreen):
         self._is_loading = False
         self._is_outdated = False
         self._read_at: float | None = None
-
-    @classmethod
-    def scopes(cls) -> tuple[str, ...]:
-        """Documents share their own keys."""
-        return ("document", "screen")
 
     # ---- what a document fills in
 
@@ -159,7 +155,7 @@ class DocumentScreen(FleetScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Yield the text and the find line."""
         yield Document(glyphs=self.console.glyphs, id="text")
-        line = Input(placeholder="find", id="find", classes="command-line", compact=True)
+        line = Line(placeholder="find", id="find", classes="command-line", compact=True)
         line.display = False
         yield line
 
@@ -269,11 +265,6 @@ class TaskDetails(WorkDetails):
     KINDS: ClassVar[tuple[str, ...]] = ("tasks",)
     TABS: ClassVar[tuple[str, ...]] = ("info", "payload", "result", "diff", "log", "timeline")
 
-    @classmethod
-    def scopes(cls) -> tuple[str, ...]:
-        """The keys of tasks work here too."""
-        return ("tasks", "document", "screen")
-
     def subject(self) -> str:
         """Return the task's own title."""
         row = cast("TaskRow | None", self.row)
@@ -322,11 +313,6 @@ class AgentDetails(WorkDetails):
     KIND: ClassVar[str] = "agents"
     KINDS: ClassVar[tuple[str, ...]] = ("agents", "tasks")
     TABS: ClassVar[tuple[str, ...]] = ("info", "tasks", "log", "timeline")
-
-    @classmethod
-    def scopes(cls) -> tuple[str, ...]:
-        """The keys of agents work here too."""
-        return ("agents", "document", "screen")
 
     def subject(self) -> str:
         """Return the agent's name."""
@@ -407,11 +393,6 @@ class PlanDetails(DocumentScreen):
     KIND: ClassVar[str] = "plans"
     KINDS: ClassVar[tuple[str, ...]] = ("plans",)
 
-    @classmethod
-    def scopes(cls) -> tuple[str, ...]:
-        """The keys of plans work here too."""
-        return ("plans", "document", "screen")
-
     async def read(self, tab: str) -> Lines:
         """Read the plan; the engine says what its undo would do, which changes nothing."""
         row = cast("PlanRow | None", self.row)
@@ -425,7 +406,9 @@ class PlanDetails(DocumentScreen):
     async def _read_undo(self, row: PlanRow) -> Any:  # noqa: ANN401  # steps, or why there are none
         command = undo_of(row, self.feed.now())
         if command is None:
-            return "it was undone; U applies it again" if row.undone else "it can no longer be undone" if row.undo_until else "it cannot be undone"
+            if row.undone:
+                return self.say_keys("it was undone; {plans.redo} applies it again")
+            return "it can no longer be undone" if row.undo_until else "it cannot be undone"
         try:
             return (await self.feed.operator.plan([command])).steps
         except FleetError as error:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Key
 from textual.screen import ModalScreen
@@ -15,7 +14,9 @@ from textual.widgets import Input, Static
 
 from engine.model.commands import Danger
 from engine.model.plans import Plan, PlanStep
+from screens.keyed import Keyed, keymap_of
 from screens.widgets.cells import clip
+from screens.widgets.line import Line
 
 STEPS_SHOWN = 12
 CONFIRM_WORD = "yes"
@@ -45,10 +46,10 @@ def change_of(step: PlanStep) -> str:
     return f"{step.before} → {step.after}" if step.before else step.after
 
 
-class Dialog(ModalScreen[str | None]):
+class Dialog(Keyed, ModalScreen[str | None]):
     """A box with a title, lines, perhaps an input, and the keys that answer it; esc gives None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop", show=False, id="dialog.drop")]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("dialog",)
 
     def __init__(self, title: str, lines: Sequence[str], keys: str, *, prompt: str = "") -> None:
         super().__init__()
@@ -63,9 +64,9 @@ class Dialog(ModalScreen[str | None]):
             yield Static(self._title, classes="title", markup=False)
             yield Static("\n".join(["", *self._lines, ""]), id="lines", markup=False)
             if self._prompt:
-                yield Input(placeholder=self._prompt, id="answer", compact=True)
+                yield Line(placeholder=self._prompt, id="answer", compact=True)
             yield Static("", id="problem", classes="bad", markup=False)
-            yield Static(self._keys, classes="note", markup=False)
+            yield Static(self.say_keys(self._keys), classes="note", markup=False)
 
     def on_mount(self) -> None:
         """Type at once where something is to be typed."""
@@ -77,7 +78,7 @@ class Dialog(ModalScreen[str | None]):
         if not self._prompt or self.query_one("#answer", Input).has_focus:
             return
         answer = self.query_one("#answer", Input)
-        if event.key == "enter":
+        if event.key in keymap_of(self.app)["line.submit"].keys.split(","):
             await answer.action_submit()
             event.stop()
         elif event.is_printable and event.character:
@@ -102,11 +103,11 @@ class PlanDialog(Dialog):
     def __init__(self, plan: Plan, width: int = 70) -> None:
         self._is_destructive = plan.danger == Danger.DESTRUCTIVE
         title = {Danger.NONE: "Plan", Danger.REVERSIBLE: "Plan", Danger.DESTRUCTIVE: "Plan: work may be lost"}[Danger(plan.danger)]
-        undo = "u undoes it" if plan.undoable else "this cannot be undone"
+        undo = "{app.undo} undoes it" if plan.undoable else "this cannot be undone"
         if self._is_destructive:
-            keys, prompt = f"type {CONFIRM_WORD} and press enter · esc drops it · {undo}", f"{CONFIRM_WORD}, and after it a reason if you like"
+            keys, prompt = f"type {CONFIRM_WORD} and press {{line.submit}} · {{dialog.drop}} drops it · {undo}", f"{CONFIRM_WORD}, and after it a reason if you like"
         else:
-            keys, prompt = f"enter applies · esc drops it · {undo}", "reason, if you like"
+            keys, prompt = f"{{line.submit}} applies · {{dialog.drop}} drops it · {undo}", "reason, if you like"
         super().__init__(title, plan_lines(plan, width), keys, prompt=prompt)
 
     @on(Input.Submitted)
@@ -119,7 +120,7 @@ class PlanDialog(Dialog):
         if word.lower() == CONFIRM_WORD:
             self.dismiss(reason.strip())
         else:
-            self.show_problem(f"type {CONFIRM_WORD} to go on, esc to drop it")
+            self.show_problem(self.say_keys(f"type {CONFIRM_WORD} to go on, {{dialog.drop}} to drop it"))
 
 
 class ScaleDialog(Dialog):
@@ -127,7 +128,7 @@ class ScaleDialog(Dialog):
 
     def __init__(self, pools: Sequence[str]) -> None:
         lines = [f"{', '.join(pools[:6])}{' …' if len(pools) > 6 else ''}"]
-        super().__init__("Scale", lines, "enter shows the plan · esc drops it", prompt="12, +3, -2, 150%, =min or =max")
+        super().__init__("Scale", lines, "{line.submit} shows the plan · {dialog.drop} drops it", prompt="12, +3, -2, 150%, =min or =max")
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
@@ -140,19 +141,16 @@ class ScaleDialog(Dialog):
 class QuitDialog(Dialog):
     """What becomes of the engine that this console started; gives `stop`, `leave` or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "answer('stop')", "Stop", show=False, id="quit.stop"),
-        Binding("l,enter", "answer('leave')", "Leave", show=False, id="quit.leave"),
-    ]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("quit", "dialog")
 
     def __init__(self, running: int, waiting: int) -> None:
         lines = [
             f"{running} tasks run and {waiting} wait.",
             "",
-            "l  leave: the engine and its agents go on; `fleet-tui` attaches again",
-            "s  stop the engine: running tasks run again at the next start",
+            "leave: the engine and its agents go on; `fleet-tui` attaches again",
+            "stop the engine: running tasks run again at the next start",
         ]
-        super().__init__("Quit", lines, "l leave · s stop · esc stay")
+        super().__init__("Quit", lines, "{quit.leave} leave · {quit.stop} stop · {dialog.drop} stay")
 
     def action_answer(self, word: str) -> None:
         """Answer."""

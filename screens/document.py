@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
-
 from screens.widgets.cells import Glyphs, Row, clip, split_cell
 from screens.widgets.stream import GUTTER, NO_LINE, STATUS_LINE, Shown, Stream
 from screens.widgets.stream_lines import Part, lay_out_line
@@ -19,18 +17,10 @@ from screens.widgets.stream_lines import Part, lay_out_line
 LINES_MAX = 20_000
 
 
-class Document(Stream, inherit_bindings=False):
+class Document(Stream):
     """Lines of one thing; a document that is a tail keeps its end in view until somebody scrolls."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_lines(-1)", "Up", show=False, id="document.up"),
-        Binding("down,j", "scroll_lines(1)", "Down", show=False, id="document.down"),
-        Binding("pageup,ctrl+b", "scroll_pages(-1)", "Page up", show=False, id="document.page_up"),
-        Binding("pagedown,ctrl+f", "scroll_pages(1)", "Page down", show=False, id="document.page_down"),
-        Binding("home,g", "go_first", "First line", show=False, id="document.first"),
-        Binding("end,G", "follow", "Last line", show=False, id="document.last"),
-        Binding("w", "toggle_wrap", "Wrap", show=False, id="document.wrap"),
-    ]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("text",)
 
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - the name every Textual widget has
         super().__init__(lines_max=LINES_MAX, empty="", glyphs=glyphs, id=id)

@@ -14,6 +14,7 @@ from screens.base import FleetScreen
 from screens.feed import Changes
 from screens.present_rows import event_cells
 from screens.widgets.cells import Cell
+from screens.widgets.line import Line
 from screens.widgets.statusbar import Part
 from screens.widgets.stream import Stream
 
@@ -32,7 +33,7 @@ class EventsScreen(FleetScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Yield the stream and the find line."""
         yield Stream(empty="no events yet", glyphs=self.console.glyphs, id="stream")
-        line = Input(placeholder="find; lower case finds both cases", id="find", classes="command-line", compact=True)
+        line = Line(placeholder="find; lower case finds both cases", id="find", classes="command-line", compact=True)
         line.display = False
         yield line
 
@@ -74,7 +75,7 @@ class EventsScreen(FleetScreen):
         right: list[Part] = []
         if stream.left_out_count:
             right.append(Cell(f"{stream.left_out_count:,} left out", "warn"))
-        right.append(Cell("following", "good") if stream.is_following else Cell("held: s follows", "warn"))
+        right.append(Cell("following", "good") if stream.is_following else Cell(self.say_keys("held, {stream.follow} follows"), "warn"))
         return left, right
 
     @on(Stream.Changed)

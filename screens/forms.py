@@ -8,7 +8,6 @@ from typing import Any, ClassVar, get_type_hints
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
@@ -20,6 +19,8 @@ from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.rows import Row
 from screens.commandline import convert_word
+from screens.keyed import Keyed
+from screens.widgets.line import Line
 
 LABEL_WIDTH = 18
 
@@ -51,21 +52,20 @@ def command_from(kind: type[Command], texts: Mapping[str, str]) -> Command:
     return wire.command_of(Call(kind.name, args))
 
 
-class VerbForm(ModalScreen[Command | None]):
+class Fields(Keyed, VerticalScroll):
+    """Scrolls with the field that has the focus, and by the mouse; up and down go from field to field."""
+
+
+class VerbForm(Keyed, ModalScreen[Command | None]):
     """Asks for a verb's fields; gives the verb, or None."""
 
     DEFAULT_CSS = """
     VerbForm .field { height: 1; }
     VerbForm .label { width: 18; }
     VerbForm .field Input { width: 1fr; }
-    VerbForm VerticalScroll { height: auto; max-height: 14; }
+    VerbForm Fields { height: auto; max-height: 14; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "drop", "Drop", show=False, id="form.drop"),
-        Binding("ctrl+s", "send", "Send", show=False, id="form.send"),
-        Binding("down", "app.focus_next", "Next field", show=False, id="form.next"),
-        Binding("up", "app.focus_previous", "Field before", show=False, id="form.previous"),
-    ]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("form",)
 
     def __init__(self, kind: type[Command], tables: Mapping[str, Mapping[str, Row]], given: Mapping[str, str] | None = None) -> None:
         super().__init__()
@@ -77,11 +77,11 @@ class VerbForm(ModalScreen[Command | None]):
         """Lay out a line for each field."""
         with Vertical(classes="dialog"):
             yield Static(self._kind.help, classes="title", markup=False)
-            with VerticalScroll(can_focus=False):
+            with Fields(can_focus=False):
                 for spec in dataclasses.fields(self._kind):
                     yield self._line(spec)
             yield Static("", id="problem", classes="bad", markup=False)
-            yield Static("tab or ↓ next field · enter or ctrl+s shows the plan · esc drops it", classes="note", markup=False)
+            yield Static(self.say_keys("{form.next} next field · {line.submit} shows the plan · {form.drop} drops it"), classes="note", markup=False)
 
     def _line(self, spec: dataclasses.Field[Any]) -> Horizontal:
         names = list(self._tables.get(str(spec.metadata.get("completes", "")), ()))
@@ -90,7 +90,7 @@ class VerbForm(ModalScreen[Command | None]):
         suggester = SuggestFromList(names) if names else None
         value = self._given.get(spec.name, "")
         return Horizontal(
-            label, Input(value, placeholder=hint_of(spec), suggester=suggester, id=f"field-{spec.name}", compact=True), classes="field"
+            label, Line(value, placeholder=hint_of(spec), suggester=suggester, id=f"field-{spec.name}", compact=True), classes="field"
         )
 
     def on_mount(self) -> None:

@@ -9,47 +9,45 @@ from engine.model.commands import VERBS, Danger
 from screens.commandline import VIEWS, usage
 from screens.details import DocumentScreen
 from screens.feed import Changes
-from screens.keys import Key, keys_in, shown
+from screens.keymap import Keymap, shown
+from screens.keys import CONTEXTS, Key
 from screens.present_text import Lines, title_line
 from screens.widgets.cells import Cell
 
 KEY_WIDTH = 20
 WORD_WIDTH = 28
 
-TABLE_VIEWS = frozenset({"pools", "agents", "tasks", "plans", "audit"})
-SCOPES: dict[str, tuple[str, ...]] = {
-    **{view: (view, "table", "screen") for view in TABLE_VIEWS},
-    "pulse": ("pulse", "screen"),
-    "events": ("events", "screen"),
-    "document": ("document", "screen"),
-    "task": ("tasks", "document", "screen"),
-    "agent": ("agents", "document", "screen"),
-    "plan": ("plans", "document", "screen"),
+SCOPE_TITLES = {
+    "app": "Everywhere",
+    "screen": "Every view",
+    "table": "Every table",
+    "rows": "Rows",
+    "document": "Every text",
+    "text": "In the text",
+    "stream": "In the stream",
 }
-"""View to the scopes of keys that work in it."""
-
-SCOPE_TITLES = {"app": "Everywhere", "screen": "Every view", "table": "Every table", "document": "Every text"}
 
 
-def key_lines(view: str) -> Lines:
+def key_lines(keymap: Keymap, context: str) -> Lines:
     """Return the keys that work in a view, its own first."""
     lines: Lines = []
-    found = keys_in(*SCOPES.get(view, ("screen",)))
+    found = keymap.keys_in(CONTEXTS.get(context, ("screen", "app")))
     for scope in dict.fromkeys(key.scope for key in found):
         lines += [title_line(SCOPE_TITLES.get(scope, scope.capitalize())), *(key_line(key) for key in found if key.scope == scope), ()]
     return lines
 
 
 def key_line(key: Key) -> tuple[Cell, str]:
-    """Return one key and what it does."""
-    return Cell(f"  {shown(key.keys):<{KEY_WIDTH}}", "accent"), key.help
+    """Return one binding and what it does."""
+    words = " ".join(map(shown, key.keys.split(",")))
+    return Cell(f"  {words:<{KEY_WIDTH}}", "accent"), key.help
 
 
-def grammar_lines() -> Lines:
+def grammar_lines(keymap: Keymap) -> Lines:
     """Return what the command line takes: views and verbs."""
     lines: Lines = [title_line("Command line: views"), (Cell("  :VIEW /FILTER opens a view with a filter", "dim"),)]
     lines += [(Cell(f"  :{view:<{KEY_WIDTH - 1}}", "accent"), ", ".join(f":{name}" for name in others)) for view, others in VIEWS.items()]
-    lines += [(), title_line("Command line: verbs"), (Cell("  each shows its plan first; u undoes what can be undone", "dim"),)]
+    lines += [(), title_line("Command line: verbs"), (Cell(keymap.fill("  each shows its plan first; {app.undo} undoes what can be undone"), "dim"),)]
     for kind in VERBS.values():
         mark = " (may lose work)" if kind.danger == Danger.DESTRUCTIVE else ""
         lines.append((Cell(f"  :{usage(kind):<{WORD_WIDTH}}", "accent"), f"{kind.help}{mark}"))
@@ -83,7 +81,7 @@ class HelpScreen(DocumentScreen):
 
     async def read(self, tab: str) -> Lines:
         """Return keys or grammar; nothing is asked of the engine."""
-        return key_lines(self.thing) if tab == "keys" else grammar_lines()
+        return key_lines(self.console.keymap, self.thing) if tab == "keys" else grammar_lines(self.console.keymap)
 
     def concerns(self, changes: Changes) -> bool:
         """Nothing that happens changes the keys."""

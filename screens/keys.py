@@ -1,15 +1,14 @@
-"""The one table of keys: bindings, hints, `?`, the palette and the docs are made from it.
+"""The one table of keys as they are out of the box: bindings, hints, `?`, the palette and the docs are made from it.
 
-A scope is a view's name, or `app`, `screen` (every view), `table` (every table), `document` (every text). Keys of the
-widgets themselves (moving, marking, scrolling) are listed here with `action` empty, for help and for the tests.
+A scope is where a key works: a view's name, a part that several views share (`table`, `document`, `task`, `screen` for
+every view, `app`), a kind of dialog, or a widget that has the focus (`rows`, `stream`, `text`, `line`, `prompt`).
+`CONTEXTS` says which scopes meet. `screens.keymap` has what is in force after a preset and the user's file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-from textual.binding import Binding
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +17,19 @@ class Key:
 
     id: str
     keys: str
+    """Textual's names, separated by commas; empty = not bound."""
     action: str
+    """What the node of the scope does: `action_…` or `_action_…`."""
     label: str
     """One or two words for the hint line; empty = not hinted."""
     help: str
     scope: str
     is_eager: bool = False
     """Acted on before the next key is looked at, since it opens something that the next keys are meant for."""
+
+    def with_keys(self, keys: Iterable[str]) -> Key:
+        """Return the same binding on other keys."""
+        return replace(self, keys=",".join(keys))
 
 
 KEYS: tuple[Key, ...] = (
@@ -38,8 +43,7 @@ KEYS: tuple[Key, ...] = (
     Key("app.last_view", "minus", "last_view", "", "the other view", "app"),
     Key("app.undo", "u", "undo", "undo", "undo my last plan, while its window is open", "app"),
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
-    Key("app.submit", "n", "submit", "new task", "submit a task", "app"),
-    Key("app.save", "ctrl+s", "save_picture", "", "save this screen as text and SVG", "app"),
+    Key("app.save", "ctrl+s,f2", "save_picture", "", "save this screen as text and SVG", "app"),
     Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
     Key("app.quit_now", "ctrl+c", "leave", "", "leave", "app"),
@@ -54,60 +58,56 @@ KEYS: tuple[Key, ...] = (
     Key("table.invert_sort", "I", "invert_sort", "", "turn the order round", "table"),
     Key("table.wide", "w", "wide", "", "all columns, or those that fit", "table"),
     Key("table.copy", "c", "copy", "", "copy the name (OSC 52, works over SSH)", "table"),
-    Key("table.open", "enter", "", "open", "open the row", "table"),
-    Key("table.up", "up,k", "", "", "row up", "table"),
-    Key("table.down", "down,j", "", "", "row down", "table"),
-    Key("table.page_up", "pageup,ctrl+b", "", "", "page up", "table"),
-    Key("table.page_down", "pagedown,ctrl+f", "", "", "page down", "table"),
-    Key("table.half_page_up", "ctrl+u", "", "", "half a page up", "table"),
-    Key("table.first", "home,g", "", "", "first row", "table"),
-    Key("table.last", "end,G", "", "", "last row", "table"),
-    Key("table.left", "left", "", "", "columns to the left", "table"),
-    Key("table.right", "right", "", "", "columns to the right", "table"),
-    Key("table.mark", "space", "", "", "mark the row; verbs act on all marked rows", "table"),
-    Key("table.mark_range", "ctrl+space,ctrl+@,V", "", "", "mark from the last mark to here", "table"),
-    Key("table.invert_marks", "*", "", "", "marked becomes unmarked and the other way round", "table"),
+    # rows: a table that has the focus
+    Key("table.open", "enter", "open", "open", "open what is pointed at", "rows"),
+    Key("table.up", "up,k", "step(-1)", "", "row up", "rows"),
+    Key("table.down", "down,j", "step(1)", "", "row down", "rows"),
+    Key("table.page_up", "pageup,ctrl+b", "page(-1)", "", "page up", "rows"),
+    Key("table.page_down", "pagedown,ctrl+f", "page(1)", "", "page down", "rows"),
+    Key("table.half_page_up", "ctrl+u", "page(-0.5)", "", "half a page up", "rows"),
+    Key("table.first", "home,g", "edge(0)", "", "first row", "rows"),
+    Key("table.last", "end,G", "edge(-1)", "", "last row", "rows"),
+    Key("table.left", "left", "shift(-8)", "", "columns to the left", "rows"),
+    Key("table.right", "right", "shift(8)", "", "columns to the right", "rows"),
+    Key("table.mark", "space", "mark", "", "mark the row; verbs act on all marked rows", "rows"),
+    Key("table.mark_range", "ctrl+space,ctrl+@,V", "mark_range", "", "mark from the last mark to here", "rows"),
+    Key("table.invert_marks", "asterisk", "invert_marks", "", "marked becomes unmarked and the other way round", "rows"),
     # pulse
-    Key("pulse.open", "enter", "", "open", "open what needs you, or the agents of the pool or host", "pulse"),
-    Key("pulse.next_list", "tab", "", "next list", "next list: needs, pools, hosts", "pulse"),
-    Key("pulse.list_before", "shift+tab", "", "", "list before", "pulse"),
+    Key("pulse.next_list", "tab", "app.focus_next", "next list", "next list: needs, pools, hosts", "pulse"),
+    Key("pulse.list_before", "shift+tab", "app.focus_previous", "", "list before", "pulse"),
     Key("pulse.submit", "n", "submit_task", "new task", "submit a task", "pulse", is_eager=True),
     # pools
     Key("pools.scale", "s", "scale", "scale", "scale: 12, +3, -2, 150%, =min or =max", "pools", is_eager=True),
-    Key("pools.more", "greater_than_sign", "stage(1)", "+1", "one agent more, staged: enter reviews, esc drops", "pools"),
+    Key("pools.more", "greater_than_sign", "stage(1)", "+1", "one agent more, staged until it is reviewed or dropped", "pools"),
     Key("pools.fewer", "less_than_sign", "stage(-1)", "-1", "one agent fewer, staged", "pools"),
     Key("pools.pause", "f", "freeze", "pause pool", "pause or resume placing tasks on the pool", "pools"),
     Key("pools.tasks", "t", "tasks", "tasks", "tasks of the pool", "pools"),
     Key("pools.describe", "d", "describe", "", "describe the pool", "pools"),
     Key("pools.why", "X", "why", "", "why is it as it is", "pools"),
     # agents
-    Key("agents.drain", "ctrl+d", "drain", "drain", "drain: no more work, finish what it has; always shows the plan", "agents"),
-    Key("agents.undrain", "D", "undrain", "", "give a drained agent work again", "agents"),
-    Key("agents.restart", "r", "restart", "restart", "start anew when its task has ended", "agents"),
-    Key("agents.unregister", "K", "unregister", "", "take out of the pool for good", "agents"),
-    Key("agents.describe", "d", "describe", "", "describe the agent", "agents"),
-    Key("agents.log", "l", "log", "log", "output of its task", "agents"),
-    Key("agents.timeline", "T", "timeline", "", "what happened to it", "agents"),
-    Key("agents.why", "X", "why", "", "why is it as it is", "agents"),
+    Key("agents.drain", "ctrl+d", "drain", "drain", "drain: no more work, finish what it has; always shows the plan", "agent"),
+    Key("agents.undrain", "D", "undrain", "", "give a drained agent work again", "agent"),
+    Key("agents.restart", "r", "restart", "restart", "start anew when its task has ended", "agent"),
+    Key("agents.unregister", "K", "unregister", "", "take out of the pool for good", "agent"),
+    Key("agents.describe", "d", "describe", "", "describe the agent", "agent"),
+    Key("agents.log", "l", "log", "log", "output of its task", "agent"),
+    Key("agents.timeline", "T", "timeline", "", "what happened to it", "agent"),
+    Key("agents.why", "X", "why", "", "why is it as it is", "agent"),
     # tasks
-    Key("tasks.cancel", "x", "cancel", "cancel", "cancel: stops a running task in its process", "tasks"),
-    Key("tasks.retry", "r", "retry", "retry", "run a failed, cancelled or dead task again", "tasks"),
-    Key("tasks.raise", "greater_than_sign", "prioritise(1)", "", "priority of a waiting task one up", "tasks"),
-    Key("tasks.lower", "less_than_sign", "prioritise(-1)", "", "priority of a waiting task one down", "tasks"),
-    Key("tasks.describe", "d", "describe", "", "describe the task", "tasks"),
-    Key("tasks.log", "l", "log", "log", "its output", "tasks"),
-    Key("tasks.timeline", "T", "timeline", "", "what happened to it", "tasks"),
-    Key("tasks.why", "X", "why", "why", "why it is where it is, or why it waits", "tasks"),
+    Key("tasks.cancel", "x", "cancel", "cancel", "cancel: stops a running task in its process", "task"),
+    Key("tasks.retry", "r", "retry", "retry", "run a failed, cancelled or dead task again", "task"),
+    Key("tasks.raise", "greater_than_sign", "prioritise(1)", "", "priority of a waiting task one up", "task"),
+    Key("tasks.lower", "less_than_sign", "prioritise(-1)", "", "priority of a waiting task one down", "task"),
+    Key("tasks.describe", "d", "describe", "", "describe the task", "task"),
+    Key("tasks.log", "l", "log", "log", "its output", "task"),
+    Key("tasks.timeline", "T", "timeline", "", "what happened to it", "task"),
+    Key("tasks.why", "X", "why", "why", "why it is where it is, or why it waits", "task"),
     Key("tasks.bad", "exclamation_mark", "only_bad", "", "only what failed, is dead or was cancelled", "tasks"),
     # plans
-    Key("plans.undo", "u", "undo_this", "undo", "undo the plan that is pointed at", "plans"),
-    Key("plans.redo", "U", "redo_this", "redo", "apply the undone plan again", "plans"),
+    Key("plans.undo", "u", "undo_this", "undo", "undo the plan that is pointed at", "plan"),
+    Key("plans.redo", "U", "redo_this", "redo", "apply the undone plan again", "plan"),
     # events
     Key("events.find", "slash", "find", "find", "find text; lines around it stay", "events", is_eager=True),
-    Key("events.next", "n", "", "", "next match", "events"),
-    Key("events.previous", "N", "", "", "match before", "events"),
-    Key("events.follow", "s", "", "follow", "follow the newest, or stop", "events"),
-    Key("events.wrap", "w", "", "", "wrap long lines", "events"),
     # documents
     Key("document.find", "slash", "find", "find", "find text; lines around it stay", "document", is_eager=True),
     Key("document.next", "n", "next_match(1)", "", "next match", "document"),
@@ -116,53 +116,100 @@ KEYS: tuple[Key, ...] = (
     Key("document.tab_back", "shift+tab", "next_tab(-1)", "", "tab before", "document"),
     Key("document.copy", "c", "copy", "copy", "copy the text (OSC 52)", "document"),
     Key("document.yaml", "y", "yaml", "", "as YAML", "document"),
+    # text: a document that has the focus
+    Key("document.up", "up,k", "scroll_lines(-1)", "", "line up", "text"),
+    Key("document.down", "down,j", "scroll_lines(1)", "", "line down", "text"),
+    Key("document.page_up", "pageup,ctrl+b", "scroll_pages(-1)", "", "page up", "text"),
+    Key("document.page_down", "pagedown,ctrl+f", "scroll_pages(1)", "", "page down", "text"),
+    Key("document.first", "home,g", "go_first", "", "first line", "text"),
+    Key("document.last", "end,G", "follow", "", "last line, and whatever comes after it", "text"),
+    Key("document.wrap", "w", "toggle_wrap", "", "wrap long lines, or cut them", "text"),
+    # stream: lines that go on coming
+    Key("stream.follow", "s", "toggle_follow", "follow", "follow the newest, or stop", "stream"),
+    Key("stream.next_match", "n", "find(1)", "", "next match", "stream"),
+    Key("stream.previous_match", "N", "find(-1)", "", "match before", "stream"),
+    Key("stream.wrap", "w", "toggle_wrap", "", "wrap long lines, or cut them", "stream"),
+    Key("stream.clear", "z", "clear", "", "take all lines away; new ones come", "stream"),
+    Key("stream.up", "up,k", "scroll_lines(-1)", "", "line up", "stream"),
+    Key("stream.down", "down,j", "scroll_lines(1)", "", "line down", "stream"),
+    Key("stream.page_up", "pageup,ctrl+b", "scroll_pages(-1)", "", "page up", "stream"),
+    Key("stream.page_down", "pagedown,ctrl+f", "scroll_pages(1)", "", "page down", "stream"),
+    Key("stream.first", "home,g", "go_first", "", "oldest line", "stream"),
+    Key("stream.last", "end,G", "follow", "", "newest line, and follow", "stream"),
+    # prompt: the command line
+    Key("prompt.accept", "tab", "accept", "", "take the ghost text", "prompt"),
+    Key("prompt.older", "up", "older(1)", "", "older line of the history", "prompt"),
+    Key("prompt.newer", "down", "older(-1)", "", "newer line of the history", "prompt"),
+    # line: anything that is typed into
+    Key("line.submit", "enter", "submit", "", "take what is typed", "line"),
+    Key("line.left", "left", "cursor_left", "", "character left", "line"),
+    Key("line.right", "right", "cursor_right", "", "character right; at the end: take the ghost text", "line"),
+    Key("line.word_left", "ctrl+left", "cursor_left_word", "", "word left", "line"),
+    Key("line.word_right", "ctrl+right", "cursor_right_word", "", "word right", "line"),
+    Key("line.start", "home,ctrl+a", "home", "", "start of the line", "line"),
+    Key("line.end", "end,ctrl+e", "end", "", "end of the line", "line"),
+    Key("line.delete_left", "backspace", "delete_left", "", "delete the character before", "line"),
+    Key("line.delete_right", "delete,ctrl+d", "delete_right", "", "delete the character under the cursor", "line"),
+    Key("line.delete_word_left", "ctrl+w,alt+backspace", "delete_left_word", "", "delete the word before", "line"),
+    Key("line.delete_word_right", "ctrl+delete", "delete_right_word", "", "delete the word after", "line"),
+    Key("line.delete_to_start", "ctrl+u", "delete_left_all", "", "delete all before", "line"),
+    Key("line.delete_to_end", "ctrl+k", "delete_right_all", "", "delete all after", "line"),
+    Key("line.select_left", "shift+left", "cursor_left(True)", "", "select the character before", "line"),
+    Key("line.select_right", "shift+right", "cursor_right(True)", "", "select the character after", "line"),
+    Key("line.select_to_start", "shift+home", "home(True)", "", "select all before", "line"),
+    Key("line.select_to_end", "shift+end", "end(True)", "", "select all after", "line"),
+    Key("line.copy", "", "copy", "", "copy what is selected (OSC 52)", "line"),
+    Key("line.cut", "ctrl+x", "cut", "", "cut what is selected", "line"),
+    Key("line.paste", "ctrl+v", "paste", "", "paste what was copied here; the terminal has its own key for the rest", "line"),
+    # dialogs
+    Key("dialog.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "dialog"),
+    Key("quit.leave", "l,enter", "answer('leave')", "", "leave; engine and agents go on", "quit"),
+    Key("quit.stop", "s", "answer('stop')", "", "stop the engine", "quit"),
+    # form: the fields of a verb
+    Key("form.send", "ctrl+s,f2", "send", "", "show the plan", "form"),
+    Key("form.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "form"),
+    Key("form.next", "tab,down", "app.focus_next", "", "next field", "form"),
+    Key("form.previous", "up,shift+tab", "app.focus_previous", "", "field before", "form"),
+    # palette
+    Key("palette.drop", "escape", "escape", "", "close it", "palette"),
+    Key("palette.down", "down", "cursor_down", "", "next entry", "palette"),
+    Key("palette.up", "up", "command_list('cursor_up')", "", "entry before", "palette"),
+    Key("palette.page_down", "pagedown", "command_list('page_down')", "", "page down", "palette"),
+    Key("palette.page_up", "pageup", "command_list('page_up')", "", "page up", "palette"),
+    Key("palette.first", "ctrl+home", "command_list('first')", "", "first entry", "palette"),
+    Key("palette.last", "ctrl+end", "command_list('last')", "", "last entry", "palette"),
 )
 """Every key, most important first in each scope."""
 
 EAGER_ACTIONS = frozenset(key.action for key in KEYS if key.is_eager)
 """They must be refused while somebody types into an input."""
 
-SHOWN = {
-    "colon": ":",
-    "question_mark": "?",
-    "slash": "/",
-    "escape": "esc",
-    "greater_than_sign": ">",
-    "less_than_sign": "<",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "minus": "-",
-    "exclamation_mark": "!",
-    "space": "space",
-    "ctrl+@": "ctrl+@",
+ELSEWHERE = frozenset({"app", "rows", "text", "stream", "prompt", "line"})
+"""Scopes that the app or the widget with the focus answers for, not the screen."""
+
+TABLE = ("table", "rows", "screen", "app")
+DOCUMENT = ("document", "text", "screen", "app")
+CONTEXTS: dict[str, tuple[str, ...]] = {
+    "pulse": ("rows", "pulse", "screen", "app"),
+    "pools": ("pools", *TABLE),
+    "agents": ("agents", "agent", *TABLE),
+    "tasks": ("tasks", "task", *TABLE),
+    "plans": ("plans", "plan", *TABLE),
+    "audit": ("audit", *TABLE),
+    "events": ("events", "stream", "screen", "app"),
+    "document": DOCUMENT,
+    "agent": ("agent", *DOCUMENT),
+    "task": ("task", *DOCUMENT),
+    "plan": ("plan", *DOCUMENT),
+    "help": ("help", *DOCUMENT),
+    "command line": ("prompt", "line"),
+    "filter": ("line",),
+    "dialog": ("dialog", "line"),
+    "quit": ("quit", "dialog"),
+    "form": ("form", "line"),
+    "palette": ("palette", "line"),
 }
+"""Where somebody may be, and the scopes whose keys work there; what is listed first is shown first and wins.
 
-
-def shown(keys: str) -> str:
-    """Return how people read a binding's keys: `colon` is `:`."""
-    return " ".join(SHOWN.get(key, key) for key in keys.split(","))
-
-
-def keys_in(*scopes: str) -> list[Key]:
-    """Return the keys that work in some scopes, the first scope's first; a key taken there hides later ones."""
-    found: list[Key] = []
-    taken: set[str] = set()
-    for scope in (*scopes, "app"):
-        mine = [key for key in KEYS if key.scope == scope and not taken.issuperset(key.keys.split(","))]
-        found += mine
-        taken.update(word for key in mine for word in key.keys.split(","))
-    return found
-
-
-def bindings_of(*scopes: str) -> Iterable[Binding]:
-    """Return Textual bindings for the keys of some scopes that call an action."""
-    return [
-        Binding(key.keys, key.action, key.label or key.help, show=False, id=key.id, priority=key.is_eager)
-        for key in KEYS
-        if key.scope in scopes and key.action
-    ]
-
-
-def hints_of(*scopes: str) -> list[tuple[str, str]]:
-    """Return (key, label) of what is worth a hint, the view's own first."""
-    return [(shown(key.keys.split(",")[0]), key.label) for key in keys_in(*scopes) if key.label]
+While somebody types, keys of the view behind work too, if they are no characters and none of the line's.
+"""

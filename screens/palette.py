@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import cast
+from typing import ClassVar, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
 
 from engine.model.commands import VERBS
 from screens.base import Console
 from screens.commandline import VIEWS, usage
+from screens.keyed import Keyed, give_keys
+from screens.keymap import Keymap
 
 
 class FleetCommands(Provider):
@@ -41,3 +44,19 @@ class FleetCommands(Provider):
             score = max(matcher.match(text), matcher.match(help_text) * 0.8)
             if score > 0:
                 yield Hit(score, matcher.highlight(text), partial(self._choose, line), help=help_text)
+
+
+class Palette(Keyed, CommandPalette):
+    """Textual's palette with our keys."""
+
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("palette",)
+
+    def on_mount(self) -> None:
+        """Give the line that is typed into its keys too."""
+        self.take_keys(cast("Console", self.app).keymap)
+
+    def take_keys(self, keymap: Keymap) -> None:
+        """Bind what a keymap says, here and in the line."""
+        super().take_keys(keymap)
+        for line in self.query(Input):
+            give_keys(line, ("line",), keymap)

@@ -45,7 +45,7 @@ class PoolsScreen(TableScreen):
         """Say what is staged before anything else."""
         left, right = super().heading()
         if self.staged:
-            left = [*left, Cell(f"{len(self.staged)} staged: enter reviews, esc drops", "warn")]
+            left = [*left, Cell(f"{len(self.staged)} staged; {self.say_keys('{table.open} reviews, {screen.back} drops')}", "warn")]
         return left, right
 
     def open_row(self, row_id: str) -> None:

@@ -17,6 +17,7 @@ from screens.filters import FilterError, Test, parse_filter
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
+from screens.widgets.line import Line
 from screens.widgets.statusbar import Part
 from screens.widgets.table import Table
 
@@ -36,11 +37,6 @@ class TableScreen(FleetScreen):
         """A filter that Esc does not clear: what was drilled into."""
         self._test: Test | None = None
         self._filter_error = ""
-
-    @classmethod
-    def scopes(cls) -> tuple[str, ...]:
-        """Tables share their own keys."""
-        return ("table", "screen")
 
     # ---- what a table fills in
 
@@ -70,7 +66,7 @@ class TableScreen(FleetScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Yield the table and the filter line."""
         yield Table(self.columns(), empty=self.EMPTY, glyphs=self.console.glyphs, id="table")
-        line = Input(placeholder="word  !not  -r regex  field=value  field>80  age<2h", id="filter", classes="command-line")
+        line = Line(placeholder="word  !not  -r regex  field=value  field>80  age<2h", id="filter", classes="command-line")
         line.display = False
         yield line
 
@@ -126,7 +122,7 @@ class TableScreen(FleetScreen):
         right.append(f"{shown} of {there}" if shown != there else str(there))
         if table.hidden_column_count and not table.is_wide:
             more = table.hidden_column_count
-            right.append(Cell(f"w: {more} more column{'s' if more > 1 else ''}", "dim"))
+            right.append(Cell(f"{self.say_keys('{table.wide}: ')}{more} more column{'s' if more > 1 else ''}", "dim"))
         return left, right
 
     # ---- filter
@@ -152,8 +148,8 @@ class TableScreen(FleetScreen):
         if self.feed.status is None:
             return self.feed.error or "connecting to the engine …"
         if self.rows and (self.filter_text or self.scope_text):
-            return f"no row passes {self.scope_text} {self.filter_text}".strip() + ("; esc clears the filter" if self.filter_text else "")
-        return self.EMPTY
+            return f"no row passes {self.scope_text} {self.filter_text}".strip() + (self.say_keys("; {screen.back} clears the filter") if self.filter_text else "")
+        return self.say_keys(self.EMPTY)
 
     def _show_empty(self) -> None:
         text = self.empty_text()

@@ -24,7 +24,7 @@ class TasksScreen(DescribedTable):
     KIND: ClassVar[str] = "tasks"
     DETAILS = TaskDetails
     KINDS: ClassVar[tuple[str, ...]] = ("tasks",)
-    EMPTY: ClassVar[str] = "no tasks yet; n submits one"
+    EMPTY: ClassVar[str] = "no tasks yet; {table.submit} submits one"
     SORT: ClassVar[tuple[str, bool]] = ("state", False)
 
     def __init__(self, filter_text: str = "", scope: str = "") -> None:

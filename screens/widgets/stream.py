@@ -14,11 +14,11 @@ from typing import ClassVar, NamedTuple
 
 from rich.style import Style
 from textual import events, on
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from screens.keyed import Keyed
 from screens.widgets.cells import ROLES, UNICODE, Glyphs, Row, clip
 from screens.widgets.segments import merge_segments
 from screens.widgets.stream_lines import Part, Pattern, lay_out_line
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
     parts: list[Part]
 
 
-class Stream(Widget, can_focus=True):
+class Stream(Keyed, Widget, can_focus=True):
     """Lines of cells, newest at the bottom; the last cell of a line may wrap."""
 
     DEFAULT_CSS = "Stream { height: 1fr; width: 1fr; }"
@@ -48,21 +48,7 @@ class Stream(Widget, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "stream--status", "stream--match", "stream--current", *(f"stream--{role}" for role in ROLES)
     }  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_lines(-1)", "Up", show=False, id="stream.up"),
-        Binding("down,j", "scroll_lines(1)", "Down", show=False, id="stream.down"),
-        Binding("pageup,ctrl+b", "scroll_pages(-1)", "Page up", show=False, id="stream.page_up"),
-        Binding(
-            "pagedown,ctrl+f", "scroll_pages(1)", "Page down", show=False, id="stream.page_down"
-        ),
-        Binding("home,g", "go_first", "First line", show=False, id="stream.first"),
-        Binding("end,G", "follow", "Follow", show=False, id="stream.last"),
-        Binding("s", "toggle_follow", "Follow", show=False, id="stream.follow"),
-        Binding("w", "toggle_wrap", "Wrap", show=False, id="stream.wrap"),
-        Binding("n", "find(1)", "Next match", show=False, id="stream.next_match"),
-        Binding("N", "find(-1)", "Previous match", show=False, id="stream.previous_match"),
-        Binding("z", "clear", "Clear", show=False, id="stream.clear"),
-    ]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("stream",)
 
     class Changed(Message):
         """The operator paused, followed, wrapped, searched or cleared."""

@@ -11,12 +11,12 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from screens.keyed import Keyed
 from screens.widgets.cells import (
     ROLES,
     UNICODE,
@@ -35,7 +35,7 @@ GUTTER = 2
 LINES_CACHED = 512
 
 
-class Table(ScrollView, can_focus=True):
+class Table(Keyed, ScrollView, can_focus=True):
     """Rows of formatted cells with a pointer, marks, sorting and filtering, all by row id."""
 
     # Sideways it scrolls by itself: the pointer and the first column stay.
@@ -45,23 +45,7 @@ class Table(ScrollView, can_focus=True):
         "table--header", "table--sorted", "table--cursor", "table--pointer", "table--mark", "table--empty",
         *(f"table--{role}" for role in ROLES),
     }  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "step(-1)", "Up", show=False, id="table.up"),
-        Binding("down,j", "step(1)", "Down", show=False, id="table.down"),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="table.page_up"),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="table.page_down"),
-        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False, id="table.half_page_up"),
-        Binding("home,g", "edge(0)", "First row", show=False, id="table.first"),
-        Binding("end,G", "edge(-1)", "Last row", show=False, id="table.last"),
-        Binding("left", "shift(-8)", "Columns left", show=False, id="table.left"),
-        Binding("right", "shift(8)", "Columns right", show=False, id="table.right"),
-        Binding("enter", "open", "Open", show=False, id="table.open"),
-        Binding("space", "mark", "Mark", show=False, id="table.mark"),
-        Binding(
-            "ctrl+space,ctrl+@,V", "mark_range", "Mark range", show=False, id="table.mark_range"
-        ),
-        Binding("*", "invert_marks", "Invert marks", show=False, id="table.invert_marks"),
-    ]
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("rows",)
 
     class TableMessage(Message):
         """A message of `table`; `@on` can select by it."""

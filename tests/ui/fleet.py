@@ -170,10 +170,12 @@ class Seat:
 
 
 @asynccontextmanager
-async def sit(fleet: Fleet, size: tuple[int, int] = (120, 40), *, glyphs: Glyphs = UNICODE) -> AsyncIterator[Seat]:
+async def sit(
+    fleet: Fleet, size: tuple[int, int] = (120, 40), *, glyphs: Glyphs = UNICODE, kind: type[FleetApp] = FleetApp, **more: Any
+) -> AsyncIterator[Seat]:
     """Open the console on a running world."""
     async with fleet.world.running():
-        app = FleetApp(fleet.connect, clock=fleet.clock, glyphs=glyphs)
+        app = kind(fleet.connect, clock=fleet.clock, glyphs=glyphs, **more)
         async with app.run_test(size=size) as pilot:
             seat = Seat(fleet, app, pilot)
             await seat.until(lambda: app.feed.status is not None)

@@ -1,0 +1,131 @@
+"""Where somebody may be in the console, and an app that writes down which actions keys reach instead of acting."""
+
+from __future__ import annotations
+
+import asyncio
+import string
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fleet_tui.app import FleetApp
+from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
+from screens.dialogs import QuitDialog, ScaleDialog
+from screens.keys import CONTEXTS
+from textual import events
+from textual.dom import DOMNode
+from textual.keys import key_to_character
+from textual.screen import Screen
+
+from tests.ui.fleet import Seat
+
+Reached = tuple[DOMNode, str, tuple[Any, ...]]
+"""The node that would act, the action and its parameters."""
+
+NAMED_KEYS = ["escape", "enter", "tab", "shift+tab", "space", "backspace", "delete", "insert", "home", "end", "pageup", "pagedown", "up", "down", "left", "right"]
+EVERY_KEY = (
+    *NAMED_KEYS,
+    *string.ascii_letters,
+    *string.digits,
+    *(f"f{number}" for number in range(1, 13)),
+    *(f"ctrl+{letter}" for letter in string.ascii_lowercase),
+    *(f"alt+{letter}" for letter in string.ascii_lowercase),
+    *(f"{modifier}+{key}" for modifier in ("ctrl", "shift") for key in NAMED_KEYS[8:]),
+    "ctrl+@", "ctrl+space", "ctrl+backslash", "ctrl+underscore", "ctrl+right_square_bracket", "ctrl+circumflex_accent",
+    "colon", "semicolon", "comma", "full_stop", "slash", "backslash", "minus", "plus", "equals_sign", "underscore", "asterisk",
+    "question_mark", "exclamation_mark", "greater_than_sign", "less_than_sign", "left_square_bracket", "right_square_bracket",
+    "left_parenthesis", "right_parenthesis", "left_curly_bracket", "right_curly_bracket", "at", "number_sign", "dollar_sign",
+    "percent_sign", "ampersand", "apostrophe", "quotation_mark", "grave_accent", "circumflex_accent", "vertical_line", "tilde",
+)  # fmt: skip
+"""What a terminal can send."""
+
+
+class Recorder(FleetApp):
+    """Once told to, writes down what keys reach and does none of it."""
+
+    reached: list[Reached] | None = None
+
+    async def _dispatch_action(self, namespace: DOMNode, action_name: str, params: Any) -> bool:
+        if self.reached is None:
+            return await super()._dispatch_action(namespace, action_name, params)
+        self.reached.append((namespace, action_name, params))
+        return True
+
+
+async def reach(seat: Seat, keys: Mapping[str, object] | tuple[str, ...]) -> dict[str, list[Reached]]:
+    """Press keys one after the other and return what each reached."""
+    app = seat.app
+    assert isinstance(app, Recorder)
+    found: dict[str, list[Reached]] = {}
+    for key in keys:
+        app.reached = found[key] = []
+        app.post_message(events.Key(key, key_to_character(key)))
+        await _quiet(app)
+    app.reached = None
+    return found
+
+
+async def _quiet(app: Recorder) -> None:
+    """Wait until a key has gone from the app to what has the focus, and up again from parent to parent."""
+    for node in (app, *(app.focused or app.screen).ancestors_with_self):
+        done = asyncio.Event()
+        node.call_later(done.set)
+        async with asyncio.timeout(10):
+            await done.wait()
+
+
+async def _document(seat: Seat, screen: Screen[Any]) -> None:
+    seat.app.push_screen(screen)
+    await seat.read()
+
+
+async def _agent(seat: Seat) -> None:
+    await _document(seat, AgentDetails(next(iter(seat.fleet.state.agents))))
+
+
+async def _task(seat: Seat) -> None:
+    await _document(seat, TaskDetails(next(iter(seat.fleet.state.tasks))))
+
+
+async def _plan(seat: Seat) -> None:
+    await _document(seat, PlanDetails(next(iter(seat.app.feed.tables["plans"]))))
+
+
+async def _command_line(seat: Seat) -> None:
+    seat.app.type_line("")
+
+
+async def _filter(seat: Seat) -> None:
+    await seat.open("agents")
+    seat.screen.action_filter()
+
+
+async def _push(seat: Seat, screen: Screen[Any]) -> None:
+    await seat.app.push_screen(screen)
+
+
+GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
+    "document": lambda seat: _document(seat, PoolDetails("coder")),
+    "agent": _agent,
+    "task": _task,
+    "plan": _plan,
+    "command line": _command_line,
+    "filter": _filter,
+    "dialog": lambda seat: _push(seat, ScaleDialog(["coder"])),
+    "quit": lambda seat: _push(seat, QuitDialog(1, 1)),
+    "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),
+    "palette": lambda seat: _call(seat, seat.app.action_command_palette),
+}
+"""How to get to the contexts that no word of the command line opens."""
+
+
+async def _call(seat: Seat, act: Callable[[], None]) -> None:
+    before = seat.screen
+    act()
+    await seat.until(lambda: seat.screen is not before)
+
+
+async def go(seat: Seat, context: str) -> None:
+    """Go somewhere; one of CONTEXTS."""
+    assert context in CONTEXTS
+    await (GO[context](seat) if context in GO else seat.open(context))
+    await seat.pilot.pause()
