@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple, replace
 
 from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
 from engine.model.commands import (
@@ -19,6 +20,7 @@ from engine.model.events import (
     AgentsBroken,
     AgentsCordoned,
     AgentsReady,
+    AgentsReconfigured,
     AgentsRegistered,
     AgentsRemoved,
     AgentsRetiring,
@@ -30,7 +32,7 @@ from engine.model.events import (
     PoolScaled,
 )
 from engine.model.ids import AGENT_PREFIX, AgentId, AllocationId, HostId
-from engine.model.pools import Pool
+from engine.model.pools import Pool, PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
@@ -70,6 +72,11 @@ def new_agents(pool: Pool, count: int, deciding: Deciding, command: RegisterAgen
     )
 
 
+def staying(state: FleetState, pool: str) -> int:
+    """Return how many agents a pool has that are not leaving."""
+    return sum(not agent.retiring for agent in state.agents_in(pool))
+
+
 def check_room(state: FleetState, more: int, deciding: Deciding) -> None:
     """Raise CommandRefused when the fleet would grow beyond fleet.max_agents."""
     most = deciding.config.fleet.max_agents
@@ -86,7 +93,7 @@ def decide_register(state: FleetState, commands: Sequence[tuple[RegisterAgent, s
         pool = state.pools[pool_name]
         if pool_name in grown:
             raise CommandRefused(f"{pool_name} is named twice in one plan; use count")
-        size = max(pool.size, pool.agents) + command.count
+        size = max(pool.size, staying(state, pool_name)) + command.count
         if size > pool.spec.max:
             raise CommandRefused(f"{pool_name} would have {size} agents, its max is {pool.spec.max}; raise pools.{pool_name}.max")
         grown[pool_name] = command.count
@@ -96,6 +103,30 @@ def decide_register(state: FleetState, commands: Sequence[tuple[RegisterAgent, s
         ids = [spec.id for spec in joined.agents]
         values.append(ids[0] if command.count == 1 else ids)
     return Decision(events, values)
+
+
+def decide_in_line(state: FleetState, old: PoolSpec, new: PoolSpec) -> list[Event]:
+    """Return what gives a pool's agents the pool's new figures; what was asked for at an agent's registration stays."""
+    changed = tuple(spec for agent in state.agents_in(new.name) if (spec := _in_line(agent.spec, old, new)) != agent.spec)
+    return [AgentsReconfigured(changed)] if changed else []
+
+
+def _in_line(spec: AgentSpec, old: PoolSpec, new: PoolSpec) -> AgentSpec:
+    own = tuple(word for word in spec.capabilities if word not in old.capabilities)
+    resources = Resources(
+        *[
+            after if mine == before else mine
+            for mine, before, after in zip(astuple(spec.resources), astuple(old.resources), astuple(new.resources), strict=True)
+        ]
+    )
+    return replace(
+        spec,
+        type=new.type if spec.type == old.type else spec.type,
+        capabilities=tuple(dict.fromkeys((*new.capabilities, *own))),
+        resources=resources,
+        cost=new.cost,
+        reliability=new.reliability,
+    )
 
 
 def leave(agents: Sequence[Agent], reason: str) -> list[Event]:
@@ -118,7 +149,12 @@ def decide_unregister(state: FleetState, commands: Sequence[UnregisterAgent], de
         going = sum(agent.spec.pool == pool_name and not agent.retiring for agent in agents)
         events.append(PoolScaled(pool_name, max(0, state.pools[pool_name].size - going)))
     events += leave([agent for agent in agents if not agent.retiring], f"unregistered by {deciding.origin.who}")
-    return Decision(events, [agent.spec.id for agent in agents])
+    return Decision(events, _ids_of(state, commands))
+
+
+def _ids_of(state: FleetState, commands: Sequence[UnregisterAgent | RestartAgent]) -> list[AgentId]:
+    """Return an answer for every command, also for those that name the same agent."""
+    return [find_agent(state, command.agent).spec.id for command in commands]
 
 
 def decide_cordon(state: FleetState, commands: Sequence[DrainAgent | UndrainAgent], deciding: Deciding) -> Decision:
@@ -148,11 +184,13 @@ def decide_restart(state: FleetState, commands: Sequence[RestartAgent], deciding
         events.append(AgentsStarting(now, reason))
     if later:
         events.append(AgentsRetiring(later, reason, restart=True))
-    return Decision(events, [agent.spec.id for agent in agents])
+    return Decision(events, _ids_of(state, commands))
 
 
 def decide_release(state: FleetState, commands: Sequence[ReleaseAgent], deciding: Deciding) -> Decision:
-    """Give reserved agents back. Raises NotFound."""
+    """Give reserved agents back. Raises NotFound, and CommandRefused for one that is named twice."""
+    if len({command.allocation for command in commands}) < len(commands):
+        raise CommandRefused("a reservation is named twice in one plan; name each once")
     events: list[Event] = []
     for command in commands:
         allocation = state.allocations.get(AllocationId(command.allocation))
@@ -183,25 +221,30 @@ def decide_after_work(state: FleetState, touched: Sequence[AgentId]) -> list[Eve
     return events
 
 
-def decide_host_up(state: FleetState, report: HostUp | AgentsUp, _deciding: Deciding) -> list[Event]:
-    """Agents that wait for a host are ready; others named in the report are left out."""
+def decide_up(state: FleetState, report: HostUp | AgentsUp, _deciding: Deciding) -> list[Event]:
+    """Agents that wait for a host, or that were on another, are ready on this one; others are left out."""
     if isinstance(report, HostUp):
         host: HostInfo | None = report.host
     else:
         known = state.hosts.get(report.host)
         host = known.info if known else None
-    ready = tuple(
-        agent_id
-        for agent_id in report.agents
-        if agent_id in state.agents and state.agents[agent_id].status in (AgentStatus.STARTING, AgentStatus.FAILED)
+    if host is None:
+        return []
+    agents = [state.agents[agent_id] for agent_id in report.agents if agent_id in state.agents]
+    ready = tuple(agent.spec.id for agent in agents if _waits_for_a_host(agent) or agent.host not in (None, host.id))
+    return [AgentsReady(host, ready)] if ready or isinstance(report, HostUp) else []
+
+
+def _waits_for_a_host(agent: Agent) -> bool:
+    return agent.status in (AgentStatus.STARTING, AgentStatus.FAILED)
+
+
+def decide_failed(state: FleetState, report: AgentsFailed, _deciding: Deciding) -> list[Event]:
+    """Agents that are to start cannot; one that works by now is left out."""
+    starting = tuple(
+        agent_id for agent_id in report.agents if agent_id in state.agents and state.agents[agent_id].status is AgentStatus.STARTING
     )
-    return [AgentsReady(host, ready)] if host is not None else []
-
-
-def decide_agents_failed(state: FleetState, report: AgentsFailed, _deciding: Deciding) -> list[Event]:
-    """Agents cannot start."""
-    known = tuple(agent_id for agent_id in report.agents if agent_id in state.agents)
-    return [AgentsBroken(known, report.reason)] if known else []
+    return [AgentsBroken(starting, report.reason)] if starting else []
 
 
 def decide_health(state: FleetState, report: HealthSeen, _deciding: Deciding) -> list[Event]:

@@ -298,7 +298,7 @@ class Coordinator:
                 self._timers.update(task)
         for agent_id in touched.agents:
             self._free.update(state.agents[agent_id])
-        for agent, _reason in touched.removed_agents:
+        for agent in touched.removed_agents:
             self._free.forget(agent)
         for event in events:
             if isinstance(event, ev.AgentAllocated):

@@ -11,16 +11,11 @@ from engine.state import FleetState
 from engine.state.deciding import Deciding
 
 
-def staying(state: FleetState, pool: str) -> int:
-    """Return how many agents a pool has that are not leaving."""
-    return sum(not agent.retiring for agent in state.agents_in(pool))
-
-
 def resize(state: FleetState, pool: Pool, size: int, reason: str, deciding: Deciding) -> list[Event]:
     """Return what brings a pool to a size: new agents, or those that leave, the busy ones when they have finished."""
     name = pool.spec.name
     events = policies.scaled(pool, size, reason)
-    more = size - staying(state, name)
+    more = size - registry.staying(state, name)
     if more > 0:
         events.append(registry.new_agents(pool, more, deciding))
     elif more < 0:
@@ -38,7 +33,7 @@ def decide_sized(state: FleetState, report: PoolsSized, deciding: Deciding) -> l
         if pool is None or pool.size != sizing.seen or (pool.hold is not None and pool.hold.holds(deciding.now)):
             continue
         size = min(max(sizing.size, pool.spec.min), pool.spec.max)
-        more = size - staying(state, sizing.pool)
+        more = size - registry.staying(state, sizing.pool)
         if more > room:
             size, more = size - (more - room), room
         if size == pool.size or (size < pool.size) is not (sizing.size < pool.size):

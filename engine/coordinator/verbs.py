@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.agents import registry
-from engine.coordinator.sizing import resize, staying
+from engine.coordinator.sizing import resize
 from engine.model import commands as c
-from engine.model.agents import Allocation
-from engine.model.errors import CommandRefused, UsageError
-from engine.model.events import AgentAllocated, Event, PoolScaled
-from engine.model.ids import ALLOCATION_PREFIX, AllocationId, TaskId
-from engine.model.tasks import TaskSpec
+from engine.model.errors import UsageError
+from engine.model.events import Event
 from engine.scaling import policies, policy_verbs
 from engine.scheduling import submission
 from engine.scheduling.allocator import FreeAgents
+from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
@@ -33,7 +31,7 @@ def decide_commands(
     if any(type(command) is not kind for command in commands):
         raise UsageError("a plan holds one kind of verb; send the others in plans of their own")
     if kind is c.AllocateAgent:
-        return _decide_allocate(state, commands, deciding, free)  # type: ignore[arg-type]
+        return decide_allocate(state, commands, deciding, free)  # type: ignore[arg-type]
     decide = _DECIDE.get(kind)
     if decide is None:
         raise UsageError(f"{kind.name} is carried out by the engine's owner, not by the coordinator")
@@ -43,7 +41,7 @@ def decide_commands(
 def _decide_scale(state: FleetState, commands: Sequence[c.ScalePool], deciding: Deciding) -> Decision:
     events: list[Event] = []
     sizes = policies.decide_sizes(state, commands)
-    more = sum(max(0, size - staying(state, pool.spec.name)) for pool, size in sizes)
+    more = sum(max(0, size - registry.staying(state, pool.spec.name)) for pool, size in sizes)
     registry.check_room(state, more, deciding)
     for pool, size in sizes:
         events += resize(state, pool, size, "", deciding)
@@ -55,64 +53,7 @@ def _decide_pause(state: FleetState, commands: Sequence[Any], _deciding: Decidin
 
 
 def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], deciding: Deciding) -> Decision:
-    meant = [(command, pool_for(state, command.pool or command.type)) for command in commands]
-    decision = registry.decide_register(state, meant, deciding)
-    for place, event in enumerate(decision.events):
-        if isinstance(event, PoolScaled):  # those that are leaving are no part of the size
-            leaving = state.pools[event.pool].agents - staying(state, event.pool)
-            size = max(event.size - leaving, state.pools[event.pool].size)
-            decision.events[place] = PoolScaled(event.pool, size)
-    return decision
-
-
-def _decide_release(state: FleetState, commands: Sequence[c.ReleaseAgent], deciding: Deciding) -> Decision:
-    if len({command.allocation for command in commands}) < len(commands):
-        raise CommandRefused("a reservation is named twice in one plan; name each once")
-    return registry.decide_release(state, commands, deciding)
-
-
-def _decide_unregister(state: FleetState, commands: Sequence[c.UnregisterAgent], deciding: Deciding) -> Decision:
-    return _one_value_each(state, commands, registry.decide_unregister(state, commands, deciding))
-
-
-def _decide_restart(state: FleetState, commands: Sequence[c.RestartAgent], deciding: Deciding) -> Decision:
-    return _one_value_each(state, commands, registry.decide_restart(state, commands, deciding))
-
-
-def _one_value_each(state: FleetState, commands: Sequence[Any], decision: Decision) -> Decision:
-    """Answer every command, also those that name the same agent."""
-    return Decision(decision.events, [registry.find_agent(state, command.agent).spec.id for command in commands])
-
-
-def _decide_allocate(
-    state: FleetState, commands: Sequence[c.AllocateAgent], deciding: Deciding, free: FreeAgents
-) -> Decision:
-    events: list[Event] = []
-    values: list[object] = []
-    meant = [(command, pool_for(state, command.pool_type)) for command in commands]
-    for command, pool in meant:
-        spec = TaskSpec(TaskId(command.task_id), "allocation", pool, {}, capabilities=command.capabilities)
-        chosen = free.choose(spec)
-        if chosen is None:
-            for event in events:
-                assert isinstance(event, AgentAllocated)
-                free.update(state.agents[event.allocation.agent])
-            raise CommandRefused(f"no free agent in {pool} has {', '.join(command.capabilities) or 'time'}; scale it up or wait")
-        agent, placement = chosen
-        reasoning = f"{agent.spec.name}: score {placement.value:.3f}, best of {placement.candidates} free"
-        allocation = Allocation(
-            AllocationId(deciding.ids.new(ALLOCATION_PREFIX)),
-            agent.spec.id,
-            command.task_id,
-            pool,
-            deciding.now,
-            deciding.now + command.expires_s,
-            placement.value,
-            reasoning,
-        )
-        events.append(AgentAllocated(allocation))
-        values.append(allocation)
-    return Decision(events, values)
+    return registry.decide_register(state, [(command, pool_for(state, command.pool or command.type)) for command in commands], deciding)
 
 
 _DECIDE: dict[type[c.Command], Decide] = {
@@ -125,11 +66,11 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.UpdatePolicy: policy_verbs.decide_update,
     c.DeletePolicy: policy_verbs.decide_delete,
     c.RegisterAgent: _decide_register,
-    c.UnregisterAgent: _decide_unregister,
+    c.UnregisterAgent: registry.decide_unregister,
     c.DrainAgent: registry.decide_cordon,
     c.UndrainAgent: registry.decide_cordon,
-    c.RestartAgent: _decide_restart,
-    c.ReleaseAgent: _decide_release,
+    c.RestartAgent: registry.decide_restart,
+    c.ReleaseAgent: registry.decide_release,
     c.SubmitTask: submission.decide_submit,
     c.CancelTask: submission.decide_cancel,
     c.RetryTask: submission.decide_retry,

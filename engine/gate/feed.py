@@ -67,7 +67,7 @@ class Feed:
         state = self._state()
         self._mark("pools", touched.pools)
         self._mark("agents", touched.agents)
-        self._mark("agents", [agent.spec.id for agent, _ in touched.removed_agents])
+        self._mark("agents", [agent.spec.id for agent in touched.removed_agents])
         self._mark("tasks", touched.tasks)
         self._note_back_offs(touched.tasks)
         self._mark("tasks", touched.forgotten_tasks)

@@ -62,6 +62,10 @@ def _registered(state: FleetState, e: ev.AgentsRegistered) -> Line:
     return "info", _one([spec.id for spec in e.agents]), f"registered {_names([spec.name for spec in e.agents])}"
 
 
+def _reconfigured(state: FleetState, e: ev.AgentsReconfigured) -> Line:
+    return "info", _one([spec.id for spec in e.agents]), f"new figures for {_names([spec.name for spec in e.agents])}"
+
+
 def _ready(state: FleetState, e: ev.AgentsReady) -> Line:
     return "info", _one(e.agents), f"ready on {e.host.kind} host {e.host.pid}: {_agents(state, e.agents) or 'nobody yet'}"
 
@@ -154,6 +158,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),
     ev.PoolPaused: lambda _s, e: ("warn" if e.paused else "info", e.pool, f"{e.pool} {'paused' if e.paused else 'resumed'}"),
     ev.AgentsRegistered: _registered,
+    ev.AgentsReconfigured: _reconfigured,
     ev.AgentsReady: _ready,
     ev.AgentsBroken: _broken,
     ev.AgentsStarting: _starting,

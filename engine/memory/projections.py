@@ -27,7 +27,7 @@ from engine.model.errors import JournalError
 from engine.model.ids import AgentId, AllocationId, TaskId
 from engine.model.tasks import FINISHED
 
-WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 14)})"
+WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 15)})"
 """The statement that writes the values of Projector.project()."""
 
 Rows = list[tuple[object, ...]]
@@ -39,6 +39,7 @@ class _Found:
 
     new_tasks: set[TaskId] = field(default_factory=set)
     new_agents: set[AgentId] = field(default_factory=set)
+    respecified: dict[AgentId, None] = field(default_factory=dict)
     turns: dict[TaskId, int] = field(default_factory=dict)
     """Tasks that began to wait or ended -> their newest turn."""
     allocations: dict[AllocationId, None] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Projector:
             ev.TasksReplayed: lambda event, found: self._turned(found, event.tasks),
             ev.TaskReturned: lambda event, found: self._turned(found, [event.task]),
             ev.AgentsRegistered: lambda event, found: found.new_agents.update(spec.id for spec in event.agents),
+            ev.AgentsReconfigured: lambda event, found: found.respecified.update(dict.fromkeys(spec.id for spec in event.agents)),
             ev.AgentAllocated: lambda event, found: found.allocations.update({event.allocation.id: None}),
             ev.AgentReleased: lambda event, found: found.allocations.update({event.allocation: None}),
         }
@@ -124,7 +126,7 @@ def _about_agent(event: ev.Event) -> AgentId | None:
     """Return the agent of an event that is about exactly one."""
     if isinstance(event, ev.TasksLeased):
         return event.leases[0].agent if len(event.leases) == 1 else None
-    if isinstance(event, ev.AgentsRegistered):
+    if isinstance(event, ev.AgentsRegistered | ev.AgentsReconfigured):
         return event.agents[0].id if len(event.agents) == 1 else None
     if isinstance(event, ev.AgentAllocated):
         return event.allocation.agent
@@ -169,8 +171,8 @@ def _tasks(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Row
     return new, changed, turned
 
 
-def _agents(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Rows, Rows]:
-    """Return the rows of new, changed and removed agents."""
+def _agents(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Rows, Rows, Rows]:
+    """Return the rows of new, changed, removed and respecified agents."""
     new: Rows = []
     changed: Rows = []
     removed: Rows = []
@@ -184,15 +186,15 @@ def _agents(batch: JournalBatch, found: _Found, texts: _Texts) -> tuple[Rows, Ro
         else:
             changed.append(row)
     at = batch.state.at
-    for agent, reason in batch.touched.removed_agents:
-        progress = AgentProgress(*agent_values(agent))
-        progress.reason = reason
-        text = add(progress)
+    for agent in batch.touched.removed_agents:
+        text = add(AgentProgress(*agent_values(agent)))
         if agent.spec.id in new_agents:
             new.append((agent.spec.id, "removed", at, *text, at, *_fixed(agent.spec, agent.created_at, texts)))
         else:
             removed.append((agent.spec.id, *text))
-    return new, changed, removed
+    again = [agents[agent_id].spec for agent_id in found.respecified if agent_id in agents and agent_id not in new_agents]
+    respecified: Rows = [(spec.id, spec.type or spec.pool, *texts.add(spec)) for spec in again]
+    return new, changed, removed, respecified
 
 
 def _fixed(spec: AgentSpec, created_at: float, texts: _Texts) -> tuple[object, ...]:

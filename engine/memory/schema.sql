@@ -14,7 +14,7 @@ CREATE TABLE agents (
   pool TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
-  metadata JSON,                        -- AgentSpec, written once
+  metadata JSON,                        -- AgentSpec
   progress JSON,                        -- all else of Agent
   removed_at INTEGER,
   first_record INTEGER NOT NULL,        -- every record that changed it has a seq from first_record

@@ -1,64 +1,41 @@
 """How agents, tasks and the fleet's own figures look in JSON columns; both directions go through these.
 
-Owner: nobody; shapes only. A field that is new here must have a default, for rows from before it.
+Owner: nobody; shapes only. A field that is new in a record must have a default, for rows from before it.
 """
 
 from __future__ import annotations
 
+from dataclasses import MISSING, Field, fields
 from operator import attrgetter
+from typing import Any, get_type_hints
 
 import msgspec
 
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Health
 from engine.model.events import EngineTookOver, HostInfo
-from engine.model.ids import AgentId, AllocationId, HostId, TaskId
-from engine.model.tasks import Placement, Task, TaskError, TaskSpec, TaskState
+from engine.model.tasks import Task, TaskSpec, TaskState
 from engine.state import Totals
 
 
-class TaskProgress(msgspec.Struct, omit_defaults=True):
-    """All of a Task that changes, but its state and result, which have columns of their own."""
-
-    priority: int = 0
-    attempt: int = 0
-    uncounted: int = 0
-    replayed_at: float = 0.0
-    deaths: int = 0
-    agent: AgentId | None = None
-    agent_name: str = ""
-    placement: Placement | None = None
-    waiting_on: int = 0
-    not_before: float = 0.0
-    leased_at: float = 0.0
-    started_at: float = 0.0
-    finished_at: float = 0.0
-    stopping: str = ""
-    error: TaskError | None = None
-    artifact: str = ""
-    usage: dict[str, float] = {}
-    history: list[tuple[float, str, str]] = []
-    retries: int = 0
+def _progress_of(record: type, *apart: str) -> type[msgspec.Struct]:
+    """Return a struct with the fields of a record, all but those that have columns of their own; defaults take no room."""
+    hints = get_type_hints(record)
+    columns = [(spec.name, hints[spec.name], _default_of(spec)) for spec in fields(record) if spec.name not in apart]
+    return msgspec.defstruct(f"{record.__name__}Progress", columns, omit_defaults=True, module=__name__)
 
 
-class AgentProgress(msgspec.Struct, omit_defaults=True):
-    """All of an Agent that changes, but its status, which has a column of its own."""
+def _default_of(spec: Field[Any]) -> object:
+    if spec.default_factory is not MISSING:
+        return msgspec.field(default_factory=spec.default_factory)
+    assert spec.default is not MISSING, f"{spec.name} needs a default, for rows from before it"
+    return spec.default
 
-    health: Health = Health.UNKNOWN
-    reason: str = ""
-    host: HostId | None = None
-    task: TaskId | None = None
-    allocation: AllocationId | None = None
-    cordoned: bool = False
-    retiring: bool = False
-    restarting: bool = False
-    created_at: float = 0.0
-    updated_at: float = 0.0
-    idle_since: float = 0.0
-    succeeded: int = 0
-    failed: int = 0
-    busy_s: float = 0.0
-    mean_task_s: float = 0.0
-    by_type: dict[str, tuple[int, int]] = {}
+
+TaskProgress = _progress_of(Task, "spec", "state", "result")
+"""All of a Task that changes, but its state and result, which have columns of their own."""
+
+AgentProgress = _progress_of(Agent, "spec", "status")
+"""All of an Agent that changes, but its status, which has a column of its own."""
 
 
 class StoredHost(msgspec.Struct):

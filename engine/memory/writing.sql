@@ -10,7 +10,7 @@
 
 CREATE TEMP VIEW batch AS SELECT
   0 AS first, 0 AS last, 0 AS at, x'' AS texts, 0 AS events, 0 AS tasks_new, 0 AS tasks_changed, 0 AS tasks_turned,
-  0 AS dependencies, 0 AS agents_new, 0 AS agents_changed, 0 AS agents_removed, 0 AS kept, 0 AS dropped;
+  0 AS dependencies, 0 AS agents_new, 0 AS agents_changed, 0 AS agents_removed, 0 AS agents_respecified, 0 AS kept, 0 AS dropped;
 
 CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
 
@@ -57,6 +57,14 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
   FROM (
     SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS start, json_extract(value, '$[2]') AS size
     FROM json_each(new.agents_removed)) AS change
+  WHERE agents.id = change.id;
+
+  UPDATE agents
+  SET type = change.type, metadata = CAST(substr(new.texts, change.start, change.size) AS TEXT)
+  FROM (
+    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS type, json_extract(value, '$[2]') AS start,
+      json_extract(value, '$[3]') AS size
+    FROM json_each(new.agents_respecified)) AS change
   WHERE agents.id = change.id;
 
   INSERT INTO tasks (id, agent_id, status, priority, attempts, progress, result, completed_at, turn, ended, created_at,

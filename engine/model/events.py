@@ -99,6 +99,14 @@ class AgentsRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentsReconfigured:
+    """Agents that are starting got other figures with their pool: capabilities, resources, cost, type."""
+
+    type: ClassVar[str] = "agent.configured"
+    agents: tuple[AgentSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AgentsReady:
     """Agents are able to work on a host."""
 
@@ -332,6 +340,7 @@ Event = (
     | PolicySet
     | PolicyRemoved
     | AgentsRegistered
+    | AgentsReconfigured
     | AgentsReady
     | AgentsBroken
     | AgentsStarting

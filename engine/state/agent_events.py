@@ -55,6 +55,15 @@ def _agents_registered(tables: Tables, event: ev.AgentsRegistered, at: float) ->
         tables.add_agent(Agent(spec, created_at=at, updated_at=at))
 
 
+def _agents_reconfigured(tables: Tables, event: ev.AgentsReconfigured, at: float) -> None:
+    for spec in event.agents:
+        agent = tables.agents[spec.id]
+        assert (agent.spec.name, agent.spec.pool) == (spec.name, spec.pool), f"{spec.id} cannot become {spec.name}"
+        assert not agent.is_free(), f"{spec.name} is in the index of free agents by what it can do"
+        agent.spec = spec
+        tables.set_status(agent, agent.status, at)
+
+
 def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
     host = tables.hosts.get(event.host.id)
     if host is None:
@@ -146,6 +155,7 @@ def _agents_retiring(tables: Tables, event: ev.AgentsRetiring, at: float) -> Non
 def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents.pop(agent_id)
+        agent.reason = event.reason
         _leave_host(tables, agent)
         tables.agent_ids.pop(agent.spec.name, None)
         tables.agents_of[agent.spec.pool].pop(agent_id, None)
@@ -154,7 +164,7 @@ def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None
         for counts in (pool.by_status, tables.totals.by_status):
             counts[agent.status] -= 1
         tables.touched.agents.pop(agent_id, None)
-        tables.touched.removed_agents.append((agent, event.reason))
+        tables.touched.removed_agents.append(agent)
         tables.touched.pools[agent.spec.pool] = None
 
 
@@ -229,6 +239,7 @@ TRANSITIONS: dict[type, Any] = {
     ev.PolicySet: _policy_set,
     ev.PolicyRemoved: _policy_removed,
     ev.AgentsRegistered: _agents_registered,
+    ev.AgentsReconfigured: _agents_reconfigured,
     ev.AgentsReady: _agents_ready,
     ev.AgentsBroken: _agents_broken,
     ev.AgentsStarting: _agents_starting,

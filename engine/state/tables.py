@@ -67,7 +67,8 @@ class Touched:
     policies: dict[str, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
-    removed_agents: list[tuple[Agent, str]] = field(default_factory=list)
+    removed_agents: list[Agent] = field(default_factory=list)
+    """As they left."""
 
     def merge(self, later: Touched) -> None:
         """Add what was touched later; what has left since is only named as left."""
@@ -79,7 +80,7 @@ class Touched:
         self.policies.update(later.policies)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
-        for agent, _reason in later.removed_agents:
+        for agent in later.removed_agents:
             self.agents.pop(agent.spec.id, None)
 
 

@@ -198,6 +198,7 @@ def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
         tables.finished.pop(task_id, None)
         tables.needed.pop(task_id, None)
         task = tables.tasks[task_id]
+        assert task.state is not TaskState.SUCCEEDED, f"{task_id} succeeded: nothing that it depends on is kept for it"
         task.uncounted, task.deaths = task.attempt, 0
         task.retries += 1
         task.finished_at = task.leased_at = task.started_at = task.not_before = 0.0

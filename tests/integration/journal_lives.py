@@ -119,6 +119,11 @@ class Life:
                 specs.append(AgentSpec(AgentId(id_), f"{pool}-{id_}", pool, self.word(), (self.word(),), Resources(1, 0.3), 0.1))
             self.do(ev.AgentsRegistered(tuple(specs)))
 
+    def act_reconfigure(self) -> None:
+        for agent in self.some(self.agents(AgentStatus.STARTING)):
+            spec = dataclasses.replace(self.state.agents[agent].spec, capabilities=(self.word(),), cost=self.rng.random(), type=self.word())
+            self.do(ev.AgentsReconfigured((spec,)))
+
     def act_ready(self) -> None:
         if agents := self.some(self.agents(AgentStatus.STARTING), 5):
             hosts = [host.info for host in self.state.hosts.values()]
@@ -262,7 +267,7 @@ class Life:
 
     def act_replay(self) -> None:
         # A replay makes room among the finished; a load fills it with one that was forgotten, a live state does not.
-        if not self.forgot and (tasks := self.some(self.tasks(*FINISHED))):
+        if not self.forgot and (tasks := self.some(self.tasks(*FINISHED - {TaskState.SUCCEEDED}))):
             self.do(ev.TasksReplayed(tuple(tasks)))
 
     def act_prioritise(self) -> None:

@@ -30,6 +30,32 @@ def row_of(subject: EngineProcess, task: str) -> dict[str, Any]:
     return next(row for row in subject.get("tasks") if row["id"] == task)
 
 
+SKILLED = """
+[fleet.default_pools.coder]
+min = 1
+max = 3
+capabilities = ["python"]
+cost = 0.5
+"""
+
+
+def test_agents_follow_a_changed_configuration_at_the_next_start(tmp_path: Path) -> None:
+    """What a pool's agents can do and cost is the configuration's also for agents from before the change."""
+    with engine(tmp_path, SKILLED) as subject:
+        name = subject.get("agents")[0]["name"]
+        assert subject.get("agent", name)["spec"]["capabilities"] == ["python"]
+        waiting = submit(subject, "noop", "coder", "--capabilities", "go")
+        subject.kill()
+        text = SKILLED.replace('"python"', '"python", "go"').replace("0.5", "0.7")
+        (subject.directory / "fleet.toml").write_text(text, "utf-8")
+        subject.start()
+        until(lambda: row_of(subject, waiting)["state"] == "succeeded")
+        subject.kill()
+        subject.start()
+        spec = subject.get("agent", name)["spec"]
+        assert (spec["capabilities"], spec["cost"]) == (["python", "go"], 0.7)
+
+
 def test_engine_restarts_use_up_no_attempts(tmp_path: Path) -> None:
     """A task with a single attempt outlives three killed engines, then uses up its attempt by failing."""
     with engine(tmp_path, WAITING) as subject:

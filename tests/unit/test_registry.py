@@ -8,7 +8,7 @@ from engine.coordinator.reports import decide_pools
 from engine.model import commands as c
 from engine.model import events as ev
 from engine.model import reports as r
-from engine.model.agents import AGENT_TYPES, Health
+from engine.model.agents import AGENT_TYPES, Health, Resources
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.ids import AgentId, HostId
 from engine.model.pools import DEFAULT_POOLS
@@ -262,6 +262,25 @@ def test_changed_bounds_bring_the_size_inside(low: int, high: int, size: int) ->
     fleet.apply(decide_pools(fleet.state, config.pool_specs(), fleet.deciding))
     pool = fleet.state.pools["coder"]
     assert (pool.spec.min, pool.size, len(fleet.state.agents)) == (low, size, size)
+    assert decide_pools(fleet.state, config.pool_specs(), fleet.deciding) == []
+
+
+def test_agents_get_the_new_figures_of_their_pool_and_keep_their_own() -> None:
+    fleet = Fleet({"coder": {"min": 1, "max": 9, "capabilities": ["python", "sql"], "cost": 1.0}})
+    fleet.do(c.RegisterAgent("coder", capabilities=("rust", "sql"), memory=4_096))
+    pools = {"coder": {"min": 1, "max": 9, "capabilities": ["python", "go"], "cost": 2.0, "resources": {"memory": "1GB", "cpu": 2}}}
+    config = parse_config({"fleet": {"default_pools": pools}}, "test")
+    fleet.report(r.EngineStarted("eng_2", "1", 2))
+    seen = len(fleet.events)
+    fleet.apply(decide_pools(fleet.state, config.pool_specs(), fleet.deciding))
+    plain, own = (agent.spec for agent in fleet.state.agents.values())
+    assert (plain.capabilities, own.capabilities) == (("python", "go"), ("python", "go", "rust"))
+    assert (plain.resources, own.resources) == (Resources(1_024, 2.0), Resources(4_096, 2.0))
+    assert (plain.cost, own.cost, plain.type, own.type) == (2.0, 2.0, "coder", "coder")
+    assert fleet.types(seen) == ["pool.configured", "agent.configured"]
+    fleet.up("hst_2")
+    task = fleet.submit(capabilities=("go", "rust"))
+    assert fleet.place() == {task: own.name}
     assert decide_pools(fleet.state, config.pool_specs(), fleet.deciding) == []
 
 

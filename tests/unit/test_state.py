@@ -192,6 +192,6 @@ def test_check_finds_contradictions(spoil: Callable[[FleetState], None]) -> None
 
 def test_touched_of_two_batches_merge() -> None:
     agent = Agent(AgentSpec(AgentId("a"), "a", "coder"))
-    one, two = Touched(agents={AgentId("a"): None}), Touched(removed_agents=[(agent, "gone")], pools={"coder": None})
+    one, two = Touched(agents={AgentId("a"): None}), Touched(removed_agents=[agent], pools={"coder": None})
     one.merge(two)
-    assert (dict(one.agents), one.removed_agents, dict(one.pools)) == ({}, [(agent, "gone")], {"coder": None})
+    assert (dict(one.agents), one.removed_agents, dict(one.pools)) == ({}, [agent], {"coder": None})
