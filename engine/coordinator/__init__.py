@@ -18,13 +18,15 @@ from engine.agents.registry import decide_after_work
 from engine.clock import Clock, IdFactory, Rng
 from engine.config import FleetManagerConfig
 from engine.coordinator.effects import effects_of
+from engine.coordinator.repairs import NotJsonError, encode_all, repaired
 from engine.coordinator.reports import decide_pools, decide_report
 from engine.coordinator.verbs import decide_commands
 from engine.memory.contract import Journal, JournalBatch, StoredArtifact
 from engine.model import effects as fx
 from engine.model import events as ev
 from engine.model.commands import Command
-from engine.model.errors import JournalError, ReadOnly
+from engine.model.errors import JournalError, ReadOnly, UsageError
+from engine.model.plain import printable
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report, TimePassed
 from engine.scaling.policy_verbs import new_policies
@@ -76,6 +78,8 @@ class _Pending:
     """What waits for the next commit."""
 
     records: list[ev.Record] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
+    """Their events as JSON."""
     touched: Touched = field(default_factory=Touched)
     reports: list[tuple[Report, tuple[StoredArtifact, ...]]] = field(default_factory=list)
     """Reports decided in this commit; they are decided again when it fails."""
@@ -137,7 +141,7 @@ class Coordinator:
         events = list(decision.events)
         if account is not None:
             events += account(decision.values)
-        self._apply(events, origin.who)
+        self._apply_for(origin, events)
         seq = self.state.seq
         await self._committed()
         return decision.values, seq
@@ -145,7 +149,7 @@ class Coordinator:
     async def record(self, events: Sequence[ev.Event], origin: Origin) -> None:
         """Journal events that change no agent or task (audit, undo marks). Raises ReadOnly."""
         self._require_writable()
-        self._apply(events, origin.who)
+        self._apply_for(origin, events)
         await self._committed()
 
     async def settled(self) -> None:
@@ -225,10 +229,14 @@ class Coordinator:
             if isinstance(report, TimePassed):
                 self._time_told = False
                 events = self._decide_time(deciding.now)
-            else:
-                events = decide_report(self.state, report, deciding)
-                self._pending.reports.append((report, artifacts))
-            self._apply(events, "engine")
+                self._apply(events, "engine")
+                continue
+            self._pending.reports.append((report, artifacts))
+            try:
+                self._apply(decide_report(self.state, report, deciding), "engine")
+            except NotJsonError as error:
+                logger.error("report cannot be kept as it is", extra={"report": type(report).__name__, "reason": str(error)})  # noqa: TRY400
+                self._apply(decide_report(self.state, repaired(report), deciding), "engine")
 
     def _decide_time(self, now: float) -> list[ev.Event]:
         due = self._timers.take_due(now)
@@ -256,7 +264,7 @@ class Coordinator:
         """Make a batch durable, then tell everybody. Raises JournalError."""
         if pending.records:
             artifacts = [artifact for _, named in pending.reports for artifact in named]
-            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, artifacts))
+            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, pending.texts, artifacts))
             self._durable_seq = pending.records[-1].seq
             self.counters.commits += 1
             self.counters.records += len(pending.records)
@@ -275,9 +283,21 @@ class Coordinator:
 
     # ---- applying
 
+    def _apply_for(self, origin: Origin, events: Sequence[ev.Event]) -> None:
+        """Apply what an operator asked for. Raises UsageError for what JSON cannot hold; nothing has then been changed."""
+        try:
+            self._apply(events, printable(origin.who))
+        except NotJsonError as error:
+            for event in events:
+                if isinstance(event, ev.AgentAllocated):  # choosing it took it off the index
+                    self._free.update(self.state.agents[event.allocation.agent])
+            raise UsageError(f"this cannot be kept as JSON: {error}; give plain values and whole texts") from error
+
     def _apply(self, events: Sequence[ev.Event], cause: str) -> None:
+        """Change the state. Raises NotJsonError for what the journal could not keep, before anything is changed."""
         if not events:
             return
+        self._pending.texts += encode_all(events)
         state, now = self.state, self._tools.clock.now()
         for event in events:
             record = ev.Record(state.seq + 1, now, cause, event)

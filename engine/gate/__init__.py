@@ -31,7 +31,7 @@ from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.ids import PLAN_PREFIX, PlanId
 from engine.model.plans import Answer, AppliedPlan, AuditEntry, Call, Origin, Plan, PlanStep
 from engine.model.rows import Frame
-from engine.model.wire import call_of, command_of
+from engine.model.wire import call_of, check_limits, command_of
 from engine.state import KeptPlan
 
 PLANS_WAITING_MAX = 200
@@ -154,6 +154,8 @@ class Gate:
             raise UsageError("a plan holds one kind of verb; send the others in plans of their own")
         if len(commands) > 1 and kinds & _ALONE:
             raise UsageError(f"{commands[0].verb} stands alone in its plan; send it by itself")
+        for command in commands:
+            check_limits(command)
         for kind in kinds:
             if self.origin.role < kind.role:
                 have, need = Role(self.origin.role).name.lower(), kind.role.name.lower()

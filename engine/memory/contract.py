@@ -31,6 +31,8 @@ class JournalBatch:
     state: FleetState
     """Read only while append() has not yet given control away; the ids in `touched` say which rows."""
     touched: Touched
+    texts: Sequence[bytes] | None = None
+    """The records' events as JSON, when they were encoded already."""
     artifacts: list[StoredArtifact] = field(default_factory=list)
 
 

@@ -55,7 +55,10 @@ class _Texts:
 
     def add(self, value: object) -> tuple[int, int]:
         """Add a value's JSON; return where it starts (the first byte is 1) and how long it is."""
-        part = encode(value)
+        return self.add_text(encode(value))
+
+    def add_text(self, part: bytes) -> tuple[int, int]:
+        """Add JSON; return where it starts and how long it is."""
         start, size = self._end, len(part)
         self.parts.append(part)
         self._end = start + size
@@ -87,8 +90,13 @@ class Projector:
         texts = _Texts()
         try:
             found = self._find(records)
+            encoded = batch.texts if batch.texts is not None else [encode(record.event) for record in records]
+            events = [
+                (seq, event.type, _about_agent(event), at, cause, *texts.add_text(text))
+                for (seq, at, cause, event), text in zip(records, encoded, strict=True)
+            ]
             sections = (
-                [(seq, event.type, _about_agent(event), at, cause, *texts.add(event)) for seq, at, cause, event in records],
+                events,
                 *_tasks(batch, found, texts),
                 found.dependencies,
                 *_agents(batch, found, texts),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ _T = TypeVar("_T")
 
 
 def encode(value: object) -> bytes:
-    """Return the JSON of dataclasses, named tuples, enums and plain values."""
+    """Return the JSON of dataclasses, named tuples, enums and plain values. Raises what is in plain.NOT_JSON."""
     return _encoder.encode(value)
 
 
@@ -91,14 +92,23 @@ def command_of(call: Call | Mapping[str, object]) -> Command:
 
 
 def check_limits(command: Command) -> None:
-    """Check an argument's bounds and choices. Raises UsageError that names it."""
-    for spec in dataclasses.fields(command):
-        value = getattr(command, spec.name)
-        low, high = spec.metadata.get("ge"), spec.metadata.get("le")
+    """Check the bounds of an argument's number. Raises UsageError that names it."""
+    for name, low, high in _LIMITS[type(command)]:
+        value = getattr(command, name)
         if low is not None and value < low:
-            raise UsageError(f"{command.name}: {spec.name} is {value}, the least is {low}")
+            raise UsageError(f"{command.name}: {name} is {value}, the least is {low}")
         if high is not None and value > high:
-            raise UsageError(f"{command.name}: {spec.name} is {value}, the most is {high}")
+            raise UsageError(f"{command.name}: {name} is {value}, the most is {high}")
+        if not isfinite(value):
+            raise UsageError(f"{command.name}: {name} is {value}; give a number")
+
+
+def _limits_of(kind: type[Command]) -> tuple[tuple[str, float | None, float | None], ...]:
+    limits = [(spec.name, spec.metadata.get("ge"), spec.metadata.get("le")) for spec in dataclasses.fields(kind)]
+    return tuple(limit for limit in limits if limit[1:] != (None, None))
+
+
+_LIMITS = {kind: _limits_of(kind) for kind in COMMANDS.values()}
 
 
 def nearest(word: str, known: Mapping[str, object] | set[str]) -> str:

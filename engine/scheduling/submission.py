@@ -18,6 +18,7 @@ from engine.model.events import (
     TasksSubmitted,
 )
 from engine.model.ids import TASK_PREFIX, TaskId
+from engine.model.plain import NESTING_MAX, NOT_JSON, plain_object
 from engine.model.tasks import FELL, FINISHED, HELD, Task, TaskSpec, TaskState
 from engine.scheduling.router import pool_by_capabilities, pool_for
 from engine.state import FleetState
@@ -69,7 +70,10 @@ def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpe
             raise CommandRefused(f"depends_on: {needed} is {before.state}; retry it first, or set run_after_failure")
     if command.apply and not command.workspace:
         raise UsageError("apply needs a workspace: the directory that the task may write to")
-    payload = command.payload if not command.prompt else {**command.payload, "prompt": command.prompt}
+    try:
+        payload = plain_object(command.payload if not command.prompt else {**command.payload, "prompt": command.prompt})
+    except NOT_JSON as error:
+        raise UsageError(f"the payload is no JSON: {error}; give plain values, nested at most {NESTING_MAX} deep") from error
     return TaskSpec(
         TaskId(deciding.ids.new(TASK_PREFIX)),
         command.type,

@@ -62,7 +62,7 @@ class Life:
 
     def batch(self) -> JournalBatch:
         """Return what has gathered, and start anew."""
-        taken = JournalBatch(self.records, self.state, self.state.touched, self.artifacts)
+        taken = JournalBatch(self.records, self.state, self.state.touched, artifacts=self.artifacts)
         self.records, self.artifacts, self.state.touched = [], [], Touched()
         return taken
 

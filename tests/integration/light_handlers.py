@@ -173,3 +173,25 @@ class Napper:
 
 napper = Napper()
 not_a_function = 7
+
+
+def answer_badly(_type: str, payload: Payload) -> object:
+    """Return or raise what no JSON is, as the payload says."""
+    nested: list[object] = []
+    for _ in range(int(str(payload.get("levels", 0)))):
+        nested = [nested]
+    cycle: list[object] = []
+    cycle.append(cycle)
+    answers: dict[str, object] = {
+        "nan": {"loss": float("nan"), "best": float("inf")},
+        "bytes": {"data": b"\x00\xff", "view": memoryview(b"ab")},
+        "object": {"x": object()},
+        "surrogate": {"x": "\udc80"},
+        "nested": nested,
+        "cycle": cycle,
+        "key": {(1, 2): 3},
+        "number": 1 << 20_000,
+    }
+    if payload["how"] == "raise":
+        raise LookupError("lone \udc80 \0 text")
+    return answers[str(payload["how"])]

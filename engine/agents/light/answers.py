@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.agents.light.frames import LargeResult
+from engine.model.plain import NOT_JSON, printable, require_shallow
 
 RESULT_MAX_BYTES = 16 << 20
 ERROR_MAX_CHARS = 1_000
@@ -41,10 +42,11 @@ def pack_result(task: str, value: object, inline_max_bytes: int) -> tuple[dict[s
         return {}, None
     try:
         data = _encoder.encode(value)
-        plain = _decoder.decode(data)  # what travels is what JSON keeps: no dates, sets or classes
+        require_shallow(data)
+        plain = _decoder.decode(data)  # what travels is what JSON keeps: no dates, sets, classes or NaN
         if len(data) <= inline_max_bytes:
             _wire_encoder.encode(plain)  # whole numbers beyond 64 bits are JSON but cannot travel
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+    except NOT_JSON as error:
         text = f"its result cannot be written as JSON: {text_of(error)}; return plain values"
         raise JobFailed("not_json", text, retryable=False) from error
     if not isinstance(plain, dict):
@@ -102,8 +104,3 @@ def text_of(error: BaseException) -> str:
         text = ""
     text = printable(text) or type(error).__name__
     return text if len(text) <= ERROR_MAX_CHARS else text[:ERROR_MAX_CHARS] + "…"
-
-
-def printable(text: str) -> str:
-    """Return a text that can be encoded: lone surrogates become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -15,6 +15,7 @@ import msgspec
 from engine.agents.light.frames import Beat, FrameDecoder, FrameError, FrameKind, Job, encode_frame
 from engine.agents.runtime import Artifact
 from engine.model.ids import TaskId
+from engine.model.plain import NOT_JSON
 from engine.model.tasks import Outcome
 
 WRITE_BUFFER_MAX_BYTES = 1 << 20
@@ -110,7 +111,7 @@ class WorkerLink(asyncio.Protocol):
         """Return the jobs as one frame; empty if they must go one by one, or if the only one cannot go at all."""
         try:
             return encode_frame(FrameKind.JOBS, jobs)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        except NOT_JSON as error:
             if len(jobs) == 1:
                 self._listener.refused(jobs[0], str(error))
             else:  # too large together, or one of them cannot be encoded
@@ -161,7 +162,7 @@ class WorkerLink(asyncio.Protocol):
                     self._listener.beat(_beat_decoder.decode(body))
                 elif kind == FrameKind.READY:
                     self._listener.ready()
-        except (FrameError, msgspec.MsgspecError) as error:
+        except (FrameError, msgspec.MsgspecError, RecursionError) as error:
             self._fault = f"sent something that is no frame: {error}"
             self.abort()
         if began or ended:
