@@ -153,7 +153,7 @@ class FleetManager(LibraryCalls):
         stack.push_async_callback(self._end, (loop,))
         stack.push_async_callback(self.coordinator.flush)
         parts = [
-            *self._scaling_parts(group),
+            self._scaling_part(group),
             group.create_task(self.runtime.run(), name="runtime"),
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
@@ -168,11 +168,10 @@ class FleetManager(LibraryCalls):
         self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
         self.feed.scaler = self.scaler
 
-    def _scaling_parts(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        if not self.config.auto_scaling.enabled:
-            return []
+    def _scaling_part(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
+        self.scaler.obeys = self.config.auto_scaling.enabled
         follow = partial(self.scaler.run, self.feed.decided)
-        return [group.create_task(keep_running("autoscaler", follow, self.clock), name="autoscaler")]
+        return group.create_task(keep_running("autoscaler", follow, self.clock), name="autoscaler")
 
     def _usage(self) -> dict[str, Usage]:
         return usage_by_pool(self.coordinator.state, self.feed.samples)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from engine.agents import registry
-from engine.coordinator.sizing import decide_sized, resize
+from engine.coordinator.sizing import decide_sized, respecified
 from engine.model import reports as r
+from engine.model.errors import UsageError
 from engine.model.events import (
     AgentReleased,
     EngineTookOver,
     Event,
     PoolConfigured,
+    PoolEdited,
 )
-from engine.model.pools import Pool, PoolSpec
+from engine.model.pools import Pool, PoolSpec, overridden
 from engine.scheduling import leases
 from engine.state import FleetState
 from engine.state.deciding import Deciding
+
+logger = logging.getLogger(__name__)
 
 
 def decide_report(state: FleetState, report: r.Report, deciding: Deciding) -> list[Event]:
@@ -61,17 +66,29 @@ def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Decid
             events.append(PoolConfigured(spec, spec.min))
             events += [registry.new_agents(Pool(spec), spec.min, deciding)] if spec.min else []
             continue
-        if pool.spec != spec:
-            events.append(PoolConfigured(spec, pool.size))
-            events += registry.decide_in_line(state, pool.spec, spec)
-        size = min(max(pool.size, spec.min), spec.max)
-        if size != pool.size:
-            events += resize(state, replace(pool, spec=spec), size, f"it holds {spec.min}..{spec.max} agents", deciding)
+        if pool.overrides:
+            events += _with_overrides(state, pool, spec, deciding)
+        else:
+            events += respecified(state, pool, spec, deciding)
     configured = {spec.name for spec in specs}
     for name, pool in state.pools.items():
         if name not in configured and pool.spec.min:
             events.append(PoolConfigured(replace(pool.spec, min=0), pool.size))
     return events
+
+
+def _with_overrides(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Deciding) -> list[Event]:
+    """Follow the configuration with what operators changed laid over it; changes that no longer fit are dropped."""
+    overrides = pool.overrides
+    try:
+        wanted = overridden(spec, overrides)
+    except UsageError as error:
+        logger.warning("changes to a pool no longer fit", extra={"pool": spec.name, "reason": str(error)})
+        wanted, overrides = spec, {}
+    events: list[Event] = []
+    if spec != pool.configured or not overrides:
+        events.append(PoolEdited(spec.name, overrides, spec))
+    return [*events, *respecified(state, pool, wanted, deciding)]
 
 
 _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from engine.agents import registry
-from engine.model.events import Event
-from engine.model.pools import Pool
+from engine.model.commands import EditPool
+from engine.model.errors import CommandRefused
+from engine.model.events import Event, PoolConfigured, PoolEdited
+from engine.model.pools import Pool, PoolSpec, overridden
 from engine.model.reports import PoolsSized
 from engine.scaling import policies
 from engine.state import FleetState
-from engine.state.deciding import Deciding
+from engine.state.deciding import Deciding, Decision
 
 
 def resize(state: FleetState, pool: Pool, size: int, reason: str, deciding: Deciding) -> list[Event]:
@@ -21,6 +26,38 @@ def resize(state: FleetState, pool: Pool, size: int, reason: str, deciding: Deci
     elif more < 0:
         why = f"{name} scaled to {size} by {deciding.origin.who}" + (f": {reason}" if reason else "")
         events += registry.leave(policies.leavers(state.agents_in(name), -more), why)
+    return events
+
+
+def decide_edit(state: FleetState, commands: Sequence[EditPool], deciding: Deciding) -> Decision:
+    """Change pools beside their configuration; sizes and agents follow. Raises FleetError."""
+    if len({command.pool for command in commands}) < len(commands):
+        raise CommandRefused("a pool is named twice in one plan")
+    events: list[Event] = []
+    for command in commands:
+        pool, overrides, spec = edited(state, command)
+        if overrides != pool.overrides:
+            events.append(PoolEdited(command.pool, overrides, pool.configured or pool.spec))
+            events += respecified(state, pool, spec, deciding)
+    return Decision(events, [command.pool for command in commands])
+
+
+def edited(state: FleetState, command: EditPool) -> tuple[Pool, dict[str, float], PoolSpec]:
+    """Return the pool, what would differ from its configuration, and its specification then. Raises FleetError."""
+    pool = policies.find_pool(state, command.pool)
+    overrides = {key: value for key, value in {**pool.overrides, **command.changes}.items() if value is not None}
+    return pool, overrides, overridden(pool.configured or pool.spec, overrides)
+
+
+def respecified(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Deciding) -> list[Event]:
+    """Return what gives a pool another specification: agents with its figures, a size inside its bounds."""
+    events: list[Event] = []
+    if pool.spec != spec:
+        events.append(PoolConfigured(spec, pool.size))
+        events += registry.decide_in_line(state, pool.spec, spec)
+    size = min(max(pool.size, spec.min), spec.max)
+    if size != pool.size:
+        events += resize(state, replace(pool, spec=spec), size, f"it holds {spec.min}..{spec.max} agents", deciding)
     return events
 
 

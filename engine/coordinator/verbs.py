@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.agents import registry
-from engine.coordinator.sizing import resize
+from engine.coordinator.sizing import decide_edit, resize
 from engine.model import commands as c
 from engine.model.errors import UsageError
 from engine.model.events import Event
@@ -60,6 +60,7 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.ScalePool: _decide_scale,
     c.PausePool: _decide_pause,
     c.ResumePool: _decide_pause,
+    c.EditPool: decide_edit,
     c.HoldPool: policy_verbs.decide_hold,
     c.ReleasePool: policy_verbs.decide_release,
     c.CreatePolicy: policy_verbs.decide_create,

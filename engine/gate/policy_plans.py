@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.coordinator.sizing import edited
 from engine.gate.scaling_rows import policy_rules
 from engine.model import commands as c
 from engine.model.plans import Call, PlanStep
 from engine.model.policy_text import policy_table, problems
+from engine.model.pools import EDITABLE, figure
 from engine.model.scaling import Policy
 from engine.model.wire import call_of
 from engine.scaling.autoscaler import policies_of
@@ -16,11 +18,14 @@ from engine.scaling.policies import find_pool
 from engine.scaling.policy_verbs import created, find_policy, updated
 from engine.state import FleetState
 
-ScalingVerb = c.HoldPool | c.ReleasePool | c.CreatePolicy | c.UpdatePolicy | c.DeletePolicy
+ScalingVerb = c.EditPool | c.HoldPool | c.ReleasePool | c.CreatePolicy | c.UpdatePolicy | c.DeletePolicy
 
 
 def inverse_of(state: FleetState, command: ScalingVerb) -> Call | None:
     """Return the call that takes a verb back, from the state before it, or None when there is none."""
+    if isinstance(command, c.EditPool):
+        pool = state.pools.get(command.pool)
+        return Call("pool.edit", {"pool": command.pool, "changes": {**dict.fromkeys(command.changes), **pool.overrides}}) if pool else None
     if isinstance(command, c.HoldPool | c.ReleasePool):
         pool = state.pools.get(command.pool)
         if pool is None or pool.hold is None:
@@ -51,6 +56,15 @@ def _policy_back(policy: Policy, command: c.UpdatePolicy | c.DeletePolicy) -> Ca
     if isinstance(command, c.DeletePolicy):
         return Call("policy.create", {"id": policy.id, "policy": table})
     return Call("policy.update", {"id": policy.id, "changes": {**dict.fromkeys(command.changes), **table}})
+
+
+def _edit(state: FleetState, command: c.EditPool) -> PlanStep:
+    pool, overrides, spec = edited(state, command)
+    changed = [key for key in EDITABLE if figure(pool.spec, key) != figure(spec, key)]
+    before, after = (", ".join(f"{key} {figure(one, key):g}" for key in changed) for one in (pool.spec, spec))
+    size = min(max(pool.size, spec.min), spec.max)
+    effect = f"size {pool.size} → {size}" if size != pool.size else f"stays at {size} agents" if changed else "no change"
+    return PlanStep(call_of(command), command.pool, before, after, effect, changes=overrides != pool.overrides)
 
 
 def _hold(state: FleetState, command: c.HoldPool | c.ReleasePool) -> PlanStep:
@@ -93,6 +107,7 @@ def _warning(policy: Policy) -> str:
 
 
 DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
+    c.EditPool: _edit,
     c.HoldPool: _hold,
     c.ReleasePool: _hold,
     c.CreatePolicy: _policy,

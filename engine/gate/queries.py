@@ -122,7 +122,7 @@ async def _pool(sources: Sources, parameters: dict[str, Any]) -> object:
     if row is None:
         raise NotFound(f"no pool {name!r}{wire.nearest(name, sources.state().pools)}")
     pool = sources.state().pools[name]
-    return {**wire.row_to_dict(row), "spec": pool.spec, "by_status": pool.by_status, "by_state": pool.by_state}
+    return {**wire.row_to_dict(row), "spec": pool.spec, "overrides": pool.overrides, "hold": pool.hold, "by_status": pool.by_status, "by_state": pool.by_state}
 
 
 async def _agent(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -223,6 +223,11 @@ async def _policy(sources: Sources, parameters: dict[str, Any]) -> object:
     return policy_table(find_policy(sources.state(), _id(parameters)))
 
 
+async def _recommendations(sources: Sources, _parameters: dict[str, Any]) -> object:
+    scaler = sources.feed.scaler
+    return [one._asdict() for one in scaler.optimizer.recommend(sources.state().pools)] if scaler else []
+
+
 async def _load(sources: Sources, parameters: dict[str, Any]) -> object:
     since = sources.clock.now() - _number(parameters, "last_s", 86_400)
     return await sources.journal.load_since(since, limit=LOAD_MAX)
@@ -237,6 +242,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "timeline": _timeline,
     "policy": _policy,
     "load": _load,
+    "recommendations": _recommendations,
     "commands": _commands,
     "config": _config,
     "schema": _schema,

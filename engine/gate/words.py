@@ -149,9 +149,14 @@ def _audited(_state: FleetState, e: ev.Audited) -> Line:
     return ("info" if entry.result == "done" else "warn"), entry.target, f"{entry.action} {entry.target}{why}: {entry.result}"
 
 
+def _changes(overrides: dict[str, float]) -> str:
+    return ", ".join(f"{key} {value:g}" for key, value in overrides.items())
+
+
 _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.EngineTookOver: _took_over,
     ev.PoolConfigured: _configured,
+    ev.PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
     ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
     ev.PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),

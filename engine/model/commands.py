@@ -91,6 +91,22 @@ class ResumePool(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class EditPool(Command):
+    """Change a pool beside its configuration: the change outlives the engine until it is taken back with null."""
+
+    name = "pool.edit"
+    verb = "edit-pool"
+    help = "Change a pool's min, max, priority, cost or resources"
+    role = Role.ADMIN
+    inverse = "pool.edit"
+
+    pool: str = arg("pool to change", completes="pools")
+    changes: dict[str, Any] = arg(
+        'JSON object of min, max, priority, cost, memory (MB), cpu (cores), storage (MB); null = as configured', default={}, option=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPool(Command):
     """Keep a pool's size: the autoscaler leaves it alone until the time is over or it is released."""
 
@@ -357,6 +373,7 @@ COMMANDS: dict[str, type[Command]] = {
         ScalePool,
         PausePool,
         ResumePool,
+        EditPool,
         HoldPool,
         ReleasePool,
         CreatePolicy,

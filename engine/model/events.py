@@ -46,6 +46,16 @@ class PoolConfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolEdited:
+    """What operators changed of a pool beside its configuration: all that differs, by key, and what it is laid over."""
+
+    type: ClassVar[str] = "pool.edited"
+    pool: str
+    overrides: dict[str, float]
+    configured: PoolSpec
+
+
+@dataclass(frozen=True, slots=True)
 class PoolScaled:
     """A pool's desired size changed."""
 
@@ -334,6 +344,7 @@ class Audited:
 Event = (
     EngineTookOver
     | PoolConfigured
+    | PoolEdited
     | PoolScaled
     | PoolPaused
     | PoolHeld

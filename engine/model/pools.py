@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine.model.agents import AGENT_TYPES, TYPE_OF_POOL, Resources
+from engine.model.errors import UsageError
 from engine.model.scaling import Hold
 
 
@@ -49,6 +52,10 @@ class Pool:
     spec: PoolSpec
     size: int = 0
     """Agents it should have."""
+    configured: PoolSpec | None = None
+    """As the configuration has it, while overrides hold."""
+    overrides: dict[str, float] = field(default_factory=dict)
+    """What operators changed beside the configuration, by key of EDITABLE."""
     paused: bool = False
     hold: Hold | None = None
     """An operator keeps its size; the autoscaler leaves it alone."""
@@ -65,6 +72,43 @@ class Pool:
     retried: int = 0
     busy_s: float = 0.0
     deaths: int = 0
+
+
+EDITABLE = {
+    "min": (0, 100_000),
+    "max": (1, 100_000),
+    "priority": (1, 10),
+    "cost": (0, 1e12),
+    "memory": (0, 1e9),
+    "cpu": (0, 1e6),
+    "storage": (0, 1e12),
+}
+"""Keys of a pool that operators may change while it runs, with their bounds. memory and storage in MB, cpu in cores."""
+_WHOLE = frozenset({"min", "max", "priority", "memory", "storage"})
+
+
+def figure(spec: PoolSpec, key: str) -> float:
+    """Return a key of EDITABLE."""
+    return float(getattr(spec.resources if key in ("memory", "cpu", "storage") else spec, key))
+
+
+def overridden(spec: PoolSpec, overrides: Mapping[str, object]) -> PoolSpec:
+    """Return a pool's specification with changes laid over it. Raises UsageError that names the key."""
+    values: dict[str, Any] = {}
+    resources: dict[str, Any] = {}
+    for key, value in overrides.items():
+        if key not in EDITABLE:
+            raise UsageError(f"{key!r} of a pool cannot be changed while it runs; there are {', '.join(EDITABLE)}")
+        low, high = EDITABLE[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise UsageError(f"{key} is {value!r}; it must be a number {low:g}..{high:g}")
+        if key in _WHOLE and value != int(value):
+            raise UsageError(f"{key} is {value!r}; it must be a whole number")
+        (resources if key in ("memory", "cpu", "storage") else values)[key] = int(value) if key in _WHOLE else float(value)
+    new = replace(spec, **values, resources=replace(spec.resources, **resources))
+    if new.min > new.max:
+        raise UsageError(f"min {new.min} would be above max {new.max}")
+    return new
 
 
 # name -> (min, max, priority): seed B 3.1

@@ -16,6 +16,7 @@ from engine.model.reports import PoolsSized, Report, Sizing
 from engine.model.scaling import Decision, Limits, Observation, Policy
 from engine.scaling.follower import Follower
 from engine.scaling.history import Forecast
+from engine.scaling.optimizer import Optimizer
 from engine.scaling.words import explain
 from engine.state import FleetState
 
@@ -41,10 +42,13 @@ class AutoScaler:
         self._report = report
         self._clock = clock
         self._interval_s = interval_s
+        self.obeys = True
+        """False = it only looks: sizes are left to operators, decisions say what it would do."""
         self._followers: dict[str, Follower] = {}
         self.decisions: dict[str, Decision] = {}
         """Pool -> the newest decision."""
         self.observations: dict[str, Observation] = {}
+        self.optimizer = Optimizer()
         self.next_at = 0.0
         """When it looks again."""
 
@@ -70,7 +74,8 @@ class AutoScaler:
                 changed.append(name)
             if decision.target != decision.size:
                 wanted.append(Sizing(name, decision.size, decision.target, explain(decision)))
-        if wanted:
+        self.optimizer.see(self.observations)
+        if wanted and self.obeys:
             self._report(PoolsSized(tuple(wanted)))
         return changed
 

@@ -68,6 +68,7 @@ class Workload:
             (4, self._pause_or_resume),
             (3, self._hold_or_release),
             (3, self._change_policies),
+            (2, self._edit),
             (4, self._register),
             (4, self._unregister),
             (5, self._drain_or_undrain),
@@ -172,6 +173,10 @@ class Workload:
         made = c.CreatePolicy(f"policy-{self._chance.randint(1, 4)}", table)
         changed = c.UpdatePolicy(known, {"target": 0.7, "average_s": self._chance.choice((None, 3.0))})
         await self._do([self._chance.choice((made, changed, c.DeletePolicy(known)))])
+
+    async def _edit(self) -> None:
+        changes = self._chance.choice(({"min": 1}, {"max": 3}, {"min": None, "max": None}, {"memory": 64, "priority": 2}, {"min": 99}))
+        await self._do([c.EditPool(self._chance.choice(tuple(POOLS)), changes)])
 
     async def _register(self) -> None:
         skills = self._chance.choice(((), (), SKILLS[:1], SKILLS))

@@ -94,8 +94,8 @@ class World:
         async with asyncio.TaskGroup() as group:
             await self.coordinator.start(EngineStarted("eng_simulated", "0", 1))
             parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
-            if self.config.auto_scaling.enabled:
-                parts.append(group.create_task(self.scaler.run(self.feed.decided)))
+            self.scaler.obeys = self.config.auto_scaling.enabled
+            parts.append(group.create_task(self.scaler.run(self.feed.decided)))
             try:
                 yield self
             finally:

@@ -24,6 +24,13 @@ def _pool_configured(tables: Tables, event: ev.PoolConfigured, _at: float) -> No
     tables.touched.pools[event.spec.name] = None
 
 
+def _pool_edited(tables: Tables, event: ev.PoolEdited, _at: float) -> None:
+    pool = tables.pools[event.pool]
+    pool.overrides = dict(event.overrides)
+    pool.configured = event.configured if event.overrides else None
+    tables.touched.pools[event.pool] = None
+
+
 def _pool_scaled(tables: Tables, event: ev.PoolScaled, _at: float) -> None:
     tables.pools[event.pool].size = event.size
     tables.touched.pools[event.pool] = None
@@ -59,7 +66,8 @@ def _agents_reconfigured(tables: Tables, event: ev.AgentsReconfigured, at: float
     for spec in event.agents:
         agent = tables.agents[spec.id]
         assert (agent.spec.name, agent.spec.pool) == (spec.name, spec.pool), f"{spec.id} cannot become {spec.name}"
-        assert not agent.is_free(), f"{spec.name} is in the index of free agents by what it can do"
+        is_indexed = agent.is_free() and agent.spec.capabilities != spec.capabilities
+        assert not is_indexed, f"{spec.name} is in the index of free agents by what it could do"
         agent.spec = spec
         tables.set_status(agent, agent.status, at)
 
@@ -233,6 +241,7 @@ def _audited(tables: Tables, event: ev.Audited, _at: float) -> None:
 TRANSITIONS: dict[type, Any] = {
     ev.EngineTookOver: _engine_took_over,
     ev.PoolConfigured: _pool_configured,
+    ev.PoolEdited: _pool_edited,
     ev.PoolScaled: _pool_scaled,
     ev.PoolPaused: _pool_paused,
     ev.PoolHeld: _pool_held,
