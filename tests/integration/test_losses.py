@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,11 @@ def submit(subject: EngineProcess, *words: str) -> str:
     done = subject.run("submit", *words, "-o", "json")
     assert done.returncode == 0, done.stderr
     return str(json.loads(done.stdout)["values"][0])
+
+
+def spawner_of(subject: EngineProcess) -> int:
+    """The process id of the engine's spawner."""
+    return next(row["pid"] for row in subject.get("hosts") if row["kind"] == "command")
 
 
 def row_of(subject: EngineProcess, task: str) -> dict[str, Any]:
@@ -54,6 +61,21 @@ def test_agents_follow_a_changed_configuration_at_the_next_start(tmp_path: Path)
         subject.start()
         spec = subject.get("agent", name)["spec"]
         assert (spec["capabilities"], spec["cost"]) == (["python", "go"], 0.7)
+
+
+def test_death_of_the_spawner_costs_its_programs_alone(tmp_path: Path) -> None:
+    """The spawner killed: its programs run again, while light agents go on with what they do."""
+    with engine(tmp_path, WAITING) as subject:
+        light = submit(subject, "sleep", "coder", "--payload", '{"seconds": 60}')
+        task = submit(subject, "command", "waiting", "--max-attempts", "1")
+        until(lambda: {row_of(subject, id_)["state"] for id_ in (light, task)} == {"running"})
+        before = {row["id"]: row["pid"] for row in subject.get("hosts") if row["kind"] == "python"}
+        os.kill(spawner_of(subject), signal.SIGKILL)
+        until(lambda: row_of(subject, task)["attempt"] == 2 and row_of(subject, task)["state"] == "running")
+        row = row_of(subject, task)
+        assert (row["tries"], row["deaths"]) == (1, 1)
+        assert row_of(subject, light)["attempt"] == 1
+        assert {row["id"]: row["pid"] for row in subject.get("hosts") if row["kind"] == "python"} == before
 
 
 def test_engine_restarts_use_up_no_attempts(tmp_path: Path) -> None:

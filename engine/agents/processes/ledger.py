@@ -75,7 +75,7 @@ class SweepReport:
 def sweep(ledger_path: Path, marker: EngineMarker, *, with_own: bool = False) -> SweepReport:
     """Kill the survivors of former engines of this state directory, and rewrite the ledger without them.
 
-    `with_own` kills this engine's processes too: for when its spawner died. Blocks, at most some seconds.
+    `with_own` kills what this engine's spawner started too: for when that died. Blocks, at most some seconds.
     Raise OSError if the ledger can be neither read nor written.
     """
     data = ledger_path.read_bytes() if ledger_path.exists() else b""
@@ -150,17 +150,25 @@ class _Hunt:
         tag = process_table.read_tag(stat.pid)
         if tag and process_table.tag_family(tag) in self._families:
             return SweptProcess(stat.pid, self._keys_by_tag.get(tag, ""), "tag")
-        environment = process_table.read_environment(stat.pid)
-        if environment.get(process_table.ENGINE_STATE) == self._marker.state_dir:
-            pid, _, start = environment.get(process_table.ENGINE_PID, "").partition(":")
-            if pid.isdigit() and start.isdigit() and self._is_ended_engine(int(pid), int(start)):
-                return SweptProcess(
-                    stat.pid, environment.get(process_table.TASK_KEY, ""), "environment"
-                )
-        return None
+        return self._judge_environment(stat.pid)
+
+    def _judge_environment(self, pid: int) -> SweptProcess | None:
+        environment = process_table.read_environment(pid)
+        if environment.get(process_table.ENGINE_STATE) != self._marker.state_dir:
+            return None
+        engine, _, start = environment.get(process_table.ENGINE_PID, "").partition(":")
+        if not (engine.isdigit() and start.isdigit() and self._is_ended_engine(int(engine), int(start))):
+            return None
+        key = environment.get(process_table.TASK_KEY, "")
+        # This engine's light workers, and what they start, carry its mark, too, but were not started by its spawner.
+        is_own = self._is_own(int(engine), int(start))
+        return None if is_own and not key else SweptProcess(pid, key, "environment")
+
+    def _is_own(self, pid: int, start: int | None) -> bool:
+        return (pid, start) == (self._marker.pid, self._marker.start)
 
     def _is_ended_engine(self, pid: int, start: int | None) -> bool:
-        if (pid, start) == (self._marker.pid, self._marker.start):
+        if self._is_own(pid, start):
             return self._with_own
         return start is None or process_table.read_start(pid) != start
 
