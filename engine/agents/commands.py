@@ -19,12 +19,12 @@ from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory
 from engine.model import wire
-from engine.model.agents import AgentSpec
+from engine.model.agents import AgentSpec, Health
 from engine.model.effects import Assignment
 from engine.model.events import HostInfo
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.pools import CommandSpec, PoolSpec
-from engine.model.reports import AgentsFailed, AgentsUp, HostUp, TasksBegan, TasksEnded
+from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp, TasksBegan, TasksEnded
 from engine.model.tasks import Outcome
 
 logger = logging.getLogger(__name__)
@@ -69,11 +69,14 @@ class CommandAgents:
         self._places = places
         self._id = HostId(ids.new(HOST_PREFIX))
         self._is_up = False
+        self._pid = 0
+        """The spawner's that was reported."""
         self._commands: dict[AgentId, CommandSpec] = {}
         self._runs: dict[tuple[TaskId, int], str] = {}
         """Attempts delivered and not ended, with the process host's name for them."""
         self._stopping: set[tuple[TaskId, int]] = set()
         self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int]] = asyncio.Queue()
+        host.listen(self._spawner_seen)
 
     async def run(self) -> None:
         """Run what is delivered until cancelled; programs still running are then stopped."""
@@ -100,9 +103,19 @@ class CommandAgents:
                 ready.append(spec.id)
         if ready and not self._is_up:
             self._is_up = True
-            self._report(HostUp(HostInfo(self._id, "command", self._host.spawner_pid or 0), tuple(ready)))
+            self._pid = self._host.spawner_pid or 0
+            self._report(HostUp(HostInfo(self._id, "command", self._pid), tuple(ready)))
         elif ready:
             self._report(AgentsUp(self._id, tuple(ready)))
+
+    def _spawner_seen(self, pid: int, health: Health, evidence: str) -> None:
+        """Tell of a new spawner, and of its health; the agents stay up, what they ran has ended with the old one."""
+        if not self._is_up:
+            return
+        if pid != self._pid:
+            self._pid = pid
+            self._report(HostUp(HostInfo(self._id, "command", pid), ()))
+        self._report(HealthSeen(self._id, health, evidence))
 
     def stop(self, agents: Sequence[AgentId]) -> None:
         """Forget agents."""

@@ -76,6 +76,7 @@ def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
     host = tables.hosts.get(event.host.id)
     if host is None:
         host = tables.hosts[event.host.id] = Host(event.host)
+    host.info = event.host
     tables.touched.hosts[event.host.id] = None
     for agent_id in event.agents:
         agent = tables.agents[agent_id]

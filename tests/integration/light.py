@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from engine.agents.light.host import LightAgents, LightSettings
-from engine.agents.light.liveness import read_usage
+from engine.agents.liveness import read_usage
 from engine.agents.runtime import Artifact, HostSample
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.model.agents import AgentSpec

@@ -8,7 +8,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.processes import is_gone
 
 WAITING = """
 [pools.waiting]
@@ -76,6 +79,24 @@ def test_death_of_the_spawner_costs_its_programs_alone(tmp_path: Path) -> None:
         assert (row["tries"], row["deaths"]) == (1, 1)
         assert row_of(subject, light)["attempt"] == 1
         assert {row["id"]: row["pid"] for row in subject.get("hosts") if row["kind"] == "python"} == before
+
+
+def test_frozen_spawner_is_replaced_and_its_programs_run_again(tmp_path: Path) -> None:
+    """The spawner stopped by a signal: found by its silence, killed, replaced; nothing of its programs is left."""
+    with engine(tmp_path, WAITING) as subject:
+        task = submit(subject, "command", "waiting", "--max-attempts", "1")
+        until(lambda: row_of(subject, task)["state"] == "running")
+        frozen = spawner_of(subject)
+        programs = psutil.Process(frozen).children()
+        assert programs
+        os.kill(frozen, signal.SIGSTOP)
+        until(lambda: spawner_of(subject) != frozen, within_s=10.0)
+        assert is_gone(frozen)
+        until(lambda: all(is_gone(program.pid) for program in programs))
+        until(lambda: row_of(subject, task)["attempt"] == 2 and row_of(subject, task)["state"] == "running")
+        row = row_of(subject, task)
+        assert (row["tries"], row["deaths"]) == (1, 1)
+        until(lambda: next(row["health"] for row in subject.get("hosts") if row["kind"] == "command") == "healthy")
 
 
 def test_engine_restarts_use_up_no_attempts(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from engine.agents.light.liveness import Usage, Watch, read_usage
+from engine.agents.liveness import Usage, Watch, read_usage
 from engine.model.agents import Health
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.agents.light.frames import Beat, Job
-from engine.agents.light.liveness import Usage, Watch, read_usage
 from engine.agents.light.process import (
     DEATH_WAIT_S,
     KILL_WAIT_S,
@@ -19,6 +18,7 @@ from engine.agents.light.process import (
     WorkerProcess,
     describe_end,
 )
+from engine.agents.liveness import Usage, Watch, read_usage
 from engine.agents.runtime import Artifact, HostSample, Reporter
 from engine.clock import Clock
 from engine.model.agents import Health

@@ -10,15 +10,17 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from engine.agents.liveness import Verdict, Watch, read_usage
 from engine.agents.processes.ledger import EngineMarker, SweepReport, sweep
 from engine.agents.processes.pipes import LogWriter
 from engine.agents.processes.running import OutputSink, RunningProcess
+from engine.agents.processes.spawner import BEAT_S
 from engine.agents.processes.spawner_link import SpawnerLink
 from engine.agents.processes.spec import (
     ProcessResult,
@@ -28,6 +30,7 @@ from engine.agents.processes.spec import (
     explain_start_failure,
 )
 from engine.clock import Clock
+from engine.model.agents import Health
 from engine.model.errors import EngineStartError
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,11 @@ RESTART_PAUSE_S = 0.1
 RESTART_PAUSE_MAX_S = 5.0
 STEADY_S = 10.0
 """A spawner that lived this long did not die of its start."""
+MISSED_BEATS = 3
+"""A spawner that is silent for so many beats and uses no CPU is killed and replaced."""
+
+SpawnerSeen = Callable[[int, Health, str], None]
+"""Told of the spawner's process id, its health and the evidence."""
 
 
 class ProcessHost:
@@ -63,6 +71,9 @@ class ProcessHost:
         self._heard = asyncio.Event()  # the spawner said something, or died
         self._tasks = asyncio.TaskGroup()
         self._null_fd = -1
+        self._heard_at = 0.0
+        self._seen = (0, Health.UNKNOWN, "")
+        self._tell: SpawnerSeen = _tell_nobody
 
     async def __aenter__(self) -> ProcessHost:
         """Sweep, start the spawner, and wait until it serves; raise EngineStartError if it does not."""
@@ -78,7 +89,10 @@ class ProcessHost:
                 f"{why}; the directory must be writable, see spawner.log there"
             ) from error
         await self._tasks.__aenter__()
-        self._supervision = self._tasks.create_task(self._supervise(), name="process-spawner")
+        self._supervision = [
+            self._tasks.create_task(self._supervise(), name="process-spawner"),
+            self._tasks.create_task(self._watch(), name="watch over the process spawner"),
+        ]
         return self
 
     async def __aexit__(
@@ -88,7 +102,8 @@ class ProcessHost:
         trace: TracebackType | None,
     ) -> None:
         """Kill everything and wait until it is gone; runs still awaited end with reason `host closed`."""
-        self._supervision.cancel()
+        for task in self._supervision:
+            task.cancel()
         if kind is None or not issubclass(kind, asyncio.CancelledError):
             kind = error = trace = (
                 None  # the group would wrap the caller's own error; it is raised as it is anyway
@@ -158,6 +173,10 @@ class ProcessHost:
             for key, one in self._by_key.items()
             if one.pid is not None and not one.is_done
         }
+
+    def listen(self, tell: SpawnerSeen) -> None:
+        """Have a function told whenever the spawner is another one, or its health changes."""
+        self._tell = tell
 
     @property
     def spawner_pid(self) -> int | None:
@@ -245,6 +264,7 @@ class ProcessHost:
             raise ChildProcessError(errno.ECHILD, "it exited at once")
 
     def _take_event(self, message: dict[str, object]) -> None:
+        self._heard_at = self._clock.now()
         run = message.get("run")
         if message["event"] == "ready":
             self._ready.set()
@@ -274,6 +294,36 @@ class ProcessHost:
             else:
                 if not steady and pause_s > 2 * RESTART_PAUSE_S:
                     await self._clock.sleep(pause_s)
+
+    async def _watch(self) -> None:
+        """Look after the spawner: one that hangs or was stopped is killed, upon which it is replaced."""
+        link, watch = self._link, self._new_watch()
+        while True:
+            before = self._clock.now()
+            await self._clock.sleep(BEAT_S / 2)
+            now = self._clock.now()
+            if self._link is not link:
+                link, watch = self._link, self._new_watch()
+            if link is None or not self._ready.is_set():
+                continue
+            usage = read_usage(link.pid)
+            watch.note(usage, now)
+            if now - before > BEAT_S:
+                continue  # the engine itself was late, so that silence means nothing
+            verdict = watch.judge(now - self._heard_at, usage, now)
+            self._note_seen(link.pid, verdict)
+            if verdict.hung and not (usage and usage.state == "D"):  # what waits for a device cannot be killed either
+                logger.error("process spawner hangs", extra={"pid": link.pid, "evidence": verdict.evidence})
+                link.kill()
+
+    def _new_watch(self) -> Watch:
+        return Watch(BEAT_S, MISSED_BEATS, self._clock.now())
+
+    def _note_seen(self, pid: int, verdict: Verdict) -> None:
+        seen = (pid, verdict.health, verdict.evidence)
+        if seen != self._seen:
+            self._seen = seen
+            self._tell(*seen)
 
     async def _recover(self) -> None:
         link, self._link = self._link, None
@@ -311,3 +361,7 @@ class ProcessHost:
                 os.close(self._null_fd)
                 self._null_fd = -1
                 self._logs.close()
+
+
+def _tell_nobody(_pid: int, _health: Health, _evidence: str) -> None:
+    """Be told until somebody listens."""

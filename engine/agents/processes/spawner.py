@@ -4,7 +4,7 @@ Owner: this process owns every program it started and, as subreaper, every orpha
 poll loop, nothing blocks in it. It follows only its socket: when the engine's end closes, it kills all and exits.
 It never imports the engine package (see `spawner_link`, which starts it), so it is small and quick to fork.
 
-From the engine: start, signal, stop, finish. To the engine: ready, started | failed, [exited,] ended.
+From the engine: start, signal, stop, finish. To the engine: ready, beat, started | failed, [exited,] ended.
 `exited` says that the program ended but left descendants; the engine drains its pipes, then asks to `finish`.
 """
 
@@ -23,7 +23,7 @@ import zlib
 
 from . import framing, launch, ledger_lines, process_table
 
-ENGINE_CHECK_S = 1.0
+BEAT_S = 1.0  # sent that often, and the engine looked for, whatever else there is to do
 RECHECK_S = 0.02  # while something that was killed has not gone yet
 LEFTOVER_MAX_S = 5.0  # leftovers nobody asked to finish are killed after this
 GIVE_UP_S = 5.0  # what ignores SIGKILL this long (a hung disk, another user's process) is reported as a survivor
@@ -99,6 +99,7 @@ class Spawner:
         self._engine = os.getppid()
         self._sequence = 0
         self._ledger_bytes = 0
+        self._beat_at = 0.0
         self._poll = select.poll()
         self._open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
 
@@ -141,6 +142,9 @@ class Spawner:
                     self._end_all()
                     return
             self._meet_deadlines()
+            if monotonic_s() >= self._beat_at:
+                self._beat_at = monotonic_s() + BEAT_S
+                self._send({"event": "beat"})
         self._end_all()
 
     # -- the engine's side -------------------------------------------------------------------------------------------
@@ -367,8 +371,8 @@ class Spawner:
         return task.give_up_at is not None and monotonic_s() >= task.give_up_at
 
     def _wait_ms(self) -> int:
-        waits = [ENGINE_CHECK_S]
         now = monotonic_s()
+        waits = [max(self._beat_at - now, 0.0)]
         for task in self._tasks.values():
             if task.is_killing:
                 waits.append(RECHECK_S)

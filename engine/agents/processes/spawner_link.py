@@ -110,13 +110,18 @@ class SpawnerLink:
                 _close_all(fds)
             self._outbox.clear()
 
+    def kill(self) -> None:
+        """Kill the spawner, and with it, by their death signal, the programs that it started."""
+        self._process.kill()
+
     def wait_gone(self) -> None:
         """Wait until the spawner has exited, at most `EXIT_WAIT_S`, then kill it. Blocks."""
         try:
             self._process.wait(EXIT_WAIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for a device, and ends with that
+                self._process.wait(EXIT_WAIT_S)
 
     def _read(self) -> None:
         try:

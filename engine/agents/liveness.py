@@ -1,6 +1,6 @@
-"""Whether a silent worker works, hangs or is stopped: evidence from the kernel, and the judgement on it.
+"""Whether a silent process of ours works, hangs or is stopped: evidence from the kernel, and the judgement on it.
 
-Owner: one `Watch` for each worker, which remembers the last look. Where there is no /proc, silence alone is judged.
+Owner: one `Watch` for each light worker and for the spawner, which remembers the last look. Where there is no /proc, silence alone is judged.
 """
 
 from __future__ import annotations
