@@ -9,7 +9,8 @@ runs, the app behaves as plain Textual.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import textual._compositor as compositor
@@ -23,12 +24,15 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from screens.cell_shadow import CellShadow, move
+from screens.flow import Flow
 from screens.line_filter import Terminal, TerminalFilter
 from themes.palettes import DEFAULT_DARK, PALETTES
 from themes.reduction import Level, Reducer
 
 PENDING_WRITES_MAX = 2
 """Writes that may wait in the driver's thread; its queue blocks the event loop at 30."""
+LEAVE_S = 0.5
+"""Longest that leaving waits for the terminal's answer, which the shell would take for typed."""
 RETRY_FIRST_S = 0.01
 RETRY_LAST_S = 0.16
 """A dropped frame is made up for this soon at first, then at twice the time for as long as nobody reads."""
@@ -96,7 +100,7 @@ def find_missing_part(app: App[Any]) -> str:
 
 
 class DiffMixin(App[ReturnType]):
-    """An app that writes only changed cells, and never waits for a terminal that has stopped reading.
+    """An app that writes only changed cells, no faster than they arrive, and never waits for a terminal that stopped reading.
 
     Use as `class FleetApp(DiffMixin[None])`. With `no_diff=True` it is plain Textual; colours and characters are
     those of `terminal` either way.
@@ -120,6 +124,10 @@ class DiffMixin(App[ReturnType]):
         self._parked = Offset(0, 0)
         self._is_retry_armed = False
         self._retry_s = RETRY_FIRST_S
+        self._flow = Flow()
+        self._is_frame_owed = False
+        self._is_look_armed = False
+        self._leave: Callable[[], None] | None = None
         self.no_diff_reason = "switched off" if no_diff else find_missing_part(self)
         """Why this app writes as plain Textual; empty when it writes cell by cell."""
         self.frames_written = 0
@@ -159,6 +167,9 @@ class DiffMixin(App[ReturnType]):
             # The shadow still says what the terminal shows: one later repaint makes up for any number of frames.
             self.frames_dropped += 1
             self._arm_retry()
+        elif not self._flow.may_write():
+            self.frames_dropped += 1
+            self._is_frame_owed = True
         else:
             self._write_frame(strips)
         self.post_display_hook()
@@ -190,10 +201,13 @@ class DiffMixin(App[ReturnType]):
         if is_tearable and self._sync_available:
             text = f"{SYNC_START}{text}{SYNC_END}"
         assert self._driver is not None
-        self._driver.write(text)
+        size = len(text) if text.isascii() else len(text.encode())
+        if query := self._flow.note_written(size):
+            self._arm_look()
+        self._driver.write(text + query)
         self._driver.flush()
         self.frames_written += 1
-        self.bytes_written += len(text) if text.isascii() else len(text.encode())
+        self.bytes_written += size + len(query)
 
     def _count_pending_writes(self) -> int:
         """Return how many writes wait for the terminal; 0 for drivers that have no writer thread."""
@@ -213,3 +227,45 @@ class DiffMixin(App[ReturnType]):
             self._arm_retry()
         elif self.screen_stack:
             self.screen.refresh()
+
+    # ---- as fast as the line
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let what the operator does be answered before anything else."""
+        if isinstance(event, events.InputEvent) and not isinstance(event, events.MouseMove):
+            self._flow.note_key()
+        await super().on_event(event)
+
+    def on_cursor_position(self) -> None:
+        """Take the terminal's answer: all that was written before the question is drawn."""
+        self._flow.note_answer()
+        if self._leave is not None and not self._flow.is_waiting:
+            self._leave()
+            self._leave = None
+        self._write_owed()
+
+    def _write_owed(self) -> None:
+        if self._is_frame_owed and self._flow.may_write() and self.screen_stack:
+            self._is_frame_owed = False
+            self.screen.refresh()
+
+    def _arm_look(self) -> None:
+        if not self._is_look_armed:
+            self._is_look_armed = True
+            self.set_timer(self._flow.patience_s, self._look)
+
+    def _look(self) -> None:
+        self._is_look_armed = False
+        self._flow.look()
+        self._write_owed()
+        if self._flow.is_waiting:
+            self._arm_look()
+
+    def exit(self, result: ReturnType | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave; a moment later when the terminal still owes an answer, for the shell would take that for typed."""
+        leave = partial(super().exit, result, return_code, message)
+        if self._flow.is_waiting and self._leave is None:
+            self._leave = leave
+            self.set_timer(LEAVE_S, leave)
+        else:
+            leave()

@@ -87,6 +87,9 @@ class PtyScreen:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._tail = b""
+        self._asked = b""
+        self.answers = True
+        """Whether the terminal answers what it is asked; hardly any does not."""
         self.byte_count = 0
         self.frames = 0
         self.on_frame: Callable[[bytes], None] | None = None
@@ -147,11 +150,18 @@ class PtyScreen:
             self.is_open = False
             return b""
         self.byte_count += len(data)
-        for question, answer in ANSWERS.items():
-            if question in data:
-                os.write(self._master, answer)
+        if self.answers:
+            self._answer(data)
         self.feed(data)
         return data
+
+    def _answer(self, data: bytes) -> None:
+        """Answer every question once, also one that came in two parts."""
+        asked = self._asked + data
+        for question, answer in ANSWERS.items():
+            for _ in range(asked.count(question) - self._asked.count(question)):
+                os.write(self._master, answer)
+        self._asked = asked[1 - max(map(len, ANSWERS)) :]
 
     def wait(self, condition: Callable[[Self], Any], *, timeout_s: float = WAIT_S) -> None:
         """Read until the condition holds; fail with the screen's text when it does not in time."""

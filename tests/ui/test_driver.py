@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 from screens import driver
+from screens.flow import WINDOW_BYTES
 
 from tests.ui.demo_app import DemoApp, parse_options
 from tests.ui.minimal import Amplification
@@ -198,3 +199,18 @@ def test_writes_hardly_more_than_the_least(data: str) -> None:
             pty.count_bytes(0.1)
     assert amplification.minimal > 5000
     assert amplification.ratio <= 1.2, amplification.worst
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_frames_follow_the_terminal_and_do_not_need_it(answers: bool, tmp_path: Path) -> None:
+    """A terminal that answers is followed, one that never does is written to all the same; both show the truth."""
+    report = tmp_path / "report.json"
+    with open_demo("--interval-s", "0.02", "--report", str(report)) as pty:
+        pty.answers = answers
+        pty.wait_text("LIVE")
+        pty.wait(lambda p: p.byte_count > 40 * WINDOW_BYTES)
+        stop_data(pty)
+        wait_quiet(pty)
+        shown = pty.picture()
+        assert find_differences(shown, redraw(pty)) == []
+    assert json.loads(report.read_text("utf-8"))["frames_written"] > 20
