@@ -10,13 +10,14 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from engine.model.agents import Resources
 from engine.model.errors import ConfigError, UsageError
+from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
 from engine.model.policy_text import policy_of
 from engine.model.pools import DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
 from engine.model.quantities import cores, megabytes
@@ -215,6 +216,16 @@ class OperationsSection(_Tree):
 
     undo_window_s: float = Field(600.0, ge=0, description="how long a plan can be undone")
     plan_ttl_s: float = Field(600.0, ge=1, description="how long a plan waits to be executed")
+    read_only: bool = Field(default=False, description="consoles and commands may only look unless they say --write")
+    roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
+        default_factory=dict, description="operators by name (* and ? allowed), and the highest role that they get"
+    )
+    guardrails: tuple[GuardrailConfig, ...] = Field((), max_length=RULES_MAX, description="rules about verbs; all that match count")
+
+    @model_validator(mode="after")
+    def _agree(self) -> OperationsSection:
+        check_together(self.guardrails)
+        return self
 
 
 class FleetManagerConfig(_Tree):
@@ -333,17 +344,18 @@ def _explain(entry: Any) -> str:  # noqa: ANN401  # pydantic's own dictionary
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> set[str]:
-    model: Any = FleetManagerConfig
+    model: type[BaseModel] = FleetManagerConfig
     for part in place[:-1]:
-        field = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        inner = getattr(field, "annotation", None)
-        if field is None or inner is None:
-            model = PoolConfig if model is not CommandConfig else CommandConfig
-        elif isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-        elif part == "command":
-            model = CommandConfig
+        field = model.model_fields.get(str(part))
+        model = (field and _model_in(field.annotation)) or model
     return set(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  # any type
+    """Return the first model that an annotation names, however deep: in a table, a list or an alternative."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

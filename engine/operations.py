@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from engine.model.commands import Command
-from engine.model.plans import Answer, Plan
+from engine.model.plans import Answer, Authority, Plan
 from engine.model.rows import Frame
 
 FRAMES_PER_SECOND = 10.0
@@ -22,13 +22,21 @@ Following = AbstractAsyncContextManager[AsyncIterator[Frame]]
 class Operator(Protocol):
     """One person's or program's authority over one fleet."""
 
+    @property
+    def authority(self) -> Authority:
+        """Who this is to the engine, and whether it may change anything."""
+        ...
+
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Check verbs and describe what they would do; nothing changes. Raises FleetError."""
         ...
 
-    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "") -> Answer:
+    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError.
 
+        `confirm` is what somebody typed where a rule demands it (`Plan.confirm`). Raises PlanChanged when a plan would no
+        longer do what it said, Unconfirmed when a demand is not met, Denied when it never will be. A plan that was refused
+        can be executed again.
         Cancelling it leaves open whether it was carried out; the audit tells.
         """
         ...
@@ -38,7 +46,7 @@ class Operator(Protocol):
 
         `what` is one of: status; pools, agents, tasks, hosts, plans, audit, events (parameters: limit,
         filter text, after); pool, agent, task (parameter: id); artifact (id); log (id of a task); timeline (id); commands;
-        config; schema.
+        config; schema; can-i (parameters: verb, target).
         """
         ...
 

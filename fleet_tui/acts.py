@@ -18,7 +18,14 @@ import click
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.clock import SystemClock
 from engine.model.commands import Command, Danger, StopEngine
-from engine.model.errors import EXIT_FAILED, CommandRefused, FleetError
+from engine.model.errors import (
+    EXIT_FAILED,
+    CommandRefused,
+    Denied,
+    FleetError,
+    PlanChanged,
+    Unconfirmed,
+)
 from engine.model.plans import Answer, Plan
 from engine.model.tasks import FINISHED, TaskState
 from engine.model.wire import to_plain
@@ -52,38 +59,72 @@ class Request:
     yes: bool = False
     output: str = "text"
     wait: bool = False
+    confirm: str = ""
+    """What a guardrail wants typed."""
+    mode: str = ""
+    """read-only, write, or as the engine is configured."""
 
 
-def operator_at(socket: Path, timeout_s: float = 5.0) -> RemoteOperator:
+def operator_at(socket: Path, timeout_s: float = 5.0, *, mode: str = "") -> RemoteOperator:
     """Return this user's authority over the engine at a socket; connect by entering its context."""
-    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""))
+    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), mode=mode)
     return connect(socket, clock=SystemClock(), caller=caller, timeout_s=timeout_s)
 
 
 def act(paths: Paths, request: Request) -> None:
-    """Carry out a request and print what came of it. Raises FleetError, or click.Abort when the person says no."""
+    """Carry out a request and print what came of it. Raises FleetError, Denied also when a dry run shows that it would be."""
+    if request.dry_run:
+        plan = asyncio.run(make_plan(require_engine(paths), request))
+        show_plan(plan, request)
+        if plan.refused:
+            raise Denied(plan.refused)
+        return
     destroys = any(command.danger is Danger.DESTRUCTIVE for command in request.commands)
-    asks = destroys and not request.yes and not request.dry_run
+    asks = destroys and not request.yes and not request.confirm
     if asks and not is_interactive():
         raise CommandRefused(
             f"`{request.commands[0].verb}` destroys work and nobody can be asked here; nothing was changed:"
             " look with --dry-run, then say --yes"
         )
     socket = require_engine(paths)
-    if request.dry_run:
-        show_plan(asyncio.run(make_plan(socket, request)), request)
-        return
-    what: Sequence[Command] | str = request.commands
-    if asks:
+    try:
+        if asks:
+            ask_and_carry_out(socket, request)
+        else:
+            asyncio.run(carry_out(socket, request, request.commands))
+    except Unconfirmed as error:
+        if asks or not is_interactive():
+            raise Unconfirmed(f"{error}; say it with {'--reason' if 'reason' in str(error) else '--confirm'}") from error
+        ask_and_carry_out(socket, request)
+    if any(isinstance(command, StopEngine) for command in request.commands):
+        asyncio.run(wait_engine_ended(paths))
+
+
+def ask_and_carry_out(socket: Path, request: Request) -> None:
+    """Show the plan, ask what it demands, carry it out; anew when the fleet has changed meanwhile. Raises FleetError."""
+    while True:
         # The connection is closed meanwhile: a person takes longer than the engine waits for a pong.
         plan = asyncio.run(make_plan(socket, request))
         output.say("\n".join(output.plan_lines(plan)))
-        if not click.confirm("Carry it out?", err=True):
-            raise CommandRefused("not confirmed; nothing was changed")
-        what = plan.id
-    asyncio.run(carry_out(socket, request, what))
-    if any(isinstance(command, StopEngine) for command in request.commands):
-        asyncio.run(wait_engine_ended(paths))
+        if plan.refused:
+            raise Denied(plan.refused)
+        answered = ask(plan, request)
+        try:
+            return asyncio.run(carry_out(socket, answered, plan.id))
+        except PlanChanged as error:
+            output.say(str(error))
+
+
+def ask(plan: Plan, request: Request) -> Request:
+    """Return the request with what a person typed. Raises CommandRefused when they do not agree, click.Abort at Ctrl-C."""
+    confirm, reason = request.confirm, request.reason
+    if plan.confirm and not confirm:
+        confirm = click.prompt(f"Type {plan.confirm} to carry it out", default="", show_default=False, err=True)
+    elif not plan.confirm and not request.yes and not click.confirm("Carry it out?", err=True):
+        raise CommandRefused("not confirmed; nothing was changed")
+    if plan.needs_reason and not reason:
+        reason = click.prompt("Why", default="", show_default=False, err=True)
+    return dataclasses.replace(request, confirm=confirm, reason=reason)
 
 
 async def wait_engine_ended(paths: Paths) -> None:
@@ -104,7 +145,7 @@ def is_interactive() -> bool:
 
 async def make_plan(socket: Path, request: Request) -> Plan:
     """Return what the request would do."""
-    async with operator_at(socket) as operator:
+    async with operator_at(socket, mode=request.mode) as operator:
         return await operator.plan(request.commands, reason=request.reason)
 
 
@@ -119,8 +160,8 @@ def show_plan(plan: Plan, request: Request) -> None:
 
 async def carry_out(socket: Path, request: Request, what: Sequence[Command] | str) -> None:
     """Execute, print the answer, and wait for the end of a submitted task if that is wanted."""
-    async with operator_at(socket) as operator:
-        answer = await operator.execute(what, reason=request.reason)
+    async with operator_at(socket, mode=request.mode) as operator:
+        answer = await operator.execute(what, reason=request.reason, confirm=request.confirm)
         if not request.wait:
             show_answer(answer, request)
             return

@@ -375,7 +375,7 @@ def run_console(opening: Opening) -> None:
     from engine.model.version import version
 
     clock = SystemClock()
-    caller = Caller("console", version(), os.environ.get("SSH_CONNECTION", ""))
+    caller = Caller("console", version(), os.environ.get("SSH_CONNECTION", ""), mode=opening.mode)
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Operator]:

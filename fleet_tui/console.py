@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fleet_tui.attach import Attached
     from fleet_tui.settings import Paths
 
+READ_ONLY = "read-only"
 GARBAGE_THRESHOLD = 50_000
 """New objects before garbage is looked for; what the feed brings and screens draw is in no cycles."""
 
@@ -35,39 +36,48 @@ class Opening:
     """How many colours the terminal has."""
     theme: str = ""
     """What the command line wishes; empty for nothing."""
+    mode: str = ""
+    """read-only (the engine refuses every verb of this console), write, or as the engine is configured."""
 
 
-def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wishes()) -> None:  # noqa: B008  # a value
-    """Open the console on the engine of these paths; start one, with more words for it, if there is none. Raises FleetError."""
-    from fleet_tui.attach import ensure_engine
+def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wishes(), mode: str = "") -> None:  # noqa: B008  # a value
+    """Open the console on the engine of these paths; start one, with more words for it, if there is none. Raises FleetError.
+
+    None is started for who only looks: that would change something.
+    """
+    from fleet_tui.attach import Attached, ensure_engine, require_engine
 
     require_terminal()
     preferences = wishes.apply(load_preferences())
-    _open(paths, ensure_engine(paths, argv_extra, _tell), preferences, wishes.theme)
+    if mode == READ_ONLY:
+        attached = Attached(require_engine(paths), started=False)
+    else:
+        attached = ensure_engine(paths, argv_extra, _tell)
+    _open(paths, attached, preferences, wishes.theme, mode)
 
 
-def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes()) -> None:  # noqa: B008  # a value
+def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), mode: str = "") -> None:  # noqa: B008  # a value
     """Open the console on an engine that runs: of these paths, of a directory, or at a socket. Raises FleetError."""
     from fleet_tui.attach import Attached, attach_to
 
     require_terminal()
     preferences = wishes.apply(load_preferences())
     paths, socket = attach_to(target, paths)
-    _open(paths, Attached(socket, started=False), preferences, wishes.theme)
+    _open(paths, Attached(socket, started=False), preferences, wishes.theme, mode)
 
 
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _open(paths: Paths, attached: Attached, preferences: Preferences, theme: str) -> None:
+def _open(paths: Paths, attached: Attached, preferences: Preferences, theme: str, mode: str) -> None:
     level = find_level(os.environ, preferences.colors)
     os.environ.update(textual_environment(os.environ, level))
     # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
     gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
 
-    run_console(Opening(paths, attached, preferences, level, theme))
+    run_console(Opening(paths, attached, preferences, level, theme, mode))
 
 
 def require_terminal() -> None:

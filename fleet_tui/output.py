@@ -226,7 +226,7 @@ def event_line(event: EventRow) -> str:
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """Return what a plan would do: target, before and after, effect, warnings."""
+    """Return what a plan would do: target, before and after, effect, warnings, what follows, what the rules demand."""
     lines = []
     for step in plan.steps:
         change = f"  {clean(step.before)} → {clean(step.after)}" if step.before or step.after else ""
@@ -234,8 +234,12 @@ def plan_lines(plan: Plan) -> list[str]:
         lines.append(f"{step.call.name} {clean(step.target)}{change}{same}")
         lines += [f"    {clean(step.effect)}"] if step.effect else []
         lines += [f"    warning: {clean(step.warning)}"] if step.warning else []
+    for room in plan.capacity:
+        lines.append(f"capacity: {clean(room.pool)} {room.before} → {room.after} agents for tasks ({room.busy} busy, {room.waiting} tasks wait)")
+    lines += [f"{note.kind}: {clean(note.text)}" for note in plan.notes]
+    lines += [f"guardrail {clean(demand.rule)}: {clean(demand.text)}" for demand in plan.demands]
     undo = "can be undone" if plan.undoable else "cannot be undone"
-    lines.append(f"{plan.danger}; {undo}")
+    lines.append(f"{plan.danger}; {undo}{f': {clean(plan.undo_note)}' if plan.undo_note else ''}")
     return lines
 
 

@@ -75,13 +75,15 @@ class FleetGroup(click.Group):
 @click.option("-C", "--directory", metavar="DIR", help="The fleet's directory; default: the current one.")
 @click.option("--state-dir", metavar="DIR", help="Where its engine keeps state; default: by the directory, under the XDG state directory.")
 @look_options
+@click.option("--read-only", "mode", flag_value="read-only", default="", help="Look only: the engine refuses every verb of this console or command.")
+@click.option("--write", "mode", flag_value="write", help="Act although `operations.read_only` is set.")
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=lambda *given: _print_version(*given), help="Show the version.")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401  # typed by the options
     """Operate a fleet of AI agents. Without a command: open the console on the fleet of this directory."""
     del options  # Whoever needs the places and the look reads them from the context.
     if ctx.invoked_subcommand is None:
-        console.open_here(places(), wishes=find_wishes())
+        console.open_here(places(), wishes=find_wishes(), mode=find_mode())
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's call
@@ -94,6 +96,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
             version = "0+source"
         click.echo(f"{PROGRAM} {version}")
         ctx.exit()
+
+
+def find_mode() -> str:
+    """Return whether the options before the subcommand want to look only, or to write."""
+    return str(click.get_current_context().find_root().params["mode"])
 
 
 def places() -> Paths:
@@ -127,7 +134,7 @@ def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by t
         request = DemoRequest(root, wanted["seconds"], wanted["rounds"], as_json=wanted["as_json"])
         ok = run_headless_demo(paths if state_dir else None, request)
         click.get_current_context().exit(0 if ok else EXIT_FAILED)
-    console.open_here(paths, ["--demo", str(root)], find_wishes())
+    console.open_here(paths, ["--demo", str(root)], find_wishes(), find_mode())
 
 
 def standard_library() -> str:
@@ -161,7 +168,7 @@ def engine(directory: str | None, state_dir: str | None, config: str | None, dem
 def attach(target: str | None, **look: Any) -> None:  # noqa: ANN401  # typed by the options
     """Open the console on an engine that runs: a directory's, or the one at a socket."""
     del look  # Read from the context.
-    console.open_attached(target, places(), find_wishes())
+    console.open_attached(target, places(), find_wishes(), find_mode())
 
 
 # ---- look

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Field = dataclasses.Field[Any]
 
-COMMON = ("dry_run", "reason", "yes", "output")
+COMMON = ("dry_run", "reason", "confirm", "yes", "output")
 """Options that every verb has; no field of a verb may be called so."""
 
 _NEGATIVE = re.compile(r"-\d[\d.%]*")
@@ -67,6 +67,24 @@ class Finite(click.FloatRange):
         return number
 
 
+class OneOf(click.Choice[str]):
+    """One of some words, or the default; another word is answered with what to do instead."""
+
+    def __init__(self, spec: Field) -> None:
+        super().__init__([str(choice) for choice in spec.metadata["choices"]])
+        self._default = "" if spec.default is dataclasses.MISSING else str(spec.default)
+        self._otherwise = str(spec.metadata.get("otherwise", ""))
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word. Raises click.BadParameter."""
+        if value == self._default:
+            return self._default
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message}{f' For something else: {self._otherwise}.' if self._otherwise else ''}", param, ctx)
+
+
 class Verb(click.Command):
     """A subcommand made from a verb; a word such as `-2` is an argument, not an option."""
 
@@ -97,10 +115,10 @@ def make_verb(verb: str) -> click.Command | None:
         from fleet_tui.acts import Request, act
         from fleet_tui.settings import paths_of
 
-        paths = paths_of(click.get_current_context().find_root().params)
+        root = click.get_current_context().find_root().params
         common = {name: values.pop(name) for name in COMMON}
         wait = values.pop("wait", False)
-        act(paths, Request(commands_from(kind, values), wait=wait, **common))
+        act(paths_of(root), Request(commands_from(kind, values), wait=wait, mode=root["mode"], **common))
 
     return Verb(verb, params=params, callback=run, help=describe(kind), short_help=kind.help)
 
@@ -112,8 +130,14 @@ def describe(kind: type[Command]) -> str:
         notes.append("Several names make one plan: all or none.")
     if kind.danger is Danger.DESTRUCTIVE:
         notes.append("It destroys work: a terminal is asked first, a script needs --yes.")
+    if kind.is_typed:
+        notes.append("What it is about must be typed: at the question, or with --confirm.")
     if kind.inverse:
         notes.append(f"Taken back by `{COMMANDS[kind.inverse].verb}`, or by `undo`." if kind.inverse != kind.name else "Taken back by `undo`.")
+    if kind.undo_note:
+        notes.append(f"After an undo: {kind.undo_note}.")
+    if kind.irreversible:
+        notes.append(f"It cannot be undone: {kind.irreversible}.")
     return "\n\n".join(notes)
 
 
@@ -175,8 +199,8 @@ def make_argument(spec: Field, complete: Callable[..., list[CompletionItem]] | N
 def type_of(spec: Field) -> click.ParamType[Any]:
     """Return how the words of a field are read. Raises KeyError for a type that has no form on a command line."""
     low, high = spec.metadata.get("ge"), spec.metadata.get("le")
-    if choices := spec.metadata.get("choices"):
-        return click.Choice([str(choice) for choice in choices])
+    if "choices" in spec.metadata:
+        return OneOf(spec)
     types: dict[str, click.ParamType[Any]] = {"str": click.STRING, "int": click.IntRange(low, high), "float": Finite(low, high)}
     return types[str(spec.type)]
 
@@ -193,6 +217,7 @@ def common_options(kind: type[Command]) -> list[click.Parameter]:
     options: list[click.Parameter] = [
         click.Option(["--dry-run"], is_flag=True, help="Show the plan; change nothing."),
         click.Option(["--reason"], default="", help="Why; kept in the audit."),
+        click.Option(["--confirm"], default="", metavar="NAME", help="What a guardrail wants typed: the target's name, of several their number."),
         click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."),
         click.Option(["--output", "-o"], type=click.Choice(["text", "json"]), default="text", help="Form of the answer."),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, cast
 
-from engine.model.commands import PausePool, ResumePool, ScalePool
+from engine.model.commands import PausePool, ScalePool, UnpausePool
 from engine.model.rows import PoolRow
 from screens.agents import AgentsScreen
 from screens.details import PoolDetails
@@ -100,7 +100,7 @@ class PoolsScreen(TableScreen):
 
     def action_freeze(self) -> None:
         """Pause the chosen pools that work and resume those that are paused."""
-        self.ask_each(lambda row: ResumePool(row.id) if cast("PoolRow", row).paused else PausePool(row.id))
+        self.ask_each(lambda row: UnpausePool(row.id) if cast("PoolRow", row).paused else PausePool(row.id))
 
     def action_tasks(self) -> None:
         """Go to the tasks of the pool pointed at."""

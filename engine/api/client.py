@@ -25,7 +25,7 @@ from engine.clock import Clock
 from engine.model import wire
 from engine.model.commands import COMMANDS, Command
 from engine.model.errors import EngineUnavailable, FleetError, UsageError, error_from_code
-from engine.model.plans import Answer, Plan
+from engine.model.plans import Answer, Authority, Plan
 from engine.model.rows import FleetStatus, Frame
 from engine.operations import Following
 
@@ -61,6 +61,8 @@ class Caller:
     """The environment's SSH_CONNECTION, for the audit."""
     token: str = ""
     """For ws:// and wss:// only: the content of the engine's token file."""
+    mode: str = ""
+    """`read-only`: the engine refuses every verb of this connection; `write`: none for `operations.read_only`."""
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class Welcome(msgspec.Struct, frozen=True):
     address: str
     message_bytes_max: int
     requests_max: int
+    read_only: str = ""
 
 
 class _ErrorData(msgspec.Struct):
@@ -155,6 +158,11 @@ class RemoteOperator:
         return self._welcome
 
     @property
+    def authority(self) -> Authority:
+        """Who this is to the engine."""
+        return Authority(self._welcome.who, self._welcome.role, self._welcome.read_only)
+
+    @property
     def is_connected(self) -> bool:
         """Whether calls can be made."""
         return not self._lost
@@ -186,7 +194,7 @@ class RemoteOperator:
     async def _greet(self) -> None:
         caller = self._caller
         hello: dict[str, object] = {"via": caller.via, "client": caller.version, "wire": wire.VERSION}
-        hello["ssh"] = caller.ssh_connection
+        hello |= {"ssh": caller.ssh_connection, "mode": caller.mode}
         answer = await self._call("hello", hello, timeout_s=self._timeout_s)
         self._welcome = wire.decode_as(bytes(answer), Welcome)
         if self._welcome.wire != wire.VERSION:
@@ -203,13 +211,15 @@ class RemoteOperator:
         result = await self._ask("plan", {"commands": calls_of(commands), "reason": reason})
         return wire.decode_as(bytes(result), Plan)
 
-    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "") -> Answer:
+    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError.
 
         Cancelling it, or losing the engine, leaves open whether it was carried out; the audit tells.
         """
         what = {"plan": commands} if isinstance(commands, str) else {"commands": calls_of(commands)}
-        return wire.decode_as(bytes(await self._ask("execute", {**what, "reason": reason})), Answer)
+        typed = {"confirm": confirm} if confirm else {}
+        answer = await self._ask("execute", {**what, "reason": reason, **typed})
+        return wire.decode_as(bytes(answer), Answer)
 
     async def query(self, what: str, **parameters: object) -> object:
         """Return the FleetStatus for `status`, bytes for what is bytes, plain values for the rest. Raises FleetError."""

@@ -23,11 +23,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.api.limits import Limits
-from engine.api.peers import Doorkeeper, Peer, load_token, peer_of
+from engine.api.peers import Doorkeeper, Peer, load_token, peer_of, with_mode
 from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
 from engine.api.sockets import listen_loopback, listen_unix, unlink_own
 from engine.api.stream import Operators, Receive, Send, Session
-from engine.model.errors import CommandRefused, EngineStartError, NotFound
+from engine.model.errors import CommandRefused, EngineStartError, NotFound, UsageError
 from engine.model.plans import Origin
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WEBSOCKET_PATH = "/ws"
+MODE_HEADER = b"fleet-mode"
+"""`read-only` or `write`, for clients that say no hello."""
 KEEP_ALIVE_S = 5
 
 
@@ -176,9 +178,12 @@ class Gateway:
         connection: _Connection = scope["state"]["connection"]
         refusal: Reply | None = None
         origin = Origin("")
-        authorization = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         try:
-            origin = self._doorkeeper.admit(connection.peer, authorization)
+            origin = self._doorkeeper.admit(connection.peer, headers.get(b"authorization", ""))
+            origin = with_mode(origin, headers.get(MODE_HEADER, ""))
+        except UsageError as error:
+            refusal = reply_to(error)
         except CommandRefused as error:
             logger.warning("client refused", extra={"address": connection.peer.address, "uid": connection.peer.uid})
             refusal = forbidden(str(error))

@@ -102,12 +102,12 @@ def _verb_paths() -> Schema:
     }
     for name, kind in COMMANDS.items():
         schema = arguments_schema(kind)
-        schema["properties"]["reason"] = {"type": "string", "default": "", "description": "why; kept in the audit"}
-        tail = {
-            Danger.NONE: "",
-            Danger.REVERSIBLE: " It can be taken back.",
-            Danger.DESTRUCTIVE: " Work may be lost.",
-        }[kind.danger]
+        schema["properties"] |= {
+            "reason": {"type": "string", "default": "", "description": "why; kept in the audit"},
+            "confirm": {"type": "string", "default": "", "description": "what a guardrail wants typed: `confirm` of the plan"},
+        }
+        tail = " Work may be lost." if kind.danger is Danger.DESTRUCTIVE else ""
+        tail += f" Cannot be undone: {kind.irreversible}." if kind.irreversible else " It can be taken back."
         operation = _operation(name, f"{kind.help}.{tail} Role: {kind.role.name.lower()}.", _json("AnswerOrPlan"))
         operation |= {"parameters": [dry_run], "requestBody": _body(schema, required=bool(schema["required"]))}
         paths[f"/v1/{name}"] = {"post": operation}
@@ -120,6 +120,7 @@ def _list_paths() -> Schema:
         "properties": {
             "commands": {"type": "array", "items": {"$ref": "#/components/schemas/Call"}},
             "reason": {"type": "string", "default": ""},
+            "confirm": {"type": "string", "default": "", "description": "for execute: what a guardrail wants typed"},
         },
         "required": ["commands"],
         "additionalProperties": False,
@@ -129,6 +130,7 @@ def _list_paths() -> Schema:
         "properties": {
             "plan": {"type": "string", "description": "id that /v1/plan gave"},
             "reason": {"type": "string", "default": ""},
+            "confirm": {"type": "string", "default": "", "description": "the plan's own `confirm`, typed by a person"},
         },
         "required": ["plan"],
         "additionalProperties": False,
@@ -185,7 +187,7 @@ def _json(name: str) -> Schema:
 
 _PROBLEMS = {
     400: "the request is wrong",
-    403: "not the engine's user",
+    403: "not the engine's user, or nothing for this role, this connection or a guardrail",
     404: "no such thing",
     409: "understood, but not allowed now; nothing was changed",
     413: "the body is too large",

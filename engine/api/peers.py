@@ -13,15 +13,18 @@ import secrets
 import socket
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.model.commands import Role
-from engine.model.errors import CommandRefused, EngineStartError
+from engine.model.errors import CommandRefused, EngineStartError, UsageError
 from engine.model.plans import Origin
 
 FACES = ("console", "cli", "api")
 """What a client may say it is."""
+
+MODES = ("", "read-only", "write")
+"""What a client may ask for itself: to be refused every verb, or not to be for `operations.read_only`."""
 
 TOKEN_BYTES = 32
 
@@ -89,6 +92,18 @@ class Doorkeeper:
 
 def _is_same(shown: str, token: str) -> bool:
     return hmac.compare_digest(shown.encode(errors="replace"), token.encode())
+
+
+def check_mode(mode: str) -> None:
+    """Check what a client asks for itself. Raises UsageError."""
+    if mode not in MODES:
+        raise UsageError(f"mode is one of read-only, write or nothing, not {mode[:64]!r}")
+
+
+def with_mode(origin: Origin, mode: str) -> Origin:
+    """Return an origin with what its client asks for itself. Raises UsageError."""
+    check_mode(mode)
+    return replace(origin, mode=mode)
 
 
 def address_with_ssh(address: str, ssh_connection: str) -> str:

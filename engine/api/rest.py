@@ -24,6 +24,7 @@ from engine.model import wire
 from engine.model.commands import COMMANDS
 from engine.model.errors import (
     CommandRefused,
+    Denied,
     EngineUnavailable,
     FleetError,
     NotFound,
@@ -47,6 +48,7 @@ STATUSES: tuple[tuple[type[FleetError], int], ...] = (
     (UsageError, 400),
     (NotFound, 404),
     (ReadOnly, 503),
+    (Denied, 403),
     (CommandRefused, 409),
     (EngineUnavailable, 503),
 )
@@ -67,6 +69,7 @@ class _Lists(msgspec.Struct, forbid_unknown_fields=True):
     commands: list[WireCall] | msgspec.UnsetType = msgspec.UNSET
     plan: str = ""
     reason: str = ""
+    confirm: str = ""
 
 
 class _NoSuchMethod(FleetError):
@@ -162,17 +165,17 @@ class Rest:
             lists = _decode(body, _Lists)
             what_it_is = what_to_execute(lists.commands, lists.plan)
             if what == "execute":
-                return _reply_of(await operator.execute(what_it_is, reason=lists.reason))
+                return _reply_of(await operator.execute(what_it_is, reason=lists.reason, confirm=lists.confirm))
             if isinstance(what_it_is, str):
                 raise UsageError("plan takes `commands`")
             return _reply_of(await operator.plan(what_it_is, reason=lists.reason))
         is_dry_run = _is_dry_run(parameters)
         arguments = _decode(body or b"{}", dict[str, msgspec.Raw])
-        reason = _decode(bytes(arguments.pop("reason", b'""')), str)
+        reason, confirm = (_decode(bytes(arguments.pop(name, b'""')), str) for name in ("reason", "confirm"))
         commands = commands_of([WireCall(what, msgspec.Raw(wire.encode(arguments)))])
         if is_dry_run:
             return _reply_of(await operator.plan(commands, reason=reason))
-        return _reply_of(await operator.execute(commands, reason=reason))
+        return _reply_of(await operator.execute(commands, reason=reason, confirm=confirm))
 
 
 def check_path(path: list[str], method: str) -> None:

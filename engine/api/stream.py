@@ -17,7 +17,7 @@ import msgspec
 
 from engine.api.calls import WireCall, commands_of
 from engine.api.limits import Limits
-from engine.api.peers import FACES, address_with_ssh
+from engine.api.peers import FACES, address_with_ssh, check_mode
 from engine.model import wire
 from engine.model.commands import Command
 from engine.model.errors import CommandRefused, FleetError, UsageError
@@ -71,6 +71,8 @@ class _Hello(msgspec.Struct):
     wire: int = wire.VERSION
     ssh: str = ""
     """The client's SSH_CONNECTION, for the audit."""
+    mode: str = ""
+    """read-only or write; empty = as the engine is configured."""
 
 
 class _Plan(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +84,7 @@ class _Execute(msgspec.Struct, forbid_unknown_fields=True):
     commands: list[WireCall] | msgspec.UnsetType = msgspec.UNSET
     plan: str = ""
     reason: str = ""
+    confirm: str = ""
 
 
 class _Query(msgspec.Struct, forbid_unknown_fields=True):
@@ -241,16 +244,18 @@ class Session:
             raise UsageError("hello comes first, and once")
         if hello.via not in FACES:
             raise UsageError(f"via is one of {', '.join(FACES)}, not {hello.via[:64]!r}")
+        check_mode(hello.mode)
         address = address_with_ssh(self._origin.address, hello.ssh)
-        self._origin = replace(self._origin, via=hello.via, address=address)
-        self._act()
+        self._origin = replace(self._origin, via=hello.via, address=address, mode=hello.mode or self._origin.mode)
+        authority = self._act().authority
         logger.debug("client greeted", extra={"via": hello.via, "address": address, "client": hello.client[:64]})
         return {
             "engine": self._version,
             "wire": wire.VERSION,
             "pid": os.getpid(),
-            "who": self._origin.who,
-            "role": int(self._origin.role),
+            "who": authority.who,
+            "role": int(authority.role),
+            "read_only": authority.read_only,
             "address": address,
             "message_bytes_max": self._limits.message_bytes_max,
             "requests_max": self._limits.requests_max,
@@ -303,7 +308,8 @@ class Session:
         return BROKE_INSIDE, FleetError("the engine failed inside: its log says why")
 
     async def _execute(self, params: _Execute) -> object:
-        return await self._act().execute(what_to_execute(params.commands, params.plan), reason=params.reason)
+        what = what_to_execute(params.commands, params.plan)
+        return await self._act().execute(what, reason=params.reason, confirm=params.confirm)
 
     async def _plan(self, params: _Plan) -> object:
         return await self._act().plan(commands_of(params.commands), reason=params.reason)

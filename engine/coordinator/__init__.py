@@ -118,10 +118,18 @@ class Coordinator:
         """Have a publisher told of every commit."""
         self._publishers.append(publisher)
 
-    def deciding(self, origin: Origin) -> Deciding:
+    def deciding(self, origin: Origin, *, restoring: bool = False) -> Deciding:
         """Return what a decision made now may know."""
         tools = self._tools
-        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng)
+        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, restoring)
+
+    def rehearse(self, commands: Sequence[Command], origin: Origin, *, restoring: bool = False) -> Sequence[ev.Event]:
+        """Return the events that verbs would make now; nothing changes. Raises FleetError as execute() would."""
+        events = decide_commands(self.state, commands, self.deciding(origin, restoring=restoring), self._free).events
+        for event in events:
+            if isinstance(event, ev.AgentAllocated):  # choosing took it out of the free ones
+                self._free.update(self.state.agents[event.allocation.agent])
+        return events
 
     # ---- commands and reports
 
@@ -130,6 +138,8 @@ class Coordinator:
         commands: Sequence[Command],
         origin: Origin,
         account: Callable[[Sequence[object]], Sequence[ev.Event]] | None = None,
+        *,
+        restoring: bool = False,
     ) -> tuple[Sequence[object], int]:
         """Decide and apply verbs; return their values and the state's number when they are durable.
 
@@ -137,7 +147,7 @@ class Coordinator:
         FleetError; nothing has then been changed. Cancelling it does not take the verbs back.
         """
         self._require_writable()
-        decision = decide_commands(self.state, commands, self.deciding(origin), self._free)
+        decision = decide_commands(self.state, commands, self.deciding(origin, restoring=restoring), self._free)
         events = list(decision.events)
         if account is not None:
             events += account(decision.values)

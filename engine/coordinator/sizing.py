@@ -63,6 +63,8 @@ def respecified(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Decidin
 
 def decide_sized(state: FleetState, report: PoolsSized, deciding: Deciding) -> list[Event]:
     """Obey the autoscaler, as far as what it saw still holds and the fleet has room; the most important pools come first."""
+    if state.is_halted("scaling"):  # since it looked
+        return []
     events: list[Event] = []
     room = deciding.config.fleet.max_agents - len(state.agents)
     for sizing in report.pools:

@@ -11,7 +11,7 @@ from engine.model import commands as c
 from engine.model.errors import UsageError
 from engine.model.events import Event
 from engine.scaling import policies, policy_verbs
-from engine.scheduling import submission
+from engine.scheduling import halting, submission
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
@@ -40,7 +40,7 @@ def decide_commands(
 
 def _decide_scale(state: FleetState, commands: Sequence[c.ScalePool], deciding: Deciding) -> Decision:
     events: list[Event] = []
-    sizes = policies.decide_sizes(state, commands)
+    sizes = policies.decide_sizes(state, commands, restoring=deciding.restoring)
     more = sum(max(0, size - registry.staying(state, pool.spec.name)) for pool, size in sizes)
     registry.check_room(state, more, deciding)
     for pool, size in sizes:
@@ -59,7 +59,7 @@ def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], dec
 _DECIDE: dict[type[c.Command], Decide] = {
     c.ScalePool: _decide_scale,
     c.PausePool: _decide_pause,
-    c.ResumePool: _decide_pause,
+    c.UnpausePool: _decide_pause,
     c.EditPool: decide_edit,
     c.HoldPool: policy_verbs.decide_hold,
     c.ReleasePool: policy_verbs.decide_release,
@@ -76,4 +76,6 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.CancelTask: submission.decide_cancel,
     c.RetryTask: submission.decide_retry,
     c.PrioritiseTask: submission.decide_prioritise,
+    c.HaltFleet: halting.decide_halt,
+    c.ResumeFleet: halting.decide_resume,
 }

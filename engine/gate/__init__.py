@@ -1,43 +1,49 @@
 """The in-process Operator: authorise, plan, execute, audit, undo; every face goes through it.
 
-Owner: of plans that wait to be executed (`Desk`). Limits: PLANS_WAITING_MAX plans, each for operations.plan_ttl_s.
+Owner: nobody; a gate is one identity at the desk.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard
 
-from engine.config import FleetManagerConfig
-from engine.coordinator import Coordinator
+from engine.gate import foresight, queries, undo
 from engine.gate import plans as planning
-from engine.gate import queries
+from engine.gate.authority import Act, Judgement, authority_of, check_may
+from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
 from engine.model.commands import (
+    COMMANDS,
     AllocateAgent,
     Command,
     Danger,
     RedoPlan,
     ReleaseAgent,
-    Role,
-    ScalePool,
     StopEngine,
     SubmitTask,
     UndoPlan,
 )
-from engine.model.errors import CommandRefused, FleetError, NotFound, UsageError
+from engine.model.errors import CommandRefused, FleetError, PlanChanged, UsageError
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.ids import PLAN_PREFIX, PlanId
-from engine.model.plans import Answer, AppliedPlan, AuditEntry, Call, Origin, Plan, PlanStep
+from engine.model.plans import (
+    Answer,
+    AppliedPlan,
+    AuditEntry,
+    Authority,
+    Note,
+    Origin,
+    Plan,
+    PlanStep,
+)
 from engine.model.rows import Frame
-from engine.model.wire import call_of, check_limits, command_of
+from engine.model.wire import call_of, check_limits
 from engine.state import KeptPlan
 
-PLANS_WAITING_MAX = 200
-UNDO_CALLS_MAX = 1_000
-"""A plan with more verbs to take back cannot be undone."""
-REDO_CALLS_MAX = 50
+__all__ = ["PLANS_WAITING_MAX", "Desk", "Gate"]
+
 STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
@@ -47,47 +53,30 @@ _DANGERS = list(Danger)
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    plan: Plan
-    commands: tuple[Command, ...]
-    who: str
+class _Meant:
+    """What verbs come to once relative sizes, undo and redo are resolved."""
+
+    asked: tuple[Command, ...]
+    does: tuple[Command, ...]
+    """The same, or what undo and redo do."""
+    kept: KeptPlan | None = None
+    """The plan that undo or redo is about."""
+
+    @property
+    def kinds(self) -> tuple[type[Command], ...]:
+        """Return the verbs that rules may be about."""
+        return (type(self.does[0]), type(self.asked[0]))
 
 
-class Desk:
-    """What all gates of an engine share."""
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """Verbs on their way into the journal."""
 
-    def __init__(
-        self, coordinator: Coordinator, sources: queries.Sources, config: FleetManagerConfig, stop: Callable[[], None]
-    ) -> None:
-        self.coordinator = coordinator
-        self.sources = sources
-        self.config = config
-        self.stop = stop
-        self.waiting: dict[PlanId, _Waiting] = {}
-
-    def now(self) -> float:
-        """Return the fleet's instant."""
-        return self.sources.clock.now()
-
-    def keep(self, waiting: _Waiting) -> None:
-        """Keep a plan until it is executed or too old; the oldest goes when there are too many."""
-        self._drop_old()
-        if len(self.waiting) >= PLANS_WAITING_MAX:
-            del self.waiting[next(iter(self.waiting))]
-        self.waiting[waiting.plan.id] = waiting
-
-    def find(self, plan_id: str) -> _Waiting:
-        """Return a plan that can still be executed. Raises NotFound."""
-        self._drop_old()
-        waiting = self.waiting.get(PlanId(plan_id))
-        if waiting is None:
-            raise NotFound(f"no plan {plan_id!r} is waiting; it was carried out or is too old: make it again")
-        return waiting
-
-    def _drop_old(self) -> None:
-        oldest = self.now() - self.config.operations.plan_ttl_s
-        for plan_id in [key for key, entry in self.waiting.items() if entry.plan.at < oldest]:
-            del self.waiting[plan_id]
+    meant: _Meant
+    steps: Sequence[PlanStep]
+    """What they do; empty for the routine work of programs, which nobody describes."""
+    reason: str
+    plan_id: PlanId
 
 
 class Gate:
@@ -95,43 +84,64 @@ class Gate:
 
     def __init__(self, desk: Desk, origin: Origin) -> None:
         self._desk = desk
-        self.origin = origin
+        self._authority = authority_of(origin, desk.config.operations)
+        self.origin = replace(origin, role=self._authority.role)
+
+    @property
+    def authority(self) -> Authority:
+        """Who this is to the engine."""
+        return self._authority
 
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Check verbs and describe what they would do; nothing changes. Raises FleetError."""
-        self._authorise(commands)
-        steps = self._describe(commands)
-        exact = tuple(
-            command_of(step.call) if isinstance(command, ScalePool) else command
-            for command, step in zip(commands, steps[: planning.STEPS_MAX], strict=False)
-        ) + tuple(commands[planning.STEPS_MAX :])
+        self._check(commands)
+        meant = self._understand(commands)
+        steps = self._describe(meant)
+        coordinator = self._desk.coordinator
+        is_decided = not isinstance(meant.does[0], StopEngine)
+        events = coordinator.rehearse(meant.does, self.origin, restoring=meant.kept is not None) if is_decided else ()
+        judgement = self._judge(meant, steps)
         plan = Plan(
-            PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX)),
-            tuple(steps),
-            max((command.danger for command in commands), key=_DANGERS.index),
+            self._new_id(),
+            planning.shown(steps),
+            max((command.danger for command in meant.does), key=_DANGERS.index),
             reason,
-            all(command.inverse for command in commands) and len(commands) <= UNDO_CALLS_MAX,
+            _is_undoable(meant),
             self._desk.now(),
-            self._desk.coordinator.state.seq,
+            coordinator.state.seq,
+            judgement.refused,
+            judgement.confirm[0] if judgement.confirm else "",
+            judgement.needs_reason,
+            judgement.demands,
+            foresight.capacity_of(coordinator.state, events),
+            (*foresight.notes_on(coordinator.state, events, _first_arguments(meant.does)), *self._conflicts(meant, steps)),
+            _undo_note(meant),
         )
-        self._desk.keep(_Waiting(plan, exact, self.origin.who))
+        if not judgement.refused:
+            self._desk.keep(Waiting(plan, meant.asked, self.origin.who, _substance(steps)))
         return plan
 
-    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "") -> Answer:
+    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError."""
-        plan_id = None
+        waiting = None
         if _is_plan_id(commands):
-            waiting = self._desk.find(commands)
-            plan_id, reason = waiting.plan.id, reason or waiting.plan.reason
+            waiting = self._desk.take(commands)
+            reason = reason or waiting.plan.reason
             commands = waiting.commands
         assert not isinstance(commands, str)
         try:
-            self._authorise(commands)
-            if plan_id is not None:
-                self._desk.waiting.pop(plan_id)
-            return await self._carry_out(commands, reason, plan_id)
-        except CommandRefused as error:
-            await self._audit_refusal(commands, reason, error)
+            self._check(commands)
+            meant = self._understand(commands)
+            steps = self._describe(meant) if waiting or not self._is_routine(meant) or self._is_ruled(meant) else []
+            if waiting is not None and _substance(steps) != waiting.substance:
+                raise PlanChanged(_changed(waiting.plan.steps, steps))
+            self._judge(meant, steps).check(confirm, reason)
+            return await self._carry_out(_Doing(meant, steps, reason, waiting.plan.id if waiting else self._new_id()))
+        except FleetError as error:
+            if waiting is not None:  # nothing was changed, so it can still be done
+                self._desk.keep(waiting)
+            if isinstance(error, CommandRefused):
+                await self._audit_refusal(commands, reason, error)
             raise
 
     async def query(self, what: str, **parameters: object) -> object:
@@ -146,7 +156,8 @@ class Gate:
 
     # ---- the pipeline
 
-    def _authorise(self, commands: Sequence[Command]) -> None:
+    def _check(self, commands: Sequence[Command]) -> None:
+        """Check what can be told from the verbs alone. Raises UsageError, Denied."""
         if not commands:
             raise UsageError("a plan needs at least one verb")
         kinds = {type(command) for command in commands}
@@ -156,113 +167,105 @@ class Gate:
             raise UsageError(f"{commands[0].verb} stands alone in its plan; send it by itself")
         for command in commands:
             check_limits(command)
-        for kind in kinds:
-            if self.origin.role < kind.role:
-                have, need = Role(self.origin.role).name.lower(), kind.role.name.lower()
-                raise CommandRefused(f"{kind.name} needs the role {need}; {self.origin.who} is {have}")
+        check_may(self._authority, kinds.pop())
 
-    def _describe(self, commands: Sequence[Command]) -> list[PlanStep]:
-        state = self._desk.coordinator.state
-        first = commands[0]
-        if isinstance(first, UndoPlan | RedoPlan):
-            kept = self._kept(first)
-            calls = kept.plan.inverse if isinstance(first, UndoPlan) else kept.plan.calls
-            return planning.describe(state, [command_of(call) for call in calls])
-        return planning.describe(state, commands)
+    def _new_id(self) -> PlanId:
+        return PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
 
-    async def _carry_out(self, commands: Sequence[Command], reason: str, plan_id: PlanId | None) -> Answer:
-        first = commands[0]
+    def _understand(self, commands: Sequence[Command]) -> _Meant:
+        """Resolve what verbs come to now. Raises FleetError."""
+        state, first = self._desk.coordinator.state, commands[0]
         if isinstance(first, UndoPlan | RedoPlan):
-            return await self._undo(first, reason)
-        coordinator = self._desk.coordinator
-        routine = isinstance(first, _ROUTINE) and self.origin.via in MACHINES
-        steps = [] if routine else planning.describe(coordinator.state, commands)
-        plan_id = plan_id or PlanId(coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
-        if isinstance(first, StopEngine):
-            await coordinator.record([self._audited(commands, steps, reason, "done", plan_id)], self.origin)
+            kept = undo.find_kept(state, first, self.origin.who, self._desk.now())
+            does = undo.left_to_do(state, kept, undo=isinstance(first, UndoPlan))
+            for command in does:
+                check_may(self._authority, type(command))
+            return _Meant((replace(first, plan=kept.plan.id),), tuple(does), kept)
+        meant = tuple(planning.exact(state, command) for command in commands)
+        return _Meant(meant, meant)
+
+    def _describe(self, meant: _Meant) -> list[PlanStep]:
+        return planning.describe(self._desk.coordinator.state, meant.does, restoring=meant.kept is not None)
+
+    def _is_routine(self, meant: _Meant) -> bool:
+        return isinstance(meant.asked[0], _ROUTINE) and self.origin.via in MACHINES
+
+    def _is_ruled(self, meant: _Meant) -> bool:
+        return self._desk.rules.matter(self.origin, meant.kinds)
+
+    def _judge(self, meant: _Meant, steps: Sequence[PlanStep]) -> Judgement:
+        if not self._is_ruled(meant):
+            return Judgement()
+        acts = [Act(command, step) for command, step in zip(meant.does, steps, strict=True)]
+        return self._desk.rules.judge(self._desk.coordinator.state, self.origin, acts, meant.asked[0], self._desk.now())
+
+    def _conflicts(self, meant: _Meant, steps: Sequence[PlanStep]) -> list[Note]:
+        others = [(waiting.who, waiting.plan) for waiting in self._desk.others(self.origin.who)]
+        return foresight.conflicts(self._desk.coordinator.state, meant.does, steps, others, self._desk.now())
+
+    # ---- carrying out
+
+    async def _carry_out(self, doing: _Doing) -> Answer:
+        meant = doing.meant
+        if meant.kept is not None:
+            return await self._undo(doing, meant.kept)
+        coordinator, commands = self._desk.coordinator, meant.asked
+        if isinstance(commands[0], StopEngine):
+            await coordinator.record([self._audited(doing)], self.origin)
             self._desk.stop()
-            return Answer(plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
-        inverses = [] if routine else [planning.inverse_of(coordinator.state, command) for command in commands]
+            return Answer(doing.plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
+        is_plan = not self._is_routine(meant) and any(step.changes for step in doing.steps)
+        before = [undo.backs(coordinator.state, command) for command in commands] if is_plan else []
         applied: list[AppliedPlan] = []
 
         def account(values: Sequence[object]) -> list[Event]:
-            events: list[Event] = [self._audited(commands, steps, reason, "done", plan_id)]
-            if not routine:
-                applied.append(self._applied(commands, steps, reason, plan_id, inverses, values))
-                events.insert(0, PlanApplied(applied[0]))
-            return events
+            if not is_plan:
+                return [self._audited(doing)]
+            applied.append(self._applied(doing, undo.calls_back(commands, before, values)))
+            return [PlanApplied(applied[0]), self._audited(doing)]
 
         values, seq = await coordinator.execute(commands, self.origin, account)
-        until = applied[0].undo_until if applied else 0.0
-        return Answer(plan_id, tuple(values), seq, _summary(commands, steps), until)
+        return Answer(doing.plan_id, tuple(values), seq, _summary(doing), applied[0].undo_until if applied else 0.0)
 
-    def _applied(  # noqa: PLR0913  # one record from everything that is known of a plan
-        self,
-        commands: Sequence[Command],
-        steps: Sequence[PlanStep],
-        reason: str,
-        plan_id: PlanId,
-        inverses: Sequence[Call | None],
-        values: Sequence[object],
-    ) -> AppliedPlan:
-        back = _calls_back(commands, inverses, values)
-        now = self._desk.now()
+    def _applied(self, doing: _Doing, back: Sequence[undo.Back]) -> AppliedPlan:
+        commands = doing.meant.does if len(doing.meant.does) <= undo.REDO_CALLS_MAX else ()
+        state = self._desk.coordinator.state
         return AppliedPlan(
-            plan_id,
-            now,
+            doing.plan_id,
+            self._desk.now(),
             self.origin.who,
             self.origin.via,
-            reason,
-            _summary(commands, steps),
-            tuple(call_of(command) for command in commands) if len(commands) <= REDO_CALLS_MAX else (),
-            back,
+            doing.reason,
+            _summary(doing),
+            tuple(call_of(command) for command in commands),
+            tuple(call for call, _ in back),
             self._undo_until() if back else 0.0,
-            tuple((step.target, step.before, step.after) for step in steps[:STEPS_KEPT]),
+            tuple((step.target, step.before, step.after) for step in doing.steps[:STEPS_KEPT]),
+            tuple(left for _, left in back),
+            tuple(undo.found_by(state, command) for command in commands),
         )
 
     def _undo_until(self) -> float:
         return self._desk.now() + self._desk.config.operations.undo_window_s
 
-    async def _undo(self, command: UndoPlan | RedoPlan, reason: str) -> Answer:
-        undo = isinstance(command, UndoPlan)
-        kept = self._kept(command)
-        plan = kept.plan
-        coordinator = self._desk.coordinator
-        commands = [command_of(call) for call in (plan.inverse if undo else plan.calls)]
-        before = [planning.inverse_of(coordinator.state, command) for command in commands]
-        plan_id = PlanId(coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
-        entry = self._entry(command.name, plan.id, reason, "done", plan_id)
+    async def _undo(self, doing: _Doing, kept: KeptPlan) -> Answer:
+        plan, does, coordinator = kept.plan, doing.meant.does, self._desk.coordinator
+        is_undo = isinstance(doing.meant.asked[0], UndoPlan)
+        before = [undo.backs(coordinator.state, command) for command in does]
+        entry = self._entry(doing.meant.asked[0].name, plan.id, doing.reason, "done", doing.plan_id)
         entry = replace(entry, before=plan.summary)
 
         def account(values: Sequence[object]) -> list[Event]:
-            if undo:
-                return [PlanUndone(plan.id, plan_id, undone=True), Audited(entry)]
+            if is_undo:
+                return [PlanUndone(plan.id, doing.plan_id, undone=True), Audited(entry)]
             # What it makes this time has other ids; taking it back must mean these.
-            again = replace(plan, inverse=_calls_back(commands, before, values), undo_until=self._undo_until())
-            return [PlanApplied(again), PlanUndone(plan.id, plan_id, undone=False), Audited(entry)]
+            back = undo.calls_back(does, before, values)
+            inverse, left = tuple(call for call, _ in back), tuple(left for _, left in back)
+            again = replace(plan, inverse=inverse, left=left, undo_until=self._undo_until())
+            return [PlanApplied(again), PlanUndone(plan.id, doing.plan_id, undone=False), Audited(entry)]
 
-        values, seq = await coordinator.execute(commands, self.origin, account)
-        word = "undid" if undo else "redid"
-        return Answer(plan_id, tuple(values), seq, f"{word} {plan.summary}")
-
-    def _kept(self, command: UndoPlan | RedoPlan) -> KeptPlan:
-        """Return the plan that undo or redo means. Raises CommandRefused when there is none or it is too late."""
-        undo = isinstance(command, UndoPlan)
-        plans = self._desk.coordinator.state.plans
-        if command.plan:
-            kept = plans.get(PlanId(command.plan))
-        else:
-            mine = [k for k in plans.values() if k.plan.who == self.origin.who and (k.undone_by is None) is undo]
-            kept = next((k for k in reversed(mine) if (k.plan.inverse if undo else k.plan.calls)), None)
-        if kept is None:
-            raise NotFound(f"no plan {command.plan!r}" if command.plan else f"nothing to {command.verb}")
-        if (kept.undone_by is None) is not undo:
-            raise CommandRefused(f"plan {kept.plan.id} {'was undone already' if undo else 'is not undone'}")
-        if not (kept.plan.inverse if undo else kept.plan.calls):
-            raise CommandRefused(f"plan {kept.plan.id} ({kept.plan.summary}) cannot be taken back or repeated")
-        if undo and self._desk.now() > kept.plan.undo_until:
-            raise CommandRefused(f"the undo window of {kept.plan.id} has closed; do the opposite by hand")
-        return kept
+        values, seq = await coordinator.execute(does, self.origin, account, restoring=True)
+        return Answer(doing.plan_id, tuple(values), seq, f"{'undid' if is_undo else 'redid'} {plan.summary}")
 
     # ---- the audit
 
@@ -270,15 +273,12 @@ class Gate:
         origin = self.origin
         return AuditEntry(self._desk.now(), origin.who, origin.via, origin.address, action, target, reason, result, plan_id)
 
-    def _audited(
-        self, commands: Sequence[Command], steps: Sequence[PlanStep], reason: str, result: str, plan_id: str
-    ) -> Audited:
+    def _audited(self, doing: _Doing) -> Audited:
+        commands, steps = doing.meant.asked, doing.steps
         rest = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
-        target = steps[0].target if steps else _named(commands[0])
-        entry = self._entry(commands[0].name, f"{target}{rest}", reason, result, plan_id)
-        if steps:
-            entry = replace(entry, before=steps[0].before, after=steps[0].after)
-        return Audited(entry)
+        target = steps[0].target if steps else _routine_name(commands[0])
+        entry = self._entry(commands[0].name, f"{target}{rest}", doing.reason, "done", doing.plan_id)
+        return Audited(replace(entry, before=steps[0].before, after=steps[0].after) if steps else entry)
 
     async def _audit_refusal(self, commands: Sequence[Command], reason: str, error: FleetError) -> None:
         first = commands[0]
@@ -290,7 +290,7 @@ class Gate:
             return  # read-only: the refusal itself cannot be written either, the caller gets the first reason
 
 
-def _named(command: Command) -> str:
+def _routine_name(command: Command) -> str:
     """Return what people call the thing that a routine verb is about."""
     if isinstance(command, SubmitTask):
         return command.title or command.type
@@ -301,17 +301,47 @@ def _is_plan_id(commands: Sequence[Command] | str) -> TypeGuard[str]:
     return isinstance(commands, str)
 
 
-def _calls_back(commands: Sequence[Command], before: Sequence[Call | None], values: Sequence[object]) -> tuple[Call, ...]:
-    """Return the calls that take verbs back, last verb first; none when there are too many."""
-    if len(commands) > UNDO_CALLS_MAX:
-        return ()
-    back = [call for call in before if call is not None]
-    for command, value in zip(commands, values, strict=True):
-        back += planning.inverse_of_value(command, value)
-    return tuple(reversed(back))
+def _is_undoable(meant: _Meant) -> bool:
+    """Tell whether what verbs do can be taken back; an undo can, by redo, while the plan's verbs are known."""
+    if meant.kept is not None:
+        return bool(meant.kept.plan.calls)
+    return all(command.inverse for command in meant.does) and len(meant.does) <= undo.UNDO_CALLS_MAX
 
 
-def _summary(commands: Sequence[Command], steps: Sequence[PlanStep]) -> str:
+def _undo_note(meant: _Meant) -> str:
+    """Return what an undo does not restore, or why there is none; for an undo itself, of the plan that it is about."""
+    kept = meant.kept
+    kinds = {COMMANDS[call.name] for call in kept.plan.calls} if kept is not None else {type(command) for command in meant.does}
+    return "; ".join(sorted({kind.irreversible or kind.undo_note for kind in kinds} - {""}))
+
+
+def _first_arguments(commands: Sequence[Command]) -> frozenset[str]:
+    """Return the ids that verbs name themselves."""
+    return frozenset(str(undo.command_values(command)[0]) for command in commands if fields(command))
+
+
+def _substance(steps: Sequence[PlanStep]) -> int:
+    return hash(tuple(planning.substance(step) for step in steps))
+
+
+def _changed(before: Sequence[PlanStep], now: Sequence[PlanStep]) -> str:
+    """Return in words how a plan differs from what it said."""
+    for old, new in zip(before, now, strict=False):
+        if planning.substance(old) != planning.substance(new):
+            told = "; ".join(dict.fromkeys(text for text in (_in_words(new), new.effect, new.warning) if text))
+            return f"the fleet changed since this plan was made: {old.target} was {_in_words(old)}, now {told}; {_LOOK_AGAIN}"
+    return f"the fleet changed since this plan was made: it would touch {len(now)} things; {_LOOK_AGAIN}"
+
+
+_LOOK_AGAIN = "nothing was changed, look at the new plan"
+
+
+def _in_words(step: PlanStep) -> str:
+    return f"{step.before} → {step.after}" if step.before else step.after
+
+
+def _summary(doing: _Doing) -> str:
+    commands, steps = doing.meant.asked, doing.steps
     first = commands[0]
     if not steps:
         return f"{first.verb} × {len(commands)}"

@@ -20,7 +20,7 @@ from engine.gate import rows as build
 from engine.gate.scaling_rows import policy_row, scaling_row
 from engine.gate.words import event_row
 from engine.model.errors import UsageError
-from engine.model.events import PoolPaused, Record
+from engine.model.events import FleetHalted, PoolPaused, Record
 from engine.model.ids import AgentId, HostId, PlanId, TaskId
 from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
 from engine.model.tasks import FINISHED, TaskState
@@ -73,11 +73,15 @@ class Feed:
         self._mark("tasks", touched.forgotten_tasks)
         self._mark("hosts", touched.hosts)
         self._mark("plans", touched.plans)
-        self._mark("policies", touched.policies)
+        if touched.policies:  # one more or less changes for how many pools the others decide
+            self._mark("policies", {**touched.policies, **dict.fromkeys(state.policies)})
         for record in records:
             self._events.append(event_row(state, record))
             if isinstance(record.event, PoolPaused):
                 self._mark("tasks", state.pending_of.get(record.event.pool, ()))
+            elif isinstance(record.event, FleetHalted):
+                for waiting in state.pending_of.values():
+                    self._mark("tasks", waiting)
         self._events_seen += len(records)
         self._wake()
 

@@ -1,15 +1,16 @@
-"""What a verb would do, in before, after and effect, and the calls that take it back; pure."""
+"""What a verb would do, in before, after and effect; pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from engine.agents.registry import find_agent
 from engine.gate import policy_plans
 from engine.model import commands as c
-from engine.model.agents import Allocation
 from engine.model.plans import Call, PlanStep
 from engine.model.tasks import FINISHED, HELD, TaskState
 from engine.model.wire import call_of
@@ -20,59 +21,61 @@ from engine.state import FleetState
 
 STEPS_MAX = 200
 """Steps that a plan spells out; the rest is counted in its last step."""
+FATES_MAX = 3
 
 
-def describe(state: FleetState, commands: Sequence[c.Command]) -> list[PlanStep]:
-    """Return one step for each verb, at most STEPS_MAX. Raises FleetError as executing would."""
-    steps = [_DESCRIBE[type(command)](state, command) for command in commands[:STEPS_MAX]]
-    rest = len(commands) - len(steps)
-    if rest > 0:
-        steps.append(PlanStep(Call(commands[0].name), f"{rest} more", "", "", "likewise"))
-    return steps
-
-
-def inverse_of(state: FleetState, command: c.Command) -> Call | None:
-    """Return the call that takes a verb back, from the state before it, or None when there is none."""
+def exact(state: FleetState, command: c.Command, *, restoring: bool = False) -> c.Command:
+    """Return a verb that means the same whatever happens meanwhile: `+3` becomes the size it is now. Raises FleetError."""
     if isinstance(command, c.ScalePool):
-        pool = state.pools.get(command.pool)
-        return Call(command.name, {"pool": command.pool, "size": str(pool.size)}) if pool else None
-    if isinstance(command, c.PausePool | c.ResumePool):
-        pool = state.pools.get(command.pool)
-        changes = pool is not None and pool.paused is isinstance(command, c.ResumePool)
-        return Call(command.inverse, {"pool": command.pool}) if changes else None
-    if isinstance(command, policy_plans.ScalingVerb):
-        return policy_plans.inverse_of(state, command)
-    if isinstance(command, c.DrainAgent | c.UndrainAgent):
-        agent = state.agent_named(command.agent)
-        changes = agent is not None and agent.cordoned is isinstance(command, c.UndrainAgent)
-        return Call(command.inverse, {"agent": command.agent}) if changes else None
-    if isinstance(command, c.CancelTask):
-        task = state.tasks.get(command.task)  # type: ignore[call-overload]
-        # Lenient: what ended by itself while it was being stopped must not keep the others from coming back.
-        return Call(command.inverse, {"task": command.task, "lenient": True}) if task and task.state not in FINISHED else None
-    if isinstance(command, c.RetryTask):
-        return Call(command.inverse, {"task": command.task})
-    if isinstance(command, c.PrioritiseTask):
-        task = state.tasks.get(command.task)  # type: ignore[call-overload]
-        return Call(command.name, {"task": command.task, "priority": task.priority}) if task else None
-    return None
+        return replace(command, size=str(wanted_size(find_pool(state, command.pool), command.size, restoring=restoring)))
+    return command
 
 
-def inverse_of_value(command: c.Command, value: object) -> list[Call]:
-    """Return the calls that take a verb back which only its answer tells: what it made."""
-    if isinstance(command, c.SubmitTask):
-        return [Call("task.cancel", {"task": str(value)})]
-    if isinstance(command, c.RegisterAgent):
-        made = value if isinstance(value, list) else [value]
-        return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
-    if isinstance(command, c.AllocateAgent) and isinstance(value, Allocation):
-        return [Call("agent.release", {"allocation": str(value.id)})]
-    return []
+def describe(state: FleetState, commands: Sequence[c.Command], *, restoring: bool = False) -> list[PlanStep]:
+    """Return one step for each verb. Raises FleetError as executing would."""
+    describers = _DESCRIBE | {c.ScalePool: partial(_scale, restoring=True)} if restoring else _DESCRIBE
+    return [describers[type(command)](state, command) for command in commands]
 
 
-def _scale(state: FleetState, command: c.ScalePool) -> PlanStep:
+def shown(steps: Sequence[PlanStep]) -> tuple[PlanStep, ...]:
+    """Return the steps that a plan spells out, with the rest counted by what becomes of them."""
+    rest = steps[STEPS_MAX:]
+    if not rest:
+        return tuple(steps)
+    fates = Counter(f"{step.before} → {step.after}" if step.before else step.after for step in rest)
+    told = ", ".join(f"{number} {fate}" for fate, number in fates.most_common(FATES_MAX))
+    more = PlanStep(Call(steps[0].call.name), f"{len(rest)} more", "", told, changes=any(step.changes for step in rest))
+    return (*steps[:STEPS_MAX], more)
+
+
+_ALIKE = {
+    **dict.fromkeys(("starting", "idle", "assigned", "busy"), "working"),
+    **dict.fromkeys(("leased", "running"), "held"),
+}
+"""Words of `before` that a plan need not tell apart: agents and tasks move between them by themselves all the time."""
+
+
+def substance(step: PlanStep) -> tuple[str, str, str, str, bool]:
+    """Return what of a step must still be so when it is carried out; counts of what happens to wait or run are not."""
+    before = "" if step.call.name in _COUNTED else _ALIKE.get(step.before, step.before)
+    after = "" if step.call.name in _COUNTED else step.after
+    return step.target, before, after, step.warning, step.changes
+
+
+def _some(number: int, thing: str, does: str, do: str) -> str:
+    """Return `1 task waits`, `2 tasks wait`; what is counted comes first in `thing`'s words."""
+    first, _, rest = thing.partition(" at ")
+    many = f"{first}s{f' at {rest}' if rest else ''}"
+    return f"{number} {thing} {does}" if number == 1 else f"{number} {many} {do}"
+
+
+_COUNTED = frozenset({c.AllocateAgent.name})
+"""Verbs whose before and after count what is free just now."""
+
+
+def _scale(state: FleetState, command: c.ScalePool, *, restoring: bool = False) -> PlanStep:
     pool = find_pool(state, command.pool)
-    size = wanted_size(pool, command.size)
+    size = wanted_size(pool, command.size, restoring=restoring)
     staying = [agent for agent in state.agents_in(command.pool) if not agent.retiring]
     more = size - len(staying)
     effect = "no change"
@@ -86,11 +89,12 @@ def _scale(state: FleetState, command: c.ScalePool) -> PlanStep:
     return PlanStep(call, command.pool, str(pool.size), str(size), effect, warning, changes=more != 0 or size != pool.size)
 
 
-def _pause(state: FleetState, command: c.PausePool | c.ResumePool) -> PlanStep:
+def _pause(state: FleetState, command: c.PausePool | c.UnpausePool) -> PlanStep:
     pool = find_pool(state, command.pool)
     paused = isinstance(command, c.PausePool)
     waiting = len(state.pending_of.get(command.pool, ()))
-    effect = f"{waiting} waiting tasks {'keep waiting' if paused else 'are placed'}"
+    does, do = ("keeps waiting", "keep waiting") if paused else ("is placed", "are placed")
+    effect = _some(waiting, "waiting task", does, do)
     return PlanStep(
         call_of(command), command.pool, _paused(pool.paused), _paused(paused), effect, changes=pool.paused is not paused
     )
@@ -140,7 +144,7 @@ def _submit(state: FleetState, command: c.SubmitTask) -> PlanStep:
     pool = state.pools[pool_for(state, command.pool) if command.pool else pool_by_capabilities(state, command.capabilities)]
     waiting = len(state.pending_of.get(pool.spec.name, ()))
     known = state.keys.get(command.idempotency_key) if command.idempotency_key else None
-    effect = f"is {known} already" if known else f"{waiting} tasks wait in {pool.spec.name}"
+    effect = f"is {known} already" if known else f"{_some(waiting, 'task', 'waits', 'wait')} in {pool.spec.name}"
     warning = "pool is paused" if pool.paused else "pool has no agents" if not pool.agents else ""
     return PlanStep(call_of(command), command.title or command.type, "", "pending", effect, warning, changes=known is None)
 
@@ -150,7 +154,7 @@ def _cancel(state: FleetState, command: c.CancelTask) -> PlanStep:
     held = task.state in HELD
     effect = f"stopped on {task.agent_name}; its work is lost" if held else "never runs"
     doomed = len(doomed_by(state, [task.spec.id])) if task.state not in FINISHED else 0
-    warning = f"{doomed} task{'s' if doomed > 1 else ''} that need{'' if doomed > 1 else 's'} it {'are' if doomed > 1 else 'is'} cancelled too" if doomed else ""
+    warning = _some(doomed, "task", "that needs it is cancelled too", "that need it are cancelled too") if doomed else ""
     if task.state in FINISHED:
         return PlanStep(call_of(command), task.spec.title, task.state, task.state, "has ended already", changes=False)
     return PlanStep(call_of(command), task.spec.title, task.state, "cancelled", effect, warning)
@@ -178,14 +182,35 @@ def _stop(state: FleetState, command: c.StopEngine) -> PlanStep:
     held = sum(state.totals.by_state.get(kind, 0) for kind in HELD)
     waiting = state.totals.by_state.get("pending", 0)
     return PlanStep(
-        call_of(command), "engine", "running", "stopped", f"{held} running tasks run again at the next start, {waiting} wait"
+        call_of(command), "engine", "running", "stopped", f"{_some(held, 'running task', 'runs', 'run')} again at the next start, {waiting} more {'waits' if waiting == 1 else 'wait'}"
     )
+
+
+def _halt(state: FleetState, command: c.HaltFleet) -> PlanStep:
+    held = sum(task.state in HELD and not task.stopping for task in state.tasks.values())
+    effect = {
+        "scaling": "pools keep their sizes, whatever the load; `scale` still works",
+        "placing": "no task is given to an agent, and pools keep their sizes; what runs goes on",
+        "agents": f"{_some(held, 'task at work', 'is stopped and waits', 'are stopped and wait')} again, no attempt counted; nothing is placed or scaled",
+    }[command.scope]
+    is_so = command.scope in state.halted
+    return PlanStep(call_of(command), command.scope, "halted" if is_so else "going on", "halted", effect, changes=not is_so)
+
+
+def _resume(state: FleetState, command: c.ResumeFleet) -> PlanStep:
+    scopes = [command.scope] if command.scope else list(state.halted)
+    ended = [scope for scope in scopes if scope in state.halted]
+    waiting = state.totals.by_state.get("pending", 0)
+    left = [scope for scope in state.halted if scope not in scopes]
+    effect = f"still halted: {', '.join(left)}" if left else _some(waiting, "waiting task", "is placed", "are placed") if ended else ""
+    target = ", ".join(ended) or command.scope or "fleet"
+    return PlanStep(call_of(command), target, "halted" if ended else "going on", "going on", effect, changes=bool(ended))
 
 
 _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.ScalePool: _scale,
     c.PausePool: _pause,
-    c.ResumePool: _pause,
+    c.UnpausePool: _pause,
     **policy_plans.DESCRIBE,
     c.RegisterAgent: _register,
     c.UnregisterAgent: _agent,
@@ -198,5 +223,7 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.CancelTask: _cancel,
     c.RetryTask: _retry,
     c.PrioritiseTask: _prioritise,
+    c.HaltFleet: _halt,
+    c.ResumeFleet: _resume,
     c.StopEngine: _stop,
 }

@@ -199,6 +199,8 @@ async def _commands(_sources: Sources, _parameters: dict[str, Any]) -> object:
             "role": kind.role.name.lower(),
             "danger": kind.danger,
             "inverse": kind.inverse,
+            "undo_note": kind.undo_note,
+            "irreversible": kind.irreversible,
             "arguments": [{"name": spec.name, "type": spec.type, **spec.metadata} for spec in fields(kind)],
         }
         for kind in COMMANDS.values()

@@ -122,6 +122,8 @@ def task_reason(state: FleetState, task: Task, now: float) -> str:
             return f"waits on {task.waiting_on} task{'s' if task.waiting_on > 1 else ''}"
         if task.not_before > now:
             return f"backs off: {task.error.kind if task.error else ''}"
+        if state.is_halted("placing"):
+            return "fleet halted"
         return "pool paused" if state.pools[task.spec.pool].paused else "waits for an agent"
     if task.error is None or task.state in HELD:
         return ""
@@ -217,4 +219,5 @@ def fleet_status(  # noqa: PLR0913  # what only the engine's owner knows
             totals.retried,
             {key: count for key, count in totals.by_state.items() if count},
         ),
+        tuple(state.halted.values()),
     )

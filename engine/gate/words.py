@@ -185,6 +185,9 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.TaskPrioritised: lambda s, e: ("info", e.task, f"priority {e.priority} for {_title(s, e.task)}"),
     ev.AgentAllocated: _allocated,
     ev.AgentReleased: lambda _s, e: ("info", e.allocation, f"reservation {e.allocation} ended: {e.reason}"),
+    ev.FleetHalted: lambda _s, e: (
+        ("warn", e.scope, f"{e.scope} halted by {e.by}") if e.halted else ("info", e.scope, f"{e.scope} resumed by {e.by}")
+    ),
     ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
     ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
     ev.Audited: _audited,

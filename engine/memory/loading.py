@@ -66,6 +66,7 @@ def _load(connection: sqlite3.Connection, state: FleetState) -> int:
     if figures.seq != last:
         raise JournalError(f"the tables are as of record {figures.seq}, the newest record is {last}; restore a backup")
     state.seq, state.at, state.engine, state.totals = figures.seq, figures.at, figures.engine, figures.totals
+    state.halted = figures.halted
     for pool in _resources(connection, "pool", Pool):
         # The counts follow from the agents and tasks that are loaded; zeros stay, as they do in a live state.
         pool.agents, pool.by_status, pool.by_state = 0, dict.fromkeys(pool.by_status, 0), dict.fromkeys(pool.by_state, 0)

@@ -214,7 +214,7 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
     """Return the rows to keep and the rows to drop."""
     state, touched = batch.state, batch.touched
     hosts = {host_id: state.hosts.get(host_id) for host_id in touched.hosts}
-    figures = FleetFigures(state.seq, state.at, turn, state.totals, state.engine)
+    figures = FleetFigures(state.seq, state.at, turn, state.totals, state.engine, state.halted)
     things: list[tuple[str, str, object]] = [
         ("fleet", "fleet", figures),
         *[("pool", pool, state.pools.get(pool)) for pool in touched.pools],

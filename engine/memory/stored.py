@@ -13,6 +13,7 @@ import msgspec
 
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Health
 from engine.model.events import EngineTookOver, HostInfo
+from engine.model.plans import Halt
 from engine.model.tasks import Task, TaskSpec, TaskState
 from engine.state import Totals
 
@@ -54,6 +55,7 @@ class FleetFigures(msgspec.Struct):
     turn: int
     totals: Totals
     engine: EngineTookOver | None = None
+    halted: dict[str, Halt] = {}
 
 
 task_values = attrgetter(*TaskProgress.__struct_fields__)

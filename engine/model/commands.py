@@ -19,6 +19,10 @@ class Role(IntEnum):
     ADMIN = 2
 
 
+HALT_SCOPES = ("scaling", "placing", "agents")
+"""What a halt stops; each of them stops what those before it stop."""
+
+
 class Danger(StrEnum):
     """What a careless use costs: nothing, something that undo gives back, or work that is lost."""
 
@@ -33,7 +37,11 @@ def arg(
     default: Any = dataclasses.MISSING,  # noqa: ANN401  # of the field's own type
     **limits: object,
 ) -> Any:  # noqa: ANN401  # a field is typed by the class that declares it
-    """Declare an argument of a verb; limits are ge, le, choices, completes (a kind of row), unit, option (not positional)."""
+    """Declare an argument of a verb.
+
+    Limits are ge, le, choices (beside the default), otherwise (what to do when no choice is meant), completes (a kind of
+    row), unit, option (not positional).
+    """
     metadata = {"help": help, **limits}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
@@ -51,6 +59,12 @@ class Command:
     danger: ClassVar[Danger] = Danger.REVERSIBLE
     inverse: ClassVar[str] = ""
     """Name of the verb that takes it back; the plan holds its arguments. Empty = cannot be undone."""
+    undo_note: ClassVar[str] = ""
+    """What is not as it was after an undo; empty = nothing."""
+    irreversible: ClassVar[str] = ""
+    """Why it cannot be undone and what to do instead; empty = it has an inverse."""
+    is_typed: ClassVar[bool] = False
+    """Whoever asks for it types what it is about, whatever the guardrails say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,7 @@ class ScalePool(Command):
     verb = "scale"
     help = "Set how many agents a pool should have"
     inverse = "pool.scale"
+    undo_note = "agents that left come back as new ones, not drained"
 
     pool: str = arg("pool to scale", completes="pools")
     size: str = arg("12, +3, -2, 150%, =min or =max")
@@ -73,21 +88,21 @@ class PausePool(Command):
     name = "pool.pause"
     verb = "pause"
     help = "Place no more tasks on a pool; what runs goes on"
-    inverse = "pool.resume"
+    inverse = "pool.unpause"
 
     pool: str = arg("pool to pause", completes="pools")
 
 
 @dataclass(frozen=True, slots=True)
-class ResumePool(Command):
+class UnpausePool(Command):
     """Place tasks on a paused pool again."""
 
-    name = "pool.resume"
-    verb = "resume"
+    name = "pool.unpause"
+    verb = "unpause"
     help = "Place tasks on a paused pool again"
     inverse = "pool.pause"
 
-    pool: str = arg("pool to resume", completes="pools")
+    pool: str = arg("pool to unpause", completes="pools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,7 @@ class EditPool(Command):
     help = "Change a pool's min, max, priority, cost or resources"
     role = Role.ADMIN
     inverse = "pool.edit"
+    undo_note = "the size stays where the other bounds had put it"
 
     pool: str = arg("pool to change", completes="pools")
     changes: dict[str, Any] = arg(
@@ -196,6 +212,7 @@ class UnregisterAgent(Command):
     name = "agent.unregister"
     verb = "unregister"
     help = "Take an agent out of its pool; a busy one finishes first"
+    irreversible = "an agent that left does not come back; `register` adds a new one"
 
     agent: str = arg("agent id or name", completes="agents")
 
@@ -231,6 +248,7 @@ class RestartAgent(Command):
     name = "agent.restart"
     verb = "restart"
     help = "Start an agent anew; a busy one finishes first"
+    irreversible = "a start cannot be taken back; the agent is the same afterwards"
 
     agent: str = arg("agent id or name", completes="agents")
 
@@ -257,6 +275,7 @@ class ReleaseAgent(Command):
     name = "agent.release"
     verb = "release"
     help = "Give a reserved agent back"
+    irreversible = "the agent may serve somebody else by then; `allocate` reserves one again"
 
     allocation: str = arg("allocation id")
     ok: bool = arg("whether the work succeeded", default=True, option=True)
@@ -271,6 +290,7 @@ class SubmitTask(Command):
     verb = "submit"
     help = "Hand a task to a pool"
     inverse = "task.cancel"
+    undo_note = "the task is cancelled, not forgotten; it cannot be taken back once it has ended"
 
     type: str = arg("what to do: code.outline, noop, command, or the handler's own word")
     pool: str = arg("pool that does it", default="", completes="pools")
@@ -302,6 +322,7 @@ class CancelTask(Command):
     help = "Stop a task; a running one is stopped in its process"
     danger = Danger.DESTRUCTIVE
     inverse = "task.retry"
+    undo_note = "a running task begins anew: what it had done is lost"
 
     task: str = arg("task id", completes="tasks")
 
@@ -314,6 +335,7 @@ class RetryTask(Command):
     verb = "retry"
     help = "Run a failed, cancelled or dead task again"
     inverse = "task.cancel"
+    undo_note = "the task ends as cancelled, whatever it had ended as; its result is gone"
 
     task: str = arg("task id", completes="tasks")
     lenient: bool = arg("leave out a task that cannot be run again, instead of refusing", default=False, option=True)
@@ -330,6 +352,39 @@ class PrioritiseTask(Command):
 
     task: str = arg("task id", completes="tasks")
     priority: int = arg("1..10, higher first", ge=1, le=10)
+
+
+@dataclass(frozen=True, slots=True)
+class HaltFleet(Command):
+    """Stop in an emergency: the engine's own scaling, also the placing of tasks, also the work of agents."""
+
+    name = "fleet.halt"
+    verb = "halt"
+    help = "Emergency stop: of scaling, of placing tasks, or of all work of agents"
+    danger = Danger.DESTRUCTIVE
+    inverse = "fleet.resume"
+    undo_note = "what was stopped begins anew; no attempt is counted"
+    is_typed = True
+
+    scope: str = arg(
+        "scaling: sizes stay; placing: nothing is begun either; agents: and what runs is stopped and waits again",
+        default="agents",
+        choices=HALT_SCOPES,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeFleet(Command):
+    """End a halt; without a scope every one."""
+
+    name = "fleet.resume"
+    verb = "resume"
+    help = "End a halt; without a scope every one"
+    inverse = "fleet.halt"
+
+    scope: str = arg(
+        "which halt to end; empty = all", default="", choices=HALT_SCOPES, otherwise="a pool takes tasks again by `unpause POOL`"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +420,7 @@ class StopEngine(Command):
     help = "Stop the engine; running tasks run again at the next start"
     role = Role.ADMIN
     danger = Danger.DESTRUCTIVE
+    irreversible = "start it again with `fleet-tui` or `fleet-tui engine`; nothing that it accepted is lost"
 
 
 COMMANDS: dict[str, type[Command]] = {
@@ -372,7 +428,7 @@ COMMANDS: dict[str, type[Command]] = {
     for kind in (
         ScalePool,
         PausePool,
-        ResumePool,
+        UnpausePool,
         EditPool,
         HoldPool,
         ReleasePool,
@@ -390,6 +446,8 @@ COMMANDS: dict[str, type[Command]] = {
         CancelTask,
         RetryTask,
         PrioritiseTask,
+        HaltFleet,
+        ResumeFleet,
         UndoPlan,
         RedoPlan,
         StopEngine,

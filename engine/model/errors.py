@@ -55,6 +55,24 @@ class NotFound(CommandRefused):
     code = "not_found"
 
 
+class Denied(CommandRefused):
+    """Whoever asked may not do this, now or ever; nothing was changed."""
+
+    code = "denied"
+
+
+class Unconfirmed(CommandRefused):
+    """A rule demands a typed name or a reason, which was not given; nothing was changed."""
+
+    code = "unconfirmed"
+
+
+class PlanChanged(CommandRefused):
+    """What the plan would do is not what it said any more; nothing was changed."""
+
+    code = "plan_changed"
+
+
 class ReadOnly(CommandRefused):
     """The engine cannot write its journal and takes no commands; nothing was changed."""
 
@@ -93,6 +111,9 @@ _BY_CODE: dict[str, type[FleetError]] = {
         ConfigError,
         CommandRefused,
         NotFound,
+        Denied,
+        Unconfirmed,
+        PlanChanged,
         ReadOnly,
         EngineUnavailable,
         EngineStartError,

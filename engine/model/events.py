@@ -262,7 +262,7 @@ class LateResult:
 
 @dataclass(frozen=True, slots=True)
 class TasksStopping:
-    """Running tasks are being stopped; why is cancel, timeout, deadline, or retry: a cancel that was taken back."""
+    """Running tasks are being stopped; why is cancel, timeout, deadline, halt, or retry: a cancel that was taken back."""
 
     type: ClassVar[str] = "task.stopping"
     tasks: tuple[TaskId, ...]
@@ -313,6 +313,16 @@ class AgentReleased:
     ok: bool
     seconds: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHalted:
+    """An emergency stop of scaling, placing or agents began, or ended."""
+
+    type: ClassVar[str] = "fleet.halted"
+    scope: str
+    halted: bool
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +383,7 @@ Event = (
     | TaskPrioritised
     | AgentAllocated
     | AgentReleased
+    | FleetHalted
     | PlanApplied
     | PlanUndone
     | Audited

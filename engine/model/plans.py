@@ -16,6 +16,18 @@ class Origin:
     """console, cli, api, library or engine."""
     address: str = ""
     role: int = 1
+    mode: str = ""
+    """What the client asked for: `read-only`, `write`, or nothing: as the engine is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What an engine takes somebody for."""
+
+    who: str
+    role: int
+    read_only: str = ""
+    """Why nothing may be changed by this way; empty = it may, as far as the role goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +54,39 @@ class PlanStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What a rule makes of a plan: refuse it (`deny`, `window`, `bulk`), or ask for something (`confirm`, `reason`)."""
+
+    kind: str
+    rule: str
+    """Name of the guardrail; the verb's word when the verb itself asks."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many agents of a pool may be given tasks, before a plan and after it; a paused or halted pool has none."""
+
+    pool: str
+    before: int
+    after: int
+    busy: int
+    """Of those before, now."""
+    waiting: int
+    """Tasks that wait for the pool, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What else follows from a plan, in a sentence; kind is drain, loss, cost or conflict."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Checked and described, not applied; executing it by its id applies exactly this."""
+    """Checked and described, not applied; executing it by its id applies exactly this, or is refused if that changed."""
 
     id: PlanId
     steps: tuple[PlanStep, ...]
@@ -53,6 +96,17 @@ class Plan:
     at: float
     seq: int
     """State that it was made on."""
+    refused: str = ""
+    """Why it would be refused whatever is typed; such a plan is not kept. Empty = it can be carried out."""
+    confirm: str = ""
+    """What must be typed to carry it out: the target's name, or how many there are; empty = nothing."""
+    needs_reason: bool = False
+    demands: tuple[Demand, ...] = ()
+    """Every guardrail that matches, with what it makes of this plan."""
+    capacity: tuple[Capacity, ...] = ()
+    notes: tuple[Note, ...] = ()
+    undo_note: str = ""
+    """What is not as it was after an undo, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +125,19 @@ class AppliedPlan:
     """Instant until which undo is offered; 0 = cannot be undone."""
     steps: tuple[tuple[str, str, str], ...] = ()
     """(target, before, after), at most 20."""
+    left: tuple[str, ...] = ()
+    """What each call of `inverse` must find, as this plan left it; empty = anything."""
+    found: tuple[str, ...] = ()
+    """The same for each of `calls`: what the plan found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """An emergency stop that holds."""
+
+    scope: str
+    at: float
+    who: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.model.plans import Halt
+
 
 class PoolRow(NamedTuple):
     """A pool. Counts are agents or tasks now, totals since the pool was made; instants in epoch seconds, 0 = none."""
@@ -233,6 +235,8 @@ class FleetStatus:
     hosts: int
     agents: AgentCounts
     tasks: TaskCounts
+    halted: tuple[Halt, ...] = ()
+    """Emergency stops that hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class Task:
     started_at: float = 0.0
     finished_at: float = 0.0
     stopping: str = ""
-    """Why the running attempt is being stopped: cancel, timeout, deadline, retry; empty = it is not."""
+    """Why the running attempt is being stopped: cancel, timeout, deadline, halt, retry; empty = it is not."""
     error: TaskError | None = None
     result: dict[str, object] = field(default_factory=dict)
     artifact: str = ""

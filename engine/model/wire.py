@@ -92,7 +92,7 @@ def command_of(call: Call | Mapping[str, object]) -> Command:
 
 
 def check_limits(command: Command) -> None:
-    """Check the bounds of an argument's number. Raises UsageError that names it."""
+    """Check the bounds of numbers and the choices of words. Raises UsageError that names the argument."""
     for name, low, high in _LIMITS[type(command)]:
         value = getattr(command, name)
         if low is not None and value < low:
@@ -101,6 +101,10 @@ def check_limits(command: Command) -> None:
             raise UsageError(f"{command.name}: {name} is {value}, the most is {high}")
         if not isfinite(value):
             raise UsageError(f"{command.name}: {name} is {value}; give a number")
+    for name, choices, default, otherwise in _CHOICES[type(command)]:
+        value = getattr(command, name)
+        if value not in choices and value != default:
+            raise UsageError(f"{command.name}: {name} is one of {', '.join(choices)}, not {value!r}{otherwise and f'; {otherwise}'}")
 
 
 def _limits_of(kind: type[Command]) -> tuple[tuple[str, float | None, float | None], ...]:
@@ -108,7 +112,13 @@ def _limits_of(kind: type[Command]) -> tuple[tuple[str, float | None, float | No
     return tuple(limit for limit in limits if limit[1:] != (None, None))
 
 
+def _choices_of(kind: type[Command]) -> tuple[tuple[str, tuple[str, ...], object, str], ...]:
+    specs = [spec for spec in dataclasses.fields(kind) if "choices" in spec.metadata]
+    return tuple((spec.name, spec.metadata["choices"], spec.default, spec.metadata.get("otherwise", "")) for spec in specs)
+
+
 _LIMITS = {kind: _limits_of(kind) for kind in COMMANDS.values()}
+_CHOICES = {kind: _choices_of(kind) for kind in COMMANDS.values()}
 
 
 def nearest(word: str, known: Mapping[str, object] | set[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from engine.clock import Clock
 from engine.model.pools import Pool
 from engine.model.reports import PoolsSized, Report, Sizing
-from engine.model.scaling import Decision, Limits, Observation, Policy
+from engine.model.scaling import Decision, Hold, Limits, Observation, Policy
 from engine.scaling.follower import Follower
 from engine.scaling.history import Forecast
 from engine.scaling.optimizer import Optimizer
@@ -67,7 +67,7 @@ class AutoScaler:
         for name in [name for name in self._followers if name not in state.pools]:
             del self._followers[name], self.decisions[name], self.observations[name]
         for name, pool in sorted(state.pools.items(), key=lambda item: -item[1].spec.priority):
-            decision = self._decide(name, pool, policies_of(state.policies, name), now)
+            decision = self._decide(name, limits_of(pool, state), policies_of(state.policies, name), now)
             before = self.decisions.get(name)
             self.decisions[name] = decision
             if before is None or before[1:] != decision[1:]:
@@ -79,14 +79,14 @@ class AutoScaler:
             self._report(PoolsSized(tuple(wanted)))
         return changed
 
-    def _decide(self, name: str, pool: Pool, policies: tuple[Policy, ...], now: float) -> Decision:
+    def _decide(self, name: str, limits: Limits, policies: tuple[Policy, ...], now: float) -> Decision:
         follower = self._followers.get(name)
         if follower is None:
             follower = self._followers[name] = Follower(policies, self._interval_s)
         elif follower.policies != tuple(policy for policy in policies if policy.enabled):
             follower.take(policies)
-        observation = self.observations[name] = self._observer.observe(pool, now)
-        return follower.step(observation, limits_of(pool))
+        observation = self.observations[name] = self._observer.observe(self._state().pools[name], now)
+        return follower.step(observation, limits)
 
     def forecasts(self, pool: str) -> Mapping[str, Forecast]:
         """Return the newest forecast of each predicting policy of a pool."""
@@ -100,6 +100,7 @@ def policies_of(policies: Mapping[str, Policy], pool: str) -> tuple[Policy, ...]
     return own or tuple(policy for policy in policies.values() if not policy.pool)
 
 
-def limits_of(pool: Pool) -> Limits:
-    """Return what bounds a pool."""
-    return Limits(pool.spec.min, pool.spec.max, pool.spec.cost, pool.hold)
+def limits_of(pool: Pool, state: FleetState) -> Limits:
+    """Return what bounds a pool; a halt of scaling holds it as an operator's own hold does."""
+    halts = [Hold(0.0, halt.who, f"{halt.scope} halted") for halt in state.halted.values()]
+    return Limits(pool.spec.min, pool.spec.max, pool.spec.cost, halts[0] if halts else pool.hold)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from engine.model.agents import Agent, AgentStatus
-from engine.model.commands import PausePool, ResumePool, ScalePool
+from engine.model.commands import PausePool, ScalePool, UnpausePool
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import Event, PoolPaused, PoolScaled
 from engine.model.pools import Pool
@@ -24,10 +24,11 @@ def find_pool(state: FleetState, word: str) -> Pool:
     return pool
 
 
-def wanted_size(pool: Pool, word: str) -> int:
+def wanted_size(pool: Pool, word: str, *, restoring: bool = False) -> int:
     """Return the size that 12, +3, -2, 150%, +50%, =min or =max means for a pool; percent of its size, rounded up.
 
-    Raises UsageError for another word, CommandRefused outside the pool's min and max.
+    Raises UsageError for another word, CommandRefused outside the pool's min and max; an undo may go back below min,
+    where agents that were unregistered had left it.
     """
     text = word.strip()
     if text in ("=min", "=max"):
@@ -39,7 +40,7 @@ def wanted_size(pool: Pool, word: str) -> int:
     if match["percent"]:
         number = -(-pool.size * number // 100)
     size = pool.size + number if match["sign"] == "+" else pool.size - number if match["sign"] == "-" else number
-    if not pool.spec.min <= size <= pool.spec.max:
+    if not (0 if restoring else pool.spec.min) <= size <= pool.spec.max:
         raise CommandRefused(
             f"{pool.spec.name} holds {pool.spec.min}..{pool.spec.max} agents, {size} is outside; "
             f"change pools.{pool.spec.name} in the configuration to widen it"
@@ -55,14 +56,14 @@ def leavers(agents: Sequence[Agent], count: int) -> list[Agent]:
     return ranked[:count]
 
 
-def decide_sizes(state: FleetState, commands: Sequence[ScalePool]) -> list[tuple[Pool, int]]:
+def decide_sizes(state: FleetState, commands: Sequence[ScalePool], *, restoring: bool = False) -> list[tuple[Pool, int]]:
     """Return the pools with the sizes they should have. Raises FleetError; one pool may be named once."""
     sizes: dict[str, tuple[Pool, int]] = {}
     for command in commands:
         pool = find_pool(state, command.pool)
         if command.pool in sizes:
             raise CommandRefused(f"{command.pool} is named twice in one plan")
-        sizes[command.pool] = (pool, wanted_size(pool, command.size))
+        sizes[command.pool] = (pool, wanted_size(pool, command.size, restoring=restoring))
     return list(sizes.values())
 
 
@@ -71,8 +72,8 @@ def scaled(pool: Pool, size: int, reason: str = "") -> list[Event]:
     return [PoolScaled(pool.spec.name, size, reason)] if pool.size != size else []
 
 
-def decide_pause(state: FleetState, commands: Sequence[PausePool | ResumePool]) -> list[Event]:
-    """Pause pools, or resume them; one that already is so gives nothing."""
+def decide_pause(state: FleetState, commands: Sequence[PausePool | UnpausePool]) -> list[Event]:
+    """Pause pools, or end that; one that already is so gives nothing."""
     paused = isinstance(commands[0], PausePool)
     pools = {pool.spec.name: pool for pool in (find_pool(state, command.pool) for command in commands)}
     return [PoolPaused(name, paused) for name, pool in pools.items() if pool.paused is not paused]

@@ -16,6 +16,7 @@ from engine.model.events import (
 from engine.model.ids import TaskId
 from engine.model.reports import TasksBegan, TasksEnded
 from engine.model.tasks import HELD, Outcome, Task, TaskState
+from engine.scheduling.halting import HALT
 from engine.scheduling.submission import cancel_with_dependents, doom, each_once
 from engine.state import FleetState
 from engine.state.deciding import Deciding
@@ -62,6 +63,8 @@ def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> l
 
 
 def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
+    if task.stopping == HALT:
+        return [_returned_uncounted(task, "halted", "stopped by a halt of the fleet", deciding)]
     if outcome.error_kind == AGENT_LOST:
         return _decide_loss(state, task, outcome, deciding, suspect=True)
     if task.stopping == "cancel":
@@ -138,6 +141,8 @@ def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Decidin
     deaths = task.deaths + suspect
     if task.stopping == "cancel":
         return [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *doom(state, [task.spec.id], "was cancelled")]
+    if task.stopping == HALT:  # stopping it may take its whole host down: that is no death
+        return [_returned_uncounted(task, "halted", f"stopped by a halt of the fleet, with its agent: {reason}", deciding)]
     if task.stopping == "deadline":
         return fail(state, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
     if task.stopping == "timeout":

@@ -11,13 +11,15 @@ from engine.model.events import AgentAllocated
 from engine.model.ids import ALLOCATION_PREFIX, AllocationId, TaskId
 from engine.model.tasks import TaskSpec
 from engine.scheduling.allocator import FreeAgents
+from engine.scheduling.halting import check_placing
 from engine.scheduling.router import pool_for
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
 
 
 def decide_allocate(state: FleetState, commands: Sequence[AllocateAgent], deciding: Deciding, free: FreeAgents) -> Decision:
-    """Reserve the best free agent for each. Raises CommandRefused when there are not enough, and none is reserved then."""
+    """Reserve the best free agent for each. Raises CommandRefused when there are not enough (none is reserved then) or nothing is placed."""
+    check_placing(state)
     allocations: list[Allocation] = []
     for command, pool in [(command, pool_for(state, command.pool_type)) for command in commands]:
         spec = TaskSpec(TaskId(command.task_id), "allocation", pool, {}, capabilities=command.capabilities)

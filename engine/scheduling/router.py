@@ -35,7 +35,9 @@ class RoutingResult:
 
 
 def decide_placement(state: FleetState, queue: TaskQueue, free: FreeAgents, now: float) -> list[Event]:
-    """Lease waiting tasks to free agents, pools of higher priority first, at most PLACEMENTS_PER_PASS."""
+    """Lease waiting tasks to free agents, pools of higher priority first, at most PLACEMENTS_PER_PASS; none while halted."""
+    if state.is_halted("placing"):
+        return []
     leases: list[Lease] = []
     pools = [state.pools[name] for name in queue.pools_waiting()]
     for pool in sorted(pools, key=lambda pool: -pool.spec.priority):
@@ -110,6 +112,8 @@ def _explain_pending(state: FleetState, task: Task, now: float) -> list[str]:
     if task.error is not None:
         lines.append(f"attempt {task.attempt} ended: {task.error.kind}: {task.error.message}")
     lines += _explain_losses(task)
+    halts = [halt for halt in state.halted.values() if halt.scope != "scaling"]
+    lines += [f"nothing is placed: {halt.who} halted {halt.scope}; `resume` ends it" for halt in halts]
     if not lines or not task.waiting_on:
         reasons = count_reasons(state, task)
         total = sum(reasons.values())

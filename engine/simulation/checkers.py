@@ -62,12 +62,13 @@ def check_agents(state: FleetState) -> None:
 
 
 class JournalReader:
-    """Reads the records as they become durable: nothing is applied twice, what succeeded stays so, no gap."""
+    """Reads the records as they become durable: nothing is applied twice, what succeeded stays so, no gap, a halt holds."""
 
     def __init__(self) -> None:
         self._read = 0
         self._fate: dict[TaskId, str] = {}
         self.submitted: set[TaskId] = set()
+        self._halted: set[str] = set()
 
     def read(self, records: list[ev.Record]) -> None:
         """Judge the records that are new."""
@@ -82,7 +83,10 @@ class JournalReader:
         elif isinstance(event, ev.TasksReplayed):
             for task in event.tasks:
                 assert self._fate.pop(task) != "succeeded", f"{task} succeeded and was replayed"
+        elif isinstance(event, ev.FleetHalted):
+            (self._halted.add if event.halted else self._halted.discard)(event.scope)
         elif isinstance(event, ev.TasksLeased):
+            assert self._halted <= {"scaling"}, f"tasks were placed while {', '.join(self._halted)} were halted"
             for lease in event.leases:
                 assert lease.task not in self._fate, f"{lease.task} {self._fate[lease.task]} and was leased again"
         for task, fate in _ends(event):

@@ -20,15 +20,15 @@ from engine.model.commands import (
     DrainAgent,
     PausePool,
     PrioritiseTask,
-    ResumePool,
     ScalePool,
     SubmitTask,
     UndoPlan,
     UndrainAgent,
+    UnpausePool,
 )
 from engine.model.errors import FleetError, NotFound, UsageError
 from engine.model.ids import PlanId
-from engine.model.plans import Answer, Origin, Plan, PlanStep
+from engine.model.plans import Answer, Authority, Origin, Plan, PlanStep
 from engine.model.rows import (
     ROW_KINDS,
     AgentCounts,
@@ -219,6 +219,12 @@ class FakeOperator:
             AgentCounts(count, count, dict(agents)), done,
         )  # fmt: skip
 
+    @property
+    def authority(self) -> Authority:
+        """Who the last one to come said that they are."""
+        origin = self.origins[-1] if self.origins else Origin("fake", role=2)
+        return Authority(origin.who, origin.role, "it was opened with --read-only" if origin.mode == "read-only" else "")
+
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Describe verbs; the plan can be executed by its id."""
         await self._note("plan", list(commands), reason)
@@ -232,7 +238,7 @@ class FakeOperator:
         danger = Danger.DESTRUCTIVE if any(c.danger is Danger.DESTRUCTIVE for c in commands) else Danger.REVERSIBLE
         return Plan(plan, tuple(steps), danger, reason, all(c.inverse for c in commands), self.now, self.seq)
 
-    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "") -> Answer:
+    async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:  # noqa: ARG002  # the fake has no rules
         """Carry out verbs at once."""
         await self._note("execute", commands if isinstance(commands, str) else list(commands), reason)
         if isinstance(commands, str):
@@ -306,7 +312,7 @@ class FakeOperator:
                 if not command.size.isdecimal():
                     raise UsageError(f"size {command.size!r}: the fake takes plain numbers only")
                 return self.change("pools", command.pool, size=int(command.size))
-            case PausePool() | ResumePool():
+            case PausePool() | UnpausePool():
                 return self.change("pools", command.pool, paused=isinstance(command, PausePool))
             case DrainAgent():
                 return self.change("agents", command.agent, status="draining")

@@ -146,7 +146,8 @@ class Life:
     async def _heal(self) -> None:
         """Resume, undrain and restart what an operator would."""
         world, gate = self.world, self.world.gate()
-        await gate.execute([c.ResumePool(name) for name in world.state.pools])
+        await gate.execute([c.ResumeFleet()])
+        await gate.execute([c.UnpausePool(name) for name in world.state.pools])
         staying = [agent for agent in world.state.agents.values() if not agent.retiring and not agent.restarting]
         if staying:
             await gate.execute([c.UndrainAgent(agent.spec.id) for agent in staying])

@@ -76,6 +76,8 @@ class Workload:
             (5, self._allocate),
             (4, self._release),
             (5, self._undo_or_redo),
+            (2, self._halt),
+            (6, self._resume),
             (5, self._kill_host),
             (3, self._see_health),
             (2, self._break_journal),
@@ -88,11 +90,11 @@ class Workload:
         _, act = self._chance.choices(self._acts, weights)[0]
         await act()
 
-    async def _do(self, commands: Sequence[c.Command]) -> Sequence[object]:
+    async def _do(self, commands: Sequence[c.Command], confirm: str = "") -> Sequence[object]:
         gate = self._world.gate(self._chance.choice(OPERATORS))
         try:
             planned = self._chance.random() < 0.3  # noqa: PLR2004
-            answer = await gate.execute((await gate.plan(commands)).id if planned else commands)
+            answer = await gate.execute((await gate.plan(commands)).id if planned else commands, confirm=confirm)
         except ReadOnly:
             return ()
         except FleetError:
@@ -159,7 +161,7 @@ class Workload:
         await self._do([c.ScalePool(self._chance.choice(tuple(POOLS)), size)])
 
     async def _pause_or_resume(self) -> None:
-        kind = self._chance.choice((c.PausePool, c.ResumePool, c.ResumePool))
+        kind = self._chance.choice((c.PausePool, c.UnpausePool, c.UnpausePool))
         await self._do([kind(self._chance.choice(tuple(POOLS)))])
 
     async def _hold_or_release(self) -> None:
@@ -213,6 +215,13 @@ class Workload:
         known = ["", *list(self._world.state.plans)[-5:]]
         kind = self._chance.choice((c.UndoPlan, c.UndoPlan, c.RedoPlan))
         await self._do([kind(self._chance.choice(known))])
+
+    async def _halt(self) -> None:
+        scope = self._chance.choice(c.HALT_SCOPES)
+        await self._do([c.HaltFleet(scope)], confirm=scope)
+
+    async def _resume(self) -> None:
+        await self._do([c.ResumeFleet(self._chance.choice(("", *c.HALT_SCOPES)))])
 
     # ---- the world
 

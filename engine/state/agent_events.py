@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.model import events as ev
 from engine.model.agents import Agent, AgentStatus, Health
+from engine.model.plans import Halt
 from engine.model.pools import Pool
 from engine.model.tasks import TaskState
 from engine.state.tables import PLANS_MAX, Host, KeptPlan, Tables
@@ -219,7 +220,7 @@ def _agent_released(tables: Tables, event: ev.AgentReleased, at: float) -> None:
 
 
 def _plan_applied(tables: Tables, event: ev.PlanApplied, _at: float) -> None:
-    tables.plans[event.plan.id] = KeptPlan(event.plan)
+    tables.plans[event.plan.id] = KeptPlan(event.plan, seq=tables.seq)
     tables.touched.plans[event.plan.id] = None
     if len(tables.plans) > PLANS_MAX:
         oldest = next(iter(tables.plans))
@@ -231,7 +232,15 @@ def _plan_undone(tables: Tables, event: ev.PlanUndone, _at: float) -> None:
     kept = tables.plans.get(event.plan)
     if kept is not None:
         kept.undone_by = event.by if event.undone else None
+        kept.seq = tables.seq
         tables.touched.plans[event.plan] = None
+
+
+def _fleet_halted(tables: Tables, event: ev.FleetHalted, at: float) -> None:
+    if event.halted:
+        tables.halted[event.scope] = Halt(event.scope, at, event.by)
+    else:
+        tables.halted.pop(event.scope, None)
 
 
 def _audited(tables: Tables, event: ev.Audited, _at: float) -> None:
@@ -262,5 +271,6 @@ TRANSITIONS: dict[type, Any] = {
     ev.AgentReleased: _agent_released,
     ev.PlanApplied: _plan_applied,
     ev.PlanUndone: _plan_undone,
+    ev.FleetHalted: _fleet_halted,
     ev.Audited: _audited,
 }

@@ -20,6 +20,8 @@ class Deciding:
     config: FleetManagerConfig
     ids: IdFactory
     rng: Rng
+    restoring: bool = False
+    """The verbs take something back: to where it was, even below a pool's min."""
 
 
 @dataclass(slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from engine.model import events as ev
 from engine.model.agents import Agent, AgentStatus, Allocation, Health
+from engine.model.commands import HALT_SCOPES
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
-from engine.model.plans import AppliedPlan, AuditEntry
+from engine.model.plans import AppliedPlan, AuditEntry, Halt
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
 from engine.model.tasks import FINISHED, HELD, Task, TaskState
@@ -36,6 +37,8 @@ class KeptPlan:
 
     plan: AppliedPlan
     undone_by: PlanId | None = None
+    seq: int = 0
+    """Record that applied it last, or took it back: the order of the undo and redo stacks."""
 
 
 @dataclass(slots=True)
@@ -110,9 +113,15 @@ class Tables:
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
         self.policies: dict[str, Policy] = {}
+        self.halted: dict[str, Halt] = {}
+        """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
         self.totals = Totals()
         self.touched = Touched()
+
+    def is_halted(self, scope: str) -> bool:
+        """Tell whether a halt stops scaling, placing or agents; each scope stops what those before it stop."""
+        return any(other in self.halted for other in HALT_SCOPES[HALT_SCOPES.index(scope) :])
 
     # ---- the small moves that everything is made of; they keep the counters
 

@@ -10,6 +10,7 @@ from typing import Any
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.model import events as ev
 from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Resources
+from engine.model.commands import HALT_SCOPES
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
 from engine.model.plans import AppliedPlan, AuditEntry, Call
 from engine.model.pools import CommandSpec, PoolSpec
@@ -294,6 +295,9 @@ class Life:
         if self.rng.random() < 0.5:
             plan = self.rng.choice(list(self.state.plans))
             self.do(ev.PlanUndone(plan, id_, self.rng.random() < 0.7))
+
+    def act_halt(self) -> None:
+        self.do(ev.FleetHalted(self.rng.choice(HALT_SCOPES), self.rng.random() < 0.6, self.word()))
 
     def act_audit(self) -> None:
         self.do(ev.Audited(AuditEntry(self.at, self.word(), "cli", self.word(), "pool.scale", self.word(), self.word(), "done")))

@@ -108,7 +108,7 @@ def test_destructive_needs_yes_without_a_terminal(shell: Shell) -> None:
     assert shell.json("get", "task", task)["state"] == "pending"
     assert task in shell.run("cancel", task, "--yes").stdout
     assert shell.json("get", "task", task)["state"] == "cancelled"
-    shell.run("resume", "tester")
+    shell.run("unpause", "tester")
 
 
 # ---- tasks
@@ -137,7 +137,7 @@ def test_result_of_an_unfinished_task(shell: Shell) -> None:
     shell.run("pause", "tester")
     task = submit(shell, "noop", "tester")
     assert "no result yet" in shell.run("result", task, code=4).stderr
-    shell.run("resume", "tester")
+    shell.run("unpause", "tester")
 
 
 def test_text_that_is_not_utf8(shell: Shell) -> None:
@@ -159,7 +159,7 @@ def test_watch_says_what_happens(shell: Shell) -> None:
     # It tells only what happens after it began; so keep something happening until it ends.
     for _ in range(20):
         shell.run("pause", "tester")
-        shell.run("resume", "tester")
+        shell.run("unpause", "tester")
         if watching.poll() is not None:
             break
     out, err = watching.communicate(timeout=TIMEOUT_S)
@@ -230,7 +230,7 @@ def test_a_terminal_is_asked(shell: Shell) -> None:
     assert code == 0, shown
     assert "pending → cancelled" in shown
     assert shell.json("get", "task", task)["state"] == "cancelled"
-    shell.run("resume", "tester")
+    shell.run("unpause", "tester")
 
 
 # ---- the rest

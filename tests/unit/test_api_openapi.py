@@ -85,7 +85,7 @@ def test_lists_every_verb_with_every_argument() -> None:
         operation = DOCUMENT["paths"][f"/v1/{name}"]["post"]
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         specs = {spec.name: spec for spec in dataclasses.fields(kind)}
-        assert set(schema["properties"]) == {*specs, "reason"}
+        assert set(schema["properties"]) == {*specs, "reason", "confirm"}
         for argument, spec in specs.items():
             described = schema["properties"][argument]
             assert described["description"].startswith(spec.metadata["help"])
@@ -97,9 +97,9 @@ def test_lists_every_verb_with_every_argument() -> None:
     assert verbs == {*COMMANDS, "plan", "execute"}
 
 
-def test_no_argument_is_called_reason() -> None:
-    # The body of a verb holds its arguments and the reason side by side.
-    assert not [kind for kind in COMMANDS.values() if "reason" in {spec.name for spec in dataclasses.fields(kind)}]
+def test_no_argument_is_called_reason_or_confirm() -> None:
+    # The body of a verb holds its arguments, the reason and what was typed side by side.
+    assert not [kind for kind in COMMANDS.values() if {"reason", "confirm"} & {spec.name for spec in dataclasses.fields(kind)}]
 
 
 def test_lists_every_kind_with_every_field() -> None:

@@ -6,7 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from engine.gate.plans import describe, inverse_of
+from engine.gate.plans import describe
+from engine.gate.undo import inverse_of
 from engine.model import commands as c
 from engine.model import reports as r
 from engine.model.errors import CommandRefused
@@ -24,7 +25,7 @@ class Plan:
     def __init__(self, fleet: Fleet, *tasks: TaskId) -> None:
         self.fleet = fleet
         commands = [c.CancelTask(task) for task in tasks]
-        self.inverse = [call for command in reversed(commands) if (call := inverse_of(fleet.state, command)) is not None]
+        self.inverse = [call for command in reversed(commands) for call in inverse_of(fleet.state, command)]
         fleet.do(*commands)
 
     def undo(self) -> None:

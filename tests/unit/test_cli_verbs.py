@@ -117,7 +117,7 @@ def test_several_targets_are_one_plan(typed: Any) -> None:
 
 def test_which_verbs_take_several_targets() -> None:
     several = {kind.verb for kind in COMMANDS.values() if many_field(kind) is not None}
-    assert several >= {"pause", "resume", "drain", "undrain", "restart", "unregister", "cancel", "retry"}
+    assert several >= {"pause", "unpause", "drain", "undrain", "restart", "unregister", "cancel", "retry"}
     assert not several & {"scale", "submit", "prioritise", "undo", "redo", "stop"}
 
 

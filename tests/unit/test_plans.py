@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine.gate.plans import STEPS_MAX, describe, inverse_of, inverse_of_value
+from engine.gate.plans import STEPS_MAX, describe, shown
+from engine.gate.undo import inverse_of, inverse_of_value
 from engine.model import commands as c
 from engine.model.errors import NotFound
 from engine.model.plans import Call, PlanStep
@@ -34,8 +35,8 @@ def test_scale_counts_who_goes_now_and_who_finishes() -> None:
 def test_pause_and_resume() -> None:
     fleet = Fleet()
     fleet.submit()
-    assert told(step(fleet, c.PausePool("coder"))) == ("coder", "placing", "paused", "1 waiting tasks keep waiting", "", True)
-    assert told(step(fleet, c.ResumePool("coder")))[5] is False
+    assert told(step(fleet, c.PausePool("coder"))) == ("coder", "placing", "paused", "1 waiting task keeps waiting", "", True)
+    assert told(step(fleet, c.UnpausePool("coder")))[5] is False
 
 
 def test_agents_idle_and_busy() -> None:
@@ -66,7 +67,7 @@ def test_tasks() -> None:
     )  # fmt: skip
     assert told(step(fleet, c.CancelTask(second))) == ("two", "pending", "cancelled", "never runs", "", True)
     assert told(step(fleet, c.PrioritiseTask(second, 9))) == ("two", "5", "9", "", "", True)
-    assert told(step(fleet, c.SubmitTask("noop", "coder"))) == ("noop", "", "pending", "1 tasks wait in coder", "", True)
+    assert told(step(fleet, c.SubmitTask("noop", "coder"))) == ("noop", "", "pending", "1 task waits in coder", "", True)
     assert told(step(fleet, c.SubmitTask("noop", "coder", idempotency_key="k")))[3] == f"is {first} already"
     fleet.end(first)
     assert told(step(fleet, c.CancelTask(first)))[5] is False
@@ -85,13 +86,18 @@ def test_stop_tells_what_waits_for_the_next_start() -> None:
     fleet = Fleet()
     fleet.run()
     fleet.submit()
-    assert step(fleet, c.StopEngine()).effect == "1 running tasks run again at the next start, 1 wait"
+    assert step(fleet, c.StopEngine()).effect == "1 running task runs again at the next start, 1 more waits"
 
 
 def test_many_verbs_are_counted_in_the_last_step() -> None:
     fleet = Fleet()
-    steps = describe(fleet.state, [c.SubmitTask("noop", "coder")] * (STEPS_MAX + 5))
-    assert (len(steps), steps[-1].target) == (STEPS_MAX + 1, "5 more")
+    fleet.run()
+    waiting = [fleet.submit() for _ in range(STEPS_MAX + 4)]
+    steps = describe(fleet.state, [c.CancelTask(task) for task in fleet.state.tasks if task not in waiting] + [c.CancelTask(task) for task in waiting])
+    told = shown(steps)
+    assert (len(steps), len(told)) == (STEPS_MAX + 5, STEPS_MAX + 1)
+    assert (told[-1].target, told[-1].after) == ("5 more", "5 pending → cancelled")
+    assert shown(steps[:3]) == tuple(steps[:3])
 
 
 def test_unknown_targets_are_refused_as_executing_would() -> None:
@@ -104,15 +110,22 @@ def test_inverses_come_from_the_state_before() -> None:
     fleet = Fleet()
     task = fleet.submit()
     state = fleet.state
-    assert inverse_of(state, c.ScalePool("coder", "5")) == Call("pool.scale", {"pool": "coder", "size": "2"})
-    assert inverse_of(state, c.PausePool("coder")) == Call("pool.resume", {"pool": "coder"})
-    assert inverse_of(state, c.ResumePool("coder")) is None
-    assert inverse_of(state, c.DrainAgent("coder-1")) == Call("agent.undrain", {"agent": "coder-1"})
-    assert inverse_of(state, c.UndrainAgent("coder-1")) is None
-    assert inverse_of(state, c.PrioritiseTask(task, 9)) == Call("task.prioritise", {"task": task, "priority": 5})
-    assert inverse_of(state, c.CancelTask(task)) == Call("task.retry", {"task": task, "lenient": True})
-    assert inverse_of(state, c.RetryTask(task)) == Call("task.cancel", {"task": task})
-    assert inverse_of(state, c.UnregisterAgent("coder-1")) is None
+    for command, calls in (
+        (c.ScalePool("coder", "5"), [Call("pool.scale", {"pool": "coder", "size": "2"})]),
+        (c.ScalePool("coder", "2"), []),
+        (c.PausePool("coder"), [Call("pool.unpause", {"pool": "coder"})]),
+        (c.UnpausePool("coder"), []),
+        (c.DrainAgent("coder-1"), [Call("agent.undrain", {"agent": "coder-1"})]),
+        (c.UndrainAgent("coder-1"), []),
+        (c.PrioritiseTask(task, 9), [Call("task.prioritise", {"task": task, "priority": 5})]),
+        (c.PrioritiseTask(task, 5), []),
+        (c.CancelTask(task), [Call("task.retry", {"task": task, "lenient": True})]),
+        (c.RetryTask(task), [Call("task.cancel", {"task": task})]),
+        (c.UnregisterAgent("coder-1"), []),
+        (c.HaltFleet("placing"), [Call("fleet.resume", {"scope": "placing"})]),
+        (c.ResumeFleet(), []),
+    ):
+        assert inverse_of(state, command) == calls, command
 
 
 def test_inverses_that_only_the_answer_tells() -> None:

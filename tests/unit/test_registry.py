@@ -297,7 +297,7 @@ def test_plan_of_nothing_of_two_kinds_or_of_the_owners_verb_is_refused() -> None
     with pytest.raises(UsageError, match="needs at least one verb"):
         fleet.do()
     with pytest.raises(UsageError, match="one kind of verb; send the others in plans of their own"):
-        fleet.do(c.PausePool("coder"), c.ResumePool("coder"))
+        fleet.do(c.PausePool("coder"), c.UnpausePool("coder"))
     with pytest.raises(UsageError, match=r"engine\.stop is carried out by the engine's owner"):
         fleet.do(c.StopEngine())
 

@@ -34,7 +34,7 @@ def test_paused_pool_places_nothing_and_then_everything() -> None:
     task = fleet.submit()
     assert fleet.place() == {}
     assert explain_task(fleet.state, fleet.task(task), fleet.now) == ["none of 2 agents in coder is free: 2 pool paused"]
-    fleet.do(c.ResumePool("coder"))
+    fleet.do(c.UnpausePool("coder"))
     assert task in fleet.place()
 
 

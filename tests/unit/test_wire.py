@@ -40,7 +40,7 @@ _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
 def commands(draw: st.DrawFn) -> c.Command:
     kind = draw(st.sampled_from(list(c.COMMANDS.values())))
     values = {
-        spec.name: draw(_BY_FIELD[spec.name] if spec.name in _BY_FIELD else _BY_TYPE[str(spec.type)])
+        spec.name: draw(st.sampled_from(spec.metadata["choices"]) if "choices" in spec.metadata else _BY_FIELD[spec.name] if spec.name in _BY_FIELD else _BY_TYPE[str(spec.type)])
         for spec in dataclasses.fields(kind)
     }
     return kind(**values)

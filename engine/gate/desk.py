@@ -1,0 +1,74 @@
+"""What all gates of an engine share: the coordinator, the rules, and the plans that wait to be executed.
+
+Owner: of waiting plans. Limits: PLANS_WAITING_MAX plans, each for operations.plan_ttl_s; the oldest goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.config import FleetManagerConfig
+from engine.coordinator import Coordinator
+from engine.gate import queries
+from engine.gate.authority import Rules
+from engine.model.commands import Command
+from engine.model.errors import NotFound
+from engine.model.ids import PlanId
+from engine.model.plans import Plan
+
+PLANS_WAITING_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A plan that can be executed by its id, with what it must still do then."""
+
+    plan: Plan
+    commands: tuple[Command, ...]
+    who: str
+    substance: int
+    """Hash of what its steps said."""
+
+
+class Desk:
+    """What all gates of an engine share."""
+
+    def __init__(
+        self, coordinator: Coordinator, sources: queries.Sources, config: FleetManagerConfig, stop: Callable[[], None]
+    ) -> None:
+        self.coordinator = coordinator
+        self.sources = sources
+        self.config = config
+        self.rules = Rules(config.operations)
+        self.stop = stop
+        self._waiting: dict[PlanId, Waiting] = {}
+
+    def now(self) -> float:
+        """Return the fleet's instant."""
+        return self.sources.clock.now()
+
+    def keep(self, waiting: Waiting) -> None:
+        """Keep a plan until it is executed or too old; the oldest goes when there are too many."""
+        self._drop_old()
+        if len(self._waiting) >= PLANS_WAITING_MAX:
+            del self._waiting[min(self._waiting, key=lambda key: self._waiting[key].plan.at)]
+        self._waiting[waiting.plan.id] = waiting
+
+    def take(self, plan_id: str) -> Waiting:
+        """Return a plan and keep it no longer, so that nobody executes it twice. Raises NotFound."""
+        self._drop_old()
+        waiting = self._waiting.pop(PlanId(plan_id), None)
+        if waiting is None:
+            raise NotFound(f"no plan {plan_id!r} is waiting; it was carried out or is too old: make it again")
+        return waiting
+
+    def others(self, who: str) -> Sequence[Waiting]:
+        """Return the plans that other operators look at, oldest first."""
+        self._drop_old()
+        return [waiting for waiting in self._waiting.values() if waiting.who != who]
+
+    def _drop_old(self) -> None:
+        oldest = self.now() - self.config.operations.plan_ttl_s
+        for plan_id in [key for key, entry in self._waiting.items() if entry.plan.at < oldest]:
+            del self._waiting[plan_id]

@@ -1,0 +1,276 @@
+"""What takes a plan back, what it must find for that, and what is left to take back when time has passed; pure.
+
+A plan keeps the calls that take it back and, for each, what it left behind (a size, a priority). Undo leaves out what
+needs no undoing any more, and is refused where somebody else has changed the same thing since. Redo alike.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from engine.coordinator.sizing import edited
+from engine.gate import policy_plans
+from engine.model import commands as c
+from engine.model import wire
+from engine.model.agents import Allocation
+from engine.model.errors import CommandRefused, NotFound
+from engine.model.ids import AllocationId, PlanId, TaskId
+from engine.model.plans import Call
+from engine.model.policy_text import policy_table
+from engine.model.scaling import Policy
+from engine.model.tasks import FINISHED, TaskState
+from engine.model.wire import command_of
+from engine.scaling.policy_verbs import created, updated
+from engine.state import FleetState, KeptPlan
+
+UNDO_CALLS_MAX = 1_000
+"""A plan with more verbs to take back cannot be undone."""
+REDO_CALLS_MAX = 50
+
+
+Back = tuple[Call, str]
+"""A call that takes something back, and what it must find; empty = anything."""
+
+
+# ---- the calls that take a verb back
+
+
+def inverse_of(state: FleetState, command: c.Command) -> list[Call]:
+    """Return the calls that take a verb back, from the state before it; none when it changes nothing or cannot be undone."""
+    find = _INVERSE.get(type(command))
+    return find(state, command) if find is not None else []
+
+
+def _scale(state: FleetState, command: c.ScalePool) -> list[Call]:
+    pool = state.pools.get(command.pool)
+    changes = pool is not None and str(pool.size) != command.size
+    return [Call(command.name, {"pool": command.pool, "size": str(pool.size)})] if pool and changes else []
+
+
+def _pause(state: FleetState, command: c.PausePool | c.UnpausePool) -> list[Call]:
+    pool = state.pools.get(command.pool)
+    changes = pool is not None and pool.paused is isinstance(command, c.UnpausePool)
+    return [Call(command.inverse, {"pool": command.pool})] if changes else []
+
+
+def _cordon(state: FleetState, command: c.DrainAgent | c.UndrainAgent) -> list[Call]:
+    agent = state.agent_named(command.agent)
+    changes = agent is not None and agent.cordoned is isinstance(command, c.UndrainAgent)
+    return [Call(command.inverse, {"agent": command.agent})] if changes else []
+
+
+def _cancel(state: FleetState, command: c.CancelTask) -> list[Call]:
+    """Lenient: what ended by itself while it was being stopped must not keep the others from coming back."""
+    task = state.tasks.get(TaskId(command.task))
+    ends = task is not None and task.state not in FINISHED
+    return [Call(command.inverse, {"task": command.task, "lenient": True})] if ends else []
+
+
+def _retry(_state: FleetState, command: c.RetryTask) -> list[Call]:
+    return [Call(command.inverse, {"task": command.task})]
+
+
+def _prioritise(state: FleetState, command: c.PrioritiseTask) -> list[Call]:
+    task = state.tasks.get(TaskId(command.task))
+    changes = task is not None and task.priority != command.priority
+    return [Call(command.name, {"task": command.task, "priority": task.priority})] if task and changes else []
+
+
+def _halt(state: FleetState, command: c.HaltFleet) -> list[Call]:
+    return [Call(command.inverse, {"scope": command.scope})] if command.scope not in state.halted else []
+
+
+def _resume(state: FleetState, command: c.ResumeFleet) -> list[Call]:
+    ended = [command.scope] if command.scope else list(state.halted)
+    return [Call(command.inverse, {"scope": scope}) for scope in ended if scope in state.halted]
+
+
+def _policy(state: FleetState, command: policy_plans.ScalingVerb) -> list[Call]:
+    call = policy_plans.inverse_of(state, command)
+    return [call] if call is not None else []
+
+
+_INVERSE: dict[type[c.Command], Callable[[FleetState, Any], list[Call]]] = {
+    c.ScalePool: _scale,
+    c.PausePool: _pause,
+    c.UnpausePool: _pause,
+    **dict.fromkeys(policy_plans.ScalingVerb.__args__, _policy),
+    c.DrainAgent: _cordon,
+    c.UndrainAgent: _cordon,
+    c.CancelTask: _cancel,
+    c.RetryTask: _retry,
+    c.PrioritiseTask: _prioritise,
+    c.HaltFleet: _halt,
+    c.ResumeFleet: _resume,
+}
+
+
+def inverse_of_value(command: c.Command, value: object) -> list[Call]:
+    """Return the calls that take a verb back which only its answer tells: what it made."""
+    if isinstance(command, c.SubmitTask):
+        return [Call("task.cancel", {"task": str(value)})]
+    if isinstance(command, c.RegisterAgent):
+        made = value if isinstance(value, list) else [value]
+        return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
+    if isinstance(command, c.AllocateAgent) and isinstance(value, Allocation):
+        return [Call("agent.release", {"allocation": str(value.id)})]
+    return []
+
+
+def backs(state: FleetState, command: c.Command) -> list[Back]:
+    """Return what takes a verb back, from the state before it, each with what the verb will have left."""
+    left = _goal(state, command)
+    return [(call, left) for call in inverse_of(state, command)]
+
+
+def calls_back(commands: Sequence[c.Command], before: Sequence[Sequence[Back]], values: Sequence[object]) -> list[Back]:
+    """Return what takes verbs back, last verb first; `before` is from `backs`. None when there are too many."""
+    if len(commands) > UNDO_CALLS_MAX:
+        return []
+    back: list[Back] = []
+    for command, calls, value in zip(commands, before, values, strict=True):
+        made = [(call, "") for call in inverse_of_value(command, value)]
+        back = [*calls, *made, *back]
+    return back
+
+
+# ---- what undo and redo must find
+
+
+def _goal(state: FleetState, command: c.Command) -> str:
+    """Return what a verb will leave of that which it sets; empty for verbs that set nothing."""
+    match command:
+        case c.ScalePool():
+            return command.size
+        case c.PrioritiseTask():
+            return str(command.priority)
+        case c.CreatePolicy():
+            return version_of(created(state, command))
+        case c.UpdatePolicy():
+            return version_of(updated(state, command))
+        case c.EditPool():
+            return _version(edited(state, command)[1])
+    return ""
+
+
+def version_of(policy: Policy) -> str:
+    """Return a word that another policy, however little it differs, does not have."""
+    return _version(policy_table(policy))
+
+
+def _version(table: Mapping[str, object]) -> str:
+    return f"version {zlib.crc32(wire.encode(dict(sorted(table.items())))):08x}"
+
+
+def found_by(state: FleetState, command: c.Command) -> str:
+    """Return what a verb would replace: the size, priority or policy as it is; empty for verbs that set nothing."""
+    if isinstance(command, c.ScalePool):
+        pool = state.pools.get(command.pool)
+        return str(pool.size) if pool else ""
+    if isinstance(command, c.PrioritiseTask):
+        task = state.tasks.get(TaskId(command.task))
+        return str(task.priority) if task else ""
+    if isinstance(command, c.UpdatePolicy | c.DeletePolicy):
+        policy = state.policies.get(command.id)
+        return version_of(policy) if policy else ""
+    if isinstance(command, c.EditPool):
+        pool = state.pools.get(command.pool)
+        return _version(pool.overrides) if pool else ""
+    return ""
+
+
+def left_to_do(state: FleetState, kept: KeptPlan, *, undo: bool) -> list[c.Command]:
+    """Return the verbs that undo or redo still takes. Raises CommandRefused when none is left, or it would do harm."""
+    plan = kept.plan
+    calls, expected = (plan.inverse, plan.left) if undo else (plan.calls, plan.found)
+    commands = [command_of(call) for call in calls]
+    word = "undo" if undo else "redo"
+    left: list[c.Command] = []
+    for command, wanted in zip(commands, expected or ("",) * len(commands), strict=True):
+        if _is_needless(state, command, undo=undo):
+            continue
+        now = found_by(state, command)
+        if wanted and now != wanted:
+            target = str(next(iter(command_values(command))))
+            raise CommandRefused(
+                f"{target} is {now} now, not {wanted} as it was {'left by' if undo else 'found by'} {plan.summary!r}"
+                f"{_who_since(state, target, plan.id)}: to {word} it would take that back too; change it by hand"
+            )
+        left.append(command)
+    if not left:
+        raise CommandRefused(f"nothing is left to {word} of {plan.summary!r}: it ended, left or was changed back since")
+    return left
+
+
+def command_values(command: c.Command) -> list[object]:
+    """Return a verb's arguments in order."""
+    return [getattr(command, spec.name) for spec in fields(command)]
+
+
+def _who_since(state: FleetState, target: str, plan: PlanId) -> str:
+    entry = next((entry for entry in reversed(state.audit) if entry.target == target and entry.result == "done"), None)
+    return f" ({entry.who}, {entry.action} by {entry.via})" if entry is not None and entry.plan != plan else ""
+
+
+def _is_needless(state: FleetState, command: c.Command, *, undo: bool) -> bool:  # noqa: PLR0911  # one line a kind of verb
+    """Tell whether a verb has nothing to do: all is as it would make it or, for undo, what it is about has gone."""
+    match command:
+        case c.ScalePool():
+            return found_by(state, command) == command.size
+        case c.PausePool() | c.UnpausePool():
+            return not _pause(state, command)
+        case c.DrainAgent() | c.UndrainAgent():
+            agent = state.agent_named(command.agent)
+            is_going = agent is None or agent.retiring
+            return undo if is_going else not _cordon(state, command)
+        case c.UnregisterAgent():
+            agent = state.agent_named(command.agent)
+            return undo and (agent is None or agent.retiring)
+        case c.ReleaseAgent():
+            return undo and AllocationId(command.allocation) not in state.allocations
+        case c.CancelTask() | c.RetryTask() | c.PrioritiseTask():
+            return _is_needless_for_task(state, command, undo=undo)
+        case c.HaltFleet() | c.ResumeFleet():
+            return not inverse_of(state, command)
+    return False
+
+
+def _is_needless_for_task(state: FleetState, command: c.CancelTask | c.RetryTask | c.PrioritiseTask, *, undo: bool) -> bool:
+    task = state.tasks.get(TaskId(command.task))
+    if task is None:
+        return undo
+    if isinstance(command, c.CancelTask):
+        return task.state in FINISHED
+    if isinstance(command, c.RetryTask):
+        return undo and task.state not in FINISHED and not task.stopping
+    return task.priority == command.priority or (undo and task.state is not TaskState.PENDING)
+
+
+def find_kept(state: FleetState, command: c.UndoPlan | c.RedoPlan, who: str, now: float) -> KeptPlan:
+    """Return the plan that undo or redo means. Raises CommandRefused when there is none, or it is too late."""
+    undo = isinstance(command, c.UndoPlan)
+    kept = state.plans.get(PlanId(command.plan)) if command.plan else _last_of(state, who, undo=undo)
+    if kept is None:
+        raise NotFound(f"no plan {command.plan!r}" if command.plan else f"nothing to {command.verb}")
+    plan = kept.plan
+    if (kept.undone_by is None) is not undo:
+        raise CommandRefused(f"plan {plan.id} {'was undone already' if undo else 'is not undone'}")
+    if not (plan.inverse if undo else plan.calls):
+        raise CommandRefused(f"{plan.summary!r} ({plan.id}) cannot be taken back{_why_not(kept)}; `plans` lists those before it")
+    if undo and now > plan.undo_until:
+        raise CommandRefused(f"the undo window of {plan.id} has closed; do the opposite by hand")
+    return kept
+
+
+def _last_of(state: FleetState, who: str, *, undo: bool) -> KeptPlan | None:
+    """Return somebody's last plan that stands, or the one undone last."""
+    mine = [kept for kept in state.plans.values() if kept.plan.who == who and (kept.undone_by is None) is undo]
+    return max(reversed(mine), key=lambda kept: kept.seq, default=None)
+
+
+def _why_not(kept: KeptPlan) -> str:
+    kind = c.COMMANDS.get(kept.plan.calls[0].name) if kept.plan.calls else None
+    return f": {kind.irreversible}" if kind is not None and kind.irreversible else " or repeated"
