@@ -188,7 +188,7 @@ class FleetManager(LibraryCalls):
         logs.mkdir(parents=True, exist_ok=True)
         places = CommandPlaces(self.directory, logs)
         return {
-            "python": LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs),
+            "python": LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs, directory=self.directory),
             "command": CommandAgents(self._report, host, self.ids, self.clock, places),
         }
 

@@ -17,7 +17,7 @@ from engine.model.effects import Assignment
 from engine.model.ids import TaskId
 from engine.model.reports import HostDown, HostUp
 
-from tests.integration.light import HANDLERS, open_light
+from tests.integration.light import open_light
 
 
 async def test_five_thousand_tasks_come_back_once_each() -> None:
@@ -128,19 +128,6 @@ async def test_long_and_odd_error_texts_are_bounded() -> None:
         [agent] = await rig.start(handler="fail")
         outcome = await rig.run(agent, payload={"text": "ü" * 100_000})
     assert len(outcome.error) == ERROR_MAX_CHARS + 1
-
-
-@pytest.mark.parametrize(
-    ("handler", "text"),
-    [("nothing_of_the_kind", "nothing_of_the_kind"), ("not_a_function", "not a function"), ("x.y", "AttributeError")],
-)
-async def test_handler_that_cannot_be_imported_fails_its_tasks(handler: str, text: str) -> None:
-    async with open_light() as rig:
-        [agent] = await rig.start(handler=handler)
-        outcome = await rig.run(agent)
-    assert (outcome.error_kind, outcome.retryable) == ("bad_handler", False)
-    assert text in outcome.error
-    assert HANDLERS in outcome.error
 
 
 async def test_results_that_are_no_objects() -> None:

@@ -22,7 +22,7 @@ __all__ = ["OPERATIONS", "CodeError", "Operation", "Parameter", "run"]
 def run(name: str, payload: Mapping[str, object]) -> dict[str, object]:
     """Run one operation on one file and give its answer as JSON-able data.
 
-    The payload has `path` (relative to the current directory) or `source`, and the operation's
+    The payload has `path` (relative to `workspace`, else to the current directory) or `source`, and the operation's
     parameters. An edit answers with `path`, `changed`, `diff` (unified), `edits` (how many) and
     `applied`; it writes only with `apply` true, and only below `workspace`. Lines count from 1,
     columns from 0 in characters (code points), a byte order mark not counted.

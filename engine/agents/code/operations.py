@@ -6,6 +6,7 @@ Owner: nobody; the table is constant. It needs no LibCST, so menus, forms and he
 import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -46,6 +47,11 @@ class Request:
     apply: bool
     texts: Mapping[str, str]
     flags: Mapping[str, bool]
+
+    @property
+    def place(self) -> str:
+        """Give the path to open: a relative one is meant inside the workspace, if there is one."""
+        return str(Path(self.workspace) / (self.path or "")) if self.workspace else self.path or ""
 
 
 _TABLE: Final = (

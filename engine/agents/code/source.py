@@ -51,7 +51,7 @@ class Source:
 def read_bytes(request: Request) -> bytes:
     """Read what the request names; raise `CodeError` (not_found, unreadable, too_large)."""
     if request.path is not None:
-        return read_file(request.path)
+        return read_file(request.place)
     try:
         data = (request.source or "").encode()
     except UnicodeEncodeError as error:

@@ -21,7 +21,7 @@ def check_target(request: Request) -> Path:
             "outside_workspace",
             "To apply an edit give `path` and the `workspace` that the file is in.",
         )
-    target, workspace = _resolve(request.path), _resolve(request.workspace)
+    target, workspace = _resolve(request.place), _resolve(request.workspace)
     if workspace not in target.parents:
         raise CodeError(
             "outside_workspace",

@@ -30,12 +30,16 @@ class FrameKind(IntEnum):
     """A list of Job."""
     STOP = 2
     """A list of (task, token)."""
+    LOAD = 3
+    """The name of a handler that is to be imported."""
     READY = 4
     """Nothing: the worker takes jobs now."""
     BEAT = 5
     """A Beat."""
     RESULTS = 6
     """(began, ended, artifacts), see `engine.agents.light.link.Results`."""
+    LOADED = 7
+    """A Loaded."""
 
 
 class Job(msgspec.Struct, array_like=True):
@@ -76,6 +80,14 @@ class Beat(msgspec.Struct, array_like=True):
     elapsed_s: float
     waiting: int
     """Jobs that have not begun."""
+
+
+class Loaded(msgspec.Struct, array_like=True):
+    """A handler is being imported, or has been; `error` says why it cannot be."""
+
+    handler: str
+    is_done: bool
+    error: str = ""
 
 
 class Ended(msgspec.Struct, omit_defaults=True):

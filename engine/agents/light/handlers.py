@@ -31,8 +31,15 @@ class Handlers:
         name = job.handler or job.type
         found = self._found.get(name)
         if found is None:
-            function = load_handler(name) if job.handler else find_built_in(name)
-            found = self._found[name] = (function, is_async(function))
+            found = self._keep(name, load_handler(name) if job.handler else find_built_in(name))
+        return found
+
+    def load(self, name: str) -> None:
+        """Import a pool's handler, before its first job. Raises JobFailed."""
+        self._keep(name, load_handler(name))
+
+    def _keep(self, name: str, function: Function) -> tuple[Function, bool]:
+        found = self._found[name] = (function, is_async(function))
         return found
 
 
@@ -56,6 +63,7 @@ def payload_for(job: Job) -> dict[str, object]:
 def load_handler(name: str) -> Function:
     """Import `module:function`. Raises JobFailed."""
     module_name, _, path = name.partition(":")
+    importlib.invalidate_caches()  # the module may have come since the last look
     try:
         found: object = importlib.import_module(module_name)
         for part in path.split("."):

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_MAX_S = 0.25
 """Longest time between two looks at the workers; an attempt that does not stop lives at most so much longer."""
+FAILED_IMPORTS_MAX = 3
+"""Workers in a row that do not survive the import of a handler, after which it is not tried again by itself."""
 FAILED_STARTS_MAX = 3
 """Workers that end before they are ready, in a row, after which waiting agents are reported as failed."""
 
@@ -47,15 +49,17 @@ class LightAgents:
         *,
         state_marker: str = "",
         log_dir: Path | None = None,
+        directory: Path | None = None,
         python: str = sys.executable,
     ) -> None:
         self._report = report
         self._ids = ids
         self._clock = clock
         self._settings = settings
-        self._around = Surroundings(report, clock, settings, self._host_ready)
+        self._around = Surroundings(report, clock, settings, self._host_ready, self._handler_loaded)
         self._python = python
         self._log_dir = log_dir
+        self._directory = directory
         own_pid = os.getpid()
         self._environment = {ENGINE_STATE: state_marker, ENGINE_PID: f"{own_pid}:{read_start(own_pid)}"} if state_marker else {}
         self._hosts: list[WorkerHost] = []
@@ -65,6 +69,12 @@ class LightAgents:
         self._waiting: dict[AgentId, None] = {}
         """Agents without a host."""
         self._failed_starts = 0
+        self._blames: dict[str, int] = {}
+        """Handler -> workers that did not survive its import, in a row."""
+        self._blamed: dict[str, str] = {}
+        """Handler -> what was said of the last of these."""
+        self._failed: set[AgentId] = set()
+        """Agents reported as failed for their handler."""
         self._broken = ""
         """Why no worker starts; empty = nothing is known against it."""
 
@@ -81,14 +91,9 @@ class LightAgents:
             self._handlers[spec.id] = pool.handler
             if spec.id not in self._host_of:
                 self._waiting[spec.id] = None
-        self._spread()
-        up: dict[WorkerHost, list[AgentId]] = {}
-        for spec, _ in agents:
-            host = self._host_of.get(spec.id)
-            if host is not None and host.is_ready:
-                up.setdefault(host, []).append(spec.id)
-        for host, ids in up.items():
-            self._report(AgentsUp(known_id(host), tuple(ids)))
+        asked = [spec.id for spec, _ in agents]
+        self._forgive_handlers(asked)
+        self._settle(asked)
         if self._broken:
             self._report_broken([spec.id for spec, _ in agents if spec.id in self._waiting])
 
@@ -97,6 +102,7 @@ class LightAgents:
         for agent in agents:
             self._handlers.pop(agent, None)
             self._waiting.pop(agent, None)
+            self._failed.discard(agent)
             host = self._host_of.pop(agent, None)
             if host is not None:
                 del host.agents[agent]
@@ -126,7 +132,7 @@ class LightAgents:
     async def _keep_worker(self, slot: int) -> None:
         """Keep one worker alive: replace it at once the first time, then after growing waits."""
         log_path = self._log_dir / f"light-{slot}.log" if self._log_dir is not None else None
-        spawn = Spawn(self._python, self._environment, self._settings.heartbeat_interval_s, log_path)
+        spawn = Spawn(self._python, self._environment, self._settings.heartbeat_interval_s, log_path, self._directory)
         deaths = 0
         while True:
             host = WorkerHost(self._around)
@@ -144,11 +150,17 @@ class LightAgents:
     def _note_end(self, host: WorkerHost, reason: str) -> None:
         for agent in host.agents:
             del self._host_of[agent]
+        if host.imports.current:
+            self._blame_handler(host.imports.current, reason)
         if host.is_ready:
             logger.warning("light worker lost", extra={"host": host.id, "reason": reason, "agents": len(host.agents)})
             self._report(HostDown(known_id(host), reason))
+            importing = {agent: None for agent in host.agents if not host.imports.has(self._handlers[agent]) and agent not in self._failed}
             for agent in host.agents:
-                del self._handlers[agent]  # it is asked for anew
+                if agent not in importing:
+                    del self._handlers[agent]  # it is asked for anew
+            self._waiting.update(importing)
+            self._settle(list(importing))
             return
         self._waiting.update(host.agents)
         last_line = host.log_tail.rpartition("\n")[2]
@@ -159,7 +171,7 @@ class LightAgents:
             self._broken = f"workers do not start: {reason}{f' ({last_line})' if last_line else ''}"
             if is_new:
                 self._report_broken(list(self._handlers))
-        self._spread()
+        self._settle(list(host.agents))
 
     def _report_broken(self, agents: Sequence[AgentId]) -> None:
         if agents:
@@ -172,11 +184,60 @@ class LightAgents:
         before = list(self._waiting)
         self._spread()
         info = HostInfo(host.id, KIND, host.process.pid, host.process.started)
-        self._report(HostUp(info, tuple(host.agents)))
-        for other in self._hosts:
-            moved = tuple(agent for agent in before if self._host_of.get(agent) is other) if other is not host and other.is_ready else ()
-            if moved:
-                self._report(AgentsUp(known_id(other), moved))
+        up = self._prepared(dict.fromkeys([*host.agents, *before]))
+        self._report(HostUp(info, tuple(up.pop(host, ()))))
+        for other, moved in up.items():
+            self._report(AgentsUp(known_id(other), tuple(moved)))
+
+    # ---- handlers
+
+    def _prepared(self, agents: Iterable[AgentId]) -> dict[WorkerHost, list[AgentId]]:
+        """Return which agents can work now, by worker; the handlers of the others on ready workers are imported first."""
+        up: dict[WorkerHost, list[AgentId]] = {}
+        for agent in agents:
+            host = self._host_of.get(agent)
+            if host is None or not host.is_ready:
+                continue
+            handler = self._handlers[agent]
+            if self._blames.get(handler, 0) >= FAILED_IMPORTS_MAX:
+                self._report_handler((agent,), self._blamed[handler])
+            elif host.prepare(handler):
+                up.setdefault(host, []).append(agent)
+        return up
+
+    def _handler_loaded(self, host: WorkerHost, handler: str, error: str) -> None:
+        agents = tuple(agent for agent in host.agents if self._handlers[agent] == handler)
+        if error:
+            self._report_handler(agents, error)
+            return
+        self._blames.pop(handler, None)
+        if agents:
+            self._report(AgentsUp(known_id(host), agents))
+
+    def _blame_handler(self, handler: str, reason: str) -> None:
+        """Take note of a handler whose import a worker did not survive; too often, and it is not tried again."""
+        self._blames[handler] = self._blames.get(handler, 0) + 1
+        self._blamed[handler] = f"cannot import the handler {handler!r}: {reason}"
+
+    def _forgive_handlers(self, agents: Sequence[AgentId]) -> None:
+        """Forgive handlers whose agents are asked for again after they were told of as failed."""
+        for agent in agents:
+            if agent in self._failed:
+                self._failed.discard(agent)
+                self._blames.pop(self._handlers[agent], None)
+
+    def _report_handler(self, agents: tuple[AgentId, ...], error: str) -> None:
+        self._failed.update(agents)
+        if agents:
+            self._report(AgentsFailed(agents, f"{error}; correct its pool's handler, then restart its agents"))
+
+    # ---- places
+
+    def _settle(self, agents: Sequence[AgentId]) -> None:
+        """Find places for agents that wait, and report those of some that can work now."""
+        self._spread()
+        for host, ids in self._prepared(agents).items():
+            self._report(AgentsUp(known_id(host), tuple(ids)))
 
     def _spread(self) -> None:
         """Put waiting agents on the least loaded workers, as soon as there is any that lives."""

@@ -12,7 +12,15 @@ from typing import Protocol
 
 import msgspec
 
-from engine.agents.light.frames import Beat, FrameDecoder, FrameError, FrameKind, Job, encode_frame
+from engine.agents.light.frames import (
+    Beat,
+    FrameDecoder,
+    FrameError,
+    FrameKind,
+    Job,
+    Loaded,
+    encode_frame,
+)
 from engine.agents.runtime import Artifact
 from engine.model.ids import TaskId
 from engine.model.plain import NOT_JSON
@@ -33,6 +41,7 @@ class Results(msgspec.Struct, array_like=True):
 
 _results_decoder = msgspec.msgpack.Decoder(Results)
 _beat_decoder = msgspec.msgpack.Decoder(Beat)
+_loaded_decoder = msgspec.msgpack.Decoder(Loaded)
 
 
 class Listener(Protocol):
@@ -48,6 +57,10 @@ class Listener(Protocol):
 
     def beat(self, beat: Beat) -> None:
         """A sign of life came."""
+        ...
+
+    def loaded(self, loaded: Loaded) -> None:
+        """A handler is being imported, or has been."""
         ...
 
     def results(self, began: list[tuple[TaskId, int, float]], ended: list[Outcome], artifacts: list[Artifact]) -> None:
@@ -76,6 +89,7 @@ class WorkerLink(asyncio.Protocol):
         self._singles = 0
         """So many of the next jobs go in a frame of their own."""
         self._stops: list[tuple[TaskId, int]] = []
+        self._loads: list[str] = []
         self._fault = ""
 
     # ---- to the worker
@@ -83,6 +97,11 @@ class WorkerLink(asyncio.Protocol):
     def send_jobs(self, jobs: Sequence[Job]) -> None:
         """Send jobs, now or when the socket has room; one that cannot be sent is refused through the listener."""
         self._jobs.extend(jobs)
+        self._write()
+
+    def send_load(self, handler: str) -> None:
+        """Have the worker import a handler."""
+        self._loads.append(handler)
         self._write()
 
     def send_stop(self, keys: Sequence[tuple[TaskId, int]]) -> None:
@@ -99,6 +118,8 @@ class WorkerLink(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        while self._loads and not self._full:
+            transport.write(encode_frame(FrameKind.LOAD, self._loads.pop(0)))
         while self._jobs and not self._full:
             count = 1 if self._singles else min(JOBS_IN_FRAME_MAX, len(self._jobs))
             self._singles = max(0, self._singles - 1)
@@ -160,6 +181,8 @@ class WorkerLink(asyncio.Protocol):
                     artifacts += results.artifacts
                 elif kind == FrameKind.BEAT:
                     self._listener.beat(_beat_decoder.decode(body))
+                elif kind == FrameKind.LOADED:
+                    self._listener.loaded(_loaded_decoder.decode(body))
                 elif kind == FrameKind.READY:
                     self._listener.ready()
         except (FrameError, msgspec.MsgspecError, RecursionError) as error:

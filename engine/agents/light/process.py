@@ -56,6 +56,8 @@ class Spawn:
     heartbeat_interval_s: float
     log_path: Path | None
     """None = in memory, gone with the worker."""
+    directory: Path | None = None
+    """Where relative paths of tasks without a workspace begin; None = where the engine was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ def _start_process(spawn: Spawn, options: WorkerOptions, log_fd: int) -> subproc
         stdin=subprocess.DEVNULL,
         stdout=log_fd,
         stderr=log_fd,
+        cwd=spawn.directory,
         env={**os.environ, **spawn.environment},
         pass_fds=(options.link_fd, options.page_fd),
         start_new_session=True,

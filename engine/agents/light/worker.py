@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from engine.agents.light.answers import describe_failure, pack_result
+from engine.agents.light.answers import describe_failure, pack_result, text_of
 from engine.agents.light.frames import (
     PAGE_BYTES,
     Beat,
@@ -35,6 +35,7 @@ from engine.agents.light.frames import (
     FrameKind,
     Job,
     LargeResult,
+    Loaded,
     WorkerOptions,
 )
 from engine.agents.light.handlers import Handlers, payload_for
@@ -54,6 +55,7 @@ Key = tuple[str, int]
 """Task and token."""
 
 _jobs_decoder = msgspec.msgpack.Decoder(list[Job])
+_load_decoder = msgspec.msgpack.Decoder(str)
 _stop_decoder = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
@@ -72,7 +74,8 @@ class Worker:
         self._log = log
         self._outbox = Outbox(link)
         self._handlers = Handlers()
-        self._inbox: SimpleQueue[Key] = SimpleQueue()
+        self._inbox: SimpleQueue[Key | str] = SimpleQueue()
+        """Jobs by key, and the names of handlers to import, in order of arrival."""
         self._waiting: dict[Key, Job] = {}
         """Jobs that have not begun; whoever pops one, main thread or reader, answers for it."""
         self._stops: set[Key] = set()
@@ -115,10 +118,25 @@ class Worker:
                 self._stops.clear()  # of jobs that have ended: this one is still in `waiting`, or answered for
             self._take(key)
 
-    def _take(self, key: Key) -> None:
+    def _take(self, key: Key | str) -> None:
+        if isinstance(key, str):
+            self._load(key)
+            return
         job = self._waiting.pop(key, None)
         if job is not None:
             self._perform(job, key)
+
+    def _load(self, handler: str) -> None:
+        """Import a handler, so that one that cannot be is an error of its agents and not of their first task."""
+        self._outbox.send(FrameKind.LOADED, Loaded(handler, is_done=False))
+        error = ""
+        try:
+            self._handlers.load(handler)
+        except BaseException as raised:
+            if self._ending:
+                raise
+            error = text_of(raised)
+        self._outbox.send(FrameKind.LOADED, Loaded(handler, is_done=True, error=error))
 
     def _perform(self, job: Job, key: Key) -> None:
         """Run a job to its end, or begin it if its handler is a coroutine function."""
@@ -257,6 +275,9 @@ class Worker:
             for kind, body in decoder.feed(data):
                 if kind == FrameKind.JOBS:
                     self._accept(_jobs_decoder.decode(body))
+                elif kind == FrameKind.LOAD:
+                    self._inbox.put(_load_decoder.decode(body))
+                    self._notify_loop()
                 elif kind == FrameKind.STOP:
                     for key in _stop_decoder.decode(body):
                         self._stop(key)

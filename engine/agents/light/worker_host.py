@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.agents.light.frames import Beat, Job
+from engine.agents.light.frames import Beat, Job, Loaded
+from engine.agents.light.imports import Imports
 from engine.agents.light.process import (
     DEATH_WAIT_S,
     KILL_WAIT_S,
@@ -46,6 +47,7 @@ class LightSettings:
     respawn_max_s: float = 5.0
     """Longest wait before a replacement; a worker that lived longer starts a new row."""
     start_timeout_s: float = 30.0
+    """How long a worker may take to be ready, and the import of a handler in it."""
     rss_max_mb: float = 0.0
     """An idle worker that holds more memory is replaced; 0 = no limit."""
 
@@ -58,6 +60,8 @@ class Surroundings:
     clock: Clock
     settings: LightSettings
     host_ready: Callable[[WorkerHost], None]
+    handler_loaded: Callable[[WorkerHost, str, str], None]
+    """Told the handler and, when it cannot be imported, why."""
 
 
 class WorkerHost:
@@ -75,6 +79,8 @@ class WorkerHost:
         self._clock = around.clock
         self._settings = settings = around.settings
         self._host_ready = around.host_ready
+        self._handler_loaded = around.handler_loaded
+        self.imports = Imports()
         self._in_flight: dict[tuple[TaskId, int], int] = {}
         """(Task, token) -> number of the job."""
         self._jobs = 0
@@ -145,6 +151,11 @@ class WorkerHost:
 
     # ---- work
 
+    def prepare(self, handler: str) -> bool:
+        """Answer whether a handler is imported; if not, have it imported, once, and tell when it is or cannot be."""
+        assert self.process is not None, "only a ready host is asked"
+        return self.imports.ask(handler, self.process.link.send_load)
+
     def deliver(self, work: Sequence[tuple[Assignment, str]]) -> None:
         """Begin tasks; each comes with its agent's handler."""
         assert self.process is not None, "only a ready host is given work"
@@ -199,6 +210,9 @@ class WorkerHost:
         self._judge(process.pid, usage, now)
 
     def _judge(self, pid: int, usage: Usage | None, now: float) -> None:
+        if self.imports.lasts(now) > self._settings.start_timeout_s:
+            self._kill(f"worker {pid} was killed: importing {self.imports.current!r} took longer than {self._settings.start_timeout_s:g} s")
+            return
         late = [task for (task, _), by in self._stop_by.items() if now >= by]
         if late:
             self._kill(f"worker {pid} was killed: {late[0]} did not stop within {self._settings.stop_grace_s:g} s")
@@ -234,6 +248,12 @@ class WorkerHost:
     def beat(self, beat: Beat) -> None:
         """Note what it says it is doing."""
         self._beat = beat
+
+    def loaded(self, loaded: Loaded) -> None:
+        """Note the import of a handler."""
+        self.imports.note(loaded, self._clock.now())
+        if loaded.is_done:
+            self._handler_loaded(self, loaded.handler, loaded.error)
 
     def results(self, began: list[tuple[TaskId, int, float]], ended: list[Outcome], artifacts: list[Artifact]) -> None:
         """Report attempts that began and ended."""
