@@ -29,7 +29,7 @@ export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
 export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 endif
 
-.PHONY: help setup run test test-long check lint types unit bench rows sim snap pictures clean
+.PHONY: help setup run test test-long check lint types unit bench rows sim snap keys pictures clean
 
 help: ## say what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -73,6 +73,9 @@ sim: $(READY) ## one simulated fleet life; SEED=n replays it
 
 pictures: $(READY) ## make docs/pictures anew from a real engine at work
 	@$(PYTHON) -m tests.tools.pictures
+
+keys: $(READY) ## make docs/keys.md anew from the table of keys
+	@$(PYTHON) -m tests.tools.keys_page
 
 snap: $(READY) ## take the pictures anew and list those that changed, for review
 	@$(PYTEST) --quiet tests/ui --update-snapshots $(ARGS); git status --short snapshots

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,13 +24,14 @@ from engine.clock import Clock, SystemClock
 from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError
 from engine.operations import Operator
+from fleet_tui.keymap import find_key_file, load_keymap
 from fleet_tui.skins import SETTINGS, Skin, SkinnedApp, describe_terminal, glyphs_for, make_skin
 from screens.base import FleetScreen
 from screens.commandline import VerbLine, ViewLine, parse_line
 from screens.dialogs import PlanDialog, QuitDialog
 from screens.feed import Connect, Feed
 from screens.forms import VerbForm
-from screens.keyed import Keyed, take_keys_everywhere
+from screens.keyed import Keyed, scopes_of, take_keys_everywhere
 from screens.keymap import KEYMAP, Keymap
 from screens.keys import EAGER_ACTIONS
 from screens.line_filter import Terminal
@@ -51,6 +52,7 @@ HARD_EXIT_S = 2.0
 HOME_VIEW = "pulse"
 TOAST_S = 4.0
 HISTORY_MAX = 50
+RELOAD_KEYS = ViewLine("keys", "reload")
 
 
 class FleetApp(Keyed, SkinnedApp):
@@ -60,7 +62,7 @@ class FleetApp(Keyed, SkinnedApp):
     TITLE = "fleet-tui"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[Any]] = {FleetCommands}
-    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("app",)
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("app", "anywhere")
 
     def __init__(  # noqa: PLR0913  # what differs between the console, tests and the web
         self,
@@ -75,7 +77,7 @@ class FleetApp(Keyed, SkinnedApp):
         memory: Path | None = None,
         no_diff: bool = False,
         home: str = HOME_VIEW,
-        keymap: Keymap = KEYMAP,
+        load_keys: Callable[[], Keymap] = lambda: KEYMAP,
     ) -> None:
         self._settings: dict[str, dict[str, Any]] = _remembered(memory)
         super().__init__(no_diff=no_diff, terminal=terminal, skin=skin, remembered=self._settings.get(SETTINGS, {}))
@@ -89,8 +91,9 @@ class FleetApp(Keyed, SkinnedApp):
         self._pictures = pictures
         self._memory = memory
         self._home = home
-        self.keymap = keymap
-        self.take_keys(keymap)
+        self._load_keys = load_keys
+        self.keymap = load_keys()
+        self.take_keys(self.keymap)
         self._visited: list[str] = []
         self._at = -1
 
@@ -103,6 +106,7 @@ class FleetApp(Keyed, SkinnedApp):
             for number in (signal.SIGHUP, signal.SIGTERM):
                 loop.add_signal_handler(number, self.end)
         self.open_view(self._home)
+        self._tell_key_problems()
         self.run_worker(self.feed.run(), group="feed", exit_on_error=True)
         self.set_interval(TICK_S, self._tick)
 
@@ -144,6 +148,20 @@ class FleetApp(Keyed, SkinnedApp):
             if isinstance(screen, FleetScreen):
                 screen.show_hints()
 
+    def reload_keys(self) -> None:
+        """Read the user's files anew and take what they say now."""
+        self.use_keymap(self._load_keys())
+        if self.keymap.problems:
+            self._tell_key_problems()
+        else:
+            self.say(f"keys read anew: preset {self.keymap.preset}", role="good")
+
+    def _tell_key_problems(self) -> None:
+        problems = self.keymap.problems
+        if problems:
+            more = f"; {len(problems) - 1} more in `:keys`" if len(problems) > 1 else ""
+            self.say(f"{problems[0]}{more}", role="warn")
+
     def action_command_palette(self) -> None:
         """Show the palette of views and verbs."""
         if not isinstance(self.screen, Palette):
@@ -167,6 +185,11 @@ class FleetApp(Keyed, SkinnedApp):
             self._show(meant)
 
     def _show(self, meant: ViewLine) -> None:
+        if any(screen.is_modal for screen in self.screen_stack):
+            self.say(self.say_keys("a dialog waits below: {screen.back} goes back to it"), role="warn")
+            return
+        if meant == RELOAD_KEYS:
+            self.reload_keys()
         screen = open_screen(meant.view, meant.filter_text)
         while len(self.screen_stack) > 2:
             self.pop_screen()
@@ -225,9 +248,23 @@ class FleetApp(Keyed, SkinnedApp):
 
     def action_help(self) -> None:
         """Show the keys of the view in front."""
-        scope = self.screen.NAME if isinstance(self.screen, FleetScreen) else ""
-        if scope != "help":
-            self.drill(open_screen("help", scope))
+        self._show_help(on_focus=False)
+
+    def action_help_here(self) -> None:
+        """Show the keys of what has the focus; in a dialog and while somebody types, too."""
+        self._show_help(on_focus=True)
+
+    def _show_help(self, *, on_focus: bool) -> None:
+        from screens.help import HERE, HelpScreen
+
+        screen, tab = self.screen, HERE if on_focus else "keys"
+        if isinstance(screen, HelpScreen):
+            screen.show_tab(tab)
+            return
+        scopes = scopes_of(self.focused)
+        if not isinstance(screen, FleetScreen):
+            scopes += scopes_of(screen)
+        self.drill(HelpScreen(screen.NAME if isinstance(screen, FleetScreen) else "", tab, scopes))
 
     def type_line(self, text: str) -> None:
         """Open the command line with a text to go on from."""
@@ -390,5 +427,6 @@ def run_console(opening: Opening) -> None:
         started_engine=opening.attached.started,
         pictures=opening.paths.state_dir / "pictures",
         memory=opening.paths.state_dir / "console.json",
+        load_keys=lambda: load_keymap(find_key_file(opening.keys)),
     )
     app.run(mouse=opening.preferences.mouse)

@@ -38,6 +38,8 @@ class Opening:
     """What the command line wishes; empty for nothing."""
     mode: str = ""
     """read-only (the engine refuses every verb of this console), write, or as the engine is configured."""
+    keys: str = ""
+    """The file of keys; empty for the usual one."""
 
 
 def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wishes(), mode: str = "") -> None:  # noqa: B008  # a value
@@ -53,7 +55,7 @@ def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wis
         attached = Attached(require_engine(paths), started=False)
     else:
         attached = ensure_engine(paths, argv_extra, _tell)
-    _open(paths, attached, preferences, wishes.theme, mode)
+    _open(paths, attached, preferences, wishes, mode)
 
 
 def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), mode: str = "") -> None:  # noqa: B008  # a value
@@ -63,21 +65,21 @@ def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), m
     require_terminal()
     preferences = wishes.apply(load_preferences())
     paths, socket = attach_to(target, paths)
-    _open(paths, Attached(socket, started=False), preferences, wishes.theme, mode)
+    _open(paths, Attached(socket, started=False), preferences, wishes, mode)
 
 
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _open(paths: Paths, attached: Attached, preferences: Preferences, theme: str, mode: str) -> None:
+def _open(paths: Paths, attached: Attached, preferences: Preferences, wishes: Wishes, mode: str) -> None:
     level = find_level(os.environ, preferences.colors)
     os.environ.update(textual_environment(os.environ, level))
     # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
     gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
 
-    run_console(Opening(paths, attached, preferences, level, theme, mode))
+    run_console(Opening(paths, attached, preferences, level, wishes.theme, mode, wishes.keys))
 
 
 def require_terminal() -> None:

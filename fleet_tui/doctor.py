@@ -116,6 +116,16 @@ def _look_at_config(paths: Paths, _environment: Mapping[str, str]) -> Iterator[F
         yield Finding("config", WARNING, notice)
 
 
+def _look_at_keys(_paths: Paths, environment: Mapping[str, str]) -> Iterator[Finding]:
+    from fleet_tui.keymap import find_key_file, load_keymap
+
+    path = find_key_file(environment=environment)
+    keymap = load_keymap(path)
+    yield Finding("keys", OK, f"preset {keymap.preset}" + (f", {path}" if path else "; no keys.toml"))
+    for problem in (*keymap.problems, *keymap.notes):
+        yield Finding("keys", WARNING, str(problem))
+
+
 def _look_at_state(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
     try:
         prepare_state(paths)
@@ -206,6 +216,7 @@ _LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
     _look_at_packages,
     _look_at_terminal,
     _look_at_config,
+    _look_at_keys,
     _look_at_state,
     _look_at_engine,
     _look_at_leftovers,

@@ -18,6 +18,7 @@ _OPTIONS = (
     click.option("--theme", default="", metavar="NAME", help="Colours of the console, such as nord; auto: light or dark as the terminal is."),
     click.option("--colors", type=click.Choice(COLORS), default=None, help="How many colours the terminal has; default: by TERM, COLORTERM, NO_COLOR."),
     click.option("--ascii/--unicode", "is_ascii", default=None, help="Draw with ASCII alone, or not; default: by the locale."),
+    click.option("--keys", default="", metavar="FILE", help="Keys of the console; default: FLEET_TUI_KEYS, else keys.toml of the user's configuration."),
     click.option("--mouse/--no-mouse", default=None, help="Take the mouse, or leave it to the terminal's own selection."),
 )
 
@@ -39,4 +40,4 @@ def find_wishes() -> Wishes:
 
     is_ascii = wish("is_ascii")
     shapes = "" if is_ascii is None else "ascii" if is_ascii else "unicode"
-    return Wishes(wish("theme") or "", wish("colors") or "", shapes, wish("mouse"))
+    return Wishes(wish("theme") or "", wish("colors") or "", shapes, wish("mouse"), wish("keys") or "")

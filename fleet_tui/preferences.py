@@ -62,6 +62,8 @@ class Wishes:
     colors: str = ""
     shapes: str = ""
     mouse: bool | None = None
+    keys: str = ""
+    """The file of keys; empty for the usual one."""
 
     def apply(self, preferences: Preferences) -> Preferences:
         """Return the preferences with the wishes in their place."""

@@ -31,7 +31,7 @@ SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
     "Look": ("get", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
-    "Set up and measure": ("doctor", "config", "completion", "bench", "simulate"),
+    "Set up and measure": ("doctor", "config", "keys", "completion", "bench", "simulate"),
 }
 """Subcommands in the order of the help; the section without any has the verbs."""
 
@@ -264,6 +264,20 @@ def schema() -> None:
     from fleet_tui.output import print_json
 
     print_json(FleetManagerConfig.model_json_schema(by_alias=False))
+
+
+@cli.command()
+@click.option("--preset", default="", metavar="NAME", help="The keys of a preset, whatever the file says: k9s, vim-safe, emacs-safe.")
+@click.option("-o", "--output", type=click.Choice(["table", "json", "toml"]), default="table", help="Form; toml = a keys.toml to go on from.")
+@click.option("--check", "checked", metavar="FILE", help="Say what is wrong in a file of keys, and where; print nothing else.")
+def keys(preset: str, output: str, checked: str | None) -> None:
+    """Print every key of the console, as they are in force."""
+    from fleet_tui import key_list
+
+    context = click.get_current_context()
+    if checked is not None:
+        context.exit(key_list.check(Path(checked)))
+    key_list.print_keys(context.find_root().params["keys"] or "", preset, output)
 
 
 @cli.command()

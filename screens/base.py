@@ -19,6 +19,7 @@ from textual.widgets import Input
 from engine.model.commands import Command
 from screens.commandline import CommandLine, remember
 from screens.feed import Changes, Feed, Watch
+from screens.key_names import read_key
 from screens.keyed import Keyed
 from screens.keymap import Keymap
 from screens.keys import CONTEXTS, EAGER_ACTIONS, ELSEWHERE
@@ -62,6 +63,10 @@ class Console(Protocol):
 
     def back(self) -> None:
         """Leave the screen on top."""
+        ...
+
+    def reload_keys(self) -> None:
+        """Read the user's keys and commands anew."""
         ...
 
     def rewrite_terminal(self) -> None:
@@ -186,6 +191,11 @@ class FleetScreen(Keyed, Screen[None]):
     def show_hints(self) -> None:
         """Show the keys that are worth a hint."""
         self.query_one("#keys", KeyHints).show(self.console.keymap.hints_in(CONTEXTS[self.NAME]))
+
+    @on(KeyHints.Chosen)
+    def _press_hint(self, event: KeyHints.Chosen) -> None:
+        """A click on a hint is its key."""
+        self.app.simulate_key(read_key(event.key)[0])
 
     # ---- the command line
 

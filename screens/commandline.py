@@ -25,7 +25,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "events": ("ev", "event", "log"),
     "plans": ("pl", "plan"),
     "audit": ("au",),
-    "help": ("h", "keys", "?"),
+    "keys": ("ke",),
+    "help": ("h", "?"),
     "quit": ("q", "exit"),
 }
 """View to its other names."""

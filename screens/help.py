@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.model.commands import VERBS, Danger
 from screens.commandline import VIEWS, usage
 from screens.details import DocumentScreen
 from screens.feed import Changes
-from screens.keymap import Keymap, shown
-from screens.keys import CONTEXTS, Key
-from screens.present_text import Lines, title_line
+from screens.key_view import keys_text
+from screens.keymap import Keymap
+from screens.keys import CONTEXTS, SCOPES, Key
+from screens.present_text import Lines, note, title_line
 from screens.widgets.cells import Cell
 
+HERE = "what has the focus"
 KEY_WIDTH = 20
 WORD_WIDTH = 28
 
-SCOPE_TITLES = {
-    "app": "Everywhere",
-    "screen": "Every view",
-    "table": "Every table",
-    "rows": "Rows",
-    "document": "Every text",
-    "text": "In the text",
-    "stream": "In the stream",
-}
 
-
-def key_lines(keymap: Keymap, context: str) -> Lines:
-    """Return the keys that work in a view, its own first."""
+def key_lines(keymap: Keymap, scopes: Sequence[str]) -> Lines:
+    """Return the keys that work where some scopes meet, the first one's first."""
     lines: Lines = []
-    found = keymap.keys_in(CONTEXTS.get(context, ("screen", "app")))
+    found = keymap.keys_in(scopes)
     for scope in dict.fromkeys(key.scope for key in found):
-        lines += [title_line(SCOPE_TITLES.get(scope, scope.capitalize())), *(key_line(key) for key in found if key.scope == scope), ()]
+        lines += [title_line(SCOPES.get(scope, scope.capitalize())), *(key_line(key) for key in found if key.scope == scope), ()]
     return lines
 
 
 def key_line(key: Key) -> tuple[Cell, str]:
     """Return one binding and what it does."""
-    words = " ".join(map(shown, key.keys.split(",")))
-    return Cell(f"  {words:<{KEY_WIDTH}}", "accent"), key.help
+    return Cell(f"  {keys_text(key):<{KEY_WIDTH}}", "accent"), key.help
 
 
 def grammar_lines(keymap: Keymap) -> Lines:
@@ -69,11 +61,13 @@ class HelpScreen(DocumentScreen):
     """Keys and grammar. It is about the view named by its argument, else about all."""
 
     NAME: ClassVar[str] = "help"
-    TABS: ClassVar[tuple[str, ...]] = ("keys", "command line")
+    TABS: ClassVar[tuple[str, ...]] = ("keys", HERE, "command line")
     HAS_YAML: ClassVar[bool] = False
 
-    def __init__(self, view: str = "") -> None:
-        super().__init__(view, "keys")
+    def __init__(self, view: str = "", tab: str = "keys", focus: Sequence[str] = ()) -> None:
+        super().__init__(view, tab)
+        self._focus = focus
+        """Scopes of what had the focus."""
 
     def subject(self) -> str:
         """Return what is helped with."""
@@ -81,7 +75,10 @@ class HelpScreen(DocumentScreen):
 
     async def read(self, tab: str) -> Lines:
         """Return keys or grammar; nothing is asked of the engine."""
-        return key_lines(self.console.keymap, self.thing) if tab == "keys" else grammar_lines(self.console.keymap)
+        keymap = self.console.keymap
+        if tab == HERE:
+            return key_lines(keymap, self._focus) or note("nothing had the focus")
+        return key_lines(keymap, CONTEXTS.get(self.thing, ("screen", "app", "anywhere"))) if tab == "keys" else grammar_lines(keymap)
 
     def concerns(self, changes: Changes) -> bool:
         """Nothing that happens changes the keys."""

@@ -40,6 +40,11 @@ class Keyed(Node):
         self.take_keys(keymap_of(app))
 
 
+def scopes_of(node: DOMNode | None) -> tuple[str, ...]:
+    """Return the scopes whose keys a node answers for."""
+    return node.key_scopes() if isinstance(node, Keyed) else ()
+
+
 def give_keys(node: DOMNode, scopes: tuple[str, ...], keymap: Keymap) -> None:
     """Have any node bind what a keymap says of some scopes, and nothing else."""
     # Textual's own keymaps cannot take a key away, and lose bindings of a key that is given twice.

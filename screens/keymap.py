@@ -6,11 +6,13 @@ Owner: nobody; a keymap is a value. `KEYMAP` is the one out of the box; the app 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from textual.binding import Binding, BindingsMap
 
+from screens.key_presets import DEFAULT
 from screens.keys import KEYS, Key
 
 SHOWN = {
@@ -62,11 +64,38 @@ def shown(key: str) -> str:
     return "+".join((*modifiers, SHOWN.get(base, base)))
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the user's files that is not as they meant it."""
+
+    place: str
+    """File and line, as people look for it."""
+    text: str
+    """What is wrong, what holds instead, and what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
 class Keymap:
     """Bindings as they are in force."""
 
-    def __init__(self, rows: Iterable[Key] = KEYS) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Key] = KEYS,
+        *,
+        preset: str = DEFAULT,
+        origins: Mapping[str, str] | None = None,
+        problems: Iterable[Problem] = (),
+        notes: Iterable[Problem] = (),
+    ) -> None:
         self.rows = tuple(rows)
+        self.preset = preset
+        self.problems = tuple(problems)
+        """What the user wished and does not have."""
+        self.notes = tuple(notes)
+        """What the user has and may not like."""
+        self._origins = dict(origins or {})
         self._maps: dict[tuple[str, ...], BindingsMap] = {}
 
     @cached_property
@@ -81,6 +110,10 @@ class Keymap:
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self.rows)
+
+    def origin(self, binding: str) -> str:
+        """Return where a binding's keys come from: the preset, or file and line."""
+        return self._origins.get(binding, self.preset)
 
     def word(self, binding: str) -> str:
         """Return the first key of a binding as people read it; empty if it has none."""

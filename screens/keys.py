@@ -1,7 +1,7 @@
 """The one table of keys as they are out of the box: bindings, hints, `?`, the palette and the docs are made from it.
 
 A scope is where a key works: a view's name, a part that several views share (`table`, `document`, `task`, `screen` for
-every view, `app`), a kind of dialog, or a widget that has the focus (`rows`, `stream`, `text`, `line`, `prompt`).
+every view, `app`, `anywhere`), a kind of dialog, or a widget that has the focus (`rows`, `stream`, `text`, `line`, `prompt`).
 `CONTEXTS` says which scopes meet. `screens.keymap` has what is in force after a preset and the user's file.
 """
 
@@ -44,9 +44,12 @@ KEYS: tuple[Key, ...] = (
     Key("app.undo", "u", "undo", "undo", "undo my last plan, while its window is open", "app"),
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
     Key("app.save", "ctrl+s,f2", "save_picture", "", "save this screen as text and SVG", "app"),
+    Key("app.suspend", "ctrl+z", "suspend_process", "", "back to the shell for a while; `fg` comes again", "app"),
     Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
     Key("app.quit_now", "ctrl+c", "leave", "", "leave", "app"),
+    # anywhere
+    Key("anywhere.help", "f1", "help_here", "", "keys of what has the focus, also in dialogs and while typing", "anywhere", is_eager=True),
     # every view
     Key("screen.back", "escape", "back", "back", "clear the filter, then the marks, then go back", "screen"),
     Key("screen.pause", "p", "pause", "", "hold the view still; data keeps arriving", "screen"),
@@ -65,6 +68,7 @@ KEYS: tuple[Key, ...] = (
     Key("table.page_up", "pageup,ctrl+b", "page(-1)", "", "page up", "rows"),
     Key("table.page_down", "pagedown,ctrl+f", "page(1)", "", "page down", "rows"),
     Key("table.half_page_up", "ctrl+u", "page(-0.5)", "", "half a page up", "rows"),
+    Key("table.half_page_down", "", "page(0.5)", "", "half a page down", "rows"),
     Key("table.first", "home,g", "edge(0)", "", "first row", "rows"),
     Key("table.last", "end,G", "edge(-1)", "", "last row", "rows"),
     Key("table.left", "left", "shift(-8)", "", "columns to the left", "rows"),
@@ -124,6 +128,8 @@ KEYS: tuple[Key, ...] = (
     Key("document.first", "home,g", "go_first", "", "first line", "text"),
     Key("document.last", "end,G", "follow", "", "last line, and whatever comes after it", "text"),
     Key("document.wrap", "w", "toggle_wrap", "", "wrap long lines, or cut them", "text"),
+    # keys
+    Key("keys.reload", "r", "reload", "read again", "read keys.toml and commands.toml again", "keys"),
     # stream: lines that go on coming
     Key("stream.follow", "s", "toggle_follow", "follow", "follow the newest, or stop", "stream"),
     Key("stream.next_match", "n", "find(1)", "", "next match", "stream"),
@@ -181,33 +187,64 @@ KEYS: tuple[Key, ...] = (
 )
 """Every key, most important first in each scope."""
 
-EAGER_ACTIONS = frozenset(key.action for key in KEYS if key.is_eager)
+EAGER_ACTIONS = frozenset(key.action for key in KEYS if key.is_eager and key.scope != "anywhere")
 """They must be refused while somebody types into an input."""
 
-ELSEWHERE = frozenset({"app", "rows", "text", "stream", "prompt", "line"})
+SCOPES = {
+    "anywhere": "Everywhere, in dialogs and lines too",
+    "app": "Everywhere",
+    "screen": "Every view",
+    "table": "Every table",
+    "rows": "Rows",
+    "pulse": "Pulse",
+    "pools": "Pools",
+    "agents": "Agents",
+    "agent": "Agent",
+    "tasks": "Tasks",
+    "task": "Task",
+    "plans": "Plans",
+    "plan": "Plan",
+    "audit": "Audit",
+    "events": "Events",
+    "stream": "In the stream",
+    "document": "Every text",
+    "text": "In the text",
+    "help": "Help",
+    "keys": "Keys",
+    "prompt": "Command line",
+    "line": "Whatever is typed into",
+    "dialog": "Every dialog",
+    "quit": "Quitting",
+    "form": "Forms",
+    "palette": "Palette",
+}
+"""Scope to its title."""
+
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "stream", "prompt", "line"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
-TABLE = ("table", "rows", "screen", "app")
-DOCUMENT = ("document", "text", "screen", "app")
+TABLE = ("table", "rows", "screen", "app", "anywhere")
+DOCUMENT = ("document", "text", "screen", "app", "anywhere")
 CONTEXTS: dict[str, tuple[str, ...]] = {
-    "pulse": ("rows", "pulse", "screen", "app"),
+    "pulse": ("rows", "pulse", "screen", "app", "anywhere"),
     "pools": ("pools", *TABLE),
     "agents": ("agents", "agent", *TABLE),
     "tasks": ("tasks", "task", *TABLE),
     "plans": ("plans", "plan", *TABLE),
     "audit": ("audit", *TABLE),
-    "events": ("events", "stream", "screen", "app"),
+    "events": ("events", "stream", "screen", "app", "anywhere"),
     "document": DOCUMENT,
     "agent": ("agent", *DOCUMENT),
     "task": ("task", *DOCUMENT),
     "plan": ("plan", *DOCUMENT),
     "help": ("help", *DOCUMENT),
-    "command line": ("prompt", "line"),
-    "filter": ("line",),
-    "dialog": ("dialog", "line"),
-    "quit": ("quit", "dialog"),
-    "form": ("form", "line"),
-    "palette": ("palette", "line"),
+    "keys": ("keys", *DOCUMENT),
+    "command line": ("prompt", "line", "anywhere"),
+    "filter": ("line", "anywhere"),
+    "dialog": ("dialog", "line", "anywhere"),
+    "quit": ("quit", "dialog", "anywhere"),
+    "form": ("form", "line", "anywhere"),
+    "palette": ("palette", "line", "anywhere"),
 }
 """Where somebody may be, and the scopes whose keys work there; what is listed first is shown first and wins.
 

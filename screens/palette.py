@@ -1,49 +1,71 @@
-"""The palette (ctrl+p): every view and every verb, from the same tables as the command line."""
+"""The palette (ctrl+p): what keys do here, every view and every verb, from the same tables as keys and command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar, cast
+from typing import ClassVar, NamedTuple, cast
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
 from textual.widgets import Input
 
 from engine.model.commands import VERBS
-from screens.base import Console
+from screens.base import Console, FleetScreen
 from screens.commandline import VIEWS, usage
-from screens.keyed import Keyed, give_keys
+from screens.keyed import Keyed, give_keys, keymap_of, scopes_of
 from screens.keymap import Keymap
+from screens.keys import CONTEXTS, Key
+
+
+class Entry(NamedTuple):
+    """Something to choose."""
+
+    text: str
+    help: str
+    choose: Callable[[], None]
 
 
 class FleetCommands(Provider):
-    """Views open at once; a verb opens the command line with its name, for its arguments."""
+    """An action is carried out, a view opens at once, a verb opens the command line with its name, for its arguments."""
 
-    def _entries(self) -> Iterator[tuple[str, str, str]]:
+    def _entries(self) -> Iterator[Entry]:
+        yield from self._actions()
         for view in VIEWS:
-            yield view, f"view {view}", view
+            yield Entry(view, f"view {view}", partial(self._console.open_view, view))
         for verb, kind in VERBS.items():
-            yield usage(kind), kind.help, f"{verb} "
+            yield Entry(usage(kind), kind.help, partial(self._console.type_line, f"{verb} "))
 
-    def _choose(self, line: str) -> None:
-        console = cast("Console", self.app)
-        if line.endswith(" "):
-            console.type_line(line)
-        else:
-            console.open_view(line)
+    @property
+    def _console(self) -> Console:
+        return cast("Console", self.app)
+
+    def _actions(self) -> Iterator[Entry]:
+        """Give what keys do in the view below, also what has no key."""
+        if not isinstance(self.screen, FleetScreen):
+            return
+        keymap, scopes = keymap_of(self.app), CONTEXTS[self.screen.NAME]
+        shown = {row.id: row for row in keymap.keys_in(scopes)}
+        for row in (row for scope in scopes for row in keymap if row.scope == scope):
+            node = next((node for node in (self.focused, self.screen, self.app) if row.scope in scopes_of(node)), None)
+            if node is not None and (row.id in shown or not row.keys) and row.action != "command_palette":
+                yield Entry(row.help, f"{keymap.word(row.id) or 'no key'} · {row.id}", partial(self._act, row, node))
+
+    def _act(self, row: Key, node: DOMNode) -> None:
+        self.app.call_later(self.app.run_action, row.action, node)
 
     async def discover(self) -> Hits:
         """Offer everything."""
-        for text, help_text, line in self._entries():
-            yield DiscoveryHit(text, partial(self._choose, line), help=help_text)
+        for text, help_text, choose in self._entries():
+            yield DiscoveryHit(text, choose, help=help_text)
 
     async def search(self, query: str) -> Hits:
         """Offer what matches."""
         matcher = self.matcher(query)
-        for text, help_text, line in self._entries():
+        for text, help_text, choose in self._entries():
             score = max(matcher.match(text), matcher.match(help_text) * 0.8)
             if score > 0:
-                yield Hit(score, matcher.highlight(text), partial(self._choose, line), help=help_text)
+                yield Hit(score, matcher.highlight(text), choose, help=help_text)
 
 
 class Palette(Keyed, CommandPalette):

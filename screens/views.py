@@ -15,6 +15,7 @@ _CLASSES = {
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),
     "audit": ("screens.audit", "AuditScreen"),
+    "keys": ("screens.key_view", "KeysScreen"),
     "help": ("screens.help", "HelpScreen"),
 }
 

@@ -129,6 +129,11 @@ class Seat:
     def text(self) -> str:
         return screen_text(self.app)
 
+    @property
+    def told(self) -> str:
+        """What was said for a moment, a line each."""
+        return "\n".join(notification.message for notification in self.app._notifications)
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the console shows or the engine is something."""
         async with asyncio.timeout(10):

@@ -8,9 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fleet_tui.keymap import load_keymap
 from screens.base import FleetScreen
+from screens.dialogs import PlanDialog, ScaleDialog
+from screens.document import Document
+from screens.forms import VerbForm
+from screens.key_presets import PRESETS
 from screens.keymap import KEYMAP, Keymap
 from screens.keys import CONTEXTS, KEYS
+from screens.rebinding import Wish, build_keymap
 from textual.actions import parse
 from textual.dom import DOMNode
 from textual.keys import key_to_character
@@ -38,16 +44,17 @@ def is_typed(seat: Seat, key: str) -> bool:
     return isinstance(focused, Input) and focused.check_consume_key(key, key_to_character(key))
 
 
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("context", CONTEXTS)
-async def test_what_is_listed_acts_and_nothing_else_does(context: str) -> None:
-    fleet = Fleet()
-    async with sit(fleet, kind=Recorder) as seat:
+async def test_what_is_listed_acts_and_nothing_else_does(context: str, preset: str) -> None:
+    fleet, keymap = Fleet(), build_keymap(preset)
+    async with sit(fleet, kind=Recorder, load_keys=lambda: keymap) as seat:
         await fleet.busy()
         await seat.current()
         await go(seat, context)
-        here = listed(KEYMAP, context)
+        here = listed(keymap, context)
         behind = seat.screen.key_scopes() if context in ("command line", "filter") else ()
-        below = {key: row.action for row in KEYMAP.keys_in((*behind, "app")) if not row.is_eager for key in row.keys.split(",")} if behind else {}
+        below = {key: row.action for row in keymap.keys_in((*behind, "app")) if not row.is_eager for key in row.keys.split(",")} if behind else {}
         for key, found in (await reach(seat, (*here, *EVERY_KEY))).items():
             wanted = here.get(key, below.get(key)) if not is_typed(seat, key) else None
             if wanted is None:
@@ -88,3 +95,136 @@ def test_every_view_has_its_scopes() -> None:
 def test_keys_are_bound_nowhere_but_in_the_table() -> None:
     places = [f"{path.name}" for name in ("screens", "fleet_tui") for path in (ROOT / name).rglob("*.py") if re.search(r"\bBINDINGS\b|\bBinding\(", path.read_text("utf-8"))]
     assert places == ["keymap.py"], "write a row in screens/keys.py, and take it by KEY_SCOPES"
+
+
+# ---- the user's own keys
+
+
+async def test_reloading_gives_other_keys_to_what_is_open(tmp_path: Path) -> None:
+    path, fleet = tmp_path / "keys.toml", Fleet()
+    path.write_text("", "utf-8")
+    async with sit(fleet, load_keys=lambda: load_keymap(path)) as seat:
+        await fleet.busy()
+        await seat.open("pools")
+        assert "s scale" in seat.text
+        path.write_text('[keys]\n"pools.scale" = "f9"\n"table.down" = "v"\n"screen.back" = ["escape", "f10"]\n', "utf-8")
+        seat.app.reload_keys()
+        await seat.pilot.pause()
+        assert "f9 scale" in seat.text
+        await seat.press("s")
+        assert seat.screen.NAME == "pools"
+        first = seat.table.pointed_id
+        await seat.press("j")
+        assert seat.table.pointed_id == first
+        await seat.press("v")
+        assert seat.table.pointed_id != first
+        await seat.press("f9")
+        await seat.until(lambda: isinstance(seat.screen, ScaleDialog))
+
+
+async def test_the_keys_view_says_what_is_wrong_and_reads_again(tmp_path: Path) -> None:
+    path, fleet = tmp_path / "keys.toml", Fleet()
+    path.write_text('[keys]\n"pools.scale" = "q"\n', "utf-8")
+    async with sit(fleet, load_keys=lambda: load_keymap(path)) as seat:
+        await seat.until(lambda: "keys.toml line 2: pools.scale cannot have q" in seat.told)
+        await seat.open("keys")
+        assert "keys.toml line 2 pools.scale cannot have q" in await seat.read()
+        path.write_text('preset = "vim-safe"\n[keys]\n"pools.scale" = "z"\n', "utf-8")
+        await seat.press("r")
+        await seat.until(lambda: "nothing is wrong" in seat.screen.query_one(Document).text)
+        assert "Keys: vim-safe" in seat.text
+        await seat.press("tab", "tab")
+        await seat.until(lambda: "keys.toml line 3" in seat.screen.query_one(Document).text)
+
+
+async def test_the_command_line_reads_the_keys_again(tmp_path: Path) -> None:
+    path, fleet = tmp_path / "keys.toml", Fleet()
+    path.write_text("", "utf-8")
+    async with sit(fleet, load_keys=lambda: load_keymap(path)) as seat:
+        await fleet.ready()
+        path.write_text('[keys\n"pools.scale" = "z"\n', "utf-8")
+        await seat.press("colon", *"keys", "space", *"reload", "enter")
+        await seat.until(lambda: seat.screen.NAME == "keys")
+        assert "the keys of the preset hold" in await seat.read()
+        assert seat.app.keymap["pools.scale"].keys == "s"
+
+
+async def test_texts_on_the_screens_name_the_keys_in_force() -> None:
+    wishes = [
+        ("table.submit", "f3"), ("table.open", "f4"), ("screen.back", "f5"), ("table.wide", "f6"), ("line.submit", "f7"), ("dialog.drop", "f8"),
+        ("app.undo", "f9"), ("form.next", "f11"), ("form.drop", "f12"), ("stream.follow", "F"),
+    ]  # fmt: skip
+    keymap = build_keymap("k9s", [Wish(binding, (key,), "keys.toml") for binding, key in wishes])
+    assert not keymap.problems
+    fleet = Fleet()
+    async with sit(fleet, (80, 24), load_keys=lambda: keymap) as seat:
+        await fleet.ready()
+        await seat.open("tasks")
+        assert "no tasks yet; f3 submits one" in seat.text
+        await seat.open("tasks /nothing")
+        assert "f5 clears the filter" in seat.text or not seat.screen.rows
+        await seat.open("agents")
+        assert "f6: " in seat.text
+        await seat.open("pools")
+        await seat.press("greater_than_sign")
+        assert "1 staged; f4 reviews, f5 drops" in seat.text
+        await seat.press("f4")
+        await seat.until(lambda: isinstance(seat.screen, PlanDialog))
+        assert "f7 applies · f8 drops it · f9 undoes it" in seat.text
+        await seat.press("f7")
+        await seat.until(lambda: "f9 undoes it" in seat.told and not isinstance(seat.screen, PlanDialog))
+        await seat.press("f3")
+        await seat.until(lambda: isinstance(seat.screen, VerbForm))
+        assert "f11 next field · f7 shows the plan · f12 drops it" in seat.text
+        await seat.press("f12")
+        await seat.open("events")
+        await seat.press("k", "k", "g")
+        await seat.until(lambda: "held, F follows" in seat.text)
+
+
+# ---- help, palette, hints
+
+
+async def test_f1_explains_what_has_the_focus_in_dialogs_and_lines() -> None:
+    fleet = Fleet()
+    async with sit(fleet) as seat:
+        await fleet.ready()
+        await seat.open("pools")
+        await seat.press("f1")
+        await seat.until(lambda: seat.screen.NAME == "help")
+        assert "mark from the last mark to here" in await seat.read()
+        await seat.press("escape", "s")
+        await seat.until(lambda: isinstance(seat.screen, ScaleDialog))
+        await seat.press("1", "f1")
+        await seat.until(lambda: getattr(seat.screen, "NAME", "") == "help")
+        text = await seat.read()
+        assert "close it; nothing changes" in text
+        assert "start of the line" in text
+        await seat.press("0")
+        await seat.until(lambda: "a dialog waits below: esc goes back to it" in seat.told)
+        await seat.press("escape")
+        await seat.until(lambda: isinstance(seat.screen, ScaleDialog))
+        assert seat.screen.query_one(Input).value == "1"
+
+
+async def test_the_palette_shows_keys_and_acts() -> None:
+    fleet, keymap = Fleet(), build_keymap("k9s", [Wish("pools.scale", ("f9",), "keys.toml"), Wish("pools.tasks", (), "keys.toml")])
+    async with sit(fleet, load_keys=lambda: keymap) as seat:
+        await fleet.ready()
+        await seat.open("pools")
+        await seat.press("ctrl+p", *"scale")
+        await seat.until(lambda: "f9 · pools.scale" in seat.text)
+        await seat.press("escape", "ctrl+p", *"tasks of the pool")
+        await seat.until(lambda: "no key · pools.tasks" in seat.text)
+        await seat.press("enter")
+        await seat.until(lambda: getattr(seat.screen, "NAME", "") == "tasks")
+
+
+async def test_a_click_on_a_hint_is_its_key() -> None:
+    fleet = Fleet()
+    async with sit(fleet) as seat:
+        await fleet.ready()
+        await seat.open("pools")
+        line = seat.text.splitlines()[-1]
+        await seat.pilot.click("#keys", offset=(line.index("s scale"), 0))
+        await seat.until(lambda: isinstance(seat.screen, ScaleDialog))
