@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -305,6 +305,12 @@ class FleetApp(Keyed, SkinnedApp):
             self.say(str(error), role="bad")
             return
         self.say(answer.summary + (self.say_keys(" · {app.undo} undoes it") if answer.undo_until else ""), role="good")
+
+    async def backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Replay the load of the last day through a policy and those in force. Raises FleetError."""
+        from fleet_tui.what_if import what_if
+
+        return await what_if(self.feed.operator, name, policy)
 
     def action_undo(self) -> None:
         """Undo my last plan."""

@@ -18,6 +18,7 @@ from engine.model.policy_text import policy_of
 from engine.model.pools import DEFAULT_POOLS
 from engine.model.scaling import Limits, Load, Policy
 from engine.model.wire import nearest, to_plain
+from engine.operations import Operator
 from engine.scaling.backtest import PoolTrace
 from engine.scaling.comparing import Compared, compare
 from engine.scaling.shapes import SHAPES, trace
@@ -47,7 +48,7 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fleet:
+class FleetLoad:
     """What an engine knows of policies, pools and load; empty without one."""
 
     policies: dict[str, Policy]
@@ -99,21 +100,27 @@ def seconds(text: str) -> int:
     return round(float(match[1]) * _UNIT_S[match[2]])
 
 
-async def _ask_engine(paths: Paths, last_s: int, *, needed: bool) -> _Fleet:
+async def _ask_engine(paths: Paths, last_s: int, *, needed: bool) -> FleetLoad:
     socket = require_engine(paths) if needed else find_engine(paths)
     if socket is None:
-        return _Fleet({}, {spec.name: Limits(spec.min, spec.max, spec.cost) for spec in DEFAULT_POOLS}, [])
+        return FleetLoad({}, {spec.name: Limits(spec.min, spec.max, spec.cost) for spec in DEFAULT_POOLS}, [])
     async with operator_at(socket) as operator:
-        rows: Any = await operator.query("policies")
-        tables = [await operator.query("policy", id=row["id"]) for row in rows]
-        pools: Any = [await operator.query("pool", id=row["id"]) for row in await operator.query("pools")]  # type: ignore[attr-defined]
-        load: Any = await operator.query("load", last_s=last_s) if last_s else []
-    policies = {policy.id: policy for policy in (policy_of(table) for table in tables)}  # type: ignore[arg-type]
+        return await read_fleet(operator, last_s)
+
+
+async def read_fleet(operator: Operator, last_s: int) -> FleetLoad:
+    """Return the policies, the pools' limits and the load of an engine. Raises FleetError."""
+    rows: Any = await operator.query("policies")
+    tables: list[Any] = [await operator.query("policy", id=row["id"]) for row in rows]
+    names: Any = await operator.query("pools")
+    pools: list[Any] = [await operator.query("pool", id=row["id"]) for row in names]
+    load: Any = await operator.query("load", last_s=last_s) if last_s else []
+    policies = {policy.id: policy for policy in (policy_of(table) for table in tables)}
     limits = {pool["id"]: Limits(pool["min"], pool["max"], pool["spec"]["cost"]) for pool in pools}
-    return _Fleet(policies, limits, [Load(*entry) for entry in load])
+    return FleetLoad(policies, limits, [Load(*entry) for entry in load])
 
 
-def _traces(wanted: Backtest, fleet: _Fleet) -> tuple[list[PoolTrace], float]:
+def _traces(wanted: Backtest, fleet: FleetLoad) -> tuple[list[PoolTrace], float]:
     if wanted.shape is not None:
         if wanted.shape not in SHAPES:
             raise UsageError(f"no shape {wanted.shape!r}{nearest(wanted.shape, SHAPES)}; there are {', '.join(SHAPES)}")

@@ -6,7 +6,7 @@ the screen in front at most four times a second; a screen draws only when someth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from textual import on
@@ -51,6 +51,10 @@ class Console(Protocol):
 
     def type_line(self, text: str) -> None:
         """Open the command line with a text to go on from."""
+        ...
+
+    async def backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Replay the load of the last day through a policy and those in force, beside the console. Raises FleetError."""
         ...
 
     def submit_task(self, pool: str) -> None:

@@ -22,6 +22,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "pools": ("po", "pool"),
     "agents": ("ag", "agent"),
     "tasks": ("ta", "task"),
+    "scaler": ("sc", "scaling"),
+    "policies": ("pol", "policy"),
     "events": ("ev", "event", "log"),
     "plans": ("pl", "plan"),
     "audit": ("au",),

@@ -88,6 +88,14 @@ KEYS: tuple[Key, ...] = (
     Key("pools.tasks", "t", "tasks", "tasks", "tasks of the pool", "pools"),
     Key("pools.describe", "d", "describe", "", "describe the pool", "pools"),
     Key("pools.why", "X", "why", "", "why is it as it is", "pools"),
+    # scaler, policies
+    Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
+    Key("scaler.edit", "e", "edit", "edit policy", "edit the policy that decided, with what it would have done", "scaler", is_eager=True),
+    Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),
+    Key("policies.edit", "e", "edit", "edit", "edit the policy, with what it would have done", "policies", is_eager=True),
+    Key("policies.create", "n", "create", "new", "make a policy", "policies", is_eager=True),
+    Key("policies.switch", "f", "switch", "on/off", "switch it on or off", "policies"),
+    Key("policies.delete", "ctrl+d,x", "delete", "", "remove it; its pools keep their sizes", "policies"),
     # agents
     Key("agents.drain", "ctrl+d", "drain", "drain", "drain: no more work, finish what it has; always shows the plan", "agent"),
     Key("agents.undrain", "D", "undrain", "", "give a drained agent work again", "agent"),
@@ -176,6 +184,7 @@ KEYS: tuple[Key, ...] = (
     Key("form.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "form"),
     Key("form.next", "tab,down", "app.focus_next", "", "next field", "form"),
     Key("form.previous", "up,shift+tab", "app.focus_previous", "", "field before", "form"),
+    Key("edit.what_if", "f5,ctrl+o", "what_if", "", "what it would have done on the recorded load", "edit"),
     # palette
     Key("palette.drop", "escape", "escape", "", "close it", "palette"),
     Key("palette.down", "down", "cursor_down", "", "next entry", "palette"),
@@ -230,6 +239,8 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "pools": ("pools", *TABLE),
     "agents": ("agents", "agent", *TABLE),
     "tasks": ("tasks", "task", *TABLE),
+    "scaler": ("scaler", *TABLE),
+    "policies": ("policies", *TABLE),
     "plans": ("plans", "plan", *TABLE),
     "audit": ("audit", *TABLE),
     "events": ("events", "stream", "screen", "app", "anywhere"),
@@ -244,6 +255,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "dialog": ("dialog", "line", "anywhere"),
     "quit": ("quit", "dialog", "anywhere"),
     "form": ("form", "line", "anywhere"),
+    "editing": ("edit", "form", "line", "anywhere"),
     "palette": ("palette", "line", "anywhere"),
 }
 """Where somebody may be, and the scopes whose keys work there; what is listed first is shown first and wins.

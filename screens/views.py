@@ -16,6 +16,8 @@ _CLASSES = {
     "plans": ("screens.plans", "PlansScreen"),
     "audit": ("screens.audit", "AuditScreen"),
     "keys": ("screens.key_view", "KeysScreen"),
+    "scaler": ("screens.scaler", "ScalerScreen"),
+    "policies": ("screens.scaler", "PoliciesScreen"),
     "help": ("screens.help", "HelpScreen"),
 }
 

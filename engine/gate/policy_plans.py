@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.coordinator.sizing import edited
-from engine.gate.scaling_rows import policy_rules
+from engine.gate.scaling_rows import keys_in_words, policy_rules
 from engine.model import commands as c
 from engine.model.plans import Call, PlanStep
 from engine.model.policy_text import policy_table, problems
@@ -86,8 +86,16 @@ def _policy(state: FleetState, command: c.CreatePolicy | c.UpdatePolicy | c.Dele
     if isinstance(command, c.DeletePolicy):
         return PlanStep(call_of(command), old.id, _words(old), "removed", "its pools keep their sizes")
     new = updated(state, command)
+    before, after = policy_table(old), policy_table(new)
+    differ = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return PlanStep(
-        call_of(command), old.id, _words(old), _words(new), _policy_effect(state, new), _warning(new), changes=new != old
+        call_of(command),
+        old.id,
+        keys_in_words({key: before.get(key, "default") for key in differ}),
+        keys_in_words({key: after.get(key, "default") for key in differ}),
+        _policy_effect(state, new),
+        _warning(new),
+        changes=new != old,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from engine.model.policy_text import policy_table
 from engine.model.rows import PolicyRow, ScalingRow
@@ -16,7 +18,11 @@ from engine.state import FleetState
 
 def policy_rules(policy: Policy) -> str:
     """Return a policy's keys in words, those that equal their default left out."""
-    table = {key: value for key, value in policy_table(policy).items() if key not in ("id", "name", "pool", "enabled")}
+    return keys_in_words({key: value for key, value in policy_table(policy).items() if key not in ("id", "name", "pool", "enabled")})
+
+
+def keys_in_words(table: Mapping[str, Any]) -> str:
+    """Return `target 0.7, drain_s 10.0`."""
     return ", ".join(f"{key} {encode(value).decode() if isinstance(value, dict | list) else value}" for key, value in table.items())
 
 

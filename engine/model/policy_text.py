@@ -72,6 +72,19 @@ def policy_table(policy: Policy) -> dict[str, Any]:
     return table
 
 
+def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with changes laid over it; null takes a key away (JSON merge patch, RFC 7396)."""
+    result = dict(table)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            result[key] = merged(result[key] if isinstance(result.get(key), Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
 def _changed(part: Any) -> Any:  # noqa: ANN401  # a dataclass of this module
     table = {}
     for spec in dataclasses.fields(part):

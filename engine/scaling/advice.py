@@ -103,7 +103,8 @@ def _triggered(why: Why, policy: Policy, trigger: Trigger, value: float | None) 
 def _tracked(now: Observation, policy: Policy, value: float) -> tuple[int, Reason]:
     """Return the size at which the tracked metric would be at its goal: size * value / goal, as the HPA has it."""
     goal = policy.target
-    figures = ((policy.metric, value), ("goal", goal))
+    name = f"mean_{policy.metric}" if policy.average_s else policy.metric
+    figures = ((name, value), ("goal", goal))
     wanted = value / goal if policy.metric in ABSOLUTE else now.size * value / goal
     if policy.safety and policy.metric == Metric.DEMAND:
         wanted += policy.safety * math.sqrt(value)

@@ -60,17 +60,18 @@ class AutoScaler:
             await self._clock.sleep(self._interval_s)
 
     def tick(self) -> list[str]:
-        """Look at every pool now; return those whose decision is another than before."""
+        """Look at every pool now; return those whose decision or load is another than before."""
         state, now = self._state(), self._clock.now()
         wanted: list[Sizing] = []
         changed: list[str] = []
         for name in [name for name in self._followers if name not in state.pools]:
             del self._followers[name], self.decisions[name], self.observations[name]
         for name, pool in sorted(state.pools.items(), key=lambda item: -item[1].spec.priority):
+            seen = self.observations.get(name)
             decision = self._decide(name, limits_of(pool, state), policies_of(state.policies, name), now)
             before = self.decisions.get(name)
             self.decisions[name] = decision
-            if before is None or before[1:] != decision[1:]:
+            if before is None or before[1:] != decision[1:] or seen is None or seen[1:5] != self.observations[name][1:5]:
                 changed.append(name)
             if decision.target != decision.size:
                 wanted.append(Sizing(name, decision.size, decision.target, explain(decision)))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.model.scaling import Policy
+from engine.model.policy_text import policy_of
+from engine.model.scaling import Limits, Load, Policy
+from engine.model.wire import decode, encode
 from engine.scaling.autoscaler import policies_of
 from engine.scaling.backtest import PoolTrace, Replay, replay, static_for
+from engine.scaling.traces import pool_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,17 @@ def _compared(
         sum(one.drains for one in replays),
         tuple(replays),
     )
+
+
+def main() -> None:
+    """Answer one question on standard input, as JSON: load, limits by pool, and sets of policies by name."""
+    question = decode(sys.stdin.buffer.read())
+    limits = {pool: Limits(int(low), int(high), cost) for pool, (low, high, cost) in question["limits"].items()}
+    traces, seconds = pool_traces([Load(*entry) for entry in question["load"]], limits, {})
+    sets = {name: {key: policy_of(table, id=key) for key, table in tables.items()} for name, tables in question["sets"].items()}
+    found = {"seconds": seconds, "compared": compare(traces, seconds, sets)}
+    sys.stdout.buffer.write(encode(found))
+
+
+if __name__ == "__main__":
+    main()

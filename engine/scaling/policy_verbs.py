@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from engine.model.commands import CreatePolicy, DeletePolicy, HoldPool, ReleasePool, UpdatePolicy
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event, PolicyRemoved, PolicySet, PoolHeld
-from engine.model.policy_text import policy_of, policy_table
+from engine.model.policy_text import merged, policy_of, policy_table
 from engine.model.scaling import Hold, Policy
 from engine.model.wire import nearest
 from engine.scaling.policies import find_pool
@@ -45,19 +44,6 @@ def updated(state: FleetState, command: UpdatePolicy) -> Policy:
     if policy.pool:
         find_pool(state, policy.pool)
     return policy
-
-
-def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table with changes laid over it; null takes a key away (JSON merge patch, RFC 7396)."""
-    result = dict(table)
-    for key, value in changes.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, Mapping):
-            result[key] = merged(result[key] if isinstance(result.get(key), Mapping) else {}, value)
-        else:
-            result[key] = value
-    return result
 
 
 def decide_create(state: FleetState, commands: Sequence[CreatePolicy], _deciding: Deciding) -> Decision:
