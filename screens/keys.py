@@ -95,7 +95,7 @@ KEYS: tuple[Key, ...] = (
     Key("policies.edit", "e", "edit", "edit", "edit the policy, with what it would have done", "policies", is_eager=True),
     Key("policies.create", "n", "create", "new", "make a policy", "policies", is_eager=True),
     Key("policies.switch", "f", "switch", "on/off", "switch it on or off", "policies"),
-    Key("policies.delete", "ctrl+d,x", "delete", "", "remove it; its pools keep their sizes", "policies"),
+    Key("policies.delete", "x", "delete", "", "remove it; its pools keep their sizes", "policies"),
     # agents
     Key("agents.drain", "ctrl+d", "drain", "drain", "drain: no more work, finish what it has; always shows the plan", "agent"),
     Key("agents.undrain", "D", "undrain", "", "give a drained agent work again", "agent"),
@@ -211,6 +211,8 @@ SCOPES = {
     "agent": "Agent",
     "tasks": "Tasks",
     "task": "Task",
+    "scaler": "Scaler",
+    "policies": "Policies",
     "plans": "Plans",
     "plan": "Plan",
     "audit": "Audit",
@@ -225,6 +227,7 @@ SCOPES = {
     "dialog": "Every dialog",
     "quit": "Quitting",
     "form": "Forms",
+    "edit": "Editing",
     "palette": "Palette",
 }
 """Scope to its title."""

@@ -10,6 +10,7 @@ from typing import Any
 from fleet_tui.app import FleetApp
 from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
 from screens.dialogs import QuitDialog, ScaleDialog
+from screens.editing import EditForm, Editing, Entry
 from screens.keys import CONTEXTS
 from textual import events
 from textual.dom import DOMNode
@@ -103,6 +104,14 @@ async def _push(seat: Seat, screen: Screen[Any]) -> None:
     await seat.app.push_screen(screen)
 
 
+async def _no_answer(_changes: dict[str, Any]) -> list[str]:
+    return []
+
+
+def _editing() -> Editing:
+    return Editing("a thing", [Entry("size", "1", "how many")], lambda _changes: None, _no_answer)
+
+
 GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "document": lambda seat: _document(seat, PoolDetails("coder")),
     "agent": _agent,
@@ -113,6 +122,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "dialog": lambda seat: _push(seat, ScaleDialog(["coder"])),
     "quit": lambda seat: _push(seat, QuitDialog(1, 1)),
     "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),
+    "editing": lambda seat: _push(seat, EditForm(_editing())),
     "palette": lambda seat: _call(seat, seat.app.action_command_palette),
 }
 """How to get to the contexts that no word of the command line opens."""
