@@ -79,6 +79,7 @@ class FleetApp(Keyed, SkinnedApp):
         home: str = HOME_VIEW,
         load_keys: Callable[[], Keymap] = lambda: KEYMAP,
     ) -> None:
+        self.backtest = self._backtest
         self._settings: dict[str, dict[str, Any]] = _remembered(memory)
         super().__init__(no_diff=no_diff, terminal=terminal, skin=skin, remembered=self._settings.get(SETTINGS, {}))
         self.clock = clock or SystemClock()
@@ -306,8 +307,7 @@ class FleetApp(Keyed, SkinnedApp):
             return
         self.say(answer.summary + (self.say_keys(" · {app.undo} undoes it") if answer.undo_until else ""), role="good")
 
-    async def backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Replay the load of the last day through a policy and those in force. Raises FleetError."""
+    async def _backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         from fleet_tui.what_if import what_if
 
         return await what_if(self.feed.operator, name, policy)

@@ -93,7 +93,7 @@ KEYS: tuple[Key, ...] = (
     Key("scaler.edit", "e", "edit", "edit policy", "edit the policy that decided, with what it would have done", "scaler", is_eager=True),
     Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),
     Key("policies.edit", "e", "edit", "edit", "edit the policy, with what it would have done", "policies", is_eager=True),
-    Key("policies.create", "n", "create", "new", "make a policy", "policies", is_eager=True),
+    Key("policies.create", "plus", "create", "new", "make a policy", "policies", is_eager=True),
     Key("policies.switch", "f", "switch", "on/off", "switch it on or off", "policies"),
     Key("policies.delete", "x", "delete", "", "remove it; its pools keep their sizes", "policies"),
     # agents

@@ -102,7 +102,7 @@ async def test_policies_are_made_switched_and_removed_from_the_keyboard() -> Non
         await seat.agree()
         await seat.until(lambda: not fleet.state.policies)
         await seat.until(lambda: "no policy yet" in seat.text)
-        await seat.press("n")
+        await seat.press("plus")
         await seat.pilot.press(*"mine", "enter")
         await seat.agree()
         await seat.until(lambda: "mine" in fleet.state.policies)
