@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PROGRAM = "fleet-tui"
 LINE_CHARACTERS = 100
 
-FORMS = click.Choice(["table", "wide", "json"])
+FORMS = click.Choice(["table", "wide", "json", "csv"])
 SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 SECTIONS = {
@@ -177,7 +177,7 @@ def attach(target: str | None, **look: Any) -> None:  # noqa: ANN401  # typed by
 @cli.command()
 @click.argument("kind")
 @click.argument("name", required=False, default="")
-@click.option("-o", "--output", type=FORMS, default="table", help="Form: some columns, all, or JSON.")
+@click.option("-o", "--output", type=FORMS, default="table", help="Form: some columns, all, JSON, or CSV.")
 @click.option("--filter", "expression", default="", metavar="EXPR", help="Words that a row must have: word, !word, field=value.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="Most rows.")
 def get(kind: str, name: str, output: str, expression: str, limit: int) -> None:
