@@ -31,7 +31,7 @@ SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
     "Look": ("get", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
-    "Set up and measure": ("doctor", "config", "keys", "completion", "bench", "simulate"),
+    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
 """Subcommands in the order of the help; the section without any has the verbs."""
 
@@ -237,6 +237,16 @@ def doctor(output: str) -> None:
         print_lines(f"{finding.state:<8} {finding.what:<10} {finding.text}".replace("\n", inset) for finding in findings)
     if not is_healthy(findings):
         click.get_current_context().exit(EXIT_FAILED)
+
+
+@cli.command()
+@click.option("-o", "--output", metavar="FILE", help="Write it here; default: a new file in the current directory.")
+def bundle(output: str | None) -> None:
+    """Write an archive for somebody who helps: versions, findings, counts, logs; without secrets and without your work."""
+    from fleet_tui.bundle import write_bundle
+    from fleet_tui.output import print_lines
+
+    print_lines([str(write_bundle(places(), Path(output) if output else None))])
 
 
 @cli.group()
