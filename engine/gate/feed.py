@@ -258,7 +258,8 @@ class Feed:
         return build.plan_row(kept) if kept else None
 
     def _oldest_pending(self, pool: str) -> float:
-        """Return when the pool's longest waiting task was submitted, 0 when none waits."""
+        """Return when the pool's longest waiting task was submitted, of those that wait for an agent only; 0 when none does."""
         state = self._state()
-        first = next(iter(state.pending_of.get(pool, ())), None)
-        return state.tasks[first].spec.submitted_at if first is not None else 0.0
+        waiting = (state.tasks[task_id] for task_id in state.pending_of.get(pool, ()))
+        first = next((task for task in waiting if not task.waiting_on), None)
+        return first.spec.submitted_at if first is not None else 0.0

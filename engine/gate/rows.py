@@ -53,6 +53,7 @@ def pool_row(state: FleetState, pool: Pool, oldest_pending_at: float) -> PoolRow
         oldest_pending_at,
         pool.paused,
         _pool_reason(state, pool),
+        pool.blocked,
     )
 
 

@@ -50,8 +50,7 @@ def _one(ids: Sequence[Any]) -> str:
 
 
 def _took_over(_state: FleetState, e: ev.EngineTookOver) -> Line:
-    adopted = f", adopted {len(e.adopted)} running task{'s' if len(e.adopted) > 1 else ''}" if e.adopted else ""
-    return "info", e.engine, f"engine {e.version} started, pid {e.pid}{adopted}"
+    return "info", e.engine, f"engine {e.version} started, pid {e.pid}"
 
 
 def _configured(_state: FleetState, e: ev.PoolConfigured) -> Line:

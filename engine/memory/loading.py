@@ -69,6 +69,7 @@ def _load(connection: sqlite3.Connection, state: FleetState) -> int:
     state.halted = figures.halted
     for pool in _resources(connection, "pool", Pool):
         # The counts follow from the agents and tasks that are loaded; zeros stay, as they do in a live state.
+        pool.blocked = 0
         pool.agents, pool.by_status, pool.by_state = 0, dict.fromkeys(pool.by_status, 0), dict.fromkeys(pool.by_state, 0)
         state.pools[pool.spec.name] = pool
     totals = state.totals

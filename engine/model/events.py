@@ -28,13 +28,12 @@ class HostInfo:
 
 @dataclass(frozen=True, slots=True)
 class EngineTookOver:
-    """An engine started on this state, and adopted tasks whose programs outlived the former one."""
+    """An engine started on this state."""
 
     type: ClassVar[str] = "engine.started"
     engine: str
     version: str
     pid: int
-    adopted: tuple[TaskId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

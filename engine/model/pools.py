@@ -24,10 +24,6 @@ class CommandSpec:
     """Seconds without output before the program is stopped; 0 = no limit."""
     grace_s: float = 5.0
     """Seconds between TERM and KILL."""
-    on_engine_death: str = "kill"
-    """`kill`: the program dies with the engine. `adopt`: it goes on, and the next engine follows it."""
-    adopt_within_s: float = 600.0
-    """Seconds that a program may go on without an engine before it is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +65,8 @@ class Pool:
     by_status: dict[str, int] = field(default_factory=dict)
     by_state: dict[str, int] = field(default_factory=dict)
     """Task state -> tasks that are in it now; finished ones count while they are kept in memory."""
+    blocked: int = 0
+    """Of the pending tasks those that wait for other tasks."""
     succeeded: int = 0
     failed: int = 0
     dead: int = 0

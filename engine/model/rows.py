@@ -34,8 +34,11 @@ class PoolRow(NamedTuple):
     dead: int
     retried: int
     oldest_pending_at: float
+    """When the longest waiting task was submitted, of those that wait for an agent only."""
     paused: bool
     reason: str
+    blocked: int
+    """Of the pending tasks those that wait for other tasks; no agent would help them."""
 
 
 class AgentRow(NamedTuple):

@@ -54,7 +54,7 @@ Change = tuple[str, str, Row | None]
 
 def make_pool(id: str = "coder", **fields: Any) -> PoolRow:  # noqa: A002, ANN401  # the row's own words
     """Return an idle pool of two agents, with other values where given."""
-    empty = PoolRow(id, id, 5, 0, 10, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, paused=False, reason="")
+    empty = PoolRow(id, id, 5, 0, 10, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, paused=False, reason="", blocked=0)
     return empty._replace(**fields)
 
 

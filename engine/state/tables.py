@@ -181,9 +181,16 @@ class Tables:
         if task.state is not TaskState.SUCCEEDED:
             for needed in spec.depends_on:
                 self.dependents.setdefault(needed, {})[spec.id] = None
-        task.waiting_on = len(self.awaited_by(task))
+        self.set_waiting_on(task, len(self.awaited_by(task)))
         self.touched.tasks[spec.id] = None
         self.touched.pools[spec.pool] = None
+
+    def set_waiting_on(self, task: Task, count: int) -> None:
+        """Have a task wait on so many others."""
+        if bool(count) != bool(task.waiting_on):
+            self.pools[task.spec.pool].blocked += 1 if count else -1
+            self.touched.pools[task.spec.pool] = None
+        task.waiting_on = count
 
     def awaited_by(self, task: Task) -> list[TaskId]:
         """Return the tasks that a task waits on: if it waits, its dependencies that have not ended."""
@@ -217,6 +224,8 @@ class Tables:
             assert pool.size >= 0
             assert sum(pool.by_status.values()) == pool.agents
             assert all(count >= 0 for count in (*pool.by_status.values(), *pool.by_state.values()))
+            blocked = sum(self.tasks[task_id].waiting_on > 0 for task_id in self.pending_of.get(pool.spec.name, ()))
+            assert pool.blocked == blocked, f"{pool.spec.name}: {pool.blocked} blocked counted, {blocked} there"
         assert sum(self.totals.by_state.values()) == len(self.tasks)
         waiting = {task_id for ids in self.pending_of.values() for task_id in ids}
         assert waiting == {task_id for task_id, task in self.tasks.items() if task.state is TaskState.PENDING}

@@ -59,8 +59,6 @@ def _give_back(  # noqa: PLR0913  # how the attempt went
         tables.pools[task.spec.pool].busy_s += seconds
     if agent.retiring or agent.restarting:
         tables.set_status(agent, AgentStatus.DRAINING, at)
-    elif agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):  # the task was adopted, and ended before it was up
-        tables.set_status(agent, agent.status, at)
     else:
         tables.set_status(agent, at_rest(agent), at)
 
@@ -116,7 +114,7 @@ def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
     pool.deaths += event.death
     tables.totals.retried += 1
     tables.set_state(task, TaskState.PENDING)
-    task.waiting_on = len(tables.awaited_by(task))  # not 0 if one was replayed and it runs after failures, too
+    tables.set_waiting_on(task, len(tables.awaited_by(task)))  # not 0 if one was replayed and it runs after failures, too
 
 
 def _late_result(tables: Tables, event: ev.LateResult, at: float) -> None:
@@ -149,11 +147,11 @@ def _tasks_cancelled(tables: Tables, event: ev.TasksCancelled, at: float) -> Non
 def _finish(tables: Tables, task: Task, end: TaskState, at: float) -> None:
     task.finished_at = at
     task.stopping = ""
-    task.waiting_on = 0
+    tables.set_waiting_on(task, 0)
     tables.set_state(task, end)
     tables.finished[task.spec.id] = None
     for waiting in tables.waiting_for(task.spec.id) if task.spec.id in tables.dependents else ():
-        waiting.waiting_on -= 1
+        tables.set_waiting_on(waiting, waiting.waiting_on - 1)
         tables.touched.tasks[waiting.spec.id] = None
     if end is TaskState.SUCCEEDED and task.spec.depends_on:
         _release(tables, task)
@@ -210,7 +208,7 @@ def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
         tables.set_state(task, TaskState.PENDING)
     for task_id in event.tasks:
         for task in (tables.tasks[task_id], *tables.waiting_for(task_id)):
-            task.waiting_on = len(tables.awaited_by(task))
+            tables.set_waiting_on(task, len(tables.awaited_by(task)))
             tables.touched.tasks[task.spec.id] = None
 
 

@@ -10,8 +10,8 @@ from engine.agents.runtime import HostSample
 from engine.gate import feed as feeding
 from engine.model import commands as c
 from engine.model.errors import UsageError
-from engine.model.ids import HostId
-from engine.model.rows import ROW_KINDS, Frame
+from engine.model.ids import HostId, TaskId
+from engine.model.rows import ROW_KINDS, Frame, PoolRow
 from engine.simulation.checkers import FOLLOWED, Mirror
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
@@ -51,6 +51,24 @@ def test_first_frame_is_full_and_the_next_holds_only_what_changed() -> None:
             assert [row.paused for row in second.rows["pools"]] == [True]  # type: ignore[union-attr]
             assert second.rows["audit"][0][5] == "pool.pause"
             assert "pool.paused" in [event.type for event in second.events]
+
+    live(story)
+
+
+def test_a_pool_tells_how_long_tasks_wait_for_agents_not_for_each_other() -> None:
+    async def story(world: World) -> None:
+        gate = world.gate()
+        await gate.execute([c.PausePool("coder")])
+        first = str((await gate.execute([c.SubmitTask("noop", "coder")])).values[0])
+        await world.clock.sleep(5.0)
+        await gate.execute([c.SubmitTask("noop", "coder", depends_on=(first,))])
+        row = world.feed.row("pools", "coder")
+        assert isinstance(row, PoolRow)
+        assert (row.pending, row.blocked, row.oldest_pending_at) == (2, 1, world.state.tasks[TaskId(first)].spec.submitted_at)
+        await gate.execute([c.CancelTask(first)])
+        row = world.feed.row("pools", "coder")
+        assert isinstance(row, PoolRow)
+        assert row.blocked == 0
 
     live(story)
 

@@ -37,6 +37,21 @@ def test_counts_follow() -> None:
     assert (pool.succeeded, pool.failed) == (1, 1)
 
 
+def test_tasks_that_wait_for_others_are_counted_apart() -> None:
+    fleet = Fleet({"coder": {"min": 2, "max": 9}})
+    first, second = fleet.run(), fleet.run()
+    both, one = fleet.submit(depends_on=(first, second)), fleet.submit(depends_on=(second,))
+    free = fleet.submit()
+    pool = fleet.state.pools["coder"]
+    assert (pool.by_state["pending"], pool.blocked) == (3, 2)
+    fleet.end(first)
+    assert (fleet.task(both).waiting_on, pool.blocked) == (1, 2)
+    fleet.end(second)
+    assert (fleet.task(both).waiting_on, fleet.task(one).waiting_on, pool.blocked) == (0, 0, 0)
+    assert fleet.task(free).waiting_on == 0
+    fleet.state.check()
+
+
 def test_oldest_finished_task_is_forgotten_with_its_key() -> None:
     fleet = Fleet()
     fleet.state.finished_max = 1
