@@ -1,14 +1,12 @@
-"""FleetApp: views and their history, the global keys, plans to agree to, and a clean end; nothing else.
+"""FleetApp: the global keys, plans to agree to, and a clean end; how views are opened is in `navigation`.
 
-Owner: the stack of views, what is remembered of them, and the worker that keeps the feed. `run_console` is what the
-command line calls; it sets the environment that Textual reads at import, so it imports this module itself late.
+Owner: the worker that keeps the feed. `run_console` is what the command line calls; it sets the environment that Textual reads at import, so it imports this module itself late.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import signal
 import threading
@@ -17,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -25,19 +24,20 @@ from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, Und
 from engine.model.errors import FleetError
 from engine.operations import Operator
 from fleet_tui.keymap import find_key_file, load_keymap
-from fleet_tui.skins import SETTINGS, Skin, SkinnedApp, describe_terminal, glyphs_for, make_skin
+from fleet_tui.memory import Memory
+from fleet_tui.navigation import HOME_VIEW, Navigation
+from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin
 from screens.base import FleetScreen
-from screens.commandline import VerbLine, ViewLine, parse_line
+from screens.commandline import ViewLine
 from screens.dialogs import PlanDialog, QuitDialog
 from screens.feed import Connect, Feed
 from screens.forms import VerbForm
-from screens.keyed import Keyed, scopes_of, take_keys_everywhere
+from screens.keyed import scopes_of, take_keys_everywhere
 from screens.keymap import KEYMAP, Keymap
 from screens.keys import EAGER_ACTIONS
 from screens.line_filter import Terminal
 from screens.palette import FleetCommands, Palette
-from screens.tables import TableScreen
-from screens.views import open_screen
+from screens.prompts import PromptBox
 from screens.widgets.cells import Glyphs
 from themes import CSS_PATHS
 from themes.palettes import PALETTES
@@ -49,13 +49,11 @@ TICK_S = 0.25
 """Longest that a change waits to be shown."""
 HARD_EXIT_S = 2.0
 """After a signal to end: a dead terminal must not keep the console alive."""
-HOME_VIEW = "pulse"
 TOAST_S = 4.0
-HISTORY_MAX = 50
 RELOAD_KEYS = ViewLine("keys", "reload")
 
 
-class FleetApp(Keyed, SkinnedApp):
+class FleetApp(Navigation):
     """The console over one engine."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS
@@ -73,30 +71,25 @@ class FleetApp(Keyed, SkinnedApp):
         glyphs: Glyphs | None = None,
         skin: Skin = Skin(),  # noqa: B008  # a value
         started_engine: bool = False,
-        exports: Path | None = None,
+        pictures: Path | None = None,
         memory: Path | None = None,
         no_diff: bool = False,
         home: str = HOME_VIEW,
         load_keys: Callable[[], Keymap] = lambda: KEYMAP,
     ) -> None:
         self.backtest = self._backtest
-        self._settings: dict[str, dict[str, Any]] = _remembered(memory)
-        super().__init__(no_diff=no_diff, terminal=terminal, skin=skin, remembered=self._settings.get(SETTINGS, {}))
+        super().__init__(memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin)
         self.clock = clock or SystemClock()
         self.feed = Feed(connect, self.clock)
         self.feed.on_full = self._show_all
         self.glyphs = glyphs or glyphs_for(terminal)
-        self.lines: list[str] = []
-        """History of the command line."""
         self._started_engine = started_engine
-        self._exports = exports
-        self._memory = memory
+        self._pictures = pictures
         self._home = home
+        self._words["quit"] = lambda _args: self.action_leave()
         self._load_keys = load_keys
         self.keymap = load_keys()
         self.take_keys(self.keymap)
-        self._visited: list[str] = []
-        self._at = -1
 
     # ---- life
 
@@ -128,9 +121,13 @@ class FleetApp(Keyed, SkinnedApp):
         self.exit()
 
     def on_unmount(self) -> None:
-        """Remember sorts, widths and the command line's history."""
-        if self._memory is not None:
-            _remember(self._memory, {**self._settings, "": {"lines": self.lines}})
+        """Remember sorts, widths, filters and the command line's history."""
+        self._memory.save()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Hold the cursor of whatever is typed into still: one that blinks writes for as long as it has the focus."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave keys that would open something to the input or dialog that is in front."""
@@ -168,84 +165,12 @@ class FleetApp(Keyed, SkinnedApp):
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette())
 
-    # ---- views
+    # ---- what opens over views
 
-    def open_view(self, line: str) -> None:
-        """Open what a command line names: a view with a filter, or verbs."""
-        try:
-            meant = parse_line(line)
-        except FleetError as error:
-            self.say(str(error), role="bad")
-            return
-        if isinstance(meant, VerbLine):
-            self.ask(meant.commands)
-        elif isinstance(meant, ViewLine) and meant.view == "quit":
-            self.action_leave()
-        elif isinstance(meant, ViewLine):
-            self._note_visit(line)
-            self._show(meant)
-
-    def _show(self, meant: ViewLine) -> None:
-        if any(screen.is_modal for screen in self.screen_stack):
-            self.say(self.say_keys("a dialog waits below: {screen.back} goes back to it"), role="warn")
-            return
-        if meant == RELOAD_KEYS:
+    def _open_line(self, line: ViewLine) -> None:
+        if line == RELOAD_KEYS:
             self.reload_keys()
-        screen = open_screen(meant.view, meant.filter_text)
-        while len(self.screen_stack) > 2:
-            self.pop_screen()
-        if len(self.screen_stack) > 1:
-            self.switch_screen(screen)
-        else:
-            self.push_screen(screen)
-
-    def _note_visit(self, line: str) -> None:
-        if self._at >= 0 and self._visited[self._at] == line:
-            return
-        del self._visited[self._at + 1 :]
-        self._visited.append(line)
-        del self._visited[:-HISTORY_MAX]
-        self._at = len(self._visited) - 1
-
-    def drill(self, screen: FleetScreen) -> None:
-        """Put a screen on top."""
-        self.push_screen(screen)
-
-    def back(self) -> None:
-        """Leave the screen on top; the last view goes home."""
-        if len(self.screen_stack) > 2:
-            self.pop_screen()
-        elif isinstance(self.screen, FleetScreen) and self.screen.NAME != HOME_VIEW:
-            self.open_view(HOME_VIEW)
-
-    def breadcrumb(self) -> Sequence[str]:
-        """Return the titles of the views on the stack."""
-        screens = [screen for screen in self.screen_stack if isinstance(screen, FleetScreen)]
-        return [
-            f"{screen.TITLE} {screen.scope_text}".strip() if isinstance(screen, TableScreen) else screen.TITLE for screen in screens
-        ]
-
-    def settings_of(self, view: str) -> dict[str, Any]:
-        """Return what is remembered of a view."""
-        return self._settings.setdefault(view, {})
-
-    def action_view(self, line: str) -> None:
-        """Open a view."""
-        self.open_view(line)
-
-    def action_history(self, step: int) -> None:
-        """Go to the view before or after this one."""
-        at = self._at + step
-        if 0 <= at < len(self._visited):
-            self._at = at
-            meant = parse_line(self._visited[at])
-            assert isinstance(meant, ViewLine)
-            self._show(meant)
-
-    def action_last_view(self) -> None:
-        """Go to the view that was shown before this one, and back with the same key."""
-        if len(self._visited) >= 2:
-            self.open_view(self._visited[self._at - 1 if self._at > 0 else self._at + 1])
+        super()._open_line(line)
 
     def action_help(self) -> None:
         """Show the keys of the view in front."""
@@ -270,7 +195,7 @@ class FleetApp(Keyed, SkinnedApp):
     def type_line(self, text: str) -> None:
         """Open the command line with a text to go on from."""
         if isinstance(self.screen, FleetScreen):
-            self.screen.open_line(text)
+            self.screen.query_one("#line", PromptBox).open(text)
 
     def action_command_line(self) -> None:
         """Ask for a command line."""
@@ -325,7 +250,7 @@ class FleetApp(Keyed, SkinnedApp):
         severity: Any = {"bad": "error", "warn": "warning"}.get(role, "information")
         self.notify(text, severity=severity, timeout=TOAST_S * (2 if role == "bad" else 1), markup=False)
 
-    # ---- leaving, exports, themes
+    # ---- leaving, pictures, themes
 
     def action_leave(self) -> None:
         """Leave; when this console started the engine, settle what becomes of it."""
@@ -367,14 +292,21 @@ class FleetApp(Keyed, SkinnedApp):
         self.keep_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.say(f"theme {self.theme}")
 
-    def action_export(self) -> None:
-        """Ask how what is shown is to be written to a file."""
-        if self._exports is None:
-            self.say("no place for exports is set", role="warn")
+    def action_save_picture(self) -> None:
+        """Save this screen as text and SVG beside the engine's state."""
+        if self._pictures is None:
+            self.say("no place to save pictures is set", role="warn")
             return
-        from fleet_tui.exports import ask_export
-
-        ask_export(self, self._exports)
+        try:
+            self._pictures.mkdir(parents=True, exist_ok=True)
+            stem = self._pictures / f"screen-{int(self.clock.now())}"
+            stem.with_suffix(".svg").write_text(self.export_screenshot(title="fleet-tui"), "utf-8")
+            lines = [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]  # noqa: SLF001  # no public way to the text
+            stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", "utf-8")
+        except OSError as error:
+            self.say(f"not saved: {error.strerror}: {self._pictures}", role="bad")
+            return
+        self.say(f"saved {stem}.svg and .txt")
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:  # noqa: ANN401  # Textual's own generator type
         """Offer none of Textual's own commands; FleetCommands has ours."""
@@ -385,24 +317,6 @@ def _freeze_garbage() -> None:
     """Keep what start-up made out of later collections: a full one costs 17 ms, a key's worth."""
     gc.collect()
     gc.freeze()
-
-
-def _remembered(path: Path | None) -> dict[str, dict[str, Any]]:
-    if path is None:
-        return {}
-    try:
-        kept = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(view): dict(entry) for view, entry in kept.items()} if isinstance(kept, dict) else {}
-
-
-def _remember(path: Path, settings: dict[str, dict[str, Any]]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings), "utf-8")
-    except OSError:
-        return  # a console that cannot remember still works
 
 
 def run_console(opening: Opening) -> None:
@@ -424,7 +338,7 @@ def run_console(opening: Opening) -> None:
         terminal=describe_terminal(opening.preferences, opening.level, os.environ),
         skin=make_skin(opening, os.environ),
         started_engine=opening.attached.started,
-        exports=opening.paths.exports,
+        pictures=opening.paths.state_dir / "pictures",
         memory=opening.paths.state_dir / "console.json",
         load_keys=lambda: load_keymap(find_key_file(opening.keys)),
     )

@@ -20,6 +20,7 @@ class AgentsScreen(DescribedTable):
     NAME: ClassVar[str] = "agents"
     TITLE: ClassVar[str] = "Agents"
     KIND: ClassVar[str] = "agents"
+    NOUN: ClassVar[str] = "agent"
     DETAILS = AgentDetails
     KINDS: ClassVar[tuple[str, ...]] = ("agents",)
     EMPTY: ClassVar[str] = "no agents yet; `:scale POOL +1` adds one"

@@ -19,6 +19,7 @@ class AuditScreen(TableScreen):
     NAME: ClassVar[str] = "audit"
     TITLE: ClassVar[str] = "Audit"
     KIND: ClassVar[str] = "audit"
+    NOUN: ClassVar[str] = "line"
     KINDS: ClassVar[tuple[str, ...]] = ("audit",)
     EMPTY: ClassVar[str] = "nobody asked for anything yet"
     SORT: ClassVar[tuple[str, bool]] = ("at", True)

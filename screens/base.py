@@ -17,21 +17,65 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.model.commands import Command
-from screens.commandline import CommandLine, remember
+from screens.commandline import find_fault
+from screens.completion import Known, complete_line, explain_line
 from screens.feed import Changes, Feed, Watch
 from screens.key_names import read_key
 from screens.keyed import Keyed
 from screens.keymap import Keymap
 from screens.keys import CONTEXTS, EAGER_ACTIONS, ELSEWHERE
+from screens.places import Bookmarks, Place
 from screens.present import context_parts
+from screens.prompts import Grammar, PromptBox
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.statusbar import ContextBar, KeyHints, Part
+from screens.widgets.table import Table
 
 SECONDS_BETWEEN_AGES = 1.0
 """Ages in rows are recomputed this often; what did not change in words is not drawn."""
 
 
-class Console(Protocol):
+class Navigator(Protocol):
+    """How a screen leads to others."""
+
+    bookmarks: Bookmarks
+    context: str
+    """The context in view as `@` names it; empty while there is only the one that the console was opened on."""
+
+    def open_view(self, line: str) -> None:
+        """Open what a command line names: a view with scope and filter, or a verb."""
+        ...
+
+    def open_place(self, place: Place) -> None:
+        """Open a view as somebody left it."""
+        ...
+
+    def drill(self, screen: FleetScreen) -> None:
+        """Put a screen on top; Esc comes back."""
+        ...
+
+    def back(self) -> None:
+        """Leave the screen on top."""
+        ...
+
+    def breadcrumb(self) -> Sequence[str]:
+        """Return the titles of the screens below and the one on top."""
+        ...
+
+    def contexts(self) -> Sequence[str]:
+        """Return the names that `@` takes."""
+        ...
+
+    def use_context(self, name: str) -> bool:
+        """Look at another engine; False, and it was said why, when that cannot be."""
+        ...
+
+    def drop_bookmark(self, slot: int) -> None:
+        """Empty a digit."""
+        ...
+
+
+class Console(Navigator, Protocol):
     """What a screen may ask of the app."""
 
     feed: Feed
@@ -43,10 +87,6 @@ class Console(Protocol):
 
     def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
         """Plan verbs, show the plan, and carry them out when the operator agrees."""
-        ...
-
-    def open_view(self, line: str) -> None:
-        """Open what a command line names: a view with scope and filter, or a verb."""
         ...
 
     def type_line(self, text: str) -> None:
@@ -61,14 +101,6 @@ class Console(Protocol):
         """Ask for a task to submit, with a pool filled in."""
         ...
 
-    def drill(self, screen: FleetScreen) -> None:
-        """Put a screen on top; Esc comes back."""
-        ...
-
-    def back(self) -> None:
-        """Leave the screen on top."""
-        ...
-
     def reload_keys(self) -> None:
         """Read the user's keys and commands anew."""
         ...
@@ -81,10 +113,6 @@ class Console(Protocol):
         """Show a short text for a moment."""
         ...
 
-    def breadcrumb(self) -> Sequence[str]:
-        """Return the titles of the screens below and the one on top."""
-        ...
-
     def settings_of(self, view: str) -> dict[str, Any]:
         """Return what is remembered of a view (sort, filter, width); changing the dict is remembering."""
         ...
@@ -92,6 +120,8 @@ class Console(Protocol):
 
 class FleetScreen(Keyed, Screen[None]):
     """Context line, heading, body, breadcrumb and key hints."""
+
+    DEFAULT_CSS = "FleetScreen { layers: base prompt; }"
 
     NAME: ClassVar[str] = ""
     """The view's word on the command line; also the scope of its keys."""
@@ -105,7 +135,6 @@ class FleetScreen(Keyed, Screen[None]):
         self._watch: Watch | None = None
         self._ages_at = 0.0
         self._paused = False
-        self._focus_before: Widget | None = None
 
     @property
     def console(self) -> Console:
@@ -130,6 +159,10 @@ class FleetScreen(Keyed, Screen[None]):
         """Return the left and right parts of the heading line."""
         return [Cell(self.TITLE, "accent")], []
 
+    def place(self) -> Place | None:
+        """Return where somebody would come back to; None for what is not a view of its own."""
+        return None
+
     def pool_in_view(self) -> str:
         """Return the pool that a new task would most likely be for; empty when there is none in view."""
         return ""
@@ -137,19 +170,26 @@ class FleetScreen(Keyed, Screen[None]):
     # ---- the chrome
 
     def compose(self) -> ComposeResult:
-        """Lay out the chrome around the body."""
+        """Lay out the chrome around the body, and the prompts over it."""
         glyphs = self.console.glyphs
         yield ContextBar(glyphs=glyphs, id="context")
         yield ContextBar(glyphs=glyphs, id="heading")
         yield Container(*self.compose_body(), id="body")
-        yield CommandLine(self.feed.tables, self.console.lines)
         yield ContextBar(glyphs=glyphs, id="crumbs")
         yield KeyHints(id="keys")
+        yield from self.compose_prompts()
+
+    def compose_prompts(self) -> Iterable[PromptBox]:
+        """Yield the lines that can be opened in place of breadcrumb and key hints."""
+        known, tables = Known(self.feed.tables, self.console.contexts), self.feed.tables
+        grammar = Grammar(lambda line: complete_line(line, known), lambda line: find_fault(line, tables), explain_line)
+        yield PromptBox(grammar, self.console.lines, placeholder="a view, or a verb with its arguments", glyphs=self.console.glyphs, id="line")
 
     def on_mount(self) -> None:
         """Begin to collect changes and show the first state."""
         self._watch = self.feed.watch()
         self.show_hints()
+        self._show_bars()
         self.tick(self.feed.now())
 
     def on_unmount(self) -> None:
@@ -161,6 +201,7 @@ class FleetScreen(Keyed, Screen[None]):
     def on_screen_resume(self) -> None:
         """Catch up with what changed while another screen was in front."""
         if self._watch is not None:
+            self._show_bars()
             self.tick(self.feed.now())
 
     def tick(self, now: float) -> None:
@@ -181,10 +222,30 @@ class FleetScreen(Keyed, Screen[None]):
     def show_chrome(self) -> None:
         """Bring the lines above and below the body up to date."""
         left, right = context_parts(self.feed, paused=self._paused)
+        title, counts = self.heading()
+        if self._is_compact:
+            self.query_one("#heading", ContextBar).show(title, [*counts, *right])
+            return
         self.query_one("#context", ContextBar).show(left, right)
-        self.query_one("#heading", ContextBar).show(*self.heading())
+        self.query_one("#heading", ContextBar).show(title, counts)
         crumbs = [Cell(name, "dim") for name in self.console.breadcrumb()]
         self.query_one("#crumbs", ContextBar).show(crumbs)
+
+    @property
+    def _is_compact(self) -> bool:
+        """Whether all chrome but one line is hidden, on every view."""
+        return bool(self.console.settings_of("console").get("compact"))
+
+    def _show_bars(self) -> None:
+        """Show all lines around the body, or just the heading."""
+        for name in ("#context", "#crumbs", "#keys"):
+            self.query_one(name).display = not self._is_compact
+
+    def action_compact(self) -> None:
+        """Hide all chrome but one line, or show it again."""
+        self.console.settings_of("console")["compact"] = not self._is_compact
+        self._show_bars()
+        self.show_chrome()
 
     # ---- keys
 
@@ -201,28 +262,11 @@ class FleetScreen(Keyed, Screen[None]):
         """A click on a hint is its key."""
         self.app.simulate_key(read_key(event.key)[0])
 
-    # ---- the command line
+    # ---- prompts
 
-    def open_line(self, text: str) -> None:
-        """Open the command line; what is typed from now on goes into it."""
-        line = self.query_one(CommandLine)
-        self._focus_before = self.focused
-        line.begin(text)
-        self.set_focus(line)
-
-    def close_line(self) -> None:
-        """Close the command line and give the keys back."""
-        self.query_one(CommandLine).display = False
-        before = self._focus_before
-        self.set_focus(before if before is not None and before.is_attached else None)
-
-    @on(Input.Submitted, "#line")
-    def _take_line(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.close_line()
-        if event.value.strip():
-            remember(self.console.lines, event.value)
-            self.console.open_view(event.value)
+    @on(PromptBox.Taken, "#line")
+    def _take_line(self, event: PromptBox.Taken) -> None:
+        self.console.open_view(event.text)
 
     # ---- keys that every screen has
 
@@ -233,15 +277,20 @@ class FleetScreen(Keyed, Screen[None]):
         return super().check_action(action, parameters)
 
     def action_back(self) -> None:
-        """Close the command line, then clear what is in the way, then leave this screen."""
-        if self.query_one(CommandLine).display:
-            self.close_line()
+        """Close what is typed into, then clear what is in the way, then leave this screen."""
+        box = next((box for box in self.query(PromptBox) if box.display), None)
+        if box is not None:
+            box.drop()
         elif not self.clear():
             self.console.back()
 
     def clear(self) -> bool:
         """Clear the innermost thing that Esc clears before it leaves; False when there is none."""
         return False
+
+    @on(Table.Unsettled)
+    def _say_unsettled(self, event: Table.Unsettled) -> None:
+        self.console.say(event.text, role="warn")
 
     def action_submit_task(self) -> None:
         """Ask for a task to submit; texts have n for the next match, so this is not the app's."""

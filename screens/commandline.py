@@ -1,4 +1,4 @@
-"""The `:` line: what a line means, what completes it, and the input that asks for it."""
+"""The `:` line: views with scope, filter and context, words of the console, verbs; reading and writing it; pure."""
 
 from __future__ import annotations
 
@@ -6,36 +6,88 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_type_hints
-
-from textual.suggester import Suggester
+from typing import Any, get_type_hints
 
 from engine.model import wire
 from engine.model.commands import VERBS, Command
 from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.rows import Row
-from screens.widgets.line import Line
+from screens.fields import kind_of
+from screens.filters import (
+    FilterError,
+    format_terms,
+    parse_filter,
+    quote_value,
+    read_terms,
+    split_words,
+)
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "pulse": ("pu", "home", "0"),
     "pools": ("po", "pool"),
     "agents": ("ag", "agent"),
     "tasks": ("ta", "task"),
+    "hosts": ("ho", "host"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
     "events": ("ev", "event", "log"),
     "plans": ("pl", "plan"),
     "audit": ("au",),
+    "bookmarks": ("bms",),
     "keys": ("ke",),
     "help": ("h", "?"),
-    "quit": ("q", "exit"),
 }
 """View to its other names."""
 
-HISTORY_MAX = 100
 
-_BY_NAME = {name: view for view, others in VIEWS.items() for name in (view, *others)}
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that is the console's own: it asks nothing of the engine."""
+
+    usage: str
+    help: str
+    others: tuple[str, ...] = ()
+
+
+WORDS: dict[str, Word] = {
+    "quit": Word("quit", "leave; asks what becomes of the engine", ("q", "exit")),
+    "bookmark": Word("bookmark 1-9", "keep this view with its filter and sort under a digit", ("bm",)),
+}
+
+SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
+    "pools": (("pools", "id"),),
+    "agents": (("pools", "pool"), ("hosts", "host"), ("agents", "name")),
+    "tasks": (("pools", "pool"), ("agents", "agent")),
+    "hosts": (("hosts", "id"),),
+    "scaler": (("pools", "id"),),
+    "policies": (("policies", "name"),),
+}
+"""View to the kinds whose names narrow it, each with the field that such a name is compared with."""
+
+FILTERED = {
+    "pools": "pools",
+    "agents": "agents",
+    "tasks": "tasks",
+    "hosts": "hosts",
+    "scaler": "scaling",
+    "policies": "policies",
+    "plans": "plans",
+    "audit": "audit",
+}
+"""Views of rows, which have typed filters, to their kind of row; others take the text after `/` as it is."""
+
+_VIEW_OF = {name: view for view, others in VIEWS.items() for name in (view, *others)}
+_WORD_OF = {name: word for word, entry in WORDS.items() for name in (word, *entry.others)}
+
+
+class LineError(UsageError):
+    """A line that cannot be read: what is wrong, and the characters that are."""
+
+    def __init__(self, text: str, start: int, end: int) -> None:
+        super().__init__(text)
+        self.start = start
+        self.end = max(end, start + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +95,19 @@ class ViewLine:
     """A line that opens a view."""
 
     view: str
+    scope: str = ""
+    """Names or terms that Esc does not take away."""
     filter_text: str = ""
+    context: str = ""
+    """Another engine to look at; empty = the one in view."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordLine:
+    """A line that asks the console itself for something."""
+
+    word: str
+    args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +117,116 @@ class VerbLine:
     commands: tuple[Command, ...]
 
 
-def parse_line(line: str) -> ViewLine | VerbLine | None:
+Line = ViewLine | WordLine | VerbLine
+
+
+def parse_line(line: str) -> Line | None:
     """Return what a line means, None for an empty one. Raises UsageError with the nearest word.
 
-    `agents coder /busy` opens a view with a filter; `scale coder +3`, `cancel tsk_a tsk_b` and
+    `agents coder /busy !slow @prod` opens a view with scope, filter and context; `scale coder +3`, `cancel tsk_a tsk_b` and
     `submit code.outline coder --payload {…}` are verbs; a verb's first argument may be given several times when all
     its others have defaults.
     """
     text = line.strip().removeprefix(":").strip()
     if not text:
         return None
+    at = line.index(text)
     word, _, rest = text.partition(" ")
-    if word in _BY_NAME:
-        return ViewLine(_BY_NAME[word], rest.strip().removeprefix("/").strip())
+    if word in _VIEW_OF:
+        return _parse_view(_VIEW_OF[word], line, at + len(word))
+    if word in _WORD_OF:
+        return WordLine(_WORD_OF[word], tuple(rest.split()))
     if word in VERBS:
         return VerbLine(tuple(parse_verb(VERBS[word], rest)))
-    raise UsageError(f"no view or verb {word!r}{wire.nearest(word, {**_BY_NAME, **VERBS})}")
+    raise LineError(f"no view or verb {word!r}{wire.nearest(word, {**_VIEW_OF, **_WORD_OF, **VERBS})}", at, at + len(word))
+
+
+def _parse_view(view: str, line: str, at: int) -> ViewLine:
+    """Read what follows a view's name, from a character on."""
+    scope: list[str] = []
+    words: list[str] = []
+    contexts: list[str] = []
+    taken = scope
+    while found := next(split_words(line, at), None):
+        word, start, at = found
+        if taken is scope and word.startswith("/"):
+            taken, at = words, start + 1
+        elif word.startswith("@") and len(word) > 1:
+            if contexts:
+                raise LineError(f"one @context at a time; {contexts[0]} is named already", start, at)
+            contexts.append(word[1:])
+        else:
+            taken.append(word)
+    return ViewLine(view, " ".join(scope), " ".join(words), "".join(contexts))
+
+
+def format_line(line: ViewLine) -> str:
+    """Return the line that means this view; parse_line() reads it back."""
+    slash = f"/{line.filter_text}" if line.filter_text else ""
+    context = f"@{line.context}" if line.context else ""
+    return " ".join(part for part in (line.view, line.scope, slash, context) if part)
+
+
+def resolve_scope(view: str, scope: str, tables: Mapping[str, Mapping[str, Row]]) -> str:
+    """Return the terms that a scope means: `coder` is `pool=coder` where there is such a pool. Raises UsageError.
+
+    Before anything is known of the fleet a name is taken for the first thing that it may be.
+    """
+    if view not in FILTERED:
+        return scope
+    parts = []
+    try:
+        placed = read_terms(scope)
+    except FilterError as error:
+        raise UsageError(f"scope {scope!r}: {error}") from error
+    for entry in placed:
+        term = entry.term
+        parts.append(format_terms([term]) if term.kind != "word" or term.is_negated else _resolve_name(view, term.values[0], tables))
+    return " ".join(parts)
+
+
+def names_in(rows: Mapping[str, Row]) -> list[str]:
+    """Return what people call these things: agents by their names, anything else by its id."""
+    return [str(getattr(row, "name", id_)) for id_, row in rows.items()]
+
+
+def _resolve_name(view: str, name: str, tables: Mapping[str, Mapping[str, Row]]) -> str:
+    known: dict[str, str] = {}
+    places = SCOPES.get(view, ())
+    for kind, field in places:
+        names = names_in(tables.get(kind, {}))
+        if name in names:
+            return f"{field}={quote_value(name)}"
+        known |= dict.fromkeys(names, field)
+    if not places:
+        raise UsageError(f"{view} have no scope {name!r}; write /{name} to filter by a word")
+    if not known:
+        return f"{places[0][1]}={quote_value(name)}"
+    raise UsageError(f"no pool, agent or host {name!r} here{wire.nearest(name, set(known))}; write /{name} to filter by a word")
+
+
+def find_fault(line: str, tables: Mapping[str, Mapping[str, Row]]) -> LineError | None:
+    """Return what is wrong with a line, and where; None if it can be done as far as the console knows."""
+    try:
+        meant = parse_line(line)
+    except LineError as error:
+        return error
+    except UsageError as error:
+        after = len(line) - len(line.lstrip(": ").partition(" ")[2])
+        return LineError(str(error), min(after, len(line)), len(line))
+    if not isinstance(meant, ViewLine) or meant.view not in FILTERED:
+        return None
+    try:
+        resolve_scope(meant.view, meant.scope, tables)
+    except UsageError as error:
+        start = line.index(meant.scope)
+        return LineError(str(error), start, start + len(meant.scope))
+    try:
+        parse_filter(meant.filter_text, kind_of(FILTERED[meant.view]))
+    except FilterError as error:
+        start = line.index("/") + 1
+        return LineError(str(error), start + error.start, start + error.end)
+    return None
 
 
 def parse_verb(kind: type[Command], text: str) -> list[Command]:
@@ -153,75 +311,3 @@ def usage(kind: type[Command]) -> str:
             required = spec.default is dataclasses.MISSING
             parts.append(spec.name.upper() if required else f"[{spec.name.upper()}]")
     return " ".join(parts)
-
-
-def complete(line: str, tables: Mapping[str, Mapping[str, Row]]) -> str | None:
-    """Return the whole line that the typed one most likely begins, or None."""
-    head, space, tail = line.rpartition(" ")
-    if not space:
-        words = sorted([*VIEWS, *VERBS], key=len)
-        return next((word for word in words if word.startswith(line) and word != line), None) if line else None
-    verb = VERBS.get(line.split(" ", 1)[0])
-    if verb is None or not tail:
-        return None
-    places = [spec for spec in dataclasses.fields(verb) if not spec.metadata.get("option")]
-    position = min(len(head.split()) - 1, len(places) - 1)
-    kind = str(places[position].metadata.get("completes", "")) if places else ""
-    names = _names(tables.get(kind, {}))
-    found = next((name for name in names if name.startswith(tail) and name != tail), None)
-    return f"{head} {found}" if found else None
-
-
-def _names(rows: Mapping[str, Row]) -> list[str]:
-    names = [str(getattr(row, "name", row[0])) for row in rows.values()]
-    return sorted({*names, *rows}, key=lambda name: (len(name), name))
-
-
-class LineSuggester(Suggester):
-    """Ghost text for the command line."""
-
-    def __init__(self, tables: Mapping[str, Mapping[str, Row]]) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-        self._tables = tables
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """Return the line that `value` begins."""
-        return complete(value, self._tables)
-
-
-class CommandLine(Line):
-    """The input itself: ghost text, tab or right accepts, up and down walk through history."""
-
-    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("prompt", "line")
-
-    def __init__(self, tables: Mapping[str, Mapping[str, Row]], history: list[str]) -> None:
-        super().__init__(placeholder="a view, or a verb with its arguments", suggester=LineSuggester(tables), classes="command-line", id="line")
-        self.display = False
-        self._history = history
-        self._at = 0
-
-    def action_accept(self) -> None:
-        """Take the ghost text."""
-        self.action_cursor_right()
-        self.cursor_position = len(self.value)
-
-    def action_older(self, step: int) -> None:
-        """Show an older or newer line of the history."""
-        self._at = max(0, min(len(self._history), self._at + step))
-        self.value = self._history[-self._at] if self._at else ""
-        self.cursor_position = len(self.value)
-
-    def begin(self, text: str) -> None:
-        """Show the line with a text to go on from."""
-        self._at = 0
-        self.value = text
-        self.cursor_position = len(text)
-        self.display = True
-
-
-def remember(history: list[str], line: str) -> None:
-    """Put a line at the end of the history, once."""
-    if line in history:
-        history.remove(line)
-    history.append(line)
-    del history[:-HISTORY_MAX]

@@ -12,6 +12,7 @@ from textual.widgets import Input
 from engine.model.rows import EventRow
 from screens.base import FleetScreen
 from screens.feed import Changes
+from screens.places import Place
 from screens.present_rows import event_cells
 from screens.widgets.cells import Cell
 from screens.widgets.line import Line
@@ -29,6 +30,10 @@ class EventsScreen(FleetScreen):
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self._text = text
+
+    def place(self) -> Place:
+        """Return where somebody would come back to."""
+        return Place(self.NAME, filter_text=self._text)
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the stream and the find line."""

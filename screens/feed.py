@@ -1,6 +1,7 @@
 """What the console knows: rows kept current by one follow(), with its age; it reconnects by itself.
 
-Owner: run() fills it; screens read, and take what changed since they last looked through a `Watch`. Limits: EVENTS_KEPT.
+Owner: run() fills it, and the history of the last minute with it; screens read, and take what changed since they last
+looked through a `Watch`. Limits: EVENTS_KEPT, and the history's own.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from engine.model.errors import EngineUnavailable, FleetError
-from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
+from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, PoolRow, Row
 from engine.operations import Operator
+from screens.history import History
 
 EVENTS_KEPT = 5_000
 STALE_AFTER_S = 2.0
@@ -103,6 +105,8 @@ class Feed:
         self.error = ""
         """Why there is no connection; empty while there is one."""
         self.frames = 0
+        self.history = History()
+        """The last minute, whichever view was in front."""
         self.on_full: Callable[[], None] | None = None
         """Called after a frame with everything: there is something to show, and no reason to wait for a tick."""
         self._connect = connect
@@ -180,6 +184,7 @@ class Feed:
             self.events.clear()
         self.events.extend(frame.events)
         self.events_left_out += frame.events_left_out
+        self.history.see(frame.status, cast("Iterable[PoolRow]", self.tables.get("pools", {}).values()))
         for watch in self._watches:
             watch.note(frame)
         if frame.full and self.on_full is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.model.commands import VERBS, Danger
-from screens.commandline import VIEWS, usage
+from screens.commandline import VIEWS, WORDS, usage
 from screens.details import DocumentScreen
 from screens.feed import Changes
 from screens.key_view import keys_text
@@ -26,19 +26,25 @@ def key_lines(keymap: Keymap, scopes: Sequence[str]) -> Lines:
     lines: Lines = []
     found = keymap.keys_in(scopes)
     for scope in dict.fromkeys(key.scope for key in found):
-        lines += [title_line(SCOPES.get(scope, scope.capitalize())), *(key_line(key) for key in found if key.scope == scope), ()]
+        by_help: dict[str, list[Key]] = {}
+        for key in found:
+            if key.scope == scope:
+                by_help.setdefault(key.help, []).append(key)
+        lines += [title_line(SCOPES.get(scope, scope.capitalize())), *map(key_line, by_help.values()), ()]
     return lines
 
 
-def key_line(key: Key) -> tuple[Cell, str]:
-    """Return one binding and what it does."""
-    return Cell(f"  {keys_text(key):<{KEY_WIDTH}}", "accent"), key.help
+def key_line(keys: Sequence[Key]) -> tuple[Cell, str]:
+    """Return bindings that do the same, and what they do."""
+    return Cell(f"  {' '.join(map(keys_text, keys)):<{KEY_WIDTH}}", "accent"), keys[0].help
 
 
 def grammar_lines(keymap: Keymap) -> Lines:
     """Return what the command line takes: views and verbs."""
-    lines: Lines = [title_line("Command line: views"), (Cell("  :VIEW /FILTER opens a view with a filter", "dim"),)]
+    lines: Lines = [title_line("Command line: views"), (Cell("  :VIEW SCOPE /FILTER @CONTEXT, as in :tasks coder /state=failed; tab completes", "dim"),)]
     lines += [(Cell(f"  :{view:<{KEY_WIDTH - 1}}", "accent"), ", ".join(f":{name}" for name in others)) for view, others in VIEWS.items()]
+    lines += [(), title_line("Command line: words of the console")]
+    lines += [(Cell(f"  :{word.usage:<{KEY_WIDTH - 1}}", "accent"), f"{word.help} ({', '.join(f':{name}' for name in word.others)})") for word in WORDS.values()]
     lines += [(), title_line("Command line: verbs"), (Cell(keymap.fill("  each shows its plan first; {app.undo} undoes what can be undone"), "dim"),)]
     for kind in VERBS.values():
         mark = " (may lose work)" if kind.danger == Danger.DESTRUCTIVE else ""
@@ -47,11 +53,14 @@ def grammar_lines(keymap: Keymap) -> Lines:
         if options:
             lines.append((Cell(" " * (WORD_WIDTH + 3)), Cell(" ".join(options), "dim")))
     filters = (
-        ("word", "some text of the row holds it; two words: both"),
-        ("!word", "no text holds it"),
+        ("word", "some text of the row holds it; two words: both; \"two words\": in this order"),
+        ("!word", "not that; works with every kind of word"),
         ("-r REGEX", "a text matches"),
-        ("field=value", "also != < > <= >=, such as priority>7"),
-        ("age<2h", "s, m, h, d; counts from when it was made"),
+        ("-f LETTERS", "the name has these letters in this order"),
+        ("field=value", "also != < > <= >=, such as priority>7; tab completes fields and values"),
+        ("field=a,b", "one of them"),
+        ("field~text", "the field holds the text"),
+        ("age<2h", "times take ms, s, m, h, d; percentages and amounts as they are shown"),
     )
     lines += [(), title_line("Filters (/)"), *((Cell(f"  {word:<{KEY_WIDTH}}", "accent"), meaning) for word, meaning in filters)]
     return lines

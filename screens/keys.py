@@ -38,12 +38,14 @@ KEYS: tuple[Key, ...] = (
     Key("app.help", "question_mark", "help", "keys", "keys of this view", "app"),
     Key("app.palette", "ctrl+p", "command_palette", "", "palette of views and verbs", "app"),
     Key("app.home", "0", "view('pulse')", "", "home: the pulse of the fleet", "app"),
-    Key("app.history_back", "left_square_bracket", "history(-1)", "", "view before this one", "app"),
+    *(Key(f"app.bookmark_{slot}", str(slot), f"open_bookmark({slot})", "", "open a bookmark", "app") for slot in range(1, 10)),
+    Key("app.bookmark", "B", "bookmark", "", "keep this view under a digit, with its filter and sort", "app", is_eager=True),
+    Key("app.history_back", "left_square_bracket", "history(-1)", "", "view before this one, as it was left", "app"),
     Key("app.history_forward", "right_square_bracket", "history(1)", "", "view after this one", "app"),
     Key("app.last_view", "minus", "last_view", "", "the other view", "app"),
     Key("app.undo", "u", "undo", "undo", "undo my last plan, while its window is open", "app"),
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
-    Key("app.export", "ctrl+s,f2", "export", "", "export rows or text as CSV, JSON, text, or the screen as a picture", "app"),
+    Key("app.save", "ctrl+s,f2", "save_picture", "", "save this screen as text and SVG", "app"),
     Key("app.suspend", "ctrl+z", "suspend_process", "", "back to the shell for a while; `fg` comes again", "app"),
     Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
@@ -53,11 +55,12 @@ KEYS: tuple[Key, ...] = (
     # every view
     Key("screen.back", "escape", "back", "back", "clear the filter, then the marks, then go back", "screen"),
     Key("screen.pause", "p", "pause", "", "hold the view still; data keeps arriving", "screen"),
+    Key("screen.compact", "ctrl+e", "compact", "", "hide all but one line around the view, or show it again", "screen"),
     Key("screen.redraw", "ctrl+r", "redraw", "", "read and draw everything anew", "screen"),
     # every table
-    Key("table.filter", "slash", "filter", "filter", "filter: words, !not, -r regex, field=value, field>80, age<2h", "table", is_eager=True),
+    Key("table.filter", "slash", "filter", "filter", "filter: words, !not, -r regex, -f fuzzy, field=value, field>80, age<2h", "table", is_eager=True),
     Key("table.submit", "n", "submit_task", "new task", "submit a task", "table", is_eager=True),
-    Key("table.sort", "S", "sort", "", "sort by the next column", "table"),
+    Key("table.sort", "S", "sort", "", "sort by a column: its first letter, then enter", "table", is_eager=True),
     Key("table.invert_sort", "I", "invert_sort", "", "turn the order round", "table"),
     Key("table.wide", "w", "wide", "", "all columns, or those that fit", "table"),
     Key("table.copy", "c", "copy", "", "copy the name (OSC 52, works over SSH)", "table"),
@@ -79,6 +82,7 @@ KEYS: tuple[Key, ...] = (
     # pulse
     Key("pulse.next_list", "tab", "app.focus_next", "next list", "next list: needs, pools, hosts", "pulse"),
     Key("pulse.list_before", "shift+tab", "app.focus_previous", "", "list before", "pulse"),
+    Key("pulse.zoom", "z", "zoom", "", "this list fills the view, or shares it again", "pulse"),
     Key("pulse.submit", "n", "submit_task", "new task", "submit a task", "pulse", is_eager=True),
     # pools
     Key("pools.scale", "s", "scale", "scale", "scale: 12, +3, -2, 150%, =min or =max", "pools", is_eager=True),
@@ -115,6 +119,8 @@ KEYS: tuple[Key, ...] = (
     Key("tasks.timeline", "T", "timeline", "", "what happened to it", "task"),
     Key("tasks.why", "X", "why", "why", "why it is where it is, or why it waits", "task"),
     Key("tasks.bad", "exclamation_mark", "only_bad", "", "only what failed, is dead or was cancelled", "tasks"),
+    # bookmarks
+    Key("bookmarks.drop", "x", "drop_bookmark", "remove", "empty the digit pointed at", "bookmarks"),
     # plans
     Key("plans.undo", "u", "undo_this", "undo", "undo the plan that is pointed at", "plan"),
     Key("plans.redo", "U", "redo_this", "redo", "apply the undone plan again", "plan"),
@@ -150,8 +156,10 @@ KEYS: tuple[Key, ...] = (
     Key("stream.page_down", "pagedown,ctrl+f", "scroll_pages(1)", "", "page down", "stream"),
     Key("stream.first", "home,g", "go_first", "", "oldest line", "stream"),
     Key("stream.last", "end,G", "follow", "", "newest line, and follow", "stream"),
-    # prompt: the command line
-    Key("prompt.accept", "tab", "accept", "", "take the ghost text", "prompt"),
+    # prompt: the command line and the filter
+    Key("prompt.accept", "tab", "take(1)", "", "take the first word that may come, then the next one", "prompt"),
+    Key("prompt.accept_before", "shift+tab", "take(-1)", "", "take the word before", "prompt"),
+    Key("prompt.accept_shown", "ctrl+f", "take(0)", "", "take the ghost text", "prompt"),
     Key("prompt.older", "up", "older(1)", "", "older line of the history", "prompt"),
     Key("prompt.newer", "down", "older(-1)", "", "newer line of the history", "prompt"),
     # line: anything that is typed into
@@ -179,11 +187,17 @@ KEYS: tuple[Key, ...] = (
     Key("dialog.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "dialog"),
     Key("quit.leave", "l,enter", "answer('leave')", "", "leave; engine and agents go on", "quit"),
     Key("quit.stop", "s", "answer('stop')", "", "stop the engine", "quit"),
-    Key("export.csv", "c", "answer('csv')", "", "rows as CSV, for spreadsheets", "export"),
-    Key("export.json", "j", "answer('json')", "", "as JSON", "export"),
-    Key("export.text", "t", "answer('text')", "", "as text", "export"),
-    Key("export.svg", "v", "answer('svg')", "", "the screen as a picture (SVG)", "export"),
-    Key("export.rows", "r,tab", "rows", "", "other rows: shown, marked, all", "export"),
+    # choice: a list to choose from
+    Key("choice.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "choice"),
+    Key("choice.down", "down,ctrl+n", "cursor_down", "", "next", "choices"),
+    Key("choice.up", "up,ctrl+p", "cursor_up", "", "one before", "choices"),
+    Key("choice.page_down", "pagedown", "page_down", "", "page down", "choices"),
+    Key("choice.page_up", "pageup", "page_up", "", "page up", "choices"),
+    Key("choice.first", "home", "first", "", "first", "choices"),
+    Key("choice.last", "end", "last", "", "last", "choices"),
+    Key("choice.select", "enter", "select", "", "choose", "choices"),
+    # digits: which bookmark
+    *(Key(f"bookmark.keep_{slot}", str(slot), f"choose({slot})", "", "keep the view under this digit", "digits") for slot in range(1, 10)),
     # form: the fields of a verb
     Key("form.send", "ctrl+s,f2", "send", "", "show the plan", "form"),
     Key("form.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "form"),
@@ -220,6 +234,8 @@ SCOPES = {
     "policies": "Policies",
     "plans": "Plans",
     "plan": "Plan",
+    "hosts": "Hosts",
+    "bookmarks": "Bookmarks",
     "audit": "Audit",
     "events": "Events",
     "stream": "In the stream",
@@ -227,18 +243,20 @@ SCOPES = {
     "text": "In the text",
     "help": "Help",
     "keys": "Keys",
-    "prompt": "Command line",
+    "prompt": "Command line and filter",
     "line": "Whatever is typed into",
     "dialog": "Every dialog",
+    "choice": "Choosing",
+    "choices": "In the list",
+    "digits": "Choosing a digit",
     "quit": "Quitting",
-    "export": "Exporting",
     "form": "Forms",
     "edit": "Editing",
     "palette": "Palette",
 }
 """Scope to its title."""
 
-ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "stream", "prompt", "line"})
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "stream", "prompt", "line", "choices"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
@@ -250,6 +268,8 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "tasks": ("tasks", "task", *TABLE),
     "scaler": ("scaler", *TABLE),
     "policies": ("policies", *TABLE),
+    "hosts": ("hosts", *TABLE),
+    "bookmarks": ("bookmarks", "rows", "screen", "app", "anywhere"),
     "plans": ("plans", "plan", *TABLE),
     "audit": ("audit", *TABLE),
     "events": ("events", "stream", "screen", "app", "anywhere"),
@@ -260,10 +280,11 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "help": ("help", *DOCUMENT),
     "keys": ("keys", *DOCUMENT),
     "command line": ("prompt", "line", "anywhere"),
-    "filter": ("line", "anywhere"),
+    "filter": ("prompt", "line", "anywhere"),
     "dialog": ("dialog", "line", "anywhere"),
+    "choice": ("choice", "choices", "anywhere"),
+    "bookmark": ("digits", "choice", "anywhere"),
     "quit": ("quit", "dialog", "anywhere"),
-    "export": ("export", "dialog", "anywhere"),
     "form": ("form", "line", "anywhere"),
     "editing": ("edit", "form", "line", "anywhere"),
     "palette": ("palette", "line", "anywhere"),

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from engine.model.commands import VERBS
 from screens.base import Console, FleetScreen
-from screens.commandline import VIEWS, usage
+from screens.commandline import VIEWS, WORDS, usage
 from screens.keyed import Keyed, give_keys, keymap_of, scopes_of
 from screens.keymap import Keymap
 from screens.keys import CONTEXTS, Key
@@ -33,6 +33,8 @@ class FleetCommands(Provider):
         yield from self._actions()
         for view in VIEWS:
             yield Entry(view, f"view {view}", partial(self._console.open_view, view))
+        for name, word in WORDS.items():
+            yield Entry(word.usage, word.help, partial(self._console.open_view, name))
         for verb, kind in VERBS.items():
             yield Entry(usage(kind), kind.help, partial(self._console.type_line, f"{verb} "))
 

@@ -21,9 +21,10 @@ class PlansScreen(TableScreen):
     NAME: ClassVar[str] = "plans"
     TITLE: ClassVar[str] = "Plans"
     KIND: ClassVar[str] = "plans"
+    NOUN: ClassVar[str] = "plan"
     KINDS: ClassVar[tuple[str, ...]] = ("plans",)
     EMPTY: ClassVar[str] = "no plan was carried out yet; every verb makes one"
-    SORT: ClassVar[tuple[str, bool]] = ("ago", True)
+    SORT: ClassVar[tuple[str, bool]] = ("ago", False)
 
     def columns(self) -> Sequence[Column]:
         """Return the columns."""

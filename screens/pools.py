@@ -10,6 +10,8 @@ from engine.model.rows import PoolRow
 from screens.agents import AgentsScreen
 from screens.details import PoolDetails
 from screens.dialogs import ScaleDialog
+from screens.filters import quote_value
+from screens.places import Place
 from screens.present_rows import POOL_COLUMNS, columns_over, pool_cells
 from screens.tables import TableScreen
 from screens.tasks import TasksScreen
@@ -25,11 +27,12 @@ class PoolsScreen(TableScreen):
     NAME: ClassVar[str] = "pools"
     TITLE: ClassVar[str] = "Pools"
     KIND: ClassVar[str] = "pools"
+    NOUN: ClassVar[str] = "pool"
     KINDS: ClassVar[tuple[str, ...]] = ("pools",)
     EMPTY: ClassVar[str] = "no pools are configured"
 
-    def __init__(self, filter_text: str = "", scope: str = "") -> None:
-        super().__init__(filter_text, scope)
+    def __init__(self, filter_text: str = "", scope: str = "", *, place: Place | None = None) -> None:
+        super().__init__(filter_text, scope, place=place)
         self.staged: dict[str, int] = {}
         """Pool to how many agents more (or fewer) are staged; never 0."""
 
@@ -54,7 +57,7 @@ class PoolsScreen(TableScreen):
             self.console.ask([ScalePool(pool, str(self._staged_size(pool))) for pool in self.staged if pool in self.rows])
             self._drop_staged()
         else:
-            self.console.drill(AgentsScreen(scope=f"pool={row_id}"))
+            self.console.drill(AgentsScreen(scope=f"pool={quote_value(row_id)}"))
 
     def _staged_size(self, pool: str) -> int:
         return max(0, cast("PoolRow", self.rows[pool]).size + self.staged[pool])
@@ -105,7 +108,7 @@ class PoolsScreen(TableScreen):
     def action_tasks(self) -> None:
         """Go to the tasks of the pool pointed at."""
         if (row := self.pointed()) is not None:
-            self.console.drill(TasksScreen(scope=f"pool={row.id}"))
+            self.console.drill(TasksScreen(scope=f"pool={quote_value(row.id)}"))
 
     def action_describe(self) -> None:
         """Describe the pool pointed at."""

@@ -32,6 +32,11 @@ def age(seconds: float) -> str:
     return f"{whole}s"
 
 
+def rest_age(seconds: float) -> str:
+    """Return the age of something at rest, in whole minutes: nobody counts its seconds, and a terminal at rest is sent none."""
+    return age(seconds) if seconds >= 60 else "<1m"
+
+
 def duration(seconds: float) -> str:
     """Return how long something took, in at most six characters: 12ms, 4.2s, 42s, 3m05s, 2h05m, 4d03h."""
     seconds = max(0.0, seconds)
@@ -95,8 +100,10 @@ def unknown(glyphs: Glyphs) -> Cell:
 
 
 def plural(number: int, word: str) -> str:
-    """Return `1 agent`, `2 agents`."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    """Return `1 agent`, `2 agents`, `2 policies`."""
+    if number != 1:
+        word = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{number:,} {word}"
 
 
 def arrow(glyphs: Glyphs) -> str:
@@ -187,14 +194,15 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
         return ["fleet-tui", Cell(feed.error or "connecting to the engine …", "warn")], []
     busy = sum(status.agents.by_status.get(kind, 0) for kind in ("assigned", "busy", "draining"))
     tasks = status.tasks.by_state
+    bad = tasks.get("failed", 0) + tasks.get("dead", 0)
+    blocked = sum(getattr(pool, "blocked", 0) for pool in feed.tables.get("pools", {}).values())
+    running, queued = tasks.get("running", 0) + tasks.get("leased", 0), max(0, tasks.get("pending", 0) - blocked)
     left: list[Part] = [
         Cell(status.name, "accent"),
         f"{count(status.agents.total)} agents {count(busy)} busy",
-        f"{count(tasks.get('running', 0))} running {count(tasks.get('pending', 0))} waiting",
+        Cell(f"{count(bad)} task{'' if bad == 1 else 's'} failed" if bad else "", "bad"),
+        f"{'' if bad else 'tasks '}{count(running)} running {count(queued)} queued" + (f" {count(blocked)} blocked" if blocked else ""),
     ]
-    bad = tasks.get("failed", 0) + tasks.get("dead", 0)
-    if bad:
-        left.append(Cell(f"{count(bad)} failed", "bad"))
     right: list[Part] = []
     if status.read_only:
         right.append(Cell(f"READ-ONLY {status.read_only}", "bad"))

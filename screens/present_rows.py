@@ -25,6 +25,7 @@ from screens.present import (
     megabytes,
     meter_cell,
     number_cell,
+    rest_age,
     unknown,
 )
 from screens.widgets.cells import Cell, Glyphs
@@ -35,6 +36,10 @@ Sorted = tuple[Column, Callable[[Any], Any]]
 """A column and what a row is sorted by in it."""
 
 METER_WIDTH = 10
+AT_REST = frozenset({"idle", "drained", "failed"})
+"""Agents that wait for somebody: nobody counts the seconds."""
+CPU_REST = 0.02
+"""Below this share of a core a process is at rest; its exact share flickers."""
 STATE_ORDER = {"running": 0, "leased": 1, "dead": 2, "failed": 3, "pending": 4, "cancelled": 5, "succeeded": 6}
 STATUS_ORDER = {"failed": 0, "draining": 1, "drained": 2, "starting": 3, "busy": 4, "assigned": 5, "idle": 6}
 
@@ -61,11 +66,12 @@ def _right(id_: str, title: str, width: int, priority: int) -> Column:
 POOL_COLUMNS: tuple[Sorted, ...] = (
     (Column("pool", "pool", width_min=14), lambda r: r.id),
     (_right("size", "size", 5, 0), lambda r: r.agents),
-    (_right("ready", "ready", 5, 0), lambda r: r.idle),
+    (_right("free", "free", 4, 0), lambda r: r.idle),
     (_right("busy", "busy", 4, 5), lambda r: r.busy),
     (_right("range", "min..max", 8, 6), lambda r: r.max),
-    (_right("queue", "queue", 5, 0), lambda r: r.pending),
-    (_right("oldest", "oldest", 6, 2), lambda r: r.oldest_pending_at or float("inf")),
+    (_right("queue", "queue", 5, 0), lambda r: r.pending - r.blocked),
+    (_right("blocked", "blocked", 7, 8), lambda r: r.blocked),
+    (_right("oldest", "oldest", 6, 2), lambda r: -r.oldest_pending_at if r.oldest_pending_at else float("-inf")),
     (Column("use", "in use", width_min=METER_WIDTH, priority=1), lambda r: r.busy / r.agents if r.agents else -1.0),
     (_right("done", "done", 5, 3), lambda r: r.succeeded),
     (_right("failed", "failed", 6, 0), lambda r: r.failed),
@@ -118,7 +124,8 @@ def pool_cells(row: PoolRow, now: float, glyphs: Glyphs, staged: int = 0) -> Cel
         number_cell(row.idle),
         number_cell(row.busy),
         f"{row.min}..{row.max}",
-        number_cell(row.pending),
+        number_cell(row.pending - row.blocked),
+        number_cell(row.blocked),
         Cell(age(now - row.oldest_pending_at)) if row.oldest_pending_at else unknown(glyphs),
         meter_cell(row.busy, row.agents, METER_WIDTH, glyphs),
         number_cell(row.succeeded),
@@ -134,7 +141,7 @@ def pool_cells(row: PoolRow, now: float, glyphs: Glyphs, staged: int = 0) -> Cel
 AGENT_COLUMNS: tuple[Sorted, ...] = (
     (Column("agent", "agent", width_min=16, width_max=28, flex=1), lambda r: _natural(r.name)),
     (Column("status", "status", width_min=10), lambda r: (STATUS_ORDER.get(r.status, 9), _natural(r.name))),
-    (_right("for", "for", 4, 1), lambda r: r.updated_at),
+    (_right("for", "for", 4, 1), lambda r: -r.updated_at),
     (Column("pool", "pool", width_min=12, priority=4), lambda r: r.pool),
     (Column("task", "task", width_min=16, flex=4), lambda r: r.task_title or r.reason),
     (Column("health", "health", width_min=9, priority=3), lambda r: r.health),
@@ -143,7 +150,7 @@ AGENT_COLUMNS: tuple[Sorted, ...] = (
     (_right("mean", "mean", 6, 6), lambda r: r.mean_task_s),
     (_right("worked", "worked", 6, 8), lambda r: r.busy_s),
     (_right("age", "age", 4, 9), lambda r: -r.created_at),
-    (Column("host", "host", width_min=12, priority=7), lambda r: r.host),
+    (Column("host", "host", width_min=12, priority=7, cut="middle"), lambda r: r.host),
 )
 
 
@@ -159,7 +166,7 @@ def agent_cells(row: AgentRow, now: float, glyphs: Glyphs) -> Cells:
     return (
         row.name,
         badge(AGENT_BADGES, row.status, glyphs),
-        age(now - row.updated_at) if row.updated_at else unknown(glyphs),
+        (rest_age if row.status in AT_REST else age)(now - row.updated_at) if row.updated_at else unknown(glyphs),
         row.pool,
         Cell(row.reason, "warn") if row.reason else row.task_title or Cell(row.task, "dim"),
         badge(HEALTH_BADGES, row.health, glyphs),
@@ -167,7 +174,7 @@ def agent_cells(row: AgentRow, now: float, glyphs: Glyphs) -> Cells:
         number_cell(row.failed, "bad"),
         duration(row.mean_task_s) if row.succeeded + row.failed else unknown(glyphs),
         duration(row.busy_s) if row.succeeded + row.failed else unknown(glyphs),
-        age(now - row.created_at) if row.created_at else unknown(glyphs),
+        rest_age(now - row.created_at) if row.created_at else unknown(glyphs),
         row.host or unknown(glyphs),
     )
 
@@ -216,9 +223,9 @@ def task_cells(row: TaskRow, now: float, glyphs: Glyphs) -> Cells:
         row.agent or unknown(glyphs),
         str(row.priority),
         number_cell(row.attempt, "warn" if row.attempt > 1 else ""),
-        age(waited_s(row, now)),
+        age(waited_s(row, now)) if row.state != "pending" or not row.waiting_on else rest_age(waited_s(row, now)),
         unknown(glyphs) if ran is None else age(ran) if row.state == "running" else duration(ran),
-        age(now - row.submitted_at),
+        rest_age(now - row.submitted_at),
         Cell(row.reason, role),
         Cell(row.type, "dim"),
         row.submitted_by or unknown(glyphs),
@@ -229,16 +236,23 @@ def task_cells(row: TaskRow, now: float, glyphs: Glyphs) -> Cells:
 # ---- hosts
 
 HOST_COLUMNS: tuple[Sorted, ...] = (
-    (Column("host", "host", width_min=14, width_max=20, flex=1), lambda r: r.id),
+    (Column("host", "host", width_min=14, width_max=20, flex=1, cut="middle"), lambda r: r.id),
     (Column("kind", "kind", width_min=8), lambda r: r.kind),
     (_right("pid", "pid", 7, 4), lambda r: r.pid),
     (_right("agents", "agents", 6, 1), lambda r: r.agents),
     (_right("cpu", "cpu", 5, 0), lambda r: r.cpu),
     (_right("memory", "memory", 7, 0), lambda r: r.rss_mb),
     (Column("health", "health", width_min=9), lambda r: r.health),
-    (_right("beat", "beat", 4, 2), lambda r: -r.beat_at),
+    (_right("beat", "beat", 7, 2), lambda r: -r.beat_at),
     (Column("evidence", "evidence", width_min=10, flex=3, priority=3), lambda r: r.evidence),
 )
+
+
+def beat_cell(row: HostRow, now: float, glyphs: Glyphs) -> Cell:
+    """Return how long ago a host was heard of, once that is late: until then the seconds say nothing, and cost bytes."""
+    if not row.beat_at:
+        return unknown(glyphs)
+    return Cell("on time", "dim") if row.health == "healthy" else Cell(age(now - row.beat_at), "warn")
 
 
 def host_cells(row: HostRow, now: float, glyphs: Glyphs) -> Cells:
@@ -248,10 +262,10 @@ def host_cells(row: HostRow, now: float, glyphs: Glyphs) -> Cells:
         row.kind,
         str(row.pid),
         number_cell(row.agents),
-        f"{row.cpu * 100:.0f}%" if row.cpu >= 0 else unknown(glyphs),
+        unknown(glyphs) if row.cpu < 0 else f"{row.cpu * 100:.0f}%" if row.cpu >= CPU_REST else f"<{CPU_REST * 100:.0f}%",
         megabytes(row.rss_mb) if row.rss_mb >= 0 else unknown(glyphs),
         badge(HEALTH_BADGES, row.health, glyphs),
-        age(now - row.beat_at) if row.beat_at else unknown(glyphs),
+        beat_cell(row, now, glyphs),
         Cell(row.evidence, "dim"),
     )
 
@@ -261,7 +275,7 @@ def host_cells(row: HostRow, now: float, glyphs: Glyphs) -> Cells:
 PLAN_COLUMNS: tuple[Sorted, ...] = (
     (Column("plan", "plan", width_min=24, flex=3), lambda r: r.summary),
     (Column("undo", "undo", width_min=13), lambda r: r.undo_until),
-    (_right("ago", "ago", 4, 0), lambda r: r.at),
+    (_right("ago", "ago", 4, 0), lambda r: -r.at),
     (Column("who", "who", width_min=8), lambda r: r.who),
     (Column("via", "via", width_min=7, priority=1), lambda r: r.via),
     (Column("reason", "reason", width_min=10, flex=2, priority=2), lambda r: r.reason),
@@ -276,7 +290,7 @@ def undo_cell(row: PlanRow, now: float) -> Cell:
     if not row.undo_until:
         return Cell("not undoable", "dim")
     left = row.undo_until - now
-    return Cell(f"{age(left)} left", "good") if left > 0 else Cell("window closed", "dim")
+    return Cell(f"{rest_age(left)} left", "good") if left > 0 else Cell("window closed", "dim")
 
 
 def plan_cells(row: PlanRow, now: float, glyphs: Glyphs) -> Cells:
@@ -284,7 +298,7 @@ def plan_cells(row: PlanRow, now: float, glyphs: Glyphs) -> Cells:
     return (
         row.summary,
         undo_cell(row, now),
-        age(now - row.at),
+        rest_age(now - row.at),
         row.who or unknown(glyphs),
         row.via,
         row.reason or unknown(glyphs),

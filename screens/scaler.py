@@ -80,6 +80,7 @@ class ScalerScreen(TableScreen):
     NAME: ClassVar[str] = "scaler"
     TITLE: ClassVar[str] = "Scaler"
     KIND: ClassVar[str] = "scaling"
+    NOUN: ClassVar[str] = "pool"
     KINDS: ClassVar[tuple[str, ...]] = ("scaling", "policies")
     EMPTY: ClassVar[str] = "the autoscaler has not looked yet"
 
@@ -141,6 +142,7 @@ class PoliciesScreen(TableScreen):
     NAME: ClassVar[str] = "policies"
     TITLE: ClassVar[str] = "Policies"
     KIND: ClassVar[str] = "policies"
+    NOUN: ClassVar[str] = "policy"
     KINDS: ClassVar[tuple[str, ...]] = ("policies",)
     EMPTY: ClassVar[str] = "no policy yet: pools keep the sizes that operators give them"
 

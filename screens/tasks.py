@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from engine.model.rows import TaskRow
-from screens.acts import BAD_STATES, cancel_of, priority_of, retry_of
+from screens.acts import cancel_of, priority_of, retry_of
 from screens.described import DescribedTable
 from screens.details import TaskDetails
+from screens.places import Place
 from screens.present_rows import TASK_COLUMNS, columns_over, kept_text, task_cells
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 from screens.widgets.statusbar import Part
+
+ONLY_BAD = "state=failed,dead,cancelled"
 
 
 class TasksScreen(DescribedTable):
@@ -22,15 +25,20 @@ class TasksScreen(DescribedTable):
     NAME: ClassVar[str] = "tasks"
     TITLE: ClassVar[str] = "Tasks"
     KIND: ClassVar[str] = "tasks"
+    NOUN: ClassVar[str] = "task"
     DETAILS = TaskDetails
     KINDS: ClassVar[tuple[str, ...]] = ("tasks",)
     EMPTY: ClassVar[str] = "no tasks yet; {table.submit} submits one"
     SORT: ClassVar[tuple[str, bool]] = ("state", False)
 
-    def __init__(self, filter_text: str = "", scope: str = "") -> None:
-        super().__init__(filter_text, scope)
-        self.is_only_bad = False
+    def __init__(self, filter_text: str = "", scope: str = "", *, place: Place | None = None) -> None:
+        super().__init__(filter_text, scope, place=place)
+        self._opened_as = self.scope_text
+
+    @property
+    def is_only_bad(self) -> bool:
         """Whether only failed, dead and cancelled tasks are shown."""
+        return self.scope_text.endswith(ONLY_BAD)
 
     def columns(self) -> Sequence[Column]:
         """Return the columns."""
@@ -41,10 +49,8 @@ class TasksScreen(DescribedTable):
         return task_cells(row, now, self.console.glyphs)
 
     def heading(self) -> tuple[Sequence[Part], Sequence[Part]]:
-        """Say also when older tasks are not here, and that only bad ones are shown."""
+        """Say also when older tasks are not here."""
         left, right = super().heading()
-        if self.is_only_bad:
-            left = [*left, Cell("only failed, dead, cancelled", "warn")]
         status, kept = self.feed.status, len(self.rows)
         if status is not None and status.tasks.submitted > kept:
             right = [*right, Cell(kept_text(kept, status.tasks.submitted), "dim")]
@@ -52,34 +58,25 @@ class TasksScreen(DescribedTable):
 
     def empty_text(self) -> str:
         """Say that nothing is bad when only that is asked for."""
-        if self.is_only_bad and self.feed.status is not None:
+        if self.is_only_bad and not self.filter_text and self.feed.status is not None:
             return "no task failed, died or was cancelled"
         return super().empty_text()
 
-    def _filter_table(self) -> None:
-        super()._filter_table()
-        if not self.is_only_bad:
-            return
-        test, rows = self._test, self.rows
-
-        def is_shown(id_: str) -> bool:
-            row = cast("TaskRow | None", rows.get(id_))
-            return row is not None and row.state in BAD_STATES and (test is None or test(row, self.feed.now()))
-
-        self.table.filter_by(is_shown)
-
     def action_only_bad(self) -> None:
         """Show only what failed, is dead or was cancelled; or everything again."""
-        self.is_only_bad = not self.is_only_bad
+        scope = self.scope_text.removesuffix(ONLY_BAD) if self.is_only_bad else f"{self.scope_text} {ONLY_BAD}"
+        self.filter.narrow(scope)
         self._filter_table()
         self.show_chrome()
 
     def clear(self) -> bool:
-        """Show everything again before leaving."""
-        if self.is_only_bad and not self.filter_text:
+        """Show everything again before leaving, where this screen was narrowed to what is bad."""
+        if super().clear():
+            return True
+        if self.is_only_bad and self.scope_text != self._opened_as:
             self.action_only_bad()
             return True
-        return super().clear()
+        return False
 
     def action_cancel(self) -> None:
         """Stop the chosen tasks that have not ended."""

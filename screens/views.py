@@ -6,12 +6,16 @@ import importlib
 from typing import cast
 
 from screens.base import FleetScreen
+from screens.commandline import FILTERED
+from screens.places import Place
 
 _CLASSES = {
     "pulse": ("screens.pulse", "PulseScreen"),
     "pools": ("screens.pools", "PoolsScreen"),
     "agents": ("screens.agents", "AgentsScreen"),
     "tasks": ("screens.tasks", "TasksScreen"),
+    "hosts": ("screens.hosts", "HostsScreen"),
+    "bookmarks": ("screens.bookmarks", "BookmarksScreen"),
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),
     "audit": ("screens.audit", "AuditScreen"),
@@ -22,8 +26,8 @@ _CLASSES = {
 }
 
 
-def open_screen(view: str, text: str = "") -> FleetScreen:
-    """Return a new screen of a view; `text` is its filter (for help: the scope it explains)."""
-    module, name = _CLASSES[view]
+def open_screen(place: Place) -> FleetScreen:
+    """Return a new screen of a view as its place says; one that is no table takes only a text: what to find, or to explain."""
+    module, name = _CLASSES[place.view]
     kind = getattr(importlib.import_module(module), name)
-    return cast("FleetScreen", kind(text))
+    return cast("FleetScreen", kind(place=place) if place.view in FILTERED else kind(place.filter_text or place.scope))

@@ -85,9 +85,20 @@ def clip(text: str, width: int, ellipsis: str = "…") -> str:
     return set_cell_size(text, width - 1).rstrip(" ") + ellipsis
 
 
-def fit(text: str, width: int, *, ellipsis: str = "…", is_right: bool = False) -> str:
-    """Clip or pad a text to exactly `width` cells."""
-    text = clip(clean(text), width, ellipsis)
+def clip_middle(text: str, width: int, ellipsis: str = "…") -> str:
+    """Shorten a clean text to at most `width` cells, keeping how it begins and more of how it ends."""
+    if measure(text) <= width or width < 5:
+        return clip(text, width, ellipsis)
+    head = (width - 1) // 3
+    tail = len(text)
+    while measure(text[tail - 1 :]) <= width - 1 - head:
+        tail -= 1
+    return clip(text, head + 1, "").rstrip(" ") + ellipsis + text[tail:]
+
+
+def fit(text: str, width: int, *, ellipsis: str = "…", is_right: bool = False, cut: str = "end") -> str:
+    """Clip (at its end or in its middle) or pad a text to exactly `width` cells."""
+    text = (clip if cut == "end" else clip_middle)(clean(text), width, ellipsis)
     padding = " " * (width - measure(text))
     return padding + text if is_right else text + padding
 

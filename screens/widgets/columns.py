@@ -29,6 +29,8 @@ class Column:
     align: Literal["left", "right"] = "left"
     priority: int = 0
     """0 is never dropped; of the others the greatest number leaves first when the terminal is narrow."""
+    cut: Literal["end", "middle"] = "end"
+    """Where a text that is too long is shortened; ids of one kind begin alike, so theirs is cut in the middle."""
     key: Callable[[str], Any] | None = None
     """Row id to what the column sorts by; without it the column sorts by its text."""
 

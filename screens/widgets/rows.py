@@ -1,16 +1,19 @@
 """The rows of a table: their order, the row pointed at and the marked ones. No drawing.
 
-Owner: the table that made it. Everything is by row id, so that it stays with its object when rows move.
+Owner: the table that made it. Everything is by row id, so that it stays with its object when rows move. The pointer is
+either held, which means that somebody chose its row, or it rests on the first row, whichever that is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from screens.widgets.cells import Row
 
 SortKey = Callable[[str], Any]
+"""Row id to what a row is sorted by."""
+Shown = Callable[[str], bool]
 
 
 class Change(NamedTuple):
@@ -27,15 +30,23 @@ class Rows:
         self.by_id: dict[str, Row] = {}
         self.order: list[str] = []
         self.pointed: str | None = None
+        self.is_held = False
+        """Whether somebody chose the row pointed at."""
         self.marked: set[str] = set()
         self._anchor: str | None = None
         self._positions: dict[str, int] = {}
         self._key: SortKey | None = None
         self._is_reversed = False
-        self._keys: dict[str, Any] = {}
-        self._is_shown: Callable[[str], bool] | None = None
+        self._keys: dict[str, tuple[Any, int]] = {}
+        """What each row is sorted by, and its turn among equals."""
+        self._turns: dict[str, int] = {}
+        """When each row came; rows with equal keys stay in this order."""
+        self._turn = 0
+        self._all: list[str] = []
+        """Every row in the order of the sort, shown or not: a filter only picks from it."""
+        self._is_sorted = True
+        self._is_shown: Shown | None = None
         self._passed: set[str] = set()
-        self._given_order: Sequence[str] | None = None
 
     # Filling
 
@@ -43,20 +54,24 @@ class Rows:
         """Take these rows and no others."""
         self.by_id = dict(zip(ids, rows, strict=True))
         self.marked &= self.by_id.keys()
-        self._keys = {}
+        self._turns = {row_id: turn for turn, row_id in enumerate(self.by_id)}
+        self._turn = len(self._turns)
+        self._all, self._keys, self._is_sorted = list(self.by_id), {}, self._key is None
         self._pass_all()
         self._arrange()
 
     def update(self, changed: Mapping[str, Row], removed: Iterable[str] = ()) -> Change:
         """Replace, add and remove rows; rows move only if what they are sorted or filtered by did."""
         redrawn: list[str] = []
-        is_moved = False
-        for row_id in removed:
-            if self.by_id.pop(row_id, None) is not None:
-                self._keys.pop(row_id, None)
-                self._passed.discard(row_id)
-                self.marked.discard(row_id)
-                is_moved |= row_id in self._positions
+        gone = {row_id for row_id in removed if self.by_id.pop(row_id, None) is not None}
+        is_moved = not gone.isdisjoint(self._positions)
+        for row_id in gone:
+            self._keys.pop(row_id, None)
+            del self._turns[row_id]
+        if gone:
+            self._all = [row_id for row_id in self._all if row_id not in gone]
+            self._passed -= gone
+            self.marked -= gone
         for row_id, row in changed.items():
             if self.by_id.get(row_id) != row:
                 self.by_id[row_id] = row
@@ -69,60 +84,78 @@ class Rows:
 
     def _is_misplaced(self, row_id: str) -> bool:
         """Say whether a row's place may no longer be right; remember its sort key and whether it passes."""
+        if row_id not in self._turns:
+            self._turns[row_id] = self._turn
+            self._turn += 1
+            self._all.append(row_id)
+            self._is_sorted = self._key is None and self._is_sorted
         is_placed = row_id in self._positions
         is_misplaced = False
         if self._key is not None:
-            key = self._key(row_id)
-            is_misplaced = is_placed and self._keys.get(row_id) != key
-            self._keys[row_id] = key
+            key = self._keyed(row_id)
+            if self._keys.get(row_id) != key:
+                self._keys[row_id], self._is_sorted = key, False
+                is_misplaced = is_placed
         is_passed = self._is_shown is None or self._is_shown(row_id)
         (self._passed.add if is_passed else self._passed.discard)(row_id)
-        return self._given_order is None and (is_misplaced or is_passed != is_placed)
+        return is_misplaced or is_passed != is_placed
 
-    def _pass_all(self) -> None:
-        self._passed = set(
-            self.by_id if self._is_shown is None else filter(self._is_shown, self.by_id)
-        )
+    def _keyed(self, row_id: str) -> tuple[Any, int]:
+        assert self._key is not None
+        turn = self._turns[row_id]
+        return self._key(row_id), -turn if self._is_reversed else turn
+
+    def _pass_all(self, passed: Collection[str] | None = None) -> None:
+        if passed is None:
+            passed = self.by_id if self._is_shown is None else [row_id for row_id in self.by_id if self._is_shown(row_id)]
+        self._passed = set(passed)
 
     # Order
 
     def sort(self, key: SortKey | None, *, is_reversed: bool = False) -> None:
         """Sort by a key of the row id; rows with equal keys stay in the order in which they came."""
-        if key is not self._key:
-            self._keys = {}
         self._key, self._is_reversed = key, is_reversed
+        self._keys = {}
+        self._is_sorted = False
         self._arrange()
 
-    def filter(self, is_shown: Callable[[str], bool] | None) -> None:
-        """Show only rows that satisfy a predicate of the row id; None shows all."""
+    def filter(self, is_shown: Shown | None, passed: Collection[str] | None = None) -> None:
+        """Show only rows that satisfy a predicate of the row id; None shows all. `passed` are those that do now, if known.
+
+        A row pointed at that is not among them is let go of: nothing else was chosen in its place.
+        """
         self._is_shown = is_shown
-        self._pass_all()
-        self._arrange()
-
-    def give_order(self, ids: Sequence[str] | None) -> None:
-        """Show these rows in this order, whatever sort and filter say; None goes back to those."""
-        self._given_order = ids
+        self._pass_all(passed)
+        self.is_held = self.is_held and self.pointed in self._passed
         self._arrange()
 
     def _arrange(self) -> None:
-        """Put the rows in order again; the pointer stays on its row, or where that row stood."""
-        position = self._positions.get(self.pointed or "", 0)
+        """Put the rows in order again; a held pointer stays on its row, or where that row stood."""
+        position = self._positions.get(self.pointed or "", 0) if self.is_held else 0
         self.order = order = self._find_order()
         self._positions = {row_id: index for index, row_id in enumerate(order)}
-        if self.pointed not in self._positions:
+        if not self.is_held or self.pointed not in self._positions:
             self.pointed = order[min(position, len(order) - 1)] if order else None
 
     def _find_order(self) -> list[str]:
-        if self._given_order is not None:
-            return [row_id for row_id in self._given_order if row_id in self.by_id]
-        order = [row_id for row_id in self.by_id if row_id in self._passed]
-        if self._key is not None:
-            keys, key = self._keys, self._key
-            for row_id in order:
+        if not self._is_sorted:
+            self._sort_all()
+        if len(self._passed) == len(self._all):
+            return self._all.copy()
+        passed = self._passed
+        return [row_id for row_id in self._all if row_id in passed]
+
+    def _sort_all(self) -> None:
+        if self._key is None:
+            self._all.sort(key=self._turns.__getitem__)
+        else:
+            keys = self._keys
+            for row_id in self._all:
                 if row_id not in keys:
-                    keys[row_id] = key(row_id)
-            order.sort(key=keys.__getitem__, reverse=self._is_reversed)
-        return order
+                    keys[row_id] = self._keyed(row_id)
+            # Sorted before and changed in a few places, which is what this sort is quick at.
+            self._all.sort(key=keys.__getitem__, reverse=self._is_reversed)
+        self._is_sorted = True
 
     def find(self, row_id: str | None) -> int:
         """Return the position of a row, or -1 if it is not shown."""

@@ -1,11 +1,15 @@
 """A table that draws only visible lines: ten rows or ten thousand cost the same on the screen.
 
 Owner: the table owns its rows and their order; the caller keeps records, sort keys and filters.
+
+The pointer stays with the row that somebody moved it to, and the view follows that row. Before that, and after going to
+the first row, it rests at the top on whichever row is first. Nothing is opened that is out of view or has only just come
+under the pointer: settle() says so, and holds the row for the next key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -13,26 +17,25 @@ from rich.style import Style
 from textual import events, on
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from screens.keyed import Keyed
-from screens.widgets.cells import (
-    ROLES,
-    UNICODE,
-    Glyphs,
-    Row,
-    clip,
-    fit,
-    split_cell,
-)
+from screens.widgets.cells import ROLES, UNICODE, Glyphs, Row, fit, split_cell
 from screens.widgets.columns import GAP, Column, Place, place_columns
 from screens.widgets.rows import Rows, SortKey
 from screens.widgets.segments import merge_segments
+from screens.widgets.table_lines import Sort, find_direction, mark_parts, title_parts
 
 GUTTER = 2
 """Cells left of the first column: the pointer and the mark."""
 LINES_CACHED = 512
+ARRIVAL_S = 1.0
+"""A row that came under the pointer by itself is not acted on for this long: whoever pressed the key saw another one."""
+
+FindMarks = Callable[[int, str], Sequence[tuple[int, int]]]
+"""Number of a column and a text to the spans of the text that are marked."""
 
 
 class Table(Keyed, ScrollView, can_focus=True):
@@ -42,10 +45,13 @@ class Table(Keyed, ScrollView, can_focus=True):
     DEFAULT_CSS = "Table { overflow-x: hidden; }"
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--header", "table--sorted", "table--cursor", "table--pointer", "table--mark", "table--empty",
+        "table--header", "table--sorted", "table--cursor", "table--pointer", "table--mark", "table--match", "table--empty",
         *(f"table--{role}" for role in ROLES),
     }  # fmt: skip
     KEY_SCOPES: ClassVar[tuple[str, ...]] = ("rows",)
+
+    is_wide: var[bool] = var(default=False, init=False)
+    """Whether all columns are shown, scrolling sideways where they do not fit."""
 
     class TableMessage(Message):
         """A message of `table`; `@on` can select by it."""
@@ -88,26 +94,39 @@ class Table(Keyed, ScrollView, can_focus=True):
             self.column_id = column_id
             self.is_reversed = is_reversed
 
-    def __init__(
+    class Unsettled(TableMessage):
+        """Enter was pressed, and `text` says why nothing was opened."""
+
+        def __init__(self, table: Table, text: str) -> None:
+            super().__init__(table)
+            self.text = text
+
+    def __init__(  # noqa: PLR0913  # what differs between tables
         self,
         columns: Sequence[Column],
         *,
         empty: str = "nothing here",
         glyphs: Glyphs = UNICODE,
         has_long_bar: bool = False,
+        now: Callable[[], float] | None = None,
         id: str | None = None,  # noqa: A002 - the name every Textual widget has
     ) -> None:
-        """Make a table; a long bar lights the whole row pointed at, which takes twice the bytes of its name."""
+        """Make a table; a long bar lights the whole row pointed at, which takes twice the bytes of its name.
+
+        `now` tells the instant, to know how long ago a row came under the pointer by itself.
+        """
         super().__init__(id=id)
         self.has_long_bar = has_long_bar
+        self._now = now
+        self._arrived_at = float("-inf")
+        self._find_marks: FindMarks | None = None
         self.columns = tuple(columns)
         self.empty = empty
         self.glyphs = glyphs
         self.sorted_by: str | None = None
         self.is_reversed = False
         self._rows = Rows()
-        self._is_wide = False
-        # The view follows a row that moves only while somebody is working on it.
+        # The view follows the row that is held, until somebody scrolls away from it.
         self._is_following = False
         self._places: list[Place] = []
         self._placed_width = -1
@@ -118,7 +137,9 @@ class Table(Keyed, ScrollView, can_focus=True):
 
     def set_rows(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
         """Show these rows and no others; ids and rows run in parallel."""
+        pointed = self._rows.pointed
         self._arrange(lambda: self._rows.fill(ids, rows))
+        self._note_arrival(pointed)
 
     def update_rows(self, changed: Mapping[str, Row], removed: Iterable[str] = ()) -> None:
         """Replace or add rows, take others away, and draw what can be seen of that."""
@@ -126,6 +147,7 @@ class Table(Keyed, ScrollView, can_focus=True):
         change = self._rows.update(changed, removed)
         if change.is_moved:
             self._redraw_all(pointed)
+            self._note_arrival(pointed)
         else:
             self._redraw_rows(change.redrawn)
 
@@ -135,20 +157,37 @@ class Table(Keyed, ScrollView, can_focus=True):
         key = None if column_id is None else self._find_sort_key(column_id)
         self._arrange(lambda: self._rows.sort(key, is_reversed=is_reversed))
 
-    def filter_by(self, is_shown: Callable[[str], bool] | None) -> None:
-        """Show only rows whose id satisfies the predicate; None shows all."""
-        self._arrange(lambda: self._rows.filter(is_shown))
+    def filter_by(
+        self, is_shown: Callable[[str], bool] | None, passed: Collection[str] | None = None, find_marks: FindMarks | None = None
+    ) -> None:
+        """Show only rows whose id satisfies the predicate; None shows all.
 
-    def show_only(self, ids: Sequence[str] | None) -> None:
-        """Show these rows in this order, whatever sort and filter say; None goes back to those."""
-        self._arrange(lambda: self._rows.give_order(ids))
+        `passed` are those that do now, if that is known; `find_marks` says what of a cell's text is marked.
+        """
+        if find_marks or self._find_marks:
+            self._find_marks, self._lines = find_marks, {}
+        self._arrange(lambda: self._rows.filter(is_shown, passed))
 
     def point_at(self, row_id: str) -> bool:
         """Move the pointer to a row and into view; False if the row is not shown."""
         position = self._rows.find(row_id)
         if position >= 0:
-            self._point(position)
+            self._hold(position)
         return position >= 0
+
+    def settle(self) -> str:
+        """Return why the row pointed at is not to be acted on, empty if it may be; a second call finds it held and in view."""
+        position = self._rows.find(self._rows.pointed)
+        if position < 0:
+            return ""
+        top, is_held = self.scroll_offset.y, self._rows.is_held
+        arrived = self._now is not None and self._now() - self._arrived_at < ARRIVAL_S
+        self._hold(position)
+        if not top <= position < top + self._body_height:
+            return "the row was out of view; here it is, press again"
+        if arrived:
+            return "another row had just come here; it is held now, press again" if not is_held else "the row was gone, this is the next one; press again"
+        return ""
 
     def clear_marks(self) -> None:
         """Take all marks away."""
@@ -159,6 +198,11 @@ class Table(Keyed, ScrollView, can_focus=True):
     def pointed_id(self) -> str | None:
         """The row pointed at; None if the table shows no row."""
         return self._rows.pointed
+
+    @property
+    def held_id(self) -> str | None:
+        """The row pointed at if somebody chose it; None while the pointer rests at the top."""
+        return self._rows.pointed if self._rows.is_held else None
 
     @property
     def marked_ids(self) -> frozenset[str]:
@@ -175,14 +219,8 @@ class Table(Keyed, ScrollView, can_focus=True):
         """Columns that do not fit; wide mode shows them."""
         return len(self.columns) - len(self._find_places())
 
-    @property
-    def is_wide(self) -> bool:
-        """Whether all columns are shown, scrolling sideways where they do not fit."""
-        return self._is_wide
-
-    @is_wide.setter
-    def is_wide(self, is_wide: bool) -> None:
-        self._is_wide = is_wide
+    def watch_is_wide(self) -> None:
+        """Lay the columns out anew."""
         self._placed_width = -1
         self.scroll_to(x=0, animate=False, immediate=True, force=True)
         self._measure()
@@ -191,27 +229,32 @@ class Table(Keyed, ScrollView, can_focus=True):
     # What the operator does
 
     def _action_step(self, count: int) -> None:
-        self._is_following = True
-        self._point(self._rows.find(self._rows.pointed) + count)
+        self._hold(self._rows.find(self._rows.pointed) + count)
 
     def _action_page(self, pages: float) -> None:
         self._action_step(int(pages * max(self._body_height - 1, 1)))
 
     def _action_edge(self, position: int) -> None:
-        """Go to the first row (0) or the last (-1); at the first one the view stays at the top."""
-        self._point(position % len(self._rows.order) if self._rows.order else 0)
-        self._is_following = position < 0
+        """Go to the first row (0), and rest on whichever is first, or to the last (-1)."""
+        if position < 0:
+            self._hold(len(self._rows.order) - 1)
+        else:
+            self._point(0)
+            self._rows.is_held = self._is_following = False
 
     def _action_shift(self, cells: int) -> None:
         self.scroll_to(x=self.scroll_x + cells, animate=False, immediate=True, force=True)
 
     def _action_open(self) -> None:
-        if self._rows.pointed is not None:
-            self.post_message(self.Opened(self, self._rows.pointed))
+        if self._rows.pointed is None:
+            return
+        problem = self.settle()
+        self.post_message(self.Unsettled(self, problem) if problem else self.Opened(self, self._rows.pointed))
 
     def _action_mark(self) -> None:
         pointed = self._rows.pointed
         if pointed is not None:
+            self._rows.is_held = True
             self._change_marks(lambda: self._rows.toggle_mark(pointed))
 
     def _action_mark_range(self) -> None:
@@ -227,10 +270,14 @@ class Table(Keyed, ScrollView, can_focus=True):
             return
         position = self.scroll_offset.y + event.y - 1
         if position < len(self._rows.order):
-            self._is_following = True
-            self._point(position)
+            self._hold(position)
             if event.chain == 2:
                 self._action_open()
+
+    @on(events.MouseScrollDown)
+    @on(events.MouseScrollUp)
+    def _look_around(self) -> None:
+        self._is_following = False
 
     def _sort_at(self, x: int) -> None:
         """Sort by the column whose title stands at this cell, the other way round the second time."""
@@ -240,7 +287,7 @@ class Table(Keyed, ScrollView, can_focus=True):
         for index, start, width in places:
             if start <= x < start + width:
                 column_id = self.columns[index].id
-                is_reversed = column_id == self.sorted_by and not self.is_reversed
+                is_reversed = find_direction(self.columns, Sort(self.sorted_by, self.is_reversed), column_id)
                 self.sort_by(column_id, is_reversed=is_reversed)
                 self.post_message(self.Sorted(self, column_id, is_reversed=is_reversed))
 
@@ -259,7 +306,7 @@ class Table(Keyed, ScrollView, can_focus=True):
     def _redraw_all(self, old_pointed: str | None) -> None:
         self._measure()
         pointed = self._rows.pointed
-        if self._is_following:
+        if self._is_following and self._rows.is_held:
             self._reveal(self._rows.find(pointed))
         self.refresh()
         if pointed != old_pointed:
@@ -280,6 +327,17 @@ class Table(Keyed, ScrollView, can_focus=True):
         if after != before:
             self._redraw_rows(before ^ after)
             self.post_message(self.Marked(self, after))
+
+    def _note_arrival(self, old_pointed: str | None) -> None:
+        """Remember that another row came under the pointer, if one did."""
+        if old_pointed not in (None, self._rows.pointed) and self._now is not None:
+            self._arrived_at = self._now()
+
+    def _hold(self, position: int) -> None:
+        """Point at the row nearest to a position, stay with it, and keep it in view."""
+        self._arrived_at = float("-inf")
+        self._rows.is_held = self._is_following = True
+        self._point(position)
 
     def _point(self, position: int) -> None:
         """Point at the row nearest to a position."""
@@ -337,7 +395,9 @@ class Table(Keyed, ScrollView, can_focus=True):
         self._find_places()
         styles = self._styles or self._find_styles()
         if y == 0:
-            return self._frame(self._render_titles(), styles["header"], width)
+            shown = [(self.columns[place.column], place.width) for place in self._places]
+            titles = title_parts(shown, Sort(self.sorted_by, self.is_reversed), styles, self.glyphs)
+            return self._frame([(" " * GUTTER, styles["header"]), *titles], styles["header"], width)
         position = self.scroll_offset.y + y - 1
         order = self._rows.order
         if position < len(order):
@@ -351,7 +411,7 @@ class Table(Keyed, ScrollView, can_focus=True):
         width = self.scrollable_size.width
         if width != self._placed_width:
             self._placed_width = width
-            self._places = place_columns(self.columns, width, start=GUTTER, is_wide=self._is_wide)
+            self._places = place_columns(self.columns, width, start=GUTTER, is_wide=self.is_wide)
             self._lines = {}
         return self._places
 
@@ -364,30 +424,14 @@ class Table(Keyed, ScrollView, can_focus=True):
         base = self.rich_style
         bar = base + part("cursor")
         styles = {"": base, "+": bar}
-        for name in (*ROLES, "pointer", "mark", "empty"):
+        for name in (*ROLES, "pointer", "mark", "match", "empty"):
             styles[name] = base + part(name)
             styles[f"+{name}"] = bar + part(name)
+        styles["match"] = part("match")
         styles["header"] = base + part("header")
         styles["sorted"] = styles["header"] + part("sorted")
         self._styles = styles
         return styles
-
-    def _render_titles(self) -> list[tuple[str, Style]]:
-        plain, sorted_style = self._styles["header"], self._styles["sorted"]
-        parts = [(" " * GUTTER, plain)]
-        for index, _, width in self._places:
-            column = self.columns[index]
-            title, style = column.title, plain
-            if column.id == self.sorted_by:
-                arrow = self.glyphs.descending if self.is_reversed else self.glyphs.ascending
-                title = clip(title, width - 1, self.glyphs.ellipsis) + arrow
-                style = sorted_style
-            is_right = column.align == "right"
-            parts.append(
-                (fit(title, width, ellipsis=self.glyphs.ellipsis, is_right=is_right), style)
-            )
-            parts.append((" " * GAP, plain))
-        return parts
 
     def _render_row(self, row_id: str, width: int) -> Strip:
         row = self._rows.by_id[row_id]
@@ -408,8 +452,10 @@ class Table(Keyed, ScrollView, can_focus=True):
             text, role = split_cell(row[index])
             base = styles[prefix]
             is_right = self.columns[index].align == "right"
-            text = fit(text, cell_width, ellipsis=glyphs.ellipsis, is_right=is_right)
-            parts += [(text, styles.get(prefix + role, base)), (" " * GAP, base)]
+            text = fit(text, cell_width, ellipsis=glyphs.ellipsis, is_right=is_right, cut=self.columns[index].cut)
+            style = styles.get(prefix + role, base)
+            parts += mark_parts(text, style, styles["match"], self._find_marks(index, text)) if self._find_marks else [(text, style)]
+            parts.append((" " * GAP, base))
             if not self.has_long_bar:
                 prefix = ""
         base = styles[prefix]

@@ -11,7 +11,6 @@ from fleet_tui.app import FleetApp
 from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
 from screens.dialogs import QuitDialog, ScaleDialog
 from screens.editing import EditForm, Editing, Entry
-from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
 from textual import events
 from textual.dom import DOMNode
@@ -101,6 +100,11 @@ async def _filter(seat: Seat) -> None:
     seat.screen.action_filter()
 
 
+async def _choice(seat: Seat) -> None:
+    await seat.open("agents")
+    await _call(seat, seat.screen.action_sort)
+
+
 async def _push(seat: Seat, screen: Screen[Any]) -> None:
     await seat.app.push_screen(screen)
 
@@ -121,8 +125,9 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "command line": _command_line,
     "filter": _filter,
     "dialog": lambda seat: _push(seat, ScaleDialog(["coder"])),
+    "choice": _choice,
+    "bookmark": lambda seat: _call(seat, seat.app.action_bookmark),
     "quit": lambda seat: _push(seat, QuitDialog(1, 1)),
-    "export": lambda seat: _push(seat, ExportDialog(subject_of(seat.screen), "exports")),
     "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),
     "editing": lambda seat: _push(seat, EditForm(_editing())),
     "palette": lambda seat: _call(seat, seat.app.action_command_palette),

@@ -19,6 +19,9 @@ from engine.simulation.fake_operator import make_agent, make_pool, make_task
 from hypothesis import given
 from hypothesis import strategies as st
 from screens import present, present_pulse, present_rows, present_text
+from screens.fields import kind_of
+from screens.filters import parse_filter
+from screens.history import SAMPLES, History
 from screens.widgets.cells import ASCII, UNICODE, Cell, Glyphs, Row, measure, split_cell
 
 NOW = 1_000_000.0
@@ -207,7 +210,7 @@ def status_at(at: float, succeeded: int = 0) -> FleetStatus:
 
 
 def test_throughput_is_unknown_until_there_are_two_looks() -> None:
-    history = present_pulse.History()
+    history = History()
     assert history.succeeded_per_s() is None
     history.see(status_at(NOW, 5), [])
     history.see(status_at(NOW, 5), [])
@@ -220,12 +223,12 @@ def test_throughput_is_unknown_until_there_are_two_looks() -> None:
 
 
 def test_a_minute_that_was_not_seen_is_blank() -> None:
-    history = present_pulse.History()
+    history = History()
     history.see(status_at(NOW), [make_pool(pending=4)])
     history.see(status_at(NOW + 6), [make_pool(running=1)])
     assert history.load_of("coder", NOW + 6)[-4:] == [4, None, None, 1]
     cell = present_pulse.spark_cell(history.load_of("coder", NOW + 6), UNICODE)
-    assert len(cell.text) == present_pulse.SAMPLES
+    assert len(cell.text) == SAMPLES
     assert cell.text[-4] == "█"
     assert cell.text[-3:-1] == "  "
     history.see(status_at(NOW + 600), [])
@@ -241,21 +244,85 @@ def test_needs_are_ranked_and_lead_somewhere(glyphs: Glyphs) -> None:
     }
     status = dataclasses.replace(status_at(NOW), read_only="disk full")
     needs = present_pulse.find_needs(status, tables, glyphs)
-    assert [need.view for need in needs] == ["audit", "host", "agents", "pool", "task", "task"]
+    assert [need.view for need in needs] == ["audit", "agents", "agents", "pools", "task", "task"]
     assert [need.thing for need in needs if need.view == "task"] == ["t0", "t2"]
     assert all(need.what.text.isascii() for need in needs) is glyphs.is_ascii
 
 
+def test_tasks_that_failed_alike_are_one_need_that_opens_just_those() -> None:
+    reason = 'oops: "no" such, file'
+    failed = {f"t{n}": make_task(f"t{n}", state="failed", reason=reason, finished_at=NOW - n) for n in range(40)}
+    other = {
+        "a": make_task("a", state="failed", pool="ui", reason=reason, finished_at=NOW - 99),
+        "b": make_task("b", state="dead", reason=reason, finished_at=NOW - 98),
+        "c": make_task("c", state="failed", reason="timeout: 4 s", finished_at=NOW - 97),
+        "d": make_task("d", state="succeeded", reason=""),
+    }
+    tasks: dict[str, Any] = failed | other
+    needs = present_pulse.find_needs(status_at(NOW), {"hosts": {}, "pools": {}, "tasks": tasks}, UNICODE)
+    assert [need.view for need in needs] == ["tasks", "task", "task", "task"]
+    assert (needs[0].what.text, needs[0].why, needs[0].at) == ("✕ 40 tasks of coder failed", reason, NOW)
+    opened = parse_filter(needs[0].thing, kind_of("tasks")).select(tasks, tasks, NOW)
+    assert opened == list(failed)
+
+
+def test_of_tasks_that_failed_for_slightly_other_reasons_the_newest_is_told() -> None:
+    tasks = {f"t{n}": make_task(f"t{n}", state="failed", reason=f"timeout: took {n} s", finished_at=NOW + n) for n in range(3)}
+    [need] = present_pulse.find_needs(status_at(NOW), {"hosts": {}, "pools": {}, "tasks": tasks}, UNICODE)
+    assert need.why == "timeout: took 2 s (the newest)"
+
+
+def test_what_waits_for_other_tasks_is_not_in_the_queue() -> None:
+    pool = make_pool(pending=5, blocked=3)
+    for columns, cells in (
+        (present_rows.POOL_COLUMNS, present_rows.pool_cells(pool, NOW, UNICODE)),
+        (present_pulse.PULSE_COLUMNS, present_pulse.pulse_cells(pool, [], UNICODE)),
+    ):
+        shown = dict(zip([column.id for column, _ in columns], texts(cells), strict=True))
+        assert (shown["queue"], shown["blocked"]) == ("2", "3")
+    history = History()
+    history.see(status_at(NOW), [pool])
+    assert history.load_of("coder", NOW)[-1] == 2
+
+
+def test_another_engine_begins_another_rate() -> None:
+    history = History()
+    history.see(status_at(NOW, 500), [])
+    history.see(status_at(NOW + 2, 3), [])
+    assert history.succeeded_per_s() is None
+    history.see(status_at(NOW - 60, 7), [make_pool(running=1)])
+    assert history.load_of("coder", NOW - 60)[-1] == 1
+    assert len(history.loads) == 1
+
+
+def test_what_rests_is_told_in_minutes_and_what_works_in_seconds() -> None:
+    def cell(columns: Any, cells: Row, name: str) -> str:
+        return dict(zip([column.id for column, _ in columns], texts(cells), strict=True))[name]
+
+    for status, text in (("idle", "<1m"), ("busy", "42s"), ("draining", "42s"), ("failed", "<1m")):
+        agent = make_agent(status=status, updated_at=NOW - 42, created_at=NOW - 42)
+        cells = present_rows.agent_cells(agent, NOW, UNICODE)
+        assert cell(present_rows.AGENT_COLUMNS, cells, "for") == text
+        assert cell(present_rows.AGENT_COLUMNS, cells, "age") == "<1m"
+    assert present.rest_age(60) == "1m"
+    host = HOST._replace(beat_at=NOW - 2)
+    assert cell(present_rows.HOST_COLUMNS, present_rows.host_cells(host, NOW, UNICODE), "beat") == "on time"
+    late = host._replace(health="suspect", beat_at=NOW - 9)
+    assert cell(present_rows.HOST_COLUMNS, present_rows.host_cells(late, NOW, UNICODE), "beat") == "9s"
+    shares = [cell(present_rows.HOST_COLUMNS, present_rows.host_cells(HOST._replace(cpu=cpu), NOW, UNICODE), "cpu") for cpu in (0.0, 0.019, 0.02, 0.5)]
+    assert shares == ["<2%", "<2%", "2%", "50%"]
+
+
 def test_health_in_words() -> None:
-    assert [split_cell(part)[0] for part in present_pulse.health_parts(status_at(NOW), 0, 0)] == ["26 agents, 24 idle", "nothing needs you"]
-    assert present_pulse.health_parts(status_at(NOW), 1, 0)[1] == Cell("1 thing needs you", "bad")
-    assert present_pulse.health_parts(status_at(NOW), 50, 1_950)[1] == Cell("2.0k things need you", "bad")
+    assert [split_cell(part)[0] for part in present_pulse.health_parts(status_at(NOW), 0)] == ["26 agents, 24 free", "nothing needs you"]
+    assert present_pulse.health_parts(status_at(NOW), 1)[1] == Cell("1 thing needs you", "bad")
+    assert present_pulse.health_parts(status_at(NOW), 2_000)[1] == Cell("2.0k things need you", "bad")
 
 
 def test_hosts_that_are_not_measured_are_not_added_up() -> None:
     unmeasured = HOST._replace(id="hst_2", cpu=-1.0, rss_mb=-1.0)
     words = [split_cell(part)[0] for part in present_pulse.hosts_parts([HOST, unmeasured], UNICODE)]
-    assert words == ["2 hosts", "cpu 0.50 cores", "memory 164 MB", "1 not measured"]
+    assert words == ["2 hosts", "cpu 0.5 cores", "memory 164 MB", "1 not measured"]
     assert "not measured yet" in split_cell(present_pulse.hosts_parts([unmeasured], UNICODE)[1])[0]
 
 
