@@ -5,6 +5,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 
 READY := .venv/.ready
+ENVIRONMENT := .venv/.environment
 PYTHON := .venv/bin/python
 FLEET := .venv/bin/fleet-tui
 PYTEST := $(PYTHON) -m pytest
@@ -90,8 +91,14 @@ ifneq ($(MIRROR),)
 export UV_DEFAULT_INDEX ?= $(MIRROR)
 endif
 
-# One file says that the environment is whole; it is made last, and anew when the lock file changes.
-$(READY): pyproject.toml uv.lock $(if $(findstring $(CURDIR)/$(OWN_UV),$(UV)),$(OWN_UV))
+# One file says that all is ready. The booster's module is made anew when its sources change; right after the
+# environment was made, uv finds nothing left to do.
+$(READY): $(ENVIRONMENT) hatch_build.py engine/booster/build.py $(wildcard engine/booster/wasm/*)
+	@"$(UV)" pip install --quiet --python $(PYTHON) --no-deps --editable .
+	@touch $@
+
+# The environment is made anew when the lock file changes.
+$(ENVIRONMENT): pyproject.toml uv.lock $(if $(findstring $(CURDIR)/$(OWN_UV),$(UV)),$(OWN_UV))
 ifeq ($(MIRROR),)
 	@"$(UV)" sync --quiet --locked
 else

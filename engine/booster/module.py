@@ -1,0 +1,114 @@
+"""Finding booster.wasm, and keeping compiled modules from one start to the next.
+
+Owner: of `$XDG_CACHE_HOME/fleet-tui/booster/compiled`, at most 8 files. A compiled module is native code, run
+as it is read: the folder must belong to this user and be closed to all others, else nothing is kept. The name of
+a file has the hash of what it was compiled from and the checksum of what it holds; a damaged one is made anew.
+"""
+
+import hashlib
+import logging
+import os
+import platform
+import stat
+import tempfile
+import zlib
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import wasmtime
+
+from engine.booster import build
+from engine.booster.failures import BadModule, ModuleMissing
+
+FILES_MAX: Final = 8
+logger = logging.getLogger(__name__)
+
+
+def find_module() -> Path:
+    """Give the path of booster.wasm, in the package or in the build's cache; raise `ModuleMissing`."""
+    packaged = build.HERE / build.MODULE
+    if packaged.is_file():
+        return packaged
+    # A checkout whose ignored files were cleaned away; an installed package has no sources to hash.
+    made = build.find_made() if build.OWN_SOURCES.is_dir() else None
+    if made is not None:
+        return made / build.MODULE
+    remedy = (
+        "run `make setup`"
+        if build.OWN_SOURCES.is_dir()
+        else "install fleet-tui again, without FLEET_BOOSTER=skip"
+    )
+    raise ModuleMissing(f"The booster's module {packaged} was not built; {remedy}.")
+
+
+class CompiledModules:
+    """Compiled modules on disk, for one engine's settings."""
+
+    def __init__(self, engine: wasmtime.Engine, settings: str) -> None:
+        self._engine = engine
+        self._settings = (
+            f"{settings} {version('wasmtime')} {platform.machine()} {platform.system()}"
+        )
+
+    def load(self, wasm: bytes) -> wasmtime.Module:
+        """Compile a module, or take it from the folder; raise `BadModule` for what is none."""
+        key = hashlib.sha256(self._settings.encode() + b"\0" + wasm).hexdigest()[:32]
+        folder = open_private_folder(build.cache_folder() / "compiled")
+        found = self._find(folder, key) if folder else None
+        if found is not None:
+            return found
+        try:
+            module = wasmtime.Module(self._engine, wasm)
+        except wasmtime.WasmtimeError as error:
+            raise BadModule(f"this is no WebAssembly module: {str(error)[:500]}") from None
+        if folder:
+            self._keep(folder, key, bytes(module.serialize()))
+        return module
+
+    def _find(self, folder: Path, key: str) -> wasmtime.Module | None:
+        for path in folder.glob(f"{key}-*.cwasm"):
+            try:
+                if path.stem == f"{key}-{zlib.crc32(path.read_bytes()):08x}":
+                    return wasmtime.Module.deserialize_file(self._engine, str(path))
+            except (OSError, wasmtime.WasmtimeError):
+                logger.debug("a compiled module cannot be read", extra={"path": str(path)})
+            logger.warning(
+                "a compiled module is damaged and is made anew", extra={"path": str(path)}
+            )
+            with suppress(OSError):
+                path.unlink()
+        return None
+
+    def _keep(self, folder: Path, key: str, data: bytes) -> None:
+        """Write a compiled module; a full disk or another writer is no failure, only no gain."""
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=".new-", dir=folder)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            Path(name).replace(folder / f"{key}-{zlib.crc32(data):08x}.cwasm")
+            oldest = sorted(folder.glob("*.cwasm"), key=lambda path: path.stat().st_mtime)
+            for path in oldest[:-FILES_MAX]:
+                path.unlink()
+        except OSError as error:
+            logger.warning("a compiled module cannot be kept", extra={"error": str(error)})
+
+
+def open_private_folder(folder: Path) -> Path | None:
+    """Make a folder that only this user can enter, or give None where there is no such place."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        logger.info("no folder for compiled modules", extra={"error": str(error)})
+        return None
+    is_private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    if not is_private or status.st_uid != os.geteuid():
+        logger.warning(
+            "the folder of compiled modules is open to others and is not used",
+            extra={"path": str(folder)},
+        )
+        return None
+    return folder

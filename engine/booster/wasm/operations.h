@@ -1,0 +1,60 @@
+/* operations.h -- what the module can do: one row for each operation, and one job for each file. */
+#ifndef OPERATIONS_H
+#define OPERATIONS_H
+
+#include "languages.h"
+#include "pack.h"
+#include "text.h"
+
+#define ARGUMENTS_MAX 8
+
+/* How a file's operation ended; the numbers are part of the ABI (docs/booster.md). */
+enum Status {
+    DONE = 0,        /* the answer is the result */
+    UNSURE = 1,      /* this module cannot tell for certain: ask the regular agent */
+    REFUSED = 2,     /* the edit would be wrong or its target is not clear */
+    BAD_REQUEST = 3, /* an operation, language or argument that the module does not know */
+};
+
+/* Which way the answer was found; also bits of the request: those that may be used. */
+enum Tier { TIER_NONE = 0, TIER_LEXICAL = 1, TIER_TREE = 2 };
+
+/* One operation on one file. */
+typedef struct {
+    const Language *language;
+    Source source;
+    Text arguments[ARGUMENTS_MAX];
+    Buffer answer; /* of DONE; for the others `problem` and `problem_at` say why */
+    const char *problem;
+    u32 problem_at; /* a byte of the source, or NOWHERE */
+    enum Tier tier;
+} Job;
+
+typedef enum Status (*Perform)(Job *job);
+
+typedef struct {
+    u32 code; /* part of the ABI: never used again for another operation */
+    const char *name;
+    bool edits;
+    const char *languages; /* JSON */
+    const char *arguments; /* JSON */
+    u32 argument_count;
+    Perform by_tokens; /* answers only where it is certain; null if there is no such way */
+    Perform by_tree;
+} Operation;
+
+const Operation *find_operation(u32 code);
+/* All operations as a JSON array. */
+void describe_operations(Buffer *buffer);
+
+/* Says why a job has no result. */
+static inline enum Status stop(Job *job, enum Status status, const char *problem, u32 at) {
+    job->problem = problem;
+    job->problem_at = at;
+    return status;
+}
+
+enum Status check_syntax_by_tree(Job *job);
+enum Status dump_tree(Job *job);
+
+#endif
