@@ -10,9 +10,17 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from engine.model.agents import Resources
@@ -228,6 +236,22 @@ class OperationsSection(_Tree):
         return self
 
 
+class OperatorConfig(_Tree):
+    """Somebody who operates this fleet, known by name."""
+
+    role: Literal["viewer", "operator", "admin"] = Field("operator", description="what they may do")
+    user: str = Field("", description="their own Unix account, which the kernel vouches for; empty = `--as NAME` of the engine's account")
+
+
+class AccessSection(_Tree):
+    """Who may open the engine's socket."""
+
+    group: str = Field("", description="Unix group whose members may open it, those named in operators; empty = the engine's user and root alone")
+
+
+OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9._-]{0,31}$")]
+
+
 class FleetManagerConfig(_Tree):
     """Everything that can be configured."""
 
@@ -238,6 +262,8 @@ class FleetManagerConfig(_Tree):
     routing: RoutingSection = Field(default_factory=RoutingSection)
     journal: JournalSection = Field(default_factory=JournalSection)
     operations: OperationsSection = Field(default_factory=OperationsSection)
+    operators: dict[OperatorName, OperatorConfig] = Field(default_factory=dict, description="who operates it, by name")
+    access: AccessSection = Field(default_factory=AccessSection)
     redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -19,7 +19,8 @@ from engine.agents.commands import CommandAgents, CommandPlaces, log_path
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Artifact, Runtime
-from engine.api.gateway import Gateway
+from engine.api.gateway import Access, Gateway
+from engine.api.peers import known_operators
 from engine.bus.embedded import EmbeddedBus
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
@@ -131,7 +132,7 @@ class FleetManager(LibraryCalls):
         self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
-        gateway = Gateway(self._socket, self.operator, version=version()) if self._socket else None
+        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access()) if self._socket else None
         if gateway is not None:
             gateway.claim()
             stack.push_async_callback(gateway.stop)
@@ -141,6 +142,10 @@ class FleetManager(LibraryCalls):
             await gateway.start()
             stack.push_async_callback(gateway.stop)
         logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
+
+    def _access(self) -> Access:
+        given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
+        return Access(known_operators(given), self.config.access.group)
 
     async def _open_journal(self, stack: AsyncExitStack, root: Path) -> Journal:
         journal = await SqliteJournal.open(root / DATABASE_NAME, synchronous=self.config.journal.synchronous)

@@ -67,7 +67,9 @@ class Request:
 
 def operator_at(socket: Path, timeout_s: float = 5.0, *, mode: str = "") -> RemoteOperator:
     """Return this user's authority over the engine at a socket; connect by entering its context."""
-    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), mode=mode)
+    context = click.get_current_context(silent=True)
+    name = str(context.find_root().params.get("as_name", "")) if context else ""
+    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), name=name, mode=mode)
     return connect(socket, clock=SystemClock(), caller=caller, timeout_s=timeout_s)
 
 

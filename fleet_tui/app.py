@@ -23,6 +23,7 @@ from engine.clock import Clock, SystemClock
 from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError
 from engine.operations import Operator
+from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import find_key_file, load_keymap
 from fleet_tui.memory import Memory
 from fleet_tui.navigation import HOME_VIEW, Navigation
@@ -286,6 +287,13 @@ class FleetApp(Navigation):
         """Write every cell again, whatever another program left on the terminal."""
         self.forget_shadow()
 
+    def action_suspend_process(self) -> None:
+        """Go back to the shell, where there is one."""
+        if can_be_continued():
+            super().action_suspend_process()
+        else:
+            self.say("there is no shell below to go back to", role="warn")
+
     def action_next_theme(self) -> None:
         """Take the next colour theme."""
         names = list(PALETTES)
@@ -325,7 +333,8 @@ def run_console(opening: Opening) -> None:
     from engine.model.version import version
 
     clock = SystemClock()
-    caller = Caller("console", version(), os.environ.get("SSH_CONNECTION", ""), mode=opening.mode)
+    ssh = os.environ.get("SSH_CONNECTION", "")
+    caller = Caller("console", version(), ssh, name=opening.guise.name, mode=opening.guise.mode)
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Operator]:

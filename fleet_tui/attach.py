@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from engine.model.errors import EXIT_REFUSED, EngineStartError, EngineUnavailable, UsageError
-from fleet_tui.settings import Paths, find_paths, prepare_state
+from fleet_tui.settings import Paths, find_paths, find_socket, prepare_state
 
 PROBE_TIMEOUT_S = 2.0
 """Longest that a healthy engine takes to answer on its own machine."""
@@ -171,7 +171,10 @@ class _Start:
 
 def _start(paths: Paths, argv_extra: Sequence[str]) -> subprocess.Popen[bytes]:
     # -P: a package named `engine` in the user's directory must not be taken for ours.
-    argv = [sys.executable, "-P", "-m", "fleet_tui", "engine", "--detached"]
+    argv = [sys.executable, "-P", "-m", "fleet_tui"]
+    if paths.socket != find_socket(paths.state_dir, os.environ):
+        argv += ["--socket", str(paths.socket)]
+    argv += ["engine", "--detached"]
     argv += ["--directory", str(paths.directory), "--state-dir", str(paths.state_dir)]
     if paths.config is not None:
         argv += ["--config", str(paths.config)]

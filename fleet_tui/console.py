@@ -26,6 +26,16 @@ GARBAGE_THRESHOLD = 50_000
 
 
 @dataclass(frozen=True, slots=True)
+class Guise:
+    """As whom the engine is to take a console."""
+
+    mode: str = ""
+    """read-only (the engine refuses every verb of this console), write, or as the engine is configured."""
+    name: str = ""
+    """A name of the engine's account (`--as`); empty for the account itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """What a console is opened on, and how it looks."""
 
@@ -36,50 +46,49 @@ class Opening:
     """How many colours the terminal has."""
     theme: str = ""
     """What the command line wishes; empty for nothing."""
-    mode: str = ""
-    """read-only (the engine refuses every verb of this console), write, or as the engine is configured."""
+    guise: Guise = Guise()
     keys: str = ""
     """The file of keys; empty for the usual one."""
 
 
-def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wishes(), mode: str = "") -> None:  # noqa: B008  # a value
+def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wishes(), guise: Guise = Guise()) -> None:  # noqa: B008  # values
     """Open the console on the engine of these paths; start one, with more words for it, if there is none. Raises FleetError.
 
-    None is started for who only looks: that would change something.
+    None is started for who only looks, or acts under a name: an engine is for its account to start.
     """
     from fleet_tui.attach import Attached, ensure_engine, require_engine
 
     require_terminal()
     preferences = wishes.apply(load_preferences())
-    if mode == READ_ONLY:
+    if guise.mode == READ_ONLY or guise.name:
         attached = Attached(require_engine(paths), started=False)
     else:
         attached = ensure_engine(paths, argv_extra, _tell)
-    _open(paths, attached, preferences, wishes, mode)
+    _open(paths, attached, preferences, wishes, guise)
 
 
-def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), mode: str = "") -> None:  # noqa: B008  # a value
+def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), guise: Guise = Guise()) -> None:  # noqa: B008  # values
     """Open the console on an engine that runs: of these paths, of a directory, or at a socket. Raises FleetError."""
     from fleet_tui.attach import Attached, attach_to
 
     require_terminal()
     preferences = wishes.apply(load_preferences())
     paths, socket = attach_to(target, paths)
-    _open(paths, Attached(socket, started=False), preferences, wishes, mode)
+    _open(paths, Attached(socket, started=False), preferences, wishes, guise)
 
 
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _open(paths: Paths, attached: Attached, preferences: Preferences, wishes: Wishes, mode: str) -> None:
+def _open(paths: Paths, attached: Attached, preferences: Preferences, wishes: Wishes, guise: Guise) -> None:
     level = find_level(os.environ, preferences.colors)
     os.environ.update(textual_environment(os.environ, level))
     # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
     gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
 
-    run_console(Opening(paths, attached, preferences, level, wishes.theme, mode, wishes.keys))
+    run_console(Opening(paths, attached, preferences, level, wishes.theme, guise, wishes.keys))
 
 
 def require_terminal() -> None:

@@ -83,7 +83,9 @@ def find_paths(
 
 def paths_of(parameters: Mapping[str, str | None]) -> Paths:
     """Return the places that the options of the command line name. Raises UsageError."""
-    return find_paths(parameters.get("directory"), state_dir=parameters.get("state_dir"))
+    paths = find_paths(parameters.get("directory"), state_dir=parameters.get("state_dir"))
+    socket = parameters.get("socket")
+    return replace(paths, socket=Path(socket).absolute()) if socket else paths
 
 
 def demo_paths(code_base: Path, state_dir: Path | str | None) -> Paths:

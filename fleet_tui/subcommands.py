@@ -77,13 +77,15 @@ class FleetGroup(click.Group):
 @look_options
 @click.option("--read-only", "mode", flag_value="read-only", default="", help="Look only: the engine refuses every verb of this console or command.")
 @click.option("--write", "mode", flag_value="write", help="Act although `operations.read_only` is set.")
+@click.option("--as", "as_name", default="", metavar="NAME", help="Act under a name of this account; for keys of a shared one. See docs/remote.md.")
+@click.option("--socket", metavar="FILE", help="The engine's socket; default: by the state directory, under the runtime directory.")
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=lambda *given: _print_version(*given), help="Show the version.")
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401  # typed by the options
     """Operate a fleet of AI agents. Without a command: open the console on the fleet of this directory."""
     del options  # Whoever needs the places and the look reads them from the context.
     if ctx.invoked_subcommand is None:
-        console.open_here(places(), wishes=find_wishes(), mode=find_mode())
+        console.open_here(places(), wishes=find_wishes(), guise=find_guise())
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's call
@@ -101,6 +103,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 def find_mode() -> str:
     """Return whether the options before the subcommand want to look only, or to write."""
     return str(click.get_current_context().find_root().params["mode"])
+
+
+def find_guise() -> console.Guise:
+    """Return as whom the engine is to take a console."""
+    return console.Guise(find_mode(), str(click.get_current_context().find_root().params["as_name"]))
 
 
 def places() -> Paths:
@@ -134,7 +141,7 @@ def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by t
         request = DemoRequest(root, wanted["seconds"], wanted["rounds"], as_json=wanted["as_json"])
         ok = run_headless_demo(paths if state_dir else None, request)
         click.get_current_context().exit(0 if ok else EXIT_FAILED)
-    console.open_here(paths, ["--demo", str(root)], find_wishes(), find_mode())
+    console.open_here(paths, ["--demo", str(root)], find_wishes(), find_guise())
 
 
 def standard_library() -> str:
@@ -154,6 +161,8 @@ def engine(directory: str | None, state_dir: str | None, config: str | None, dem
 
     root = click.get_current_context().find_root().params
     paths = find_paths(directory or root["directory"], state_dir=state_dir or root["state_dir"], config=config)
+    if root["socket"]:
+        paths = replace(paths, socket=Path(root["socket"]).absolute())
     if demo and not config:
         # The code base's own fleet.toml is about another fleet than the demo's.
         paths = replace(paths, config=None)
@@ -168,7 +177,7 @@ def engine(directory: str | None, state_dir: str | None, config: str | None, dem
 def attach(target: str | None, **look: Any) -> None:  # noqa: ANN401  # typed by the options
     """Open the console on an engine that runs: a directory's, or the one at a socket."""
     del look  # Read from the context.
-    console.open_attached(target, places(), find_wishes(), find_mode())
+    console.open_attached(target, places(), find_wishes(), find_guise())
 
 
 # ---- look

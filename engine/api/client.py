@@ -61,6 +61,8 @@ class Caller:
     """The environment's SSH_CONNECTION, for the audit."""
     token: str = ""
     """For ws:// and wss:// only: the content of the engine's token file."""
+    name: str = ""
+    """Under which name of the engine's account it acts; empty = the account's own."""
     mode: str = ""
     """`read-only`: the engine refuses every verb of this connection; `write`: none for `operations.read_only`."""
 
@@ -169,7 +171,7 @@ class RemoteOperator:
 
     async def __aenter__(self) -> Self:
         """Connect and greet. Raises EngineUnavailable that says what to do, or CommandRefused for a stranger."""
-        self._socket = await _open(self._address, self._caller.token, self._timeout_s)
+        self._socket = await _open(self._address, self._caller, self._timeout_s)
         self._lost = ""
         await self._group.__aenter__()
         self._reader = self._group.create_task(self._read(self._socket))
@@ -378,7 +380,7 @@ def calls_of(commands: Sequence[Command]) -> list[dict[str, object]]:
     ]
 
 
-async def _open(address: str, token: str, timeout_s: float) -> ClientConnection:
+async def _open(address: str, caller: Caller, timeout_s: float) -> ClientConnection:
     """Return an open WebSocket. Raises EngineUnavailable that says what to do, or what the engine's door said."""
     from websockets.asyncio import client
     from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
@@ -393,11 +395,13 @@ async def _open(address: str, token: str, timeout_s: float) -> ClientConnection:
         "user_agent_header": None,
         "proxy": None,
     }
+    # Who acts is settled at the door, for every face alike.
+    headers = {"Fleet-As": caller.name} if caller.name else {}
     try:
         if address.startswith(("ws://", "wss://")):
-            headers = {"Authorization": f"Bearer {token}"}
+            headers |= {"Authorization": f"Bearer {caller.token}"}
             return await client.connect(address.rstrip("/") + "/ws", additional_headers=headers, **settings)
-        return await client.unix_connect(_socket_path(address), "ws://engine/ws", **settings)
+        return await client.unix_connect(_socket_path(address), "ws://engine/ws", additional_headers=headers, **settings)
     except InvalidStatus as error:
         raise _door_error(bytes(error.response.body or b""), address) from error
     except InvalidURI as error:

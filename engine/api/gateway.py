@@ -23,7 +23,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.api.limits import Limits
-from engine.api.peers import Doorkeeper, Peer, load_token, peer_of, with_mode
+from engine.api.peers import Doorkeeper, KnownOperator, Peer, load_token, peer_of, with_mode
 from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
 from engine.api.sockets import listen_loopback, listen_unix, unlink_own
 from engine.api.stream import Operators, Receive, Send, Session
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 WEBSOCKET_PATH = "/ws"
 MODE_HEADER = b"fleet-mode"
+NAME_HEADER = b"fleet-as"
+"""Under which name of a shared account somebody acts."""
 """`read-only` or `write`, for clients that say no hello."""
 KEEP_ALIVE_S = 5
 
@@ -60,17 +62,34 @@ class _Connection:
     transport: asyncio.Transport
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may enter besides the engine's user and root."""
+
+    operators: tuple[KnownOperator, ...] = ()
+    group: str = ""
+    """Unix group whose members may open the socket; empty = none."""
+
+
 class Gateway:
     """Serves operators to whoever may have one; `async with` it, or `run` it in a TaskGroup."""
 
-    def __init__(
-        self, path: Path, operators: Operators, *, version: str, limits: Limits | None = None, port: LoopbackPort | None = None
+    def __init__(  # noqa: PLR0913  # what differs between an engine, one with a port, and tests
+        self,
+        path: Path,
+        operators: Operators,
+        *,
+        version: str,
+        limits: Limits | None = None,
+        port: LoopbackPort | None = None,
+        access: Access = Access(),  # noqa: B008  # a value
     ) -> None:
         self._path = path
         self._operators = operators
         self._version = version
         self._limits = limits or Limits()
         self._port = port
+        self._access = access
         self._rest = Rest(operators, limits=self._limits, version=version)
         self._state = ServerState()
         self._sessions: set[Session] = set()
@@ -107,8 +126,8 @@ class Gateway:
     def claim(self) -> None:
         """Take the sockets, so that no second engine starts here; clients wait until `start`. Raises EngineStartError."""
         token = load_token(self._port.token_path) if self._port else ""
-        self._doorkeeper = Doorkeeper.of_this_process(token)
-        self._listeners = [listen_unix(self._path)]
+        self._doorkeeper = Doorkeeper.of_this_process(token, self._access.operators)
+        self._listeners = [listen_unix(self._path, self._access.group)]
         self._inode = self._path.lstat().st_ino
         if self._port:
             try:
@@ -180,7 +199,7 @@ class Gateway:
         origin = Origin("")
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         try:
-            origin = self._doorkeeper.admit(connection.peer, headers.get(b"authorization", ""))
+            origin = self._doorkeeper.admit(connection.peer, headers.get(b"authorization", ""), headers.get(NAME_HEADER, ""))
             origin = with_mode(origin, headers.get(MODE_HEADER, ""))
         except UsageError as error:
             refusal = reply_to(error)

@@ -1,4 +1,8 @@
-"""Who is at the other end of a connection: the kernel's word for a Unix socket, a token for TCP.
+"""Who is at the other end of a connection: the kernel's word for a Unix socket, a token for TCP, and a name within an account.
+
+Operators who share the engine's account are told apart by the name that their process gives itself (`--as`). The engine
+believes it as far as that account can be believed: who can run programs in it can give himself any name, and could as
+well write the engine's files. Operators with accounts of their own are told apart by the kernel, whatever they say.
 
 Owner: nobody; functions and values only.
 """
@@ -13,6 +17,7 @@ import secrets
 import socket
 import stat
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +32,9 @@ MODES = ("", "read-only", "write")
 """What a client may ask for itself: to be refused every verb, or not to be for `operations.read_only`."""
 
 TOKEN_BYTES = 32
+
+SHARED = -2
+"""No account of their own."""
 
 _CREDENTIALS = struct.Struct("3i")
 _SSH_CONNECTION = re.compile(r"([0-9A-Fa-f.:%\w]{2,64}) (\d{1,5})(?: |$)")
@@ -61,33 +69,73 @@ def user_name(uid: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownOperator:
+    """Somebody who operates this fleet."""
+
+    name: str
+    role: Role
+    uid: int = SHARED
+    """Their own account; SHARED = whoever in the engine's account says this name."""
+
+
+def known_operators(given: Mapping[str, tuple[str, str]]) -> tuple[KnownOperator, ...]:
+    """Return operators from their names, each with a role and a Unix account (empty = shared). Raises EngineStartError.
+
+    May ask a directory service: not for the event loop.
+    """
+    found = []
+    for name, (role, user) in given.items():
+        try:
+            uid = pwd.getpwnam(user).pw_uid if user else SHARED
+        except KeyError as error:
+            raise EngineStartError(f"operators.{name}: there is no user {user!r} on this machine") from error
+        if uid == SHARED and name in (user_name(os.getuid()), user_name(0)):
+            raise EngineStartError(f"operators.{name}: that is the name of an account that owns this engine; choose another name")
+        found.append(KnownOperator(name, Role[role.upper()], uid))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
 class Doorkeeper:
-    """Decides who may speak to the engine: its own user and root over the Unix socket, the token's holder over TCP."""
+    """Decides who may speak to the engine: its own user and root, operators by name and account, the token's holder over TCP."""
 
     uid: int
     names: dict[int, str]
-    """Names of the users that may enter."""
+    """Names of the users that own it."""
     token: str = ""
     """What TCP clients must show; empty = none may enter."""
+    operators: tuple[KnownOperator, ...] = ()
 
     @classmethod
-    def of_this_process(cls, token: str = "") -> Doorkeeper:
-        """Let in the user of this process, and root."""
+    def of_this_process(cls, token: str = "", operators: tuple[KnownOperator, ...] = ()) -> Doorkeeper:
+        """Let in the user of this process, root, and some operators."""
         uid = os.getuid()
-        return cls(uid, {known: user_name(known) for known in (uid, 0)}, token)
+        return cls(uid, {known: user_name(known) for known in (uid, 0)}, token, operators)
 
-    def admit(self, peer: Peer, authorization: str = "") -> Origin:
-        """Return who acts, as role admin. Raises CommandRefused."""
-        if peer.uid >= 0:
-            if peer.uid not in self.names:
-                raise CommandRefused(
-                    f"this engine belongs to {self.names[self.uid]}; uid {peer.uid} may not use it: become that user"
-                )
-            return Origin(self.names[peer.uid], "api", peer.address, Role.ADMIN)
-        scheme, _, shown = authorization.partition(" ")
-        if not self.token or scheme.lower() != "bearer" or not _is_same(shown.strip(), self.token):
+    def admit(self, peer: Peer, authorization: str = "", name: str = "") -> Origin:
+        """Return who acts, under a name of the engine's account if one is given. Raises CommandRefused."""
+        if peer.uid in self.names or self._shows_token(peer, authorization):
+            account = self.names[peer.uid if peer.uid in self.names else self.uid]
+            return self._named(name, account, peer) if name else Origin(account, "api", peer.address, Role.ADMIN)
+        if peer.uid < 0:
             raise CommandRefused("send the header `Authorization: Bearer …` with the token from the engine's token file")
-        return Origin(self.names[self.uid], "api", peer.address, Role.ADMIN)
+        found = next((known for known in self.operators if known.uid == peer.uid), None)
+        if found is None:
+            raise CommandRefused(f"this engine belongs to {self.names[self.uid]}; uid {peer.uid} may not use it: become that user")
+        if name not in ("", found.name):
+            raise CommandRefused(f"you are {found.name} here, by your account; only the engine's own account is shared by names")
+        return Origin(found.name, "api", peer.address, found.role)
+
+    def _shows_token(self, peer: Peer, authorization: str) -> bool:
+        scheme, _, shown = authorization.partition(" ")
+        return peer.uid < 0 and bool(self.token) and scheme.lower() == "bearer" and _is_same(shown.strip(), self.token)
+
+    def _named(self, name: str, account: str, peer: Peer) -> Origin:
+        found = next((known for known in self.operators if known.name == name and known.uid == SHARED), None)
+        if found is None:
+            # The name comes from a client and goes into a log and onto a terminal.
+            raise CommandRefused(f"no operator {name[:64]!r} here: name them in the configuration, [operators.NAME], and start the engine anew")
+        return Origin(name, "api", f"{account} {peer.address}", found.role)
 
 
 def _is_same(shown: str, token: str) -> bool:

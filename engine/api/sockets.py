@@ -1,4 +1,4 @@
-"""The engine's listening sockets: a Unix socket that only its user can open, and a loopback port if asked for.
+"""The engine's listening sockets: a Unix socket that only its user (or a group) can open, and a loopback port if asked for.
 
 Owner: nobody; functions only.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import grp
 import ipaddress
 import os
 import socket
@@ -23,8 +24,9 @@ PATH_BYTES_MAX = 107
 BACKLOG = 128
 
 
-def listen_unix(path: Path) -> socket.socket:
-    """Return a listening socket of mode 0600; a stale file is replaced. Raises EngineStartError."""
+def listen_unix(path: Path, group: str = "") -> socket.socket:
+    """Return a listening socket of mode 0600, or 0660 for a Unix group; a stale file is replaced. Raises EngineStartError."""
+    gid = _group_id(group) if group else -1
     size = len(os.fsencode(path))
     if size > PATH_BYTES_MAX:
         raise EngineStartError(
@@ -40,6 +42,8 @@ def listen_unix(path: Path) -> socket.socket:
             listener.bind(os.fspath(path))
             # Before listen(): nobody can connect while the mode is still the umask's.
             path.chmod(0o600)
+            if group:
+                _give_to_group(path, gid, group)
             listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
@@ -48,6 +52,22 @@ def listen_unix(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _give_to_group(path: Path, gid: int, group: str) -> None:
+    try:
+        os.chown(path, -1, gid)
+    except PermissionError as error:
+        path.unlink()
+        raise EngineStartError(f"access.group: only a member of the group {group} can open the socket to it; join it, or start as root") from error
+    path.chmod(0o660)
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise EngineStartError(f"access.group: there is no group {group!r} on this machine") from error
 
 
 def _prepare_directory(directory: Path) -> None:

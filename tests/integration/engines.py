@@ -32,7 +32,7 @@ def until(condition: Callable[[], Any], within_s: float = WAIT_S) -> float:
 class EngineProcess:
     """The engine of a directory; its state and socket are the test's own."""
 
-    def __init__(self, root: Path, config: str = "", args: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: Path, config: str = "", args: tuple[str, ...] = (), before: tuple[str, ...] = ()) -> None:
         self.root = root
         self.directory = root / "project"
         self.directory.mkdir(exist_ok=True)
@@ -41,6 +41,8 @@ class EngineProcess:
         if config:
             (self.directory / "fleet.toml").write_text(config, "utf-8")
         self.args = args
+        self.before = before
+        """Words of the engine's command line before the subcommand."""
         self.process: subprocess.Popen[str] | None = None
 
     @property
@@ -74,7 +76,7 @@ class EngineProcess:
     def start(self, file_bytes_max: int = 0) -> EngineProcess:
         """Start the engine and wait until it answers; a limit on files is what a full disk is to it."""
         self.process = subprocess.Popen(
-            self.command("engine", *self.args),
+            self.command(*self.before, "engine", *self.args),
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -132,9 +134,9 @@ class EngineProcess:
 
 
 @contextmanager
-def engine(root: Path, config: str = "", args: tuple[str, ...] = ()) -> Iterator[EngineProcess]:
+def engine(root: Path, config: str = "", args: tuple[str, ...] = (), before: tuple[str, ...] = ()) -> Iterator[EngineProcess]:
     """A running engine, ended with the context."""
-    subject = EngineProcess(root, config, args)
+    subject = EngineProcess(root, config, args, before)
     try:
         yield subject.start()
     finally:

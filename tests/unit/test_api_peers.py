@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
-from engine.api.peers import Doorkeeper, Peer, address_with_ssh, load_token, user_name
+from engine.api.peers import (
+    Doorkeeper,
+    KnownOperator,
+    Peer,
+    address_with_ssh,
+    known_operators,
+    load_token,
+    user_name,
+)
 from engine.model.commands import Role
 from engine.model.errors import CommandRefused, EngineStartError
 
@@ -33,6 +41,50 @@ def test_tcp_needs_the_token(shown: str) -> None:
 def test_tcp_with_the_token() -> None:
     origin = DOOR.admit(Peer(0, -1, "127.0.0.1:9"), "Bearer " + "t" * 32)
     assert (origin.who, origin.address) == ("ann", "127.0.0.1:9")
+
+
+ADA = KnownOperator("ada", Role.OPERATOR)
+BOB = KnownOperator("bob", Role.VIEWER, uid=1002)
+SHARED_DOOR = Doorkeeper(1000, {1000: "ops", 0: "root"}, "t" * 32, (ADA, BOB))
+
+
+@pytest.mark.parametrize(("uid", "account"), [(1000, "ops"), (0, "root")])
+def test_a_name_of_a_shared_account_is_taken_from_it(uid: int, account: str) -> None:
+    origin = SHARED_DOOR.admit(Peer(7, uid, "pid 7"), name="ada")
+    assert (origin.who, origin.role, origin.address) == ("ada", Role.OPERATOR, f"{account} pid 7")
+    assert SHARED_DOOR.admit(Peer(7, uid, "pid 7")).who == account, "without a name it is the account"
+
+
+def test_the_tokens_holder_may_say_a_name() -> None:
+    assert SHARED_DOOR.admit(Peer(0, -1, "127.0.0.1:9"), "Bearer " + "t" * 32, "ada").who == "ada"
+    with pytest.raises(CommandRefused):
+        SHARED_DOOR.admit(Peer(0, -1, "127.0.0.1:9"), "", "ada")
+
+
+@pytest.mark.parametrize("name", ["mallory", "bob", "ops", "root", "ada ", "Ada", "\x1b[2J"])
+def test_names_that_are_not_the_accounts_are_refused(name: str) -> None:
+    with pytest.raises(CommandRefused, match="no operator") as refusal:
+        SHARED_DOOR.admit(Peer(7, 1000, "pid 7"), name=name)
+    assert "\x1b" not in str(refusal.value)
+
+
+def test_who_has_an_account_is_who_the_kernel_says() -> None:
+    origin = SHARED_DOOR.admit(Peer(7, 1002, "pid 7"))
+    assert (origin.who, origin.role, origin.address) == ("bob", Role.VIEWER, "pid 7")
+    assert SHARED_DOOR.admit(Peer(7, 1002, "pid 7"), name="bob").who == "bob"
+    with pytest.raises(CommandRefused, match="you are bob here"):
+        SHARED_DOOR.admit(Peer(7, 1002, "pid 7"), name="ada")
+    with pytest.raises(CommandRefused, match="belongs to ops"):
+        SHARED_DOOR.admit(Peer(7, 1003, "pid 7"))
+
+
+def test_operators_are_checked_at_the_start() -> None:
+    (root,) = known_operators({"ann": ("admin", "root")})
+    assert (root.role, root.uid) == (Role.ADMIN, 0)
+    with pytest.raises(EngineStartError, match=r"operators\.ann: there is no user 'nobody-of-this-name'"):
+        known_operators({"ann": ("admin", "nobody-of-this-name")})
+    with pytest.raises(EngineStartError, match="owns this engine"):
+        known_operators({user_name(os.getuid()): ("viewer", "")})
 
 
 def test_no_token_lets_nobody_in_over_tcp() -> None:
