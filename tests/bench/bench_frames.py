@@ -114,13 +114,13 @@ def _look_idle(screen: PtyScreen, view: View, tally: Tally) -> None:
 
 def _leave(screen: PtyScreen, view: View) -> None:
     """Show another screen than the view's: all views open from help, and help from pulse."""
-    _type(screen, "pulse" if view.line == "help" else "help", "Pulse" if view.line == "help" else "Help")
+    go_to(screen, "pulse" if view.line == "help" else "help", "Pulse" if view.line == "help" else "Help")
     screen.count_bytes(SETTLE_S)
 
 
 def _open(screen: PtyScreen, view: View) -> int:
     """Open a view and return the bytes that its own screen took."""
-    before = _type(screen, view.line, view.crumbs.partition(" ")[0])
+    before = go_to(screen, view.line, view.crumbs.partition(" ")[0])
     if view.key:
         screen.count_bytes(SETTLE_S)
         before = screen.byte_count
@@ -130,7 +130,7 @@ def _open(screen: PtyScreen, view: View) -> int:
     return screen.byte_count - before
 
 
-def _type(screen: PtyScreen, line: str, crumbs: str) -> int:
+def go_to(screen: PtyScreen, line: str, crumbs: str) -> int:
     """Name a view on the command line, wait for it, and return how many bytes had come before Enter."""
     screen.send(b":")
     screen.send(line.encode())
@@ -150,7 +150,7 @@ def _crumbs(screen: PtyScreen) -> str:
 
 
 def _move(screen: PtyScreen) -> list[int]:
-    _type(screen, "agents", "Agents")
+    go_to(screen, "agents", "Agents")
     screen.count_bytes(SETTLE_S)
     moves = []
     for _ in range(MOVES):
