@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no failure: how long an example may take is a matter for benchmarks.
+settings.register_profile("fleet", deadline=None)
+settings.load_profile("fleet")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,9 +14,20 @@ from engine.model.version import version
 from tests.bench.terminals import require_terminals
 
 NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
-UNITS = {"1/s", "B", "B/s", "ms", "ratio", "s"}
+UNITS = {"1/s", "%", "B", "B/s", "MB", "ms", "ratio", "s"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
+    "console.rows10000_browsable_ms": "ms",
+    "console.key_p95_ms.10000": "ms",
+    "console.filter_p95_ms.10000": "ms",
+    "console.idle_bytes_per_s": "B/s",
+    "console.live_table_bytes_per_s": "B/s",
+    "console.pulse_bytes_per_s": "B/s",
+    "console.row_move_bytes": "B",
+    "console.storm_bytes_per_s": "B/s",
+    "console.cpu_quiet_percent": "%",
+    "console.cpu_1000eps_percent": "%",
+    "console.rss_mb.10000": "MB",
     "scaling.first_new_agent_s": "s",
     "scaling.light_10_to_100_s": "s",
     "scaling.process_10_to_100_s": "s",
