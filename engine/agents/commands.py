@@ -10,8 +10,10 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
@@ -183,7 +185,7 @@ class CommandAgents:
 
     def _end(self, assignment: Assignment, outcome: Outcome, result: dict[str, object]) -> None:
         kept, artifact = pack_result(assignment.task, result)
-        outcome = replace(outcome, result=kept, artifact=artifact.id if artifact else "")
+        outcome = msgspec.structs.replace(outcome, result=kept, artifact=artifact.id if artifact else "")
         self._report(TasksEnded((outcome,)), (artifact,) if artifact else ())
 
     def _spec(self, command: CommandSpec, assignment: Assignment) -> ProcessSpec:

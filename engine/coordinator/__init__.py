@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
 from engine.agents.registry import decide_after_work
@@ -326,7 +327,7 @@ class Coordinator:
             if task is not None:
                 self._queue.update(task, now)
                 self._timers.update(task)
-        for agent_id in touched.agents:
+        for agent_id in chain(touched.agents, touched.working):
             self._free.update(state.agents[agent_id])
         for agent in touched.removed_agents:
             self._free.forget(agent)

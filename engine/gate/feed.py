@@ -66,7 +66,7 @@ class Feed:
         self._revision += 1
         state = self._state()
         self._mark("pools", touched.pools)
-        self._mark("agents", touched.agents)
+        self._mark("agents", chain(touched.agents, touched.working))
         self._mark("agents", [agent.spec.id for agent in touched.removed_agents])
         self._mark("tasks", touched.tasks)
         self._note_back_offs(touched.tasks)

@@ -100,14 +100,17 @@ def _load_tasks(connection: sqlite3.Connection, state: FleetState) -> None:
     rows += connection.execute(_FINISHED, (state.finished_max,))
     loaded = [(birth, turn, end, task_of(*columns)) for birth, turn, end, *columns in rows]
     newest = sorted((end, task.spec.id) for _, _, end, task in loaded if end is not None)
-    state.finished = {task_id: None for _, task_id in newest}
+    state.finished.update((task_id, None) for _, task_id in newest)
     loaded += _load_needed(connection, state, [task for *_, task in loaded])
     loaded.sort(key=itemgetter(0))
     waiting: list[tuple[int, TaskId]] = []
     for _birth, turn, end, task in loaded:
         if (task.state in FINISHED) != (end is not None):
             raise JournalError(f"{task.spec.id} is {task.state} but counts as {'ended' if end else 'unfinished'}; restore a backup")
+        task.waiting_on = 0  # counted anew, and with it the pool's
         state.add_task(task)
+        if task.agent is not None:
+            state.set_to_work(state.agents[task.agent], task)
         if task.state is TaskState.PENDING:
             waiting.append((turn, task.spec.id))
     state.pending_of.clear()

@@ -10,7 +10,7 @@
 CREATE TABLE agents (
   id TEXT NOT NULL PRIMARY KEY,
   type TEXT NOT NULL,
-  status TEXT NOT NULL,                 -- AgentStatus, or removed
+  status TEXT NOT NULL,                 -- AgentStatus, or removed; assigned and busy follow from tasks.agent_id
   pool TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,

@@ -35,8 +35,8 @@ def _default_of(spec: Field[Any]) -> object:
 TaskProgress = _progress_of(Task, "spec", "state", "result")
 """All of a Task that changes, but its state and result, which have columns of their own."""
 
-AgentProgress = _progress_of(Agent, "spec", "status")
-"""All of an Agent that changes, but its status, which has a column of its own."""
+AgentProgress = _progress_of(Agent, "spec", "status", "task")
+"""All of an Agent that changes, but its status, which has a column of its own, and its task, which names its agent."""
 
 
 class StoredHost(msgspec.Struct):

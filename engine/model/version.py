@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 
+
+@cache
 def version() -> str:
     """Return the installed version, or `0+source` when it runs from a tree that is not installed."""
     import importlib.metadata

@@ -12,12 +12,13 @@ from engine.clock import Rng
 from engine.model.agents import Agent
 from engine.model.ids import AgentId
 from engine.model.tasks import Placement, TaskSpec
-from engine.scheduling.scoring import Factors, score, weigh
+from engine.scheduling.scoring import Factors, normalised, score, weigh
 from engine.state import FleetState
 
 ALTERNATIVES = 3
-LOOKS_MAX = 15
-"""Entries of a heap that are looked at for the alternatives; its three best are among the first seven."""
+LOOKS = (7, 15)
+"""Entries of a heap that are looked at for the alternatives: its three best are among the first seven, unless some of
+these are out of date."""
 DEMANDS_PER_POOL_MAX = 64
 """Heaps kept for a pool; the oldest is dropped and made anew when it is needed again."""
 
@@ -25,15 +26,15 @@ STALE_MAX = 4_096
 """Entries of a heap that may be out of date before it is cleaned."""
 
 Demand = tuple[str, tuple[str, ...]]
-Entry = tuple[float, int, float, AgentId, int]
-"""(-value, tasks done, chance, agent, version): the smallest is the best."""
+Entry = tuple[float, int, float, AgentId, int, Factors]
+"""(-value, tasks done, chance, agent, version, factors): the smallest is the best."""
 
 
 class FreeAgents:
     """Agents that may take a task now, by pool, with their scores by demand."""
 
     def __init__(self, weights: Factors, rng: Rng) -> None:
-        self._weights = weights
+        self._weights = normalised(weights)
         self._rng = rng
         self._version: dict[AgentId, int] = {}
         self._free: dict[str, dict[AgentId, Agent]] = {}
@@ -95,14 +96,17 @@ class FreeAgents:
         agent = free[best[3]]
         self._drop(agent)
         self._version[best[3]] += 1
-        factors = score(spec.type, spec.capabilities, agent)
-        return agent, Placement(-best[0], factors, self._next_best(heap), self._count(spec) + 1)
+        return agent, Placement(-best[0], best[5], self._next_best(heap), self._count(spec) + 1)
 
     def _next_best(self, heap: list[Entry]) -> tuple[tuple[AgentId, float], ...]:
-        """Return the next best of the first LOOKS_MAX entries of the heap, which hold the best ones; stale ones count."""
+        """Return the next best of the first entries of the heap."""
         version = self._version
-        near = sorted(heap[:LOOKS_MAX])
-        return tuple([(entry[3], -entry[0]) for entry in near if version.get(entry[3]) == entry[4]][:ALTERNATIVES])
+        found: list[tuple[AgentId, float]] = []
+        for looks in LOOKS:
+            found = [(entry[3], -entry[0]) for entry in sorted(heap[:looks]) if version.get(entry[3]) == entry[4]]
+            if len(found) >= ALTERNATIVES:
+                break
+        return tuple(found[:ALTERNATIVES])
 
     def _count(self, spec: TaskSpec) -> int:
         """Return how many free agents have what a task wants."""
@@ -142,9 +146,10 @@ class FreeAgents:
         task_type, wanted = demand
         if any(word not in agent.spec.capabilities for word in wanted):
             return
-        value = weigh(score(task_type, wanted, agent), self._weights)
+        factors = score(task_type, wanted, agent)
         done = agent.succeeded + agent.failed
-        heapq.heappush(heap, (-round(value, 4), done, self._rng.random(), agent.spec.id, self._version[agent.spec.id]))
+        value = -round(weigh(factors, self._weights), 4)
+        heapq.heappush(heap, (value, done, self._rng.random(), agent.spec.id, self._version[agent.spec.id], factors))
 
     def _pop(self, heap: list[Entry], free: dict[AgentId, Agent]) -> Entry | None:
         while heap:

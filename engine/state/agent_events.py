@@ -174,6 +174,7 @@ def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None
         for counts in (pool.by_status, tables.totals.by_status):
             counts[agent.status] -= 1
         tables.touched.agents.pop(agent_id, None)
+        tables.touched.working.pop(agent_id, None)
         tables.touched.removed_agents.append(agent)
         tables.touched.pools[agent.spec.pool] = None
 

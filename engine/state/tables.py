@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
 from engine.model import events as ev
@@ -64,6 +64,8 @@ class Touched:
 
     pools: dict[str, None] = field(default_factory=dict)
     agents: dict[AgentId, None] = field(default_factory=dict)
+    working: dict[AgentId, None] = field(default_factory=dict)
+    """Agents of which only changed what their task tells: that it was handed to them, or has begun."""
     tasks: dict[TaskId, None] = field(default_factory=dict)
     hosts: dict[HostId, None] = field(default_factory=dict)
     plans: dict[PlanId, None] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class Touched:
         """Add what was touched later; what has left since is only named as left."""
         self.pools.update(later.pools)
         self.agents.update(later.agents)
+        self.working.update(later.working)
         self.tasks.update(later.tasks)
         self.hosts.update(later.hosts)
         self.plans.update(later.plans)
@@ -85,6 +88,7 @@ class Touched:
         self.removed_agents += later.removed_agents
         for agent in later.removed_agents:
             self.agents.pop(agent.spec.id, None)
+            self.working.pop(agent.spec.id, None)
 
 
 class Tables:
@@ -101,7 +105,7 @@ class Tables:
         self.agents_of: dict[str, dict[AgentId, None]] = {}
         self.hosts: dict[HostId, Host] = {}
         self.tasks: dict[TaskId, Task] = {}
-        self.finished: dict[TaskId, None] = {}
+        self.finished: OrderedDict[TaskId, None] = OrderedDict()  # the oldest of a plain dict is ever harder to find
         """The newest tasks that have ended, oldest first, at most `finished_max`."""
         self.needed: dict[TaskId, None] = {}
         """Tasks that ended before those, and are kept because others depend on them."""
@@ -137,6 +141,24 @@ class Tables:
                 agent.idle_since = at
         agent.updated_at = at
         self.touched.agents[agent.spec.id] = None
+        self.touched.pools[agent.spec.pool] = None
+
+    def set_to_work(self, agent: Agent, task: Task) -> None:
+        """Have an agent show the state of its task, unless something else is more important.
+
+        Nothing of that is stored with the agent: it follows from the task, also at a load.
+        """
+        agent.task = task.spec.id
+        if agent.status in (AgentStatus.IDLE, AgentStatus.ASSIGNED, AgentStatus.BUSY):
+            running = task.state is TaskState.RUNNING
+            status = AgentStatus.BUSY if running else AgentStatus.ASSIGNED
+            pool = self.pools[agent.spec.pool]
+            for counts in (pool.by_status, self.totals.by_status):
+                counts[agent.status] -= 1
+                counts[status] = counts.get(status, 0) + 1
+            agent.status = status
+            agent.updated_at = max(agent.updated_at, task.leased_at, task.started_at)
+        self.touched.working[agent.spec.id] = None
         self.touched.pools[agent.spec.pool] = None
 
     def set_state(self, task: Task, state: TaskState) -> None:
@@ -194,7 +216,7 @@ class Tables:
 
     def awaited_by(self, task: Task) -> list[TaskId]:
         """Return the tasks that a task waits on: if it waits, its dependencies that have not ended."""
-        if task.state is not TaskState.PENDING:
+        if task.state is not TaskState.PENDING or not task.spec.depends_on:
             return []
         return [id_ for id_ in dict.fromkeys(task.spec.depends_on) if id_ in self.tasks and self.tasks[id_].state not in FINISHED]
 

@@ -28,20 +28,18 @@ def _tasks_leased(tables: Tables, event: ev.TasksLeased, at: float) -> None:
         task.leased_at, task.started_at = at, 0.0
         task.stopping = ""
         task.note(at, "leased", agent.spec.name)
-        agent.task = lease.task
         tables.set_state(task, TaskState.LEASED)
-        tables.set_status(agent, AgentStatus.ASSIGNED, at)
+        tables.set_to_work(agent, task)
 
 
-def _tasks_started(tables: Tables, event: ev.TasksStarted, at: float) -> None:
+def _tasks_started(tables: Tables, event: ev.TasksStarted, _at: float) -> None:
     for task_id, _token, began in event.tasks:
         task = tables.tasks[task_id]
         task.started_at = began
         task.note(began, "started", task.agent_name)
         tables.set_state(task, TaskState.RUNNING)
-        agent = tables.agents[task.agent] if task.agent else None
-        if agent is not None and agent.status is AgentStatus.ASSIGNED:
-            tables.set_status(agent, AgentStatus.BUSY, at)
+        if task.agent is not None:
+            tables.set_to_work(tables.agents[task.agent], task)
 
 
 def _give_back(  # noqa: PLR0913  # how the attempt went
@@ -156,8 +154,7 @@ def _finish(tables: Tables, task: Task, end: TaskState, at: float) -> None:
     if end is TaskState.SUCCEEDED and task.spec.depends_on:
         _release(tables, task)
     while len(tables.finished) > tables.finished_max:
-        oldest = next(iter(tables.finished))
-        del tables.finished[oldest]
+        oldest, _ = tables.finished.popitem(last=False)
         if oldest in tables.dependents:
             tables.needed[oldest] = None
         else:

@@ -47,7 +47,7 @@ def commands(draw: st.DrawFn) -> c.Command:
 
 
 @given(commands())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_command_comes_back(command: c.Command) -> None:
     call = wire.call_of(command)
     assert wire.command_of(call) == command
@@ -55,7 +55,7 @@ def test_command_comes_back(command: c.Command) -> None:
 
 
 @given(st.data())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_every_event_comes_back(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(EVENTS)))
     event = data.draw(st.from_type(EVENTS[name]).filter(lambda value: "nan" not in repr(value) and "inf" not in repr(value)))
