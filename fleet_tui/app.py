@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.events import DescendantFocus
@@ -24,17 +25,17 @@ from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, Und
 from engine.model.errors import FleetError
 from engine.operations import Operator
 from fleet_tui.jobs import can_be_continued
-from fleet_tui.keymap import find_key_file, load_keymap
+from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
 from fleet_tui.memory import Memory
 from fleet_tui.navigation import HOME_VIEW, Navigation
 from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin
 from screens.base import FleetScreen
 from screens.commandline import ViewLine
-from screens.dialogs import PlanDialog, QuitDialog
+from screens.dialogs import PlanDialog, QuitDialog, room_in
 from screens.feed import Connect, Feed
 from screens.forms import VerbForm
 from screens.keyed import scopes_of, take_keys_everywhere
-from screens.keymap import KEYMAP, Keymap
+from screens.keymap import Keymap
 from screens.keys import EAGER_ACTIONS
 from screens.line_filter import Terminal
 from screens.palette import FleetCommands, Palette
@@ -44,7 +45,9 @@ from themes import CSS_PATHS
 from themes.palettes import PALETTES
 
 if TYPE_CHECKING:
+    from fleet_tui.command_runner import CommandRunner
     from fleet_tui.console import Opening
+    from screens.runs import Run
 
 TICK_S = 0.25
 """Longest that a change waits to be shown."""
@@ -76,7 +79,8 @@ class FleetApp(Navigation):
         memory: Path | None = None,
         no_diff: bool = False,
         home: str = HOME_VIEW,
-        load_keys: Callable[[], Keymap] = lambda: KEYMAP,
+        load_own: Callable[[bool], Own] = lambda _is_read_only: OWN,
+        facts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.backtest = self._backtest
         super().__init__(memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin)
@@ -88,9 +92,12 @@ class FleetApp(Navigation):
         self._pictures = pictures
         self._home = home
         self._words["quit"] = lambda _args: self.action_leave()
-        self._load_keys = load_keys
-        self.keymap = load_keys()
+        self._load_own = load_own
+        self._is_read_only = False
+        self.own = load_own(self._is_read_only)
         self.take_keys(self.keymap)
+        self._facts = facts
+        self._runner: CommandRunner | None = None
 
     # ---- life
 
@@ -111,6 +118,7 @@ class FleetApp(Navigation):
             screen.tick(self.feed.now())
 
     def _show_all(self) -> None:
+        self._follow_authority()
         self._tick()
         self.call_after_refresh(_freeze_garbage)
 
@@ -138,18 +146,45 @@ class FleetApp(Navigation):
 
     # ---- keys
 
-    def use_keymap(self, keymap: Keymap) -> None:
-        """Have every screen and widget take other keys, at once."""
-        self.keymap = keymap
-        self.take_keys(keymap)
-        take_keys_everywhere(self.screen_stack, keymap)
-        for screen in self.screen_stack:
-            if isinstance(screen, FleetScreen):
-                screen.show_hints()
+    @property
+    def keymap(self) -> Keymap:
+        """Return the keys in force."""
+        return self.own.keymap
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """Return the newest runs of the user's own commands."""
+        return self._runner.runs if self._runner is not None else ()
+
+    def stop_run(self, run: Run) -> None:
+        """End the programs of a run."""
+        assert self._runner is not None, "who made the run"
+        self._runner.stop(run)
+
+    def action_run_command(self, name: str) -> None:
+        """Run a command of the user's own."""
+        if self._runner is None:
+            from fleet_tui.command_runner import CommandRunner
+
+            self._runner = CommandRunner(self, self._facts)
+        self._runner.press(self.own.commands[name])
+
+    def _take_own(self) -> None:
+        """Have every screen and widget take the keys of the user's files as they are now, at once."""
+        self.own = self._load_own(self._is_read_only)
+        self.take_keys(self.keymap)
+        take_keys_everywhere(self.screen_stack, self.keymap)
+
+    def _follow_authority(self) -> None:
+        """Offer dangerous commands only where something may be changed."""
+        is_read_only = bool(self.feed.operator.authority.read_only)
+        if is_read_only != self._is_read_only:
+            self._is_read_only = is_read_only
+            self._take_own()
 
     def reload_keys(self) -> None:
         """Read the user's files anew and take what they say now."""
-        self.use_keymap(self._load_keys())
+        self._take_own()
         if self.keymap.problems:
             self._tell_key_problems()
         else:
@@ -223,7 +258,7 @@ class FleetApp(Navigation):
             if not any(step.changes for step in plan.steps):
                 self.say(f"nothing to change: {plan.steps[0].target} is {plan.steps[0].after or plan.steps[0].effect}")
                 return
-            width = min(70, max(30, int(self.size.width * 0.9) - 4))
+            width = room_in(self.size.width)
             given = await self.push_screen_wait(PlanDialog(plan, width))
             if given is None:
                 return
@@ -287,10 +322,10 @@ class FleetApp(Navigation):
         """Write every cell again, whatever another program left on the terminal."""
         self.forget_shadow()
 
-    def action_suspend_process(self) -> None:
+    async def action_to_shell(self) -> None:
         """Go back to the shell, where there is one."""
         if can_be_continued():
-            super().action_suspend_process()
+            await super().action_to_shell()
         else:
             self.say("there is no shell below to go back to", role="warn")
 
@@ -349,6 +384,7 @@ def run_console(opening: Opening) -> None:
         started_engine=opening.attached.started,
         pictures=opening.paths.state_dir / "pictures",
         memory=opening.paths.state_dir / "console.json",
-        load_keys=lambda: load_keymap(find_key_file(opening.keys)),
+        load_own=lambda is_read_only: load_own(find_key_file(opening.keys), find_command_file(), is_read_only=is_read_only),
+        facts=facts_of(opening.paths),
     )
     app.run(mouse=opening.preferences.mouse)

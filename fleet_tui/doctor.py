@@ -117,11 +117,13 @@ def _look_at_config(paths: Paths, _environment: Mapping[str, str]) -> Iterator[F
 
 
 def _look_at_keys(_paths: Paths, environment: Mapping[str, str]) -> Iterator[Finding]:
-    from fleet_tui.keymap import find_key_file, load_keymap
+    from fleet_tui.keymap import find_command_file, find_key_file, load_own
 
-    path = find_key_file(environment=environment)
-    keymap = load_keymap(path)
+    path, commands = find_key_file(environment=environment), find_command_file(environment)
+    keymap, offered = load_own(path, commands)
     yield Finding("keys", OK, f"preset {keymap.preset}" + (f", {path}" if path else "; no keys.toml"))
+    if commands:
+        yield Finding("commands", OK, f"{len(offered)} of your own, {commands}")
     for problem in (*keymap.problems, *keymap.notes):
         yield Finding("keys", WARNING, str(problem))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.model.errors import EXIT_USAGE, UsageError
 from fleet_tui import output
-from fleet_tui.keymap import find_key_file, load_keymap, no_preset
+from fleet_tui.keymap import find_command_file, find_key_file, load_keymap, load_own, no_preset
 from screens.key_presets import PRESETS
 from screens.keymap import Keymap, shown
 from screens.keys import SCOPES, Key
@@ -81,7 +81,7 @@ def print_keys(file: str, preset: str, form: str) -> None:
     """Print the keys in force, or those of a preset. Raises UsageError for a preset that there is not."""
     if preset and preset not in PRESETS:
         raise UsageError(no_preset(preset))
-    keymap = load_keymap(None if preset else find_key_file(file), preset)
+    keymap = load_own(None if preset else find_key_file(file), find_command_file(), preset=preset).keymap
     for problem in keymap.problems:
         output.say(f"warning: {problem}")
     if form == "json":

@@ -1,4 +1,4 @@
-"""The user's keys: `keys.toml`, a preset and single bindings; whatever is wrong in it, the console has keys.
+"""The user's keys: `keys.toml`, a preset and single bindings, and keys of the user's own commands; whatever is wrong, there are keys.
 
 Owner: nobody; values and functions. Read on the way to the first frame: no library is loaded unless there is a file.
 """
@@ -10,18 +10,37 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.model.errors import UsageError
 from fleet_tui.settings import APPLICATION, user_config_home
 from screens.keymap import KEYMAP, Keymap, Problem
 
 if TYPE_CHECKING:
+    from fleet_tui.settings import Paths
     from fleet_tui.toml_places import PlacedToml
+    from fleet_tui.user_commands import UserCommand
+    from screens.keys import Key
     from screens.rebinding import Wish
 
 FILE_NAME = "keys.toml"
 VARIABLE = "FLEET_TUI_KEYS"
+
+
+COMMANDS_NAME = "commands.toml"
+COMMANDS_VARIABLE = "FLEET_TUI_COMMANDS"
+
+
+class Own(NamedTuple):
+    """What the user made of the console."""
+
+    keymap: Keymap
+    commands: Mapping[str, UserCommand]
+    """Those that may be run, by name."""
+
+
+OWN = Own(KEYMAP, {})
+"""For a user without files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +63,45 @@ def find_key_file(given: str = "", environment: Mapping[str, str] | None = None)
     return path if path.exists() else None
 
 
-def load_keymap(path: Path | None, preset: str = "") -> Keymap:
-    """Return the keymap of a file and a preset; the named preset counts more than the file's. Raises nothing: see its problems."""
-    if path is None and not preset:
-        return KEYMAP
+def find_command_file(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Return the file of commands: that of the variable, or the user's; None if there is neither. Never a project's own."""
+    environment = os.environ if environment is None else environment
+    if named := environment.get(COMMANDS_VARIABLE, ""):
+        return Path(named)
+    path = user_config_home(environment) / APPLICATION / COMMANDS_NAME
+    return path if path.exists() else None
+
+
+def load_own(keys: Path | None, commands: Path | None, *, preset: str = "", is_read_only: bool = False) -> Own:
+    """Return the keymap of the user's files; the named preset counts more than the file's. Raises nothing: see its problems.
+
+    A read-only console is offered no dangerous command.
+    """
+    if keys is None and commands is None and not preset:
+        return OWN
     from screens.key_presets import DEFAULT
     from screens.rebinding import build_keymap
 
-    file = KeyFile("") if path is None else read_key_file(path)
-    return build_keymap(preset or file.preset or DEFAULT, file.wishes, problems=file.problems)
+    file = KeyFile("") if keys is None else read_key_file(keys)
+    offered: Mapping[str, UserCommand] = {}
+    rows: list[Key] = []
+    wishes, problems = list(file.wishes), list(file.problems)
+    if commands is not None:
+        from fleet_tui.user_commands import ID_PREFIX, load_commands, rows_of, wishes_of
+
+        known = load_commands(commands)
+        offered = known.offered(is_read_only=is_read_only)
+        rows, problems = rows_of(offered), [*problems, *known.problems]
+        withheld = {ID_PREFIX + name for name in known.commands.keys() - offered.keys()}
+        wishes = [wish for wish in wishes if wish.binding not in withheld]
+        named = {wish.binding for wish in wishes}
+        wishes += [wish for wish in wishes_of(offered) if wish.binding not in named]
+    return Own(build_keymap(preset or file.preset or DEFAULT, wishes, rows, problems), offered)
+
+
+def load_keymap(path: Path | None, preset: str = "") -> Keymap:
+    """Return the keymap of a file of keys alone."""
+    return load_own(path, None, preset=preset).keymap
 
 
 def read_key_file(path: Path) -> KeyFile:
@@ -111,6 +160,11 @@ def _flat(entries: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
             yield from _flat(value, (*above, name))
         else:
             yield (*above, name), value
+
+
+def facts_of(paths: Paths) -> dict[str, str]:
+    """Return what every command of the user's own is told of the fleet."""
+    return {"directory": str(paths.directory), "state_dir": str(paths.state_dir), "socket": str(paths.socket)}
 
 
 def no_preset(name: str) -> str:

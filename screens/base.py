@@ -7,7 +7,7 @@ the screen in front at most four times a second; a screen draws only when someth
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.model.commands import Command
+from engine.model.rows import Row
 from screens.commandline import find_fault
 from screens.completion import Known, complete_line, explain_line
 from screens.feed import Changes, Feed, Watch
@@ -30,6 +31,9 @@ from screens.prompts import Grammar, PromptBox
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.statusbar import ContextBar, KeyHints, Part
 from screens.widgets.table import Table
+
+if TYPE_CHECKING:
+    from screens.runs import Run
 
 SECONDS_BETWEEN_AGES = 1.0
 """Ages in rows are recomputed this often; what did not change in words is not drawn."""
@@ -82,6 +86,8 @@ class Console(Navigator, Protocol):
     glyphs: Glyphs
     keymap: Keymap
     """The keys in force."""
+    runs: Sequence[Run]
+    """The newest runs of the user's own commands, oldest first."""
     lines: list[str]
     """History of the command line."""
 
@@ -105,6 +111,10 @@ class Console(Navigator, Protocol):
         """Read the user's keys and commands anew."""
         ...
 
+    def stop_run(self, run: Run) -> None:
+        """End the programs of a run of the user's own command."""
+        ...
+
     def rewrite_terminal(self) -> None:
         """Write every cell again, whatever another program left on the terminal."""
         ...
@@ -126,6 +136,8 @@ class FleetScreen(Keyed, Screen[None]):
     NAME: ClassVar[str] = ""
     """The view's word on the command line; also the scope of its keys."""
     TITLE: ClassVar[str] = ""
+    KIND: ClassVar[str] = ""
+    """Kind of the rows that the view is about; empty for none."""
     KINDS: ClassVar[tuple[str, ...]] = ()
     """Kinds of rows whose change makes refresh_rows() worth a call."""
     AUTO_FOCUS: ClassVar[str | None] = None
@@ -167,6 +179,10 @@ class FleetScreen(Keyed, Screen[None]):
         """Return the pool that a new task would most likely be for; empty when there is none in view."""
         return ""
 
+    def subjects(self) -> Sequence[Row]:
+        """Return the rows of KIND that a verb would be about: marked, pointed at, or the one of the document."""
+        return ()
+
     # ---- the chrome
 
     def compose(self) -> ComposeResult:
@@ -188,7 +204,7 @@ class FleetScreen(Keyed, Screen[None]):
     def on_mount(self) -> None:
         """Begin to collect changes and show the first state."""
         self._watch = self.feed.watch()
-        self.show_hints()
+        self._show_keys(self.console.keymap)
         self._show_bars()
         self.tick(self.feed.now())
 
@@ -253,9 +269,9 @@ class FleetScreen(Keyed, Screen[None]):
         """Return the scopes of this view; those of the app and of the widget that has the focus are theirs."""
         return tuple(scope for scope in CONTEXTS[self.NAME] if scope not in ELSEWHERE)
 
-    def show_hints(self) -> None:
-        """Show the keys that are worth a hint."""
-        self.query_one("#keys", KeyHints).show(self.console.keymap.hints_in(CONTEXTS[self.NAME]))
+    def _show_keys(self, keymap: Keymap) -> None:
+        for hints in self.query(KeyHints):  # none before the screen is laid out
+            hints.show(keymap.hints_in(CONTEXTS[self.NAME]))
 
     @on(KeyHints.Chosen)
     def _press_hint(self, event: KeyHints.Chosen) -> None:

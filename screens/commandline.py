@@ -36,6 +36,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "audit": ("au",),
     "bookmarks": ("bms",),
     "keys": ("ke",),
+    "runs": ("ru",),
     "help": ("h", "?"),
 }
 """View to its other names."""

@@ -56,7 +56,6 @@ class DocumentScreen(FleetScreen):
     """One thing in full."""
 
     NAME: ClassVar[str] = "document"
-    KIND: ClassVar[str] = ""
     TABS: ClassVar[tuple[str, ...]] = ("info",)
     TAILS: ClassVar[frozenset[str]] = frozenset({"log", "timeline"})
     """Tabs whose end matters most."""
@@ -93,6 +92,11 @@ class DocumentScreen(FleetScreen):
     def row(self) -> Row | None:
         """Return the thing's row, None when the console has none."""
         return self.feed.tables[self.KIND].get(self.thing) if self.KIND else None
+
+    def subjects(self) -> Sequence[Row]:
+        """Return the row of the thing."""
+        row = self.row
+        return () if row is None else (row,)
 
     @property
     def tabs(self) -> tuple[str, ...]:

@@ -22,6 +22,11 @@ STEPS_SHOWN = 12
 CONFIRM_WORD = "yes"
 
 
+def room_in(width: int) -> int:
+    """Return how wide the lines of a dialog may be on a terminal of some width."""
+    return min(70, max(30, int(width * 0.9) - 4))
+
+
 def plan_lines(plan: Plan, width: int) -> list[str]:
     """Return a plan's steps as aligned lines: target, before → after, effect, warning."""
     steps = plan.steps[:STEPS_SHOWN]
@@ -155,3 +160,33 @@ class QuitDialog(Dialog):
     def action_answer(self, word: str) -> None:
         """Answer."""
         self.dismiss(word)
+
+
+class RunDialog(Dialog):
+    """The programs that a command of the user's own would run; gives a text, or None.
+
+    Enter runs them; a dangerous command needs the word `yes`.
+    """
+
+    KEY_SCOPES: ClassVar[tuple[str, ...]] = ("confirm", "dialog")
+
+    def __init__(self, title: str, programs: Sequence[str], width: int, *, is_dangerous: bool) -> None:
+        lines = [clip(line, width) for line in programs[:STEPS_SHOWN]]
+        if len(programs) > STEPS_SHOWN:
+            lines.append(f"… and {len(programs) - STEPS_SHOWN} more")
+        keys, prompt = "{confirm.run} runs · {dialog.drop} drops it", ""
+        if is_dangerous:
+            keys, prompt = f"type {CONFIRM_WORD} and press {{line.submit}} · {{dialog.drop}} drops it", CONFIRM_WORD
+        super().__init__(title, lines, keys, prompt=prompt)
+
+    @on(Input.Submitted)
+    def _submit(self, event: Input.Submitted) -> None:
+        if event.value.strip().lower() == CONFIRM_WORD:
+            self.dismiss("")
+        else:
+            self.show_problem(self.say_keys(f"type {CONFIRM_WORD} to go on, {{dialog.drop}} to drop it"))
+
+    def action_answer(self) -> None:
+        """Run them, unless a word is asked for."""
+        if not self._prompt:
+            self.dismiss("")

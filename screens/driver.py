@@ -9,7 +9,9 @@ runs, the app behaves as plain Textual.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -127,6 +129,7 @@ class DiffMixin(App[ReturnType]):
         self._flow = Flow()
         self._is_frame_owed = False
         self._is_look_armed = False
+        self._answered = asyncio.Event()
         self._leave: Callable[[], None] | None = None
         self.no_diff_reason = "switched off" if no_diff else find_missing_part(self)
         """Why this app writes as plain Textual; empty when it writes cell by cell."""
@@ -239,6 +242,7 @@ class DiffMixin(App[ReturnType]):
     def on_cursor_position(self) -> None:
         """Take the terminal's answer: all that was written before the question is drawn."""
         self._flow.note_answer()
+        self._answered.set()
         if self._leave is not None and not self._flow.is_waiting:
             self._leave()
             self._leave = None
@@ -260,6 +264,20 @@ class DiffMixin(App[ReturnType]):
         self._write_owed()
         if self._flow.is_waiting:
             self._arm_look()
+
+    async def wait_answers(self) -> None:
+        """Wait until the terminal owes no answer, LEAVE_S at most: whoever has it next would take the answer for typed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                while self._flow.is_waiting:
+                    self._answered.clear()
+                    await self._answered.wait()
+
+    async def action_to_shell(self) -> None:
+        """Go back to the shell for a while."""
+        with self.batch_update():
+            await self.wait_answers()
+            self.action_suspend_process()
 
     def exit(self, result: ReturnType | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave; a moment later when the terminal still owes an answer, for the shell would take that for typed."""

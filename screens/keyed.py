@@ -34,6 +34,10 @@ class Keyed(Node):
     def take_keys(self, keymap: Keymap) -> None:
         """Bind what a keymap says."""
         give_keys(self, self.key_scopes(), keymap)
+        self._show_keys(keymap)
+
+    def _show_keys(self, keymap: Keymap) -> None:
+        """Show what is bound now, where keys are shown."""
 
     def _post_register(self, app: App[Any]) -> None:
         super()._post_register(app)

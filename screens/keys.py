@@ -46,7 +46,7 @@ KEYS: tuple[Key, ...] = (
     Key("app.undo", "u", "undo", "undo", "undo my last plan, while its window is open", "app"),
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
     Key("app.save", "ctrl+s,f2", "save_picture", "", "save this screen as text and SVG", "app"),
-    Key("app.suspend", "ctrl+z", "suspend_process", "", "back to the shell for a while; `fg` comes again", "app"),
+    Key("app.suspend", "ctrl+z", "to_shell", "", "back to the shell for a while; `fg` comes again", "app"),
     Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
     Key("app.quit_now", "ctrl+c", "leave", "", "leave", "app"),
@@ -144,6 +144,8 @@ KEYS: tuple[Key, ...] = (
     Key("document.wrap", "w", "toggle_wrap", "", "wrap long lines, or cut them", "text"),
     # keys
     Key("keys.reload", "r", "reload", "read again", "read keys.toml and commands.toml again", "keys"),
+    # runs
+    Key("runs.stop", "x", "stop", "stop", "end the programs of this run", "runs"),
     # stream: lines that go on coming
     Key("stream.follow", "s", "toggle_follow", "follow", "follow the newest, or stop", "stream"),
     Key("stream.next_match", "n", "find(1)", "", "next match", "stream"),
@@ -184,6 +186,7 @@ KEYS: tuple[Key, ...] = (
     Key("line.cut", "ctrl+x", "cut", "", "cut what is selected", "line"),
     Key("line.paste", "ctrl+v", "paste", "", "paste what was copied here; the terminal has its own key for the rest", "line"),
     # dialogs
+    Key("confirm.run", "enter", "answer", "", "run it", "confirm"),
     Key("dialog.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "dialog"),
     Key("quit.leave", "l,enter", "answer('leave')", "", "leave; engine and agents go on", "quit"),
     Key("quit.stop", "s", "answer('stop')", "", "stop the engine", "quit"),
@@ -215,7 +218,7 @@ KEYS: tuple[Key, ...] = (
 )
 """Every key, most important first in each scope."""
 
-EAGER_ACTIONS = frozenset(key.action for key in KEYS if key.is_eager and key.scope != "anywhere")
+EAGER_ACTIONS = frozenset({"run_command", *(key.action for key in KEYS if key.is_eager and key.scope != "anywhere")})
 """They must be refused while somebody types into an input."""
 
 SCOPES = {
@@ -243,12 +246,14 @@ SCOPES = {
     "text": "In the text",
     "help": "Help",
     "keys": "Keys",
+    "runs": "Runs",
     "prompt": "Command line and filter",
     "line": "Whatever is typed into",
     "dialog": "Every dialog",
     "choice": "Choosing",
     "choices": "In the list",
     "digits": "Choosing a digit",
+    "confirm": "Asking before a command of your own",
     "quit": "Quitting",
     "form": "Forms",
     "edit": "Editing",
@@ -279,11 +284,13 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "plan": ("plan", *DOCUMENT),
     "help": ("help", *DOCUMENT),
     "keys": ("keys", *DOCUMENT),
+    "runs": ("runs", *DOCUMENT),
     "command line": ("prompt", "line", "anywhere"),
     "filter": ("prompt", "line", "anywhere"),
     "dialog": ("dialog", "line", "anywhere"),
     "choice": ("choice", "choices", "anywhere"),
     "bookmark": ("digits", "choice", "anywhere"),
+    "confirm": ("confirm", "dialog", "anywhere"),
     "quit": ("quit", "dialog", "anywhere"),
     "form": ("form", "line", "anywhere"),
     "editing": ("edit", "form", "line", "anywhere"),

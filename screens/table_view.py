@@ -31,7 +31,6 @@ from screens.widgets.table_lines import Sort, find_direction
 class TableView(FleetScreen):
     """Rows of one kind: scope, filter, sort, width."""
 
-    KIND: ClassVar[str] = ""
     NOUN: ClassVar[str] = "row"
     """What one row is, for counts."""
     EMPTY: ClassVar[str] = "nothing here"

@@ -60,6 +60,10 @@ class TableScreen(TableView):
         """Return the row pointed at."""
         return self.rows.get(self.table.pointed_id or "")
 
+    def subjects(self) -> Sequence[Row]:
+        """Return the chosen rows."""
+        return self.chosen()
+
     def pool_in_view(self) -> str:
         """Return the pool that the row pointed at is, or belongs to."""
         row = self.pointed()

@@ -19,6 +19,7 @@ _CLASSES = {
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),
     "audit": ("screens.audit", "AuditScreen"),
+    "runs": ("screens.runs", "RunsScreen"),
     "keys": ("screens.key_view", "KeysScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),

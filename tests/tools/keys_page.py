@@ -48,6 +48,44 @@ preset = "vim-safe"                    # {presets}
 file to go on from. `:keys reload` takes the files anew without leaving the console.
 """
 
+COMMANDS = """
+## Your own commands
+
+`commands.toml` beside `keys.toml` (or the file that `FLEET_TUI_COMMANDS` names) puts programs on keys. It is read from
+your own configuration only, never from a project, and not at all when others can change it.
+
+```toml
+[commands.open-log]
+key = "L"                              # a key, several, or none: then it is in the palette
+label = "open log"                     # for the line of hints; may be left out
+description = "open the task's log in less"
+scopes = ["tasks"]                     # views; "all" for every view
+argv = ["sh", "-c", 'fleet-tui --state-dir "$FLEET_TUI_STATE_DIR" log "$1" | less', "sh", "{id}"]
+
+[commands.notify]
+key = "C"
+description = "tell the others"
+scopes = ["agents", "tasks"]
+argv = ["notify", "--", "{name}"]
+background = true                      # its output becomes a document in :runs; else it has the terminal
+marks = "together"                     # all marked rows at once; "each" (the default) runs once for each
+confirm = true                         # shows what it would run, and asks
+dangerous = false                      # asks for the word yes; not offered in a read-only console
+```
+
+- `argv` is a list, and no shell reads it. An argument that is `{field}` becomes that field of the row, whole: spaces,
+  quotes, `;` and line breaks stay in it. A field inside an argument is refused; give it to a script as `$1`, as above.
+- The fields are those of `fleet-tui get KIND -o json`, and `{name}` and `{pool}`. In `agents`, `tasks` and `plans` a
+  command works in the row's document too.
+- A value that is empty is refused; one that begins with `-` is refused too unless `"--"` stands before its place.
+- Every program gets `FLEET_TUI_DIRECTORY`, `FLEET_TUI_STATE_DIR`, `FLEET_TUI_SOCKET`, `FLEET_TUI_VIEW`,
+  `FLEET_TUI_COMMAND` and `FLEET_TUI_ROWS` (how many), and a program for one row `FLEET_ROW_KIND` and every field as
+  `FLEET_ROW_…`.
+- In the background: at most 4 runs at once, the newest 512 kB of output of each of the newest 9. `:runs` shows how each
+  program ended, its standard error in another colour, and stops it; leaving the console ends them.
+- With the terminal: the console steps aside and comes back when the program ends; when it fails, after `enter`.
+"""
+
 PRESETS_TITLE = """
 ## Presets
 
@@ -59,7 +97,7 @@ def page() -> str:
     """Return the whole page."""
     names = " · ".join(PRESETS)
     needed = ", ".join(f"`{name}`" for name in sorted(NEEDED))
-    parts = [INTRODUCTION.format(presets=names, needed=needed), PRESETS_TITLE]
+    parts = [INTRODUCTION.format(presets=names, needed=needed), COMMANDS, PRESETS_TITLE]
     parts += [f"- `{name}`: {preset.help}.\n" for name, preset in PRESETS.items()]
     for scope in dict.fromkeys(row.scope for row in KEYS):
         parts += [f"\n## {SCOPES[scope]}\n\n", where(scope), head(), *lines(scope)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleet_tui.app import FleetApp
 from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
-from screens.dialogs import QuitDialog, ScaleDialog
+from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing, Entry
 from screens.keys import CONTEXTS
 from textual import events
@@ -127,6 +127,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "dialog": lambda seat: _push(seat, ScaleDialog(["coder"])),
     "choice": _choice,
     "bookmark": lambda seat: _call(seat, seat.app.action_bookmark),
+    "confirm": lambda seat: _push(seat, RunDialog("Lint", ["lint api.py"], 60, is_dangerous=False)),
     "quit": lambda seat: _push(seat, QuitDialog(1, 1)),
     "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),
     "editing": lambda seat: _push(seat, EditForm(_editing())),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet_tui.keymap import load_keymap
+from fleet_tui.keymap import Own, load_own
 from screens.base import FleetScreen
 from screens.dialogs import PlanDialog, ScaleDialog
 from screens.document import Document
@@ -48,7 +48,7 @@ def is_typed(seat: Seat, key: str) -> bool:
 @pytest.mark.parametrize("context", CONTEXTS)
 async def test_what_is_listed_acts_and_nothing_else_does(context: str, preset: str) -> None:
     fleet, keymap = Fleet(), build_keymap(preset)
-    async with sit(fleet, kind=Recorder, load_keys=lambda: keymap) as seat:
+    async with sit(fleet, kind=Recorder, load_own=lambda _: Own(keymap, {})) as seat:
         await fleet.busy()
         await seat.current()
         await go(seat, context)
@@ -103,7 +103,7 @@ def test_keys_are_bound_nowhere_but_in_the_table() -> None:
 async def test_reloading_gives_other_keys_to_what_is_open(tmp_path: Path) -> None:
     path, fleet = tmp_path / "keys.toml", Fleet()
     path.write_text("", "utf-8")
-    async with sit(fleet, load_keys=lambda: load_keymap(path)) as seat:
+    async with sit(fleet, load_own=lambda _: load_own(path, None)) as seat:
         await fleet.busy()
         await seat.open("pools")
         assert "s scale" in seat.text
@@ -125,7 +125,7 @@ async def test_reloading_gives_other_keys_to_what_is_open(tmp_path: Path) -> Non
 async def test_the_keys_view_says_what_is_wrong_and_reads_again(tmp_path: Path) -> None:
     path, fleet = tmp_path / "keys.toml", Fleet()
     path.write_text('[keys]\n"pools.scale" = "q"\n', "utf-8")
-    async with sit(fleet, load_keys=lambda: load_keymap(path)) as seat:
+    async with sit(fleet, load_own=lambda _: load_own(path, None)) as seat:
         await seat.until(lambda: "keys.toml line 2: pools.scale cannot have q" in seat.told)
         await seat.open("keys")
         assert "keys.toml line 2 pools.scale cannot have q" in await seat.read()
@@ -140,7 +140,7 @@ async def test_the_keys_view_says_what_is_wrong_and_reads_again(tmp_path: Path) 
 async def test_the_command_line_reads_the_keys_again(tmp_path: Path) -> None:
     path, fleet = tmp_path / "keys.toml", Fleet()
     path.write_text("", "utf-8")
-    async with sit(fleet, load_keys=lambda: load_keymap(path)) as seat:
+    async with sit(fleet, load_own=lambda _: load_own(path, None)) as seat:
         await fleet.ready()
         path.write_text('[keys\n"pools.scale" = "z"\n', "utf-8")
         await seat.press("colon", *"keys", "space", *"reload", "enter")
@@ -157,7 +157,7 @@ async def test_texts_on_the_screens_name_the_keys_in_force() -> None:
     keymap = build_keymap("k9s", [Wish(binding, (key,), "keys.toml") for binding, key in wishes])
     assert not keymap.problems
     fleet = Fleet()
-    async with sit(fleet, (80, 24), load_keys=lambda: keymap) as seat:
+    async with sit(fleet, (80, 24), load_own=lambda _: Own(keymap, {})) as seat:
         await fleet.ready()
         await seat.open("tasks")
         assert "no tasks yet; f3 submits one" in seat.text
@@ -209,7 +209,7 @@ async def test_f1_explains_what_has_the_focus_in_dialogs_and_lines() -> None:
 
 async def test_the_palette_shows_keys_and_acts() -> None:
     fleet, keymap = Fleet(), build_keymap("k9s", [Wish("pools.scale", ("f9",), "keys.toml"), Wish("pools.tasks", (), "keys.toml")])
-    async with sit(fleet, load_keys=lambda: keymap) as seat:
+    async with sit(fleet, load_own=lambda _: Own(keymap, {})) as seat:
         await fleet.ready()
         await seat.open("pools")
         await seat.press("ctrl+p", *"scale")
