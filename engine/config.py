@@ -78,6 +78,10 @@ class CommandConfig(_Tree):
     env: dict[str, str] = Field(default_factory=dict, description="variables added to its environment")
     idle_timeout_s: float = Field(0.0, ge=0, description="stop it after so many seconds without output; 0 = never")
     grace_s: float = Field(5.0, ge=0, description="seconds between TERM and KILL")
+    on_engine_death: Literal["kill", "adopt"] = Field(
+        "kill", description="what becomes of a program whose engine dies: killed with it, or adopted by the next engine"
+    )
+    adopt_within_s: float = Field(600.0, ge=1, description="stop an adoptable program when no engine comes back in time")
 
 
 class PoolConfig(_Tree):

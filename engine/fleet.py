@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from engine.agents.commands import CommandAgents, CommandPlaces, log_path
+from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of, log_path
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Artifact, Runtime
@@ -33,14 +33,14 @@ from engine.gate.rows import fleet_status, usage_by_pool
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.model.events import Record
-from engine.model.ids import ENGINE_PREFIX
+from engine.model.ids import ENGINE_PREFIX, TaskId
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver, Usage
-from engine.state import Touched
+from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
 
 logger = logging.getLogger(__name__)
@@ -129,14 +129,15 @@ class FleetManager(LibraryCalls):
         self._add_scaler()
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
-        self.runtime = Runtime(lambda: self.coordinator.state, self._kinds(root, host), self._report)
+        kinds, survivors = await self._kinds(root, host, state)
+        self.runtime = Runtime(lambda: self.coordinator.state, kinds, self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
         gateway = Gateway(self._socket, self.operator, version=version(), access=self._access()) if self._socket else None
         if gateway is not None:
             gateway.claim()
             stack.push_async_callback(gateway.stop)
-        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid()))
+        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid(), survivors))
         await self._run_parts(stack)
         if gateway is not None:
             await gateway.start()
@@ -186,16 +187,23 @@ class FleetManager(LibraryCalls):
             part.cancel()
         await asyncio.wait(parts)
 
-    def _kinds(self, root: Path, host: ProcessHost) -> dict[str, AgentKind]:
+    async def _kinds(
+        self, root: Path, host: ProcessHost, state: FleetState
+    ) -> tuple[dict[str, AgentKind], tuple[tuple[TaskId, int], ...]]:
+        """Return what runs agents, and the leases whose programs outlived a former engine and are adopted."""
         fleet = self.config.fleet
         settings = LightSettings(workers=fleet.workers or os.cpu_count() or 1, heartbeat_interval_s=fleet.heartbeat_interval_s)
         logs = root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         places = CommandPlaces(self.directory, logs)
-        return {
-            "python": LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs, directory=self.directory),
-            "command": CommandAgents(self._report, host, self.ids, self.clock, places),
-        }
+        light = LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs, directory=self.directory)
+        commands = CommandAgents(self._report, host, self.ids, self.clock, places)
+        self.coordinator.add_publisher(lambda records, _touched: commands.note_durable(records))
+        survivors = host.keepers.survivors()
+        adopted = adoptable(state, {spec.name: spec for spec in self.config.pool_specs()}, survivors)
+        commands.adopt([survivors[name] for name in adopted])
+        await host.keepers.settle(set(adopted))
+        return {"python": light, "command": commands}, tuple(attempt_of(name) for name in adopted)
 
     def _sources(self, root: Path) -> Sources:
         return Sources(

@@ -9,13 +9,14 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
@@ -23,18 +24,29 @@ from engine.clock import Clock, IdFactory
 from engine.model import wire
 from engine.model.agents import AgentSpec, Health
 from engine.model.effects import Assignment
-from engine.model.events import HostInfo
+from engine.model.events import (
+    Event,
+    HostInfo,
+    LateResult,
+    Record,
+    TaskFailed,
+    TaskReturned,
+    TasksCancelled,
+    TasksSucceeded,
+)
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.pools import CommandSpec, PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp, TasksBegan, TasksEnded
-from engine.model.tasks import Outcome
+from engine.model.tasks import HELD, Outcome
+from engine.state import FleetState
 
 logger = logging.getLogger(__name__)
 
 OUTPUT_MAX_BYTES = 256 * 1024
 """Of each stream, head and tail, in the result; the task's log has more."""
 LOG_MAX_BYTES = 16 * 1024 * 1024
-_LOST = frozenset({"spawner lost", "host closed"})
+_LOST = frozenset({"spawner lost", "host closed", "keeper lost"})
+_NOT_ADOPTED = "not adopted"
 _TRANSIENT = frozenset({"pipes", "streams", "fork", "log", "ledger"})
 """Stages of a start that fail for want of something that may be there a moment later."""
 
@@ -77,7 +89,9 @@ class CommandAgents:
         self._runs: dict[tuple[TaskId, int], str] = {}
         """Attempts delivered and not ended, with the process host's name for them."""
         self._stopping: set[tuple[TaskId, int]] = set()
-        self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int]] = asyncio.Queue()
+        self._unsettled: dict[str, tuple[TaskId, int]] = {}
+        """Kept runs whose end is reported and not yet durable; until then their results stay on disk."""
+        self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int] | KeptRun] = asyncio.Queue()
         host.listen(self._spawner_seen)
 
     async def run(self) -> None:
@@ -87,6 +101,8 @@ class CommandAgents:
                 item = await self._inbox.get()
                 if isinstance(item, Assignment):
                     group.create_task(self._run_one(item), name=f"command {item.task}")
+                elif isinstance(item, KeptRun):
+                    group.create_task(self._follow_survivor(item), name=f"survivor {item.key}")
                 else:
                     group.create_task(self._stop_one(item), name=f"stop {item[0]}")
 
@@ -135,6 +151,22 @@ class CommandAgents:
         for run in runs:
             self._inbox.put_nowait(run)
 
+    def adopt(self, runs: Iterable[KeptRun]) -> None:
+        """Follow programs that outlived their engine, or ended after it; called once, before run()."""
+        for run in runs:
+            self._runs[attempt_of(run.key)] = run.key
+            self._inbox.put_nowait(run)
+
+    def note_durable(self, records: Sequence[Record]) -> None:
+        """Take note of what is in the journal: results that it has are no longer needed on disk."""
+        if not self._unsettled:
+            return
+        ended = {key for record in records for key in _ends(record.event)}
+        for name, key in list(self._unsettled.items()):
+            if key in ended or (key[0], 0) in ended:
+                del self._unsettled[name]
+                self._host.keepers.discard(name)
+
     def samples(self) -> Iterable[HostSample]:
         """Return the one host, whose pid is the spawner's."""
         if not self._is_up:
@@ -146,7 +178,7 @@ class CommandAgents:
         began = self._clock.now()
         try:
             result = await self._run_program(assignment, began)
-            outcome, kept = _outcome(assignment, result), _result(result)
+            outcome, kept = _outcome(key, result), _result(result)
         except ProcessStartError as error:
             kept = {}
             kind = "agent_lost" if error.stage == "spawner" else "start"
@@ -158,7 +190,29 @@ class CommandAgents:
         finally:
             self._runs.pop(key, None)
             self._stopping.discard(key)
-        self._end(assignment, outcome, kept)
+        self._end(key, outcome, kept)
+
+    async def _follow_survivor(self, run: KeptRun) -> None:
+        key = attempt_of(run.key)
+        try:
+            result = await self._follow(key, run)
+        finally:
+            self._runs.pop(key, None)
+            self._stopping.discard(key)
+        self._end(key, _outcome(key, result), _result(result))
+
+    async def _follow(self, key: tuple[TaskId, int], run: KeptRun) -> ProcessResult:
+        """Follow a kept program to its end; when this is cancelled, end it."""
+        self._report(TasksBegan(((*key, run.started_at),)))
+        if key in self._stopping:
+            run.stop()
+        try:
+            result = await run.wait_result()
+        except BaseException:
+            await self._host.keepers.end(run)
+            raise
+        self._unsettled[run.key] = key
+        return result
 
     async def _run_program(self, assignment: Assignment, began: float) -> ProcessResult:
         key = (assignment.task, assignment.token)
@@ -171,6 +225,9 @@ class CommandAgents:
             spec = self._spec(command, assignment)
         except ValueError as error:
             raise _NotRunError("bad_payload", str(error)) from error
+        if command.on_engine_death == "adopt":
+            run = await self._host.keepers.start(spec, self._runs[key], adopt_within_s=command.adopt_within_s)
+            return await self._follow(key, run)
         async with self._host.program(spec, key=self._runs[key]) as process:
             self._report(TasksBegan(((*key, began),)))
             if key in self._stopping:
@@ -179,12 +236,13 @@ class CommandAgents:
 
     async def _stop_one(self, run: tuple[TaskId, int]) -> None:
         name = self._runs.get(run)
-        if name is not None:
+        if name is not None and run not in self._stopping:
             self._stopping.add(run)
-            await self._host.stop(name)
+            if not self._host.keepers.stop(name):
+                await self._host.stop(name)
 
-    def _end(self, assignment: Assignment, outcome: Outcome, result: dict[str, object]) -> None:
-        kept, artifact = pack_result(assignment.task, result)
+    def _end(self, key: tuple[TaskId, int], outcome: Outcome, result: dict[str, object]) -> None:
+        kept, artifact = pack_result(key[0], result)
         outcome = msgspec.structs.replace(outcome, result=kept, artifact=artifact.id if artifact else "")
         self._report(TasksEnded((outcome,)), (artifact,) if artifact else ())
 
@@ -219,7 +277,38 @@ def prompt_of(assignment: Assignment) -> str:
     return f"{text}\n\n{wire.encode(assignment.inputs).decode()}" if assignment.inputs else text
 
 
-def _outcome(assignment: Assignment, result: ProcessResult) -> Outcome:
+def attempt_of(name: str) -> tuple[TaskId, int]:
+    """Return the task and token of a program by its name."""
+    task, _, token = name.rpartition(".")
+    return TaskId(task), int(token)
+
+
+def adoptable(state: FleetState, pools: Mapping[str, PoolSpec], runs: Iterable[str]) -> list[str]:
+    """Return which survivors to follow: those of current leases that nobody is stopping, whose pool says so still."""
+    found = []
+    for name in runs:
+        task_id, token = attempt_of(name)
+        task = state.tasks.get(task_id)
+        if task is None or task.state not in HELD or task.attempt != token or task.stopping:
+            continue
+        command = pools.get(task.spec.pool, state.pools[task.spec.pool].spec).command
+        if command is not None and command.on_engine_death == "adopt":
+            found.append(name)
+    return found
+
+
+def _ends(event: Event) -> list[tuple[TaskId, int]]:
+    """Return the attempts that an event ends or fences off; token 0 = whichever it was."""
+    if isinstance(event, TasksSucceeded):
+        return [(outcome.task, outcome.token) for outcome in event.outcomes]
+    if isinstance(event, TaskFailed | LateResult):
+        return [(event.outcome.task, event.outcome.token)]
+    if isinstance(event, TaskReturned):
+        return [(event.task, event.token)]
+    return [(task, 0) for task in event.tasks] if isinstance(event, TasksCancelled) else []
+
+
+def _outcome(key: tuple[TaskId, int], result: ProcessResult) -> Outcome:
     reason = result.stopped_reason
     ok = result.exit_code == 0 and reason is None
     kind, error = "", ""
@@ -227,14 +316,15 @@ def _outcome(assignment: Assignment, result: ProcessResult) -> Outcome:
         kind, error = "stopped", result.describe_end()
     elif reason in _LOST:
         kind, error = "agent_lost", result.describe_end()
+    elif reason == _NOT_ADOPTED:
+        kind, error = "engine_restart", "no engine came back in time, so that it was stopped"
     elif reason is not None:
         kind, error = reason.replace(" ", "_"), result.describe_end()
     elif not ok:
         last = result.stderr_text.strip().splitlines()[-1:] or [""]
         kind, error = "exit_code", f"{result.describe_end()}: {last[0]}".removesuffix(": ")
     return Outcome(
-        assignment.task,
-        assignment.token,
+        *key,
         ok=ok,
         error_kind=kind,
         error=error[:500],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, replace
 
 from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
@@ -236,7 +236,7 @@ def decide_up(state: FleetState, report: HostUp | AgentsUp, _deciding: Deciding)
 
 
 def _waits_for_a_host(agent: Agent) -> bool:
-    return agent.status in (AgentStatus.STARTING, AgentStatus.FAILED)
+    return agent.status in (AgentStatus.STARTING, AgentStatus.FAILED) or (agent.host is None and agent.status is AgentStatus.DRAINING)
 
 
 def decide_failed(state: FleetState, report: AgentsFailed, _deciding: Deciding) -> list[Event]:
@@ -261,10 +261,10 @@ def agents_on(state: FleetState, host_id: HostId) -> list[Agent]:
     return [state.agents[agent_id] for agent_id in sorted(host.agents)] if host else []
 
 
-def restart_all(agents: Sequence[Agent], reason: str) -> list[Event]:
-    """Return the events for agents whose host is gone: leaving ones leave, the others start anew."""
-    leaving = tuple(agent.spec.id for agent in agents if agent.retiring)
-    staying = tuple(agent.spec.id for agent in agents if not agent.retiring)
+def restart_all(agents: Sequence[Agent], reason: str, holding: Collection[AgentId] = ()) -> list[Event]:
+    """Return the events for agents whose host is gone: leaving ones leave, unless they hold a task, the others start anew."""
+    leaving = tuple(agent.spec.id for agent in agents if agent.retiring and agent.spec.id not in holding)
+    staying = tuple(agent.spec.id for agent in agents if not agent.retiring or agent.spec.id in holding)
     events: list[Event] = []
     if leaving:
         events.append(AgentsRemoved(leaving, f"left with its host: {reason}"))

@@ -44,15 +44,17 @@ def _decide_host_down(state: FleetState, report: r.HostDown, deciding: Deciding)
 
 
 def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Deciding) -> list[Event]:
-    """Take over: nothing that the former engine held still runs, so every held task waits again."""
-    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid)]
-    events += leases.decide_left_by_engine(state, deciding)
+    """Take over: of what the former engine held only the survivors still run, so every other held task waits again."""
+    held = [task for id_, token in report.survivors if (task := leases.holds(state, id_, token)) is not None]
+    survivors = {task.spec.id: task.agent for task in held}
+    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid, tuple(survivors))]
+    events += leases.decide_left_by_engine(state, survivors, deciding)
     for allocation in list(state.allocations.values()):
         events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
     events += [registry.host_lost(host, "the engine restarted") for host in state.hosts]
     agents = list(state.agents.values())
     if agents:
-        events += registry.restart_all(agents, "the engine started")
+        events += registry.restart_all(agents, "the engine started", {agent for agent in survivors.values() if agent})
     return events
 
 

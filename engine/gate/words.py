@@ -50,7 +50,8 @@ def _one(ids: Sequence[Any]) -> str:
 
 
 def _took_over(_state: FleetState, e: ev.EngineTookOver) -> Line:
-    return "info", e.engine, f"engine {e.version} started, pid {e.pid}"
+    adopted = f", adopted {len(e.adopted)} running task{'s' if len(e.adopted) > 1 else ''}" if e.adopted else ""
+    return "info", e.engine, f"engine {e.version} started, pid {e.pid}{adopted}"
 
 
 def _configured(_state: FleetState, e: ev.PoolConfigured) -> Line:

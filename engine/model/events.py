@@ -28,12 +28,13 @@ class HostInfo:
 
 @dataclass(frozen=True, slots=True)
 class EngineTookOver:
-    """An engine started on this state."""
+    """An engine started on this state, and adopted tasks whose programs outlived the former one."""
 
     type: ClassVar[str] = "engine.started"
     engine: str
     version: str
     pid: int
+    adopted: tuple[TaskId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class CommandSpec:
     """Seconds without output before the program is stopped; 0 = no limit."""
     grace_s: float = 5.0
     """Seconds between TERM and KILL."""
+    on_engine_death: str = "kill"
+    """`kill`: the program dies with the engine. `adopt`: it goes on, and the next engine follows it."""
+    adopt_within_s: float = 600.0
+    """Seconds that a program may go on without an engine before it is stopped."""
 
 
 @dataclass(frozen=True, slots=True)

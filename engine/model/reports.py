@@ -89,11 +89,13 @@ class TimePassed:
 
 @dataclass(frozen=True, slots=True)
 class EngineStarted:
-    """A new engine took over this state: nothing that was running still is."""
+    """A new engine took over this state: of what was running, nothing still is but the survivors."""
 
     engine: str
     version: str
     pid: int
+    survivors: tuple[tuple[TaskId, int], ...] = ()
+    """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
 
 
 Report = HostUp | HostDown | AgentsUp | AgentsFailed | HealthSeen | PoolsSized | TasksBegan | TasksEnded | TimePassed | EngineStarted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engine.model.events import (
     Event,
@@ -25,6 +25,9 @@ STOPPED = "stopped"
 """Outcome.error_kind of an attempt that ended because it was told to."""
 AGENT_LOST = "agent_lost"
 """Outcome.error_kind of an attempt that ended with its agent, through no doing of its own."""
+
+ENGINE_LOST = "engine_restart"
+"""Outcome.error_kind of an attempt that ended for want of an engine."""
 
 
 def holds(state: FleetState, task_id: TaskId, token: int) -> Task | None:
@@ -67,6 +70,8 @@ def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: D
         return [_returned_uncounted(task, "halted", "stopped by a halt of the fleet", deciding)]
     if outcome.error_kind == AGENT_LOST:
         return _decide_loss(state, task, outcome, deciding, suspect=True)
+    if outcome.error_kind == ENGINE_LOST and not task.stopping:
+        return [_returned_uncounted(task, ENGINE_LOST, outcome.error, deciding)]
     if task.stopping == "cancel":
         return [TasksCancelled((task.spec.id,), "stopped while running"), *doom(state, [task.spec.id], "was cancelled")]
     if task.stopping == "deadline":
@@ -154,16 +159,16 @@ def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Decidin
     return [_returned_uncounted(task, AGENT_LOST, reason, deciding, death=suspect)]
 
 
-def decide_left_by_engine(state: FleetState, deciding: Deciding) -> list[Event]:
-    """Return what the tasks do that the former engine held: nothing of them runs, and none of it was their doing."""
+def decide_left_by_engine(state: FleetState, survivors: Collection[TaskId], deciding: Deciding) -> list[Event]:
+    """Return what the tasks do that the former engine held: but for the survivors nothing of them runs, by no fault of theirs."""
     events: list[Event] = []
     for task in state.tasks.values():
-        if task.state not in HELD:
+        if task.state not in HELD or task.spec.id in survivors:
             continue
         if task.stopping == "cancel":
             events += cancel_with_dependents(state, [task], "stopped with the engine")
         else:
-            events.append(_returned_uncounted(task, "engine_restart", "the engine stopped while it ran", deciding))
+            events.append(_returned_uncounted(task, ENGINE_LOST, "the engine stopped while it ran", deciding))
     return each_once(events)
 
 

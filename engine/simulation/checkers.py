@@ -16,6 +16,7 @@ from engine.state import FleetState
 
 FOLLOWED = ("pools", "agents", "tasks", "hosts", "plans", "policies")
 _ON_A_HOST = frozenset({AgentStatus.IDLE, AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINED})
+"""Not those that start, even with an adopted task, nor those that leave when that has ended."""
 
 
 def check_now(world: World) -> None:
@@ -52,7 +53,7 @@ def check_agents(state: FleetState) -> None:
         host = state.hosts.get(agent.host) if agent.host else None
         assert (host is not None) == (agent.host is not None), f"{agent.spec.name} is on {agent.host}, which is gone"
         assert host is None or agent.spec.id in host.agents, f"{agent.spec.name} is not among the agents of its host"
-        on_a_host = agent.task is not None or (agent.status in _ON_A_HOST and agent.allocation is None)
+        on_a_host = agent.status in _ON_A_HOST and agent.allocation is None
         assert host is not None or not on_a_host, f"{agent.spec.name} is {agent.status} without a host"
         assert agent.allocation is None or agent.allocation in state.allocations
     for name, known in state.hosts.items():

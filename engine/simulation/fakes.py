@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory, Rng
@@ -78,6 +79,21 @@ class MemoryJournal:
         """Do nothing."""
 
 
+SURVIVING = 0.7
+"""Share of the attempts under way that outlive a killed engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt under way, and how it will end."""
+
+    key: tuple[TaskId, int]
+    agent: AgentId
+    began: float
+    ends: float
+    outcome: Outcome
+
+
 class SimulatedAgents:
     """Agents of one or more hosts whose tasks take time and fail by chance; hosts can be killed."""
 
@@ -103,7 +119,8 @@ class SimulatedAgents:
         self.effects: list[tuple[TaskId, int]] = []
         """Every attempt that ran to its end, in order."""
         self._stopped: set[tuple[TaskId, int]] = set()
-        self._starts: asyncio.Queue[Assignment | HostId] = asyncio.Queue()
+        self._begun: dict[tuple[TaskId, int], _Attempt] = {}
+        self._starts: asyncio.Queue[Assignment | HostId | _Attempt] = asyncio.Queue()
         self._host_of: dict[AgentId, HostId] = {}
 
     async def run(self) -> None:
@@ -111,7 +128,10 @@ class SimulatedAgents:
         async with asyncio.TaskGroup() as group:
             while True:
                 item = await self._starts.get()
-                group.create_task(self._run_one(item) if isinstance(item, Assignment) else self._boot(item))
+                if isinstance(item, _Attempt):
+                    group.create_task(self._follow(item))
+                else:
+                    group.create_task(self._run_one(item) if isinstance(item, Assignment) else self._boot(item))
 
     async def _boot(self, host: HostId) -> None:
         await self._clock.sleep(self._rng.random() * self.boot_s)
@@ -126,12 +146,16 @@ class SimulatedAgents:
         seconds, outcome = self._work(assignment, self._rng)
         began = self._clock.now()
         await self._clock.sleep(0)
-        if key not in self.running:
-            return
-        self._report(TasksBegan(((*key, began),)))
-        ends = began + seconds
-        while self._clock.now() < ends and key in self.running and key not in self._stopped:
-            await self._clock.sleep(min(0.05, ends - self._clock.now()))
+        if key in self.running:
+            await self._follow(_Attempt(key, assignment.agent, began, began + seconds, outcome))
+
+    async def _follow(self, attempt: _Attempt) -> None:
+        key, outcome = attempt.key, attempt.outcome
+        self._begun[key] = attempt
+        self._report(TasksBegan(((*key, attempt.began),)))
+        while self._clock.now() < attempt.ends and key in self.running and key not in self._stopped:
+            await self._clock.sleep(min(0.05, attempt.ends - self._clock.now()))
+        del self._begun[key]
         if self.running.pop(key, None) is None:
             return  # its host died
         if key in self._stopped:
@@ -139,6 +163,17 @@ class SimulatedAgents:
         else:
             self.effects.append(key)
         self._report(TasksEnded((outcome,)))
+
+    def survivors(self) -> list[_Attempt]:
+        """Return attempts that outlive the engine, as programs under keepers do: some by chance."""
+        return [attempt for attempt in self._begun.values() if self._rng.random() < SURVIVING]
+
+    def adopt(self, attempts: Iterable[_Attempt]) -> None:
+        """Follow attempts that outlived the former engine; no host carries them."""
+        for attempt in attempts:
+            self.running[attempt.key] = AgentId("")
+            self._begun[attempt.key] = attempt
+            self._starts.put_nowait(attempt)
 
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
         """Put agents on the least loaded host, also those that were on another."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from engine.model import commands as c
 from engine.model.errors import FleetError, JournalError
+from engine.model.events import EngineTookOver
 from engine.model.tasks import HELD, TaskState
 from engine.simulation.checkers import (
     FOLLOWED,
@@ -45,6 +46,7 @@ class Summary:
     done: int
     refused: int
     rebuilt: int
+    adopted: int
 
 
 class Life:
@@ -173,6 +175,7 @@ def simulate(seed: int, steps: int = STEPS, lives: int = LIVES) -> Summary:
             promises.done,
             promises.refused,
             life.rebuilt,
+            sum(len(record.event.adopted) for record in life.world.journal.kept if isinstance(record.event, EngineTookOver)),
         )
 
     return run_virtual(run(), seed)
@@ -204,7 +207,7 @@ def _run_seeds(options: argparse.Namespace, say: Callable[[str], object]) -> int
         say(
             f"seed {seed}: {summary.seconds:g} s lived, {summary.records} records, {summary.accepted} tasks accepted, "
             f"{summary.succeeded} succeeded, {summary.done} plans done, {summary.refused} refused, "
-            f"{summary.rebuilt} journal failures survived\n"
+            f"{summary.rebuilt} journal failures survived, {summary.adopted} tasks adopted\n"
         )
     return 0
 

@@ -19,10 +19,11 @@ from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status
 from engine.memory.contract import StoredArtifact
 from engine.model.effects import Assignment
+from engine.model.ids import TaskId
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
-from engine.model.tasks import Outcome
+from engine.model.tasks import HELD, Outcome
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.simulation.fakes import MemoryJournal, SimulatedAgents
@@ -52,6 +53,8 @@ class World:
         self.journal = MemoryJournal(write_s=0.001)
         self._make(FleetState(self.config.tasks.finished_max), hosts, work)
         self.hosts, self.work = hosts, work
+        self.survivors: tuple[tuple[TaskId, int], ...] = ()
+        """Leases that the next start adopts."""
 
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
         self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config))
@@ -92,7 +95,7 @@ class World:
     async def running(self) -> AsyncIterator[World]:
         """Run the engine inside the context; leaving it stops everything at once, as a kill does."""
         async with asyncio.TaskGroup() as group:
-            await self.coordinator.start(EngineStarted("eng_simulated", "0", 1))
+            await self.coordinator.start(EngineStarted("eng_simulated", "0", 1, self.survivors))
             parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
             self.scaler.obeys = self.config.auto_scaling.enabled
             parts.append(group.create_task(self.scaler.run(self.feed.decided)))
@@ -111,5 +114,14 @@ class World:
         self.state.check()
 
     async def reborn(self) -> None:
-        """Become a new engine on the same journal, as after kill -9."""
-        self._make(await self.journal.load(self.config.tasks.finished_max), self.hosts, self.work)
+        """Become a new engine on the same journal, as after kill -9; some of what ran goes on and is adopted."""
+        state = await self.journal.load(self.config.tasks.finished_max)
+        adopted = [attempt for attempt in self.agents.survivors() if _is_adoptable(state, *attempt.key)]
+        self._make(state, self.hosts, self.work)
+        self.agents.adopt(adopted)
+        self.survivors = tuple(attempt.key for attempt in adopted)
+
+
+def _is_adoptable(state: FleetState, task_id: TaskId, token: int) -> bool:
+    task = state.tasks.get(task_id)
+    return task is not None and task.state in HELD and task.attempt == token and not task.stopping

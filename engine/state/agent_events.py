@@ -12,8 +12,11 @@ from engine.model.tasks import TaskState
 from engine.state.tables import PLANS_MAX, Host, KeptPlan, Tables
 
 
-def _engine_took_over(tables: Tables, event: ev.EngineTookOver, _at: float) -> None:
+def _engine_took_over(tables: Tables, event: ev.EngineTookOver, at: float) -> None:
     tables.engine = event
+    for task_id in event.adopted:
+        tables.tasks[task_id].note(at, "adopted", f"it outlived its engine; {event.engine} follows it")
+        tables.touched.tasks[task_id] = None
 
 
 def _pool_configured(tables: Tables, event: ev.PoolConfigured, _at: float) -> None:
@@ -87,17 +90,17 @@ def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
         agent.reason = ""
         host.agents.add(agent_id)
         if agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):
-            tables.set_status(agent, _ready(agent), at)
+            tables.set_status(agent, _ready(tables, agent), at)
         else:
             tables.set_status(agent, agent.status, at)
 
 
-def _ready(agent: Agent) -> AgentStatus:
-    """Return the status of an agent that has just come up; a reservation outlives the loss of its host."""
-    if agent.allocation is None:
+def _ready(tables: Tables, agent: Agent) -> AgentStatus:
+    """Return the status of an agent that has just come up; a reservation outlives its host, an adopted task its engine."""
+    if agent.allocation is None and agent.task is None:
         return at_rest(agent)
     leaves = agent.cordoned or agent.retiring or agent.restarting
-    return AgentStatus.DRAINING if leaves else AgentStatus.BUSY
+    return AgentStatus.DRAINING if leaves else _working(tables, agent)
 
 
 def at_rest(agent: Agent) -> AgentStatus:

@@ -57,6 +57,8 @@ def _give_back(  # noqa: PLR0913  # how the attempt went
         tables.pools[task.spec.pool].busy_s += seconds
     if agent.retiring or agent.restarting:
         tables.set_status(agent, AgentStatus.DRAINING, at)
+    elif agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):  # the task was adopted, and ended before it was up
+        tables.set_status(agent, agent.status, at)
     else:
         tables.set_status(agent, at_rest(agent), at)
 

@@ -104,6 +104,14 @@ class EngineProcess:
         self.process.wait()
         self.process.stderr.close()
 
+    def end(self) -> None:
+        """End it as a service manager does."""
+        assert self.process is not None
+        assert self.process.stderr is not None
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stderr.close()
+
     def marked(self) -> list[int]:
         """The live processes that carry this state directory's marker: workers, the spawner, agents."""
         found = []

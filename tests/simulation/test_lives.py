@@ -25,6 +25,7 @@ def replay(seed: int) -> str:
 @pytest.mark.row(22, 29, 62, 64, 203)
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, SEEDS // CHUNKS))
 def test_lives_keep_what_the_engine_promises(first: int) -> None:
+    adopted = 0
     for seed in range(first, first + SEEDS // CHUNKS):
         try:
             summary = runner.simulate(seed)
@@ -32,6 +33,8 @@ def test_lives_keep_what_the_engine_promises(first: int) -> None:
             error.add_note(replay(seed))
             raise
         assert summary.succeeded > 0 and summary.done > 0, replay(seed)
+        adopted += summary.adopted
+    assert adopted > 0, "no task outlived its engine"
 
 
 @pytest.mark.parametrize(("seed", "steps"), corpus())

@@ -259,3 +259,51 @@ def test_new_engine_hands_back_what_was_held_without_blaming_the_agent() -> None
     assert fleet.state.hosts == {}
     fleet.up("hst_2")
     assert task in fleet.place()
+
+
+def test_tasks_that_outlived_their_engine_keep_their_lease_and_agent() -> None:
+    fleet = Fleet()
+    kept, lost = fleet.run(max_attempts=1), fleet.submit()
+    fleet.place()
+    agent = fleet.agent(fleet.task(kept).agent_name)
+    fleet.report(r.EngineStarted("eng_2", "1", 2, ((kept, 1), (lost, 7))))
+    assert [fleet.task(task).state for task in (kept, lost)] == ["running", "pending"]
+    assert (agent.status, agent.task, agent.host) == ("starting", kept, None)
+    fleet.up("hst_2")
+    assert (agent.status, agent.host) == ("busy", "hst_2")
+    fleet.end(kept, token=1)
+    assert (fleet.task(kept).state, fleet.task(kept).attempt, agent.status) == ("succeeded", 1, "idle")
+    assert "adopted" in [what for _, what, _ in fleet.task(kept).history]
+
+
+@pytest.mark.parametrize("then", ["up", "end"])
+def test_leaving_agent_of_an_adopted_task_leaves_when_that_has_ended(then: str) -> None:
+    fleet = Fleet()
+    kept = fleet.run()
+    agent = fleet.agent(fleet.task(kept).agent_name)
+    fleet.do(c.UnregisterAgent(agent.spec.id))
+    fleet.report(r.EngineStarted("eng_2", "1", 2, ((kept, 1),)))
+    assert agent.status == "starting"
+    if then == "up":
+        fleet.up("hst_2")
+        assert agent.status == "draining"
+    fleet.end(kept, token=1)
+    assert agent.spec.id not in fleet.state.agents
+
+
+def test_adopted_task_that_ends_before_its_agent_is_up() -> None:
+    fleet = Fleet()
+    kept = fleet.run()
+    agent = fleet.agent(fleet.task(kept).agent_name)
+    fleet.report(r.EngineStarted("eng_2", "1", 2, ((kept, 1),)))
+    fleet.end(kept, token=1)
+    assert (agent.status, agent.task) == ("starting", None)
+    fleet.up("hst_2")
+    assert agent.status == "idle"
+
+
+def test_attempt_that_ended_for_want_of_an_engine_is_tried_again_at_no_cost() -> None:
+    fleet = Fleet()
+    task = fleet.run(max_attempts=1)
+    fleet.end(task, ok=False, error_kind="engine_restart", error="no engine came back in time, so that it was stopped")
+    assert (fleet.task(task).state, fleet.task(task).tries, fleet.task(task).deaths) == ("pending", 0, 0)

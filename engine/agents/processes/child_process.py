@@ -10,14 +10,16 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from engine.agents.liveness import Verdict, Watch, read_usage
+from engine.agents.processes.kept import Keepers
 from engine.agents.processes.ledger import EngineMarker, SweepReport, sweep
+from engine.agents.processes.ledger_lines import LedgerEntry
 from engine.agents.processes.pipes import LogWriter
 from engine.agents.processes.running import OutputSink, RunningProcess
 from engine.agents.processes.spawner import BEAT_S
@@ -62,6 +64,8 @@ class ProcessHost:
         self._marker = EngineMarker.of_this_process(state_dir, engine_id)
         self._ledger = Path(self._marker.state_dir) / LEDGER_NAME
         self._clock = clock
+        self.keepers = Keepers(self._marker, clock)
+        """Programs that may outlive the engine."""
         self._runs: dict[int, RunningProcess] = {}
         self._by_key: dict[str, RunningProcess] = {}
         self._run_count = 0
@@ -78,7 +82,8 @@ class ProcessHost:
     async def __aenter__(self) -> ProcessHost:
         """Sweep, start the spawner, and wait until it serves; raise EngineStartError if it does not."""
         try:
-            self.sweep_report = await self._sweep(with_own=False)
+            kept = await asyncio.to_thread(self.keepers.claim)
+            self.sweep_report = await self._sweep(with_own=False, others=kept)
             self._null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             self._logs = LogWriter()
             await self._connect()
@@ -188,11 +193,6 @@ class ProcessHost:
     async def _start(self, process: RunningProcess, run: int, on_output: OutputSink | None) -> None:
         spec = process.spec
         environment = build_environment(spec, os.environ) | self._marker.environment(process.key)
-        limits = {
-            name: value
-            for name in ("address_space_bytes", "cpu_s", "file_size_bytes")
-            if (value := getattr(spec.limits, name)) is not None
-        }
         message: dict[str, object] = {
             "op": "start",
             "run": run,
@@ -200,7 +200,7 @@ class ProcessHost:
             "argv": list(spec.argv),
             "env": environment,
             "cwd": str(spec.cwd.absolute()),
-            "limits": limits,
+            "limits": spec.limits.as_order(),
             "nice": spec.limits.nice,
         }
         try:
@@ -339,8 +339,8 @@ class ProcessHost:
                     process.lose("spawner lost")
         await self._connect()
 
-    async def _sweep(self, *, with_own: bool) -> SweepReport:
-        report = await asyncio.to_thread(sweep, self._ledger, self._marker, with_own=with_own)
+    async def _sweep(self, *, with_own: bool, others: Sequence[LedgerEntry] = ()) -> SweepReport:
+        report = await asyncio.to_thread(sweep, self._ledger, self._marker, with_own=with_own, others=others)
         if report.killed or report.survivors:
             counts = {"killed": len(report.killed), "survivors": len(report.survivors)}
             logger.warning("swept processes of a former engine or spawner", extra=counts)

@@ -72,16 +72,19 @@ class SweepReport:
     torn_lines: int = 0
 
 
-def sweep(ledger_path: Path, marker: EngineMarker, *, with_own: bool = False) -> SweepReport:
+def sweep(
+    ledger_path: Path, marker: EngineMarker, *, with_own: bool = False, others: Iterable[LedgerEntry] = ()
+) -> SweepReport:
     """Kill the survivors of former engines of this state directory, and rewrite the ledger without them.
 
+    `others` are entries of other ledgers: of keepers, whose programs are spared as long as they live.
     `with_own` kills what this engine's spawner started too: for when that died. Blocks, at most some seconds.
     Raise OSError if the ledger can be neither read nor written.
     """
     data = ledger_path.read_bytes() if ledger_path.exists() else b""
     contents = parse_ledger(data)
-    hunt = _Hunt(marker, contents.entries, with_own=with_own)
-    known = len(hunt.leaders)
+    hunt = _Hunt(marker, [*contents.entries, *others], with_own=with_own)
+    known = sum(1 for entry in contents.entries if hunt.leaders.get(entry.pid) is entry)
     killed: dict[int, SweptProcess] = {}
     survivors: list[int] = []
     for _ in range(ROUNDS_MAX):
@@ -119,13 +122,13 @@ class _Hunt:
         self._others = [entry for entry in of_boot if entry not in ours]
         self._keys_by_tag = {entry.tag: entry.key for entry in ours}
         self._families = {process_table.tag_family(entry.tag) for entry in ours if entry.tag}
-        self.leaders = {entry.pid: entry for entry in ours if _is_same(entry)}
+        self.leaders = {entry.pid: entry for entry in ours if is_same(entry)}
         self._spared = _ancestors(os.getpid())
 
     def search(self) -> list[SweptProcess]:
         """Return everything alive that may be killed; spawners first, so that they start nothing meanwhile."""
         if not process_table.HAS_PROC:
-            leaders = [entry for entry in self.leaders.values() if _is_same(entry)]
+            leaders = [entry for entry in self.leaders.values() if is_same(entry)]
             return [SweptProcess(entry.pid, entry.key, "ledger") for entry in leaders]
         stats = (process_table.read_stat(pid) for pid in process_table.iterate_pids())
         found = [self._judge(stat) for stat in stats if stat and not stat.is_dead]
@@ -145,7 +148,7 @@ class _Hunt:
             return SweptProcess(stat.pid, entry.key, "ledger")
         leader = self.leaders.get(stat.session) or self.leaders.get(stat.pgid)
         # A group keeps its number as long as it has a member; one younger than its leader's entry is that group's.
-        if leader and leader.start is not None and stat.start >= leader.start and _is_same(leader):
+        if leader and leader.start is not None and stat.start >= leader.start and is_same(leader):
             return SweptProcess(stat.pid, leader.key, "group")
         tag = process_table.read_tag(stat.pid)
         if tag and process_table.tag_family(tag) in self._families:
@@ -173,7 +176,8 @@ class _Hunt:
         return start is None or process_table.read_start(pid) != start
 
 
-def _is_same(entry: LedgerEntry) -> bool:
+def is_same(entry: LedgerEntry) -> bool:
+    """Answer whether the process of a line is alive: the number alone proves nothing."""
     return entry.start is not None and process_table.read_start(entry.pid) == entry.start
 
 

@@ -12,12 +12,12 @@ import errno
 import os
 from collections.abc import Callable
 
+from engine.agents.processes.capture import OutputCapture
 from engine.agents.processes.pipes import (
     INPUT_PENDING_MAX_BYTES,
     InputPipe,
     LogFile,
     LogWriter,
-    OutputCapture,
     OutputPipe,
 )
 from engine.agents.processes.spec import (

@@ -52,7 +52,7 @@ class SpawnerLink:
             engine = (str(marker.pid), str(marker.start or ""), marker.engine_id, marker.state_dir)
             arguments = (str(package.parent), str(theirs.fileno()), *engine, str(ledger))
             try:
-                with _open_log(ledger.parent / LOG_NAME) as log:
+                with open_log(ledger.parent / LOG_NAME) as log:
                     process = subprocess.Popen(
                         [sys.executable, "-I", "-S", "-c", _PROGRAM, *arguments],
                         stdin=subprocess.DEVNULL,
@@ -161,8 +161,8 @@ class SpawnerLink:
         self._is_waiting = wanted
 
 
-def _open_log(path: Path) -> BinaryIO:
-    """Open the log a spawner writes only when it crashes; the one before is kept, because it says why it died."""
+def open_log(path: Path) -> BinaryIO:
+    """Open the log that a spawner or keeper writes only when it crashes; the one before is kept, because it says why it died."""
     is_full = path.exists() and path.stat().st_size > LOG_MAX_BYTES
     return path.open("wb" if is_full else "ab")
 

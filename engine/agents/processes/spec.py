@@ -21,7 +21,15 @@ NEVER_INHERITED = ("CLAUDECODE", "CLAUDE_CODE_*", "FLEET_*")
 
 StreamName = Literal["stdout", "stderr"]
 StopReason = Literal[
-    "timeout", "no output", "stopped", "cancelled", "output failed", "spawner lost", "host closed"
+    "timeout",
+    "no output",
+    "stopped",
+    "cancelled",
+    "output failed",
+    "spawner lost",
+    "host closed",
+    "keeper lost",
+    "not adopted",
 ]
 
 
@@ -47,6 +55,11 @@ class ProcessLimits:
     file_size_bytes: int | None = None
     nice: int = 0
     """0 to 19; higher waits for others."""
+
+    def as_order(self) -> dict[str, int]:
+        """Return the limits that are set, by the names that spawner and keeper know."""
+        named = {"address_space_bytes": self.address_space_bytes, "cpu_s": self.cpu_s, "file_size_bytes": self.file_size_bytes}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +180,7 @@ def explain_start_failure(spec: ProcessSpec, *, stage: str, number: int) -> Proc
         "ledger": "the state directory must be writable and have room: without a ledger entry nothing is started",
         "log": f"the log {str(spec.log_path)!r} must be writable",
         "key": "a program with this key runs already: wait for it or stop it",
+        "keeper": "the process keeper does not start; see keeper.log in the state directory",
         "spawner": "the process spawner does not answer; see spawner.log in the state directory",
     }
     message = f"cannot start {spec.argv[0]!r}: {stage}: {why}; {remedies.get(stage, 'see the engine log')}"
