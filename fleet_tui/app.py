@@ -75,7 +75,7 @@ class FleetApp(Navigation):
         glyphs: Glyphs | None = None,
         skin: Skin = Skin(),  # noqa: B008  # a value
         started_engine: bool = False,
-        pictures: Path | None = None,
+        exports: Path | None = None,
         memory: Path | None = None,
         no_diff: bool = False,
         home: str = HOME_VIEW,
@@ -89,7 +89,7 @@ class FleetApp(Navigation):
         self.feed.on_full = self._show_all
         self.glyphs = glyphs or glyphs_for(terminal)
         self._started_engine = started_engine
-        self._pictures = pictures
+        self._exports = exports
         self._home = home
         self._words["quit"] = lambda _args: self.action_leave()
         self._load_own = load_own
@@ -286,7 +286,7 @@ class FleetApp(Navigation):
         severity: Any = {"bad": "error", "warn": "warning"}.get(role, "information")
         self.notify(text, severity=severity, timeout=TOAST_S * (2 if role == "bad" else 1), markup=False)
 
-    # ---- leaving, pictures, themes
+    # ---- leaving, exports, themes
 
     def action_leave(self) -> None:
         """Leave; when this console started the engine, settle what becomes of it."""
@@ -335,21 +335,14 @@ class FleetApp(Navigation):
         self.keep_theme(names[(names.index(self.theme) + 1) % len(names)])
         self.say(f"theme {self.theme}")
 
-    def action_save_picture(self) -> None:
-        """Save this screen as text and SVG beside the engine's state."""
-        if self._pictures is None:
-            self.say("no place to save pictures is set", role="warn")
+    def action_export(self) -> None:
+        """Ask how what is shown is to be written to a file."""
+        if self._exports is None:
+            self.say("no place for exports is set", role="warn")
             return
-        try:
-            self._pictures.mkdir(parents=True, exist_ok=True)
-            stem = self._pictures / f"screen-{int(self.clock.now())}"
-            stem.with_suffix(".svg").write_text(self.export_screenshot(title="fleet-tui"), "utf-8")
-            lines = [strip.text.rstrip() for strip in self.screen._compositor.render_strips()]  # noqa: SLF001  # no public way to the text
-            stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", "utf-8")
-        except OSError as error:
-            self.say(f"not saved: {error.strerror}: {self._pictures}", role="bad")
-            return
-        self.say(f"saved {stem}.svg and .txt")
+        from fleet_tui.exports import ask_export
+
+        ask_export(self, self._exports)
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:  # noqa: ANN401  # Textual's own generator type
         """Offer none of Textual's own commands; FleetCommands has ours."""
@@ -382,7 +375,7 @@ def run_console(opening: Opening) -> None:
         terminal=describe_terminal(opening.preferences, opening.level, os.environ),
         skin=make_skin(opening, os.environ),
         started_engine=opening.attached.started,
-        pictures=opening.paths.state_dir / "pictures",
+        exports=opening.paths.exports,
         memory=opening.paths.state_dir / "console.json",
         load_own=lambda is_read_only: load_own(find_key_file(opening.keys), find_command_file(), is_read_only=is_read_only),
         facts=facts_of(opening.paths),

@@ -11,23 +11,18 @@ import json
 import logging
 import logging.handlers
 import os
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.model import secrets
 from engine.model.errors import EngineStartError
+from engine.model.secrets import HIDDEN
 
 FILE_BYTES_MAX = 5_000_000
 FILES_KEPT = 3
 VALUE_CHARACTERS_MAX = 8_192
 
-HIDDEN = "[hidden]"
-
-_SECRET_KEY = re.compile(r"token|secret|passw|api_?key|authorization|credential|cookie", re.IGNORECASE)
-_SECRET_TEXT = re.compile(
-    r"(?i:(\bbearer\s+|(?:token|secret|password|passwd|api[_-]?key)\s*[=:]\s*))[^\s\"',;]+|\bsk-[A-Za-z0-9_-]{16,}"
-)
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What every record has; the rest came by `extra`."""
 
@@ -45,7 +40,7 @@ class JsonLines(logging.Formatter):
         }
         for key, value in vars(record).items():
             if key not in _OWN_ATTRIBUTES:
-                line[key] = HIDDEN if _SECRET_KEY.search(key) else plain(value)
+                line[key] = HIDDEN if secrets.is_secret_name(key) else plain(value)
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = conceal(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
@@ -99,7 +94,7 @@ def plain(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
-        return {str(key): HIDDEN if _SECRET_KEY.search(str(key)) else plain(inner) for key, inner in value.items()}
+        return {str(key): HIDDEN if secrets.is_secret_name(str(key)) else plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return conceal(str(value))
@@ -109,4 +104,4 @@ def conceal(text: str) -> str:
     """Return a text without what looks like a secret, cut to VALUE_CHARACTERS_MAX."""
     if len(text) > VALUE_CHARACTERS_MAX:
         text = f"{text[:VALUE_CHARACTERS_MAX]}… ({len(text)} characters)"
-    return _SECRET_TEXT.sub(lambda found: (found[1] or "") + HIDDEN, text)
+    return secrets.conceal(text)

@@ -61,7 +61,7 @@ def kind_of(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows, and in which form: table, wide or json."""
+    """Which rows, and in which form: table, wide, json or csv."""
 
     form: str = "table"
     expression: str = ""
@@ -73,9 +73,11 @@ def get(paths: Paths, word: str, name: str, wanted: Wanted) -> None:
     """Print rows of a kind, or one thing in full. Raises FleetError."""
     kind = kind_of(word)
     socket = require_engine(paths)
+    if wanted.form == "csv" and kind == "status":
+        raise UsageError("status is one thing and no rows: -o json")
     if kind == "status":
         _print_one(asyncio.run(_ask(socket, "status")), wanted.form)
-    elif name and kind in IN_FULL:
+    elif name and kind in IN_FULL and wanted.form != "csv":
         _print_one(asyncio.run(_ask(socket, IN_FULL[kind], id=name)), wanted.form)
     else:
         if name:
@@ -108,6 +110,10 @@ def _print_one(thing: dict[str, Any], form: str) -> None:
 def _print_rows(kind: str, rows: list[dict[str, Any]], wanted: Wanted) -> None:
     if wanted.form == "json":
         output.print_json(rows)
+    elif wanted.form == "csv":
+        from screens.export import csv_of, sheet_of
+
+        output.print_lines([csv_of(sheet_of(kind, [[row[name] for name in ROW_KINDS[kind]._fields] for row in rows])).rstrip("\n")])
     elif rows:
         output.print_lines(output.table(kind, rows, now=SystemClock().now(), wide=wanted.form == "wide"))
     else:

@@ -60,6 +60,11 @@ class Paths:
         return self.state_dir / "engine.err"
 
     @property
+    def exports(self) -> Path:
+        """Return where consoles write what is exported."""
+        return self.state_dir / "exports"
+
+    @property
     def ledger(self) -> Path:
         """Return the list of processes that agents run in."""
         return self.state_dir / "processes.jsonl"

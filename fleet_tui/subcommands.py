@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 PROGRAM = "fleet-tui"
 LINE_CHARACTERS = 100
 
-FORMS = click.Choice(["table", "wide", "json"])
+FORMS = click.Choice(["table", "wide", "json", "csv"])
 SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
     "Look": ("get", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
-    "Set up and measure": ("doctor", "config", "keys", "completion", "bench", "simulate"),
+    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
 """Subcommands in the order of the help; the section without any has the verbs."""
 
@@ -186,7 +186,7 @@ def attach(target: str | None, **look: Any) -> None:  # noqa: ANN401  # typed by
 @cli.command()
 @click.argument("kind")
 @click.argument("name", required=False, default="")
-@click.option("-o", "--output", type=FORMS, default="table", help="Form: some columns, all, or JSON.")
+@click.option("-o", "--output", type=FORMS, default="table", help="Form: some columns, all, JSON, or CSV.")
 @click.option("--filter", "expression", default="", metavar="EXPR", help="Words that a row must have: word, !word, field=value.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="Most rows.")
 def get(kind: str, name: str, output: str, expression: str, limit: int) -> None:
@@ -246,6 +246,16 @@ def doctor(output: str) -> None:
         print_lines(f"{finding.state:<8} {finding.what:<10} {finding.text}".replace("\n", inset) for finding in findings)
     if not is_healthy(findings):
         click.get_current_context().exit(EXIT_FAILED)
+
+
+@cli.command()
+@click.option("-o", "--output", metavar="FILE", help="Write it here; default: a new file in the current directory.")
+def bundle(output: str | None) -> None:
+    """Write an archive for somebody who helps: versions, findings, counts, logs; without secrets and without your work."""
+    from fleet_tui.bundle import write_bundle
+    from fleet_tui.output import print_lines
+
+    print_lines([str(write_bundle(places(), Path(output) if output else None))])
 
 
 @cli.group()

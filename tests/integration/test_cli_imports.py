@@ -37,3 +37,7 @@ def test_the_way_to_the_console_has_no_click() -> None:
 def test_a_verb_loads_no_server() -> None:
     code = "import fleet_tui.acts, fleet_tui.look"
     assert find_loaded(code, ("pydantic", "uvicorn", "textual", "rich", "libcst", "aiosqlite", "engine.fleet")) == ""
+
+
+def test_rows_as_csv_load_no_terminal() -> None:
+    assert find_loaded("import fleet_tui.look, screens.export", ("textual", "rich", "pydantic")) == ""

@@ -29,7 +29,7 @@ preset = "vim-safe"                    # {presets}
 
 [keys]
 "pools.scale" = "z"                    # a key
-"app.save" = ["f2", "f12"]             # or several
+"app.export" = ["f2", "f12"]             # or several
 "tasks.bad" = ""                       # or none
 ```
 

@@ -11,6 +11,7 @@ from fleet_tui.app import FleetApp
 from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing, Entry
+from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
 from textual import events
 from textual.dom import DOMNode
@@ -129,6 +130,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "bookmark": lambda seat: _call(seat, seat.app.action_bookmark),
     "confirm": lambda seat: _push(seat, RunDialog("Lint", ["lint api.py"], 60, is_dangerous=False)),
     "quit": lambda seat: _push(seat, QuitDialog(1, 1)),
+    "export": lambda seat: _push(seat, ExportDialog(subject_of(seat.screen), "exports")),
     "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),
     "editing": lambda seat: _push(seat, EditForm(_editing())),
     "palette": lambda seat: _call(seat, seat.app.action_command_palette),
