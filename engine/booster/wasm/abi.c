@@ -84,6 +84,8 @@ static enum Status work(Job *job, const Operation *operation, u32 tiers, u32 lan
         return stop(job, BAD_REQUEST, "the module has no operation of that number", NOWHERE);
     if (!job->language)
         return stop(job, BAD_REQUEST, "the module has no language of that number", NOWHERE);
+    if (!(operation->languages >> language & 1))
+        return stop(job, BAD_REQUEST, "the operation does not know this language", NOWHERE);
     return perform(job, operation, tiers, text);
 }
 
@@ -146,7 +148,7 @@ EXPORT("booster_run") u64 booster_run(u32 code, u32 at, u32 length) {
     for (u32 i = 0; i < argument_count; i++)
         arguments[i] = read_text(&reader);
     const Operation *operation = find_operation(code);
-    if (operation && operation->argument_count != argument_count)
+    if (operation && count_arguments(operation) != argument_count)
         operation = NULL;
     uintptr_t start = arena_mark(), mark = arena_keep(start, &file_count, sizeof file_count);
     for (u32 i = 0; i < file_count && reader.is_whole; i++)

@@ -3,18 +3,34 @@
 
 #include <string.h>
 
-#define ALL_LANGUAGES "[\"python\",\"javascript\",\"typescript\",\"tsx\"]"
+#define IN(language) (1u << (language))
+#define ONLY_PYTHON IN(PYTHON)
+#define ONLY_SCRIPTS (IN(JAVASCRIPT) | IN(TYPESCRIPT) | IN(TSX))
+#define EVERYWHERE (ONLY_PYTHON | ONLY_SCRIPTS)
 
 static const Operation OPERATIONS[] = {
-    {1, "code.syntax_check", false, ALL_LANGUAGES, "[]", 0, NULL, check_syntax_by_tree},
-    {2, "code.ast_dump", false, ALL_LANGUAGES, "[]", 0, NULL, dump_tree},
+    {1, "code.syntax_check", false, EVERYWHERE, {0}, NULL, check_syntax_by_tree},
+    {2, "code.ast_dump", false, EVERYWHERE, {0}, NULL, dump_tree},
+    {3, "code.outline", false, ONLY_PYTHON, {0}, NULL, outline_python},
+    {4, "code.metrics", false, ONLY_PYTHON, {0}, NULL, measure_python},
+    {5, "code.find_references", false, ONLY_PYTHON, {"name"}, NULL, find_references_python},
+    {6, "code.rename", true, ONLY_PYTHON, {"name", "to", "attributes"}, NULL, rename_python},
+    {7, "code.remove_calls", true, ONLY_PYTHON, {"function"}, NULL, remove_calls_python},
 };
+static const char *const LANGUAGE_NAMES[LANGUAGE_COUNT] = {"python", "javascript", "typescript", "tsx"};
 
 const Operation *find_operation(u32 code) {
     for (u32 i = 0; i < COUNT_OF(OPERATIONS); i++)
         if (OPERATIONS[i].code == code)
             return &OPERATIONS[i];
     return NULL;
+}
+
+u32 count_arguments(const Operation *operation) {
+    u32 count = 0;
+    while (count < ARGUMENTS_MAX && operation->arguments[count])
+        count++;
+    return count;
 }
 
 static void add_word(Buffer *buffer, const char *word) {
@@ -30,18 +46,34 @@ static void add_number(Buffer *buffer, u32 number) {
     buffer_add(buffer, digits + at, (u32)sizeof digits - at);
 }
 
+/* A word in quotes, with a comma before all but the first. */
+static void add_quoted(Buffer *buffer, const char *word, bool is_first) {
+    add_word(buffer, is_first ? "\"" : ",\"");
+    add_word(buffer, word);
+    add_word(buffer, "\"");
+}
+
+static void describe_operation(Buffer *buffer, const Operation *row) {
+    add_word(buffer, "{\"code\":");
+    add_number(buffer, row->code);
+    add_word(buffer, ",\"name\":\"");
+    add_word(buffer, row->name);
+    add_word(buffer, row->edits ? "\",\"edits\":true,\"languages\":[" : "\",\"edits\":false,\"languages\":[");
+    for (u32 language = 0, first = 1; language < LANGUAGE_COUNT; language++)
+        if (row->languages & IN(language)) {
+            add_quoted(buffer, LANGUAGE_NAMES[language], first);
+            first = 0;
+        }
+    add_word(buffer, "],\"arguments\":[");
+    for (u32 i = 0; i < count_arguments(row); i++)
+        add_quoted(buffer, row->arguments[i], i == 0);
+    add_word(buffer, "]}");
+}
+
 void describe_operations(Buffer *buffer) {
     for (u32 i = 0; i < COUNT_OF(OPERATIONS); i++) {
-        const Operation *row = &OPERATIONS[i];
-        add_word(buffer, i ? ",{\"code\":" : "[{\"code\":");
-        add_number(buffer, row->code);
-        add_word(buffer, ",\"name\":\"");
-        add_word(buffer, row->name);
-        add_word(buffer, row->edits ? "\",\"edits\":true,\"languages\":" : "\",\"edits\":false,\"languages\":");
-        add_word(buffer, row->languages);
-        add_word(buffer, ",\"arguments\":");
-        add_word(buffer, row->arguments);
-        add_word(buffer, "}");
+        add_word(buffer, i ? "," : "[");
+        describe_operation(buffer, &OPERATIONS[i]);
     }
     add_word(buffer, "]");
 }

@@ -36,14 +36,14 @@ typedef struct {
     u32 code; /* part of the ABI: never used again for another operation */
     const char *name;
     bool edits;
-    const char *languages; /* JSON */
-    const char *arguments; /* JSON */
-    u32 argument_count;
+    u32 languages; /* a bit for each */
+    const char *arguments[ARGUMENTS_MAX];
     Perform by_tokens; /* answers only where it is certain; null if there is no such way */
     Perform by_tree;
 } Operation;
 
 const Operation *find_operation(u32 code);
+u32 count_arguments(const Operation *operation);
 /* All operations as a JSON array. */
 void describe_operations(Buffer *buffer);
 
@@ -56,5 +56,10 @@ static inline enum Status stop(Job *job, enum Status status, const char *problem
 
 enum Status check_syntax_by_tree(Job *job);
 enum Status dump_tree(Job *job);
+enum Status outline_python(Job *job);
+enum Status measure_python(Job *job);
+enum Status find_references_python(Job *job);
+enum Status rename_python(Job *job);
+enum Status remove_calls_python(Job *job);
 
 #endif

@@ -1,0 +1,29 @@
+/* python_facts.c -- see python_facts.h. */
+#include "python_facts.h"
+
+#include "arena.h"
+
+void *facts_grow(void *rows, u32 count, u32 *room, u32 row_bytes) {
+    if (count < *room)
+        return rows;
+    *room = *room ? *room * 2 : 32;
+    return arena_realloc(rows, (size_t)*room * row_bytes);
+}
+
+u32 add_definition(Facts *facts, Definition definition) {
+    facts->definitions = facts_grow(facts->definitions, facts->definition_count, &facts->definition_room, sizeof definition);
+    facts->definitions[facts->definition_count] = definition;
+    return facts->definition_count++;
+}
+
+void add_decorator(Facts *facts, Span span) {
+    facts->decorators = facts_grow(facts->decorators, facts->decorator_count, &facts->decorator_room, sizeof span);
+    facts->decorators[facts->decorator_count++] = span;
+}
+
+void add_reference(Facts *facts, Span span, enum ReferenceKind kind, bool is_qualified) {
+    bool is_second = facts->names[1].length && text_equals(text_at(&facts->job->source, span), facts->names[1]);
+    Reference row = {span, kind, is_qualified, is_second};
+    facts->references = facts_grow(facts->references, facts->reference_count, &facts->reference_room, sizeof row);
+    facts->references[facts->reference_count++] = row;
+}

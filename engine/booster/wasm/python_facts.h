@@ -1,0 +1,70 @@
+/* python_facts.h -- what the operations on Python want to know of a source, however it is found.
+ *
+ * The syntax tree (python_tree.c) reports facts in the order of the source; python_answers.c and python_removal.c
+ * make the answers of them. The rules are those of engine/agents/code.
+ */
+#ifndef PYTHON_FACTS_H
+#define PYTHON_FACTS_H
+
+#include "operations.h"
+
+/* A class, function or method. */
+typedef struct {
+    Span name;
+    u32 parent;     /* the definition directly around it, or NOWHERE */
+    u32 start, end; /* from `def`, `async` or `class` to the end of the last statement */
+    u32 colon;      /* after the colon that ends its head */
+    u32 body;       /* its first statement */
+    u32 first_decorator, decorator_count;
+    u32 parameters, complexity, nesting;
+    bool is_class, is_async, has_docstring;
+} Definition;
+
+enum ReferenceKind { REFERENCE_DEFINITION, REFERENCE_IMPORT, REFERENCE_CALL, REFERENCE_ATTRIBUTE, REFERENCE_USE, REFERENCE_KINDS };
+
+/* A place where a wanted identifier stands. */
+typedef struct {
+    Span span;
+    enum ReferenceKind kind;
+    bool is_qualified; /* after a dot or naming an argument: another object decides what it means */
+    bool is_second;    /* it is the second of the wanted names */
+} Reference;
+
+/* Edits that remove statements; see python_removal.c. */
+typedef struct Removal Removal;
+
+typedef struct {
+    Job *job;
+    /* What is wanted. */
+    bool wants_definitions;
+    Text names[2];         /* identifiers to find references to; empty: none */
+    const Text *call;      /* the parts of the dotted name whose calls are removed; null: none */
+    u32 call_parts;
+    /* What was found. */
+    Definition *definitions;
+    u32 definition_count, definition_room;
+    Span *decorators; /* without their @ */
+    u32 decorator_count, decorator_room;
+    Reference *references;
+    u32 reference_count, reference_room;
+    Removal *removal;
+    u32 calls, removed_calls; /* of the function: all, and those inside of removed statements */
+} Facts;
+
+/* Makes room for one more row of an array that grows. */
+void *facts_grow(void *rows, u32 count, u32 *room, u32 row_bytes);
+
+u32 add_definition(Facts *facts, Definition definition);
+void add_decorator(Facts *facts, Span span);
+void add_reference(Facts *facts, Span span, enum ReferenceKind kind, bool is_qualified);
+
+/* Is this identifier one of the wanted names? */
+static inline bool is_wanted(const Facts *facts, Text identifier) {
+    return (facts->names[0].length == identifier.length && text_equals(facts->names[0], identifier)) ||
+           (facts->names[1].length == identifier.length && text_equals(facts->names[1], identifier));
+}
+
+/* Fills in the facts from the tree; UNSURE where it is not certain of them. */
+enum Status collect_by_tree(Facts *facts);
+
+#endif
