@@ -113,7 +113,8 @@ class FleetApp(Navigation):
         self.set_interval(TICK_S, self._tick)
 
     def _tick(self) -> None:
-        screen = self.screen
+        # While the app is taken down it ticks on without a screen.
+        screen = self.screen if self.screen_stack else None
         if isinstance(screen, FleetScreen):
             screen.tick(self.feed.now())
 

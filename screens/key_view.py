@@ -15,7 +15,6 @@ from screens.widgets.cells import Cell
 PROBLEMS = "problems"
 KEY_WIDTH = 21
 ID_WIDTH = 24
-ORIGIN_WIDTH = 20
 NO_KEY = "-"
 
 
@@ -25,13 +24,18 @@ def keys_text(row: Key) -> str:
 
 
 def binding_line(row: Key, origin: str) -> tuple[Cell | str, ...]:
-    """Return a binding: its keys, its id, where the keys come from, what it does."""
+    """Return a binding: its keys, its id, what it does, and where its keys come from if that is said."""
     return (
         Cell(f"  {keys_text(row):<{KEY_WIDTH}}", "accent"),
         f"{row.id:<{ID_WIDTH}}",
-        Cell(f"{origin:<{ORIGIN_WIDTH}}", "dim"),
-        row.help,
+        f"{row.help} ({origin})" if origin else row.help,
     )
+
+
+def changed_at(keymap: Keymap, row: Key) -> str:
+    """Return where the user changed a binding; empty if it is as the preset has it."""
+    origin = keymap.origin(row.id)
+    return "" if origin == keymap.preset else origin
 
 
 def binding_lines(keymap: Keymap) -> Lines:
@@ -39,13 +43,13 @@ def binding_lines(keymap: Keymap) -> Lines:
     lines: Lines = []
     for scope in dict.fromkeys(row.scope for row in keymap):
         rows = [row for row in keymap if row.scope == scope]
-        lines += [title_line(SCOPES.get(scope, scope)), *(binding_line(row, keymap.origin(row.id)) for row in rows), ()]
+        lines += [title_line(SCOPES.get(scope, scope)), *(binding_line(row, changed_at(keymap, row)) for row in rows), ()]
     return lines
 
 
 def changed_lines(keymap: Keymap) -> Lines:
     """Return the bindings whose keys come from the user's files."""
-    rows = [row for row in keymap if keymap.origin(row.id) != keymap.preset]
+    rows = [row for row in keymap if changed_at(keymap, row)]
     if not rows:
         return note(f"every key is as the preset {keymap.preset} has it; keys.toml changes them, `fleet-tui keys -o toml` prints one to go on from")
     return [binding_line(row, keymap.origin(row.id)) for row in rows]

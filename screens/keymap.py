@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from textual.binding import Binding, BindingsMap
 
@@ -64,8 +64,7 @@ def shown(key: str) -> str:
     return "+".join((*modifiers, SHOWN.get(base, base)))
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Something in the user's files that is not as they meant it."""
 
     place: str

@@ -8,11 +8,10 @@ every view, `app`, `anywhere`), a kind of dialog, or a widget that has the focus
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One binding: its id is stable and can be remapped."""
 
     id: str
@@ -29,7 +28,7 @@ class Key:
 
     def with_keys(self, keys: Iterable[str]) -> Key:
         """Return the same binding on other keys."""
-        return replace(self, keys=",".join(keys))
+        return self._replace(keys=",".join(keys))
 
 
 KEYS: tuple[Key, ...] = (

@@ -16,12 +16,15 @@ from screens.forms import VerbForm
 from screens.key_presets import PRESETS
 from screens.keymap import KEYMAP, Keymap
 from screens.keys import CONTEXTS, KEYS
+from screens.palette import FleetCommands
 from screens.rebinding import Wish, build_keymap
+from screens.widgets.statusbar import KeyHints
 from textual.actions import parse
 from textual.dom import DOMNode
 from textual.keys import key_to_character
 from textual.widgets import Input
 
+from tests.ui.conftest import Snap
 from tests.ui.fleet import Fleet, Seat, sit
 from tests.ui.key_places import EVERY_KEY, Recorder, go, reach
 
@@ -64,6 +67,12 @@ async def test_what_is_listed_acts_and_nothing_else_does(context: str, preset: s
             assert [(action, given) for _, action, given in found] == [(name, parameters)], f"{key} in {context}"
             node = found[0][0]
             assert hasattr(node, f"action_{name}") or hasattr(node, f"_action_{name}"), f"{key} in {context}: {node} cannot {name}"
+        if isinstance(seat.screen, FleetScreen) and not isinstance(seat.app.focused, Input):
+            rows = [row for scope in CONTEXTS[context] for row in keymap if row.scope == scope]
+            hidden = {row.id for row in rows if row.keys} - {row.id for row in keymap.keys_in(CONTEXTS[context])}
+            offered = [entry.help.rpartition(" · ")[2] for entry in FleetCommands(seat.screen)._actions()]
+            assert sorted(offered) == sorted({row.id for row in rows} - hidden - {"app.palette"}), "the palette offers what keys do here"
+            assert list(seat.screen.query_one(KeyHints)._hints) == keymap.hints_in(CONTEXTS[context])
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -135,6 +144,22 @@ async def test_the_keys_view_says_what_is_wrong_and_reads_again(tmp_path: Path) 
         assert "Keys: vim-safe" in seat.text
         await seat.press("tab", "tab")
         await seat.until(lambda: "keys.toml line 3" in seat.screen.query_one(Document).text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_how_the_keys_look(size: tuple[int, int], tmp_path: Path, snap: Snap) -> None:
+    path, fleet = tmp_path / "keys.toml", Fleet()
+    path.write_text('preset = "emacs-safe"\n[keys]\n"pools.scale" = "q"\n"tasks.bad" = "f5"\n"pools.tasks" = "alt+t"\n"pools.scal" = ""\n', "utf-8")
+    async with sit(fleet, size, load_own=lambda _: load_own(path, None)) as seat:
+        await fleet.ready()
+        await seat.open("keys")
+        for tab in ("problems", "", "changed"):
+            await seat.read()
+            if tab:  # all keys in force change with every new one
+                await snap(seat.pilot, tab)
+            shown = seat.screen.query_one(Document).text
+            await seat.press("tab")
+            await seat.until(lambda before=shown: seat.screen.query_one(Document).text != before)  # type: ignore[misc]
 
 
 async def test_the_command_line_reads_the_keys_again(tmp_path: Path) -> None:
