@@ -4,7 +4,7 @@ A term is a word, `"two words"`, `!not`, `-r regex`, `-f fuzzy`, or a field comp
 `state=failed,dead` (one of them), `reason~timeout` (holds it), `priority>7`, `age<2h`. What must be taken literally is
 put in quotes; a quote within quotes is doubled. A quote that is still open ends with the text, since filters are live.
 
-Owner: nobody, but a `Filter` keeps the texts of the rows that it has read until it is thrown away.
+Owner: nobody; `Texts` may be kept by who filters.
 """
 
 from __future__ import annotations
@@ -159,6 +159,7 @@ Test = Callable[[Any, float], bool]
 class Filter:
     """Terms made ready for rows of one kind."""
 
+    read_texts: Callable[[Any], str] = str
     terms: tuple[Term, ...] = ()
     tests: list[Test] = field(default_factory=list)
     """One for each term, the cheapest first."""
@@ -210,9 +211,34 @@ def find_letters(letters: str, text: str) -> list[int] | None:
     return places
 
 
-def parse_filter(text: str, kind: Kind) -> Filter:
+class Texts:
+    """Reads the texts of rows, each row once: a filter that is typed letter by letter reads ten thousand rows for each.
+
+    Owner: whoever filters the same rows again and again. Limits: one text by id; forget() drops those that are gone.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._read = kind.texts
+        self._known: dict[str, tuple[object, str]] = {}
+
+    def __call__(self, row: Any) -> str:  # noqa: ANN401  # the kind's own row
+        """Return all texts of a row in lower case."""
+        known = self._known.get(row[0])
+        if known is not None and known[0] is row:
+            return known[1]
+        text = self._read(row)
+        self._known[row[0]] = (row, text)
+        return text
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop the texts of rows that are gone."""
+        for id_ in ids:
+            self._known.pop(id_, None)
+
+
+def parse_filter(text: str, kind: Kind, texts: Texts | None = None) -> Filter:
     """Return what a text means for rows of a kind. Raises FilterError, which says where it is wrong."""
-    found = Filter()
+    found = Filter(read_texts=texts or kind.texts)
     costs: list[tuple[int, Test]] = []
     placed = read_terms(text)
     for entry in placed:
@@ -241,8 +267,8 @@ def _test_of(entry: Placed, kind: Kind, found: Filter) -> tuple[int, Test]:
         return 2, lambda row, _now: find_letters(text, row[name].lower()) is not None
     if not term.is_negated:
         found.patterns.append(re.compile(re.escape(text), re.IGNORECASE))
-    haystack = kind.texts
-    return 1, lambda row, _now: text in haystack(row)
+    read = found.read_texts
+    return 1, lambda row, _now: text in read(row)
 
 
 def _regex(entry: Placed, kind: Kind, found: Filter) -> Test:

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from screens.fields import kind_of
-from screens.filters import Filter, FilterError, Span, format_terms, parse_filter, split_words
+from screens.filters import (
+    Filter,
+    FilterError,
+    Span,
+    Texts,
+    format_terms,
+    parse_filter,
+    split_words,
+)
 
 
 class RowFilter:
@@ -17,6 +25,7 @@ class RowFilter:
 
     def __init__(self, kind: str, scope: str, text: str) -> None:
         self._kind = kind_of(kind)
+        self._texts = Texts(self._kind)
         self.scope = ""
         self.scope_fault: FilterError | None = None
         self._scope = Filter()
@@ -47,7 +56,7 @@ class RowFilter:
         if fault is not None:
             good = [start for _, start, end in split_words(text) if start <= fault.start < end]
             text = text[: good[0]] if good else ""
-        self._filter = parse_filter(text.removesuffix("-r ").removesuffix("-f "), self._kind)
+        self._filter = parse_filter(text.removesuffix("-r ").removesuffix("-f "), self._kind, self._texts)
 
     @property
     def text(self) -> str:
@@ -89,6 +98,7 @@ class RowFilter:
     def forget(self, ids: set[str]) -> None:
         """Forget rows that are gone."""
         self._in_scope -= ids
+        self._texts.forget(ids)
 
     def count(self, rows: Mapping[str, Any]) -> int:
         """Return how many rows the scope has."""

@@ -77,7 +77,13 @@ class TableView(FleetScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the table."""
-        yield Table(self.columns(), empty=self.EMPTY, glyphs=self.console.glyphs, now=self.feed.now, id="table")
+        now, glyphs = self.feed.now, self.console.glyphs
+        yield Table(self.columns(), empty=self.EMPTY, glyphs=glyphs, now=now, present=self._present, id="table")
+
+    def _present(self, row_id: str) -> Cells:
+        """Return the cells of a row; one that has gone since the last tick is empty until the next one takes it away."""
+        row = self.rows.get(row_id)
+        return self.present_row(row, self.feed.now()) if row is not None else ("",) * len(self.table.columns)
 
     def compose_prompts(self) -> Iterable[PromptBox]:
         """Yield the command line and the filter line."""
@@ -116,17 +122,15 @@ class TableView(FleetScreen):
         now, table, rows = self.feed.now(), self.table, self.rows
         self._show_empty()
         if changes.is_full:
-            table.set_rows(list(rows), [self.present_row(row, now) for row in rows.values()])
+            table.set_rows(list(rows))
             self._filter_table()
             self._point_as_wanted()
             return
-        changed = {id_: rows[id_] for id_ in changes.changed.get(self.KIND, ()) if id_ in rows}
-        for id_ in self._visible_ids():
-            if id_ in rows:
-                changed.setdefault(id_, rows[id_])
+        changed: dict[str, Cells | None] = {id_: None for id_ in changes.changed.get(self.KIND, ()) if id_ in rows}
+        changed |= {id_: self.present_row(rows[id_], now) for id_ in self._visible_ids() if id_ in rows}
         removed = changes.removed.get(self.KIND, set())
         self.filter.forget(removed)
-        table.update_rows({id_: self.present_row(row, now) for id_, row in changed.items()}, removed)
+        table.update_rows(changed, removed)
         if self.filter.has_clock:
             self._filter_table()  # rows enter and leave a filter on time without changing
 

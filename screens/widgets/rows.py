@@ -14,6 +14,7 @@ from screens.widgets.cells import Row
 SortKey = Callable[[str], Any]
 """Row id to what a row is sorted by."""
 Shown = Callable[[str], bool]
+Present = Callable[[str], Row]
 
 
 class Change(NamedTuple):
@@ -27,7 +28,10 @@ class Rows:
     """Rows by id, and the ids in the order in which they are shown."""
 
     def __init__(self) -> None:
-        self.by_id: dict[str, Row] = {}
+        self.present: Present | None = None
+        """Makes the cells of a row when they are first wanted; of ten thousand rows most never are."""
+        self._cells: dict[str, Row | None] = {}
+        """What each row says; None = not made yet."""
         self.order: list[str] = []
         self.pointed: str | None = None
         self.is_held = False
@@ -50,22 +54,31 @@ class Rows:
 
     # Filling
 
-    def fill(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
-        """Take these rows and no others."""
-        self.by_id = dict(zip(ids, rows, strict=True))
-        self.marked &= self.by_id.keys()
-        self._turns = {row_id: turn for turn, row_id in enumerate(self.by_id)}
+    def fill(self, ids: Sequence[str], rows: Sequence[Row] | None) -> None:
+        """Take these rows and no others; without cells, those are made when they are wanted."""
+        self._cells = dict.fromkeys(ids) if rows is None else dict(zip(ids, rows, strict=True))
+        self.marked &= self._cells.keys()
+        self._turns = {row_id: turn for turn, row_id in enumerate(self._cells)}
         self._turn = len(self._turns)
-        self._all, self._keys, self._is_sorted = list(self.by_id), {}, self._key is None
+        self._all, self._keys, self._is_sorted = list(self._cells), {}, self._key is None
         self._pass_all()
         self._arrange()
 
-    def update(self, changed: Mapping[str, Row], removed: Iterable[str] = ()) -> Change:
-        """Replace, add and remove rows; rows move only if what they are sorted or filtered by did."""
+    def cells(self, row_id: str) -> Row:
+        """Return what a row says."""
+        row = self._cells[row_id]
+        if row is None:
+            assert self.present is not None
+            row = self._cells[row_id] = self.present(row_id)
+        return row
+
+    def update(self, changed: Mapping[str, Row | None], removed: Iterable[str] = ()) -> Change:
+        """Replace, add and remove rows; rows move only if what they are sorted or filtered by did. None = cells to be made anew."""
         redrawn: list[str] = []
-        gone = {row_id for row_id in removed if self.by_id.pop(row_id, None) is not None}
+        gone = {row_id for row_id in removed if row_id in self._cells}
         is_moved = not gone.isdisjoint(self._positions)
         for row_id in gone:
+            del self._cells[row_id]
             self._keys.pop(row_id, None)
             del self._turns[row_id]
         if gone:
@@ -73,8 +86,8 @@ class Rows:
             self._passed -= gone
             self.marked -= gone
         for row_id, row in changed.items():
-            if self.by_id.get(row_id) != row:
-                self.by_id[row_id] = row
+            if row is None or self._cells.get(row_id) != row:
+                self._cells[row_id] = row
                 redrawn.append(row_id)
             # What it is sorted by may have changed below the precision of its texts.
             is_moved |= self._is_misplaced(row_id)
@@ -107,7 +120,7 @@ class Rows:
 
     def _pass_all(self, passed: Collection[str] | None = None) -> None:
         if passed is None:
-            passed = self.by_id if self._is_shown is None else [row_id for row_id in self.by_id if self._is_shown(row_id)]
+            passed = self._cells if self._is_shown is None else [row_id for row_id in self._cells if self._is_shown(row_id)]
         self._passed = set(passed)
 
     # Order

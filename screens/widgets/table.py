@@ -24,7 +24,7 @@ from textual.strip import Strip
 from screens.keyed import Keyed
 from screens.widgets.cells import ROLES, UNICODE, Glyphs, Row, fit, split_cell
 from screens.widgets.columns import GAP, Column, Place, place_columns
-from screens.widgets.rows import Rows, SortKey
+from screens.widgets.rows import Present, Rows, SortKey
 from screens.widgets.segments import merge_segments
 from screens.widgets.table_lines import Sort, find_direction, mark_parts, title_parts
 
@@ -109,11 +109,13 @@ class Table(Keyed, ScrollView, can_focus=True):
         glyphs: Glyphs = UNICODE,
         has_long_bar: bool = False,
         now: Callable[[], float] | None = None,
+        present: Present | None = None,
         id: str | None = None,  # noqa: A002 - the name every Textual widget has
     ) -> None:
         """Make a table; a long bar lights the whole row pointed at, which takes twice the bytes of its name.
 
-        `now` tells the instant, to know how long ago a row came under the pointer by itself.
+        `now` tells the instant, to know how long ago a row came under the pointer by itself. `present` makes the cells of a
+        row that was given without.
         """
         super().__init__(id=id)
         self.has_long_bar = has_long_bar
@@ -126,6 +128,7 @@ class Table(Keyed, ScrollView, can_focus=True):
         self.sorted_by: str | None = None
         self.is_reversed = False
         self._rows = Rows()
+        self._rows.present = present
         # The view follows the row that is held, until somebody scrolls away from it.
         self._is_following = False
         self._places: list[Place] = []
@@ -135,14 +138,14 @@ class Table(Keyed, ScrollView, can_focus=True):
 
     # What the caller does
 
-    def set_rows(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
-        """Show these rows and no others; ids and rows run in parallel."""
+    def set_rows(self, ids: Sequence[str], rows: Sequence[Row] | None = None) -> None:
+        """Show these rows and no others; ids and rows run in parallel. Without rows, their cells are made when they are seen."""
         pointed = self._rows.pointed
         self._arrange(lambda: self._rows.fill(ids, rows))
         self._note_arrival(pointed)
 
-    def update_rows(self, changed: Mapping[str, Row], removed: Iterable[str] = ()) -> None:
-        """Replace or add rows, take others away, and draw what can be seen of that."""
+    def update_rows(self, changed: Mapping[str, Row | None], removed: Iterable[str] = ()) -> None:
+        """Replace or add rows, take others away, and draw what can be seen of that. None = cells are made when they are seen."""
         pointed = self._rows.pointed
         change = self._rows.update(changed, removed)
         if change.is_moved:
@@ -295,8 +298,8 @@ class Table(Keyed, ScrollView, can_focus=True):
 
     def _find_sort_key(self, column_id: str) -> SortKey:
         index, column = next((i, c) for i, c in enumerate(self.columns) if c.id == column_id)
-        rows = self._rows.by_id
-        return column.key or (lambda row_id: split_cell(rows[row_id][index])[0].casefold())
+        cells = self._rows.cells
+        return column.key or (lambda row_id: split_cell(cells(row_id)[index])[0].casefold())
 
     def _arrange(self, change: Callable[[], None]) -> None:
         pointed = self._rows.pointed
@@ -434,7 +437,7 @@ class Table(Keyed, ScrollView, can_focus=True):
         return styles
 
     def _render_row(self, row_id: str, width: int) -> Strip:
-        row = self._rows.by_id[row_id]
+        row = self._rows.cells(row_id)
         is_pointed = row_id == self._rows.pointed
         is_marked = row_id in self._rows.marked
         prefix = "+" if is_pointed and self.has_focus else ""

@@ -24,7 +24,7 @@ OVER: dict[str, tuple[str, bytes, str, bytes]] = {
     "a form": ("pools", b"n", "next field", ESC),
     "a size": ("pools", b"s", "=min or =max", ESC),
     "a plan": ("pools", b":scale coder +1\r", "enter applies", ESC),
-    "the palette": ("pools", b"\x10", "view pulse", ESC),
+    "the palette": ("pools", b"\x10", "pools.scale", ESC),
     "help": ("pools", b"?", "Help: pools", ESC),
     "one line of chrome": ("agents", b"\x05", "27 agents", b"\x05"),
 }

@@ -549,6 +549,36 @@ async def test_of_ten_thousand_rows_only_what_must_be_is_looked_at(monkeypatch: 
         assert taken.get("row", 0) <= 39
 
 
+async def test_cells_are_made_when_they_are_seen_and_again_when_they_changed() -> None:
+    made: Counter[str] = Counter()
+
+    def present(row_id: str) -> Row:
+        made[row_id] += 1
+        return make_row(row_id)
+
+    table = Table(COLUMNS, present=present)
+
+    class LazyApp(App[None]):
+        def compose(self) -> ComposeResult:
+            yield table
+
+    async with LazyApp().run_test(size=(50, 10)) as pilot:
+        table.set_rows(list(LOADS))
+        table.focus()
+        await pilot.pause()
+        assert made == Counter(list(LOADS)[:9])
+        table.update_rows(dict.fromkeys(("agt_3", "agt_40")))
+        await pilot.pause()
+        assert (made["agt_3"], made["agt_40"]) == (2, 0)
+        await pilot.press("G")
+        assert "▶ agt_49 " in screen_text(pilot.app)
+        assert made["agt_40"] == 0
+        assert made["agt_49"] == 1
+        table.sort_by("load")
+        await pilot.pause()
+        assert sum(made.values()) < 9 * 4
+
+
 async def test_grows_and_shrinks_past_the_height() -> None:
     app = TableApp(count=3)
     async with app.run_test(size=(40, 10)) as pilot:
