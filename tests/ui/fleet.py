@@ -153,6 +153,15 @@ class Seat:
         self.tick()
         await self.pilot.pause()
 
+    async def forget_the_past(self) -> None:
+        """Know of the last minute only how it is now: which frames came before depends on the machine."""
+        feed = self.app.feed
+        feed.history.loads.clear()
+        feed.history.successes.clear()
+        frames = feed.frames
+        await self.until(lambda: feed.frames > frames)
+        await self.current()
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()

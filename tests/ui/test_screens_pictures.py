@@ -50,6 +50,7 @@ async def test_screens(size: tuple[int, int], snap: Snap) -> None:
     async with sit(fleet, size) as seat:
         await fleet.busy()
         await seat.current()
+        await seat.forget_the_past()
         for view in TABLES:
             await seat.open(view)
             await snap(seat.pilot, view)
@@ -60,6 +61,7 @@ async def test_large_screens(snap: Snap) -> None:
     async with sit(fleet, LARGE) as seat:
         await fleet.busy()
         await seat.current()
+        await seat.forget_the_past()
         for view in ("pools", "agents", "tasks"):
             await seat.open(view)
             await snap(seat.pilot, view)
@@ -71,6 +73,7 @@ async def test_documents(size: tuple[int, int], snap: Snap) -> None:
     async with sit(fleet, size) as seat:
         await fleet.busy()
         await seat.current()
+        await seat.forget_the_past()
         for name, line, keys in DOCUMENTS:
             await show(seat, line, keys)
             await snap(seat.pilot, name)
@@ -81,6 +84,7 @@ async def test_ascii(snap: Snap) -> None:
     async with sit(fleet, SMALL, glyphs=ASCII) as seat:
         await fleet.busy()
         await seat.current()
+        await seat.forget_the_past()
         for view in ("pulse", "pools", "agents", "tasks"):
             await seat.open(view)
             lines = [line[:79] for line in seat.text.splitlines()]  # the last cell may be Textual's scrollbar
@@ -94,6 +98,7 @@ async def test_an_empty_fleet_says_what_to_do(snap: Snap) -> None:
         for view, words in (("agents", "no agents yet"), ("tasks", "no tasks yet"), ("plans", "no plan was carried out"), ("audit", "nobody asked")):
             await seat.open(view)
             assert words in seat.text
+        await seat.forget_the_past()
         await seat.open("pulse")
         assert "nothing needs you" in seat.text
         await snap(seat.pilot, "pulse")
