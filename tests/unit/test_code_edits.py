@@ -3,14 +3,17 @@
 import ast
 import os
 import re
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from engine.agents.code import CodeError, run
-from engine.agents.code.edits import Edit, finish
-from engine.agents.code.source import Source
-from engine.agents.code.splices import Splice, splice, unified_diff
-from engine.agents.code.writing import write
+from engine.agents.code.python.parsing import parse
+from engine.editing.edits import Edit, finish
+from engine.editing.source import Source
+from engine.editing.splices import Splice, splice, unified_diff
+from engine.editing.writing import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +51,13 @@ def edited(operation: str, source: str, **payload: object) -> tuple[str, dict[st
     assert isinstance(diff, str)
     assert (answer.pop("path"), answer.pop("applied")) == (None, False)
     after = patched(source, diff)
+    assert answer.pop("provenance") == {
+        "operation": operation,
+        "engine": f"regular (LibCST {version('libcst')})",
+        "language": "python",
+        "before_sha256": sha256(source.encode()).hexdigest(),
+        "after_sha256": sha256(after.encode()).hexdigest(),
+    }
     assert answer.pop("changed") == (after != source) == bool(diff)
     return after, answer
 
@@ -238,7 +248,7 @@ def test_the_diff_holds_the_byte_order_mark():
 def test_a_result_that_does_not_parse_is_refused():
     source = Source(None, b"a = 1\n", "utf-8", "a = 1\n")
     with pytest.raises(CodeError) as caught:
-        finish(source, Edit.of([Splice(4, 5, "(")], count=1))
+        finish(source, Edit.of([Splice(4, 5, "(")], count=1), parse)
     assert caught.value.kind == "broken_edit"
     assert "nothing was changed" in caught.value.message
 

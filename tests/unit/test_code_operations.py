@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from engine.agents.code import OPERATIONS, CodeError, run
-from engine.agents.code.errors import KINDS
+from engine.model.code_errors import KINDS
+from engine.model.code_requests import LANGUAGES, CodeRequest
 
 NEEDED: dict[str, dict[str, object]] = {
     "code.outline": {},
@@ -20,12 +21,16 @@ NEEDED: dict[str, dict[str, object]] = {
 }
 
 
-def test_the_table_lists_every_operation_with_its_parameters():
+def test_the_catalogue_lists_every_operation_with_what_it_needs():
     assert list(OPERATIONS) == list(NEEDED)
+    common = set(CodeRequest.model_fields)
     for name, operation in OPERATIONS.items():
         assert operation.name == name
         assert operation.help.endswith(".")
-        assert {row.name for row in operation.parameters if row.required} == set(NEEDED[name])
+        fields = {key: row for key, row in operation.request.model_fields.items() if key not in common}
+        assert {key for key, row in fields.items() if row.is_required()} == set(NEEDED[name])
+        assert all(row.description for row in fields.values())
+        assert set(operation.languages) <= set(LANGUAGES)
     edits = {name for name, operation in OPERATIONS.items() if operation.edits}
     assert edits == {"code.rename", "code.remove_calls", "code.add_docstrings"}
 
@@ -39,6 +44,7 @@ def test_importing_the_package_does_not_import_libcst():
 def test_every_answer_is_json(name):
     answer = run(name, {"source": "def a(): print(a)\n", **NEEDED[name]})
     assert json.loads(json.dumps(answer)) == answer
+    assert OPERATIONS[name].result.model_validate(answer).model_dump(mode="json") == answer
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -55,17 +61,19 @@ def test_every_operation_takes_files_with_nothing_to_do(name, source):
         ("code.nothing", {"source": ""}, "choose one of code.outline"),
         ("code.outline", {}, "either `path` or `source`"),
         ("code.outline", {"path": "a.py", "source": ""}, "either `path` or `source`"),
-        ("code.outline", {"path": 3}, "`path` must be a string, not int"),
-        ("code.outline", {"source": "", "name": "a"}, "has no parameter 'name'"),
+        ("code.outline", {"path": 3}, "`path` must be a string, not 3"),
+        ("code.outline", {"source": "", "name": "a"}, "has no parameter 'name'; it takes apply, language, path"),
+        ("code.outline", {"path": "a.rb"}, "The ending of a.rb tells no language; give `language`: python"),
+        ("code.outline", {"source": "", "language": "ruby"}, "must be one of 'python', 'javascript'"),
         ("code.outline", {"source": "", "apply": "yes"}, "`apply` must be true or false"),
         ("code.outline", {"source": "", "workspace": b"/"}, "`workspace` must be a string"),
-        ("code.find_references", {"source": ""}, "`name` must be a string"),
-        ("code.find_references", {"source": "", "name": ""}, "`name` must be a string"),
+        ("code.find_references", {"source": ""}, "`name` must be given: the identifier to look for."),
+        ("code.find_references", {"source": "", "name": ""}, "`name` must be a string of at least 1 character"),
         ("code.find_references", {"source": "", "name": "a.b"}, "Python identifier"),
         ("code.find_references", {"source": "", "name": "None"}, "no keyword"),
         ("code.rename", {"source": "", "name": "a", "to": "class"}, "no keyword"),
         ("code.rename", {"source": "", "name": "a", "to": "1a"}, "Python identifier"),
-        ("code.rename", {"source": "", "name": "a", "to": "b" * 1001}, "1 to 1000 characters"),
+        ("code.rename", {"source": "", "name": "a", "to": "b" * 1001}, "at most 1000 characters"),
         ("code.rename", {"source": "", "name": "a", "to": "b", "attributes": 1}, "true or false"),
         ("code.remove_calls", {"source": "", "function": "a..b"}, "dotted name"),
         ("code.remove_calls", {"source": "", "function": "a()"}, "dotted name"),

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from engine.agents.code import CodeError, run
-from engine.agents.code.guards import check_nesting
-from engine.agents.code.parsing import TREES_MAX, TREES_MAX_BYTES, Trees, parse_tree, run_deep
-from engine.agents.code.positions import Lines, _Alignment
-from engine.agents.code.problems import compile_problem
-from engine.agents.code.source import SOURCE_MAX_BYTES
+from engine.agents.code.python.guards import check_nesting
+from engine.agents.code.python.parsing import TREES_MAX, TREES_MAX_BYTES, Trees, parse_tree
+from engine.agents.code.python.positions import Lines, _Alignment
+from engine.agents.code.stack import run_deep
+from engine.editing.compiler import compile_problem
+from engine.editing.source import SOURCE_MAX_BYTES
 from libcst import ParserSyntaxError
 
 

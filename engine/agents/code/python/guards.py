@@ -11,7 +11,7 @@ brackets ends everything.
 import re
 from typing import Final
 
-from engine.agents.code.errors import CodeError
+from engine.model.code_errors import CodeError
 
 BRACKETS_MAX: Final = 200  # CPython's tokenizer refuses more, so no valid file is lost
 OPERATORS_MAX: Final = 8000  # parse time grows with the square: 1,000 take 0.2 s, 8,000 take 15 s

@@ -6,15 +6,19 @@ Owner: nobody; an error is a value. It pickles, so a worker process can hand it 
 from typing import Final
 
 KINDS: Final = (
-    "syntax_error",  # the text is not Python (for LibCST)
-    "not_found",
-    "unreadable",  # no file, no permission (to read or to replace it), or bytes that are no text
+    "syntax_error",  # the text is not in its language
+    "not_found",  # no such file
+    "unreadable",  # no permission (to read or to replace it), or bytes that are no text
     "too_large",
     "outside_workspace",
     "conflict",  # the file changed while the edit was made
-    "broken_edit",  # the edited text would not be Python any more
+    "broken_edit",  # the edited text would not parse any more
     "bad_parameter",
     "too_deep",  # nesting that the parser cannot survive, or not in bearable time
+    "no_target",  # nothing in the file is what the request names
+    "ambiguous",  # several places are: the request must say which
+    "lost_code",  # the edit would throw away code that the request does not speak of
+    "unsupported",  # this engine cannot do it, or not with this construct
 )
 
 

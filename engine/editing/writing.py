@@ -9,19 +9,19 @@ import stat
 import tempfile
 from pathlib import Path
 
-from engine.agents.code.errors import CodeError
-from engine.agents.code.operations import Request
-from engine.agents.code.source import read_file
+from engine.editing.source import read_file
+from engine.model.code_errors import CodeError
+from engine.model.code_requests import CodeRequest
 
 
-def check_target(request: Request) -> Path:
+def check_target(request: CodeRequest) -> Path:
     """Give the real path to write to; raise `CodeError` (outside_workspace, not_found, unreadable)."""
     if request.path is None or request.workspace is None:
         raise CodeError(
             "outside_workspace",
             "To apply an edit give `path` and the `workspace` that the file is in.",
         )
-    target, workspace = _resolve(request.place), _resolve(request.workspace)
+    target, workspace = _resolve(request.location), _resolve(request.workspace)
     if workspace not in target.parents:
         raise CodeError(
             "outside_workspace",

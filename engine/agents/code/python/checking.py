@@ -5,15 +5,16 @@ Owner: nobody.
 
 import libcst
 
-from engine.agents.code.errors import CodeError
-from engine.agents.code.guards import check_nesting
-from engine.agents.code.operations import Request
-from engine.agents.code.parsing import parse_tree
-from engine.agents.code.problems import Problem, compile_problem, parser_problem
-from engine.agents.code.source import decode
+from engine.agents.code.python.guards import check_nesting
+from engine.agents.code.python.parsing import parse_tree
+from engine.agents.code.python.problems import parser_problem
+from engine.editing.compiler import Problem, compile_problem
+from engine.editing.source import decode
+from engine.model.code_errors import CodeError
+from engine.model.code_requests import SyntaxRequest
 
 
-def check_syntax(request: Request, data: bytes) -> dict[str, object]:
+def check_syntax(request: SyntaxRequest, data: bytes) -> dict[str, object]:
     """Give `ok` and `errors`, each with `by` ("libcst" or "compile"), `message`, `line`, `column`.
 
     A file that nests too deep to be parsed raises `CodeError`: neither judge has seen it.
@@ -22,7 +23,7 @@ def check_syntax(request: Request, data: bytes) -> dict[str, object]:
     return {"ok": not problems, "errors": [problem._asdict() for problem in problems]}
 
 
-def _problems(request: Request, data: bytes) -> list[Problem | None]:
+def _problems(request: SyntaxRequest, data: bytes) -> list[Problem | None]:
     name = request.path or "<source>"
     try:
         source = decode(request, data)

@@ -7,12 +7,12 @@ import io
 import os
 import stat
 import tokenize
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from engine.agents.code.errors import CodeError
-from engine.agents.code.operations import Request
+from engine.model.code_errors import CodeError
+from engine.model.code_requests import CodeRequest, Language
 
 SOURCE_MAX_BYTES: Final = 8 * 1024 * 1024
 _MARK: Final = b"\xef\xbb\xbf"
@@ -20,12 +20,13 @@ _MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One text of Python, and how it was written."""
+    """One text, and how it was written."""
 
     path: str | None  # as given; None for text that came as `source`
     data: bytes  # as read; for text that came as `source` its UTF-8
     encoding: str  # Python's codec name; "utf-8-sig" when a byte order mark stands first
     text: str  # without the byte order mark
+    language: Language = "python"
 
     @property
     def label(self) -> str:
@@ -34,7 +35,7 @@ class Source:
 
     def with_text(self, text: str) -> "Source":
         """Give this source with another text, in the same encoding."""
-        return Source(self.path, self.encode(text), self.encoding, text)
+        return replace(self, data=self.encode(text), text=text)
 
     def encode(self, text: str) -> bytes:
         """Write a text the way this source is written; raise `CodeError` where that is impossible."""
@@ -48,10 +49,10 @@ class Source:
             ) from error
 
 
-def read_bytes(request: Request) -> bytes:
+def read_bytes(request: CodeRequest) -> bytes:
     """Read what the request names; raise `CodeError` (not_found, unreadable, too_large)."""
     if request.path is not None:
-        return read_file(request.place)
+        return read_file(request.location)
     try:
         data = (request.source or "").encode()
     except UnicodeEncodeError as error:
@@ -63,26 +64,26 @@ def read_bytes(request: Request) -> bytes:
     return data
 
 
-def decode(request: Request, data: bytes) -> Source:
-    """Turn the bytes into text by PEP 263; raise `CodeError` (unreadable).
+def decode(request: CodeRequest, data: bytes) -> Source:
+    """Turn the bytes into text: Python's by PEP 263, others as UTF-8; raise `CodeError` (unreadable).
 
     Text that came as `source` has been decoded by somebody already: a coding comment in it is not obeyed.
     """
-    if request.path is None:
-        encoding = "utf-8-sig" if data.startswith(_MARK) else "utf-8"
-        return Source(None, data, encoding, data.decode(encoding))
+    encoding = "utf-8-sig" if data.startswith(_MARK) else "utf-8"
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return Source(request.path, data, encoding, data.decode(encoding))
+        if request.path is not None and request.language == "python":
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return Source(request.path, data, encoding, data.decode(encoding), request.language)
     # LookupError: the comment names a codec that is not for text ("rot13").
     except (SyntaxError, ValueError, LookupError) as error:
         line = (
             data.count(b"\n", 0, error.start) + 1 if isinstance(error, UnicodeDecodeError) else None
         )
+        remedy = "correct its coding comment or " if request.language == "python" else ""
         raise CodeError(
             "unreadable",
             f"{request.path} is no text in its declared encoding: {error}; "
-            "correct its coding comment or convert it to UTF-8.",
+            f"{remedy}convert it to UTF-8.",
             line,
         ) from error
 
@@ -94,7 +95,7 @@ def read_file(path: str | Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise CodeError("unreadable", f"{path} is no regular file; name a Python file.")
+            raise CodeError("unreadable", f"{path} is no regular file; name a file of source.")
         with os.fdopen(descriptor, "rb") as file:
             data = file.read(SOURCE_MAX_BYTES + 1)
     except FileNotFoundError as error:

@@ -8,19 +8,19 @@ from typing import TypeAlias
 
 import libcst as cst
 
-from engine.agents.code.edits import Edit
-from engine.agents.code.operations import Request
-from engine.agents.code.parsing import parse
-from engine.agents.code.positions import Span, locate
-from engine.agents.code.source import Source
-from engine.agents.code.splices import Splice
-from engine.agents.code.tree import walk
+from engine.agents.code.python.parsing import parse
+from engine.agents.code.python.positions import Span, locate
+from engine.agents.code.python.tree import walk
+from engine.editing.edits import Edit
+from engine.editing.source import Source
+from engine.editing.splices import Splice
+from engine.model.code_requests import RemovalRequest
 
 _Block: TypeAlias = cst.Module | cst.IndentedBlock | cst.SimpleStatementSuite
 _Line: TypeAlias = cst.SimpleStatementLine | cst.SimpleStatementSuite
 
 
-def remove_calls(source: Source, request: Request) -> Edit:
+def remove_calls(source: Source, request: RemovalRequest) -> Edit:
     """Remove each statement that is nothing but a call of `function`, arguments included.
 
     A statement alone on its lines goes with them; a comment behind it stays, at its indentation, and so
@@ -29,7 +29,7 @@ def remove_calls(source: Source, request: Request) -> Edit:
     them. The function is compared as it is written: `print` is not `builtins.print`.
     """
     module = parse(source)
-    parts = request.texts["function"].split(".")
+    parts = request.function.split(".")
     calls: set[cst.CSTNode] = set()
     removed: set[cst.CSTNode] = set()
     blocks: list[_Block] = []

@@ -16,7 +16,7 @@ import libcst as cst
 # Where LibCST's own position providers take it from; there is no public way to write a tree piecewise.
 from libcst._nodes.internal import CodegenState
 
-from engine.agents.code.errors import CodeError
+from engine.model.code_errors import CodeError
 
 _NEWLINE: Final = re.compile(r"\r\n?|\n")
 _SMALL_STATEMENTS: Final = frozenset(cst.BaseSmallStatement.__subclasses__())

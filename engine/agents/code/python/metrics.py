@@ -22,16 +22,16 @@ from typing import Any, Final
 
 import libcst as cst
 
-from engine.agents.code.operations import Request
-from engine.agents.code.parsing import parse
-from engine.agents.code.positions import Lines, Span, locate
-from engine.agents.code.source import Source
-from engine.agents.code.tree import children, count_parameters, find_definitions, statements
+from engine.agents.code.python.parsing import parse
+from engine.agents.code.python.positions import Lines, Span, locate
+from engine.agents.code.python.tree import children, count_parameters, find_definitions, statements
+from engine.editing.source import Source
+from engine.model.code_requests import MetricsRequest
 
 _NESTING: Final = (cst.If, cst.For, cst.While, cst.Try, cst.TryStar, cst.With, cst.Match)
 
 
-def measure(source: Source, _request: Request) -> dict[str, object]:
+def measure(source: Source, _request: MetricsRequest) -> dict[str, object]:
     """Give `functions` in the order of the source, and `totals` of the file.
 
     `length` is end_line - line + 1, with lines as in the outline. `nesting` is the greatest number of

@@ -1,17 +1,18 @@
-"""What an edit answers with, and the proof that its result is still Python.
+"""What an edit is, the proof that its result still parses, and its answer.
 
-Owner: nobody; an edit is a value. Edits replace pieces of the text at the places that the tree tells: every
-other character stays as it is, which LibCST's own writing of a changed tree does not guarantee.
+Owner: nobody; an edit is a value. Edits replace pieces of the text: every other character stays as it is.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from engine.agents.code.errors import CodeError
-from engine.agents.code.parsing import parse
-from engine.agents.code.problems import compile_problem
-from engine.agents.code.source import Source
-from engine.agents.code.splices import Splice, splice, unified_diff
+from engine.editing.compiler import compile_problem
+from engine.editing.source import Source
+from engine.editing.splices import Splice, splice, unified_diff
+from engine.editing.writing import check_target, write
+from engine.model.code_errors import CodeError
+from engine.model.code_requests import CodeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Edit:
         return unified_diff(f"\ufeff{source.text}", moved, source.label)
 
 
-def finish(source: Source, edit: Edit) -> Source:
-    """Give the source after an edit; raise `CodeError` (broken_edit). Call in `run_deep`."""
+def finish(source: Source, edit: Edit, parse: Callable[[Source], object]) -> Source:
+    """Give the source after an edit; raise `CodeError` (broken_edit) if `parse` refuses it."""
     if not edit.splices:
         return source
     if source.encode(source.text) != source.data:
@@ -64,11 +65,35 @@ def finish(source: Source, edit: Edit) -> Source:
     return after
 
 
+def conclude(
+    request: CodeRequest, source: Source, edit: Edit, after: Source, *, engine: str
+) -> dict[str, object]:
+    """Write the edit if that was asked, and give its answer; `engine` names who made it, with its version."""
+    changed = after.text != source.text
+    if changed and request.apply:
+        write(check_target(request), source.data, after.data)
+    return {
+        "path": request.path,
+        "changed": changed,
+        "diff": edit.diff(source),
+        "edits": edit.count,
+        "applied": changed and request.apply,
+        "provenance": {
+            "operation": request.operation,
+            "engine": engine,
+            "language": request.language,
+            "before_sha256": hashlib.sha256(source.data).hexdigest(),
+            "after_sha256": hashlib.sha256(after.data).hexdigest(),
+        },
+        **edit.notes,
+    }
+
+
 def _broken(source: Source, reason: str, line: int | None, column: int | None) -> CodeError:
     return CodeError(
         "broken_edit",
-        f"After the edit {source.label} would not be valid Python ({reason}); nothing was changed, "
-        "choose other parameters.",
+        f"After the edit {source.label} would not be valid {source.language.capitalize()} ({reason}); nothing "
+        "was changed, choose other parameters.",
         line,
         column,
     )

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import libcst as cst
 
-from engine.agents.code.edits import Edit
-from engine.agents.code.operations import Request
-from engine.agents.code.parsing import parse
-from engine.agents.code.positions import Lines, locate
-from engine.agents.code.source import Source
-from engine.agents.code.splices import Splice
-from engine.agents.code.tree import children, walk
+from engine.agents.code.python.parsing import parse
+from engine.agents.code.python.positions import Lines, locate
+from engine.agents.code.python.tree import children, walk
+from engine.editing.edits import Edit
+from engine.editing.source import Source
+from engine.editing.splices import Splice
+from engine.model.code_requests import ReferencesRequest, RenameRequest
 
 KINDS: Final = ("definition", "import", "call", "attribute", "use")
 
@@ -32,7 +32,7 @@ class Reference:
     is_qualified: bool  # after a dot or naming an argument: another object decides what it means
 
 
-def find_references(source: Source, request: Request) -> dict[str, object]:
+def find_references(source: Source, request: ReferencesRequest) -> dict[str, object]:
     """Give `references` to `name` in the order of the source, and `totals` by kind.
 
     definition: a place that binds the name: `def`, `class`, parameter, target of an assignment (also
@@ -41,7 +41,7 @@ def find_references(source: Source, request: Request) -> dict[str, object]:
     the name of a keyword argument or of a keyword in a class pattern. use: all others, such as `del`, `global`.
     """
     module = parse(source)
-    found = list(_references(module, request.texts["name"]))
+    found = list(_references(module, request.name))
     spans = locate(module, source.text, [row.node for row in found])
     lines = Lines(source.text)
     rows: list[dict[str, object]] = []
@@ -52,7 +52,7 @@ def find_references(source: Source, request: Request) -> dict[str, object]:
     return {"references": rows, "totals": {kind: counts[kind] for kind in KINDS}}
 
 
-def rename(source: Source, request: Request) -> Edit:
+def rename(source: Source, request: RenameRequest) -> Edit:
     """Rename the identifier `name` to `to` at every reference in this file, whatever its scope.
 
     Without `attributes`, places after a dot (`x.name`, `import x.name`) and names of arguments and
@@ -61,9 +61,9 @@ def rename(source: Source, request: Request) -> Edit:
     for another module. Note `clashes`: how many identifiers that this rename would touch were called
     `to` before; the two cannot be told apart afterwards.
     """
-    name, to = request.texts["name"], request.texts["to"]
+    name, to = request.name, request.to
     module = parse(source)
-    attributes = request.flags["attributes"]
+    attributes = request.attributes
 
     def affected(name: str) -> list[cst.CSTNode]:
         return [row.node for row in _references(module, name) if attributes or not row.is_qualified]

@@ -1,32 +1,23 @@
-"""Parsing with LibCST, on a thread with a large stack, and the trees kept for the next operation.
+"""Parsing with LibCST, and the trees kept for the next operation.
 
 Owner: of the trees kept in this process (at most 8, of at most 4 MB of source together; the one used
 longest ago goes first, and a source over 4 MB is not kept). An answer never depends on them.
 """
 
-import gc
 import hashlib
-import sys
-import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 import libcst
 
-from engine.agents.code.errors import CodeError
-from engine.agents.code.guards import check_nesting
-from engine.agents.code.problems import compile_problem, parser_problem
-from engine.agents.code.source import Source
+from engine.agents.code.python.guards import check_nesting
+from engine.agents.code.python.problems import parser_problem
+from engine.editing.compiler import compile_problem
+from engine.editing.source import Source
+from engine.model.code_errors import CodeError
 
 TREES_MAX: Final = 8
 TREES_MAX_BYTES: Final = 4 * 1024 * 1024
-# Address space, used only as far as the nesting goes: LibCST takes 4 kB a level of `lambda`.
-STACK_BYTES: Final = 256 * 1024 * 1024
-RECURSION_LIMIT: Final = 200_000  # frames; writing a tree takes 3 to 5 a level
-
-Answer = TypeVar("Answer")
 
 
 class Trees:
@@ -62,32 +53,6 @@ class Trees:
 
 # State of the module, because `run` is a function of a process: see `Owner` above.
 _TREES: Final = Trees()
-# Also guards the recursion limit and the stack size, which belong to the whole process.
-_ONE_AT_A_TIME: Final = threading.Lock()
-
-
-def run_deep(work: Callable[[], Answer]) -> Answer:
-    """Run work that recurses, one at a time; raise `CodeError` (too_deep) where even this stack ends."""
-    with _ONE_AT_A_TIME:
-        limit = sys.getrecursionlimit()
-        stack_bytes = threading.stack_size(STACK_BYTES)
-        sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
-        collects = gc.isenabled()
-        # A tree is hundreds of thousands of objects without a cycle: looking for cycles again and
-        # again while they are made costs a third of the time, more the more trees are kept.
-        gc.disable()
-        try:
-            with ThreadPoolExecutor(1) as thread:
-                return thread.submit(work).result()
-        except RecursionError as error:
-            raise CodeError(
-                "too_deep", "The file nests too deep to be handled; split its largest expression."
-            ) from error
-        finally:
-            if collects:
-                gc.enable()
-            sys.setrecursionlimit(limit)
-            threading.stack_size(stack_bytes)
 
 
 def parse(source: Source) -> libcst.Module:

@@ -5,14 +5,14 @@ Owner: nobody.
 
 import libcst as cst
 
-from engine.agents.code.operations import Request
-from engine.agents.code.parsing import parse
-from engine.agents.code.positions import Lines, locate
-from engine.agents.code.source import Source
-from engine.agents.code.tree import count_parameters, find_definitions, has_docstring
+from engine.agents.code.python.parsing import parse
+from engine.agents.code.python.positions import Lines, locate
+from engine.agents.code.python.tree import count_parameters, find_definitions, has_docstring
+from engine.editing.source import Source
+from engine.model.code_requests import OutlineRequest
 
 
-def outline(source: Source, _request: Request) -> dict[str, object]:
+def outline(source: Source, _request: OutlineRequest) -> dict[str, object]:
     """Give `definitions` in the order of the source, and `totals` of functions, classes and lines.
 
     A definition starts in the line of its `def`, `async` or `class`, not of its decorators, and ends

@@ -9,21 +9,21 @@ from typing import Final
 
 import libcst as cst
 
-from engine.agents.code.edits import Edit
-from engine.agents.code.errors import CodeError
-from engine.agents.code.operations import Request
-from engine.agents.code.parsing import parse
-from engine.agents.code.positions import locate
-from engine.agents.code.source import Source
-from engine.agents.code.splices import Splice
-from engine.agents.code.tree import Definition, find_definitions, has_docstring
+from engine.agents.code.python.parsing import parse
+from engine.agents.code.python.positions import locate
+from engine.agents.code.python.tree import Definition, find_definitions, has_docstring
+from engine.editing.edits import Edit
+from engine.editing.source import Source
+from engine.editing.splices import Splice
+from engine.model.code_errors import CodeError
+from engine.model.code_requests import DocstringsRequest
 
 _FIELDS: Final = frozenset({"words", "name", "kind"})
 # "HTTPServer2" -> HTTP, Server, 2; letters outside ASCII stay with their neighbours.
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 
-def add_docstrings(source: Source, request: Request) -> Edit:
+def add_docstrings(source: Source, request: DocstringsRequest) -> Edit:
     """Add a docstring to each public class, function and method that has none.
 
     Public is what has no name in its qualified name that begins with an underscore, and is not inside
@@ -32,7 +32,7 @@ def add_docstrings(source: Source, request: Request) -> Edit:
     in the line after the colon (and its comment), before comments and empty lines there. A body on the
     line of the colon moves to a line of its own.
     """
-    template = request.texts["template"]
+    template = request.template
     _check_template(template)
     module = parse(source)
     rows = [

@@ -1,33 +1,19 @@
-"""Syntax errors as the two judges state them: LibCST, and the running Python's own compiler.
+"""What the running Python's own compiler has against a text.
 
 Owner: nobody; a problem is a value.
 """
 
-import re
 import warnings
-from typing import Final, NamedTuple
-
-import libcst
-
-_PLACE: Final = re.compile(r"(?:parser error: )?error at (\d+):(\d+): ")
+from typing import NamedTuple
 
 
 class Problem(NamedTuple):
     """What one judge has against a text."""
 
-    by: str  # "libcst" or "compile"
+    by: str  # "compile", "libcst", "regular"
     message: str
     line: int | None  # 1-based
     column: int | None  # 0-based
-
-
-def parser_problem(error: libcst.ParserSyntaxError) -> Problem:
-    """State LibCST's error; its parser reports the end of the token it stopped at."""
-    place = _PLACE.match(error.message)
-    if place is None:
-        return Problem("libcst", error.message, error.raw_line, error.raw_column)
-    line, column = map(int, place.groups())
-    return Problem("libcst", error.message[place.end() :], line, column)
 
 
 def compile_problem(code: str | bytes, name: str) -> Problem | None:
