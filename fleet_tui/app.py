@@ -24,10 +24,11 @@ from engine.clock import Clock, SystemClock
 from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError
 from engine.operations import Operator
+from fleet_tui.attending import Attending
 from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
 from fleet_tui.memory import Memory
-from fleet_tui.navigation import HOME_VIEW, Navigation
+from fleet_tui.navigation import HOME_VIEW
 from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin
 from screens.base import FleetScreen
 from screens.commandline import ViewLine
@@ -57,7 +58,7 @@ TOAST_S = 4.0
 RELOAD_KEYS = ViewLine("keys", "reload")
 
 
-class FleetApp(Navigation):
+class FleetApp(Attending):
     """The console over one engine."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS
@@ -81,9 +82,10 @@ class FleetApp(Navigation):
         home: str = HOME_VIEW,
         load_own: Callable[[bool], Own] = lambda _is_read_only: OWN,
         facts: Mapping[str, str] = MappingProxyType({}),
+        notify: str = "off",
     ) -> None:
         self.backtest = self._backtest
-        super().__init__(memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin)
+        super().__init__(notify=notify, memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin)
         self.clock = clock or SystemClock()
         self.feed = Feed(connect, self.clock)
         self.feed.on_full = self._show_all
@@ -113,6 +115,7 @@ class FleetApp(Navigation):
         self.set_interval(TICK_S, self._tick)
 
     def _tick(self) -> None:
+        self._attend()
         # While the app is taken down it ticks on without a screen.
         screen = self.screen if self.screen_stack else None
         if isinstance(screen, FleetScreen):
@@ -380,5 +383,6 @@ def run_console(opening: Opening) -> None:
         memory=opening.paths.state_dir / "console.json",
         load_own=lambda is_read_only: load_own(find_key_file(opening.keys), find_command_file(), is_read_only=is_read_only),
         facts=facts_of(opening.paths),
+        notify=opening.preferences.notify,
     )
     app.run(mouse=opening.preferences.mouse)

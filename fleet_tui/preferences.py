@@ -19,6 +19,7 @@ FILE_NAME = "console.toml"
 AUTO = "auto"
 COLORS = (AUTO, *LEVELS)
 SHAPES = (AUTO, "unicode", "ascii")
+NOTIFY = ("off", "bell", "osc9", "osc777")
 BARS = ("", "accent", "good", "warn", "bad")
 THEME_OPTIONS = ("theme", "dark", "light")
 
@@ -46,6 +47,8 @@ class Preferences:
     colors: str = AUTO
     shapes: str = AUTO
     mouse: bool = True
+    notify: str = "bell"
+    """How the terminal is told of something that needs somebody: off, bell, osc9 or osc777."""
     contexts: Mapping[str, ContextPreferences] = field(default_factory=dict)
     """By a fleet directory's name or whole path."""
 
@@ -103,7 +106,7 @@ def read_preferences(values: Mapping[str, Any]) -> Preferences:
     contexts = values.get("contexts", {})
     _expect(isinstance(contexts, dict), "contexts", "a table for each context, such as [contexts.shop]")
     given = {name: value for name, value in values.items() if name != "contexts"}
-    for name, choices in (("colors", COLORS), ("shapes", SHAPES)):
+    for name, choices in (("colors", COLORS), ("shapes", SHAPES), ("notify", NOTIFY)):
         if name in given:
             given[name] = str(given[name])
             _expect(given[name] in choices, name, f"one of {', '.join(choices)}")

@@ -18,6 +18,7 @@ from textual.widgets import Input
 
 from engine.model.commands import Command
 from engine.model.rows import Row
+from screens.attention import Attention
 from screens.commandline import find_fault
 from screens.completion import Known, complete_line, explain_line
 from screens.feed import Changes, Feed, Watch
@@ -93,6 +94,11 @@ class Console(Navigator, Protocol):
 
     def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
         """Plan verbs, show the plan, and carry them out when the operator agrees."""
+        ...
+
+    @property
+    def attention(self) -> Attention:
+        """Return what needs somebody."""
         ...
 
     def type_line(self, text: str) -> None:

@@ -29,6 +29,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "agents": ("ag", "agent"),
     "tasks": ("ta", "task"),
     "hosts": ("ho", "host"),
+    "inbox": ("in", "!", "needs"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
     "events": ("ev", "event", "log"),

@@ -105,6 +105,8 @@ class Feed:
         self.error = ""
         """Why there is no connection; empty while there is one."""
         self.frames = 0
+        self.needs = 0
+        """Things that need somebody, as the console last found them."""
         self.history = History()
         """The last minute, whichever view was in front."""
         self.on_full: Callable[[], None] | None = None

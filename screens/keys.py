@@ -39,6 +39,8 @@ KEYS: tuple[Key, ...] = (
     Key("app.home", "0", "view('pulse')", "", "home: the pulse of the fleet", "app"),
     *(Key(f"app.bookmark_{slot}", str(slot), f"open_bookmark({slot})", "", "open a bookmark", "app") for slot in range(1, 10)),
     Key("app.bookmark", "B", "bookmark", "", "keep this view under a digit, with its filter and sort", "app", is_eager=True),
+    Key("app.inbox", "exclamation_mark", "view('inbox')", "", "inbox: what needs somebody", "app"),
+    Key("app.next_need", "full_stop", "next_need", "", "the next thing that needs somebody, from anywhere", "app"),
     Key("app.history_back", "left_square_bracket", "history(-1)", "", "view before this one, as it was left", "app"),
     Key("app.history_forward", "right_square_bracket", "history(1)", "", "view after this one", "app"),
     Key("app.last_view", "minus", "last_view", "", "the other view", "app"),
@@ -91,6 +93,11 @@ KEYS: tuple[Key, ...] = (
     Key("pools.tasks", "t", "tasks", "tasks", "tasks of the pool", "pools"),
     Key("pools.describe", "d", "describe", "", "describe the pool", "pools"),
     Key("pools.why", "X", "why", "", "why is it as it is", "pools"),
+    # inbox
+    Key("inbox.acknowledge", "a", "acknowledge", "put away", "put it away until it changes", "inbox"),
+    Key("inbox.snooze", "m", "snooze(1)", "1 hour", "put it away for an hour", "inbox"),
+    Key("inbox.snooze_long", "M", "snooze(8)", "8 hours", "put it away for eight hours", "inbox"),
+    Key("inbox.bring_back", "A", "bring_back", "", "show again what was put away", "inbox"),
     # scaler, policies
     Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
     Key("scaler.edit", "e", "edit", "edit policy", "edit the policy that decided, with what it would have done", "scaler", is_eager=True),
@@ -117,7 +124,7 @@ KEYS: tuple[Key, ...] = (
     Key("tasks.log", "l", "log", "log", "its output", "task"),
     Key("tasks.timeline", "T", "timeline", "", "what happened to it", "task"),
     Key("tasks.why", "X", "why", "why", "why it is where it is, or why it waits", "task"),
-    Key("tasks.bad", "exclamation_mark", "only_bad", "", "only what failed, is dead or was cancelled", "tasks"),
+    Key("tasks.bad", "b", "only_bad", "", "only what failed, is dead or was cancelled", "tasks"),
     # bookmarks
     Key("bookmarks.drop", "x", "drop_bookmark", "remove", "empty the digit pointed at", "bookmarks"),
     # plans
@@ -237,6 +244,7 @@ SCOPES = {
     "agent": "Agent",
     "tasks": "Tasks",
     "task": "Task",
+    "inbox": "Inbox",
     "scaler": "Scaler",
     "policies": "Policies",
     "plans": "Plans",
@@ -276,6 +284,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "pools": ("pools", *TABLE),
     "agents": ("agents", "agent", *TABLE),
     "tasks": ("tasks", "task", *TABLE),
+    "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
     "scaler": ("scaler", *TABLE),
     "policies": ("policies", *TABLE),
     "hosts": ("hosts", *TABLE),

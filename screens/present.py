@@ -203,7 +203,7 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
         Cell(f"{count(bad)} task{'' if bad == 1 else 's'} failed" if bad else "", "bad"),
         f"{'' if bad else 'tasks '}{count(running)} running {count(queued)} queued" + (f" {count(blocked)} blocked" if blocked else ""),
     ]
-    right: list[Part] = []
+    right: list[Part] = [Cell(f"! {feed.needs}", "warn")] if feed.needs else []
     if status.read_only:
         right.append(Cell(f"READ-ONLY {status.read_only}", "bad"))
     if paused:

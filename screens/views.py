@@ -21,6 +21,7 @@ _CLASSES = {
     "audit": ("screens.audit", "AuditScreen"),
     "runs": ("screens.runs", "RunsScreen"),
     "keys": ("screens.key_view", "KeysScreen"),
+    "inbox": ("screens.inbox", "InboxScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),
     "help": ("screens.help", "HelpScreen"),

@@ -1,0 +1,107 @@
+"""What waits for a person: found in the feed, acknowledged or snoozed, announced once.
+
+Owner: of what was acknowledged (until it changes), snoozed (until an instant) and announced; it is kept with what the console
+remembers. Looked for at most once a second, since all tasks are read for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from screens.feed import Feed, Watch
+from screens.present_pulse import Need, find_needs
+from screens.widgets.cells import Glyphs
+
+LOOK_EVERY_S = 1.0
+ANNOUNCE_EVERY_S = 10.0
+"""Between two announcements; what comes meanwhile is announced together."""
+KEPT_MAX = 500
+"""Acknowledged and snoozed things remembered; the oldest are forgotten."""
+KINDS = ("pools", "tasks", "hosts")
+
+
+class Attention:
+    """The inbox of one console."""
+
+    def __init__(self, feed: Feed, glyphs: Glyphs, kept: dict[str, Any]) -> None:
+        self._feed = feed
+        self._glyphs = glyphs
+        self._watch: Watch = feed.watch()
+        self._acked: dict[str, str] = dict(kept.get("acked", {}))
+        """Need -> how it read when it was acknowledged."""
+        self._snoozed: dict[str, float] = dict(kept.get("snoozed", {}))
+        self._kept = kept
+        self._found: list[Need] = []
+        self._announced: set[str] | None = None
+        """What was there already; None = nothing was looked for yet."""
+        self._looked_at = self._announced_at = 0.0
+        self._is_outdated = True
+
+    def look(self, now: float) -> None:
+        """Find what needs somebody, if it is time and anything changed."""
+        if self._feed.status is None:
+            return
+        self._is_outdated |= self._watch.take().touches(KINDS)
+        if not self._is_outdated or now - self._looked_at < LOOK_EVERY_S:
+            return
+        self._is_outdated, self._looked_at = False, now
+        self._found = find_needs(self._feed.status, self._feed.tables, self._glyphs)
+        there = {need.id: _reading(need) for need in self._found}
+        for id_ in [id_ for id_, read in self._acked.items() if there.get(id_) != read]:
+            del self._acked[id_]
+        for id_ in [id_ for id_, until in self._snoozed.items() if until <= now or id_ not in there]:
+            del self._snoozed[id_]
+        self._feed.needs = len(self.open(now))
+
+    def open(self, now: float) -> list[Need]:
+        """Return what is neither acknowledged nor snoozed, the most pressing first."""
+        return [need for need in self._found if need.id not in self._acked and self._snoozed.get(need.id, 0.0) <= now]
+
+    def put_away(self) -> int:
+        """Return how many are acknowledged or snoozed."""
+        return len(self._acked) + len(self._snoozed)
+
+    def acknowledge(self, needs: Sequence[Need]) -> None:
+        """Put things away until they change."""
+        for need in needs:
+            self._acked[need.id] = _reading(need)
+        self._remember()
+
+    def snooze(self, needs: Sequence[Need], until: float) -> None:
+        """Put things away for a while."""
+        for need in needs:
+            self._snoozed[need.id] = until
+        self._remember()
+
+    def bring_back(self) -> None:
+        """Show again what was put away."""
+        self._acked.clear()
+        self._snoozed.clear()
+        self._remember()
+
+    def fresh(self, now: float) -> list[Need]:
+        """Return what has come since the last announcement, once each and not too often; what was there at first is no news."""
+        there = self.open(now)
+        if self._announced is None:
+            if self._looked_at:
+                self._announced = {need.id for need in there}
+            return []
+        if now - self._announced_at < ANNOUNCE_EVERY_S:
+            return []
+        news = [need for need in there if need.id not in self._announced]
+        self._announced = {need.id for need in there}
+        if news:
+            self._announced_at = now
+        return news
+
+    def _remember(self) -> None:
+        for kept in (self._acked, self._snoozed):
+            for id_ in list(kept)[:-KEPT_MAX]:
+                del kept[id_]
+        self._kept.update(acked=self._acked, snoozed=self._snoozed)
+        self._is_outdated, self._looked_at = True, 0.0
+
+
+def _reading(need: Need) -> str:
+    return f"{need.what.text} {need.why}"
