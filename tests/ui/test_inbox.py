@@ -15,6 +15,7 @@ from tests.ui.fleet import Fleet, Seat, sit
 
 async def in_inbox(seat: Seat) -> None:
     await seat.fleet.busy()
+    moved(seat, 2)
     await seat.current()
     await seat.press("exclamation_mark")
     await seat.until(lambda: seat.screen.NAME == "inbox" and len(seat.screen.table.shown_ids) == 2)
@@ -66,6 +67,7 @@ async def test_what_is_snoozed_comes_back_in_time_or_by_a_key() -> None:
 async def test_a_key_jumps_to_each_in_turn_from_anywhere() -> None:
     async with sit(Fleet()) as seat:
         await seat.fleet.busy()
+        moved(seat, 2)
         await seat.open("plans")
         await seat.until(lambda: seat.app.feed.needs == 2)
         await seat.press("full_stop")

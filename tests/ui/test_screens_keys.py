@@ -166,7 +166,7 @@ async def test_what_has_ended_cannot_be_cancelled() -> None:
 async def test_only_bad_tasks_and_running_one_again() -> None:
     async with busy_seat() as seat:
         await seat.open("tasks")
-        await seat.press("exclamation_mark")
+        await seat.press("b")
         assert [seat.screen.rows[id_].title for id_ in seat.table.shown_ids] == ["check api"]
         await seat.press("r")
         await seat.agree()
@@ -181,7 +181,7 @@ async def test_when_nothing_is_bad_it_says_so() -> None:
     async with sit(fleet) as seat:
         await fleet.ready()
         await seat.open("tasks")
-        await seat.press("exclamation_mark")
+        await seat.press("b")
         assert "no task failed, died or was cancelled" in seat.text
 
 
