@@ -220,6 +220,6 @@ class Navigation(Keyed, SkinnedApp):
         """Open what a digit holds."""
         place = self.bookmarks[slot]
         if place is None:
-            self.say(f"{slot} is empty; B {slot} keeps the view in front there")
+            self.say(f"{slot} is empty" + self.say_keys(f"; {{app.bookmark}} {slot} keeps the view in front there"))
         else:
             self.open_place(place)

@@ -244,7 +244,7 @@ def _key(values: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     written = value if isinstance(value, list) else [value]
     if not all(isinstance(key, str) for key in written):
-        raise ValueError('key must be a key or a list of keys, such as "L" or ["L", "f5"]')
+        raise ValueError('key must be a key or a list of keys, such as "L" or ["L", "M"]')
     try:
         return tuple(dict.fromkeys(name for key in written for name in read_key(key)))
     except ValueError as error:

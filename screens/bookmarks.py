@@ -45,7 +45,7 @@ class BookmarksScreen(FleetScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the table."""
-        yield Table(COLUMNS, empty="no bookmarks yet; B and a digit keep the view in front", glyphs=self.console.glyphs, id="table")
+        yield Table(COLUMNS, empty=self.say_keys("no bookmarks yet; {app.bookmark} and a digit keep the view in front"), glyphs=self.console.glyphs, id="table")
 
     def on_mount(self) -> None:
         """Show what is kept."""

@@ -41,7 +41,7 @@ def key_line(keys: Sequence[Key]) -> tuple[Cell, str]:
 
 def grammar_lines(keymap: Keymap) -> Lines:
     """Return what the command line takes: views and verbs."""
-    lines: Lines = [title_line("Command line: views"), (Cell("  :VIEW SCOPE /FILTER @CONTEXT, as in :tasks coder /state=failed; tab completes", "dim"),)]
+    lines: Lines = [title_line("Command line: views"), (Cell(keymap.fill("  :VIEW SCOPE /FILTER @CONTEXT, as in :tasks coder /state=failed; {prompt.accept} completes"), "dim"),)]
     lines += [(Cell(f"  :{view:<{KEY_WIDTH - 1}}", "accent"), ", ".join(f":{name}" for name in others)) for view, others in VIEWS.items()]
     lines += [(), title_line("Command line: words of the console")]
     lines += [(Cell(f"  :{word.usage:<{KEY_WIDTH - 1}}", "accent"), f"{word.help} ({', '.join(f':{name}' for name in word.others)})") for word in WORDS.values()]
@@ -57,7 +57,7 @@ def grammar_lines(keymap: Keymap) -> Lines:
         ("!word", "not that; works with every kind of word"),
         ("-r REGEX", "a text matches"),
         ("-f LETTERS", "the name has these letters in this order"),
-        ("field=value", "also != < > <= >=, such as priority>7; tab completes fields and values"),
+        ("field=value", keymap.fill("also != < > <= >=, such as priority>7; {prompt.accept} completes fields and values")),
         ("field=a,b", "one of them"),
         ("field~text", "the field holds the text"),
         ("age<2h", "times take ms, s, m, h, d; percentages and amounts as they are shown"),

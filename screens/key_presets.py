@@ -73,6 +73,8 @@ PRESETS: dict[str, Preset] = {
             "form.next": "tab,down,ctrl+n",
             "form.previous": "up,shift+tab,ctrl+p",
             "prompt.accept_shown": "",
+            "choice.drop": "escape,ctrl+g,ctrl+c",
+            "choice.page_down": "pagedown,ctrl+v",
             "prompt.older": "up,ctrl+p",
             "prompt.newer": "down,ctrl+n",
             "palette.drop": "escape,ctrl+g",

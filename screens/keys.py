@@ -61,7 +61,7 @@ KEYS: tuple[Key, ...] = (
     # every table
     Key("table.filter", "slash", "filter", "filter", "filter: words, !not, -r regex, -f fuzzy, field=value, field>80, age<2h", "table", is_eager=True),
     Key("table.submit", "n", "submit_task", "new task", "submit a task", "table", is_eager=True),
-    Key("table.sort", "S", "sort", "", "sort by a column: its first letter, then enter", "table", is_eager=True),
+    Key("table.sort", "S", "sort", "", "sort by a column, chosen from a list", "table", is_eager=True),
     Key("table.invert_sort", "I", "invert_sort", "", "turn the order round", "table"),
     Key("table.wide", "w", "wide", "", "all columns, or those that fit", "table"),
     Key("table.copy", "c", "copy", "", "copy the name (OSC 52, works over SSH)", "table"),

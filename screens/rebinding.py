@@ -12,7 +12,7 @@ from screens.key_presets import DEFAULT, PRESETS
 from screens.keymap import Keymap, Problem, shown
 from screens.keys import CONTEXTS, KEYS, Key
 
-NEEDED = frozenset({"app.command", "screen.back", "dialog.drop", "form.drop", "palette.drop", "line.submit"})
+NEEDED = frozenset({"app.command", "screen.back", "dialog.drop", "form.drop", "palette.drop", "choice.drop", "line.submit"})
 """Bindings that must have a key: without one there is no way on."""
 
 TYPED_SCOPES = frozenset({"line", "prompt", "form", "palette", "dialog"})

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from fleet_tui.key_list import keys_of, objects, table_lines, toml_lines
 from fleet_tui.keymap import load_keymap
@@ -14,6 +19,8 @@ from screens.present_text import Lines
 from screens.rebinding import build_keymap, preset_rows
 from screens.widgets.cells import split_cell
 from tests.tools.keys_page import PAGE, cell, page
+
+ROOT = Path(__file__).parents[2]
 
 
 def texts(lines: Lines) -> list[str]:
@@ -81,3 +88,28 @@ def test_what_is_changed_and_what_is_wrong_is_said(tmp_path_factory: pytest.Temp
     assert "keys.toml line 4 app.undo has no key that surely arrives" in said
     assert texts(problem_lines(KEYMAP)) == ["nothing is wrong in the user's files"]
     assert "as the preset k9s has it" in texts(changed_lines(KEYMAP))[0]
+
+
+KEY_WORDS = re.compile(r"(?<![\w{.`])(esc|escape|enter|tab|pgup|pgdn|ctrl\+\w|shift\+\w+|f\d\d?)(?![\w}])")
+TABLES = ("keys.py", "key_presets.py", "key_names.py", "keymap.py", "key_view.py")
+OF_THE_TERMINAL = {"fleet_tui/command_runner.py: · enter goes back to the console"}
+"""Keys that are not the console's."""
+
+
+def test_texts_name_keys_by_binding_for_people_change_them() -> None:
+    found = {f"{path}: {text.strip()}" for path, text in texts_of_the_console() if KEY_WORDS.search(text)}
+    assert found == OF_THE_TERMINAL, 'write say_keys("{screen.back} goes back"), or keymap.fill(...)'
+
+
+def texts_of_the_console() -> Iterator[tuple[str, str]]:
+    """Give every text in the code of the console that is no docstring."""
+    for path in sorted(path for folder in ("screens", "fleet_tui") for path in (ROOT / folder).rglob("*.py") if path.name not in TABLES):
+        tree = ast.parse(path.read_text("utf-8"))
+        loose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in loose:
+                yield str(path.relative_to(ROOT)), node.value
+
+
+def test_help_of_bindings_names_no_key() -> None:
+    assert [row.id for row in KEYMAP if KEY_WORDS.search(row.help)] == ["document.tab", "document.tab_back"]  # tabs of a text
