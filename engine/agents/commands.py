@@ -109,16 +109,20 @@ class CommandAgents:
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
         """Make agents ready; a program that is not there fails them with the reason."""
         ready: list[AgentId] = []
+        members: dict[str, list[AgentId]] = {}
+        pools = {pool.name: pool for _, pool in agents}
         for spec, pool in agents:
-            command = pool.command
+            members.setdefault(pool.name, []).append(spec.id)
+        for name, ids in members.items():
+            command = pools[name].command
             if command is None:
-                self._report(AgentsFailed((spec.id,), f"pool {pool.name} names no command"))
+                self._report(AgentsFailed(tuple(ids), f"pool {name} names no command"))
             elif shutil.which(command.argv[0], path=command.env.get("PATH", os.environ.get("PATH"))) is None:
-                reason = f"{command.argv[0]!r} is no program on PATH; correct pools.{pool.name}.command.argv and restart the agents"
-                self._report(AgentsFailed((spec.id,), reason))
+                reason = f"{command.argv[0]!r} is no program on PATH; correct pools.{name}.command.argv and restart the agents"
+                self._report(AgentsFailed(tuple(ids), reason))
             else:
-                self._commands[spec.id] = command
-                ready.append(spec.id)
+                self._commands.update(dict.fromkeys(ids, command))
+                ready += ids
         if ready and not self._is_up:
             self._is_up = True
             self._pid = self._host.spawner_pid or 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import msgspec
+
 from engine.model.events import (
     Event,
     LateResult,
@@ -88,19 +90,8 @@ def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: D
 
 
 def _told(outcome: Outcome, kind: str, message: str, *, retryable: bool = False) -> Outcome:
-    return Outcome(
-        outcome.task,
-        outcome.token,
-        ok=False,
-        result=outcome.result,
-        artifact=outcome.artifact,
-        error_kind=kind,
-        error=message,
-        retryable=retryable,
-        started_at=outcome.started_at,
-        ended_at=outcome.ended_at,
-        usage=outcome.usage,
-    )
+    """Return an outcome as a failure of another kind."""
+    return msgspec.structs.replace(outcome, ok=False, error_kind=kind, error=message, retryable=retryable)
 
 
 def fail(state: FleetState, outcome: Outcome, *, dead: bool, death: bool = False) -> list[Event]:

@@ -8,7 +8,8 @@ import json
 import pytest
 from engine.agents.light import answers
 from engine.agents.light.answers import JobFailed, describe_failure, pack_result
-from engine.agents.results import SUMMARY_TEXT_MAX, summary_of
+from engine.agents.results import pack_result as pack_for_the_engine
+from engine.model.ids import TaskId
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,10 @@ def test_large_result_is_kept_whole_and_summarised_like_everywhere_else() -> Non
     summary, large = pack_result("tsk_1", result, 2_048)
     assert large is not None
     assert json.loads(large.data) == result
-    assert summary == summary_of(result)
-    assert answers.SUMMARY_TEXT_MAX == SUMMARY_TEXT_MAX
+    kept, artifact = pack_for_the_engine(TaskId("tsk_1"), result)
+    assert kept == summary
+    assert artifact is not None
+    assert (artifact.id, artifact.data) == (large.id, large.data)
 
 
 def test_large_value_that_is_no_object_is_wrapped_in_the_artifact_too() -> None:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import msgspec
 
 from engine.agents.light.frames import LargeResult
+from engine.agents.summary import summarise
 from engine.model.plain import NOT_JSON, printable, require_shallow
 
 RESULT_MAX_BYTES = 16 << 20
 ERROR_MAX_CHARS = 1_000
 TRACEBACK_MAX_CHARS = 4_000
 TRACEBACK_FRAMES = 20
-SUMMARY_TEXT_MAX = 200
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 _wire_encoder = msgspec.msgpack.Encoder()
-_INT_MAX = 1 << 63
 
 
 class JobFailed(Exception):
@@ -60,26 +59,6 @@ def pack_result(task: str, value: object, inline_max_bytes: int) -> tuple[dict[s
 
     large = LargeResult(hashlib.sha256(data).hexdigest(), "application/json", data, task)
     return summarise(plain, inline_max_bytes), large
-
-
-def summarise(result: dict[str, object], most_bytes: int) -> dict[str, object]:
-    """Return the scalars of a result as far as they fit, long texts cut, marked as truncated.
-
-    Cut as `engine.agents.results.summary_of` does, which the worker cannot import.
-    """
-    summary: dict[str, object] = {}
-    room = most_bytes - len(_encoder.encode({"truncated": True}))
-    for key, value in result.items():
-        if isinstance(value, str) and len(value) > SUMMARY_TEXT_MAX:
-            value = value[:SUMMARY_TEXT_MAX] + "…"
-        if value is not None and not isinstance(value, str | bool | int | float):
-            continue
-        if isinstance(value, int) and abs(value) >= _INT_MAX:
-            continue
-        room -= len(_encoder.encode({key: value}))
-        if room >= 0:
-            summary[key] = value
-    return {**summary, "truncated": True}
 
 
 def describe_failure(error: BaseException) -> JobFailed:
