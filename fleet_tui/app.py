@@ -93,7 +93,7 @@ class FleetApp(Attending):
         self._started_engine = started_engine
         self._exports = exports
         self._home = home
-        self._words["quit"] = lambda _args: self.action_leave()
+        self._words |= {"quit": lambda _args: self.action_leave(), "export": self._export}
         self._load_own = load_own
         self._is_read_only = False
         self.own = load_own(self._is_read_only)
@@ -341,12 +341,16 @@ class FleetApp(Attending):
 
     def action_export(self) -> None:
         """Ask how what is shown is to be written to a file."""
+        self._export(())
+
+    def _export(self, words: tuple[str, ...]) -> None:
+        """Write what is shown as the words say (`csv all`); ask when they say nothing."""
         if self._exports is None:
             self.say("no place for exports is set", role="warn")
             return
-        from fleet_tui.exports import ask_export
+        from fleet_tui.exports import export
 
-        ask_export(self, self._exports)
+        export(self, self._exports, words)
 
     def get_system_commands(self, screen: Screen[Any]) -> Any:  # noqa: ANN401  # Textual's own generator type
         """Offer none of Textual's own commands; FleetCommands has ours."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,18 +49,24 @@ def write_new(folder: Path, name: str, form: str, content: str, *, now: float) -
     raise FileExistsError(f"{SAME_SECOND_MAX} exports in one second")
 
 
-def ask_export(app: FleetApp, folder: Path) -> None:
-    """Ask how the screen in front is to be written, and write it."""
+def export(app: FleetApp, folder: Path, words: Sequence[str]) -> None:
+    """Write the screen in front as words say, such as `csv all`; ask when there are none."""
     screen = app.screen
     if not isinstance(screen, FleetScreen):
         return
     subject = subject_of(screen)
 
-    def answered(words: str | None) -> None:
-        if words is not None:
-            app.run_worker(_export(app, folder, (screen, subject), words), group="export", exit_on_error=False)
+    def write(answer: str | None) -> None:
+        if answer is not None:
+            app.run_worker(_export(app, folder, (screen, subject), answer), group="export", exit_on_error=False)
 
-    app.push_screen(ExportDialog(subject, str(folder)), answered)
+    if not words:
+        app.push_screen(ExportDialog(subject, str(folder)), write)
+        return
+    try:
+        write(subject.choose(words))
+    except FleetError as error:
+        app.say(str(error), role="bad")
 
 
 async def _export(app: FleetApp, folder: Path, of: tuple[FleetScreen, Subject], words: str) -> None:

@@ -54,6 +54,7 @@ class Word:
 
 WORDS: dict[str, Word] = {
     "quit": Word("quit", "leave; asks what becomes of the engine", ("q", "exit")),
+    "export": Word("export [FORM] [ROWS]", "write what is shown as csv, json, text or svg; rows shown, marked or all", ("save",)),
     "bookmark": Word("bookmark 1-9", "keep this view with its filter and sort under a digit", ("bm",)),
 }
 

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from textual.widgets import Static
 
+from engine.model.errors import UsageError
 from engine.model.rows import Row
+from engine.model.wire import nearest
 from screens.base import FleetScreen
 from screens.details import DocumentScreen
 from screens.dialogs import Dialog
@@ -32,6 +34,26 @@ class Subject:
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     """Which rows there are to choose from."""
     text: str = ""
+
+    @property
+    def usual(self) -> str:
+        """Return the rows that are meant when nothing is said: as for verbs, what is marked, where anything is."""
+        return MARKED if MARKED in self.rows else next(iter(self.rows), "")
+
+    def choose(self, words: Sequence[str]) -> str:
+        """Return a form and which rows from words in any order. Raises UsageError."""
+        form, choice = "", ""
+        for word in words:
+            if word in self.forms and not form:
+                form = word
+            elif word in self.rows and not choice:
+                choice = word
+            else:
+                known = dict.fromkeys((*self.forms, *self.rows), "")
+                raise UsageError(f"export {self.name}: {word!r} is no form and no rows{nearest(word, known)}; there are {', '.join(known)}")
+        if not form:
+            raise UsageError(f"export {self.name}: say a form: {', '.join(self.forms)}")
+        return f"{form} {choice or self.usual}"
 
     def sheet(self, choice: str) -> Sheet:
         """Return the chosen rows."""
@@ -65,8 +87,7 @@ class ExportDialog(Dialog):
     def __init__(self, subject: Subject, place: str) -> None:
         self._subject = subject
         self._place = place
-        # As verbs do: on what is marked, where anything is.
-        self._choice = MARKED if MARKED in subject.rows else next(iter(subject.rows), "")
+        self._choice = subject.usual
         keys = " · ".join(f"{{export.{form}}} {form}" for form in subject.forms)
         keys += " · {export.rows} other rows" if len(subject.rows) > 1 else ""
         super().__init__(f"Export {subject.name}", self._describe(), f"{keys} · {{dialog.drop}} drops it")

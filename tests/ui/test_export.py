@@ -97,6 +97,21 @@ async def test_a_picture_shows_the_screen_and_asks_nobody(tmp_path: Path) -> Non
         assert SECRET not in picture and "•" * 8 in picture
 
 
+async def test_by_the_command_line(tmp_path: Path) -> None:
+    fleet = Fleet()
+    async with sit(fleet, kind=Heard, exports=tmp_path) as seat:
+        await fleet.busy()
+        await seat.open("pools /er", "pools")
+        seat.app.open_view("export csv all")
+        await seat.until(lambda: len(files_in(tmp_path)) == 1)
+        assert len(names(files_in(tmp_path).pop().read_text())) == 16
+        for line, said in (("export cvs", "did you mean 'csv'"), ("export all", "say a form"), ("export csv json", "'json' is no form")):
+            seat.app.open_view(line)
+            await seat.until(lambda said=said: said in Heard.said[-1])
+        seat.app.open_view("export")
+        await seat.until(lambda: type(seat.screen).__name__ == "ExportDialog")
+
+
 async def test_documents_and_streams(tmp_path: Path) -> None:
     fleet = Fleet()
     async with sit(fleet, kind=Heard, exports=tmp_path) as seat:
