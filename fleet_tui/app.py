@@ -16,13 +16,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import Worker, WorkerState
 
 from engine.clock import Clock, SystemClock
 from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
-from engine.model.errors import FleetError
+from engine.model.errors import FleetError, PlanChanged
+from engine.model.plans import Answer
 from engine.operations import Operator
 from fleet_tui.attending import Attending
 from fleet_tui.jobs import can_be_continued
@@ -32,7 +35,7 @@ from fleet_tui.navigation import HOME_VIEW
 from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin
 from screens.base import FleetScreen
 from screens.commandline import ViewLine
-from screens.dialogs import PlanDialog, QuitDialog, room_in
+from screens.dialogs import QuitDialog
 from screens.feed import Connect, Feed
 from screens.forms import VerbForm
 from screens.keyed import scopes_of, take_keys_everywhere
@@ -40,6 +43,7 @@ from screens.keymap import Keymap
 from screens.keys import EAGER_ACTIONS
 from screens.line_filter import Terminal
 from screens.palette import FleetCommands, Palette
+from screens.plan_dialog import PlanDialog
 from screens.prompts import PromptBox
 from screens.widgets.cells import Glyphs
 from themes import CSS_PATHS
@@ -257,20 +261,34 @@ class FleetApp(Attending):
 
     async def _ask(self, commands: tuple[Command, ...], reason: str) -> None:
         try:
-            operator = self.feed.operator
-            plan = await operator.plan(commands, reason=reason)
-            if not any(step.changes for step in plan.steps):
-                self.say(f"nothing to change: {plan.steps[0].target} is {plan.steps[0].after or plan.steps[0].effect}")
-                return
-            width = room_in(self.size.width)
-            given = await self.push_screen_wait(PlanDialog(plan, width))
-            if given is None:
-                return
-            answer = await operator.execute(plan.id, reason=given or reason)
+            answer = await self._agree(commands, reason)
         except FleetError as error:
             self.say(str(error), role="bad")
             return
+        if answer is None:
+            return
         self.say(answer.summary + (self.say_keys(" · {app.undo} undoes it") if answer.undo_until else ""), role="good")
+
+    @on(Worker.StateChanged)
+    def _show_failure(self, event: Worker.StateChanged) -> None:
+        """Say what went wrong inside, instead of a key that seems to do nothing."""
+        if event.worker.group == "ask" and event.state is WorkerState.ERROR:
+            self.say(f"this failed inside the console: {event.worker.error!r}", role="bad")
+
+    async def _agree(self, commands: tuple[Command, ...], reason: str, changed: str = "") -> Answer | None:
+        """Show a plan, and carry it out as agreed; None when nothing is to be done. Raises FleetError."""
+        operator = self.feed.operator
+        plan = await operator.plan(commands, reason=reason)
+        if not any(step.changes for step in plan.steps):
+            self.say(f"nothing to change: {plan.steps[0].target} is {plan.steps[0].after or plan.steps[0].effect}")
+            return None
+        agreed = await self.push_screen_wait(PlanDialog(plan, commands[0], self.glyphs, changed=changed))
+        if agreed is None:
+            return None
+        try:
+            return await operator.execute(plan.id, reason=agreed.reason or reason, confirm=agreed.confirm)
+        except PlanChanged as error:
+            return await self._agree(commands, agreed.reason or reason, str(error))
 
     async def _backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         from fleet_tui.what_if import what_if

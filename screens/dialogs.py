@@ -1,4 +1,4 @@
-"""What asks before something happens: the command line, a plan, a size, a long text, and what becomes of the engine."""
+"""What asks before something happens: a size, and what becomes of the engine; `plan_dialog` has plans."""
 
 from __future__ import annotations
 
@@ -12,43 +12,17 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from engine.model.commands import Danger
-from engine.model.plans import Plan, PlanStep
 from screens.keyed import Keyed, keymap_of
 from screens.widgets.cells import clip
 from screens.widgets.line import Line
 
-STEPS_SHOWN = 12
+LINES_SHOWN = 12
 CONFIRM_WORD = "yes"
 
 
 def room_in(width: int) -> int:
     """Return how wide the lines of a dialog may be on a terminal of some width."""
     return min(70, max(30, int(width * 0.9) - 4))
-
-
-def plan_lines(plan: Plan, width: int) -> list[str]:
-    """Return a plan's steps as aligned lines: target, before → after, effect, warning."""
-    steps = plan.steps[:STEPS_SHOWN]
-    target_width = min(28, max((len(step.target) for step in steps), default=0))
-    lines = []
-    for step in steps:
-        lines.append(clip(f"{clip(step.target, target_width).ljust(target_width)}  {change_of(step)}", width))
-        if step.effect:
-            lines.append(clip(f"{' ' * target_width}  {step.effect}", width))
-        if step.warning:
-            lines.append(clip(f"{' ' * target_width}  ! {step.warning}", width))
-    rest = len(plan.steps) - len(steps)
-    if rest > 0:
-        lines.append(f"… and {rest} more")
-    return lines
-
-
-def change_of(step: PlanStep) -> str:
-    """Return `before → after`, or that nothing changes."""
-    if not step.changes:
-        return f"{step.after or step.before} (no change)"
-    return f"{step.before} → {step.after}" if step.before else step.after
 
 
 class Dialog(Keyed, ModalScreen[str | None]):
@@ -99,35 +73,6 @@ class Dialog(Keyed, ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class PlanDialog(Dialog):
-    """A plan to agree to; gives the reason (perhaps empty), or None.
-
-    Work that would be lost needs the word `yes`; anything else needs Enter.
-    """
-
-    def __init__(self, plan: Plan, width: int = 70) -> None:
-        self._is_destructive = plan.danger == Danger.DESTRUCTIVE
-        title = {Danger.NONE: "Plan", Danger.REVERSIBLE: "Plan", Danger.DESTRUCTIVE: "Plan: work may be lost"}[Danger(plan.danger)]
-        undo = "{app.undo} undoes it" if plan.undoable else "this cannot be undone"
-        if self._is_destructive:
-            keys, prompt = f"type {CONFIRM_WORD} and press {{line.submit}} · {{dialog.drop}} drops it · {undo}", f"{CONFIRM_WORD}, and after it a reason if you like"
-        else:
-            keys, prompt = f"{{line.submit}} applies · {{dialog.drop}} drops it · {undo}", "reason, if you like"
-        super().__init__(title, plan_lines(plan, width), keys, prompt=prompt)
-
-    @on(Input.Submitted)
-    def _submit(self, event: Input.Submitted) -> None:
-        text = event.value.strip()
-        if not self._is_destructive:
-            self.dismiss(text)
-            return
-        word, _, reason = text.partition(" ")
-        if word.lower() == CONFIRM_WORD:
-            self.dismiss(reason.strip())
-        else:
-            self.show_problem(self.say_keys(f"type {CONFIRM_WORD} to go on, {{dialog.drop}} to drop it"))
-
-
 class ScaleDialog(Dialog):
     """A size for some pools; gives the words typed, or None."""
 
@@ -171,9 +116,9 @@ class RunDialog(Dialog):
     KEY_SCOPES: ClassVar[tuple[str, ...]] = ("confirm", "dialog")
 
     def __init__(self, title: str, programs: Sequence[str], width: int, *, is_dangerous: bool) -> None:
-        lines = [clip(line, width) for line in programs[:STEPS_SHOWN]]
-        if len(programs) > STEPS_SHOWN:
-            lines.append(f"… and {len(programs) - STEPS_SHOWN} more")
+        lines = [clip(line, width) for line in programs[:LINES_SHOWN]]
+        if len(programs) > LINES_SHOWN:
+            lines.append(f"… and {len(programs) - LINES_SHOWN} more")
         keys, prompt = "{confirm.run} runs · {dialog.drop} drops it", ""
         if is_dangerous:
             keys, prompt = f"type {CONFIRM_WORD} and press {{line.submit}} · {{dialog.drop}} drops it", CONFIRM_WORD

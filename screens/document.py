@@ -77,6 +77,10 @@ class Document(Stream):
 
     # ---- what the operator does
 
+    def move(self, count: int) -> None:
+        """Scroll by lines of the screen."""
+        self._action_scroll_lines(count)
+
     def _action_scroll_lines(self, count: int) -> None:
         end = max(0, len(self._laid) - self._body_height)
         self._top = min(max(0, self._top + count), end)

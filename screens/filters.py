@@ -137,7 +137,7 @@ def quote_word(word: str) -> str:
 
 def quote_value(value: str) -> str:
     """Return a value as it must be written after an operator to mean just itself."""
-    return _quote(value, is_needed="," in value or _needs_quotes(value))
+    return _quote(value, is_needed="," in value or value.startswith("=") or _needs_quotes(value))
 
 
 def _needs_quotes(text: str) -> bool:

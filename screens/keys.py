@@ -194,6 +194,17 @@ KEYS: tuple[Key, ...] = (
     # dialogs
     Key("confirm.run", "enter", "answer", "", "run it", "confirm"),
     Key("dialog.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "dialog"),
+    # agree: a plan to agree to; the line's keys win while somebody types
+    Key("agree.next", "tab", "app.focus_next", "", "next field or answer", "agree", is_eager=True),
+    Key("agree.previous", "shift+tab", "app.focus_previous", "", "field or answer before", "agree", is_eager=True),
+    Key("agree.up", "up", "scroll(-1)", "", "plan up", "agree"),
+    Key("agree.down", "down", "scroll(1)", "", "plan down", "agree"),
+    Key("agree.page_up", "pageup", "page(-1)", "", "plan a page up", "agree"),
+    Key("agree.page_down", "pagedown", "page(1)", "", "plan a page down", "agree"),
+    # answer: one that has the focus
+    Key("answer.take", "enter,space", "take", "", "give this answer", "answer"),
+    Key("answer.next", "right", "app.focus_next", "", "next answer", "answer"),
+    Key("answer.previous", "left", "app.focus_previous", "", "answer before", "answer"),
     Key("quit.leave", "l,enter", "answer('leave')", "", "leave; engine and agents go on", "quit"),
     Key("quit.stop", "s", "answer('stop')", "", "stop the engine", "quit"),
     Key("export.csv", "c", "answer('csv')", "", "rows as CSV, for spreadsheets", "export"),
@@ -262,6 +273,8 @@ SCOPES = {
     "prompt": "Command line and filter",
     "line": "Whatever is typed into",
     "dialog": "Every dialog",
+    "agree": "Plans to agree to",
+    "answer": "On an answer",
     "choice": "Choosing",
     "choices": "In the list",
     "digits": "Choosing a digit",
@@ -274,7 +287,7 @@ SCOPES = {
 }
 """Scope to its title."""
 
-ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "stream", "prompt", "line", "choices"})
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "stream", "prompt", "line", "choices", "answer"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
@@ -302,6 +315,8 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "command line": ("prompt", "line", "anywhere"),
     "filter": ("prompt", "line", "anywhere"),
     "dialog": ("dialog", "line", "anywhere"),
+    "plan to agree to": ("agree", "dialog", "line", "anywhere"),
+    "answer": ("agree", "dialog", "answer", "anywhere"),
     "choice": ("choice", "choices", "anywhere"),
     "bookmark": ("digits", "choice", "anywhere"),
     "confirm": ("confirm", "dialog", "anywhere"),

@@ -87,7 +87,7 @@ def _pool_needs(pool: PoolRow, glyphs: Glyphs) -> list[Need]:
         needs.append(Need(f"broken {pool.id}", what, pool.reason, 0.0, "agents", f"pool={quote_value(pool.id)} status=failed"))
     if pool.paused:
         look = badge(POOL_BADGES, "paused", glyphs)
-        why = f"{plural(pool.pending - pool.blocked, 'task')} queued; f on the pool resumes it"
+        why = f"{plural(pool.pending - pool.blocked, 'task')} queued; f on the pool unpauses it"
         needs.append(Need(f"paused {pool.id}", Cell(f"{look.text} pool {pool.id}", look.role), why, pool.oldest_pending_at, "pools", f"id={quote_value(pool.id)}"))
     return needs
 

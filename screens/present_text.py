@@ -304,7 +304,7 @@ def pool_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         field_line("tasks", words_or_dash((f"{number} {word}" for word, number in data["by_state"].items() if number), glyphs)),
         field_line("oldest waits", age(now - data["oldest_pending_at"]) if data["oldest_pending_at"] else unknown(glyphs)),
         field_line("since made", f"{data['succeeded']:,} done, {data['failed']:,} failed, {data['dead']:,} dead, {data['retried']:,} retried"),
-        *([field_line("paused", Cell("places no tasks; f resumes it", "warn"))] if data["paused"] else []),
+        *([field_line("paused", Cell("places no tasks; f unpauses it", "warn"))] if data["paused"] else []),
         *([field_line("reason", Cell(data["reason"], "bad"))] if data["reason"] not in ("", "paused") else []),
     ]
     resources = spec["resources"]

@@ -109,6 +109,7 @@ class Gate:
             _is_undoable(meant),
             self._desk.now(),
             coordinator.state.seq,
+            len(meant.does),
             judgement.refused,
             judgement.confirm[0] if judgement.confirm else "",
             judgement.needs_reason,

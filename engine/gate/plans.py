@@ -94,7 +94,7 @@ def _pause(state: FleetState, command: c.PausePool | c.UnpausePool) -> PlanStep:
     paused = isinstance(command, c.PausePool)
     waiting = len(state.pending_of.get(command.pool, ()))
     does, do = ("keeps waiting", "keep waiting") if paused else ("is placed", "are placed")
-    effect = _some(waiting, "waiting task", does, do)
+    effect = _some(waiting, "waiting task", does, do) if waiting else "no task waits"
     return PlanStep(
         call_of(command), command.pool, _paused(pool.paused), _paused(paused), effect, changes=pool.paused is not paused
     )

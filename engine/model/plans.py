@@ -96,6 +96,8 @@ class Plan:
     at: float
     seq: int
     """State that it was made on."""
+    count: int = 1
+    """Verbs that it comes to; more than the steps spell out when there are very many."""
     refused: str = ""
     """Why it would be refused whatever is typed; such a plan is not kept. Empty = it can be carried out."""
     confirm: str = ""

@@ -236,7 +236,7 @@ class FakeOperator:
             target = str(next(iter(call.args.values()), ""))
             steps.append(PlanStep(call, target, "as it is", command.verb, f"{command.help}."))
         danger = Danger.DESTRUCTIVE if any(c.danger is Danger.DESTRUCTIVE for c in commands) else Danger.REVERSIBLE
-        return Plan(plan, tuple(steps), danger, reason, all(c.inverse for c in commands), self.now, self.seq)
+        return Plan(plan, tuple(steps), danger, reason, all(c.inverse for c in commands), self.now, self.seq, len(commands))
 
     async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:  # noqa: ARG002  # the fake has no rules
         """Carry out verbs at once."""

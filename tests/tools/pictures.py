@@ -13,8 +13,8 @@ from engine.api.client import Caller, connect
 from engine.clock import SystemClock
 from fleet_tui.app import FleetApp
 from screens.base import FleetScreen
-from screens.dialogs import PlanDialog
 from screens.document import Document
+from screens.plan_dialog import PlanDialog
 from screens.widgets.table import Table
 from textual.pilot import Pilot
 

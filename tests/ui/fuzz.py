@@ -17,7 +17,8 @@ from typing import Any
 from engine.model.commands import Command, StopEngine
 from engine.model.plans import Answer, Plan
 from engine.operations import Operator
-from screens.dialogs import PlanDialog, QuitDialog
+from screens.dialogs import QuitDialog
+from screens.plan_dialog import PlanDialog
 from textual import events
 from textual.command import CommandPalette
 from textual.geometry import Size
@@ -31,7 +32,7 @@ from tests.ui.key_places import EVERY_KEY
 SIZES = ((80, 24), (120, 40), (200, 60), (60, 20), (99, 30), (40, 12))
 LINES = (
     "pulse", "pools", "agents", "tasks /running", "events", "plans", "audit", "help", "scaler", "policies", "keys",
-    "scale coder +1", "pause tester", "resume tester", "drain coder-1", "undrain coder-1", "restart coder-2", "hold coder 60",
+    "scale coder +1", "pause tester", "unpause tester", "halt", "resume", "drain coder-1", "undrain coder-1", "restart coder-2", "hold coder 60",
     "submit code.outline coder", "undo", "redo", "cancel none", "agents /(", "nonsense", "scale coder", "edit-pool ui --changes {}",
 )  # fmt: skip
 LAST_KEYS = 40

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import string
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from engine.model.commands import PausePool
 from fleet_tui.app import FleetApp
 from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing, Entry
 from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
+from screens.plan_dialog import PlanDialog
 from textual import events
 from textual.dom import DOMNode
 from textual.keys import key_to_character
@@ -118,6 +121,12 @@ def _editing() -> Editing:
     return Editing("a thing", [Entry("size", "1", "how many")], lambda _changes: None, _no_answer)
 
 
+async def _agree(seat: Seat, *, refused: str = "") -> None:
+    command = PausePool("coder")
+    plan = await seat.fleet.gate.plan([command])
+    await _push(seat, PlanDialog(replace(plan, refused=refused), command, seat.app.glyphs))
+
+
 GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "document": lambda seat: _document(seat, PoolDetails("coder")),
     "agent": _agent,
@@ -129,6 +138,8 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "choice": _choice,
     "bookmark": lambda seat: _call(seat, seat.app.action_bookmark),
     "confirm": lambda seat: _push(seat, RunDialog("Lint", ["lint api.py"], 60, is_dangerous=False)),
+    "plan to agree to": _agree,
+    "answer": lambda seat: _agree(seat, refused="no"),  # without a field, into which typing would go
     "quit": lambda seat: _push(seat, QuitDialog(1, 1)),
     "export": lambda seat: _push(seat, ExportDialog(subject_of(seat.screen), "exports")),
     "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),

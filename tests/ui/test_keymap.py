@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from fleet_tui.keymap import Own, load_own
 from screens.base import FleetScreen
-from screens.dialogs import PlanDialog, ScaleDialog
+from screens.dialogs import ScaleDialog
 from screens.document import Document
 from screens.forms import VerbForm
 from screens.key_presets import PRESETS
 from screens.keymap import KEYMAP, Keymap
 from screens.keys import CONTEXTS, KEYS
 from screens.palette import FleetCommands
+from screens.plan_dialog import PlanDialog
 from screens.rebinding import Wish, build_keymap
 from screens.widgets.statusbar import KeyHints
 from textual.actions import parse

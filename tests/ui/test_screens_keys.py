@@ -149,8 +149,10 @@ async def test_cancelling_running_work_needs_the_word() -> None:
         await seat.open("tasks /references")
         await seat.press("space", "j", "space", "x")
         await seat.until(lambda: type(seat.screen).__name__ == "PlanDialog")
-        await seat.press("enter")
+        await seat.press("enter")  # at once, as somebody in a hurry does: keeps everything as it is
+        await seat.until(lambda: seat.screen.NAME == "tasks")
         assert state_of(seat, "references of name_0") == "running"
+        await seat.press("x")
         await seat.agree("yes")
         await seat.until(lambda: {state_of(seat, f"references of name_{n}") for n in (0, 1)} == {TaskState.CANCELLED})
         assert state_of(seat, "references of name_2") == "running"

@@ -71,7 +71,7 @@ def test_scale_inspect_submit_cancel_and_undo_from_the_keyboard(subject: EngineP
         screen.wait_text("x cancel")
         screen.send(b"x")
         screen.wait_text("work may be lost")
-        screen.send(b"yes enough\r")
+        screen.send(b"yes\tenough\r")
         until(lambda: subject.get("tasks")[0]["state"] == "cancelled")
         audit = subject.get("audit")
         assert [line["action"] for line in audit] == ["pool.scale", "plan.undo", "task.submit", "task.cancel"]
