@@ -395,6 +395,8 @@ def run_console(opening: Opening) -> None:
         async with connect(opening.attached.socket, clock=clock, caller=caller) as operator:
             yield operator
 
+    # Who shares the account by name gets its console, not its programs: `less` alone leads to a shell.
+    commands = None if opening.guise.name else find_command_file()
     app = FleetApp(
         connected,
         clock=clock,
@@ -403,7 +405,7 @@ def run_console(opening: Opening) -> None:
         started_engine=opening.attached.started,
         exports=opening.paths.exports,
         memory=opening.paths.state_dir / "console.json",
-        load_own=lambda is_read_only: load_own(find_key_file(opening.keys), find_command_file(), is_read_only=is_read_only),
+        load_own=lambda is_read_only: load_own(find_key_file(opening.keys), commands, is_read_only=is_read_only),
         facts=facts_of(opening.paths),
         notify=opening.preferences.notify,
     )

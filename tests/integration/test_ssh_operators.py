@@ -87,9 +87,18 @@ def test_a_viewer_looks_and_changes_nothing(subject: EngineProcess, server: SshS
 
 
 def test_no_key_leads_to_a_shell(subject: EngineProcess, server: SshServer) -> None:
-    """ctrl+z, ctrl+c and what a shell would take for commands: there is the console, or nothing."""
+    """ctrl+z, the account's own programs, and what a shell would take for commands: there is the console, or nothing."""
+    folder = Path(subject.environment["XDG_CONFIG_HOME"]) / "fleet-tui"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "commands.toml").write_text('[commands.shell]\nkey = "f9"\ndescription = "a shell"\nscopes = ["all"]\nargv = ["sh"]\n')
     with server.terminal("bob") as screen:
         screen.wait_text("LIVE")
+        screen.send(b"\x1b[20~")
+        screen.send(b"?")
+        screen.wait_text("keys of this view")
+        assert "a shell" not in screen.text
+        screen.send(b"\x1b")
+        screen.wait(lambda pty: "keys of this view" not in pty.text)
         screen.send(b"\x1a")
         screen.send(b":pools\r")
         screen.wait_text("min..max")
