@@ -123,9 +123,11 @@ def test_the_terminal_is_asked_and_followed(subject: EngineProcess) -> None:
         screen.wait(lambda _: shows(light))
         screen.send(b"\x1b[?997;1n")
         screen.wait(lambda _: shows(dark))
+        screen.answers = False  # a terminal says nothing else in the middle of an answer
         screen.send(b"\x1b]11;rgb:ff/ff")
         screen.count_bytes(0.3)
         screen.send(b"/ff\x07:pools\r")
+        screen.answers = True
         screen.wait(lambda _: shows(light))
         screen.wait_text("min..max")
         screen.send(b"q")
