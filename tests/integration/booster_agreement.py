@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.agents.code.errors import CodeError
-from engine.agents.code.execution import _READS, _edited, check_syntax
-from engine.agents.code.operations import find_operation, read_request
-from engine.agents.code.parsing import run_deep
-from engine.agents.code.source import decode, read_bytes
+from engine.agents.code.python.tools import TOOLS
+from engine.agents.code.stack import run_deep
 from engine.booster.records import File, Language, Status
 from engine.booster.sandbox import Sandbox
+from engine.editing.edits import finish
+from engine.editing.source import decode, read_bytes
+from engine.model.code_errors import CodeError
+from engine.model.code_operations import read_request
 
 Answer = dict[str, object]
 Arguments = Mapping[str, str | bool]
@@ -18,15 +19,16 @@ Arguments = Mapping[str, str | bool]
 
 def ask_agent(operation: str, source: str, arguments: Arguments) -> Answer:
     """What the regular agent says; of an edit the text, the count and the notes; of an error its kind."""
-    request = read_request(find_operation(operation), {"source": source, **arguments})
+    request = read_request(operation, {"source": source, **arguments})
     try:
         data = read_bytes(request)
         if operation == "code.syntax_check":
-            return run_deep(lambda: check_syntax(request, data))
+            return run_deep(lambda: TOOLS.check(request, data))
         decoded = decode(request, data)
-        if operation in _READS:
-            return run_deep(lambda: _READS[operation](decoded, request))
-        edit, after = run_deep(lambda: _edited(operation, decoded, request))
+        if operation in TOOLS.reads:
+            return run_deep(lambda: TOOLS.reads[operation](decoded, request))
+        edit = run_deep(lambda: TOOLS.edits[operation](decoded, request))
+        after = run_deep(lambda: finish(decoded, edit, TOOLS.parse))
     except CodeError as error:
         return {"error": error.kind}
     return {"text": after.text, "count": edit.count, "notes": dict(edit.notes)}
