@@ -59,7 +59,7 @@ def test_a_window_that_changes_its_size_is_drawn_anew(server: SshServer) -> None
     with server.terminal("ada", columns=80, rows=24) as screen:
         screen.wait_text("LIVE")
         screen.send(b":pools\r")
-        screen.wait_text("ready queue")
+        screen.wait_text("free queue")
         for columns, rows in ((200, 60), (60, 20), (120, 40)):
             screen.resize(columns, rows)
             # The hint line is always the last one: it moves with the size, and is as wide.

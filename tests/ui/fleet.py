@@ -15,6 +15,7 @@ from engine.model.tasks import Outcome
 from engine.operations import Operator
 from engine.simulation.world import World
 from fleet_tui.app import FleetApp
+from screens.attention import LOOK_EVERY_S
 from screens.base import FleetScreen
 from screens.document import Document
 from screens.tables import TableScreen
@@ -150,6 +151,8 @@ class Seat:
         """Wait until the console has all that the engine has, and shows it."""
         feed = self.app.feed
         await self.until(lambda: feed.status is not None and (feed.status.seq, feed.status.now) == (self.fleet.state.seq, self.fleet.clock.at))
+        # A frame that came before the last one may have used up this second's look.
+        self.app.attention.look(feed.now() + LOOK_EVERY_S)
         self.tick()
         await self.pilot.pause()
 

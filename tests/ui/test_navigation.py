@@ -11,11 +11,12 @@ import pytest
 from engine.model.commands import CancelTask
 from fleet_tui.app import FleetApp
 from screens.places import Place
+from screens.plan_dialog import PlanText
 from screens.prompts import HintBar, PromptBox
 from screens.pulse import PulseTable
 from screens.widgets.stream import Stream
 from screens.widgets.table import ARRIVAL_S
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
 from tests.ui.conftest import Snap
 from tests.ui.fleet import Fleet, Seat, sit
@@ -261,7 +262,7 @@ async def test_nobody_acts_on_a_row_that_only_just_came_under_the_cursor() -> No
         assert held is not None
         await seat.press("x")
         await seat.until(lambda: type(seat.screen).__name__ == "PlanDialog")
-        assert name_of_task(seat, held) in str(seat.screen.query_one("#lines", Static).render())
+        assert name_of_task(seat, held) in seat.screen.query_one(PlanText).text
 
 
 def name_of_task(seat: Seat, task: str) -> str:
