@@ -30,7 +30,7 @@ export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
 export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 endif
 
-.PHONY: help setup run test test-long check lint types unit bench rows sim snap keys pictures clean
+.PHONY: help setup run test test-long check lint types unit collect bench rows sim snap keys pictures clean
 
 help: ## say what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -50,7 +50,7 @@ test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs
 	@$(PYTEST) -m slow --timeout 0 $(ARGS)
 
 check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
-	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit
+	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit collect
 
 lint: $(READY)
 	@$(PYTHON) -m ruff check --quiet --output-format concise . && echo "lint: clean"
@@ -61,6 +61,10 @@ types: $(READY)
 # The tests directly in tests/ judge the code as text: imports, sizes, secrets.
 unit: $(READY)
 	@$(PYTEST) --quiet tests/unit tests/acceptance tests/test_*.py $(ARGS)
+
+# The other tests are too long for every change, but each of them must still find what it imports.
+collect: $(READY)
+	@$(PYTEST) --quiet --collect-only tests/integration tests/ui tests/bench >.venv/collected 2>&1 || { cat .venv/collected; exit 1; }
 
 bench: $(READY) ## the benchmarks, as JSON; NAME="register dispatch" for some
 	@"$(FLEET)" bench --json $(NAME)
