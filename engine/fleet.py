@@ -129,6 +129,7 @@ class FleetManager(LibraryCalls):
         self._add_scaler()
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
+        self._keepers = host.keepers
         kinds, survivors = await self._kinds(root, host, state)
         self.runtime = Runtime(lambda: self.coordinator.state, kinds, self._report)
         self.coordinator.connect(self.runtime.carry_out)
@@ -155,7 +156,7 @@ class FleetManager(LibraryCalls):
 
     async def _run_parts(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        loop = group.create_task(self.coordinator.run(), name="coordinator")
+        loop = group.create_task(self._coordinate(), name="coordinator")
         stack.push_async_callback(self._end, (loop,))
         stack.push_async_callback(self.coordinator.flush)
         parts = [
@@ -181,6 +182,14 @@ class FleetManager(LibraryCalls):
 
     def _usage(self) -> dict[str, Usage]:
         return usage_by_pool(self.coordinator.state, self.feed.samples)
+
+    async def _coordinate(self) -> None:
+        """Run the coordinator; if it breaks, the programs that may outlive the engine are left to the next one."""
+        try:
+            await self.coordinator.run()
+        except Exception:
+            self._keepers.leave()
+            raise
 
     async def _end(self, parts: Sequence[asyncio.Task[None]]) -> None:
         for part in parts:

@@ -15,9 +15,12 @@ from typing import Any
 
 import psutil
 import pytest
+from engine import FleetManager
+from engine.model import commands as c
+from engine.model.ids import TaskId
 
 from tests.integration.engines import EngineProcess, engine, until
-from tests.integration.processes import is_gone
+from tests.integration.processes import is_gone, read_pids
 from tests.integration.test_losses import row_of, spawner_of, submit
 
 ADOPT = """
@@ -214,3 +217,40 @@ def test_engine_killed_again_and_again_loses_nothing_and_applies_nothing_twice(t
         assert all(f"{task} {rows[task]['attempt']}" in ran for task in tasks)
         assert sum([what for _, what, _ in rows[task]["history"]].count("succeeded") for task in tasks) == len(tasks)
         until(lambda: not kept(subject))
+
+
+async def test_engine_that_breaks_leaves_its_programs_to_the_next_one(tmp_path: Path) -> None:
+    """A broken invariant stops the engine in order, yet not what may outlive it."""
+    (tmp_path / "project").mkdir()
+    script = "echo $$ >> pids; while [ ! -e go ]; do sleep 0.05; done; echo done"
+    command = {"argv": ["sh", "-c", script], "on_engine_death": "adopt"}
+    settings = {"fleet": {"workers": 1, "default_pools": {"keep": {"min": 1, "max": 1, "kind": "command", "command": command}}}}
+
+    def new_engine() -> FleetManager:
+        return FleetManager(settings, directory=tmp_path / "project", state_dir=tmp_path / "state")
+
+    (tmp_path / "state").mkdir()
+    tasks: list[TaskId] = []
+    with pytest.raises(ExceptionGroup):
+        await break_at_work(new_engine(), tasks)
+    [task] = tasks
+    [pid] = read_pids(tmp_path / "project", ["pids"])
+    assert not is_gone(pid)
+    async with new_engine() as fleet:
+        kept_task = fleet.coordinator.state.tasks[task]
+        assert (kept_task.state, kept_task.attempt) == ("running", 1)
+        (tmp_path / "project" / "go").touch()
+        while fleet.coordinator.state.unfinished:
+            await fleet.clock.sleep(0.02)
+        assert (kept_task.state, kept_task.attempt, kept_task.result["stdout"]) == ("succeeded", 1, "done\n")
+
+
+async def break_at_work(engine: FleetManager, tasks: list[TaskId]) -> None:
+    """Run the engine until its task runs, then have it meet what no engine can make sense of."""
+    async with engine as fleet:
+        [task] = (await fleet.operator().execute([c.SubmitTask("command", "keep")])).values
+        tasks.append(TaskId(str(task)))
+        while fleet.coordinator.state.tasks[tasks[0]].state != "running":
+            await fleet.clock.sleep(0.02)
+        fleet.coordinator.report("no report")  # type: ignore[arg-type]
+        await fleet.clock.sleep(30)

@@ -116,6 +116,11 @@ class KeptRun:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._child.wait(LAST_WAIT_S)
 
+    def leave(self) -> None:
+        """Have nobody wait for its keeper."""
+        if self._child is not None:
+            self._child.returncode = 0  # or the interpreter complains about a child that it should have waited for
+
     # ---- inside
 
     def adopt(self, child: subprocess.Popen[bytes]) -> None:
@@ -201,6 +206,7 @@ class Keepers:
         self._clock = clock
         self._folder = Path(marker.state_dir) / FOLDER_NAME
         self._runs: dict[str, KeptRun] = {}
+        self._is_leaving = False
 
     def claim(self) -> list[LedgerEntry]:
         """Tell the keepers that an engine is there, and find what they keep; return all lines of their ledgers.
@@ -252,8 +258,17 @@ class Keepers:
             run.stop()
         return run is not None
 
+    def leave(self) -> None:
+        """Leave all runs to the next engine, because this one has broken: from now on nothing ends them but their keepers."""
+        self._is_leaving = True
+        (self._folder / keeping.OWNER_NAME).unlink(missing_ok=True)
+        for run in self._runs.values():
+            run.leave()
+
     async def end(self, run: KeptRun) -> None:
-        """Leave nothing of a run behind, neither its processes nor its directory."""
+        """Leave nothing of a run behind, neither its processes nor its directory; unless all are left to the next engine."""
+        if self._is_leaving:
+            return
         try:
             await run.end()
         finally:
