@@ -122,6 +122,16 @@ def _print_rows(kind: str, rows: list[dict[str, Any]], wanted: Wanted) -> None:
         output.say(f"these are {wanted.limit} rows, there may be more: --limit, --filter")
 
 
+def explain(paths: Paths, word: str, name: str, *, form: str) -> None:
+    """Print why a thing is as it is, and what that rests on. Raises FleetError."""
+    kind = kind_of(word)
+    found = asyncio.run(_ask(require_engine(paths), "explain", kind=kind, id=name))
+    if form == "json":
+        output.print_json(found)
+    else:
+        output.print_lines(output.explanation_lines(found))
+
+
 # ---- watch
 
 

@@ -40,6 +40,7 @@ GAP = "  "
 NONE = "-"
 UNKNOWN = "?"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+AGE_WIDTH = 10
 
 
 # ---- writing
@@ -112,6 +113,17 @@ def duration(seconds: float) -> str:
     if whole < DAY:
         return f"{whole // HOUR}h{whole % HOUR // MINUTE:02}m"
     return f"{whole // DAY}d{whole % DAY // HOUR:02}h"
+
+
+def explanation_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return why a thing is as it is: a sentence, then a line for each fact with its age and the thing that it names."""
+    lines = [clean(f"{found['name']}: {found['headline']}")]
+    for one in found["evidence"]:
+        since = f"{duration(found['at'] - one['at'])} ago" if 0 < one["at"] <= found["at"] else "now"
+        sign = {"warn": "!", "error": "x"}.get(one["level"], " ")
+        about = f"  [{one['kind']} {one['id']}]" if one["kind"] else ""
+        lines.append(clean(f"{sign} {since:>{AGE_WIDTH}}  {one['text']}{about}"))
+    return lines
 
 
 def instant(at: float) -> str:

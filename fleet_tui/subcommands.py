@@ -29,7 +29,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
-    "Look": ("get", "watch", "log", "result"),
+    "Look": ("get", "why", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
@@ -194,6 +194,17 @@ def get(kind: str, name: str, output: str, expression: str, limit: int) -> None:
     from fleet_tui import look
 
     look.get(places(), kind, name, look.Wanted(output, expression, limit))
+
+
+@cli.command()
+@click.argument("kind")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the explanation.")
+def why(kind: str, name: str, output: str) -> None:
+    """Say why a task, agent, pool, host or policy is as it is, with the evidence."""
+    from fleet_tui import look
+
+    look.explain(places(), kind, name, form=output)
 
 
 @cli.command()

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.model.commands import COMMANDS, Command, Danger
+from engine.model.explanations import EXPLAINED, Explanation
 from engine.model.plans import Answer, Call, Plan
 from engine.model.rows import ROW_KINDS, FleetStatus, Row
 
@@ -24,7 +25,7 @@ LIST_PARAMETERS: dict[str, tuple[type, str]] = {
 }
 """Query parameters of a list: type and meaning."""
 
-SINGULAR = {"pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline"}
+SINGULAR = {"pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event"}
 """What can be asked for by an id, and the query for it."""
 
 SINGULAR_HELP = {
@@ -33,6 +34,7 @@ SINGULAR_HELP = {
     "tasks": "Return one task in full.",
     "artifacts": "Return the content of an artifact, as it is.",
     "timeline": "Return the events of one agent or task.",
+    "events": "Return one event in words and in full.",
 }
 
 PLAIN_QUERIES = {
@@ -159,6 +161,8 @@ def _read_paths() -> Schema:
     for kind, what in SINGULAR.items():
         content = anything | ({"application/octet-stream": {"schema": {}}} if what == "artifact" else {})
         paths[f"/v1/{kind}/{{id}}"] = {"get": _one(what, SINGULAR_HELP[kind], content)}
+    for kind in EXPLAINED:
+        paths[f"/v1/{kind}/{{id}}/why"] = {"get": _one(f"{kind}.why", "Return why it is as it is, with the evidence.", _json("Explanation"))}
     paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return the end of what a task wrote.", anything)}
     return paths
 
@@ -211,7 +215,7 @@ def _schema_of_any(kind: type) -> Schema:
 
 def _schemas() -> Schema:
     _, named = msgspec.json.schema_components(
-        (Answer, Plan, FleetStatus, Call), ref_template=_REFERENCE, schema_hook=_schema_of_any
+        (Answer, Plan, FleetStatus, Call, Explanation), ref_template=_REFERENCE, schema_hook=_schema_of_any
     )
     schemas: Schema = dict(named)
     schemas |= {row.__name__: row_schema(row) for row in ROW_KINDS.values()}

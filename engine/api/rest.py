@@ -31,6 +31,7 @@ from engine.model.errors import (
     ReadOnly,
     UsageError,
 )
+from engine.model.explanations import EXPLAINED
 from engine.model.plans import Origin
 from engine.model.rows import ROW_KINDS
 
@@ -153,6 +154,8 @@ class Rest:
                 return _reply_of(await operator.query("log", id=task))
             case ["artifacts", artifact]:
                 return _content_of(await operator.query("artifact", id=artifact))
+            case [kind, name, "why"]:
+                return _reply_of(await operator.query("explain", kind=kind, id=name))
             case [kind, name]:
                 return _reply_of(await operator.query(openapi.SINGULAR[kind], id=name))
             case [what]:
@@ -191,6 +194,8 @@ def check_path(path: list[str], method: str) -> None:
         case ["v1", kind, _] if kind in openapi.SINGULAR:
             allowed = "GET"
         case ["v1", "tasks", _, "log"]:
+            allowed = "GET"
+        case ["v1", kind, _, "why"] if kind in EXPLAINED:
             allowed = "GET"
         case ["v1", word, *_]:
             known = (*COMMANDS, "plan", "execute", *ROW_KINDS, *openapi.SINGULAR, *openapi.PLAIN_QUERIES)

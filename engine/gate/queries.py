@@ -11,6 +11,8 @@ from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.gate import rows as build
 from engine.gate.feed import Feed
+from engine.gate.why import explain
+from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
 from engine.memory.contract import Journal
 from engine.model import wire
@@ -21,7 +23,6 @@ from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
 from engine.scaling.policy_verbs import find_policy
-from engine.scheduling.router import explain_task
 from engine.state import FleetState
 
 LIMIT_DEFAULT = 1_000
@@ -163,7 +164,7 @@ async def _task(sources: Sources, parameters: dict[str, Any]) -> object:
     return {
         **wire.row_to_dict(row),
         **{spec.name: getattr(task, spec.name) for spec in fields(task) if spec.name not in ("agent", "agent_name")},
-        "why": explain_task(state, task, now) if known else [],
+        "why": [one.text for one in explain_task(state, task, now).evidence] if known else [],
         "in_memory": known,
         "dependents": list(state.dependents.get(task.spec.id, ())),
     }
@@ -221,6 +222,22 @@ async def _timeline(sources: Sources, parameters: dict[str, Any]) -> object:
     return [wire.row_to_dict(row) for row in await _story(sources, agent.spec.id if agent else AgentId(word))]
 
 
+async def _explain(sources: Sources, parameters: dict[str, Any]) -> object:
+    return await explain(sources, str(parameters.get("kind", "")), _id(parameters))
+
+
+async def _event(sources: Sources, parameters: dict[str, Any]) -> object:
+    """Return one record of the journal in words and in full; its id is that of the event's row."""
+    word = _id(parameters)
+    number = word.removeprefix("ev_")
+    seq = int(number) if number.isdecimal() and len(number) < 19 else -1  # noqa: PLR2004  # digits of the largest number that SQLite has
+    records = await sources.journal.records(after=seq - 1, before=seq + 1, limit=1) if seq > 0 else []
+    if not records:
+        raise NotFound(f"no event {word!r}; the journal does not reach back to it, or it never was")
+    [record] = records
+    return {**wire.row_to_dict(event_row(sources.state(), record)), "record": record.event}
+
+
 async def _policy(sources: Sources, parameters: dict[str, Any]) -> object:
     return policy_table(find_policy(sources.state(), _id(parameters)))
 
@@ -242,6 +259,8 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "artifact": _artifact,
     "log": _log,
     "timeline": _timeline,
+    "event": _event,
+    "explain": _explain,
     "policy": _policy,
     "load": _load,
     "recommendations": _recommendations,

@@ -55,8 +55,8 @@ class Journal(Protocol):
         """Return records with after < seq (< before, when given), oldest first, the newest `limit` of them."""
         ...
 
-    async def story(self, id_: str, *, limit: int = 200) -> Sequence[Record]:
-        """Return the newest records that mention an id, oldest first."""
+    async def story(self, id_: str, *, limit: int = 200, within: int = 0) -> Sequence[Record]:
+        """Return the newest records that mention an id, oldest first; `within` = only among so many newest ones."""
         ...
 
     async def find_task(self, task_id: TaskId) -> Task | None:

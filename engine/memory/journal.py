@@ -79,12 +79,12 @@ class SqliteJournal:
         """Return records with after < seq (< before, when given), oldest first, the newest `limit` of them."""
         return await self._database.read(lambda connection: _read_records(connection, after, before, limit))
 
-    async def story(self, id_: str, *, limit: int = 200) -> Sequence[Record]:
-        """Return the newest records that mention an id, oldest first.
+    async def story(self, id_: str, *, limit: int = 200, within: int = 0) -> Sequence[Record]:
+        """Return the newest records that mention an id, oldest first; `within` = only among so many newest ones.
 
         Searched is the life of a task or an agent, and for any other id the newest SCANNED_MAX records.
         """
-        return await self._database.read(lambda connection: _read_story(connection, id_, limit))
+        return await self._database.read(lambda connection: _read_story(connection, id_, limit, within))
 
     async def find_task(self, task_id: TaskId) -> Task | None:
         """Return a task from its row, whether the state knows it or not, or None."""
@@ -173,7 +173,7 @@ def _read_records(connection: sqlite3.Connection, after: int, before: int, limit
     return _to_records(connection.execute(sql, (after, before or SEQ_MAX, limit)).fetchall())
 
 
-def _read_story(connection: sqlite3.Connection, id_: str, limit: int) -> list[Record]:
+def _read_story(connection: sqlite3.Connection, id_: str, limit: int, within: int) -> list[Record]:
     life = (
         "SELECT first_record, last_record FROM tasks WHERE id = ? UNION ALL "
         "SELECT first_record, iif(removed_at IS NULL, ?, last_record) FROM agents WHERE id = ?"
@@ -184,7 +184,8 @@ def _read_story(connection: sqlite3.Connection, id_: str, limit: int) -> list[Re
         "SELECT id, timestamp, cause, type, data FROM events WHERE id BETWEEN ? AND ? "
         "AND (instr(data, ?) > 0 OR cause = ?) ORDER BY id DESC LIMIT ?"
     )
-    found = (max(first, last - SCANNED_MAX), last, encode_text(id_), id_, limit)
+    first = max(first, last - SCANNED_MAX, newest - within if within else 0)
+    found = (first, last, encode_text(id_), id_, limit)
     return _to_records(connection.execute(sql, found).fetchall())
 
 

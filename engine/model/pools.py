@@ -56,6 +56,10 @@ class Pool:
     spec: PoolSpec
     size: int = 0
     """Agents it should have."""
+    sized_at: float = 0.0
+    """When its size was last changed; 0 = it never was, or before that was kept."""
+    sized_why: str = ""
+    """Why the autoscaler changed it; empty when an operator or the configuration did."""
     configured: PoolSpec | None = None
     """As the configuration has it, while overrides hold."""
     overrides: dict[str, float] = field(default_factory=dict)

@@ -11,7 +11,7 @@ Figures = Mapping[str, float]
 
 def explain(decision: Decision) -> str:
     """Return a decision in one line, the recommendation's reason first."""
-    parts = [text for reason in decision.reasons if (text := _said(reason))]
+    parts = [text for reason in decision.reasons if (text := say_reason(reason))]
     return "; ".join(parts)
 
 
@@ -20,11 +20,12 @@ def evidence(decision: Decision) -> list[str]:
     lines = [f"size {decision.size}, recommended {decision.recommended}, target {decision.target}"]
     for policy, size in decision.advised:
         lines.append(f"{policy} recommends {size}")
-    lines += [_said(reason) + (f" ({reason.policy})" if reason.policy else "") for reason in decision.reasons]
+    lines += [say_reason(reason) + (f" ({reason.policy})" if reason.policy else "") for reason in decision.reasons]
     return lines
 
 
-def _said(reason: Reason) -> str:
+def say_reason(reason: Reason) -> str:
+    """Return one step of a decision in words."""
     return _WORDS[reason.why](dict(reason.figures))
 
 

@@ -1,4 +1,4 @@
-"""Placing tasks on agents, and saying in words why a task is where it is or why it waits."""
+"""Placing tasks on agents, and counting why agents cannot take a task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event, TasksLeased
 from engine.model.ids import AgentId
-from engine.model.tasks import Lease, Task, TaskState
+from engine.model.tasks import Lease, Task
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.scoring import why_not
 from engine.scheduling.task_queue import TaskQueue
@@ -19,8 +19,6 @@ PLACEMENTS_PER_PASS = 512
 """Leases in one event; more follow in the next pass."""
 
 CAPABILITY_SCAN_MAX = 10_000
-
-FACTOR_NAMES = ("capability match", "availability", "performance", "cost", "historical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,55 +77,6 @@ def pool_by_capabilities(state: FleetState, wanted: tuple[str, ...]) -> str:
     if not able:
         raise CommandRefused(f"no pool has all of {', '.join(wanted)}; `get pools -o wide` lists what there is")
     return max(able, key=lambda pool: pool.spec.priority).spec.name
-
-
-def explain_task(state: FleetState, task: Task, now: float) -> list[str]:
-    """Return why a task is where it is, one line of evidence each."""
-    if task.state is TaskState.PENDING:
-        return _explain_pending(state, task, now)
-    if task.placement is None:
-        return [f"{task.error.kind}: {task.error.message}"] if task.error else []
-    placement = task.placement
-    factors = ", ".join(f"{name} {value:.2f}" for name, value in zip(FACTOR_NAMES, placement.factors, strict=True))
-    lines = [
-        f"attempt {task.attempt} went to {task.agent_name}: score {placement.value:.3f}, best of {placement.candidates} free",
-        factors,
-        *_explain_losses(task),
-    ]
-    names = {agent: state.agents[agent].spec.name if agent in state.agents else agent for agent, _ in placement.alternatives}
-    if placement.alternatives:
-        lines.append("then " + ", ".join(f"{names[agent]} {value:.3f}" for agent, value in placement.alternatives))
-    if task.error is not None:
-        lines.append(f"{task.error.kind}: {task.error.message}")
-    return lines
-
-
-def _explain_pending(state: FleetState, task: Task, now: float) -> list[str]:
-    lines = []
-    if task.waiting_on:
-        open_ids = state.awaited_by(task)
-        lines.append(f"waits on {task.waiting_on} task{'s' if task.waiting_on > 1 else ''}: {', '.join(open_ids[:5])}{' …' if len(open_ids) > 5 else ''}")
-    if task.not_before > now:
-        lines.append(f"backs off for {task.not_before - now:.1f} s more after attempt {task.attempt}")
-    if task.error is not None:
-        lines.append(f"attempt {task.attempt} ended: {task.error.kind}: {task.error.message}")
-    lines += _explain_losses(task)
-    halts = [halt for halt in state.halted.values() if halt.scope != "scaling"]
-    lines += [f"nothing is placed: {halt.who} halted {halt.scope}; `resume` ends it" for halt in halts]
-    if not lines or not task.waiting_on:
-        reasons = count_reasons(state, task)
-        total = sum(reasons.values())
-        counted = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        lines.append(f"none of {total} agents in {task.spec.pool} is free: {counted}" if total else f"{task.spec.pool} has no agents")
-    return lines
-
-
-def _explain_losses(task: Task) -> list[str]:
-    """Return the line about attempts that do not count, if there were any."""
-    if not task.uncounted:
-        return []
-    died = f"; {task.deaths} agent{'s' if task.deaths != 1 else ''} died while running it" if task.deaths else ""
-    return [f"{task.tries} of its {task.spec.max_attempts} attempts count, {task.uncounted} were lost or replayed{died}"]
 
 
 def count_reasons(state: FleetState, task: Task) -> Counter[str]:

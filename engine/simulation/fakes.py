@@ -57,9 +57,9 @@ class MemoryJournal:
         """Return kept records, the newest `limit` in the range."""
         return [r for r in self.kept if r.seq > after and (not before or r.seq < before)][-limit:]
 
-    async def story(self, id_: str, *, limit: int = 200) -> Sequence[Record]:
+    async def story(self, id_: str, *, limit: int = 200, within: int = 0) -> Sequence[Record]:
         """Return the newest records that mention an id."""
-        return [r for r in self.kept if id_ in repr(r.event)][-limit:]
+        return [r for r in self.kept[-within:] if id_ in repr(r.event)][-limit:]
 
     async def find_task(self, task_id: TaskId) -> Task | None:
         """Return a task from the kept records."""

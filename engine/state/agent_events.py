@@ -35,8 +35,9 @@ def _pool_edited(tables: Tables, event: ev.PoolEdited, _at: float) -> None:
     tables.touched.pools[event.pool] = None
 
 
-def _pool_scaled(tables: Tables, event: ev.PoolScaled, _at: float) -> None:
-    tables.pools[event.pool].size = event.size
+def _pool_scaled(tables: Tables, event: ev.PoolScaled, at: float) -> None:
+    pool = tables.pools[event.pool]
+    pool.size, pool.sized_at, pool.sized_why = event.size, at, event.reason
     tables.touched.pools[event.pool] = None
 
 

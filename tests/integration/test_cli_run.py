@@ -56,6 +56,21 @@ def test_get_filters_and_limits(shell: Shell) -> None:
     assert shell.run("get", "agents", "--filter", "nobody").stderr == "no agents\n"
 
 
+def test_why_says_what_holds_a_task_up_and_by_whom(shell: Shell) -> None:
+    shell.run("pause", "tester", "--reason", "migration")
+    task = submit(shell, "noop", "tester")
+    try:
+        lines = shell.run("why", "task", task).stdout.splitlines()
+        assert lines[0] == "noop: it waits for an agent, and pool tester is paused"
+        assert any("pool tester was paused by" in line and "migration" in line and "[plans pln_" in line for line in lines)
+        found = shell.json("why", "task", task)
+        assert (found["kind"], found["id"]) == ("tasks", task)
+        assert "there is no explanation of 'audit'" in shell.run("why", "audit", "aud_1", code=2).stderr
+    finally:
+        shell.run("cancel", task, "--yes")
+        shell.run("unpause", "tester")
+
+
 def test_get_one_in_full(shell: Shell) -> None:
     assert shell.json("get", "pool", "coder")["spec"]["max"] == 5
     assert "max: 5" in shell.run("get", "pool", "coder").stdout

@@ -164,3 +164,16 @@ def test_json_is_readable_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert json.loads(out) == {"ä": [1, {"b": None}]}
     assert "ä" in out
+
+
+def test_an_explanation_has_ages_signs_and_what_each_line_is_about() -> None:
+    evidence = [
+        {"text": "it was paused by ada\x1b[2J", "level": "warn", "at": NOW - 12, "kind": "plans", "id": "pln_1"},
+        {"text": "no task waits for it", "level": "info", "at": 0.0, "kind": "", "id": ""},
+    ]
+    found = {"name": "coder", "headline": "coder is paused", "at": NOW, "evidence": evidence}
+    assert output.explanation_lines(found) == [
+        "coder: coder is paused",
+        "!    12s ago  it was paused by ada?[2J  [plans pln_1]",
+        "         now  no task waits for it",
+    ]

@@ -11,7 +11,6 @@ from engine.model.effects import Assignment
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.tasks import Outcome
 from engine.model.wire import command_of
-from engine.scheduling.router import explain_task
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World
 from tests.unit.test_gate import BOB, CONFIG
@@ -49,8 +48,8 @@ def test_halt_of_placing_stops_new_leases_at_once_and_lets_what_runs_go_on() -> 
         await world.clock.sleep(10)
         assert states(world) == {"running": 1, "pending": 2}
         assert world.feed.row("tasks", waiting).reason == "fleet halted"  # type: ignore[union-attr]
-        why = explain_task(world.state, world.state.tasks[waiting], world.clock.now())
-        assert "nothing is placed: bob halted placing; `resume` ends it" in why
+        why: Any = await world.gate(BOB).query("explain", kind="tasks", id=waiting)
+        assert why["headline"] == "nothing is placed: bob halted placing"
         with pytest.raises(CommandRefused, match="bob halted placing: nothing is placed until `resume`"):
             await world.gate(BOB).execute([c.AllocateAgent("mine", "coder")])
         await world.gate(BOB).execute([c.ResumeFleet()])

@@ -1,0 +1,80 @@
+"""The query `explain`: why a thing is as it is, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from engine.gate.why_agents import EVENTS_LOOKED_AT, Seen, explain_agent, explain_host
+from engine.gate.why_pools import explain_policy, explain_pool
+from engine.gate.why_tasks import explain_task
+from engine.model.errors import NotFound, UsageError
+from engine.model.explanations import EXPLAINED, Explanation
+from engine.model.ids import HostId, TaskId
+from engine.model.wire import nearest
+from engine.scaling.policies import find_pool
+from engine.scaling.policy_verbs import find_policy
+
+if TYPE_CHECKING:
+    from engine.gate.queries import Sources
+
+STORY_MAX = 50
+"""Newest events of an agent or a host that are looked at."""
+
+
+async def explain(sources: Sources, kind: str, word: str) -> Explanation:
+    """Return why a thing of a kind is as it is. Raises UsageError for a kind without an explanation, NotFound for an unknown thing."""
+    ask = _ASK.get(kind)
+    if ask is None:
+        raise UsageError(f"there is no explanation of {kind!r}{nearest(kind, _ASK)}; there are {', '.join(_ASK)}")
+    return await ask(sources, word)
+
+
+async def _task(sources: Sources, word: str) -> Explanation:
+    state = sources.state()
+    task = state.tasks.get(TaskId(word)) or await sources.journal.find_task(TaskId(word))
+    if task is None:
+        raise NotFound(f"no task {word!r}; `get tasks` lists them")
+    scaler = sources.feed.scaler
+    return explain_task(state, task, sources.clock.now(), scaler.decisions.get(task.spec.pool) if scaler else None)
+
+
+async def _agent(sources: Sources, word: str) -> Explanation:
+    known = sources.state().agent_named(word)
+    story = await sources.journal.story(known.spec.id if known else word, limit=STORY_MAX, within=EVENTS_LOOKED_AT)
+    agent = sources.state().agent_named(word)  # it may have left meanwhile
+    if agent is None:
+        raise NotFound(f"no agent {word!r}; `get agents` lists them")
+    seen = Seen(sources.feed.samples.get(agent.host) if agent.host else None, sources.config.fleet.heartbeat_interval_s, story)
+    return explain_agent(sources.state(), agent, sources.clock.now(), seen)
+
+
+async def _host(sources: Sources, word: str) -> Explanation:
+    story = await sources.journal.story(word, limit=STORY_MAX, within=EVENTS_LOOKED_AT)
+    host = sources.state().hosts.get(HostId(word))
+    if host is None:
+        raise NotFound(f"no host {word!r}; `get hosts` lists them")
+    seen = Seen(sources.feed.samples.get(host.info.id), sources.config.fleet.heartbeat_interval_s, story)
+    return explain_host(sources.state(), host, sources.clock.now(), seen)
+
+
+async def _pool(sources: Sources, word: str) -> Explanation:
+    state, scaler = sources.state(), sources.feed.scaler
+    pool = find_pool(state, word)
+    return explain_pool(state, pool, sources.clock.now(), scaler.decisions.get(word) if scaler else None)
+
+
+async def _policy(sources: Sources, word: str) -> Explanation:
+    state, scaler = sources.state(), sources.feed.scaler
+    return explain_policy(state, find_policy(state, word), sources.clock.now(), scaler.decisions if scaler else {})
+
+
+_ASK: dict[str, Callable[[Sources, str], Awaitable[Explanation]]] = {
+    "tasks": _task,
+    "agents": _agent,
+    "pools": _pool,
+    "hosts": _host,
+    "policies": _policy,
+    "scaling": _pool,
+}
+assert tuple(_ASK) == EXPLAINED
