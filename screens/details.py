@@ -148,7 +148,7 @@ class DocumentScreen(FleetScreen):
 
     def concerns(self, changes: Changes) -> bool:
         """Tell whether what is shown changed."""
-        return bool(self.KIND) and self.thing in changes.changed.get(self.KIND, set()) | changes.removed.get(self.KIND, set())
+        return bool(self.KIND) and (self.thing in changes.changed.get(self.KIND, ()) or self.thing in changes.removed.get(self.KIND, ()))
 
     def is_moving(self) -> bool:
         """Tell whether what is shown grows without the row changing, as the output of a running task does."""

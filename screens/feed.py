@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from engine.model.errors import EngineUnavailable, FleetError
+from engine.model.plans import Authority
 from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, PoolRow, Row
 from engine.operations import Operator
 from screens.history import History
@@ -45,7 +46,8 @@ class Changes:
 
     is_full: bool = True
     """Everything may have changed: read the tables anew."""
-    changed: dict[str, set[str]] = field(default_factory=dict)
+    changed: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Ids in the order in which they came, so that rows alike are shown in that order, too."""
     removed: dict[str, set[str]] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
     events_left_out: int = 0
@@ -75,12 +77,14 @@ class Watch:
         changes = self._changes
         changes.is_full = changes.is_full or frame.full
         for kind, rows in frame.rows.items():
-            ids = changes.changed.setdefault(kind, set())
-            ids.update(row[0] for row in rows)
+            ids = changes.changed.setdefault(kind, {})
+            ids.update(dict.fromkeys(row[0] for row in rows))
             changes.removed.get(kind, set()).difference_update(ids)
         for kind, gone in frame.removed.items():
             changes.removed.setdefault(kind, set()).update(gone)
-            changes.changed.get(kind, set()).difference_update(gone)
+            changed = changes.changed.get(kind, {})
+            for id_ in gone:
+                changed.pop(id_, None)
         changes.events += frame.events
         changes.events_left_out += frame.events_left_out
         surplus = len(changes.events) - EVENTS_KEPT
@@ -102,6 +106,8 @@ class Feed:
         }
         self.events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
         self.events_left_out = 0
+        self.authority: Authority | None = None
+        """What the engine takes us for; None before the first connection."""
         self.error = ""
         """Why there is no connection; empty while there is one."""
         self.frames = 0
@@ -163,6 +169,7 @@ class Feed:
     async def _follow(self) -> None:
         async with self._connect() as operator:
             self._operator = operator
+            self.authority = operator.authority
             self.error = ""
             async with operator.follow(self.kinds) as frames:
                 async for frame in frames:
