@@ -23,9 +23,9 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from engine.clock import Clock, SystemClock
-from engine.model.commands import Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
+from engine.model.commands import COMMANDS, Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError, PlanChanged
-from engine.model.plans import Answer
+from engine.model.plans import Answer, Authority
 from engine.operations import Operator
 from fleet_tui.attending import Attending
 from fleet_tui.jobs import can_be_continued
@@ -40,7 +40,7 @@ from screens.feed import Connect, Feed
 from screens.forms import VerbForm
 from screens.keyed import scopes_of, take_keys_everywhere
 from screens.keymap import Keymap
-from screens.keys import EAGER_ACTIONS
+from screens.keys import EAGER_ACTIONS, VERB_OF
 from screens.line_filter import Terminal
 from screens.palette import FleetCommands, Palette
 from screens.plan_dialog import PlanDialog
@@ -99,8 +99,9 @@ class FleetApp(Attending):
         self._home = home
         self._words |= {"quit": lambda _args: self.action_leave(), "export": self._export}
         self._load_own = load_own
-        self._is_read_only = False
-        self.own = load_own(self._is_read_only)
+        self._authority: Authority | None = None
+        self.own = load_own(False)  # noqa: FBT003  # what is not known yet is not refused here; the engine does
+        self._in_force = self.own.keymap
         self.take_keys(self.keymap)
         self._facts = facts
         self._runner: CommandRunner | None = None
@@ -157,7 +158,7 @@ class FleetApp(Attending):
     @property
     def keymap(self) -> Keymap:
         """Return the keys in force."""
-        return self.own.keymap
+        return self._in_force
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -179,16 +180,29 @@ class FleetApp(Attending):
 
     def _take_own(self) -> None:
         """Have every screen and widget take the keys of the user's files as they are now, at once."""
-        self.own = self._load_own(self._is_read_only)
+        authority = self._authority
+        self.own = self._load_own(bool(authority and authority.read_only))
+        refused = [binding for binding, verb in VERB_OF.items() if authority and authority.why_not(COMMANDS[verb])]
+        self._in_force = self.own.keymap.refusing(refused) if refused else self.own.keymap
         self.take_keys(self.keymap)
         take_keys_everywhere(self.screen_stack, self.keymap)
 
     def _follow_authority(self) -> None:
-        """Offer dangerous commands only where something may be changed."""
-        is_read_only = bool(self.feed.operator.authority.read_only)
-        if is_read_only != self._is_read_only:
-            self._is_read_only = is_read_only
+        """Offer verbs, and dangerous commands, only to somebody who may."""
+        if self.feed.authority != self._authority:
+            self._authority = self.feed.authority
             self._take_own()
+
+    def action_refuse(self, binding: str) -> None:
+        """Say why a key does nothing here."""
+        self._may(COMMANDS[VERB_OF[binding]])
+
+    def _may(self, kind: type[Command]) -> bool:
+        """Tell whether a verb may be asked for, and say why if not; the engine judges again."""
+        why_not = self._authority.why_not(kind) if self._authority is not None else ""
+        if why_not:
+            self.say(why_not, role="warn")
+        return not why_not
 
     def reload_keys(self) -> None:
         """Read the user's files anew and take what they say now."""
@@ -257,7 +271,8 @@ class FleetApp(Attending):
 
     def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
         """Plan verbs, show the plan, and carry them out when the operator agrees."""
-        self.run_worker(self._ask(tuple(commands), reason), group="ask", exit_on_error=False)
+        if self._may(type(commands[0])):
+            self.run_worker(self._ask(tuple(commands), reason), group="ask", exit_on_error=False)
 
     async def _ask(self, commands: tuple[Command, ...], reason: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The commands that only look: get, watch, log, result.
+"""The commands that only look: get, watch, log, result, can-i.
 
 Owner: nobody; each run has its own connection. Limits: an engine gives at most its own limit of rows and of log bytes;
 `watch` keeps one frame.
@@ -280,6 +280,33 @@ async def _result(socket: Path, task: str) -> tuple[dict[str, Any], object]:
         stored = await operator.query("artifact", id=thing["artifact"])
     assert isinstance(stored, dict)
     return thing, stored["data"]
+
+
+# ---- can-i
+
+
+def show_can_i(paths: Paths, word: str, target: str, *, form: str) -> None:
+    """Print what this account may ask for. Raises CommandRefused for one verb that it may not."""
+    verbs = asyncio.run(_outlook(require_engine(paths), word, target))
+    if form == "json":
+        output.print_json(verbs)
+    else:
+        output.print_lines(line for verb in verbs for line in _said_of(verb))
+    if word and not verbs[0]["may"]:
+        raise CommandRefused("" if form == "json" else "no: " + output.clean(str(verbs[0]["why"])))
+
+
+async def _outlook(socket: Path, word: str, target: str) -> list[dict[str, Any]]:
+    async with operator_at(socket) as operator:
+        answer = to_plain(await operator.query("can-i", verb=word, target=target))
+    assert isinstance(answer, list)
+    return answer
+
+
+def _said_of(verb: dict[str, Any]) -> list[str]:
+    said = [str(text) for text in (verb["why"], *verb["conditions"]) if text] or [str(verb["help"])]
+    firsts = [f"{'yes' if verb['may'] else 'no':<4} {verb['verb']:<12}", *[" " * 17] * (len(said) - 1)]
+    return [f"{first} {output.clean(text)}" for first, text in zip(firsts, said, strict=True)]
 
 
 assert ALIASES.keys() == {*ROW_KINDS, "status"}

@@ -29,7 +29,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
-    "Look": ("get", "why", "watch", "log", "result"),
+    "Look": ("get", "why", "can-i", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
@@ -237,6 +237,17 @@ def result(task: str, field: str, output: str) -> None:
     from fleet_tui import look
 
     look.show_result(places(), task, field, form=output)
+
+
+@cli.command("can-i")
+@click.argument("verb", required=False, default="")
+@click.argument("target", required=False, default="")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the lines.")
+def can_i(verb: str, target: str, output: str) -> None:
+    """Say what I may ask for, why not, and under which conditions; exit code 4 for a VERB that I may not."""
+    from fleet_tui import look
+
+    look.show_can_i(places(), verb, target, form=output)
 
 
 # ---- set up and measure

@@ -38,6 +38,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "bookmarks": ("bms",),
     "keys": ("ke",),
     "runs": ("ru",),
+    "can-i": ("can", "may"),
     "help": ("h", "?"),
 }
 """View to its other names."""

@@ -6,7 +6,7 @@ Owner: nobody; a keymap is a value. `KEYMAP` is the one out of the box; the app 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -156,6 +156,15 @@ class Keymap:
     def hints_in(self, scopes: Sequence[str]) -> list[tuple[str, str]]:
         """Return (key, label) of what is worth a hint, the view's own first."""
         return [(shown(row.keys.split(",")[0]), row.label) for row in self.keys_in(scopes) if row.label]
+
+    def refusing(self, bindings: Collection[str]) -> Keymap:
+        """Return a keymap in which the keys of some bindings only say why they do nothing, and are not hinted."""
+        rows = [_refused(row) if row.id in bindings else row for row in self.rows]
+        return Keymap(rows, preset=self.preset, origins=self._origins, problems=self.problems, notes=self.notes)
+
+
+def _refused(row: Key) -> Key:
+    return row._replace(action=f"app.refuse('{row.id}')", label="", help=f"{row.help} (not for you: :can-i says why)", is_eager=False)
 
 
 KEYMAP = Keymap()

@@ -312,6 +312,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "help": ("help", *DOCUMENT),
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),
+    "can-i": DOCUMENT,
     "command line": ("prompt", "line", "anywhere"),
     "filter": ("prompt", "line", "anywhere"),
     "dialog": ("dialog", "line", "anywhere"),
@@ -330,3 +331,31 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
 
 While somebody types, keys of the view behind work too, if they are no characters and none of the line's.
 """
+
+VERB_OF: dict[str, str] = {
+    "app.undo": "plan.undo",
+    "app.redo": "plan.redo",
+    "plans.undo": "plan.undo",
+    "plans.redo": "plan.redo",
+    "table.submit": "task.submit",
+    "pulse.submit": "task.submit",
+    "pools.scale": "pool.scale",
+    "pools.more": "pool.scale",
+    "pools.fewer": "pool.scale",
+    "pools.pause": "pool.pause",
+    "scaler.hold": "pool.hold",
+    "scaler.edit": "policy.update",
+    "policies.edit": "policy.update",
+    "policies.create": "policy.create",
+    "policies.switch": "policy.update",
+    "policies.delete": "policy.delete",
+    "agents.drain": "agent.drain",
+    "agents.undrain": "agent.undrain",
+    "agents.restart": "agent.restart",
+    "agents.unregister": "agent.unregister",
+    "tasks.cancel": "task.cancel",
+    "tasks.retry": "task.retry",
+    "tasks.raise": "task.prioritise",
+    "tasks.lower": "task.prioritise",
+}
+"""Bindings that ask for a verb: they are not offered to somebody who may not."""

@@ -35,7 +35,10 @@ class FleetCommands(Provider):
             yield Entry(view, f"view {view}", partial(self._console.open_view, view))
         for name, word in WORDS.items():
             yield Entry(word.usage, word.help, partial(self._console.open_view, name))
+        authority = self._console.feed.authority
         for verb, kind in VERBS.items():
+            if authority is not None and authority.why_not(kind):
+                continue
             yield Entry(usage(kind), kind.help, partial(self._console.type_line, f"{verb} "))
 
     @property
@@ -50,7 +53,7 @@ class FleetCommands(Provider):
         shown = {row.id: row for row in keymap.keys_in(scopes)}
         for row in (row for scope in scopes for row in keymap if row.scope == scope):
             node = next((node for node in (self.focused, self.screen, self.app) if row.scope in scopes_of(node)), None)
-            if node is not None and (row.id in shown or not row.keys) and row.action != "command_palette":
+            if node is not None and not row.action.startswith("app.refuse") and (row.id in shown or not row.keys) and row.action != "command_palette":
                 yield Entry(row.help, f"{keymap.word(row.id) or 'no key'} · {row.id}", partial(self._act, row, node))
 
     def _act(self, row: Key, node: DOMNode) -> None:

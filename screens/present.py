@@ -204,8 +204,12 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
         f"{'' if bad else 'tasks '}{count(running)} running {count(queued)} queued" + (f" {count(blocked)} blocked" if blocked else ""),
     ]
     right: list[Part] = [Cell(f"! {feed.needs}", "warn")] if feed.needs else []
+    if status.halted:
+        right.append(Cell(f"HALTED {' '.join(halt.scope for halt in status.halted)}", "bad"))
     if status.read_only:
         right.append(Cell(f"READ-ONLY {status.read_only}", "bad"))
+    if feed.authority is not None and feed.authority.read_only:
+        right.append(Cell("RO", "warn"))
     if paused:
         right.append(Cell("PAUSED", "warn"))
     stale = feed.stale_s()

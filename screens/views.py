@@ -19,6 +19,7 @@ _CLASSES = {
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),
     "audit": ("screens.audit", "AuditScreen"),
+    "can-i": ("screens.can_i", "CanIScreen"),
     "runs": ("screens.runs", "RunsScreen"),
     "keys": ("screens.key_view", "KeysScreen"),
     "inbox": ("screens.inbox", "InboxScreen"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,7 +26,9 @@ LIST_PARAMETERS: dict[str, tuple[type, str]] = {
 }
 """Query parameters of a list: type and meaning."""
 
-SINGULAR = {"pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event"}
+SINGULAR = {
+    "pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event", "policies": "policy",
+}  # fmt: skip
 """What can be asked for by an id, and the query for it."""
 
 SINGULAR_HELP = {
@@ -35,6 +38,7 @@ SINGULAR_HELP = {
     "artifacts": "Return the content of an artifact, as it is.",
     "timeline": "Return the events of one agent or task.",
     "events": "Return one event in words and in full.",
+    "policies": "Return one scaling policy in full.",
 }
 
 PLAIN_QUERIES = {
@@ -42,7 +46,16 @@ PLAIN_QUERIES = {
     "commands": "the table of verbs",
     "config": "the configuration in force",
     "schema": "the schema of the configuration",
+    "recommendations": "how pools could be sized better, with the evidence",
+    "load": "the recorded load of the pools, a line for each pool and instant",
+    "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }
+
+QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
+    "load": {"last_s": (float, "only the last so many seconds; a day when it is left out")},
+    "can-i": {"verb": (str, "only this verb, by its word or full name"), "target": (str, "on this pool, agent, task or policy")},
+}
+"""Parameters of a plain query: type and meaning; those that are not here take none."""
 
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -147,16 +160,14 @@ def _list_paths() -> Schema:
 
 def _read_paths() -> Schema:
     paths: Schema = {}
-    parameters = [
-        {"name": name, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
-        for name, (kind, text) in LIST_PARAMETERS.items()
-    ]
+    parameters = _parameters(LIST_PARAMETERS)
     for kind, row in ROW_KINDS.items():
         rows = {"application/json": {"schema": {"type": "array", "items": {"$ref": _REFERENCE.format(name=row.__name__)}}}}
         paths[f"/v1/{kind}"] = {"get": _operation(f"list.{kind}", f"List {kind}.", rows) | {"parameters": parameters}}
     for what, text in PLAIN_QUERIES.items():
         body = _json("FleetStatus") if what == "status" else {"application/json": {"schema": {}}}
-        paths[f"/v1/{what}"] = {"get": _operation(what, f"Return {text}.", body)}
+        given = {"parameters": _parameters(QUERY_PARAMETERS[what])} if what in QUERY_PARAMETERS else {}
+        paths[f"/v1/{what}"] = {"get": _operation(what, f"Return {text}.", body) | given}
     anything: Schema = {"application/json": {"schema": {}}}
     for kind, what in SINGULAR.items():
         content = anything | ({"application/octet-stream": {"schema": {}}} if what == "artifact" else {})
@@ -165,6 +176,13 @@ def _read_paths() -> Schema:
         paths[f"/v1/{kind}/{{id}}/why"] = {"get": _one(f"{kind}.why", "Return why it is as it is, with the evidence.", _json("Explanation"))}
     paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return the end of what a task wrote.", anything)}
     return paths
+
+
+def _parameters(known: Mapping[str, tuple[type, str]]) -> list[Schema]:
+    return [
+        {"name": name, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
+        for name, (kind, text) in known.items()
+    ]
 
 
 def _one(operation_id: str, summary: str, content: Schema) -> Schema:

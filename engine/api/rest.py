@@ -149,7 +149,7 @@ class Rest:
         operator = self._operators(origin)
         match path[1:]:
             case [kind] if kind in ROW_KINDS:
-                return _reply_of(await operator.query(kind, **list_parameters(parameters)))
+                return _reply_of(await operator.query(kind, **typed_parameters(parameters, openapi.LIST_PARAMETERS)))
             case ["tasks", task, "log"]:
                 return _reply_of(await operator.query("log", id=task))
             case ["artifacts", artifact]:
@@ -159,7 +159,7 @@ class Rest:
             case [kind, name]:
                 return _reply_of(await operator.query(openapi.SINGULAR[kind], id=name))
             case [what]:
-                return _reply_of(await operator.query(what))
+                return _reply_of(await operator.query(what, **typed_parameters(parameters, openapi.QUERY_PARAMETERS.get(what, {}))))
         raise AssertionError("check_path knows every path")
 
     async def _post(self, what: str, parameters: dict[str, str], body: bytes, origin: Origin) -> Reply:
@@ -206,18 +206,18 @@ def check_path(path: list[str], method: str) -> None:
         raise _NoSuchMethod(allowed)
 
 
-def list_parameters(parameters: Mapping[str, str]) -> dict[str, object]:
-    """Return the typed parameters of a list. Raises UsageError."""
+def typed_parameters(parameters: Mapping[str, str], known: Mapping[str, tuple[type, str]]) -> dict[str, object]:
+    """Return the parameters of a path by their types. Raises UsageError."""
     typed: dict[str, object] = {}
     for name, value in parameters.items():
-        if name not in openapi.LIST_PARAMETERS:
+        if name not in known:
             word = name[:64]
-            raise UsageError(f"no parameter {word!r}{wire.nearest(word, openapi.LIST_PARAMETERS)}")
-        kind, _ = openapi.LIST_PARAMETERS[name]
+            raise UsageError(f"no parameter {word!r}{wire.nearest(word, dict.fromkeys(known))}")
+        kind, _ = known[name]
         try:
             typed[name] = kind(value)
         except ValueError as error:
-            raise UsageError(f"{name} is a whole number, not {value[:64]!r}") from error
+            raise UsageError(f"{name} is a {'whole ' * (kind is int)}number, not {value[:64]!r}") from error
     return typed
 
 

@@ -14,6 +14,7 @@ from engine.gate import foresight, queries, undo
 from engine.gate import plans as planning
 from engine.gate.authority import Act, Judgement, authority_of, check_may
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
+from engine.gate.outlook import outlook
 from engine.model.commands import (
     COMMANDS,
     AllocateAgent,
@@ -147,9 +148,17 @@ class Gate:
 
     async def query(self, what: str, **parameters: object) -> object:
         """Return plain values; all but the counts of `status` are durable. Raises FleetError."""
+        if what == "can-i":
+            return self._outlook(**parameters)
         if what != "status":
             await self._desk.coordinator.settled()
         return await queries.answer(self._desk.sources, what, parameters)
+
+    def _outlook(self, verb: object = "", target: object = "") -> object:
+        desk = self._desk
+        return outlook(
+            desk.coordinator.state, desk.rules, self.origin, self._authority, word=str(verb), target=str(target), now=desk.now()
+        )
 
     def follow(self, kinds: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Frame]]:
         """Follow rows of some kinds, conflated."""

@@ -32,11 +32,8 @@ def authority_of(origin: Origin, settings: OperationsSection) -> Authority:
 
 def check_may(authority: Authority, kind: type[c.Command]) -> None:
     """Raise Denied when a verb is nothing for this role or this connection."""
-    if authority.role < kind.role:
-        have, need = c.Role(authority.role).name.lower(), kind.role.name.lower()
-        raise Denied(f"{kind.name} needs the role {need}; {authority.who} is {have}; nothing was changed")
-    if authority.read_only:
-        raise Denied(f"{kind.verb}: this connection is read-only: {authority.read_only}; nothing was changed")
+    if why_not := authority.why_not(kind):
+        raise Denied(f"{why_not}; nothing was changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +182,10 @@ def names_of(state: FleetState, command: c.Command) -> tuple[str, ...]:
     first = next(iter(fields(command)), None)
     if first is None:
         return ("engine",)
-    return _names_by(state, str(first.metadata.get("completes", "")), str(getattr(command, first.name)))
+    return names_by(state, str(first.metadata.get("completes", "")), str(getattr(command, first.name)))
 
 
-def _names_by(state: FleetState, kind: str, word: str) -> tuple[str, ...]:
+def names_by(state: FleetState, kind: str, word: str) -> tuple[str, ...]:
     """Return the names of a thing of a kind that somebody named."""
     if kind == "agents" and (agent := state.agent_named(word)):
         return (agent.spec.id, agent.spec.name, agent.spec.pool)

@@ -53,7 +53,7 @@ async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> obj
         return sources.status()
     ask = _ASK.get(what)
     if ask is None:
-        raise UsageError(f"no query {what!r}{wire.nearest(what, {*ROW_KINDS, *_ASK, 'status'})}")
+        raise UsageError(f"no query {what!r}{wire.nearest(what, {*ROW_KINDS, *_ASK, 'status', 'can-i'})}")
     return wire.to_plain(await ask(sources, parameters))
 
 

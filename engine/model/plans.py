@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from engine.model.commands import Command, Role
 from engine.model.ids import PlanId
 
 
@@ -28,6 +29,13 @@ class Authority:
     role: int
     read_only: str = ""
     """Why nothing may be changed by this way; empty = it may, as far as the role goes."""
+
+    def why_not(self, kind: type[Command]) -> str:
+        """Return why a verb is nothing for this role or this connection, empty when it may be tried."""
+        if self.role < kind.role:
+            have, need = Role(self.role).name.lower(), kind.role.name.lower()
+            return f"{kind.name} needs the role {need}; {self.who} is {have}"
+        return f"{kind.verb}: this connection is read-only: {self.read_only}" if self.read_only else ""
 
 
 @dataclass(frozen=True, slots=True)

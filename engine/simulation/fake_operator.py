@@ -271,7 +271,7 @@ class FakeOperator:
             if id_ not in self.artifacts:
                 raise NotFound(f"no artifact {id_}")
             return self.artifacts[id_]
-        if what in ("log", "timeline", "commands", "config", "schema"):
+        if what in ("log", "timeline", "commands", "config", "schema", "can-i"):
             return {"what": what, **parameters}
         raise UsageError(f"no query {what!r}")
 

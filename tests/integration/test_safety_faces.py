@@ -80,6 +80,25 @@ def wait_for(condition: Callable[[], bool], shell: Shell) -> None:
     raise AssertionError("it never was so")
 
 
+# ---- what may I do?
+
+
+def test_command_line_says_what_i_may(shell: Shell) -> None:
+    lines = shell.run("can-i").stdout.splitlines()
+    assert "yes  pause        frozen on tester: refused: ask the platform team" in lines
+    assert any(line.startswith("no   restart      never: never mon-sun") for line in lines)
+    assert shell.run("can-i", "submit").stdout.startswith("yes  submit")
+    assert "no: frozen: refused: ask the platform team" in shell.run("can-i", "pause", "tester", code=4).stderr
+    [verb] = shell.json("can-i", "pause", "coder")
+    assert (verb["may"], verb["conditions"]) == (True, [])
+    assert "did you mean 'pause'" in shell.run("can-i", "puase", code=2).stderr
+
+
+def test_rest_says_what_i_may(shell: Shell) -> None:
+    reply = asyncio.run(ask(shell.paths.socket, "GET", "/v1/can-i?verb=pause&target=tester"))
+    assert (reply.status, reply.json[0]["may"]) == (200, False)
+
+
 # ---- guardrails
 
 

@@ -61,6 +61,8 @@ class Fleet:
         self.clock = StillClock()
         self.world = World(config, 1, hosts=2, work=work_by_title, clock=self.clock)
         self.gate: Operator = self.world.gate()
+        self.at_console: Operator | None = None
+        """Who sits there, if not who does all the rest."""
 
     @property
     def state(self) -> Any:
@@ -108,7 +110,7 @@ class Fleet:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Operator]:
-        yield self.gate
+        yield self.at_console or self.gate
 
 
 class Seat:
