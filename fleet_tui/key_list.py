@@ -10,10 +10,12 @@ from pathlib import Path
 
 from engine.model.errors import EXIT_USAGE, UsageError
 from fleet_tui import output
-from fleet_tui.keymap import find_command_file, find_key_file, load_keymap, load_own, no_preset
+from fleet_tui.keymap import COMMANDS_NAME, find_command_file, find_key_file, load_own, no_preset
+from fleet_tui.toml_places import read_placed
 from screens.key_presets import PRESETS
 from screens.keymap import Keymap, shown
 from screens.keys import SCOPES, Key
+from screens.present import plural
 
 NO_KEY = "-"
 TITLES = ("BINDING", "KEYS", "WHERE", "FROM", "WHAT")
@@ -59,19 +61,31 @@ def _quoted(text: str) -> str:
     return json.dumps(text)  # a JSON string is a TOML string
 
 
-def check_lines(path: Path) -> tuple[list[str], bool]:
-    """Return what is to be said of a file of keys, and whether it is as it was meant."""
-    keymap = load_keymap(path)
-    changed = sum(keymap.origin(row.id) != keymap.preset for row in keymap)
-    lines = [str(problem) for problem in keymap.problems] + [f"note: {note}" for note in keymap.notes]
-    if not keymap.problems:
-        lines.append(f"{path}: valid; preset {keymap.preset}, {changed} binding{'' if changed == 1 else 's'} changed")
-    return lines, not keymap.problems
+def check_lines(path: Path, other: Path | None = None) -> tuple[list[str], bool]:
+    """Return what is to be said of a file of keys or of commands beside the other one, and whether it is as it was meant."""
+    is_commands = _has_commands(path)
+    keymap, commands = load_own(other, path) if is_commands else load_own(path, other)
+    problems = [problem for problem in keymap.problems if problem.place.startswith(path.name)]
+    lines = [str(problem) for problem in problems]
+    lines += [f"note: {note}" for note in keymap.notes if note.place.startswith(path.name)]
+    if not problems and is_commands:
+        lines.append(f"{path}: valid; {plural(len(commands), 'command')}")
+    elif not problems:
+        changed = len({row.id for row in keymap if keymap.origin(row.id).startswith(path.name)})
+        lines.append(f"{path}: valid; preset {keymap.preset}, {plural(changed, 'binding')} changed")
+    return lines, not problems
+
+
+def _has_commands(path: Path) -> bool:
+    try:
+        return path.name == COMMANDS_NAME or "commands" in read_placed(path).values
+    except UsageError:
+        return False
 
 
 def check(path: Path) -> int:
-    """Say what is wrong in a file of keys, and return the exit code."""
-    lines, is_right = check_lines(path)
+    """Say what is wrong in a file of keys or of commands, and return the exit code."""
+    lines, is_right = check_lines(path, find_key_file() if _has_commands(path) else find_command_file())
     for line in lines:
         output.say(line)
     return 0 if is_right else EXIT_USAGE

@@ -310,7 +310,7 @@ def schema() -> None:
 @cli.command()
 @click.option("--preset", default="", metavar="NAME", help="The keys of a preset, whatever the file says: k9s, vim-safe, emacs-safe.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "toml"]), default="table", help="Form; toml = a keys.toml to go on from.")
-@click.option("--check", "checked", metavar="FILE", help="Say what is wrong in a file of keys, and where; print nothing else.")
+@click.option("--check", "checked", metavar="FILE", help="Say what is wrong in a file of keys or of commands, and where; print nothing else.")
 def keys(preset: str, output: str, checked: str | None) -> None:
     """Print every key of the console, as they are in force."""
     from fleet_tui import key_list

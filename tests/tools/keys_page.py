@@ -44,7 +44,7 @@ preset = "vim-safe"                    # {presets}
   `ctrl+q` (serial lines), `ctrl+\\` (the shell), everything with `alt` (many terminals and SSH clients lose it). No
   action of a preset hangs on such a key alone.
 
-`fleet-tui keys --check FILE` says what is wrong and where, and exits with 2. `fleet-tui keys -o toml` prints a whole
+`fleet-tui keys --check FILE` says what is wrong in this file or in `commands.toml`, and where, and exits with 2. `fleet-tui keys -o toml` prints a whole
 file to go on from. `:keys reload` takes the files anew without leaving the console.
 """
 

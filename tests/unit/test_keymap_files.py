@@ -128,3 +128,15 @@ def test_checking_a_file(path: Path) -> None:
     lines, is_right = check_lines(path)
     assert not is_right
     assert len(lines) == 1
+
+
+def test_checking_a_file_of_commands_beside_the_keys(path: Path) -> None:
+    commands = path.with_name("mine.toml")
+    commands.write_text('[commands.lint]\nkey = "L"\ndescription = "lint it"\nscopes = ["tasks"]\nargv = ["lint", "{id}"]\n', "utf-8")
+    path.write_text('[keys]\n"pools.scal" = "z"\n"command.lint" = "f9"\n', "utf-8")
+    assert check_lines(commands, path) == ([f"{commands}: valid; 1 command"], True)
+    assert check_lines(path, commands)[0] == ["keys.toml line 2: no binding 'pools.scal'; did you mean 'pools.scale'?"]
+    path.write_text('[keys]\n"tasks.bad" = "L"\n', "utf-8")
+    lines, is_right = check_lines(commands, path)
+    assert not is_right
+    assert lines[0].startswith("mine.toml line 1: command.lint cannot have L, which is tasks.bad's")
