@@ -45,6 +45,7 @@ from screens.line_filter import Terminal
 from screens.palette import FleetCommands, Palette
 from screens.plan_dialog import PlanDialog
 from screens.prompts import PromptBox
+from screens.small import SizeGuard
 from screens.widgets.cells import Glyphs
 from themes import CSS_PATHS
 from themes.palettes import PALETTES
@@ -58,16 +59,19 @@ TICK_S = 0.25
 """Longest that a change waits to be shown."""
 HARD_EXIT_S = 2.0
 """After a signal to end: a dead terminal must not keep the console alive."""
+BREAKPOINTS = [(0, "-list"), (60, "-stacked"), (100, "-beside")]
+"""From which width on panels stand one above the other, and side by side."""
 TOAST_S = 4.0
 RELOAD_KEYS = ViewLine("keys", "reload")
 
 
-class FleetApp(Attending):
+class FleetApp(Attending, SizeGuard[None]):
     """The console over one engine."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS
     TITLE = "fleet-tui"
     ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     COMMANDS: ClassVar[set[Any]] = {FleetCommands}
     KEY_SCOPES: ClassVar[tuple[str, ...]] = ("app", "anywhere")
 
@@ -121,6 +125,7 @@ class FleetApp(Attending):
 
     def _tick(self) -> None:
         self._attend()
+        self.guard_size()
         # While the app is taken down it ticks on without a screen.
         screen = self.screen if self.screen_stack else None
         if isinstance(screen, FleetScreen):

@@ -97,6 +97,11 @@ class SkinnedApp(DiffMixin[None]):
         return find_driver(super().get_driver_class())
 
     @property
+    def context_bar(self) -> str:
+        """The part whose colour fills the context line; empty for the usual one."""
+        return self.skin.bar
+
+    @property
     def asks_background(self) -> bool:
         """Whether the driver asks the terminal, now and whenever it changes."""
         return self.skin.can_ask

@@ -92,6 +92,28 @@ class Console(Navigator, Protocol):
     lines: list[str]
     """History of the command line."""
 
+    @property
+    def context_bar(self) -> str:
+        """Return the part whose colour fills the context line; empty for the usual one."""
+        ...
+
+    @property
+    def chosen_theme(self) -> str:
+        """Return the theme that is kept, perhaps `auto`."""
+        ...
+
+    def resolve_theme(self, name: str) -> str:
+        """Return the theme that a choice means on this terminal."""
+        ...
+
+    def preview_theme(self, name: str) -> None:
+        """Wear a theme without keeping it."""
+        ...
+
+    def keep_theme(self, name: str) -> None:
+        """Wear a theme, now and for the next time on this fleet."""
+        ...
+
     def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
         """Plan verbs, show the plan, and carry them out when the operator agrees."""
         ...
@@ -194,7 +216,7 @@ class FleetScreen(Keyed, Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the chrome around the body, and the prompts over it."""
         glyphs = self.console.glyphs
-        yield ContextBar(glyphs=glyphs, id="context")
+        yield ContextBar(glyphs=glyphs, id="context", fill=self.console.context_bar)
         yield ContextBar(glyphs=glyphs, id="heading")
         yield Container(*self.compose_body(), id="body")
         yield ContextBar(glyphs=glyphs, id="crumbs")

@@ -39,6 +39,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "keys": ("ke",),
     "runs": ("ru",),
     "can-i": ("can", "may"),
+    "skin": ("sk", "theme", "themes"),
     "help": ("h", "?"),
 }
 """View to its other names."""

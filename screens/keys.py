@@ -48,7 +48,7 @@ KEYS: tuple[Key, ...] = (
     Key("app.redo", "U", "redo", "", "apply my last undone plan again", "app"),
     Key("app.export", "ctrl+s,f2", "export", "", "export rows or text as CSV, JSON, text, or the screen as a picture", "app"),
     Key("app.suspend", "ctrl+z", "to_shell", "", "back to the shell for a while; `fg` comes again", "app"),
-    Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme", "app"),
+    Key("app.theme", "ctrl+t", "next_theme", "", "next colour theme, kept; :skin shows them all", "app"),
     Key("app.quit", "q", "leave", "quit", "leave; asks what becomes of the engine", "app"),
     Key("app.quit_now", "ctrl+c", "leave", "", "leave", "app"),
     # anywhere
@@ -191,6 +191,8 @@ KEYS: tuple[Key, ...] = (
     Key("line.copy", "", "copy", "", "copy what is selected (OSC 52)", "line"),
     Key("line.cut", "ctrl+x", "cut", "", "cut what is selected", "line"),
     Key("line.paste", "ctrl+v", "paste", "", "paste what was copied here; the terminal has its own key for the rest", "line"),
+    # no room for any view
+    Key("small.leave", "q,ctrl+c", "leave", "", "leave; the engine goes on", "small"),
     # dialogs
     Key("confirm.run", "enter", "answer", "", "run it", "confirm"),
     Key("dialog.drop", "escape,ctrl+c", "drop", "", "close it; nothing changes", "dialog"),
@@ -270,6 +272,7 @@ SCOPES = {
     "help": "Help",
     "keys": "Keys",
     "runs": "Runs",
+    "small": "On a terminal too small",
     "prompt": "Command line and filter",
     "line": "Whatever is typed into",
     "dialog": "Every dialog",
@@ -313,6 +316,8 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),
     "can-i": DOCUMENT,
+    "skin": ("rows", "screen", "app", "anywhere"),
+    "too small": ("small",),
     "command line": ("prompt", "line", "anywhere"),
     "filter": ("prompt", "line", "anywhere"),
     "dialog": ("dialog", "line", "anywhere"),

@@ -25,6 +25,7 @@ _CLASSES = {
     "inbox": ("screens.inbox", "InboxScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),
+    "skin": ("screens.skin", "SkinScreen"),
     "help": ("screens.help", "HelpScreen"),
 }
 

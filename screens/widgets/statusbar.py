@@ -95,9 +95,11 @@ class ContextBar(Widget):
         right: Sequence[Part] = (),
         *,
         glyphs: Glyphs = UNICODE,
+        fill: str = "",
         id: str | None = None,  # noqa: A002 - the name every Textual widget has
     ) -> None:
-        super().__init__(id=id)
+        """Make a bar; `fill` names the role whose colour it is filled with, to mark what must not be mistaken."""
+        super().__init__(id=id, classes=f"filled {fill}-bar" if fill else None)
         self.glyphs = glyphs
         self._parts = (tuple(left), tuple(right))
 

@@ -16,6 +16,7 @@ from screens.editing import EditForm, Editing, Entry
 from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
 from screens.plan_dialog import PlanDialog
+from screens.small import TooSmall
 from textual import events
 from textual.dom import DOMNode
 from textual.keys import key_to_character
@@ -113,6 +114,11 @@ async def _push(seat: Seat, screen: Screen[Any]) -> None:
     await seat.app.push_screen(screen)
 
 
+async def _shrink(seat: Seat) -> None:
+    await seat.pilot.resize_terminal(30, 8)
+    await seat.until(lambda: isinstance(seat.screen, TooSmall))
+
+
 async def _no_answer(_changes: dict[str, Any]) -> list[str]:
     return []
 
@@ -144,6 +150,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "export": lambda seat: _push(seat, ExportDialog(subject_of(seat.screen), "exports")),
     "form": lambda seat: _call(seat, lambda: seat.app.submit_task("coder")),
     "editing": lambda seat: _push(seat, EditForm(_editing())),
+    "too small": _shrink,
     "palette": lambda seat: _call(seat, seat.app.action_command_palette),
 }
 """How to get to the contexts that no word of the command line opens."""
