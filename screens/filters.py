@@ -288,7 +288,7 @@ def _comparison(entry: Placed, kind: Kind, found: Filter) -> Test:
     term = entry.term
     known = kind.fields.get(term.field)
     if known is None:
-        near = get_close_matches(term.field, kind.fields, n=1)
+        near = [name for name in kind.fields if name.startswith(term.field)] or get_close_matches(term.field, kind.fields, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(kind.fields)}"
         start = entry.start + term.is_negated
         raise FilterError(f"no field {term.field}{hint}", start, start + len(term.field))

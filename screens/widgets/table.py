@@ -3,8 +3,8 @@
 Owner: the table owns its rows and their order; the caller keeps records, sort keys and filters.
 
 The pointer stays with the row that somebody moved it to, and the view follows that row. Before that, and after going to
-the first row, it rests at the top on whichever row is first. Nothing is opened that is out of view or has only just come
-under the pointer: settle() says so, and holds the row for the next key.
+the first row, it rests at the top on whichever row is first. No key acts on a row that is out of view, and no verb on one
+that has only just come under the pointer: settle() says so, and holds the row for the next key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GUTTER = 2
 """Cells left of the first column: the pointer and the mark."""
 LINES_CACHED = 512
 ARRIVAL_S = 1.0
-"""A row that came under the pointer by itself is not acted on for this long: whoever pressed the key saw another one."""
+"""No verb acts on a row that came under the pointer by itself for this long: whoever pressed the key saw another one."""
 
 FindMarks = Callable[[int, str], Sequence[tuple[int, int]]]
 """Number of a column and a text to the spans of the text that are marked."""
@@ -179,18 +179,21 @@ class Table(Keyed, ScrollView, can_focus=True):
         return position >= 0
 
     def settle(self) -> str:
-        """Return why the row pointed at is not to be acted on, empty if it may be; a second call finds it held and in view."""
+        """Return why no verb is to act on the row pointed at, empty if one may; a second call finds it held and in view."""
+        is_held, has_arrived = self._rows.is_held, self._now is not None and self._now() - self._arrived_at < ARRIVAL_S
+        problem = self._bring_into_view()
+        if has_arrived and not problem and self._rows.pointed is not None:
+            return "another row had just come here; it is held now, press again" if not is_held else "the row was gone, this is the next one; press again"
+        return problem
+
+    def _bring_into_view(self) -> str:
+        """Hold the row pointed at; if it was out of view, show it and return that it was."""
         position = self._rows.find(self._rows.pointed)
         if position < 0:
             return ""
-        top, is_held = self.scroll_offset.y, self._rows.is_held
-        arrived = self._now is not None and self._now() - self._arrived_at < ARRIVAL_S
+        top = self.scroll_offset.y
         self._hold(position)
-        if not top <= position < top + self._body_height:
-            return "the row was out of view; here it is, press again"
-        if arrived:
-            return "another row had just come here; it is held now, press again" if not is_held else "the row was gone, this is the next one; press again"
-        return ""
+        return "" if top <= position < top + self._body_height else "the row was out of view; here it is, press again"
 
     def clear_marks(self) -> None:
         """Take all marks away."""
@@ -251,7 +254,7 @@ class Table(Keyed, ScrollView, can_focus=True):
     def _action_open(self) -> None:
         if self._rows.pointed is None:
             return
-        problem = self.settle()
+        problem = self._bring_into_view()
         self.post_message(self.Unsettled(self, problem) if problem else self.Opened(self, self._rows.pointed))
 
     def _action_mark(self) -> None:

@@ -34,6 +34,8 @@ LINES = (
     "pulse", "pools", "agents", "tasks /running", "events", "plans", "audit", "help", "scaler", "policies", "keys",
     "scale coder +1", "pause tester", "unpause tester", "halt", "resume", "drain coder-1", "undrain coder-1", "restart coder-2", "hold coder 60",
     "submit code.outline coder", "undo", "redo", "cancel none", "agents /(", "nonsense", "scale coder", "edit-pool ui --changes {}",
+    "agents coder /age<2h !x", "tasks /-r [", "tasks pool=coder state=failed,dead /-f ab", "hosts /cpu>80", "bookmark 3", "bookmarks",
+    "tasks @prod", "agents @world",
 )  # fmt: skip
 LAST_KEYS = 40
 TURNS_MAX = 200

@@ -187,7 +187,7 @@ async def test_of_a_filter_that_cannot_be_read_the_rest_stays_in_force() -> None
         assert len(seat.table.shown_ids) == 5
         await seat.press("space", *"stat=busy")
         assert len(seat.table.shown_ids) == 5
-        assert hint(seat) == "      ^^^^ no field stat; did you mean state?"
+        assert hint(seat) == "      ^^^^ no field stat; did you mean status?"
         await seat.press("enter")
         assert box(seat, "filter").display
         await seat.press("ctrl+w", "tab", *"state=busy", "enter")

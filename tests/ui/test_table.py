@@ -357,24 +357,31 @@ async def test_view_and_pointer_stay_at_the_top_while_nobody_points() -> None:
         assert app.table.held_id is None
 
 
-async def test_nothing_is_opened_that_has_only_just_come_under_the_pointer() -> None:
+async def test_no_verb_acts_on_what_has_only_just_come_under_the_pointer() -> None:
+    app = TableApp(now=lambda: app.at)
+    async with app.run_test(size=(50, 10)):
+        table = app.table
+        table.update_rows({}, removed=["agt_0"])
+        app.at += ARRIVAL_S / 2
+        assert table.held_id is None
+        assert table.settle() == "another row had just come here; it is held now, press again"
+        assert table.held_id == "agt_1"
+        assert table.settle() == ""
+        table.update_rows({}, removed=["agt_1"])
+        assert table.settle() == "the row was gone, this is the next one; press again"
+        assert table.settle() == ""
+        table.update_rows({}, removed=["agt_2"])
+        app.at += ARRIVAL_S
+        assert table.settle() == ""
+        assert table.held_id == "agt_3"
+
+
+async def test_what_rests_under_the_pointer_is_opened_however_new() -> None:
     app = TableApp(now=lambda: app.at)
     async with app.run_test(size=(50, 10)) as pilot:
         app.table.update_rows({}, removed=["agt_0"])
-        app.at += ARRIVAL_S / 2
-        await pilot.press("enter")
-        assert app.said[-1] == ("unsettled", "another row had just come here; it is held now, press again")
         await pilot.press("enter")
         assert app.said[-1] == ("opened", "agt_1")
-        app.table.update_rows({}, removed=["agt_1"])
-        await pilot.press("enter")
-        assert app.said[-1] == ("unsettled", "the row was gone, this is the next one; press again")
-        await pilot.press("enter")
-        assert app.said[-1] == ("opened", "agt_2")
-        app.table.update_rows({}, removed=["agt_2"])
-        app.at += ARRIVAL_S
-        await pilot.press("enter")
-        assert app.said[-1] == ("opened", "agt_3")
 
 
 async def test_a_row_that_somebody_chose_is_opened_wherever_it_goes() -> None:

@@ -89,7 +89,7 @@ def test_any_line_of_a_view_means_the_same_when_it_is_written_again(line: str) -
     ("line", "wrong", "says"),
     [
         ("agnets", "agnets", "did you mean 'agents'"), ("  scael coder 3", "scael", "did you mean 'scale'"), ("agents codr", "codr", "did you mean 'coder'"),
-        ("agents coder /stat=busy", "stat", "did you mean state"), ("agents /x @a @b", "@b", "one @context"), ("scale coder", "coder", "needs size"),
+        ("agents coder /stat=busy", "stat", "did you mean status"), ("agents /x @a @b", "@b", "one @context"), ("scale coder", "coder", "needs size"),
         ("plans coder", "coder", "have no scope"), ("tasks /a /=b", "/=b", None), ("agents /priority=1", "priority", "no field"),
     ],
 )  # fmt: skip

@@ -139,7 +139,7 @@ def test_units_are_those_of_the_screen_and_the_unknown_meets_nothing(text: str, 
 @pytest.mark.parametrize(
     ("text", "wrong", "says"),
     [
-        ("stat=busy", "stat", "did you mean state"), ("a !stat=busy", "stat", "did you mean state"), ("xyzzy=1", "xyzzy", "there are id"),
+        ("stat=busy", "stat", "did you mean state"), ("prio>3", "prio", "did you mean priority"), ("a !stat=busy", "stat", "did you mean state"), ("xyzzy=1", "xyzzy", "there are id"),
         ("coder priority>many", "many", "a number such as"), ("age<soon", "soon", "a time such as"), ("state=", "state=", "needs a value"),
         ("priority >3", ">3", "without spaces"), ("a -r", "-r", "regular expression"), ("a -f", "-f", "letters"), ("-r a[b", "[b", "unterminated"),
         ('-r "a (b"', '(b"', "subpattern"), ("state=,", "state=,", "needs a value"), ("priority>", "priority>", "needs a value"),
