@@ -8,7 +8,6 @@ from typing import ClassVar
 from engine.model.commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
 from engine.model.rows import AgentRow
 from screens.described import DescribedTable
-from screens.details import AgentDetails
 from screens.present_rows import AGENT_COLUMNS, agent_cells, columns_over
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
@@ -21,7 +20,6 @@ class AgentsScreen(DescribedTable):
     TITLE: ClassVar[str] = "Agents"
     KIND: ClassVar[str] = "agents"
     NOUN: ClassVar[str] = "agent"
-    DETAILS = AgentDetails
     KINDS: ClassVar[tuple[str, ...]] = ("agents",)
     EMPTY: ClassVar[str] = "no agents yet; `:scale POOL +1` adds one"
     SORT: ClassVar[tuple[str, bool]] = ("agent", False)

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.model.rows import AuditRow
-from screens.details import AuditDetails
+from screens.described import DescribedTable
 from screens.present_rows import AUDIT_COLUMNS, audit_cells, columns_over
-from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 
 
-class AuditScreen(TableScreen):
+class AuditScreen(DescribedTable):
     """Lines of the audit, newest first; refusals too."""
 
     NAME: ClassVar[str] = "audit"
@@ -31,7 +30,3 @@ class AuditScreen(TableScreen):
     def present_row(self, row: AuditRow, now: float) -> Cells:
         """Return the cells of a line."""
         return audit_cells(row, self.console.glyphs)
-
-    def open_row(self, row_id: str) -> None:
-        """Show the whole line."""
-        self.console.drill(AuditDetails(row_id))

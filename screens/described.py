@@ -1,40 +1,41 @@
-"""A table whose rows open as a document: described, why, log and timeline are its tabs."""
+"""A table whose rows are things with a document: described, why, timeline and YAML are its tabs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
-
-from screens.base import FleetScreen
+from screens.details import YAML_TAB
 from screens.tables import TableScreen
+from screens.things import open_thing
 
 
 class DescribedTable(TableScreen):
-    """Opens DETAILS for the row pointed at."""
-
-    DETAILS: ClassVar[Callable[[str, str], FleetScreen]]
-    """Makes the document of a row's id that opens on a tab."""
+    """Opens the document of the row pointed at."""
 
     def open_row(self, row_id: str) -> None:
         """Describe the row."""
-        self.console.drill(type(self).DETAILS(row_id, "info"))
+        self.console.drill(open_thing(self.KIND, row_id))
 
-    def _describe(self, tab: str) -> None:
+    def _open_tab(self, tab: str) -> None:
         if (row := self.pointed()) is not None:
-            self.console.drill(type(self).DETAILS(row.id, tab))
+            self.console.drill(open_thing(self.KIND, row.id, tab))
+        else:
+            self.console.say(f"there is no {self.NOUN} under the cursor", role="warn")
 
     def action_describe(self) -> None:
         """Describe the row pointed at."""
-        self._describe("info")
+        self._open_tab("")
+
+    def action_yaml(self) -> None:
+        """Show it as YAML."""
+        self._open_tab(YAML_TAB)
 
     def action_why(self) -> None:
         """Say why it is as it is, with the evidence."""
-        self._describe("info")
-
-    def action_log(self) -> None:
-        """Show its output."""
-        self._describe("log")
+        self._open_tab("why")
 
     def action_timeline(self) -> None:
         """Show what happened to it."""
-        self._describe("timeline")
+        self._open_tab("timeline")
+
+    def action_log(self) -> None:
+        """Show its output."""
+        self._open_tab("log")

@@ -1,4 +1,5 @@
-"""Documents about one thing: tabs, find, copy and YAML; read by queries in a worker, errors shown as text.
+"""Documents: tabs, find, copy and YAML; read by queries in a worker, errors shown as text. Those about a thing of the fleet
+say why it is as it is and what happened to it, and lead to what they name.
 
 Owner: each screen owns what it has read of its thing. It reads again when the thing's row changes, one query at a time.
 """
@@ -6,60 +7,41 @@ Owner: each screen owns what it has read of its thing. It reads again when the t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import on
 from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from engine.model.commands import (
-    Command,
-    DrainAgent,
-    RedoPlan,
-    RestartAgent,
-    UndrainAgent,
-    UnregisterAgent,
-)
+from engine.model.commands import Command
 from engine.model.errors import FleetError
-from engine.model.rows import AgentRow, AuditRow, PlanRow, Row, TaskRow
-from screens.acts import cancel_of, priority_of, retry_of, undo_of
+from engine.model.rows import Row
 from screens.base import FleetScreen
 from screens.document import Document
 from screens.feed import Changes
+from screens.linked import Link, Linked, LinkedDocument
 from screens.present import age
-from screens.present_text import (
-    Lines,
-    agent_info,
-    agent_tasks,
-    audit_info,
-    diff_lines,
-    diff_of,
-    log_lines,
-    note,
-    plan_info,
-    pool_info,
-    task_info,
-    task_payload,
-    task_result,
-    timeline,
-    yaml_lines,
-)
+from screens.present_text import WHY_HEAD, Lines, note, timeline, why_lines, yaml_lines
+from screens.things import open_thing
 from screens.widgets.cells import Cell
 from screens.widgets.line import Line
 from screens.widgets.statusbar import Part
 
+WHY_EVERY_S = 1.0
+"""Facts behind a why are of many things; they are asked for no more often than this."""
+LINKED_KINDS = ("agents", "tasks", "pools", "hosts", "policies", "plans")
+"""Kinds among which a name in an event or in the audit is looked for."""
 YAML_TAB = "yaml"
 
 
 class DocumentScreen(FleetScreen):
     """One thing in full."""
 
-    NAME: ClassVar[str] = "document"
     TABS: ClassVar[tuple[str, ...]] = ("info",)
     TAILS: ClassVar[frozenset[str]] = frozenset({"log", "timeline"})
     """Tabs whose end matters most."""
-    HAS_YAML: ClassVar[bool] = True
+    HAS_YAML: ClassVar[bool] = False
 
     def __init__(self, thing: str, tab: str = "") -> None:
         super().__init__()
@@ -73,7 +55,7 @@ class DocumentScreen(FleetScreen):
 
     # ---- what a document fills in
 
-    async def read(self, tab: str) -> Lines:
+    async def read(self, tab: str) -> Lines | Linked:
         """Return the lines of a tab. Raises FleetError."""
         raise NotImplementedError
 
@@ -117,20 +99,25 @@ class DocumentScreen(FleetScreen):
 
     async def _read_tab(self, tab: str) -> None:
         try:
-            lines = await self._lines_of(tab)
+            found = await self._lines_of(tab)
         except FleetError as error:
-            lines = note(str(error), "bad")
+            found = note(str(error), "bad")
         self._is_loading = False
         if tab == self.tab:
             is_new, self._shown_tab = self._shown_tab != tab, tab
             self._read_at = self.feed.now()
-            self.query_one(Document).show(lines, is_tail=tab in self.TAILS, is_new=is_new)
+            self._show_text(found, is_tail=tab in self.TAILS, is_new=is_new)
             self.show_chrome()
         if self._is_outdated or tab != self.tab:
             self._is_outdated = False
             self._reload()
 
-    async def _lines_of(self, tab: str) -> Lines:
+    def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
+        """Show what was read."""
+        lines = found.lines if isinstance(found, Linked) else found
+        self.query_one(Document).show(lines, is_tail=is_tail, is_new=is_new)
+
+    async def _lines_of(self, tab: str) -> Lines | Linked:
         if tab == YAML_TAB:
             return [(line,) for line in yaml_lines(await self.read_plain())]
         return await self.read(tab)
@@ -158,10 +145,14 @@ class DocumentScreen(FleetScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """Yield the text and the find line."""
-        yield Document(glyphs=self.console.glyphs, id="text")
+        yield self._make_text()
         line = Line(placeholder="find", id="find", classes="command-line", compact=True)
         line.display = False
         yield line
+
+    def _make_text(self) -> Document:
+        """Return the text."""
+        return Document(glyphs=self.console.glyphs, id="text")
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -191,11 +182,6 @@ class DocumentScreen(FleetScreen):
         """Show the next tab or the one before."""
         tabs = self.tabs
         self.show_tab(tabs[(tabs.index(self.tab) + step) % len(tabs)])
-
-    def action_yaml(self) -> None:
-        """Show the thing as YAML, or its first tab again."""
-        if self.HAS_YAML:
-            self.show_tab(self.TABS[0] if self.tab == YAML_TAB else YAML_TAB)
 
     def action_find(self) -> None:
         """Open the find line."""
@@ -241,201 +227,77 @@ class DocumentScreen(FleetScreen):
             self.console.say(refusal, role="warn")
 
 
-class WorkDetails(DocumentScreen):
-    """What a task and an agent have in common: keys that open a tab."""
+class ThingDocument(DocumentScreen):
+    """A thing of the fleet: described, why it is so, what happened to it, as YAML. Lines lead to the things they name."""
+
+    HAS_YAML: ClassVar[bool] = True
+
+    # ---- what a document fills in
+
+    async def read_own(self, tab: str) -> Lines | Linked:
+        """Return the lines of a tab that this kind of thing alone has. Raises FleetError."""
+        raise NotImplementedError
+
+    # ---- reading
+
+    async def read(self, tab: str) -> Lines | Linked:
+        """Read a tab."""
+        if tab == "why":
+            found: Mapping[str, Any] = await self.ask_engine("explain", kind=self.KIND, id=self.thing)
+            named = {number: Link(fact["kind"], fact["id"]) for number, fact in enumerate(found["evidence"], WHY_HEAD)}
+            here = Link(self.KIND, self.thing)
+            return Linked(why_lines(found), {number: link for number, link in named.items() if link.kind and link != here})
+        if tab == "timeline":
+            return self._told(await self.ask_engine("timeline", id=self.thing))
+        return await self.read_own(tab)
+
+    def _told(self, rows: Sequence[Mapping[str, Any]]) -> Linked:
+        """Return events as lines; each leads to the event in full."""
+        return Linked(timeline(rows, self.console.glyphs), {number: Link("events", str(row["id"])) for number, row in enumerate(rows)})
+
+    def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
+        """Show what was read, with a pointer where it names things."""
+        self.query_one(LinkedDocument).link(found.links if isinstance(found, Linked) else {}, is_tail=is_tail, is_new=is_new)
+        super()._show_text(found, is_tail=is_tail, is_new=is_new)
+
+    def link_of(self, word: str) -> Link | None:
+        """Return the thing of the fleet that has a word for its id; None when the console knows of none."""
+        tables = self.feed.tables
+        return next((Link(kind, word) for kind in LINKED_KINDS if word in tables[kind]), None)
+
+    def is_moving(self) -> bool:
+        """Facts behind a why are of other things, too."""
+        return self.tab == "why" and self._read_at is not None and self.feed.now() - self._read_at >= WHY_EVERY_S
+
+    # ---- the chrome and its keys
+
+    def _make_text(self) -> Document:
+        """Return the text."""
+        return LinkedDocument(glyphs=self.console.glyphs, id="text")
+
+    @on(LinkedDocument.Opened)
+    def _open_link(self, event: LinkedDocument.Opened) -> None:
+        if event.link is None:
+            self.console.say("this line names nothing that can be opened", role="warn")
+        else:
+            self.console.drill(open_thing(event.link.kind, event.link.id))
 
     def action_describe(self) -> None:
         """Show the first tab."""
-        self.show_tab("info")
+        self.show_tab(self.TABS[0])
+
+    def action_yaml(self) -> None:
+        """Show the thing as YAML, or its first tab again."""
+        self.show_tab(self.TABS[0] if self.tab == YAML_TAB else YAML_TAB)
 
     def action_why(self) -> None:
-        """Show why it is as it is, with the evidence."""
-        self.show_tab("info")
-
-    def action_log(self) -> None:
-        """Show the output of its task."""
-        self.show_tab("log")
+        """Show why it is as it is."""
+        self.show_tab("why")
 
     def action_timeline(self) -> None:
         """Show what happened to it."""
         self.show_tab("timeline")
 
-
-class TaskDetails(WorkDetails):
-    """A task: why it is where it is, what it was given, what came of it, and its output."""
-
-    NAME: ClassVar[str] = "task"
-    KIND: ClassVar[str] = "tasks"
-    KINDS: ClassVar[tuple[str, ...]] = ("tasks",)
-    TABS: ClassVar[tuple[str, ...]] = ("info", "payload", "result", "diff", "log", "timeline")
-
-    def subject(self) -> str:
-        """Return the task's own title."""
-        row = cast("TaskRow | None", self.row)
-        return (row.title if row is not None else "") or self.thing
-
-    async def read_plain(self) -> object:
-        """Return the whole task."""
-        return await self.ask_engine("task", id=self.thing)
-
-    async def read(self, tab: str) -> Lines:
-        """Read a tab; a large result is fetched."""
-        if tab == "timeline":
-            return timeline(await self.ask_engine("timeline", id=self.thing), self.console.glyphs)
-        data = await self.ask_engine("task", id=self.thing)
-        if tab == "log":
-            return log_lines(await self.ask_engine("log", id=self.thing), data["state"])
-        if tab == "payload":
-            return task_payload(data)
-        if tab in ("result", "diff"):
-            artifact = await self.ask_engine("artifact", id=data["artifact"]) if data["artifact"] else None
-            return task_result(data, artifact) if tab == "result" else diff_lines(diff_of(data, artifact))
-        return task_info(data, self.feed.now(), self.console.glyphs)
-
-    def is_moving(self) -> bool:
-        """The output of a running task grows, and so does its time."""
-        row = cast("TaskRow | None", self.row)
-        return row is not None and row.state == "running" and self.tab in ("log", "info")
-
-    def action_cancel(self) -> None:
-        """Stop it."""
-        self.ask_about(cancel_of(self.row) if self.row else None, "it has ended; there is nothing to stop")
-
-    def action_retry(self) -> None:
-        """Run it again."""
-        self.ask_about(retry_of(self.row) if self.row else None, "only a task that failed, died or was cancelled runs again")
-
-    def action_prioritise(self, step: int) -> None:
-        """Move its priority."""
-        self.ask_about(priority_of(self.row, step) if self.row else None, "only a waiting task has a priority to change, from 1 to 10")
-
-
-class AgentDetails(WorkDetails):
-    """An agent: how it is and on what evidence, its tasks, the output of its task, and what happened to it."""
-
-    NAME: ClassVar[str] = "agent"
-    KIND: ClassVar[str] = "agents"
-    KINDS: ClassVar[tuple[str, ...]] = ("agents", "tasks")
-    TABS: ClassVar[tuple[str, ...]] = ("info", "tasks", "log", "timeline")
-
-    def subject(self) -> str:
-        """Return the agent's name."""
-        row = cast("AgentRow | None", self.row)
-        return row.name if row is not None else self.thing
-
-    async def read_plain(self) -> object:
-        """Return the whole agent without its events."""
-        data: Mapping[str, Any] = await self.ask_engine("agent", id=self.thing)
-        return {key: value for key, value in data.items() if key != "events"}
-
-    async def read(self, tab: str) -> Lines:
-        """Read a tab."""
-        now, glyphs = self.feed.now(), self.console.glyphs
-        if tab == "tasks":
-            return agent_tasks(self._tasks(), now, glyphs)
-        if tab == "timeline":
-            return timeline(await self.ask_engine("timeline", id=self.thing), glyphs)
-        data = await self.ask_engine("agent", id=self.thing)
-        if tab == "log":
-            if not data["task"]:
-                return note("it has no task now; the outputs of its earlier ones are with those tasks")
-            return log_lines(await self.ask_engine("log", id=data["task"]), "running")
-        return agent_info(data, now, glyphs)
-
-    def _tasks(self) -> list[TaskRow]:
-        tasks = cast("Iterable[TaskRow]", self.feed.tables["tasks"].values())
-        name = self.subject()
-        return sorted((row for row in tasks if row.agent == name), key=lambda row: -row.submitted_at)
-
-    def concerns(self, changes: Changes) -> bool:
-        """The list of its tasks changes when a task does."""
-        return super().concerns(changes) or (self.tab == "tasks" and "tasks" in changes.changed)
-
-    def is_moving(self) -> bool:
-        """The output of its task grows."""
-        return self.tab == "log"
-
-    def action_drain(self) -> None:
-        """Give it no more work."""
-        self.console.ask([DrainAgent(self.thing)])
-
-    def action_undrain(self) -> None:
-        """Give it work again."""
-        self.console.ask([UndrainAgent(self.thing)])
-
-    def action_restart(self) -> None:
-        """Start it anew when its task has ended."""
-        self.console.ask([RestartAgent(self.thing)])
-
-    def action_unregister(self) -> None:
-        """Take it out of its pool for good."""
-        self.console.ask([UnregisterAgent(self.thing)])
-
-
-class PoolDetails(DocumentScreen):
-    """A pool: what it is made of and how it is."""
-
-    KIND: ClassVar[str] = "pools"
-    KINDS: ClassVar[tuple[str, ...]] = ("pools",)
-    TABS: ClassVar[tuple[str, ...]] = ("info", "timeline")
-
-    async def read_plain(self) -> object:
-        """Return the whole pool."""
-        return await self.ask_engine("pool", id=self.thing)
-
-    async def read(self, tab: str) -> Lines:
-        """Read a tab."""
-        if tab == "timeline":
-            return timeline(await self.ask_engine("timeline", id=self.thing), self.console.glyphs)
-        return pool_info(await self.ask_engine("pool", id=self.thing), self.feed.now(), self.console.glyphs)
-
-
-class PlanDetails(DocumentScreen):
-    """A plan that was carried out: what it did, and what undoing it would do."""
-
-    NAME: ClassVar[str] = "plan"
-    KIND: ClassVar[str] = "plans"
-    KINDS: ClassVar[tuple[str, ...]] = ("plans",)
-
-    async def read(self, tab: str) -> Lines:
-        """Read the plan; the engine says what its undo would do, which changes nothing."""
-        row = cast("PlanRow | None", self.row)
-        if row is None:
-            return note("the engine keeps this plan no longer; the audit has what it did")
-        audit = cast("Iterable[AuditRow]", self.feed.tables["audit"].values())
-        steps = [line for line in audit if line.plan == row.id and line.result == "done"]
-        undo = await self._read_undo(row)
-        return plan_info(row, steps, undo, self.feed.now(), self.console.glyphs)
-
-    async def _read_undo(self, row: PlanRow) -> Any:  # noqa: ANN401  # steps, or why there are none
-        command = undo_of(row, self.feed.now())
-        if command is None:
-            if row.undone:
-                return self.say_keys("it was undone; {plans.redo} applies it again")
-            return "it can no longer be undone" if row.undo_until else "it cannot be undone"
-        try:
-            return (await self.feed.operator.plan([command])).steps
-        except FleetError as error:
-            return str(error)
-
-    def action_undo_this(self) -> None:
-        """Take it back."""
-        command = undo_of(self.row, self.feed.now()) if self.row else None
-        self.ask_about(command, "it was undone already, or its window has closed")
-
-    def action_redo_this(self) -> None:
-        """Apply it again."""
-        row = cast("PlanRow | None", self.row)
-        self.ask_about(RedoPlan(row.id) if row is not None and row.undone else None, "only a plan that was undone can be applied again")
-
-
-class AuditDetails(DocumentScreen):
-    """One line of the audit in full."""
-
-    KIND: ClassVar[str] = "audit"
-    KINDS: ClassVar[tuple[str, ...]] = ("audit",)
-
-    async def read(self, tab: str) -> Lines:
-        """Read the line."""
-        row = cast("AuditRow | None", self.row)
-        return note("this line is no longer kept") if row is None else audit_info(row, self.console.glyphs)
+    def action_log(self) -> None:
+        """Show the output of its task."""
+        self.show_tab("log")

@@ -104,6 +104,9 @@ class Document(Stream):
 
     # ---- drawing
 
+    def _pointed_number(self) -> int:
+        return self._current
+
     def _describe_state(self) -> str:
         notes = []
         height = self.size.height

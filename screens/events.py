@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -11,13 +12,15 @@ from textual.widgets import Input
 
 from engine.model.rows import EventRow
 from screens.base import FleetScreen
+from screens.details import YAML_TAB
 from screens.feed import Changes
 from screens.places import Place
 from screens.present_rows import event_cells
+from screens.things import open_thing
 from screens.widgets.cells import Cell
 from screens.widgets.line import Line
 from screens.widgets.statusbar import Part
-from screens.widgets.stream import Stream
+from screens.widgets.stream import LINES_MAX, Stream
 
 
 class EventsScreen(FleetScreen):
@@ -30,6 +33,8 @@ class EventsScreen(FleetScreen):
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self._text = text
+        self._ids: deque[str] = deque(maxlen=LINES_MAX)
+        """Ids of the newest lines of the stream, in their order."""
 
     def place(self) -> Place:
         """Return where somebody would come back to."""
@@ -71,7 +76,9 @@ class EventsScreen(FleetScreen):
             self.stream.tick(now)
 
     def _push(self, events: Iterable[EventRow], left_out: int) -> None:
-        self.stream.push([event_cells(event, self.console.glyphs) for event in events], left_out=left_out)
+        news = list(events)
+        self._ids.extend(event.id for event in news)
+        self.stream.push([event_cells(event, self.console.glyphs) for event in news], left_out=left_out)
 
     def heading(self) -> tuple[Sequence[Part], Sequence[Part]]:
         """Say whether the newest line is followed, and what is missing."""
@@ -82,6 +89,21 @@ class EventsScreen(FleetScreen):
             right.append(Cell(f"{stream.left_out_count:,} left out", "warn"))
         right.append(Cell("following", "good") if stream.is_following else Cell(self.say_keys("held, {stream.follow} follows"), "warn"))
         return left, right
+
+    def _open_tab(self, tab: str) -> None:
+        newer = self.stream.pointed_from_end
+        if newer is None or newer >= len(self._ids):
+            self.console.say("there is no event yet", role="warn")
+        else:
+            self.console.drill(open_thing("events", self._ids[-1 - newer], tab))
+
+    def action_describe(self) -> None:
+        """Describe the event pointed at, or the newest one."""
+        self._open_tab("")
+
+    def action_yaml(self) -> None:
+        """Show it as YAML."""
+        self._open_tab(YAML_TAB)
 
     @on(Stream.Changed)
     def _show_state(self) -> None:

@@ -25,13 +25,18 @@ def key_lines(keymap: Keymap, scopes: Sequence[str]) -> Lines:
     """Return the keys that work where some scopes meet, the first one's first."""
     lines: Lines = []
     found = keymap.keys_in(scopes)
-    for scope in dict.fromkeys(key.scope for key in found):
+    for title in dict.fromkeys(map(title_of, found)):
         by_help: dict[str, list[Key]] = {}
         for key in found:
-            if key.scope == scope:
+            if title_of(key) == title:
                 by_help.setdefault(key.help, []).append(key)
-        lines += [title_line(SCOPES.get(scope, scope.capitalize())), *map(key_line, by_help.values()), ()]
+        lines += [title_line(title), *map(key_line, by_help.values()), ()]
     return lines
+
+
+def title_of(key: Key) -> str:
+    """Return the title under which a key is shown."""
+    return SCOPES.get(key.scope, key.scope.capitalize())
 
 
 def key_line(keys: Sequence[Key]) -> tuple[Cell, str]:
@@ -71,7 +76,6 @@ class HelpScreen(DocumentScreen):
 
     NAME: ClassVar[str] = "help"
     TABS: ClassVar[tuple[str, ...]] = ("keys", HERE, "command line")
-    HAS_YAML: ClassVar[bool] = False
 
     def __init__(self, view: str = "", tab: str = "keys", focus: Sequence[str] = ()) -> None:
         super().__init__(view, tab)

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from engine.model.rows import HostRow
 from screens.agents import AgentsScreen
+from screens.described import DescribedTable
 from screens.filters import quote_value
 from screens.present_rows import HOST_COLUMNS, columns_over, host_cells
-from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 
 
-class HostsScreen(TableScreen):
+class HostsScreen(DescribedTable):
     """Every process that carries agents."""
 
     NAME: ClassVar[str] = "hosts"

@@ -74,7 +74,6 @@ class KeysScreen(DocumentScreen):
     NAME: ClassVar[str] = "keys"
     TITLE: ClassVar[str] = "Keys"
     TABS: ClassVar[tuple[str, ...]] = ("in force", "changed", PROBLEMS)
-    HAS_YAML: ClassVar[bool] = False
 
     def __init__(self, _text: str = "") -> None:
         super().__init__("")

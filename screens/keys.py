@@ -80,6 +80,13 @@ KEYS: tuple[Key, ...] = (
     Key("table.mark", "space", "mark", "", "mark the row; verbs act on all marked rows", "rows"),
     Key("table.mark_range", "ctrl+space,ctrl+@,V", "mark_range", "", "mark from the last mark to here", "rows"),
     Key("table.invert_marks", "asterisk", "invert_marks", "", "marked becomes unmarked and the other way round", "rows"),
+    # whatever thing a row or a text is about
+    Key("thing.describe", "d", "describe", "", "describe it: all that is known of it", "described"),
+    Key("thing.yaml", "y", "yaml", "", "as YAML, to read and to copy", "described"),
+    Key("thing.why", "X", "why", "why", "why it is as it is: a sentence, and facts that lead on", "explained"),
+    Key("thing.timeline", "T", "timeline", "", "what happened to it", "timed"),
+    # links: lines of a text that name things
+    Key("links.open", "enter", "open_link", "open", "open what the line pointed at names", "links"),
     # pulse
     Key("pulse.next_list", "tab", "app.focus_next", "next list", "next list: needs, pools, hosts", "pulse"),
     Key("pulse.list_before", "shift+tab", "app.focus_previous", "", "list before", "pulse"),
@@ -91,8 +98,6 @@ KEYS: tuple[Key, ...] = (
     Key("pools.fewer", "less_than_sign", "stage(-1)", "-1", "one agent fewer, staged", "pools"),
     Key("pools.pause", "f", "freeze", "pause pool", "pause or resume placing tasks on the pool", "pools"),
     Key("pools.tasks", "t", "tasks", "tasks", "tasks of the pool", "pools"),
-    Key("pools.describe", "d", "describe", "", "describe the pool", "pools"),
-    Key("pools.why", "X", "why", "", "why is it as it is", "pools"),
     # inbox
     Key("inbox.acknowledge", "a", "acknowledge", "put away", "put it away until it changes", "inbox"),
     Key("inbox.snooze", "m", "snooze(1)", "1 hour", "put it away for an hour", "inbox"),
@@ -111,19 +116,13 @@ KEYS: tuple[Key, ...] = (
     Key("agents.undrain", "D", "undrain", "", "give a drained agent work again", "agent"),
     Key("agents.restart", "r", "restart", "restart", "start anew when its task has ended", "agent"),
     Key("agents.unregister", "K", "unregister", "", "take out of the pool for good", "agent"),
-    Key("agents.describe", "d", "describe", "", "describe the agent", "agent"),
     Key("agents.log", "l", "log", "log", "output of its task", "agent"),
-    Key("agents.timeline", "T", "timeline", "", "what happened to it", "agent"),
-    Key("agents.why", "X", "why", "", "why is it as it is", "agent"),
     # tasks
     Key("tasks.cancel", "x", "cancel", "cancel", "cancel: stops a running task in its process", "task"),
     Key("tasks.retry", "r", "retry", "retry", "run a failed, cancelled or dead task again", "task"),
     Key("tasks.raise", "greater_than_sign", "prioritise(1)", "", "priority of a waiting task one up", "task"),
     Key("tasks.lower", "less_than_sign", "prioritise(-1)", "", "priority of a waiting task one down", "task"),
-    Key("tasks.describe", "d", "describe", "", "describe the task", "task"),
     Key("tasks.log", "l", "log", "log", "its output", "task"),
-    Key("tasks.timeline", "T", "timeline", "", "what happened to it", "task"),
-    Key("tasks.why", "X", "why", "why", "why it is where it is, or why it waits", "task"),
     Key("tasks.bad", "b", "only_bad", "", "only what failed, is dead or was cancelled", "tasks"),
     # bookmarks
     Key("bookmarks.drop", "x", "drop_bookmark", "remove", "empty the digit pointed at", "bookmarks"),
@@ -139,7 +138,6 @@ KEYS: tuple[Key, ...] = (
     Key("document.tab", "tab", "next_tab(1)", "next tab", "next tab", "document"),
     Key("document.tab_back", "shift+tab", "next_tab(-1)", "", "tab before", "document"),
     Key("document.copy", "c", "copy", "copy", "copy the text (OSC 52)", "document"),
-    Key("document.yaml", "y", "yaml", "", "as YAML", "document"),
     # text: a document that has the focus
     Key("document.up", "up,k", "scroll_lines(-1)", "", "line up", "text"),
     Key("document.down", "down,j", "scroll_lines(1)", "", "line down", "text"),
@@ -251,6 +249,10 @@ SCOPES = {
     "screen": "Every view",
     "table": "Every table",
     "rows": "Rows",
+    "described": "Whatever thing it is",
+    "explained": "Whatever thing it is",
+    "timed": "Whatever thing it is",
+    "links": "Lines that name things",
     "pulse": "Pulse",
     "pools": "Pools",
     "agents": "Agents",
@@ -288,30 +290,39 @@ SCOPES = {
     "edit": "Editing",
     "palette": "Palette",
 }
-"""Scope to its title."""
+"""Scope to its title; scopes of one title are shown together."""
 
-ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "stream", "prompt", "line", "choices", "answer"})
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "links", "stream", "prompt", "line", "choices", "answer"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
 DOCUMENT = ("document", "text", "screen", "app", "anywhere")
+NAMED = ("described",)
+PAST = ("described", "timed")
+REASONED = ("described", "explained", "timed")
+LINKED = ("links", *DOCUMENT)
 CONTEXTS: dict[str, tuple[str, ...]] = {
     "pulse": ("rows", "pulse", "screen", "app", "anywhere"),
-    "pools": ("pools", *TABLE),
-    "agents": ("agents", "agent", *TABLE),
-    "tasks": ("tasks", "task", *TABLE),
+    "pools": ("pools", *REASONED, *TABLE),
+    "agents": ("agents", "agent", *REASONED, *TABLE),
+    "tasks": ("tasks", "task", *REASONED, *TABLE),
     "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
-    "scaler": ("scaler", *TABLE),
-    "policies": ("policies", *TABLE),
-    "hosts": ("hosts", *TABLE),
+    "scaler": ("scaler", *REASONED, *TABLE),
+    "policies": ("policies", *REASONED, *TABLE),
+    "hosts": ("hosts", *REASONED, *TABLE),
     "bookmarks": ("bookmarks", "rows", "screen", "app", "anywhere"),
-    "plans": ("plans", "plan", *TABLE),
-    "audit": ("audit", *TABLE),
-    "events": ("events", "stream", "screen", "app", "anywhere"),
-    "document": DOCUMENT,
-    "agent": ("agent", *DOCUMENT),
-    "task": ("task", *DOCUMENT),
-    "plan": ("plan", *DOCUMENT),
+    "plans": ("plans", "plan", *PAST, *TABLE),
+    "audit": ("audit", *NAMED, *TABLE),
+    "events": ("events", *NAMED, "stream", "screen", "app", "anywhere"),
+    "pool": (*REASONED, *LINKED),
+    "agent": ("agent", *REASONED, *LINKED),
+    "task": ("task", *REASONED, *LINKED),
+    "host": (*REASONED, *LINKED),
+    "policy": (*REASONED, *LINKED),
+    "decision": (*REASONED, *LINKED),
+    "plan": ("plan", *PAST, *LINKED),
+    "audit line": (*NAMED, *LINKED),
+    "event": (*NAMED, *LINKED),
     "help": ("help", *DOCUMENT),
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),

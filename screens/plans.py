@@ -8,14 +8,13 @@ from typing import ClassVar, cast
 from engine.model.commands import Command, RedoPlan
 from engine.model.rows import PlanRow
 from screens.acts import undo_of
-from screens.details import PlanDetails
+from screens.described import DescribedTable
 from screens.present_rows import PLAN_COLUMNS, columns_over, plan_cells
-from screens.tables import TableScreen
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 
 
-class PlansScreen(TableScreen):
+class PlansScreen(DescribedTable):
     """Applied plans, newest first."""
 
     NAME: ClassVar[str] = "plans"
@@ -33,10 +32,6 @@ class PlansScreen(TableScreen):
     def present_row(self, row: PlanRow, now: float) -> Cells:
         """Return a plan's cells."""
         return plan_cells(row, now, self.console.glyphs)
-
-    def open_row(self, row_id: str) -> None:
-        """Show its steps and what takes it back."""
-        self.console.drill(PlanDetails(row_id))
 
     def _ask_for_pointed(self, command: Command | None, refusal: str) -> None:
         if command is not None:

@@ -8,12 +8,11 @@ from typing import ClassVar, cast
 from engine.model.commands import PausePool, ScalePool, UnpausePool
 from engine.model.rows import PoolRow
 from screens.agents import AgentsScreen
-from screens.details import PoolDetails
+from screens.described import DescribedTable
 from screens.dialogs import ScaleDialog
 from screens.filters import quote_value
 from screens.places import Place
 from screens.present_rows import POOL_COLUMNS, columns_over, pool_cells
-from screens.tables import TableScreen
 from screens.tasks import TasksScreen
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
@@ -21,7 +20,7 @@ from screens.widgets.columns import Column
 from screens.widgets.statusbar import Part
 
 
-class PoolsScreen(TableScreen):
+class PoolsScreen(DescribedTable):
     """All pools. Steps of `>` and `<` add up until Enter asks for them or Esc drops them."""
 
     NAME: ClassVar[str] = "pools"
@@ -109,12 +108,3 @@ class PoolsScreen(TableScreen):
         """Go to the tasks of the pool pointed at."""
         if (row := self.pointed()) is not None:
             self.console.drill(TasksScreen(scope=f"pool={quote_value(row.id)}"))
-
-    def action_describe(self) -> None:
-        """Describe the pool pointed at."""
-        if (row := self.pointed()) is not None:
-            self.console.drill(PoolDetails(row.id))
-
-    def action_why(self) -> None:
-        """Say why the pool is as it is."""
-        self.action_describe()

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.model.plans import PlanStep
-from engine.model.rows import AuditRow, EventRow, PlanRow
+from engine.model.rows import AuditRow, EventRow, HostRow, PlanRow
 from screens.present import (
     AGENT_BADGES,
     HEALTH_BADGES,
+    LEVEL_BADGES,
     TASK_BADGES,
     age,
     arrow,
@@ -22,6 +23,7 @@ from screens.present import (
     megabytes,
     meter_cell,
     plural,
+    rest_age,
     unknown,
 )
 from screens.present_rows import event_cells, undo_cell
@@ -275,7 +277,10 @@ def _success(data: Data, glyphs: Glyphs) -> Lines:
     return [*lines, (Cell(f"  newest tasks take {mean} on average, {duration(data['busy_s'])} of work in all", "dim"),)]
 
 
-def agent_tasks(rows: Sequence[Any], now: float, glyphs: Glyphs, *, newest: int = 200) -> Lines:
+TASKS_SHOWN = 200
+
+
+def agent_tasks(rows: Sequence[Any], now: float, glyphs: Glyphs, *, newest: int = TASKS_SHOWN) -> Lines:
     """Return the tasks (TaskRows) that an agent has or had, newest first, as far as the console has them."""
     if not rows:
         return note("it has had no task, as far as this console knows")
@@ -372,6 +377,69 @@ def audit_info(row: AuditRow, glyphs: Glyphs) -> Lines:
             field_line("id", row.id),
         ],
     )
+
+
+# ---- why
+
+AGE_WIDTH = 6
+KIND_WIDTH = 9
+LEVEL_ROLES = {"warn": "warn", "error": "bad"}
+NOUNS = {"scaling": "decision", "policies": "policy", "audit": "audit"}
+
+
+def noun_of(kind: str) -> str:
+    """Return what one thing of a kind is called: `task` for tasks."""
+    return NOUNS.get(kind, kind.removesuffix("s"))
+
+
+def why_lines(found: Data) -> Lines:
+    """Return why a thing is as it is: a sentence, an empty line, then a line for each fact in the order of `evidence`."""
+    headline = str(found["headline"])
+    lines: Lines = [(Cell(headline[:1].upper() + headline[1:] + ".", LEVEL_ROLES.get(found["level"], "accent")),), ()]
+    for one in found["evidence"]:
+        since = rest_age(found["at"] - one["at"]) if one["at"] else "now"
+        noun = noun_of(one["kind"]) if one["kind"] else ""
+        text = Cell(one["text"], LEVEL_ROLES.get(one["level"], ""))
+        lines.append((Cell(since.rjust(AGE_WIDTH), "dim"), Cell(noun.ljust(KIND_WIDTH), "accent"), text))
+    return lines
+
+
+WHY_HEAD = 2
+"""Lines above the first fact."""
+AUDIT_PLAN = 9
+EVENT_SUBJECT, EVENT_CAUSE = 4, 5
+"""Lines of the info of an audit line and of an event that name things."""
+
+
+# ---- hosts, policies, events
+
+
+def host_info(row: HostRow, now: float, glyphs: Glyphs) -> Lines:
+    """Return what a process that carries agents is and how it is."""
+    return [
+        field_line("health", badge(HEALTH_BADGES, row.health, glyphs), row.evidence),
+        field_line("kind", f"{row.kind} process {row.pid}"),
+        field_line("agents", str(row.agents)),
+        field_line("cpu", f"{row.cpu * 100:.0f}% of a core" if row.cpu >= 0 else unknown(glyphs)),
+        field_line("memory", megabytes(row.rss_mb) if row.rss_mb >= 0 else unknown(glyphs)),
+        field_line("last beat", f"{rest_age(now - row.beat_at)} ago" if row.beat_at else unknown(glyphs)),
+        field_line("id", row.id),
+    ]
+
+
+def event_info(data: Data, glyphs: Glyphs) -> Lines:
+    """Return one event in words and in full."""
+    level = badge(LEVEL_BADGES, data["level"], glyphs)
+    head = [
+        field_line("what", data["text"]),
+        field_line("when", instant_text(data["at"])),
+        field_line("level", Cell(level.text, level.role)),
+        field_line("type", data["type"]),
+        field_line("about", data["subject"] or unknown(glyphs)),
+        field_line("caused by", data["cause"] or unknown(glyphs)),
+        field_line("id", data["id"]),
+    ]
+    return [*head, (), title_line("Record"), *((f"  {line}",) for line in yaml_lines(data["record"]))]
 
 
 # ---- YAML

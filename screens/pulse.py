@@ -16,7 +16,6 @@ from engine.model.rows import HostRow, PoolRow
 from screens.agents import AgentsScreen
 from screens.audit import AuditScreen
 from screens.base import FleetScreen
-from screens.details import TaskDetails
 from screens.feed import Changes
 from screens.filters import quote_value
 from screens.places import Place
@@ -35,6 +34,7 @@ from screens.present_pulse import (
 from screens.present_rows import HOST_COLUMNS, columns_over, host_cells
 from screens.tables import TableScreen
 from screens.tasks import TasksScreen
+from screens.things import open_thing
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.statusbar import ContextBar, Part
 from screens.widgets.table import Table
@@ -52,7 +52,7 @@ LISTS = ("needs", "pools", "hosts")
 def screen_of(need: Need) -> FleetScreen:
     """Return the screen that shows a need."""
     if need.view == "task":
-        return TaskDetails(need.thing)
+        return open_thing("tasks", need.thing)
     tables: dict[str, type[TableScreen]] = {"tasks": TasksScreen, "agents": AgentsScreen, "pools": PoolsScreen, "audit": AuditScreen}
     return tables[need.view](scope=need.thing)
 

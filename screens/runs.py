@@ -133,7 +133,6 @@ class RunsScreen(DocumentScreen):
     NAME: ClassVar[str] = "runs"
     TITLE: ClassVar[str] = "Runs"
     TAILS: ClassVar[frozenset[str]] = frozenset()
-    HAS_YAML: ClassVar[bool] = False
 
     def __init__(self, _text: str = "") -> None:
         super().__init__("")

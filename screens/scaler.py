@@ -19,16 +19,14 @@ from engine.model.policy_text import merged, policy_of, policy_table
 from engine.model.rows import PolicyRow, ScalingRow
 from engine.model.scaling import Direction, Fallback, Panic, Policy, Prediction, Trigger
 from engine.model.wire import encode
-from screens.details import DocumentScreen
+from screens.described import DescribedTable
 from screens.editing import Changes, EditForm, Editing, Entry
 from screens.forms import VerbForm
 from screens.present_rows import columns_over
 from screens.present_scaling import (
     POLICY_COLUMNS,
     SCALING_COLUMNS,
-    Lines,
     comparison_lines,
-    decision_lines,
     policy_cells,
     scaling_cells,
 )
@@ -74,7 +72,7 @@ def _default(value: object) -> str:
     return "" if value is dataclasses.MISSING else "default " + (_text(value) or "none" if value not in ((), None) else "none")
 
 
-class ScalerScreen(TableScreen):
+class ScalerScreen(DescribedTable):
     """The last decision for each pool."""
 
     NAME: ClassVar[str] = "scaler"
@@ -99,10 +97,6 @@ class ScalerScreen(TableScreen):
         words = f"{number} polic{'y' if number == 1 else 'ies'}" if number else "no policy: nothing moves by itself"
         return [*left, Cell(words, "dim")], right
 
-    def open_row(self, row_id: str) -> None:
-        """Explain a decision."""
-        self.console.drill(ScalingDetails(row_id))
-
     def action_hold(self) -> None:
         """Hold the chosen pools for a while, or release those that are held."""
         self.ask_each(lambda row: ReleasePool(row.id) if cast("ScalingRow", row).held_by else HoldPool(row.id, HOLD_S))
@@ -120,23 +114,7 @@ class ScalerScreen(TableScreen):
         edit_policy(self, row.policy)
 
 
-class ScalingDetails(DocumentScreen):
-    """Why a pool has its size."""
-
-    KIND: ClassVar[str] = "scaling"
-    KINDS: ClassVar[tuple[str, ...]] = ("scaling",)
-    TABS: ClassVar[tuple[str, ...]] = ("why", "policy")
-
-    async def read(self, tab: str) -> Lines:
-        """Read a tab."""
-        row = cast("ScalingRow | None", self.row)
-        if tab == "policy" and row is not None and row.policy:
-            table = await self.ask_engine("policy", id=row.policy)
-            return [(Cell(entry.key, "dim"), entry.text) for entry in policy_entries(policy_of(table)) if entry.text]
-        return decision_lines(row, self.feed.now())
-
-
-class PoliciesScreen(TableScreen):
+class PoliciesScreen(DescribedTable):
     """All policies."""
 
     NAME: ClassVar[str] = "policies"

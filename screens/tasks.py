@@ -8,7 +8,6 @@ from typing import ClassVar
 from engine.model.rows import TaskRow
 from screens.acts import cancel_of, priority_of, retry_of
 from screens.described import DescribedTable
-from screens.details import TaskDetails
 from screens.places import Place
 from screens.present_rows import TASK_COLUMNS, columns_over, kept_text, task_cells
 from screens.widgets.cells import Cell
@@ -26,7 +25,6 @@ class TasksScreen(DescribedTable):
     TITLE: ClassVar[str] = "Tasks"
     KIND: ClassVar[str] = "tasks"
     NOUN: ClassVar[str] = "task"
-    DETAILS = TaskDetails
     KINDS: ClassVar[tuple[str, ...]] = ("tasks",)
     EMPTY: ClassVar[str] = "no tasks yet; {table.submit} submits one"
     SORT: ClassVar[tuple[str, bool]] = ("state", False)

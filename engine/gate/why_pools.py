@@ -27,7 +27,7 @@ def explain_pool(state: FleetState, pool: Pool, now: float, decision: Decision |
 
 
 def _headline(state: FleetState, pool: Pool, now: float, decision: Decision | None) -> tuple[str, str]:
-    name, size = pool.spec.name, _agents(pool.size)
+    size = _agents(pool.size)
     broken = pool.by_status.get(AgentStatus.FAILED, 0)
     if broken:
         return f"{broken} of its {pool.agents} agents cannot start", "error"
@@ -35,14 +35,14 @@ def _headline(state: FleetState, pool: Pool, now: float, decision: Decision | No
     if halted:
         return halted[0].text.partition(";")[0], "warn"
     if pool.paused:
-        return f"{name} is paused: it is given no tasks", "warn"
+        return "it is paused: it is given no tasks", "warn"
     if pool.hold is not None and pool.hold.holds(now):
-        return f"{name} has {size}, held by {pool.hold.who}", "warn"
+        return f"it has {size}, held by {pool.hold.who}", "warn"
     if decision is None or not decision.reasons or not decision.reasons[0].policy:
-        return f"{name} has {size}; no policy moves it", "info"
+        return f"it has {size}; no policy moves it", "info"
     if decision.target != decision.size:
-        return f"{name} goes from {decision.size} to {_agents(decision.target)}: {explain(decision)}", "info"
-    return f"{name} has {size}: {explain(decision)}", "info"
+        return f"it goes from {decision.size} to {_agents(decision.target)}: {explain(decision)}", "info"
+    return f"it has {size}: {explain(decision)}", "info"
 
 
 def _agents(number: int) -> str:

@@ -144,6 +144,14 @@ class Stream(Keyed, Widget, can_focus=True):
         """Lines that hold the text searched for."""
         return len(self._matches)
 
+    @property
+    def pointed_from_end(self) -> int | None:
+        """How many lines are newer than the one with the sign, or than the newest one while it is followed; None without lines."""
+        if not self._lines:
+            return None
+        number = self._pointed_number()
+        return self._count - 1 - (number if number >= self._first else self._find_bottom())
+
     # What the operator does
 
     def _action_scroll_lines(self, count: int) -> None:
@@ -257,9 +265,13 @@ class Stream(Keyed, Widget, can_focus=True):
             if number != STATUS_LINE else (text, base)
             for text, role, is_match in parts
         ]  # fmt: skip
-        sign = self.glyphs.pointer if number == self._current and number >= 0 else ""
+        sign = self.glyphs.pointer if number == self._pointed_number() and number >= 0 else ""
         pieces.insert(0, (sign.ljust(GUTTER), styles["current"] if sign else base))
         return Strip(merge_segments(pieces)).adjust_cell_length(width, base)
+
+    def _pointed_number(self) -> int:
+        """Return the number of the line with the sign, below 0 for none: the match of a search, or the last line while held."""
+        return self._current if self._current >= 0 or self._bottom is None else self._find_bottom()
 
     def _find_styles(self) -> dict[str, Style]:
         """Return a style for each role; those inside a match end with `+`."""

@@ -99,8 +99,11 @@ def page() -> str:
     needed = ", ".join(f"`{name}`" for name in sorted(NEEDED))
     parts = [INTRODUCTION.format(presets=names, needed=needed), COMMANDS, PRESETS_TITLE]
     parts += [f"- `{name}`: {preset.help}.\n" for name, preset in PRESETS.items()]
+    title = ""
     for scope in dict.fromkeys(row.scope for row in KEYS):
-        parts += [f"\n## {SCOPES[scope]}\n\n", where(scope), head(), *lines(scope)]
+        heading = f"\n## {SCOPES[scope]}\n\n" if SCOPES[scope] != title else "\n"
+        title = SCOPES[scope]
+        parts += [heading, where(scope), head(), *lines(scope)]
     return "".join(parts)
 
 

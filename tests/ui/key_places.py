@@ -10,13 +10,13 @@ from typing import Any
 
 from engine.model.commands import PausePool
 from fleet_tui.app import FleetApp
-from screens.details import AgentDetails, PlanDetails, PoolDetails, TaskDetails
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing, Entry
 from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
 from screens.plan_dialog import PlanDialog
 from screens.small import TooSmall
+from screens.things import open_thing
 from textual import events
 from textual.dom import DOMNode
 from textual.keys import key_to_character
@@ -85,15 +85,15 @@ async def _document(seat: Seat, screen: Screen[Any]) -> None:
 
 
 async def _agent(seat: Seat) -> None:
-    await _document(seat, AgentDetails(next(iter(seat.fleet.state.agents))))
+    await _document(seat, open_thing("agents", next(iter(seat.fleet.state.agents))))
 
 
 async def _task(seat: Seat) -> None:
-    await _document(seat, TaskDetails(next(iter(seat.fleet.state.tasks))))
+    await _document(seat, open_thing("tasks", next(iter(seat.fleet.state.tasks))))
 
 
 async def _plan(seat: Seat) -> None:
-    await _document(seat, PlanDetails(next(iter(seat.app.feed.tables["plans"]))))
+    await _document(seat, open_thing("plans", next(iter(seat.app.feed.tables["plans"]))))
 
 
 async def _command_line(seat: Seat) -> None:
@@ -134,7 +134,12 @@ async def _agree(seat: Seat, *, refused: str = "") -> None:
 
 
 GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
-    "document": lambda seat: _document(seat, PoolDetails("coder")),
+    "pool": lambda seat: _document(seat, open_thing("pools", "coder")),
+    "host": lambda seat: _document(seat, open_thing("hosts", next(iter(seat.fleet.state.hosts)))),
+    "policy": lambda seat: _document(seat, open_thing("policies", "nobody")),
+    "decision": lambda seat: _document(seat, open_thing("scaling", "coder")),
+    "audit line": lambda seat: _document(seat, open_thing("audit", next(iter(seat.app.feed.tables["audit"])))),
+    "event": lambda seat: _document(seat, open_thing("events", "ev_1")),
     "agent": _agent,
     "task": _task,
     "plan": _plan,

@@ -303,7 +303,7 @@ async def test_what_is_gone_is_said_in_the_document() -> None:
         await seat.until(lambda: "no agent" in seat.text)
 
 
-@pytest.mark.parametrize(("key", "tab"), [("l", "log"), ("T", "timeline"), ("X", "info"), ("d", "info")])
+@pytest.mark.parametrize(("key", "tab"), [("l", "log"), ("T", "timeline"), ("X", "why"), ("d", "info")])
 @pytest.mark.parametrize("view", ["agents /coder-1", "tasks /check"])
 async def test_keys_that_lead_to_a_tab(view: str, key: str, tab: str) -> None:
     async with busy_seat() as seat:

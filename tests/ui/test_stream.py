@@ -76,7 +76,8 @@ async def test_paused_view_stands_still_and_says_what_is_newer() -> None:
         assert not app.stream.is_following
         app.push(20, 33)
         await pilot.pause()
-        assert [line.split()[3] for line in lines_of(app)[:4]] == ["16", "17", "18", "19"]
+        assert [line.split()[-2] for line in lines_of(app)[:4]] == ["16", "17", "18", "19"]
+        assert [line.startswith("▶") for line in lines_of(app)[:4]] == [False, False, False, True], "what a key would open"
         assert lines_of(app)[4] == "paused, 13 newer below"
         await pilot.press("pageup", "up")
         assert lines_of(app)[0].endswith("task 12 done")

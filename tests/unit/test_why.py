@@ -183,7 +183,7 @@ def test_a_paused_pool_says_who_paused_it_why_and_by_which_plan() -> None:
         paused = await world.gate().execute([c.PausePool("coder")], reason="migration tonight")
         [task] = (await world.gate().execute([c.SubmitTask("noop", "coder")])).values
         pool, waiting = await explained(world, "pools", "coder"), await explained(world, "tasks", str(task))
-        assert pool["headline"] == "coder is paused: it is given no tasks"
+        assert pool["headline"] == "it is paused: it is given no tasks"
         assert lines_of(pool)["it was paused by ada: migration tonight"] == ("warn", "plans", paused.plan)
         assert waiting["headline"] == "it waits for an agent, and pool coder is paused"
         line = next(one for one in waiting["evidence"] if one["text"] == "pool coder was paused by ada: migration tonight")
@@ -202,7 +202,7 @@ def test_a_pool_says_who_sized_it_who_holds_it_and_what_the_policies_want() -> N
         scaled = await gate.execute([c.ScalePool("coder", "4")], reason="release")
         world.scaler.tick()
         found = await explained(world, "pools", "coder")
-        assert found["headline"] == "coder has 4 agents, held by ada"
+        assert found["headline"] == "it has 4 agents, held by ada"
         lines = lines_of(found)
         assert lines["the size was set to 4 by ada: release"] == ("info", "plans", scaled.plan)
         assert lines["it may have 2 to 9 agents, as configured"] == ("info", "", "")

@@ -1,0 +1,28 @@
+"""Which document shows a thing of a kind; documents are imported when they are first opened."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from screens.base import FleetScreen
+
+_CLASSES = {
+    "tasks": ("screens.work_details", "TaskDetails"),
+    "agents": ("screens.work_details", "AgentDetails"),
+    "pools": ("screens.pool_details", "PoolDetails"),
+    "hosts": ("screens.pool_details", "HostDetails"),
+    "plans": ("screens.record_details", "PlanDetails"),
+    "audit": ("screens.record_details", "AuditDetails"),
+    "events": ("screens.record_details", "EventDetails"),
+    "policies": ("screens.scaler_details", "PolicyDetails"),
+    "scaling": ("screens.scaler_details", "ScalingDetails"),
+}
+DESCRIBED = tuple(_CLASSES)
+"""Kinds of things that have a document."""
+
+
+def open_thing(kind: str, id_: str, tab: str = "") -> FleetScreen:
+    """Return the document of a thing that opens on a tab, its first one unless named."""
+    module, name = _CLASSES[kind]
+    return cast("FleetScreen", getattr(importlib.import_module(module), name)(id_, tab))
