@@ -33,7 +33,7 @@ from engine.model.scaling import Policy
 from engine.model.wire import nearest
 
 ENVIRONMENT_PREFIX = "FLEET_"
-ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_")
+ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
 """Variables that the engine itself sets for its children; they are no configuration."""
 
 _SEED_MILLISECONDS = {

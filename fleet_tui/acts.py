@@ -31,12 +31,11 @@ from engine.model.tasks import FINISHED, TaskState
 from engine.model.wire import to_plain
 from engine.operations import Operator
 from fleet_tui import output
-from fleet_tui.attach import find_engine, is_locked, require_engine
-from fleet_tui.settings import paths_of
+from fleet_tui.attach import find_address, is_locked, require_address
+from fleet_tui.contexts import choose_context
+from fleet_tui.settings import Address, Remote
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fleet_tui.settings import Paths
 
 MAKING = frozenset({"task.submit", "agent.register", "agent.allocate"})
@@ -65,18 +64,19 @@ class Request:
     """read-only, write, or as the engine is configured."""
 
 
-def operator_at(socket: Path, timeout_s: float = 5.0, *, mode: str = "") -> RemoteOperator:
-    """Return this user's authority over the engine at a socket; connect by entering its context."""
+def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "") -> RemoteOperator:
+    """Return this user's authority over the engine at an address; connect by entering its context. Raises UsageError."""
     context = click.get_current_context(silent=True)
     name = str(context.find_root().params.get("as_name", "")) if context else ""
-    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), name=name, mode=mode)
-    return connect(socket, clock=SystemClock(), caller=caller, timeout_s=timeout_s)
+    token = address.read_token() if isinstance(address, Remote) else ""
+    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), token=token, name=name, mode=mode)
+    return connect(str(address), clock=SystemClock(), caller=caller, timeout_s=timeout_s)
 
 
 def act(paths: Paths, request: Request) -> None:
     """Carry out a request and print what came of it. Raises FleetError, Denied also when a dry run shows that it would be."""
     if request.dry_run:
-        plan = asyncio.run(make_plan(require_engine(paths), request))
+        plan = asyncio.run(make_plan(require_address(paths), request))
         show_plan(plan, request)
         if plan.refused:
             raise Denied(plan.refused)
@@ -88,7 +88,7 @@ def act(paths: Paths, request: Request) -> None:
             f"`{request.commands[0].verb}` destroys work and nobody can be asked here; nothing was changed:"
             " look with --dry-run, then say --yes"
         )
-    socket = require_engine(paths)
+    socket = require_address(paths)
     try:
         if asks:
             ask_and_carry_out(socket, request)
@@ -102,7 +102,7 @@ def act(paths: Paths, request: Request) -> None:
         asyncio.run(wait_engine_ended(paths))
 
 
-def ask_and_carry_out(socket: Path, request: Request) -> None:
+def ask_and_carry_out(socket: Address, request: Request) -> None:
     """Show the plan, ask what it demands, carry it out; anew when the fleet has changed meanwhile. Raises FleetError."""
     while True:
         # The connection is closed meanwhile: a person takes longer than the engine waits for a pong.
@@ -145,7 +145,7 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-async def make_plan(socket: Path, request: Request) -> Plan:
+async def make_plan(socket: Address, request: Request) -> Plan:
     """Return what the request would do."""
     async with operator_at(socket, mode=request.mode) as operator:
         return await operator.plan(request.commands, reason=request.reason)
@@ -160,7 +160,7 @@ def show_plan(plan: Plan, request: Request) -> None:
     output.say("dry run; nothing was changed")
 
 
-async def carry_out(socket: Path, request: Request, what: Sequence[Command] | str) -> None:
+async def carry_out(socket: Address, request: Request, what: Sequence[Command] | str) -> None:
     """Execute, print the answer, and wait for the end of a submitted task if that is wanted."""
     async with operator_at(socket, mode=request.mode) as operator:
         answer = await operator.execute(what, reason=request.reason, confirm=request.confirm)
@@ -227,13 +227,13 @@ def show_outcome(task: dict[str, Any], request: Request) -> None:
 def names_of(root: click.Context, kind: str) -> list[tuple[str, str]]:
     """Return ids of a kind with a note each, for the shell's completion; empty when no engine answers in time."""
     try:
-        socket = find_engine(paths_of(root.params))
+        socket = find_address(choose_context(root.params).paths)
         return asyncio.run(_names(socket, kind)) if socket else []
     except (FleetError, TimeoutError, OSError):
         return []  # A completion that complains would write over what is being typed.
 
 
-async def _names(socket: Path, kind: str) -> list[tuple[str, str]]:
+async def _names(socket: Address, kind: str) -> list[tuple[str, str]]:
     async with asyncio.timeout(COMPLETION_TIMEOUT_S), operator_at(socket, COMPLETION_TIMEOUT_S) as operator:
         rows = await operator.query(kind, limit=COMPLETIONS_MAX)
     assert isinstance(rows, list)

@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +29,7 @@ from engine.model.errors import FleetError, PlanChanged
 from engine.model.plans import Answer, Authority
 from engine.operations import Operator
 from fleet_tui.attending import Attending
+from fleet_tui.contexts import mode_in
 from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
 from fleet_tui.memory import Memory
@@ -408,11 +410,14 @@ def run_console(opening: Opening) -> None:
 
     clock = SystemClock()
     ssh = os.environ.get("SSH_CONNECTION", "")
-    caller = Caller("console", version(), ssh, name=opening.guise.name, mode=opening.guise.mode)
+    mode = mode_in(opening.context, opening.guise.mode)
+    caller = Caller("console", version(), ssh, name=opening.guise.name, mode=mode)
+    remote = opening.context.paths.remote
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Operator]:
-        async with connect(opening.attached.socket, clock=clock, caller=caller) as operator:
+        known = replace(caller, token=remote.read_token()) if remote else caller
+        async with connect(str(remote or opening.attached.socket), clock=clock, caller=known) as operator:
             yield operator
 
     # Who shares the account by name gets its console, not its programs: `less` alone leads to a shell.
@@ -421,12 +426,12 @@ def run_console(opening: Opening) -> None:
         connected,
         clock=clock,
         terminal=describe_terminal(opening.preferences, opening.level, os.environ),
-        skin=make_skin(opening, os.environ),
+        skin=make_skin(opening.preferences, opening.context.look, opening.theme, os.environ),
         started_engine=opening.attached.started,
-        exports=opening.paths.exports,
-        memory=opening.paths.state_dir / "console.json",
+        exports=opening.context.paths.exports,
+        memory=opening.context.paths.state_dir / "console.json",
         load_own=lambda is_read_only: load_own(find_key_file(opening.keys), commands, is_read_only=is_read_only),
-        facts=facts_of(opening.paths),
+        facts=facts_of(opening.context.paths),
         notify=opening.preferences.notify,
     )
     app.run(mouse=opening.preferences.mouse)

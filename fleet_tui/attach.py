@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from engine.model.errors import EXIT_REFUSED, EngineStartError, EngineUnavailable, UsageError
-from fleet_tui.settings import Paths, find_paths, find_socket, prepare_state
+from fleet_tui.settings import Address, Paths, find_paths, find_socket, prepare_state
 
 PROBE_TIMEOUT_S = 2.0
 """Longest that a healthy engine takes to answer on its own machine."""
@@ -43,6 +43,15 @@ class EngineRunning(EngineStartError):
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """What the engine that last took the lock of a state directory said of itself; it may have ended since."""
+
+    pid: int = 0
+    socket: Path | None = None
+    directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attached:
     """An engine that answers."""
 
@@ -57,10 +66,20 @@ def find_engine(paths: Paths) -> Path | None:
     """Return the socket of the engine that answers for these paths, or None. Blocks for PROBE_TIMEOUT_S at most, twice."""
     candidates = [paths.socket]
     # An engine started from another environment (cron, su) may have had another runtime directory.
-    told = _read_holder(paths).get("socket")
-    if isinstance(told, str) and Path(told) != paths.socket:
-        candidates.append(Path(told))
+    told = find_holder(paths).socket
+    if told is not None and told != paths.socket:
+        candidates.append(told)
     return next((candidate for candidate in candidates if is_answering(candidate)), None)
+
+
+def find_address(paths: Paths) -> Address | None:
+    """Return where the engine of these paths answers; one elsewhere says by itself when it does not."""
+    return paths.remote or find_engine(paths)
+
+
+def require_address(paths: Paths) -> Address:
+    """Return where the engine of these paths answers. Raises EngineUnavailable that says how to start one."""
+    return paths.remote or require_engine(paths)
 
 
 def require_engine(paths: Paths) -> Path:
@@ -237,7 +256,7 @@ def _take_lock(paths: Paths, descriptor: int) -> None:
             _pause(LOOK_S)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        pid = _read_holder(paths).get("pid", "unknown")
+        pid = holder_pid(paths) or "unknown"
         raise EngineRunning(
             f"an engine (pid {pid}) already runs on {paths.state_dir}: attach to it with `fleet-tui`, end it with"
             " `fleet-tui stop`, or choose another state directory with --state-dir"
@@ -269,7 +288,7 @@ def is_locked(paths: Paths) -> bool:
 
 
 def _tell_holder(paths: Paths, descriptor: int) -> None:
-    holder = json.dumps({"pid": os.getpid(), "socket": str(paths.socket)}).encode()
+    holder = json.dumps({"pid": os.getpid(), "socket": str(paths.socket), "directory": str(paths.directory)}).encode()
     try:
         os.pwrite(descriptor, holder, 0)
         os.ftruncate(descriptor, len(holder))
@@ -279,13 +298,30 @@ def _tell_holder(paths: Paths, descriptor: int) -> None:
 
 def holder_pid(paths: Paths) -> int:
     """Return the pid that last took the lock, 0 if nobody did; it may have ended since."""
-    pid = _read_holder(paths).get("pid")
-    return pid if isinstance(pid, int) else 0
+    return find_holder(paths).pid
 
 
-def _read_holder(paths: Paths) -> dict[str, object]:
-    try:
+def find_holder(paths: Paths) -> Holder:
+    """Return what the engine that last took the lock said of itself; nothing where there is no file of an engine."""
+    told: object = None
+    with contextlib.suppress(OSError, ValueError):
         told = json.loads(paths.lock.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        return Holder()
+    pid, socket_, directory = (told.get(name) for name in ("pid", "socket", "directory"))
+    return Holder(
+        pid if isinstance(pid, int) else 0,
+        Path(socket_) if isinstance(socket_, str) else None,
+        Path(directory) if isinstance(directory, str) else None,
+    )
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of a number, whosever it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

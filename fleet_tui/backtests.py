@@ -25,7 +25,7 @@ from engine.scaling.shapes import SHAPES, trace
 from engine.scaling.traces import pool_traces, read_trace
 from fleet_tui import output
 from fleet_tui.acts import operator_at
-from fleet_tui.attach import find_engine, require_engine
+from fleet_tui.attach import find_address, require_address
 from fleet_tui.settings import Paths
 
 _LAST = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -101,7 +101,7 @@ def seconds(text: str) -> int:
 
 
 async def _ask_engine(paths: Paths, last_s: int, *, needed: bool) -> FleetLoad:
-    socket = require_engine(paths) if needed else find_engine(paths)
+    socket = require_address(paths) if needed else find_address(paths)
     if socket is None:
         return FleetLoad({}, {spec.name: Limits(spec.min, spec.max, spec.cost) for spec in DEFAULT_POOLS}, [])
     async with operator_at(socket) as operator:

@@ -29,7 +29,7 @@ from engine.model.secrets import HIDDEN, redact
 from engine.model.wire import to_plain
 from fleet_tui import output
 from fleet_tui.acts import operator_at
-from fleet_tui.attach import find_engine
+from fleet_tui.attach import find_address
 from fleet_tui.bundle_parts import (
     config_of,
     database_facts,
@@ -40,7 +40,7 @@ from fleet_tui.bundle_parts import (
     terminal_facts,
     versions,
 )
-from fleet_tui.settings import Paths
+from fleet_tui.settings import Address, Paths
 
 PART_BYTES_MAX = 512 * 1024
 ROWS_MAX = 500
@@ -159,7 +159,7 @@ def _findings(paths: Paths, environment: Mapping[str, str]) -> list[dict[str, st
 
 
 def _ask_engine(paths: Paths, bundle: Bundle) -> None:
-    socket = find_engine(paths)
+    socket = find_address(paths)
     if socket is None:
         names = ", ".join(["status.json", *(f"{kind}.json" for kind in WORDS)])
         bundle.leave_out(names, "no engine runs here; journal.json has what the database says")
@@ -170,7 +170,7 @@ def _ask_engine(paths: Paths, bundle: Bundle) -> None:
         bundle.leave_out("what the engine says of itself", f"it does not answer: {_why(error)}")
 
 
-async def _ask_all(socket: Path, bundle: Bundle) -> None:
+async def _ask_all(socket: Address, bundle: Bundle) -> None:
     async with asyncio.timeout(QUESTION_S), operator_at(socket) as operator:
         bundle.add("status.json", "the fleet in one look", _without_words("status", to_plain(await operator.query("status"))))
         for kind in WORDS:

@@ -62,8 +62,8 @@ def run(argv: Sequence[str]) -> int:
 
 def dispatch(argv: Sequence[str]) -> int:
     """Open the console when there is no word, else run the subcommand."""
-    # Completion asks through the environment, without a word of its own.
-    if argv or "_FLEET_TUI_COMPLETE" in os.environ:
+    # Completion asks through the environment, without a word of its own; a context may be named there, too.
+    if argv or "_FLEET_TUI_COMPLETE" in os.environ or os.environ.get("FLEET_CONTEXT"):
         from fleet_tui.subcommands import run_words
 
         return run_words(argv)

@@ -18,6 +18,7 @@ from fleet_tui.terminal import NONE, SIXTEEN, find_level
 
 if TYPE_CHECKING:
     from fleet_tui.attach import Attached
+    from fleet_tui.contexts import Context
     from fleet_tui.settings import Paths
 
 READ_ONLY = "read-only"
@@ -39,7 +40,7 @@ class Guise:
 class Opening:
     """What a console is opened on, and how it looks."""
 
-    paths: Paths
+    context: Context
     attached: Attached
     preferences: Preferences
     level: str
@@ -64,7 +65,7 @@ def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wis
         attached = Attached(require_engine(paths), started=False)
     else:
         attached = ensure_engine(paths, argv_extra, _tell)
-    _open(paths, attached, preferences, wishes, guise)
+    _open(_here(paths, preferences), attached, preferences, wishes, guise)
 
 
 def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), guise: Guise = Guise()) -> None:  # noqa: B008  # values
@@ -74,21 +75,35 @@ def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), g
     require_terminal()
     preferences = wishes.apply(load_preferences())
     paths, socket = attach_to(target, paths)
-    _open(paths, Attached(socket, started=False), preferences, wishes, guise)
+    _open(_here(paths, preferences), Attached(socket, started=False), preferences, wishes, guise)
+
+
+def open_context(context: Context, wishes: Wishes = Wishes(), guise: Guise = Guise()) -> None:  # noqa: B008  # values
+    """Open the console on a context that was named; one that is down is shown as such until it answers. Raises FleetError."""
+    from fleet_tui.attach import Attached
+
+    require_terminal()
+    _open(context, Attached(context.paths.socket, started=False), wishes.apply(load_preferences()), wishes, guise)
+
+
+def _here(paths: Paths, preferences: Preferences) -> Context:
+    from fleet_tui.contexts import context_here
+
+    return context_here(paths, preferences, os.environ)
 
 
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _open(paths: Paths, attached: Attached, preferences: Preferences, wishes: Wishes, guise: Guise) -> None:
+def _open(context: Context, attached: Attached, preferences: Preferences, wishes: Wishes, guise: Guise) -> None:
     level = find_level(os.environ, preferences.colors)
     os.environ.update(textual_environment(os.environ, level))
     # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
     gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
 
-    run_console(Opening(paths, attached, preferences, level, wishes.theme, guise, wishes.keys))
+    run_console(Opening(context, attached, preferences, level, wishes.theme, guise, wishes.keys))
 
 
 def require_terminal() -> None:

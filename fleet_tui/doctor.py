@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.model.errors import FleetError
-from fleet_tui.attach import find_engine, holder_pid
-from fleet_tui.settings import Paths, prepare_state
+from fleet_tui.attach import find_address, holder_pid, is_alive
+from fleet_tui.settings import Address, Paths, prepare_state
 from fleet_tui.terminal import MANY, NONE, TRUE, find_level, has_unicode_font
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
@@ -142,10 +142,10 @@ def _look_at_state(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Fi
 
 
 def _look_at_engine(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
-    socket = find_engine(paths)
+    socket = find_address(paths)
     pid = holder_pid(paths)
     if socket is None:
-        if pid and _is_alive(pid):
+        if pid and is_alive(pid):
             yield Finding("engine", WRONG, f"pid {pid} took the lock and does not answer at {paths.socket}: look at {paths.log}, or kill it")
         else:
             yield Finding("engine", OK, "none runs; `fleet-tui` or `fleet-tui engine` starts one")
@@ -153,7 +153,7 @@ def _look_at_engine(paths: Paths, _environment: Mapping[str, str]) -> Iterator[F
     yield _greet(socket)
 
 
-def _greet(socket: Path) -> Finding:
+def _greet(socket: Address) -> Finding:
     import asyncio
     import importlib.metadata
 
@@ -173,15 +173,6 @@ def _greet(socket: Path) -> Finding:
         return Finding("engine", WARNING, f"{text}; this program is {ours}: restart the engine when its work allows")
     return Finding("engine", OK, text)
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _look_at_leftovers(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from engine.clock import SystemClock
@@ -23,8 +22,8 @@ from engine.model.tasks import FINISHED, TaskState
 from engine.model.wire import to_plain
 from fleet_tui import output
 from fleet_tui.acts import operator_at
-from fleet_tui.attach import require_engine
-from fleet_tui.settings import Paths
+from fleet_tui.attach import require_address
+from fleet_tui.settings import Address, Paths
 
 ALIASES = {
     "pools": ("pool", "po"),
@@ -72,7 +71,7 @@ class Wanted:
 def get(paths: Paths, word: str, name: str, wanted: Wanted) -> None:
     """Print rows of a kind, or one thing in full. Raises FleetError."""
     kind = kind_of(word)
-    socket = require_engine(paths)
+    socket = require_address(paths)
     if wanted.form == "csv" and kind == "status":
         raise UsageError("status is one thing and no rows: -o json")
     if kind == "status":
@@ -88,12 +87,12 @@ def get(paths: Paths, word: str, name: str, wanted: Wanted) -> None:
         _print_rows(kind, rows, wanted)
 
 
-async def _ask(socket: Path, what: str, **parameters: object) -> Any:  # noqa: ANN401  # JSON is any
+async def _ask(socket: Address, what: str, **parameters: object) -> Any:  # noqa: ANN401  # JSON is any
     async with operator_at(socket) as operator:
         return to_plain(await operator.query(what, **parameters))
 
 
-async def _rows(socket: Path, kind: str, wanted: Wanted) -> list[dict[str, Any]]:
+async def _rows(socket: Address, kind: str, wanted: Wanted) -> list[dict[str, Any]]:
     async with operator_at(socket) as operator:
         rows = await operator.query(kind, limit=wanted.limit, filter=wanted.expression)
     assert isinstance(rows, Sequence)
@@ -125,7 +124,7 @@ def _print_rows(kind: str, rows: list[dict[str, Any]], wanted: Wanted) -> None:
 def explain(paths: Paths, word: str, name: str, *, form: str) -> None:
     """Print why a thing is as it is, and what that rests on. Raises FleetError."""
     kind = kind_of(word)
-    found = asyncio.run(_ask(require_engine(paths), "explain", kind=kind, id=name))
+    found = asyncio.run(_ask(require_address(paths), "explain", kind=kind, id=name))
     if form == "json":
         output.print_json(found)
     else:
@@ -144,12 +143,12 @@ def watch(paths: Paths, words: Sequence[str], *, form: str, seconds: float, coun
     kinds = [kind_of(word) for word in words] or ["events"]
     if "status" in kinds:
         raise UsageError("status cannot be watched; `fleet-tui get status` prints it")
-    socket = require_engine(paths)
+    socket = require_address(paths)
     with contextlib.suppress(_Enough):
         asyncio.run(_watch_for(socket, kinds, seconds, _Printer(form, count)))
 
 
-async def _watch_for(socket: Path, kinds: Sequence[str], seconds: float, printer: _Printer) -> None:
+async def _watch_for(socket: Address, kinds: Sequence[str], seconds: float, printer: _Printer) -> None:
     limit = asyncio.timeout(seconds or None)
     try:
         async with limit:
@@ -160,7 +159,7 @@ async def _watch_for(socket: Path, kinds: Sequence[str], seconds: float, printer
             raise
 
 
-async def _watch_once(socket: Path, kinds: Sequence[str], printer: _Printer) -> None:
+async def _watch_once(socket: Address, kinds: Sequence[str], printer: _Printer) -> None:
     """Print frames of one connection. Returns when it was lost after the first of them."""
     has_begun = False
     try:
@@ -238,7 +237,7 @@ def _row_line(kind: str, row: object, now: float) -> str:
 
 def show_log(paths: Paths, task: str) -> None:
     """Print what a task's program wrote."""
-    log = asyncio.run(_ask(require_engine(paths), "log", id=task))
+    log = asyncio.run(_ask(require_address(paths), "log", id=task))
     if log["left_out"]:
         output.say(f"the first {log['left_out']} bytes are left out")
     if log["text"]:
@@ -254,7 +253,7 @@ def print_text(text: str) -> None:
 
 def show_result(paths: Paths, task: str, field: str, *, form: str) -> None:
     """Print a task's result, or one field of it. Raises FleetError for a task that has none."""
-    thing, result = asyncio.run(_result(require_engine(paths), task))
+    thing, result = asyncio.run(_result(require_address(paths), task))
     if form == "json":
         output.print_json({**thing, "result": result})
     elif field:
@@ -269,7 +268,7 @@ def show_result(paths: Paths, task: str, field: str, *, form: str) -> None:
         raise FleetError(f"{task} {thing['state']}: {output.clean(str(thing['reason']))}")
 
 
-async def _result(socket: Path, task: str) -> tuple[dict[str, Any], object]:
+async def _result(socket: Address, task: str) -> tuple[dict[str, Any], object]:
     """Return a task in full and its result, from the artifacts when it is large. Raises CommandRefused while it runs."""
     async with operator_at(socket) as operator:
         thing = to_plain(await operator.query("task", id=task))
@@ -287,7 +286,7 @@ async def _result(socket: Path, task: str) -> tuple[dict[str, Any], object]:
 
 def show_can_i(paths: Paths, word: str, target: str, *, form: str) -> None:
     """Print what this account may ask for. Raises CommandRefused for one verb that it may not."""
-    verbs = asyncio.run(_outlook(require_engine(paths), word, target))
+    verbs = asyncio.run(_outlook(require_address(paths), word, target))
     if form == "json":
         output.print_json(verbs)
     else:
@@ -296,7 +295,7 @@ def show_can_i(paths: Paths, word: str, target: str, *, form: str) -> None:
         raise CommandRefused("" if form == "json" else "no: " + output.clean(str(verbs[0]["why"])))
 
 
-async def _outlook(socket: Path, word: str, target: str) -> list[dict[str, Any]]:
+async def _outlook(socket: Address, word: str, target: str) -> list[dict[str, Any]]:
     async with operator_at(socket) as operator:
         answer = to_plain(await operator.query("can-i", verb=word, target=target))
     assert isinstance(answer, list)

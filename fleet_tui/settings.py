@@ -33,6 +33,30 @@ _OTHERS_ANY = 0o077
 
 
 @dataclass(frozen=True, slots=True)
+class Remote:
+    """An engine that is reached by an address."""
+
+    url: str
+    token_file: Path | None = None
+
+    def read_token(self) -> str:
+        """Return the token to show; empty without a file. Raises UsageError."""
+        if self.token_file is None:
+            return ""
+        try:
+            return self.token_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the token file {self.token_file} cannot be read: {error}") from error
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Address = Path | Remote
+"""Where an engine answers: at a socket, or elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paths:
     """The places of one fleet. Nothing is created until `prepare_state`."""
 
@@ -43,6 +67,8 @@ class Paths:
     state_dir: Path
     """What the engine keeps: database, log, ledger, lock; one engine at a time."""
     socket: Path
+    remote: Remote | None = None
+    """Where its engine answers when that is not on this machine's file system; then the rest is this console's own."""
 
     @property
     def lock(self) -> Path:
@@ -86,9 +112,9 @@ def find_paths(
     return Paths(real, find_config(real, config, environment), state, find_socket(state, environment))
 
 
-def paths_of(parameters: Mapping[str, str | None]) -> Paths:
+def paths_of(parameters: Mapping[str, str | None], environment: Mapping[str, str] | None = None) -> Paths:
     """Return the places that the options of the command line name. Raises UsageError."""
-    paths = find_paths(parameters.get("directory"), state_dir=parameters.get("state_dir"))
+    paths = find_paths(parameters.get("directory"), state_dir=parameters.get("state_dir"), environment=environment)
     socket = parameters.get("socket")
     return replace(paths, socket=Path(socket).absolute()) if socket else paths
 

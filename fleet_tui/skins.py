@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.driver import Driver
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from engine.model.errors import UsageError
-from fleet_tui.preferences import AUTO, Preferences, context_names
+from fleet_tui.preferences import AUTO, ContextPreferences, Preferences
 from fleet_tui.terminal import answers_questions, has_unicode_font, is_light
 from screens.driver import DiffMixin
 from screens.line_filter import Terminal, WholeBars
@@ -23,9 +23,6 @@ from screens.widgets.cells import ASCII, UNICODE, Glyphs
 from themes import THEMES
 from themes.palettes import DEFAULT_DARK, DEFAULT_LIGHT, PALETTES
 from themes.reduction import Level
-
-if TYPE_CHECKING:
-    from fleet_tui.console import Opening
 
 SETTINGS = "skin"
 """The view under which the choice is remembered."""
@@ -49,19 +46,31 @@ class Skin:
     """Colour of the context line; empty for the usual one."""
 
 
-def make_skin(opening: Opening, environment: Mapping[str, str]) -> Skin:
-    """Return what the theme is chosen by. Raises UsageError for a theme that there is not."""
-    preferences, wished = opening.preferences, opening.theme
-    context = preferences.of_context(context_names(opening.paths))
-    usual = context.theme or preferences.theme
-    for name in (wished or AUTO, usual, preferences.dark, preferences.light):
+def make_skin(preferences: Preferences, look: ContextPreferences, wished: str, environment: Mapping[str, str]) -> Skin:
+    """Return what the theme of a context is chosen by. Raises UsageError for a general theme that there is not."""
+    for name in (wished or AUTO, preferences.theme, preferences.dark, preferences.light):
         if name != AUTO and name not in PALETTES:
-            near = difflib.get_close_matches(name, PALETTES, n=1)
-            raise UsageError(f"no theme {name!r}{f'; did you mean {near[0]!r}?' if near else ''}; there are {AUTO}, {', '.join(PALETTES)}")
+            raise UsageError(f"no theme {name!r}{nearest_theme(name)}; there are {AUTO}, {', '.join(PALETTES)}")
+    usual = look.theme if look.theme in (AUTO, *PALETTES) else preferences.theme
     return Skin(
         wished, usual, preferences.dark, preferences.light,
-        is_light=is_light(environment), can_ask=answers_questions(environment), bar=context.bar,
+        is_light=is_light(environment), can_ask=answers_questions(environment), bar=look.bar,
     )  # fmt: skip
+
+
+def theme_problems(preferences: Preferences) -> list[str]:
+    """Return what is wrong with the themes of contexts; each has the general theme until it is right."""
+    return [
+        f"contexts.{name}.theme: no theme {look.theme!r}{nearest_theme(look.theme)}"
+        for name, look in preferences.contexts.items()
+        if look.theme not in ("", AUTO, *PALETTES)
+    ]
+
+
+def nearest_theme(name: str) -> str:
+    """Return a question for the theme that a name is most like; empty if none is."""
+    near = difflib.get_close_matches(name, PALETTES, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def describe_terminal(preferences: Preferences, level: str, environment: Mapping[str, str]) -> Terminal:

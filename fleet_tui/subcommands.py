@@ -19,6 +19,7 @@ from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
 
 if TYPE_CHECKING:
+    from fleet_tui.contexts import Context
     from fleet_tui.settings import Paths
 
 PROGRAM = "fleet-tui"
@@ -29,7 +30,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach"),
-    "Look": ("get", "why", "can-i", "watch", "log", "result"),
+    "Look": ("ctx", "get", "why", "can-i", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
@@ -74,6 +75,7 @@ class FleetGroup(click.Group):
 )
 @click.option("-C", "--directory", metavar="DIR", help="The fleet's directory; default: the current one.")
 @click.option("--state-dir", metavar="DIR", help="Where its engine keeps state; default: by the directory, under the XDG state directory.")
+@click.option("--context", metavar="NAME", shell_complete=lambda *given: _complete_contexts(given[-1]), help="One of `fleet-tui ctx` instead of a directory; default: FLEET_CONTEXT.")
 @look_options
 @click.option("--read-only", "mode", flag_value="read-only", default="", help="Look only: the engine refuses every verb of this console or command.")
 @click.option("--write", "mode", flag_value="write", help="Act although `operations.read_only` is set.")
@@ -85,7 +87,18 @@ def cli(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401  # typed
     """Operate a fleet of AI agents. Without a command: open the console on the fleet of this directory."""
     del options  # Whoever needs the places and the look reads them from the context.
     if ctx.invoked_subcommand is None:
-        console.open_here(places(), wishes=find_wishes(), guise=find_guise())
+        from fleet_tui.contexts import name_wanted
+
+        if name_wanted(ctx.params, os.environ):
+            console.open_context(chosen(), find_wishes(), find_guise())
+        else:
+            console.open_here(places(), wishes=find_wishes(), guise=find_guise())
+
+
+def _complete_contexts(begun: str) -> list[str]:
+    from fleet_tui.contexts import context_names_of
+
+    return [name for name in context_names_of(os.environ) if name.startswith(begun)]
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's call
@@ -110,11 +123,16 @@ def find_guise() -> console.Guise:
     return console.Guise(find_mode(), str(click.get_current_context().find_root().params["as_name"]))
 
 
-def places() -> Paths:
-    """Return the places that the options before the subcommand name. Raises UsageError."""
-    from fleet_tui.settings import paths_of
+def chosen() -> Context:
+    """Return the context that the options before the subcommand, or FLEET_CONTEXT, name. Raises UsageError."""
+    from fleet_tui.contexts import choose_context
 
-    return paths_of(click.get_current_context().find_root().params)
+    return choose_context(click.get_current_context().find_root().params)
+
+
+def places() -> Paths:
+    """Return the places of that context. Raises UsageError."""
+    return chosen().paths
 
 
 # ---- console and engine
@@ -132,6 +150,7 @@ def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by t
     """Show a fleet of built-in agents at work on a code base (default: the standard library)."""
     from fleet_tui.settings import demo_paths, real_path
 
+    refuse_context("demo")
     root = real_path(path or standard_library())
     state_dir = wanted["state_dir"] or click.get_current_context().find_root().params["state_dir"]
     paths = demo_paths(root, state_dir)
@@ -142,6 +161,12 @@ def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by t
         ok = run_headless_demo(paths if state_dir else None, request)
         click.get_current_context().exit(0 if ok else EXIT_FAILED)
     console.open_here(paths, ["--demo", str(root)], find_wishes(), find_guise())
+
+
+def refuse_context(word: str) -> None:
+    """Raise UsageError where a context was named for what starts an engine."""
+    if name := click.get_current_context().find_root().params["context"]:
+        raise click.UsageError(f"{word} is about a directory of this machine; --context {name} is for engines that run: use -C")
 
 
 def standard_library() -> str:
@@ -159,6 +184,7 @@ def engine(directory: str | None, state_dir: str | None, config: str | None, dem
     """Run the engine in the foreground, without a console."""
     from fleet_tui.settings import find_paths, real_path
 
+    refuse_context("engine")
     root = click.get_current_context().find_root().params
     paths = find_paths(directory or root["directory"], state_dir=state_dir or root["state_dir"], config=config)
     if root["socket"]:
@@ -181,6 +207,16 @@ def attach(target: str | None, **look: Any) -> None:  # noqa: ANN401  # typed by
 
 
 # ---- look
+
+
+@cli.command()
+@click.argument("name", required=False, default="", shell_complete=lambda *given: _complete_contexts(given[-1]))
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Form; json also has what is not known, as null.")
+def ctx(name: str, output: str) -> None:
+    """Print the engines that can be looked at, and how each is: those in console.toml, and those of yours that run."""
+    from fleet_tui.context_list import show_contexts
+
+    show_contexts(name, output)
 
 
 @cli.command()

@@ -113,12 +113,13 @@ def make_verb(verb: str) -> click.Command | None:
 
     def run(**values: Any) -> None:  # noqa: ANN401  # typed by the fields
         from fleet_tui.acts import Request, act
-        from fleet_tui.settings import paths_of
+        from fleet_tui.contexts import choose_context, mode_in
 
         root = click.get_current_context().find_root().params
+        context = choose_context(root)
         common = {name: values.pop(name) for name in COMMON}
         wait = values.pop("wait", False)
-        act(paths_of(root), Request(commands_from(kind, values), wait=wait, mode=root["mode"], **common))
+        act(context.paths, Request(commands_from(kind, values), wait=wait, mode=mode_in(context, root["mode"]), **common))
 
     return Verb(verb, params=params, callback=run, help=describe(kind), short_help=kind.help)
 

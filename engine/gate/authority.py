@@ -24,7 +24,7 @@ def authority_of(origin: Origin, settings: OperationsSection) -> Authority:
     caps = [c.Role[word.upper()] for name, word in settings.roles.items() if fnmatchcase(origin.who, name)]
     role = min([c.Role(origin.role), *caps])
     if origin.mode == "read-only":
-        return Authority(origin.who, role, "it was opened with --read-only")
+        return Authority(origin.who, role, "it was opened to look only, by --read-only or by read_only of its context")
     if settings.read_only and origin.mode != "write" and origin.via in OUTSIDE:
         return Authority(origin.who, role, "operations.read_only is set; open it with --write")
     return Authority(origin.who, role, f"{origin.who} is viewer" if role < c.Role.OPERATOR else "")

@@ -202,7 +202,7 @@ def test_websocket_carries_every_refusal_as_its_own_class(shell: Shell) -> None:
 
 def test_read_only_connection_is_refused_by_the_engine(shell: Shell) -> None:
     said = shell.run("--read-only", "scale", "coder", "3", code=4).stderr
-    assert "scale: this connection is read-only: it was opened with --read-only; nothing was changed" in said
+    assert "scale: this connection is read-only: it was opened to look only, by --read-only or by read_only of its context; nothing was changed" in said
     assert shell.run("--read-only", "get", "pools").stdout
     assert rest(shell, "pool.scale", headers="Fleet-Mode: read-only\r\n", pool="coder", size="3").status == 403
     assert rest(shell, "pool.scale", headers="Fleet-Mode: rw\r\n", pool="coder", size="3").status == 400

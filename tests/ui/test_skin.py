@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from engine.model.errors import UsageError
 from fleet_tui.app import FleetApp
-from fleet_tui.console import Opening
+from fleet_tui.contexts import context_here
 from fleet_tui.preferences import ContextPreferences, Preferences
 from fleet_tui.settings import find_paths
-from fleet_tui.skins import Skin, make_skin
+from fleet_tui.skins import Skin, make_skin, theme_problems
 from screens.document import Document
 from screens.widgets.statusbar import ContextBar
 from screens.widgets.table import Table
@@ -119,38 +119,43 @@ async def test_a_context_bar_is_filled(snap: Snap) -> None:
 # ---- which theme
 
 
-def opening(tmp_path: Path, preferences: Preferences, theme: str = "") -> Opening:
-    directory = tmp_path / "shop"
-    directory.mkdir(exist_ok=True)
-    return Opening(find_paths(directory, state_dir=tmp_path / "state"), None, preferences, "256", theme)  # type: ignore[arg-type]
+def skin_here(tmp_path: Path, preferences: Preferences, theme: str = "", environment: dict[str, str] | None = None) -> Skin:
+    """Return the skin of the fleet of a directory that is called shop."""
+    (tmp_path / "shop").mkdir(exist_ok=True)
+    context = context_here(find_paths(tmp_path / "shop", state_dir=tmp_path / "state"), preferences, {"HOME": str(tmp_path)})
+    return make_skin(preferences, context.look, theme, environment or {})
 
 
 def test_a_context_has_its_theme_and_its_bar(tmp_path: Path) -> None:
     preferences = Preferences(theme="nord", contexts={"shop": ContextPreferences("gruvbox", "bad")})
-    skin = make_skin(opening(tmp_path, preferences), {})
+    skin = skin_here(tmp_path, preferences)
     assert (skin.usual, skin.bar, skin.wished) == ("gruvbox", "bad", "")
     exact = Preferences(contexts={"shop": ContextPreferences("gruvbox"), str(tmp_path / "shop"): ContextPreferences("nord")})
-    assert make_skin(opening(tmp_path, exact), {}).usual == "nord"
-    assert make_skin(opening(tmp_path, Preferences(theme="nord")), {}).usual == "nord"
+    assert skin_here(tmp_path, exact).usual == "nord"
+    assert skin_here(tmp_path, Preferences(theme="nord")).usual == "nord"
 
 
 def test_the_environment_says_light_or_dark_before_the_terminal_does(tmp_path: Path) -> None:
-    light = make_skin(opening(tmp_path, Preferences(light="modus-light")), {"COLORFGBG": "0;15", "TERM": "xterm"})
+    light = skin_here(tmp_path, Preferences(light="modus-light"), "", {"COLORFGBG": "0;15", "TERM": "xterm"})
     assert (light.is_light, light.can_ask) == (True, True)
     fleet = Fleet()
     assert FleetApp(fleet.connect, skin=light).theme == "modus-light"
-    assert FleetApp(fleet.connect, skin=make_skin(opening(tmp_path, Preferences()), {})).theme == "fleet-dark"
-    wished = make_skin(opening(tmp_path, Preferences(theme="gruvbox"), "nord"), {})
+    assert FleetApp(fleet.connect, skin=skin_here(tmp_path, Preferences())).theme == "fleet-dark"
+    wished = skin_here(tmp_path, Preferences(theme="gruvbox"), "nord")
     assert FleetApp(fleet.connect, skin=wished).theme == "nord"
 
 
-@pytest.mark.parametrize(
-    "preferences",
-    [Preferences(theme="norrd"), Preferences(dark="norrd"), Preferences(light="norrd"), Preferences(contexts={"shop": ContextPreferences("norrd")})],
-)
+@pytest.mark.parametrize("preferences", [Preferences(theme="norrd"), Preferences(dark="norrd"), Preferences(light="norrd")])
 def test_an_unknown_theme_is_refused_with_the_nearest(tmp_path: Path, preferences: Preferences) -> None:
     with pytest.raises(UsageError, match="no theme 'norrd'; did you mean 'nord'"):
-        make_skin(opening(tmp_path, preferences), {})
+        skin_here(tmp_path, preferences)
+
+
+def test_an_unknown_theme_of_a_context_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    preferences = Preferences(theme="gruvbox", contexts={"shop": ContextPreferences("norrd", "bad")})
+    skin = skin_here(tmp_path, preferences)
+    assert (skin.usual, skin.bar) == ("gruvbox", "bad")
+    assert theme_problems(preferences) == ["contexts.shop.theme: no theme 'norrd'; did you mean 'nord'?"]
 
 
 # ---- too small

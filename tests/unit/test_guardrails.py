@@ -309,10 +309,10 @@ def test_rules_for_programs_hold_for_their_routine_work_too() -> None:
     [
         (Origin("eve", "console", "", 0), {}, "pool.scale needs the role operator; eve is viewer"),
         (Origin("eve", "console", "", 2), {"roles": {"e*": "viewer"}}, "pool.scale needs the role operator; eve is viewer"),
-        (Origin("eve", "api", "", 2, "read-only"), {}, "scale: this connection is read-only: it was opened with --read-only"),
+        (Origin("eve", "api", "", 2, "read-only"), {}, "scale: this connection is read-only: it was opened to look only, by --read-only or by read_only of its context"),
         (Origin("eve", "cli", "", 2), {"read_only": True}, "read-only: operations.read_only is set; open it with --write"),
         (Origin("eve", "cli", "", 0, "write"), {"read_only": True}, "needs the role operator"),
-        (Origin("eve", "cli", "", 2, "read-only"), {"read_only": True}, "it was opened with --read-only"),
+        (Origin("eve", "cli", "", 2, "read-only"), {"read_only": True}, "it was opened to look only, by --read-only or by read_only of its context"),
     ],
 )
 def test_who_may_only_look_is_refused_with_the_reason(origin: Origin, operations: dict[str, Any], text: str) -> None:
