@@ -64,6 +64,8 @@ HARD_EXIT_S = 2.0
 BREAKPOINTS = [(0, "-list"), (60, "-stacked"), (100, "-beside")]
 """From which width on panels stand one above the other, and side by side."""
 TOAST_S = 4.0
+TOAST_PLAIN_S = 20.0
+"""As long as it may take until a line is read aloud."""
 RELOAD_KEYS = ViewLine("keys", "reload")
 
 
@@ -327,8 +329,9 @@ class FleetApp(Attending, SizeGuard[None]):
 
     def say(self, text: str, *, role: str = "") -> None:
         """Show a short text for a moment."""
+        shown_s = TOAST_PLAIN_S if self.terminal.is_plain else TOAST_S
         severity: Any = {"bad": "error", "warn": "warning"}.get(role, "information")
-        self.notify(text, severity=severity, timeout=TOAST_S * (2 if role == "bad" else 1), markup=False)
+        self.notify(text, severity=severity, timeout=shown_s * (2 if role == "bad" else 1), markup=False)
 
     # ---- leaving, exports, themes
 

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from engine.model.errors import UsageError
@@ -17,9 +18,11 @@ from fleet_tui.settings import APPLICATION, Paths, user_config_home
 from fleet_tui.terminal import LEVELS
 
 FILE_NAME = "console.toml"
+PLAIN_VARIABLE = "FLEET_TUI_PLAIN"
+"""Set to anything but 0: to be read aloud, whatever the file says of shapes."""
 AUTO = "auto"
 COLORS = (AUTO, *LEVELS)
-SHAPES = (AUTO, "unicode", "ascii")
+SHAPES = (AUTO, "unicode", "ascii", "plain")
 NOTIFY = ("off", "bell", "osc9", "osc777")
 BARS = ("", "accent", "good", "warn", "bad")
 THEME_OPTIONS = ("theme", "dark", "light")
@@ -110,8 +113,13 @@ def context_names(paths: Paths) -> tuple[str, str]:
 
 
 def load_preferences(environment: Mapping[str, str] | None = None) -> Preferences:
-    """Return the user's preferences, or the defaults without a file. Raises UsageError that says what is wrong where."""
-    path = user_config_home(os.environ if environment is None else environment) / APPLICATION / FILE_NAME
+    """Return the user's preferences, of the file and of the environment, or the defaults without either. Raises UsageError that says what is wrong where."""
+    environment = os.environ if environment is None else environment
+    preferences = _load_file(user_config_home(environment) / APPLICATION / FILE_NAME)
+    return replace(preferences, shapes="plain") if environment.get(PLAIN_VARIABLE, "0") not in ("", "0") else preferences
+
+
+def _load_file(path: Path) -> Preferences:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:

@@ -16,10 +16,10 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from engine.model.errors import UsageError
 from fleet_tui.preferences import AUTO, ContextPreferences, Preferences
 from fleet_tui.terminal import answers_questions, has_unicode_font, is_light
-from screens.driver import DiffMixin
 from screens.line_filter import Terminal, WholeBars
+from screens.plain import PlainMixin
 from screens.replies import TerminalBackground, find_driver
-from screens.widgets.cells import ASCII, UNICODE, Glyphs
+from screens.widgets.cells import ASCII, PLAIN, UNICODE, Glyphs
 from themes import THEMES
 from themes.palettes import DEFAULT_DARK, DEFAULT_LIGHT, PALETTES
 from themes.reduction import Level
@@ -75,18 +75,21 @@ def nearest_theme(name: str) -> str:
 
 def describe_terminal(preferences: Preferences, level: str, environment: Mapping[str, str]) -> Terminal:
     """Return what the terminal can show."""
-    is_unicode = has_unicode_font(environment) if preferences.shapes == AUTO else preferences.shapes == "unicode"
-    return Terminal(Level(level), is_ascii=not is_unicode, has_bright_grounds=environment.get("TERM", "") != "linux")
+    is_plain = preferences.shapes == "plain"
+    is_unicode = has_unicode_font(environment) if is_plain or preferences.shapes == AUTO else preferences.shapes == "unicode"
+    return Terminal(Level(level), is_ascii=not is_unicode, has_bright_grounds=environment.get("TERM", "") != "linux", is_plain=is_plain)
 
 
 def glyphs_for(terminal: Terminal) -> Glyphs:
     """Return the signs that a terminal can draw."""
+    if terminal.is_plain:
+        return PLAIN
     if terminal.is_ascii:
         return ASCII
     return replace(UNICODE, is_shaded=True) if terminal.level in (Level.NONE, Level.SIXTEEN) else UNICODE
 
 
-class SkinnedApp(DiffMixin[None]):
+class SkinnedApp(PlainMixin[None]):
     """An app in one of our themes."""
 
     def __init__(self, *, no_diff: bool, terminal: Terminal, skin: Skin, remembered: Mapping[str, Any]) -> None:
@@ -96,6 +99,7 @@ class SkinnedApp(DiffMixin[None]):
             self._chosen = skin.usual  # remembered by another version
         self._is_light = bool(remembered.get("light", False)) if skin.is_light is None else skin.is_light
         super().__init__(no_diff=no_diff, terminal=terminal)
+        self.set_class(terminal.is_plain, "-plain")
         ScrollBar.renderer = WholeBars if terminal.is_ascii else ScrollBarRender
         for entry in THEMES:
             self.register_theme(entry)

@@ -139,12 +139,12 @@ class DiffMixin(App[ReturnType]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what every line goes through: colours and characters that the terminal has."""
-        if self.terminal.is_plain:
+        if self.terminal.shows_all:
             return [entry for entry in super().get_line_filters() if not isinstance(entry, Monochrome)]
         if self._terminal_filter is None or self._terminal_filter[0] != self.theme:
             palette = PALETTES.get(self.theme, PALETTES[DEFAULT_DARK])
             reducer = Reducer(palette, self.terminal.level, has_bright_grounds=self.terminal.has_bright_grounds)
-            self._terminal_filter = self.theme, TerminalFilter(reducer, is_ascii=self.terminal.is_ascii)
+            self._terminal_filter = self.theme, TerminalFilter(reducer, self.terminal)
         return [self._terminal_filter[1]]
 
     def forget_shadow(self) -> None:
@@ -194,8 +194,7 @@ class DiffMixin(App[ReturnType]):
             shadow.put(y, x, strip)
         is_tearable = len(shadow.changes) > 1
         text = shadow.take_changes()
-        # The input method opens its window at the cursor.
-        parked = self.screen.outer_size.clamp_offset(self.cursor_position)
+        parked = self.screen.outer_size.clamp_offset(self.find_cursor())
         if parked != self._parked or (text and parked != (0, 0)):
             text += move(-1, -1, parked.y, parked.x)
             self._parked = parked
@@ -211,6 +210,10 @@ class DiffMixin(App[ReturnType]):
         self._driver.flush()
         self.frames_written += 1
         self.bytes_written += size + len(query)
+
+    def find_cursor(self) -> Offset:
+        """Return where the terminal's cursor rests between frames: where the input method opens its window."""
+        return self.cursor_position
 
     def _count_pending_writes(self) -> int:
         """Return how many writes wait for the terminal; 0 for drivers that have no writer thread."""

@@ -14,7 +14,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.scrollbar import ScrollBarRender
 
-from screens.ascii import to_ascii
+from screens.ascii import to_ascii, to_plain
 from themes.reduction import Level, Reducer
 
 PLAIN = Style.null()
@@ -28,11 +28,13 @@ class Terminal:
     is_ascii: bool = False
     has_bright_grounds: bool = True
     """Whether 16 colours can stand behind text; the Linux console has eight for that."""
+    is_plain: bool = False
+    """Whether somebody has it read aloud: letters, digits and punctuation alone, line by line."""
 
     @property
-    def is_plain(self) -> bool:
+    def shows_all(self) -> bool:
         """Whether nothing needs to be turned into something else."""
-        return self.level is Level.TRUE and not self.is_ascii
+        return self.level is Level.TRUE and not (self.is_ascii or self.is_plain)
 
 
 class WholeBars(ScrollBarRender):
@@ -45,17 +47,18 @@ class WholeBars(ScrollBarRender):
 class TerminalFilter(LineFilter):
     """Turns lines of a theme's colours into lines for the terminal at hand."""
 
-    def __init__(self, reducer: Reducer, *, is_ascii: bool) -> None:
+    def __init__(self, reducer: Reducer, terminal: Terminal) -> None:
         super().__init__()
         self._reducer = reducer
-        self._is_ascii = is_ascii
+        self._spell = to_ascii if terminal.is_ascii else to_plain if terminal.is_plain else None
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments with other colours, and with as many cells of other characters."""
         del background
         reduce = self._reducer.reduce
-        if not self._is_ascii:
+        spell = self._spell
+        if spell is None:
             return [Segment(text, reduce(style or PLAIN), control) for text, style, control in segments]
         return [
-            Segment(text if text.isascii() else to_ascii(text), reduce(style or PLAIN), control) for text, style, control in segments
+            Segment(text if text.isascii() else spell(text), reduce(style or PLAIN), control) for text, style, control in segments
         ]

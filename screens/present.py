@@ -167,8 +167,10 @@ NO_BADGE = Badge("?", "?", "warn")
 
 
 def badge(badges: dict[str, Badge], word: str, glyphs: Glyphs = UNICODE) -> Cell:
-    """Return a state as shape and word."""
+    """Return a state as shape and word; as a word alone where it is to be read aloud."""
     look = badges.get(word, NO_BADGE)
+    if glyphs.is_plain:
+        return Cell(word, look.role)
     return Cell(f"{look.ascii if glyphs.is_ascii else look.sign} {word}", look.role)
 
 
@@ -181,6 +183,8 @@ def meter_cell(part: int, whole: int, width: int, glyphs: Glyphs) -> Cell:
         return unknown(glyphs)
     if not part:
         return Cell("0%".rjust(width), "dim")  # an empty bar in every idle row is noise
+    if glyphs.is_plain:
+        return Cell(f"{part / whole:.0%}".rjust(width), "accent")
     return Cell(draw_meter(part / whole, width, glyphs), "accent")
 
 

@@ -32,10 +32,15 @@ from screens.widgets.columns import Column
 
 
 def spark_cell(values: Sequence[int | None], glyphs: Glyphs) -> Cell:
-    """Return a load as bars, scaled from 0 to its own greatest; blank where it was not seen, and while there was none at all."""
+    """Return a load as bars, scaled from 0 to its own greatest; blank where it was not seen, and while there was none at all.
+
+    Where it is to be read aloud: what it was last, and at most.
+    """
     known = [value for value in values if value is not None]
     if not any(known):
         return Cell("")  # thirty empty bars in every pool at rest are noise, and bytes while they come in
+    if glyphs.is_plain:
+        return Cell(f"last {known[-1]}, at most {max(known)}", "accent")
     bars = iter(draw_sparkline(known, len(known), scale=(0, max(known)), spark=glyphs.spark)[0])
     return Cell("".join(" " if value is None else next(bars) for value in values), "accent")
 

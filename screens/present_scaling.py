@@ -75,10 +75,10 @@ def scaling_cells(row: ScalingRow, now: float, glyphs: Glyphs) -> Cells:
 
 def policy_cells(row: PolicyRow, _now: float, glyphs: Glyphs) -> Cells:
     """Return a policy's cells."""
-    sign = ("*" if glyphs.is_ascii else "●") if row.enabled else ("-" if glyphs.is_ascii else "○")
+    sign = "" if glyphs.is_plain else ("* " if glyphs.is_ascii else "● ") if row.enabled else ("- " if glyphs.is_ascii else "○ ")
     return (
         row.id,
-        Cell(f"{sign} {'on' if row.enabled else 'off'}", "good" if row.enabled else "dim"),
+        Cell(f"{sign}{'on' if row.enabled else 'off'}", "good" if row.enabled else "dim"),
         row.pool or Cell("every pool", "dim"),
         number_cell(row.pools),
         row.rules,

@@ -6,7 +6,7 @@ without a terminal, too: no library of the terminal is loaded before a text need
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 ROLES = ("good", "warn", "bad", "dim", "accent")
@@ -43,6 +43,8 @@ class Glyphs:
     is_ascii: bool
     is_shaded: bool = False
     """Whether levels are drawn as characters, since there are too few colours to tell them apart."""
+    is_plain: bool = False
+    """Whether everything is said in words and numbers, to be read aloud: no bars, no signs of states."""
 
 
 UNICODE = Glyphs(
@@ -53,6 +55,7 @@ ASCII = Glyphs(
     pointer=">", mark="*", ellipsis="~", ascending="^", descending="v", separator="-",
     full="#", empty=".", spark=" .:-=+*#%@", shades="0123456789", is_ascii=True, is_shaded=True,
 )  # fmt: skip
+PLAIN = replace(ASCII, is_plain=True)
 
 
 def clean(text: str) -> str:

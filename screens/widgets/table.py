@@ -15,7 +15,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import var
 from textual.scroll_view import ScrollView
@@ -204,6 +204,12 @@ class Table(Keyed, ScrollView, can_focus=True):
     def pointed_id(self) -> str | None:
         """The row pointed at; None if the table shows no row."""
         return self._rows.pointed
+
+    @property
+    def reading_offset(self) -> Offset:
+        """Where the row pointed at stands; the titles, when that row cannot be seen."""
+        line = self._rows.find(self._rows.pointed) - self.scroll_offset.y
+        return Offset(0, line + 1 if 0 <= line < self._body_height else 0)
 
     @property
     def held_id(self) -> str | None:

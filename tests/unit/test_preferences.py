@@ -107,3 +107,11 @@ def test_the_command_line_goes_above_the_file() -> None:
     preferences = Preferences(colors="256", shapes="ascii", mouse=True)
     assert Wishes().apply(preferences) == preferences
     assert Wishes(colors="16", shapes="unicode", mouse=False).apply(preferences) == Preferences(colors="16", shapes="unicode", mouse=False)
+
+
+@pytest.mark.parametrize(("variable", "shapes"), [("1", "plain"), ("yes", "plain"), ("0", "ascii"), ("", "ascii")])
+def test_the_environment_goes_above_the_file_and_below_the_command_line(tmp_path: Path, variable: str, shapes: str) -> None:
+    environment = write(tmp_path, 'shapes = "ascii"') | {"FLEET_TUI_PLAIN": variable}
+    preferences = load_preferences(environment)
+    assert preferences.shapes == shapes
+    assert Wishes(shapes="unicode").apply(preferences).shapes == "unicode"
