@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from engine.model.rows import Row
 from screens.details import YAML_TAB
+from screens.edits import edit_thing
 from screens.tables import TableScreen
 from screens.things import open_thing
 
@@ -19,6 +21,19 @@ class DescribedTable(TableScreen):
             self.console.drill(open_thing(self.KIND, row.id, tab))
         else:
             self.console.say(f"there is no {self.NOUN} under the cursor", role="warn")
+
+    def to_edit(self, row: Row) -> tuple[str, str] | None:
+        """Return kind and id of what is edited for a row; None when there is nothing."""
+        return self.KIND, row.id
+
+    def action_edit(self) -> None:
+        """Edit what is pointed at, in a form."""
+        row = self.pointed()
+        thing = self.to_edit(row) if row is not None else None
+        if thing is None:
+            self.console.say(f"there is nothing to edit for this {self.NOUN}; `:policies` has all policies", role="warn")
+        else:
+            edit_thing(self, *thing)
 
     def action_describe(self) -> None:
         """Describe the row pointed at."""

@@ -19,6 +19,7 @@ from engine.model.errors import FleetError
 from engine.model.rows import Row
 from screens.base import FleetScreen
 from screens.document import Document
+from screens.edits import edit_thing
 from screens.feed import Changes
 from screens.linked import Link, Linked, LinkedDocument
 from screens.present import age
@@ -297,6 +298,18 @@ class ThingDocument(DocumentScreen):
     def action_timeline(self) -> None:
         """Show what happened to it."""
         self.show_tab("timeline")
+
+    def to_edit(self) -> tuple[str, str] | None:
+        """Return kind and id of what is edited here; None when there is nothing."""
+        return self.KIND, self.thing
+
+    def action_edit(self) -> None:
+        """Edit it, in a form."""
+        thing = self.to_edit()
+        if thing is None:
+            self.console.say("there is nothing to edit here; `:policies` has all policies", role="warn")
+        else:
+            edit_thing(self, *thing)
 
     def action_log(self) -> None:
         """Show the output of its task."""

@@ -85,6 +85,7 @@ KEYS: tuple[Key, ...] = (
     Key("thing.yaml", "y", "yaml", "", "as YAML, to read and to copy", "described"),
     Key("thing.why", "X", "why", "why", "why it is as it is: a sentence, and facts that lead on", "explained"),
     Key("thing.timeline", "T", "timeline", "", "what happened to it", "timed"),
+    Key("thing.edit", "e", "edit", "edit", "edit it in a form: checked as you type, shown as a plan; for a decision its policy", "edited", is_eager=True),
     # links: lines of a text that name things
     Key("links.open", "enter", "open_link", "open", "open what the line pointed at names", "links"),
     # pulse
@@ -105,9 +106,7 @@ KEYS: tuple[Key, ...] = (
     Key("inbox.bring_back", "A", "bring_back", "", "show again what was put away", "inbox"),
     # scaler, policies
     Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
-    Key("scaler.edit", "e", "edit", "edit policy", "edit the policy that decided, with what it would have done", "scaler", is_eager=True),
     Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),
-    Key("policies.edit", "e", "edit", "edit", "edit the policy, with what it would have done", "policies", is_eager=True),
     Key("policies.create", "plus", "create", "new", "make a policy", "policies", is_eager=True),
     Key("policies.switch", "f", "switch", "on/off", "switch it on or off", "policies"),
     Key("policies.delete", "x", "delete", "", "remove it; its pools keep their sizes", "policies"),
@@ -252,6 +251,7 @@ SCOPES = {
     "described": "Whatever thing it is",
     "explained": "Whatever thing it is",
     "timed": "Whatever thing it is",
+    "edited": "Whatever thing it is",
     "links": "Lines that name things",
     "pulse": "Pulse",
     "pools": "Pools",
@@ -300,26 +300,27 @@ DOCUMENT = ("document", "text", "screen", "app", "anywhere")
 NAMED = ("described",)
 PAST = ("described", "timed")
 REASONED = ("described", "explained", "timed")
+EDITED = ("edited", *REASONED)
 LINKED = ("links", *DOCUMENT)
 CONTEXTS: dict[str, tuple[str, ...]] = {
     "pulse": ("rows", "pulse", "screen", "app", "anywhere"),
-    "pools": ("pools", *REASONED, *TABLE),
+    "pools": ("pools", *EDITED, *TABLE),
     "agents": ("agents", "agent", *REASONED, *TABLE),
     "tasks": ("tasks", "task", *REASONED, *TABLE),
     "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
-    "scaler": ("scaler", *REASONED, *TABLE),
-    "policies": ("policies", *REASONED, *TABLE),
+    "scaler": ("scaler", *EDITED, *TABLE),
+    "policies": ("policies", *EDITED, *TABLE),
     "hosts": ("hosts", *REASONED, *TABLE),
     "bookmarks": ("bookmarks", "rows", "screen", "app", "anywhere"),
     "plans": ("plans", "plan", *PAST, *TABLE),
     "audit": ("audit", *NAMED, *TABLE),
     "events": ("events", *NAMED, "stream", "screen", "app", "anywhere"),
-    "pool": (*REASONED, *LINKED),
+    "pool": (*EDITED, *LINKED),
     "agent": ("agent", *REASONED, *LINKED),
     "task": ("task", *REASONED, *LINKED),
     "host": (*REASONED, *LINKED),
-    "policy": (*REASONED, *LINKED),
-    "decision": (*REASONED, *LINKED),
+    "policy": (*EDITED, *LINKED),
+    "decision": (*EDITED, *LINKED),
     "plan": ("plan", *PAST, *LINKED),
     "audit line": (*NAMED, *LINKED),
     "event": (*NAMED, *LINKED),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
-from engine.model.policy_text import policy_of
+from engine.model.editing import text_of
 from engine.model.rows import PolicyRow, ScalingRow
 from screens.details import ThingDocument
+from screens.edits import read_editable
 from screens.linked import Link, Linked
 from screens.present_scaling import decision_lines
 from screens.present_text import Lines, field_line
-from screens.scaler import policy_entries
 
 
 class ScalingDetails(ThingDocument):
@@ -31,6 +30,11 @@ class ScalingDetails(ThingDocument):
         number = next(number for number, line in enumerate(lines) if line[-1] == row.policy)
         return Linked(lines, {number: Link("policies", row.policy)})
 
+    def to_edit(self) -> tuple[str, str] | None:
+        """Return the policy that decided."""
+        row = cast("ScalingRow | None", self.row)
+        return ("policies", row.policy) if row is not None and row.policy else None
+
 
 class PolicyDetails(ThingDocument):
     """A policy: its keys that are not as they are by default, and the pools that it holds for."""
@@ -46,7 +50,7 @@ class PolicyDetails(ThingDocument):
 
     async def read_own(self, _tab: str) -> Lines | Linked:
         """Describe the policy."""
-        table: Mapping[str, Any] = await self.ask_engine("policy", id=self.thing)
+        thing = await read_editable(self.feed.operator, self.KIND, self.thing)
         row = cast("PolicyRow | None", self.row)
         lines: Lines = [field_line("pools", str(row.pools))] if row is not None else []
-        return lines + [field_line(entry.key, entry.text) for entry in policy_entries(policy_of(table)) if entry.text]
+        return lines + [field_line(field.key, text_of(field.value)) for field in thing.fields if field.value is not None]

@@ -10,6 +10,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.gate import rows as build
+from engine.gate.editable import editable
 from engine.gate.feed import Feed
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
@@ -226,6 +227,10 @@ async def _explain(sources: Sources, parameters: dict[str, Any]) -> object:
     return await explain(sources, str(parameters.get("kind", "")), _id(parameters))
 
 
+async def _editable(sources: Sources, parameters: dict[str, Any]) -> object:
+    return editable(sources.state(), str(parameters.get("kind", "")), _id(parameters))
+
+
 async def _event(sources: Sources, parameters: dict[str, Any]) -> object:
     """Return one record of the journal in words and in full; its id is that of the event's row."""
     word = _id(parameters)
@@ -259,6 +264,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "artifact": _artifact,
     "log": _log,
     "timeline": _timeline,
+    "editable": _editable,
     "event": _event,
     "explain": _explain,
     "policy": _policy,

@@ -68,7 +68,7 @@ def policy_of(data: Mapping[str, Any], *, id: str = "", plugins: frozenset[str] 
 
 def policy_table(policy: Policy) -> dict[str, Any]:
     """Return the table that describes a policy; what equals its default is left out. policy_of() of it gives the policy."""
-    table: dict[str, Any] = _changed(policy)
+    table: dict[str, Any] = part_table(policy)
     return table
 
 
@@ -85,13 +85,14 @@ def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def _changed(part: Any) -> Any:  # noqa: ANN401  # a dataclass of this module
-    table = {}
+def part_table(part: Any) -> dict[str, Any]:  # noqa: ANN401  # a policy or a part of one
+    """Return the table that describes a part of a policy; what equals its default is left out."""
+    table: dict[str, Any] = {}
     for spec in dataclasses.fields(part):
         value = getattr(part, spec.name)
         if value == spec.default:
             continue
-        table[spec.name] = _changed(value) if dataclasses.is_dataclass(value) else to_plain(value)
+        table[spec.name] = part_table(value) if dataclasses.is_dataclass(value) else to_plain(value)
     return table
 
 

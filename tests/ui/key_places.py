@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from engine.model.commands import PausePool
+from engine.model.editing import Editable, EditField
 from fleet_tui.app import FleetApp
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
-from screens.editing import EditForm, Editing, Entry
+from screens.editing import EditForm, Editing
 from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
 from screens.plan_dialog import PlanDialog
@@ -124,7 +125,12 @@ async def _no_answer(_changes: dict[str, Any]) -> list[str]:
 
 
 def _editing() -> Editing:
-    return Editing("a thing", [Entry("size", "1", "how many")], lambda _changes: None, _no_answer)
+    thing = Editable("policies", "a", (EditField("target", "number", 1.0, 0.0, "what to aim for"),))
+
+    async def read_again() -> Editable:
+        return thing
+
+    return Editing("a thing", thing, read_again, _no_answer)
 
 
 async def _agree(seat: Seat, *, refused: str = "") -> None:
