@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fleet_tui.settings import Paths
 
 READ_ONLY = "read-only"
+PAGE_DRIVER = "textual.drivers.web_driver:WebDriver"
+"""What textual-serve has Textual write with."""
 GARBAGE_THRESHOLD = 50_000
 """New objects before garbage is looked for; what the feed brings and screens draw is in no cycles."""
 
@@ -34,6 +36,11 @@ class Guise:
     """read-only (the engine refuses every verb of this console), write, or as the engine is configured."""
     name: str = ""
     """A name of the engine's account (`--as`); empty for the account itself."""
+
+    @property
+    def words(self) -> list[str]:
+        """Return the options that say the same."""
+        return [f"--{self.mode}"] * bool(self.mode) + ["--as", self.name] * bool(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +128,8 @@ def require_terminal() -> None:
 
 
 def has_terminal() -> bool:
-    """Tell whether somebody can see and type."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Tell whether somebody can see and type: at a terminal, or on the page of `fleet-tui web`."""
+    return os.environ.get("TEXTUAL_DRIVER") == PAGE_DRIVER or (sys.stdin.isatty() and sys.stdout.isatty())
 
 
 def textual_environment(environment: Mapping[str, str], level: str) -> dict[str, str]:

@@ -29,7 +29,7 @@ FORMS = click.Choice(["table", "wide", "json", "csv"])
 SHELLS = click.Choice(["bash", "zsh", "fish"])
 
 SECTIONS = {
-    "Console and engine": ("demo", "engine", "attach"),
+    "Console and engine": ("demo", "engine", "attach", "web"),
     "Look": ("ctx", "get", "why", "can-i", "watch", "log", "result"),
     "Act (each with --dry-run, --reason, --yes, -o json)": (),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
@@ -217,6 +217,23 @@ def ctx(name: str, output: str) -> None:
     from fleet_tui.context_list import show_contexts
 
     show_contexts(name, output)
+
+
+@cli.command()
+@click.argument("target", required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8750, show_default=True, help="Port to listen on.")
+@click.option("--public-url", default="", metavar="URL", help="What people type when a proxy with TLS stands in front.")
+@click.option("--sessions", type=click.IntRange(min=1), default=16, show_default=True, help="Most consoles at once.")
+def web(target: str | None, host: str, port: int, public_url: str, sessions: int) -> None:
+    """Serve the console of a running engine to browsers on this machine, behind a token; needs fleet-tui[web]."""
+    from fleet_tui.attach import attach_to
+    from fleet_tui.output import say
+    from fleet_tui.web import Site, serve
+
+    paths, socket = attach_to(target, places())
+    words = ["--state-dir", str(paths.state_dir), "--socket", str(socket), *find_guise().words, "attach"]
+    serve(Site(host, port, public_url, sessions), words, say)
 
 
 @cli.command()

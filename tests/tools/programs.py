@@ -107,7 +107,7 @@ def _run(argv: Sequence[str]) -> None:
 
 
 def _library_folders(root: Path) -> list[Path]:
-    return sorted({path.parent for base in ("lib", "usr/lib") for path in (root / base).glob("*-linux-*/*.so*")})
+    return sorted({path.parent for base in ("lib", "usr/lib") for path in (root / base).glob("*-linux-*/**/*.so*")})
 
 
 def _is_snap(path: Path) -> bool:
