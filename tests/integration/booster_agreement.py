@@ -1,8 +1,13 @@
-"""The regular agent and the module on one source: their answers in one form, to be compared."""
+"""The regular agent and the module on one source: what they are asked, and their answers in one form, to be compared."""
 
 from __future__ import annotations
 
+import keyword
+import random
+import re
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
 
 from engine.agents.code.python.tools import TOOLS
 from engine.agents.code.stack import run_deep
@@ -15,6 +20,48 @@ from engine.model.code_operations import read_request
 
 Answer = dict[str, object]
 Arguments = Mapping[str, str | bool]
+
+STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
+TRICKY = (Path(__file__).parent / "booster_samples" / "tricky.py.txt").read_text("utf-8")
+NOT_FREE = {*keyword.kwlist, "match", "case", "type", "_", "print", "exec"}
+NAMES = ("code.outline", "code.metrics", "code.find_references", "code.rename", "code.remove_calls")
+OPERATIONS: list[tuple[str, Arguments]] = [
+    ("code.outline", {}),
+    ("code.metrics", {}),
+    ("code.find_references", {"name": "name"}),
+    ("code.find_references", {"name": "x"}),
+    ("code.find_references", {"name": "__future__"}),
+    ("code.rename", {"name": "name", "to": "renamed", "attributes": True}),
+    ("code.rename", {"name": "name", "to": "renamed", "attributes": False}),
+    ("code.rename", {"name": "name", "to": "name", "attributes": True}),
+    ("code.rename", {"name": "nowhere", "to": "renamed", "attributes": True}),
+    ("code.remove_calls", {"function": "print"}),
+    ("code.remove_calls", {"function": "name.name"}),
+]
+
+
+def make_variants(source: str) -> dict[str, str]:
+    """The same source as other editors write it."""
+    return {
+        "as it is": source,
+        "carriage returns and feeds": source.replace("\n", "\r\n"),
+        "no newline at the end": source.rstrip("\n"),
+        "letters of all widths": source.replace("name", "näme").replace('"doc"', '"dóc 文 🎉"'),
+    }
+
+
+def choose_arguments(chance: random.Random, operation: str, source: str) -> Arguments:
+    """Names that are in the source, so that there is something to find."""
+    names = [name for name in re.findall(r"[A-Za-z_]\w*", source) if name not in NOT_FREE] or ["x"]
+    calls = re.findall(r"(?m)^\s+((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", source)
+    calls = [call for call in calls if not set(call.split(".")) & set(keyword.kwlist)] or ["print"]
+    return {
+        "code.outline": {},
+        "code.metrics": {},
+        "code.find_references": {"name": chance.choice(names)},
+        "code.rename": {"name": chance.choice(names), "to": "renamed_9", "attributes": chance.random() < 0.5},
+        "code.remove_calls": {"function": chance.choice(calls)},
+    }[operation]
 
 
 def ask_agent(operation: str, source: str, arguments: Arguments) -> Answer:

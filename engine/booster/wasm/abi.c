@@ -75,7 +75,7 @@ static enum Status perform(Job *job, const Operation *operation, u32 tiers, Text
         job->answer.length = 0;
         status = operation->by_tree(job);
     }
-    return status;
+    return status == REJECTED ? UNSURE : status;
 }
 
 static enum Status work(Job *job, const Operation *operation, u32 tiers, u32 language, Text text) {

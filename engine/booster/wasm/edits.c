@@ -1,18 +1,28 @@
 /* edits.c -- see edits.h. */
 #include "edits.h"
 
-#include <string.h>
+#include "python_facts.h"
 
-static u32 find_tree_error(Job *job, Text result) {
-    return find_error(ts_tree_root_node(parse(job->language, result)));
+/* Reads the result by the tier that made the edit: tokens that do not know it leave the edit to the tree. */
+static enum Status check_result(Job *job, Text result, u32 at) {
+    static const char problem[] = "after the edit the file would not parse";
+    if (job->tier == TIER_TREE)
+        return find_error(ts_tree_root_node(parse(job->language, result))) == NOWHERE ? DONE : stop(job, REFUSED, problem, at);
+    Job after = {.language = job->language, .tier = job->tier};
+    Facts facts = {.job = &after};
+    bool is_known = source_begin(&after.source, result, true) && collect(&facts) == DONE;
+    return is_known ? DONE : stop(job, UNSURE, problem, at);
 }
 
 enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number) {
     if (!sort_splices(splices))
         return stop(job, REFUSED, "two parts of the edit overlap", NOWHERE);
-    Text source = {job->source.bytes, job->source.length};
-    if (splices->count && find_tree_error(job, apply_splices(splices, source)) != NOWHERE)
-        return stop(job, REFUSED, "after the edit the file would not parse", splices->rows[0].span.start);
+    if (splices->count) {
+        Text source = {job->source.bytes, job->source.length};
+        enum Status status = check_result(job, apply_splices(splices, source), splices->rows[0].span.start);
+        if (status != DONE)
+            return status;
+    }
     pack_map(&job->answer, 3);
     pack_key(&job->answer, "splices");
     pack_splices(&job->answer, splices);

@@ -5,8 +5,8 @@
 #include "operations.h"
 #include "splices.h"
 
-/* Answers with the splices of an edit of `count` places and one more number, if `note` names it. REFUSED if the result
- * does not parse any more, by the tier that made the edit. */
+/* Answers with the splices of an edit of `count` places and one more number, if `note` names it. Of a result
+ * that does not parse any more the tree says REFUSED, and tokens that they are UNSURE. */
 enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number);
 
 #endif

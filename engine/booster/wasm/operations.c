@@ -11,11 +11,11 @@
 static const Operation OPERATIONS[] = {
     {1, "code.syntax_check", false, EVERYWHERE, {0}, NULL, check_syntax_by_tree},
     {2, "code.ast_dump", false, EVERYWHERE, {0}, NULL, dump_tree},
-    {3, "code.outline", false, ONLY_PYTHON, {0}, NULL, outline_python},
-    {4, "code.metrics", false, ONLY_PYTHON, {0}, NULL, measure_python},
-    {5, "code.find_references", false, ONLY_PYTHON, {"name"}, NULL, find_references_python},
-    {6, "code.rename", true, ONLY_PYTHON, {"name", "to", "attributes"}, NULL, rename_python},
-    {7, "code.remove_calls", true, ONLY_PYTHON, {"function"}, NULL, remove_calls_python},
+    {3, "code.outline", false, ONLY_PYTHON, {0}, outline_python, outline_python},
+    {4, "code.metrics", false, ONLY_PYTHON, {0}, measure_python, measure_python},
+    {5, "code.find_references", false, ONLY_PYTHON, {"name"}, find_references_python, find_references_python},
+    {6, "code.rename", true, ONLY_PYTHON, {"name", "to", "attributes"}, rename_python, rename_python},
+    {7, "code.remove_calls", true, ONLY_PYTHON, {"function"}, remove_calls_python, remove_calls_python},
 };
 static const char *const LANGUAGE_NAMES[LANGUAGE_COUNT] = {"python", "javascript", "typescript", "tsx"};
 

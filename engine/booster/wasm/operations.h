@@ -14,6 +14,9 @@ enum Status {
     UNSURE = 1,      /* this module cannot tell for certain: ask the regular agent */
     REFUSED = 2,     /* the edit would be wrong or its target is not clear */
     BAD_REQUEST = 3, /* an operation, language or argument that the module does not know */
+    /* Inside the module only; told as UNSURE: the tokens are no code of that language. The tree is not asked, since it
+     * takes more than the language does. */
+    REJECTED = 4,
 };
 
 /* Which way the answer was found; also bits of the request: those that may be used. */

@@ -70,7 +70,7 @@ static void pack_definition(Facts *facts, const Definition *row, Text qualname) 
 
 enum Status outline_python(Job *job) {
     Facts facts = {.job = job, .wants_definitions = true};
-    enum Status status = collect_by_tree(&facts);
+    enum Status status = collect(&facts);
     if (status != DONE)
         return status;
     Text *qualnames = name_definitions(&facts);
@@ -146,7 +146,7 @@ static void pack_totals(Buffer *answer, const Totals *totals, u32 lines) {
 
 enum Status measure_python(Job *job) {
     Facts facts = {.job = job, .wants_definitions = true};
-    enum Status status = collect_by_tree(&facts);
+    enum Status status = collect(&facts);
     if (status != DONE)
         return status;
     Text *qualnames = name_definitions(&facts);
@@ -169,7 +169,7 @@ enum Status find_references_python(Job *job) {
     Facts facts = {.job = job, .names = {job->arguments[0]}};
     if (!job->arguments[0].length)
         return stop(job, BAD_REQUEST, "the name is empty", NOWHERE);
-    enum Status status = collect_by_tree(&facts);
+    enum Status status = collect(&facts);
     if (status != DONE)
         return status;
     Buffer *answer = &job->answer;
@@ -217,7 +217,7 @@ enum Status rename_python(Job *job) {
         return stop(job, UNSURE, "the name is a keyword in some places", NOWHERE);
     bool is_same = text_equals(name, to);
     Facts facts = {.job = job, .names = {name, is_same ? (Text){0} : to}};
-    enum Status status = collect_by_tree(&facts);
+    enum Status status = collect(&facts);
     if (status != DONE)
         return status;
     Splices splices = {0};

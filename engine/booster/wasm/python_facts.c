@@ -3,6 +3,10 @@
 
 #include "arena.h"
 
+enum Status collect(Facts *facts) {
+    return facts->job->tier == TIER_TREE ? collect_by_tree(facts) : collect_by_tokens(facts);
+}
+
 void *facts_grow(void *rows, u32 count, u32 *room, u32 row_bytes) {
     if (count < *room)
         return rows;
@@ -21,9 +25,15 @@ void add_decorator(Facts *facts, Span span) {
     facts->decorators[facts->decorator_count++] = span;
 }
 
+u32 find_line_start(const Source *source, u32 at) {
+    while (at && source->bytes[at - 1] != '\n' && source->bytes[at - 1] != '\r')
+        at--;
+    return at;
+}
+
 void add_reference(Facts *facts, Span span, enum ReferenceKind kind, bool is_qualified) {
     bool is_second = facts->names[1].length && text_equals(text_at(&facts->job->source, span), facts->names[1]);
-    Reference row = {span, kind, is_qualified, is_second};
+    Reference row = {.span = span, .kind = kind, .is_qualified = is_qualified, .is_second = is_second};
     facts->references = facts_grow(facts->references, facts->reference_count, &facts->reference_room, sizeof row);
     facts->references[facts->reference_count++] = row;
 }

@@ -1,7 +1,8 @@
 /* python_facts.h -- what the operations on Python want to know of a source, however it is found.
  *
- * The syntax tree (python_tree.c) reports facts in the order of the source; python_answers.c and python_removal.c
- * make the answers of them. The rules are those of engine/agents/code.
+ * The syntax tree (python_tree.c) and the scanner of tokens (python_scan.h) report the same facts, in the order of the
+ * source; python_answers.c and python_removal.c make the answers of them. So one tier can be
+ * compared with the other, and no rule is written twice. The rules are those of engine/agents/code.
  */
 #ifndef PYTHON_FACTS_H
 #define PYTHON_FACTS_H
@@ -13,8 +14,6 @@ typedef struct {
     Span name;
     u32 parent;     /* the definition directly around it, or NOWHERE */
     u32 start, end; /* from `def`, `async` or `class` to the end of the last statement */
-    u32 colon;      /* after the colon that ends its head */
-    u32 body;       /* its first statement */
     u32 first_decorator, decorator_count;
     u32 parameters, complexity, nesting;
     bool is_class, is_async, has_docstring;
@@ -28,6 +27,7 @@ typedef struct {
     enum ReferenceKind kind;
     bool is_qualified; /* after a dot or naming an argument: another object decides what it means */
     bool is_second;    /* it is the second of the wanted names */
+    bool is_open;      /* while tokens are read: it may still turn out to be bound */
 } Reference;
 
 /* Edits that remove statements; see python_removal.c. */
@@ -37,8 +37,8 @@ typedef struct {
     Job *job;
     /* What is wanted. */
     bool wants_definitions;
-    Text names[2];         /* identifiers to find references to; empty: none */
-    const Text *call;      /* the parts of the dotted name whose calls are removed; null: none */
+    Text names[2];    /* identifiers to find references to; empty: none */
+    const Text *call; /* the parts of the dotted name whose calls are removed; null: none */
     u32 call_parts;
     /* What was found. */
     Definition *definitions;
@@ -64,7 +64,13 @@ static inline bool is_wanted(const Facts *facts, Text identifier) {
            (facts->names[1].length == identifier.length && text_equals(facts->names[1], identifier));
 }
 
-/* Fills in the facts from the tree; UNSURE where it is not certain of them. */
+/* Where the line begins in which a place is. */
+u32 find_line_start(const Source *source, u32 at);
+
+/* Fill in the facts from one tier; UNSURE or REJECTED where that tier is not certain of them. */
 enum Status collect_by_tree(Facts *facts);
+enum Status collect_by_tokens(Facts *facts);
+/* By the tier of the job. */
+enum Status collect(Facts *facts);
 
 #endif

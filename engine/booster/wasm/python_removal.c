@@ -145,7 +145,7 @@ enum Status remove_calls_python(Job *job) {
         return stop(job, BAD_REQUEST, "the function is no dotted name", NOWHERE);
     Removal removal = {0};
     Facts facts = {.job = job, .call = parts, .call_parts = count, .removal = &removal};
-    enum Status status = collect_by_tree(&facts);
+    enum Status status = collect(&facts);
     if (status != DONE)
         return status;
     removal_close_line(&facts);

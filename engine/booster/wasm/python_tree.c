@@ -181,17 +181,6 @@ static TSNode find_first_statement(const Walk *walk, TSNode body) {
     return body;
 }
 
-/* Where the colon before a body ends. */
-static u32 find_colon(const Walk *walk, TSNode definition) {
-    u32 colon = NOWHERE;
-    for (u32 i = 0, count = ts_node_child_count(definition); i < count; i++) {
-        TSNode child = ts_node_child(definition, i);
-        if (!ts_node_is_named(child) && walk->source->bytes[ts_node_start_byte(child)] == ':')
-            colon = ts_node_end_byte(child);
-    }
-    return colon;
-}
-
 static u32 enter_definition(Walk *walk, TSNode node, enum Kind kind, const Frame *parent) {
     TSNode body = field_of(walk->language, node, FIELD_body);
     TSNode first = find_first_statement(walk, body);
@@ -201,8 +190,6 @@ static u32 enter_definition(Walk *walk, TSNode node, enum Kind kind, const Frame
         .name = span_of(field_of(walk->language, node, FIELD_name)),
         .parent = parent->owner,
         .start = ts_node_start_byte(node),
-        .colon = find_colon(walk, node),
-        .body = ts_node_start_byte(first),
         .first_decorator = is_decorated ? walk->first_decorator : decorators,
         .decorator_count = is_decorated ? decorators - walk->first_decorator : 0,
         .complexity = 1,
@@ -238,12 +225,6 @@ static bool is_removed_statement(const Walk *walk, TSNode statement, enum Kind k
         return false;
     value = strip_parentheses(walk, value);
     return kind_of(walk->language, value) == KIND_call && is_wanted_call(walk, value);
-}
-
-static u32 find_line_start(const Source *source, u32 at) {
-    while (at && source->bytes[at - 1] != '\n' && source->bytes[at - 1] != '\r')
-        at--;
-    return at;
 }
 
 /* Tells the removal of a statement, or of the semicolon between two, in a block. */

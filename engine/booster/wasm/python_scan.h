@@ -1,0 +1,152 @@
+/* python_scan.h -- reading Python by its tokens, without a tree: what the parts of the scanner tell one another.
+ *
+ * The scanner knows the grammar of Python (that LibCST accepts) and reports facts while it reads. It reads by
+ * recursion, not deeper than DEPTH_MAX; whatever it does not know for certain ends it (`fail`), and then no fact counts.
+ */
+#ifndef PYTHON_SCAN_H
+#define PYTHON_SCAN_H
+
+#include "python_facts.h"
+#include "python_tokens.h"
+
+enum { DEPTH_MAX = 90, OPERATORS_MAX = 3000, BRANCHES_MAX = 5000, STRINGS_MAX = 1000, PATTERN_DEPTH_MAX = 8 };
+
+typedef struct {
+    Tokens tokens;
+    Facts *facts;
+    u32 depth;     /* how deep blocks and brackets nest */
+    u32 operators; /* of this statement */
+    u32 branches;  /* elif and lambda, of the whole source */
+    u32 owner;     /* the definition whose body this is in, or NOWHERE */
+    u32 counted;   /* the function whose figures this adds to, or NOWHERE */
+    u32 nesting;
+    u32 statement_end; /* of the last simple statement */
+} Scan;
+
+/* A place to come back to, where the first words do not tell how a statement goes on. */
+typedef struct {
+    Tokens tokens;
+    u32 depth, operators, branches, calls, references, complexity;
+} Checkpoint;
+
+Checkpoint save(const Scan *scan);
+void restore(Scan *scan, const Checkpoint *checkpoint);
+
+/* What an expression is, as far as the places ask where it may stand. */
+enum Form {
+    FORM_OTHER,
+    FORM_TEXT, /* a plain string */
+    FORM_CALL, /* a call of the wanted function */
+    FORM_NAME, /* this and the following may be assigned to */
+    FORM_PLACE, /* an attribute or an item */
+    FORM_LIST,  /* a list or tuple of such */
+};
+
+typedef struct {
+    enum Form form;
+    bool has_parentheses;
+    bool is_starred;
+    bool has_star; /* one of its elements is starred */
+    u32 matched;     /* how many parts of the wanted function's name this is */
+    u32 reference;   /* of a wanted name: its reference, counted from 1 */
+    u32 references;  /* how many references there were before it */
+} Value;
+
+/* Which operators an expression may have on its highest level. */
+enum Level { LEVEL_ARITHMETIC, LEVEL_LOGIC };
+
+static inline enum Token now(const Scan *scan) {
+    return scan->tokens.kind;
+}
+
+static inline void next(Scan *scan) {
+    tokens_next(&scan->tokens);
+}
+
+static inline void fail(Scan *scan) {
+    tokens_fail(&scan->tokens);
+}
+
+/* The tokens may be Python, but the scanner does not know. */
+static inline void doubt(Scan *scan) {
+    tokens_doubt(&scan->tokens);
+}
+
+static inline bool accept(Scan *scan, enum Token kind) {
+    if (now(scan) != kind)
+        return false;
+    next(scan);
+    return true;
+}
+
+static inline void expect(Scan *scan, enum Token kind) {
+    if (!accept(scan, kind))
+        fail(scan);
+}
+
+/* Is the current token that name? Some words are keywords in some places only. */
+static inline bool is_word(const Scan *scan, const char *word) {
+    return now(scan) == TOKEN_NAME && text_is(token_text(&scan->tokens), word);
+}
+
+static inline void count_branches(Scan *scan, u32 number) {
+    if (scan->counted != NOWHERE)
+        scan->facts->definitions[scan->counted].complexity += number;
+}
+
+/* One level deeper; false where that is too deep. */
+static inline bool descend(Scan *scan) {
+    if (++scan->depth > DEPTH_MAX)
+        doubt(scan);
+    return now(scan) != TOKEN_FAILED;
+}
+
+static inline void ascend(Scan *scan) {
+    scan->depth--;
+}
+
+/* python_expressions.c */
+Value read_expression(Scan *scan);       /* conditional expressions and lambdas, too */
+Value read_named_expression(Scan *scan); /* the same, or `name := ...` */
+Value read_operands(Scan *scan, enum Level level);
+Value read_primary(Scan *scan);
+Value read_starred(Scan *scan); /* one of a list of expressions: may be starred */
+Value read_expressions(Scan *scan); /* separated by commas */
+Value read_yield_or_expressions(Scan *scan);
+void read_targets(Scan *scan); /* of `for`: what is before `in` */
+void read_lambda(Scan *scan);
+/* `name := ...`, if the name that was read goes on so. */
+Value read_walrus(Scan *scan, Value value);
+
+/* python_groups.c: what stands in brackets */
+Value read_parentheses(Scan *scan, bool in_with, bool *has_as);
+Value read_list(Scan *scan);
+Value read_braces(Scan *scan);
+void read_arguments(Scan *scan, bool in_class); /* behind the opening bracket, and the closing one */
+void read_subscript(Scan *scan);
+bool read_comprehension(Scan *scan); /* `for ... in ... if ...`; false if there is none */
+
+/* python_strings.c */
+Value read_strings(Scan *scan);
+
+/* python_references.c: wanted names, and what becomes of them */
+u32 note_name(Scan *scan, enum ReferenceKind kind, bool is_qualified); /* of the current token */
+void bind_names(Scan *scan, u32 references);   /* those since then are assigned to */
+void release_names(Scan *scan, u32 references); /* those since then cannot be assigned to any more */
+bool is_target(Value value);
+
+/* python_parameters.c */
+u32 read_parameters(Scan *scan, bool in_lambda); /* how many there are */
+void read_type_parameters(Scan *scan);
+
+/* python_statements.c and python_blocks.c */
+typedef struct {
+    u32 statements;
+    bool has_docstring;
+} Block;
+void read_simple_statements(Scan *scan, Block *block, u32 removal);
+void read_statement(Scan *scan, Block *block, u32 removal);
+Block read_block(Scan *scan);
+bool read_match(Scan *scan); /* false: `match` is a name here */
+
+#endif

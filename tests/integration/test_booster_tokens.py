@@ -1,0 +1,223 @@
+"""On Python the tokens give the answers of the syntax tree or say that they are unsure: on whole files, cut and broken ones."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from engine.booster.module import find_module
+from engine.booster.records import BOTH_TIERS, Answer, File, Language, Status, Tier
+from engine.booster.sandbox import Machine, Sandbox
+
+from tests.integration.booster_agreement import (
+    NAMES,
+    OPERATIONS,
+    STANDARD_LIBRARY,
+    TRICKY,
+    Arguments,
+    ask_agent,
+    ask_module,
+    choose_arguments,
+)
+
+SAMPLE = 150
+MUTANTS = 3_000
+MUTANTS_LONG = 200_000
+# Tokens that mean much in few places, or that only other Pythons know.
+FRAGMENTS = (
+    "\n", "\r\n", "\r", "    ", "\t", " ", "\f", "\0", "\\", "\\\n", "#", "(", ")", "[", "]", "{", "}", ",", ":", ";", ".", "...",
+    "=", "==", ":=", "->", "*", "**", "@", "/", "|", "~", "-", "%", "<>", "!=", "!", "`", "$", "?", "'", '"', '"""', "f'", 'f"{', 'b"x"',
+    'r"', 'u"x"', 't"x"', "{x!r:>{w}}", "not ", "in ", "is ", "and ", "or ", "if ", "else ", "elif ", "for ", "async ", "await ",
+    "lambda ", "lambda x: ", "yield ", "yield from ", "def ", "class ", "return ", "del ", "import ", "from ", "as ", "match ",
+    "match x:\n", "case ", "case _:", "type ", "_", "global ", "try:", "except:", "finally:", "with ", "while ", "pass", "print",
+    "print >>", "exec ", "from __future__ import ", "None", "0777", "1_0", "1e", "1j", "0x", "1.", ".5", "1if", "*a", "**k", "(a, b)",
+    "é", "\u2028", "_\u0301", "ª", "𝐱",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Machine() as machine, Sandbox(machine.load(find_module())) as sandbox:
+        yield sandbox
+
+
+def library() -> list[Path]:
+    """The files of the standard library and its tests that are UTF-8."""
+    paths = [path for path in STANDARD_LIBRARY.rglob("*.py") if "site-packages" not in path.parts]
+    return [path for path in sorted(paths) if is_text(path.read_bytes())]
+
+
+def is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def ask_both(sandbox: Sandbox, operation: str, source: str, arguments: Arguments) -> tuple[Answer, Answer]:
+    """The answers by tokens and by tree, of the module alone; a trap would be raised."""
+    file = File(Language.PYTHON, source.encode().removeprefix(b"\xef\xbb\xbf"))
+    (by_tokens,) = sandbox.run(operation, [file], arguments, tiers=Tier.LEXICAL)
+    (by_tree,) = sandbox.run(operation, [file], arguments, tiers=Tier.TREE)
+    return by_tokens, by_tree
+
+
+def compare(sandbox: Sandbox, operation: str, source: str, arguments: Arguments) -> str:
+    """Say who answers; a difference fails the test. Where one tier alone is certain, the regular agent is asked."""
+    by_tokens, by_tree = ask_both(sandbox, operation, source, arguments)
+    assert by_tokens.status in (Status.DONE, Status.UNSURE), (operation, arguments, source)
+    if by_tokens.status is by_tree.status is Status.DONE:
+        assert by_tokens.value == by_tree.value, (operation, arguments, source)
+        return "both"
+    file = File(Language.PYTHON, source.encode().removeprefix(b"\xef\xbb\xbf"))
+    (answer,) = sandbox.run(operation, [file], arguments)
+    if answer.status is not Status.DONE:
+        return "none"
+    said = ask_agent(operation, source, arguments)
+    if said != {"error": "too_deep"}:  # what it does not even try
+        assert ask_module(sandbox, operation, source, arguments, tiers=BOTH_TIERS) == said, (operation, arguments, source)
+    return "tokens" if answer.tier is Tier.LEXICAL else "tree"
+
+
+def compare_files(sandbox: Sandbox, paths: list[Path], seed: int) -> Counter[str]:
+    chance = random.Random(seed)
+    certain: Counter[str] = Counter()
+    for path in paths:
+        source = path.read_bytes().decode()
+        for operation in NAMES:
+            certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source))] += 1
+    return certain
+
+
+def test_files_of_the_standard_library_are_answered_by_tokens_as_by_tree(sandbox: Sandbox) -> None:
+    certain = compare_files(sandbox, random.Random(11).sample(library(), SAMPLE), seed=11)
+    assert certain.total() == SAMPLE * len(NAMES)
+    assert certain["both"] + certain["tokens"] >= 0.97 * certain.total(), certain
+
+
+@pytest.mark.slow
+def test_the_whole_standard_library_is_answered_by_tokens_as_by_tree(sandbox: Sandbox) -> None:
+    certain = compare_files(sandbox, library(), seed=12)
+    assert certain["both"] + certain["tokens"] >= 0.99 * certain.total(), certain
+
+
+def cut_piece(chance: random.Random, source: str) -> str:
+    """Some statements of a source that stand one after the other."""
+    beginnings = [0, *(found.start() for found in re.finditer(r"(?m)^(?:@|def |class |import |if |for |\w+ = )", source)), len(source)]
+    pieces = [(start, end) for start, end in pairwise(beginnings) if start < end < start + 4_000]
+    if not pieces:
+        return source[:2_000]
+    first = chance.randrange(len(pieces))
+    return "".join(source[start:end] for start, end in pieces[first : first + chance.randint(1, 4)])
+
+
+def mutate(chance: random.Random, source: str) -> str:
+    """Cut a source off, or take tokens out, put some in, exchange some."""
+    tokens = re.findall(r"\w+|\s+|[^\w\s]", source)
+    if not tokens or chance.random() < 0.1:
+        return source[: chance.randint(0, len(source))]
+    for _ in range(chance.randint(1, 3)):
+        at, other = chance.randrange(len(tokens)), chance.randrange(len(tokens))
+        how = chance.randrange(5)
+        if how == 0:
+            tokens[at] = ""
+        elif how == 1:
+            tokens[at] += chance.choice(FRAGMENTS)
+        elif how == 2:
+            tokens[at] = chance.choice(FRAGMENTS)
+        elif how == 3:
+            tokens[at] = tokens[other]
+        else:
+            tokens[at], tokens[other] = tokens[other], tokens[at]
+    return vary(chance, "".join(tokens))
+
+
+def vary(chance: random.Random, source: str) -> str:
+    """Sometimes write it as another editor would."""
+    how = chance.randrange(10)
+    if how == 0:
+        return source.replace("\n", "\r\n")
+    if how == 1:
+        return source.rstrip("\n")
+    return source.replace("self", "ſélf文") if how == 2 else source
+
+
+def compare_mutants(sandbox: Sandbox, count: int, seed: int) -> Counter[str]:
+    chance = random.Random(seed)
+    paths = chance.sample([path for path in library() if path.stat().st_size < 60_000], 60)
+    sources = [TRICKY, *(path.read_bytes().decode().removeprefix("\ufeff") for path in paths)]
+    certain: Counter[str] = Counter()
+    for _ in range(count):
+        source = mutate(chance, cut_piece(chance, chance.choice(sources)))
+        operation = chance.choice(NAMES)
+        certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source))] += 1
+    return certain
+
+
+def test_broken_sources_are_answered_by_tokens_as_by_tree_or_not_at_all(sandbox: Sandbox) -> None:
+    certain = compare_mutants(sandbox, MUTANTS, seed=21)
+    assert certain["both"] >= MUTANTS // 5, certain  # else there was little to compare
+    assert certain["none"] >= MUTANTS // 10, certain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [31, 32])
+def test_very_many_broken_sources_are_answered_by_tokens_as_by_tree_or_not_at_all(sandbox: Sandbox, seed: int) -> None:
+    certain = compare_mutants(sandbox, MUTANTS_LONG, seed)
+    assert certain["both"] >= MUTANTS_LONG // 5, certain
+
+
+@pytest.mark.parametrize(("operation", "arguments"), OPERATIONS[::3])
+def test_sources_cut_off_anywhere_are_answered_by_tokens_as_by_tree_or_not_at_all(
+    sandbox: Sandbox, operation: str, arguments: Arguments
+) -> None:
+    certain = Counter(compare(sandbox, operation, TRICKY[:end], arguments) for end in range(len(TRICKY)))
+    assert certain["both"] >= 100, certain
+
+
+@pytest.mark.parametrize(
+    ("operation", "source", "arguments"),
+    [
+        ("code.outline", "class A:\n    def f(self): pass\n", {}),
+        ("code.outline", "print >>x, y\n", {}),  # a tuple, to Python 3; the tree takes it for a statement of Python 2
+        ("code.rename", "a = b = 1\n", {"name": "a", "to": "c", "attributes": False}),
+        ("code.remove_calls", "def f():\n    print(1)\n", {"function": "print"}),
+    ],
+)
+def test_tokens_answer_first(sandbox: Sandbox, operation: str, source: str, arguments: Arguments) -> None:
+    (answer,) = sandbox.run(operation, [File(Language.PYTHON, source.encode())], arguments)
+    assert (answer.status, answer.tier) == (Status.DONE, Tier.LEXICAL)
+    assert ask_module(sandbox, operation, source, arguments, tiers=Tier.LEXICAL) == ask_agent(operation, source, arguments)
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments"),
+    [
+        ("𝐱 = a\n", {"name": "a", "to": "b", "attributes": False}),  # a letter that the tokens do not know
+        ("a = 1\n", {"name": "a", "to": "𝐱", "attributes": False}),  # the same behind the edit
+        ("a = " + "(" * 95 + "1" + ")" * 95 + "\n", {"name": "a", "to": "b", "attributes": False}),  # deeper than they read
+    ],
+)
+def test_what_tokens_do_not_know_the_tree_answers(sandbox: Sandbox, source: str, arguments: Arguments) -> None:
+    (answer,) = sandbox.run("code.rename", [File(Language.PYTHON, source.encode())], arguments)
+    assert (answer.status, answer.tier) == (Status.DONE, Tier.TREE)
+    by_tokens, _ = ask_both(sandbox, "code.rename", source, arguments)
+    assert by_tokens.status is Status.UNSURE
+
+
+def test_an_edit_that_breaks_the_syntax_is_refused_by_the_tree(sandbox: Sandbox) -> None:
+    arguments = {"name": "a", "to": "class", "attributes": False}
+    (answer,) = sandbox.run("code.rename", [File(Language.PYTHON, b"a = 1\n")], arguments)
+    assert (answer.status, answer.tier) == (Status.REFUSED, Tier.TREE)
+
+
+@pytest.mark.parametrize("piece", ["(", "[", "{", "f(", "lambda: ", "not ", "-", "if x:\n", "x if x else ", 'f"{', "a.b", "'' ", "else: "])
+def test_very_deep_and_very_long_sources_trap_in_no_tier(sandbox: Sandbox, piece: str) -> None:
+    source = piece * 20_000
+    assert compare(sandbox, "code.metrics", source, {}) == {"a.b": "both", "'' ": "tree"}.get(piece, "none")
