@@ -32,6 +32,7 @@ from fleet_tui.attending import Attending
 from fleet_tui.contexts import mode_in
 from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
+from fleet_tui.lent_terminal import find_editor
 from fleet_tui.memory import Memory
 from fleet_tui.navigation import HOME_VIEW
 from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin
@@ -95,8 +96,11 @@ class FleetApp(Attending, SizeGuard[None]):
         load_own: Callable[[bool], Own] = lambda _is_read_only: OWN,
         facts: Mapping[str, str] = MappingProxyType({}),
         notify: str = "off",
+        editor: str | None = "",
     ) -> None:
         self.backtest = self._backtest
+        self.edit_text = self._edit_text
+        self._editor = editor
         super().__init__(notify=notify, memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin)
         self.clock = clock or SystemClock()
         self.feed = Feed(connect, self.clock)
@@ -283,15 +287,17 @@ class FleetApp(Attending, SizeGuard[None]):
         if self._may(type(commands[0])):
             self.run_worker(self._ask(tuple(commands), reason), group="ask", exit_on_error=False)
 
-    async def _ask(self, commands: tuple[Command, ...], reason: str) -> None:
+    async def _ask(self, commands: tuple[Command, ...], reason: str) -> bool:
+        """Tell whether the verbs were carried out; what came of them is said."""
         try:
             answer = await self._agree(commands, reason)
         except FleetError as error:
             self.say(str(error), role="bad")
-            return
+            return False
         if answer is None:
-            return
+            return False
         self.say(answer.summary + (self.say_keys(" · {app.undo} undoes it") if answer.undo_until else ""), role="good")
+        return True
 
     @on(Worker.StateChanged)
     def _show_failure(self, event: Worker.StateChanged) -> None:
@@ -318,6 +324,11 @@ class FleetApp(Attending, SizeGuard[None]):
         from fleet_tui.what_if import what_if
 
         return await what_if(self.feed.operator, name, policy)
+
+    def _edit_text(self, kind: str, id_: str) -> None:
+        from fleet_tui.edit_here import edit_in_console
+
+        self.run_worker(edit_in_console(self, self._editor, kind, id_), group="ask", exit_on_error=False)
 
     def action_undo(self) -> None:
         """Undo my last plan."""
@@ -423,7 +434,7 @@ def run_console(opening: Opening) -> None:
         async with connect(str(remote or opening.attached.socket), clock=clock, caller=known) as operator:
             yield operator
 
-    # Who shares the account by name gets its console, not its programs: `less` alone leads to a shell.
+    # Who shares the account by name gets its console, not its programs: `less` alone, or an editor, leads to a shell.
     commands = None if opening.guise.name else find_command_file()
     app = FleetApp(
         connected,
@@ -436,5 +447,6 @@ def run_console(opening: Opening) -> None:
         load_own=lambda is_read_only: load_own(find_key_file(opening.keys), commands, is_read_only=is_read_only),
         facts=facts_of(opening.context.paths),
         notify=opening.preferences.notify,
+        editor=None if opening.guise.name else find_editor(os.environ),
     )
     app.run(mouse=opening.preferences.mouse)

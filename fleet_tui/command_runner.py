@@ -14,7 +14,8 @@ from textual.app import SuspendNotSupported
 from textual.worker import Worker
 
 from engine.model.errors import UsageError
-from fleet_tui.programs import run_kept, run_lent, wait_enter
+from fleet_tui.lent_terminal import run_lent, wait_enter
+from fleet_tui.programs import run_kept
 from fleet_tui.user_commands import Invocation, UserCommand, invocations
 from screens.base import FleetScreen
 from screens.dialogs import RunDialog, room_in

@@ -28,13 +28,14 @@ LINE_CHARACTERS = 100
 FORMS = click.Choice(["table", "wide", "json", "csv"])
 SHELLS = click.Choice(["bash", "zsh", "fish"])
 
+ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
     "Look": ("ctx", "get", "why", "can-i", "watch", "log", "result"),
-    "Act (each with --dry-run, --reason, --yes, -o json)": (),
+    ACT: ("edit",),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
-"""Subcommands in the order of the help; the section without any has the verbs."""
+"""Subcommands in the order of the help; the section ACT has also the verbs."""
 
 
 class FleetGroup(click.Group):
@@ -64,7 +65,7 @@ class FleetGroup(click.Group):
         for title, names in SECTIONS.items():
             written = [(name, self.commands[name].get_short_help_str(LINE_CHARACTERS)) for name in names]
             with formatter.section(title):
-                formatter.write_dl(written or [(name, verb_help(name)) for name in verb_names()])
+                formatter.write_dl(written + [(name, verb_help(name)) for name in verb_names()] if title == ACT else written)
 
 
 @click.group(
@@ -301,6 +302,27 @@ def can_i(verb: str, target: str, output: str) -> None:
     from fleet_tui import look
 
     look.show_can_i(places(), verb, target, form=output)
+
+
+# ---- act
+
+
+@cli.command()
+@click.argument("kind")
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
+@click.option("--reason", default="", help="Why; kept in the audit.")
+@click.option("--confirm", default="", help="What a guardrail wants typed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
+def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """Edit a pool or a policy as text in $VISUAL or $EDITOR, then see the plan."""
+    from fleet_tui import edit_here
+    from fleet_tui.acts import Request
+    from fleet_tui.contexts import mode_in
+
+    context = chosen()
+    edit_here.edit_in_shell(context.paths, edit_here.kind_of(kind), name, Request([], mode=mode_in(context, find_mode()), **wanted))
 
 
 # ---- set up and measure

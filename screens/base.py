@@ -80,7 +80,19 @@ class Navigator(Protocol):
         ...
 
 
-class Console(Navigator, Protocol):
+class Editors(Protocol):
+    """How things are edited beside a form."""
+
+    async def backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Replay the load of the last day through a policy and those in force, beside the console. Raises FleetError."""
+        ...
+
+    def edit_text(self, kind: str, id_: str) -> None:
+        """Have a thing edited as text in the user's own editor, and ask for the change."""
+        ...
+
+
+class Console(Navigator, Editors, Protocol):
     """What a screen may ask of the app."""
 
     feed: Feed
@@ -125,10 +137,6 @@ class Console(Navigator, Protocol):
 
     def type_line(self, text: str) -> None:
         """Open the command line with a text to go on from."""
-        ...
-
-    async def backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Replay the load of the last day through a policy and those in force, beside the console. Raises FleetError."""
         ...
 
     def submit_task(self, pool: str) -> None:

@@ -26,14 +26,22 @@ class DescribedTable(TableScreen):
         """Return kind and id of what is edited for a row; None when there is nothing."""
         return self.KIND, row.id
 
-    def action_edit(self) -> None:
-        """Edit what is pointed at, in a form."""
+    def _thing_to_edit(self) -> tuple[str, str] | None:
         row = self.pointed()
         thing = self.to_edit(row) if row is not None else None
         if thing is None:
             self.console.say(f"there is nothing to edit for this {self.NOUN}; `:policies` has all policies", role="warn")
-        else:
+        return thing
+
+    def action_edit(self) -> None:
+        """Edit what is pointed at, in a form."""
+        if (thing := self._thing_to_edit()) is not None:
             edit_thing(self, *thing)
+
+    def action_edit_text(self) -> None:
+        """Edit what is pointed at as text, in an editor."""
+        if (thing := self._thing_to_edit()) is not None:
+            self.console.edit_text(*thing)
 
     def action_describe(self) -> None:
         """Describe the row pointed at."""

@@ -303,13 +303,21 @@ class ThingDocument(DocumentScreen):
         """Return kind and id of what is edited here; None when there is nothing."""
         return self.KIND, self.thing
 
-    def action_edit(self) -> None:
-        """Edit it, in a form."""
+    def _thing_to_edit(self) -> tuple[str, str] | None:
         thing = self.to_edit()
         if thing is None:
             self.console.say("there is nothing to edit here; `:policies` has all policies", role="warn")
-        else:
+        return thing
+
+    def action_edit(self) -> None:
+        """Edit it, in a form."""
+        if (thing := self._thing_to_edit()) is not None:
             edit_thing(self, *thing)
+
+    def action_edit_text(self) -> None:
+        """Edit it as text, in an editor."""
+        if (thing := self._thing_to_edit()) is not None:
+            self.console.edit_text(*thing)
 
     def action_log(self) -> None:
         """Show the output of its task."""

@@ -22,6 +22,7 @@ from engine.model.editing import (
     EditField,
     Patch,
     check_patch,
+    help_of,
     moved,
     patch_of,
     read_text,
@@ -48,14 +49,6 @@ class Editing:
     """Returns the thing as it is now. Raises FleetError."""
     what_if: Callable[[Patch], Awaitable[Sequence[str]]] | None = None
     """Returns what the changes would have done. Raises FleetError."""
-
-
-def help_of(field: EditField) -> str:
-    """Return what a key is for, what it takes, and what it is when nothing is typed."""
-    takes = {"flag": "yes or no", "json": "JSON", "whole": "a whole number", "number": "a number"}.get(field.type, "")
-    limits = f"{takes} {field.limits}".strip() if field.type in ("whole", "number") else field.limits or takes
-    default = "" if field.default in (None, "", [], ()) else f"{text_of(field.default)} by default"
-    return "; ".join(part for part in (field.help, limits, default) if part)
 
 
 def note_of(field: EditField) -> str:

@@ -86,6 +86,7 @@ KEYS: tuple[Key, ...] = (
     Key("thing.why", "X", "why", "why", "why it is as it is: a sentence, and facts that lead on", "explained"),
     Key("thing.timeline", "T", "timeline", "", "what happened to it", "timed"),
     Key("thing.edit", "e", "edit", "edit", "edit it in a form: checked as you type, shown as a plan; for a decision its policy", "edited", is_eager=True),
+    Key("thing.edit_text", "E", "edit_text", "", "edit it as text in $VISUAL or $EDITOR, then see the plan", "edited", is_eager=True),
     # links: lines of a text that name things
     Key("links.open", "enter", "open_link", "open", "open what the line pointed at names", "links"),
     # pulse
@@ -361,8 +362,8 @@ VERB_OF: dict[str, str] = {
     "pools.fewer": "pool.scale",
     "pools.pause": "pool.pause",
     "scaler.hold": "pool.hold",
-    "scaler.edit": "policy.update",
-    "policies.edit": "policy.update",
+    "thing.edit": "pool.edit",
+    "thing.edit_text": "pool.edit",
     "policies.create": "policy.create",
     "policies.switch": "policy.update",
     "policies.delete": "policy.delete",

@@ -117,7 +117,9 @@ def _field(before: str, spec: _Spec, table: dict[str, Any]) -> EditField:
         return EditField(before + spec.name, "choice", table.get(spec.name), plain, help_, choices=tuple(spec.hint))
     type_ = _TYPES.get(spec.hint, "json")
     ge = 0 if type_ in ("whole", "number") and spec.name not in _MAY_BE_NEGATIVE else None
-    return EditField(before + spec.name, type_, table.get(spec.name), plain, help_, ge)
+    value = table.get(spec.name)
+    value, plain = (list(one) if isinstance(one, tuple) else one for one in (value, plain))
+    return EditField(before + spec.name, type_, value, plain, help_, ge)
 
 
 _FURTHER = {

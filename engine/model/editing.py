@@ -66,6 +66,14 @@ class Editable:
         return found
 
 
+def help_of(field: EditField) -> str:
+    """Return what a key is for, what it takes, and what it is when nothing is typed."""
+    takes = {"flag": "yes or no", "json": "JSON", "whole": "a whole number", "number": "a number"}.get(field.type, "")
+    limits = f"{takes} {field.limits}".strip() if field.type in ("whole", "number") else field.limits or takes
+    default = "" if field.default in (None, "", [], ()) else f"{text_of(field.default)} by default"
+    return "; ".join(part for part in (field.help, limits, default) if part)
+
+
 EDITED = ("pools", "policies")
 """Kinds of things that can be edited."""
 
