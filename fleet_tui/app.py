@@ -10,9 +10,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,19 +25,17 @@ from engine.clock import Clock, SystemClock
 from engine.model.commands import COMMANDS, Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
 from engine.model.errors import FleetError, PlanChanged
 from engine.model.plans import Answer, Authority
-from engine.operations import Operator
-from fleet_tui.attending import Attending
-from fleet_tui.contexts import mode_in
 from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
 from fleet_tui.lent_terminal import find_editor
 from fleet_tui.memory import Memory
 from fleet_tui.navigation import HOME_VIEW
-from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin
+from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin, theme_problems
+from fleet_tui.switching import Catalogue, Switching
 from screens.base import FleetScreen
 from screens.commandline import ViewLine
 from screens.dialogs import QuitDialog
-from screens.feed import Connect, Feed
+from screens.feed import STALE_AFTER_S, Connect, Feed
 from screens.forms import VerbForm
 from screens.keyed import scopes_of, take_keys_everywhere
 from screens.keymap import Keymap
@@ -56,6 +52,7 @@ from themes.palettes import PALETTES
 if TYPE_CHECKING:
     from fleet_tui.command_runner import CommandRunner
     from fleet_tui.console import Opening
+    from fleet_tui.contexts import Context
     from screens.runs import Run
 
 TICK_S = 0.25
@@ -70,8 +67,8 @@ TOAST_PLAIN_S = 20.0
 RELOAD_KEYS = ViewLine("keys", "reload")
 
 
-class FleetApp(Attending, SizeGuard[None]):
-    """The console over one engine."""
+class FleetApp(Switching, SizeGuard[None]):
+    """The console over one engine at a time."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS
     TITLE = "fleet-tui"
@@ -97,14 +94,16 @@ class FleetApp(Attending, SizeGuard[None]):
         facts: Mapping[str, str] = MappingProxyType({}),
         notify: str = "off",
         editor: str | None = "",
+        catalogue: Catalogue | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         self.backtest = self._backtest
         self.edit_text = self._edit_text
         self._editor = editor
-        super().__init__(notify=notify, memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin)
-        self.clock = clock or SystemClock()
-        self.feed = Feed(connect, self.clock)
-        self.feed.on_full = self._show_all
+        super().__init__(
+            connect=connect, clock=clock or SystemClock(), catalogue=catalogue,
+            notify=notify, memory=Memory(memory), no_diff=no_diff, terminal=terminal, skin=skin,
+        )  # fmt: skip
         self.glyphs = glyphs or glyphs_for(terminal)
         self._started_engine = started_engine
         self._exports = exports
@@ -116,6 +115,7 @@ class FleetApp(Attending, SizeGuard[None]):
         self._in_force = self.own.keymap
         self.take_keys(self.keymap)
         self._facts = facts
+        self._problems = problems
         self._runner: CommandRunner | None = None
 
     # ---- life
@@ -128,7 +128,10 @@ class FleetApp(Attending, SizeGuard[None]):
                 loop.add_signal_handler(number, self.end)
         self.open_view(self._home)
         self._tell_key_problems()
-        self.run_worker(self.feed.run(), group="feed", exit_on_error=True)
+        if self._problems:
+            more = f"; {len(self._problems) - 1} more by `fleet-tui ctx`" if len(self._problems) > 1 else ""
+            self.say(f"{self._problems[0]}{more}", role="warn")
+        self._follow()
         self.set_interval(TICK_S, self._tick)
 
     def _tick(self) -> None:
@@ -138,11 +141,18 @@ class FleetApp(Attending, SizeGuard[None]):
         screen = self.screen if self.screen_stack else None
         if isinstance(screen, FleetScreen):
             screen.tick(self.feed.now())
+            self._rest_probes()
 
     def _show_all(self) -> None:
         self._follow_authority()
         self._tick()
         self.call_after_refresh(_freeze_garbage)
+
+    def _enter(self, name: str, context: Context) -> None:
+        super()._enter(name, context)
+        self._facts = facts_of(context.paths)
+        if self._runner is not None:
+            self._runner.facts = self._facts
 
     def end(self) -> None:
         """End after a signal, surely: what cannot be written to a dead terminal must not keep us alive."""
@@ -285,17 +295,21 @@ class FleetApp(Attending, SizeGuard[None]):
     def ask(self, commands: Sequence[Command], *, reason: str = "") -> None:
         """Plan verbs, show the plan, and carry them out when the operator agrees."""
         if self._may(type(commands[0])):
-            self.run_worker(self._ask(tuple(commands), reason), group="ask", exit_on_error=False)
+            self.run_worker(self._ask(self.feed, tuple(commands), reason), group="ask", exit_on_error=False)
 
-    async def _ask(self, commands: tuple[Command, ...], reason: str) -> bool:
-        """Tell whether the verbs were carried out; what came of them is said."""
+    async def _ask(self, feed: Feed, commands: tuple[Command, ...], reason: str) -> bool:
+        """Tell whether the verbs were carried out by the engine of a feed; what came of them is said."""
         try:
-            answer = await self._agree(commands, reason)
+            with self._holding(feed):
+                answer = await self._agree(feed, commands, reason)
         except FleetError as error:
-            self.say(str(error), role="bad")
+            self.say(f"{self._other(feed)}{error}", role="bad")
             return False
         if answer is None:
             return False
+        if feed is not self.feed:
+            self.say(f"{self._other(feed)}{answer.summary}", role="good")
+            return True
         self.say(answer.summary + (self.say_keys(" · {app.undo} undoes it") if answer.undo_until else ""), role="good")
         return True
 
@@ -305,10 +319,20 @@ class FleetApp(Attending, SizeGuard[None]):
         if event.worker.group == "ask" and event.state is WorkerState.ERROR:
             self.say(f"this failed inside the console: {event.worker.error!r}", role="bad")
 
-    async def _agree(self, commands: tuple[Command, ...], reason: str, changed: str = "") -> Answer | None:
-        """Show a plan, and carry it out as agreed; None when nothing is to be done. Raises FleetError."""
-        operator = self.feed.operator
+    def _other(self, feed: Feed) -> str:
+        """Return the name to begin with when something is of a context that is not in view any more."""
+        return f"@{feed.context}: " if feed is not self.feed else ""
+
+    async def _agree(self, feed: Feed, commands: tuple[Command, ...], reason: str, changed: str = "") -> Answer | None:
+        """Show a plan, and carry it out as agreed; None when nothing is to be done. Raises FleetError.
+
+        A plan is of one engine: it is carried out by the connection that made it, and shown only over that engine's views.
+        """
+        operator = feed.operator
         plan = await operator.plan(commands, reason=reason)
+        if feed is not self.feed:
+            self.say(f"@{feed.context} was left before its plan was there; nothing was changed", role="warn")
+            return None
         if not any(step.changes for step in plan.steps):
             self.say(f"nothing to change: {plan.steps[0].target} is {plan.steps[0].after or plan.steps[0].effect}")
             return None
@@ -318,7 +342,7 @@ class FleetApp(Attending, SizeGuard[None]):
         try:
             return await operator.execute(plan.id, reason=agreed.reason or reason, confirm=agreed.confirm)
         except PlanChanged as error:
-            return await self._agree(commands, agreed.reason or reason, str(error))
+            return await self._agree(feed, commands, agreed.reason or reason, str(error))
 
     async def _backtest(self, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         from fleet_tui.what_if import what_if
@@ -350,6 +374,9 @@ class FleetApp(Attending, SizeGuard[None]):
         """Leave; when this console started the engine, settle what becomes of it."""
         if isinstance(self.screen, QuitDialog):
             return
+        if self._started_engine and self.context:
+            self.run_worker(self._leave_from_home(), group="stop", exclusive=True, exit_on_error=False)
+            return
         status = self.feed.status
         if not self._started_engine or status is None or self.feed.stale_s():
             self.exit()
@@ -361,6 +388,17 @@ class FleetApp(Attending, SizeGuard[None]):
             self.push_screen(QuitDialog(running, waiting), self._settle)
         else:
             self._settle("stop")
+
+    async def _leave_from_home(self) -> None:
+        """Look at the engine that this console started before it is settled what becomes of it."""
+        self.open_context("")
+        if self.context:
+            return  # a dialog is in the way, and was said to be
+        frames, waited_s = self.feed.frames, 0.0
+        while self.feed.frames == frames and waited_s < STALE_AFTER_S:
+            await self.clock.sleep(TICK_S)
+            waited_s += TICK_S
+        self.action_leave()
 
     def _settle(self, word: str | None) -> None:
         if word == "leave":
@@ -418,35 +456,31 @@ def _freeze_garbage() -> None:
 
 
 def run_console(opening: Opening) -> None:
-    """Open the console on a running engine and return when it is left. Raises UsageError for a theme that there is not."""
-    from engine.api.client import Caller, connect
+    """Open the console on an engine and return when it is left. Raises UsageError for a theme that there is not."""
+    from engine.api.client import Caller
     from engine.model.version import version
+    from fleet_tui.catalogue import Contexts
 
     clock = SystemClock()
     ssh = os.environ.get("SSH_CONNECTION", "")
-    mode = mode_in(opening.context, opening.guise.mode)
-    caller = Caller("console", version(), ssh, name=opening.guise.name, mode=mode)
-    remote = opening.context.paths.remote
-
-    @asynccontextmanager
-    async def connected() -> AsyncIterator[Operator]:
-        known = replace(caller, token=remote.read_token()) if remote else caller
-        async with connect(str(remote or opening.attached.socket), clock=clock, caller=known) as operator:
-            yield operator
-
+    caller = Caller("console", version(), ssh, name=opening.guise.name, mode=opening.guise.mode)
+    catalogue = Contexts(opening, caller, clock)
+    preferences, paths = opening.preferences, opening.context.paths
     # Who shares the account by name gets its console, not its programs: `less` alone, or an editor, leads to a shell.
     commands = None if opening.guise.name else find_command_file()
     app = FleetApp(
-        connected,
+        catalogue.connect(opening.context),
         clock=clock,
-        terminal=describe_terminal(opening.preferences, opening.level, os.environ),
-        skin=make_skin(opening.preferences, opening.context.look, opening.theme, os.environ),
+        terminal=describe_terminal(preferences, opening.level, os.environ),
+        skin=make_skin(preferences, opening.context.look, opening.theme, os.environ),
         started_engine=opening.attached.started,
-        exports=opening.context.paths.exports,
-        memory=opening.context.paths.state_dir / "console.json",
+        exports=paths.exports,
+        memory=paths.state_dir / "console.json",
         load_own=lambda is_read_only: load_own(find_key_file(opening.keys), commands, is_read_only=is_read_only),
-        facts=facts_of(opening.context.paths),
-        notify=opening.preferences.notify,
+        facts=facts_of(paths),
+        notify=preferences.notify,
         editor=None if opening.guise.name else find_editor(os.environ),
+        catalogue=catalogue,
+        problems=[*preferences.problems, *theme_problems(preferences)],
     )
-    app.run(mouse=opening.preferences.mouse)
+    app.run(mouse=preferences.mouse)

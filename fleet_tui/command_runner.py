@@ -36,7 +36,8 @@ class CommandRunner:
 
     def __init__(self, app: FleetApp, facts: Mapping[str, str]) -> None:
         self._app = app
-        self._facts = facts
+        self.facts = facts
+        """What every command is told of the fleet in view."""
         self.runs: deque[Run] = deque(maxlen=RUNS_KEPT)
         """Oldest first; one that is not over is not pushed out, for no more than RUNNING_MAX run."""
         self._workers: dict[int, Worker[None]] = {}
@@ -49,7 +50,7 @@ class CommandRunner:
         view = screen.NAME if isinstance(screen, FleetScreen) else ""
         kind = screen.KIND if isinstance(screen, FleetScreen) else ""
         try:
-            made = invocations(command, kind, rows, {**self._facts, "view": view})
+            made = invocations(command, kind, rows, {**self.facts, "view": view})
         except UsageError as error:
             self._app.say(str(error), role="warn")
             return

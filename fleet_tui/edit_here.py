@@ -48,7 +48,8 @@ async def edit_in_console(app: FleetApp, editor: str | None, kind: str, name: st
     if editor is None:
         app.say(SHARED + app.say_keys("{thing.edit} edits in a form"), role="warn")
         return
-    operator = app.feed.operator
+    feed = app.feed  # the one that it is a thing of, whatever is in view by then
+    operator = feed.operator
     if operator.authority.read_only:
         app.say(f"nothing can be changed here: {operator.authority.read_only}", role="warn")
         return
@@ -64,7 +65,7 @@ async def edit_in_console(app: FleetApp, editor: str | None, kind: str, name: st
             with app.batch_update():
                 await app.wait_answers()
                 with app.suspend():
-                    outcome = await _outcome(edit_as_text(thing, title_of(thing), run, lambda: read_thing(app.feed.operator, kind, name)))
+                    outcome = await _outcome(edit_as_text(thing, title_of(thing), run, lambda: read_thing(feed.operator, kind, name)))
         finally:
             app.rewrite_terminal()
         edited = outcome()
@@ -75,7 +76,7 @@ async def edit_in_console(app: FleetApp, editor: str | None, kind: str, name: st
     else:
         if edited is None:
             app.say("nothing was changed")
-        elif await app._ask((verb_of(edited.thing, edited.patch),), ""):  # noqa: SLF001  # of this package: what came of it matters
+        elif await app._ask(feed, (verb_of(edited.thing, edited.patch),), ""):  # noqa: SLF001  # of this package: what came of it matters
             edited.discard()
         else:
             app.say(f"not applied; {edited.kept}", role="warn")

@@ -6,6 +6,7 @@ Owner: a Navigation owns the trail, the bookmarks, and what is remembered of vie
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.model.commands import Command
@@ -105,9 +106,10 @@ class Navigation(Keyed, SkinnedApp):
         return is_asked
 
     def place_in_view(self) -> Place | None:
-        """Return the place that is in view, under whatever is open over it."""
-        screens = [screen for screen in reversed(self.screen_stack) if isinstance(screen, FleetScreen)]
-        return next((place for screen in screens if (place := screen.place()) is not None), None)
+        """Return the place that is in view, under whatever is open over it; None while it is still another context's."""
+        screens = [screen for screen in reversed(self.screen_stack) if isinstance(screen, FleetScreen) and screen.feed is self.feed]
+        place = next((place for screen in screens if (place := screen.place()) is not None), None)
+        return replace(place, context=self.context) if place is not None else None
 
     def drill(self, screen: FleetScreen) -> None:
         """Put a screen on top."""

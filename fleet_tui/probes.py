@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import Protocol
 
-from engine.api.client import RemoteOperator
 from engine.clock import Clock
 from engine.model.errors import EngineUnavailable, FleetError, UsageError
+from engine.model.plans import Authority
 from engine.model.rows import ROW_KINDS, FleetStatus, Row
 from fleet_tui.contexts import Context
 from screens.present_contexts import ContextRow, figures_of, settle_rtt
@@ -31,7 +33,25 @@ PAUSE_MAX_S = 0.8
 RTTS_KEPT = 10
 BAD_TASKS_MAX = 1_000
 
-Open = Callable[[Context], RemoteOperator]
+
+class Asked(Protocol):
+    """An engine, as far as it is asked how it is."""
+
+    @property
+    def authority(self) -> Authority:
+        """Who this is to the engine."""
+        ...
+
+    async def ping(self) -> float:
+        """Return the round trip in seconds. Raises EngineUnavailable."""
+        ...
+
+    async def query(self, what: str, **parameters: object) -> object:
+        """Return the answer to a question. Raises FleetError."""
+        ...
+
+
+Open = Callable[[Context], AbstractAsyncContextManager[Asked]]
 """Makes a connection to enter. Raises FleetError when nobody can know where to."""
 
 
@@ -94,7 +114,7 @@ class Probes:
             self._lose(context, error)
             return bool(rtts)
 
-    async def _ask(self, context: Context, operator: RemoteOperator, rtts: deque[float], *, has_needs: bool) -> None:
+    async def _ask(self, context: Context, operator: Asked, rtts: deque[float], *, has_needs: bool) -> None:
         """Take a round trip and a status, and count what needs somebody if that is due. Raises FleetError, TimeoutError."""
         async with asyncio.timeout(ANSWER_S):
             rtts.append(await operator.ping())
@@ -120,7 +140,7 @@ class Probes:
         self._rows[context.name] = replace(self.row(context), **changes)  # type: ignore[arg-type]
 
 
-async def _read_tables(operator: RemoteOperator, failed: int) -> Mapping[str, Mapping[str, Row]]:
+async def _read_tables(operator: Asked, failed: int) -> Mapping[str, Mapping[str, Row]]:
     """Return what needs are found in: pools, hosts, and the tasks that ended badly if there are any."""
     tables = {"pools": await _rows(operator, "pools"), "hosts": await _rows(operator, "hosts"), "tasks": {}}
     if failed:
@@ -129,7 +149,7 @@ async def _read_tables(operator: RemoteOperator, failed: int) -> Mapping[str, Ma
     return tables
 
 
-async def _rows(operator: RemoteOperator, kind: str, **parameters: object) -> dict[str, Row]:
+async def _rows(operator: Asked, kind: str, **parameters: object) -> dict[str, Row]:
     found = await operator.query(kind, **parameters)
     assert isinstance(found, list)
     made = [ROW_KINDS[kind](**{name: row[name] for name in ROW_KINDS[kind]._fields}) if isinstance(row, dict) else ROW_KINDS[kind](*row) for row in found]

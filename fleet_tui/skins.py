@@ -89,14 +89,18 @@ def glyphs_for(terminal: Terminal) -> Glyphs:
     return replace(UNICODE, is_shaded=True) if terminal.level in (Level.NONE, Level.SIXTEEN) else UNICODE
 
 
+def _choose(skin: Skin, remembered: Mapping[str, Any]) -> str:
+    chosen = skin.wished or str(remembered.get("theme", "")) or skin.usual
+    # Another version may have remembered one that there is not.
+    return chosen if chosen in (AUTO, *PALETTES) else skin.usual
+
+
 class SkinnedApp(PlainMixin[None]):
     """An app in one of our themes."""
 
     def __init__(self, *, no_diff: bool, terminal: Terminal, skin: Skin, remembered: Mapping[str, Any]) -> None:
         self.skin = skin
-        self._chosen = skin.wished or str(remembered.get("theme", "")) or skin.usual
-        if self._chosen != AUTO and self._chosen not in PALETTES:
-            self._chosen = skin.usual  # remembered by another version
+        self._chosen = _choose(skin, remembered)
         self._is_light = bool(remembered.get("light", False)) if skin.is_light is None else skin.is_light
         super().__init__(no_diff=no_diff, terminal=terminal)
         self.set_class(terminal.is_plain, "-plain")
@@ -139,6 +143,12 @@ class SkinnedApp(PlainMixin[None]):
         theme = self.resolve_theme(name)
         if theme != self.theme:
             self.theme = theme
+
+    def wear(self, skin: Skin, remembered: Mapping[str, Any]) -> None:
+        """Look as another context does."""
+        self.skin = skin
+        self._chosen = _choose(skin, remembered)
+        self.preview_theme(self._chosen)
 
     def keep_theme(self, name: str) -> None:
         """Choose a theme, now and for the next time on this fleet."""

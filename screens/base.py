@@ -21,13 +21,14 @@ from engine.model.rows import Row
 from screens.attention import Attention
 from screens.commandline import find_fault
 from screens.completion import Known, complete_line, explain_line
-from screens.feed import Changes, Feed, Watch
+from screens.feed import Changes, Clock, Feed, Watch
 from screens.key_names import read_key
 from screens.keyed import Keyed
 from screens.keymap import Keymap
 from screens.keys import CONTEXTS, EAGER_ACTIONS, ELSEWHERE
 from screens.places import Bookmarks, Place
 from screens.present import context_parts
+from screens.present_contexts import ContextRow
 from screens.prompts import Grammar, PromptBox
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.statusbar import ContextBar, KeyHints, Part
@@ -45,7 +46,7 @@ class Navigator(Protocol):
 
     bookmarks: Bookmarks
     context: str
-    """The context in view as `@` names it; empty while there is only the one that the console was opened on."""
+    """The context in view as `@` names it; empty for the one that the console was opened on."""
 
     def open_view(self, line: str) -> None:
         """Open what a command line names: a view with scope and filter, or a verb."""
@@ -75,6 +76,14 @@ class Navigator(Protocol):
         """Look at another engine; False, and it was said why, when that cannot be."""
         ...
 
+    def open_context(self, name: str) -> None:
+        """Look at another engine where it was left."""
+        ...
+
+    def context_rows(self) -> Sequence[ContextRow]:
+        """Return how each engine is, and go on asking for as long as that is looked at."""
+        ...
+
     def drop_bookmark(self, slot: int) -> None:
         """Empty a digit."""
         ...
@@ -96,6 +105,7 @@ class Console(Navigator, Editors, Protocol):
     """What a screen may ask of the app."""
 
     feed: Feed
+    clock: Clock
     glyphs: Glyphs
     keymap: Keymap
     """The keys in force."""
@@ -180,6 +190,7 @@ class FleetScreen(Keyed, Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._feed: Feed | None = None
         self._watch: Watch | None = None
         self._ages_at = 0.0
         self._paused = False
@@ -191,8 +202,10 @@ class FleetScreen(Keyed, Screen[None]):
 
     @property
     def feed(self) -> Feed:
-        """Return what the console knows."""
-        return self.console.feed
+        """Return what the console knows of the engine that was in view when this screen was made."""
+        if self._feed is None:
+            self._feed = self.console.feed
+        return self._feed
 
     # ---- what a screen fills in
 

@@ -32,6 +32,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "inbox": ("in", "!", "needs"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
+    "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),
     "plans": ("pl", "plan"),
     "audit": ("au",),
@@ -222,7 +223,8 @@ def find_fault(line: str, tables: Mapping[str, Mapping[str, Row]]) -> LineError 
     if not isinstance(meant, ViewLine) or meant.view not in FILTERED:
         return None
     try:
-        resolve_scope(meant.view, meant.scope, tables)
+        # What another engine calls things is not known here.
+        resolve_scope(meant.view, meant.scope, {} if meant.context else tables)
     except UsageError as error:
         start = line.index(meant.scope)
         return LineError(str(error), start, start + len(meant.scope))

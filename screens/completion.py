@@ -66,6 +66,8 @@ def _complete_view(view: str, rest: str, known: Known) -> list[str]:
     slash = next((start for word, start, _ in words if word.startswith("/")), -1)
     if slash >= 0:
         return [rest[: slash + 1] + entry for entry in complete_filter(rest[slash + 1 :], view, known)]
+    if view == "ctx":
+        return [name for name in known.contexts() if name.startswith(begun) and name != begun]
     if view not in SCOPES:
         return []
     if _COMPARED.fullmatch(begun):
@@ -129,6 +131,8 @@ def explain_line(line: str) -> str:
     if view in FILTERED:
         scope = " NAME" if view in SCOPES else ""
         return f"{view}{scope} /FILTER @CONTEXT"
+    if view == "ctx":
+        return "ctx NAME: look at another engine, where it was left"
     if view in VIEWS:
         return f"{view} @CONTEXT"
     if word in VERBS:

@@ -23,7 +23,8 @@ STALE_AFTER_S = 2.0
 """The engine sends a frame every second even when nothing changes; silence for longer means that it is gone or stuck."""
 
 RETRY_FIRST_S = 0.2
-RETRY_MAX_S = 2.0
+RETRY_MAX_S = 0.8
+"""Below a second: an engine that is back is followed at once, and a refused connection costs next to nothing."""
 
 class Clock(Protocol):
     """The instant and a way to wait; the application brings the real one."""
@@ -100,6 +101,8 @@ class Feed:
         self, connect: Connect, clock: Clock, kinds: Iterable[str] = tuple(ROW_KINDS)
     ) -> None:
         self.kinds = tuple(kinds)
+        self.context = ""
+        """Name of the engine as `@` has it; empty where there is only one."""
         self.status: FleetStatus | None = None
         self.tables: dict[str, dict[str, Row]] = {
             kind: {} for kind in self.kinds if kind not in STREAMED_KINDS
@@ -146,11 +149,11 @@ class Feed:
         return self._clock.now() + self._offset
 
     def stale_s(self) -> float:
-        """Return the age of what is shown in seconds when it is too old, else 0."""
+        """Return the age of what is shown in seconds when it is too old, or nobody answers any more; else 0."""
         if self.status is None:
             return 0.0
         age = self._clock.now() - self._frame_at
-        return age if age > STALE_AFTER_S else 0.0
+        return max(age, 1e-3) if age > STALE_AFTER_S or self.error else 0.0
 
     async def run(self) -> None:
         """Follow until cancelled, again after each loss with a growing pause."""

@@ -313,6 +313,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "policies": ("policies", *EDITED, *TABLE),
     "hosts": ("hosts", *REASONED, *TABLE),
     "bookmarks": ("bookmarks", "rows", "screen", "app", "anywhere"),
+    "ctx": ("rows", "screen", "app", "anywhere"),
     "plans": ("plans", "plan", *PAST, *TABLE),
     "audit": ("audit", *NAMED, *TABLE),
     "events": ("events", *NAMED, "stream", "screen", "app", "anywhere"),

@@ -195,14 +195,14 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
     """Return the context line: which fleet and how much of it, and whether what is shown is current."""
     status = feed.status
     if status is None:
-        return ["fleet-tui", Cell(feed.error or "connecting to the engine …", "warn")], []
+        return [Cell(f"@{feed.context}", "accent") if feed.context else "fleet-tui", Cell(feed.error or "connecting to the engine …", "warn")], []
     busy = sum(status.agents.by_status.get(kind, 0) for kind in ("assigned", "busy", "draining"))
     tasks = status.tasks.by_state
     bad = tasks.get("failed", 0) + tasks.get("dead", 0)
     blocked = sum(getattr(pool, "blocked", 0) for pool in feed.tables.get("pools", {}).values())
     running, queued = tasks.get("running", 0) + tasks.get("leased", 0), max(0, tasks.get("pending", 0) - blocked)
     left: list[Part] = [
-        Cell(status.name, "accent"),
+        Cell(f"@{feed.context}" if feed.context else status.name, "accent"),
         f"{count(status.agents.total)} agents {count(busy)} busy",
         Cell(f"{count(bad)} task{'' if bad == 1 else 's'} failed" if bad else "", "bad"),
         f"{'' if bad else 'tasks '}{count(running)} running {count(queued)} queued" + (f" {count(blocked)} blocked" if blocked else ""),

@@ -90,7 +90,7 @@ def rtt_text(seconds: float) -> str:
 
 CONTEXT_COLUMNS = (
     Column("name", "context", width_min=10, width_max=32, flex=2),
-    Column("state", "state", width_min=10),
+    Column("state", "state", width_min=12),
     Column("agents", "agents", width_min=6, align="right"),
     Column("busy", "busy", width_min=5, align="right"),
     Column("running", "run", width_min=5, align="right"),

@@ -22,6 +22,7 @@ _CLASSES = {
     "can-i": ("screens.can_i", "CanIScreen"),
     "runs": ("screens.runs", "RunsScreen"),
     "keys": ("screens.key_view", "KeysScreen"),
+    "ctx": ("screens.contexts", "ContextsScreen"),
     "inbox": ("screens.inbox", "InboxScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),

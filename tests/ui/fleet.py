@@ -57,8 +57,8 @@ def work_by_title(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
 class Fleet:
     """A world, its clock and the console on it."""
 
-    def __init__(self, config: dict[str, Any] | None = None) -> None:
-        self.clock = StillClock()
+    def __init__(self, config: dict[str, Any] | None = None, clock: StillClock | None = None) -> None:
+        self.clock = clock or StillClock()
         self.world = World(config, 1, hosts=2, work=work_by_title, clock=self.clock)
         self.gate: Operator = self.world.gate()
         self.at_console: Operator | None = None
