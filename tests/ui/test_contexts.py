@@ -237,6 +237,7 @@ async def test_every_context_is_a_row_in_its_state(size: tuple[int, int], snap: 
         seat.lane("blog").lost = EngineUnavailable("the connection to the engine at /srv/blog/engine.sock was lost")
         await seat.listed(blog="stale")
         seat.app.clock.at += 12  # type: ignore[attr-defined]
+        await seat.here("shop")
         await seat.listed(blog="stale 12s", shop="live", hung="asking")
         await snap(seat.pilot, "ctx")
 
