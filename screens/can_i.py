@@ -42,6 +42,7 @@ class CanIScreen(DocumentScreen):
 
     NAME: ClassVar[str] = "can-i"
     TABS: ClassVar[tuple[str, ...]] = ("verbs",)
+    HAS_YAML: ClassVar[bool] = True
 
     def subject(self) -> str:
         """Return who is asked about, and on what."""

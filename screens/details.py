@@ -184,6 +184,10 @@ class DocumentScreen(FleetScreen):
         tabs = self.tabs
         self.show_tab(tabs[(tabs.index(self.tab) + step) % len(tabs)])
 
+    def action_yaml(self) -> None:
+        """Show the thing as YAML, or its first tab again."""
+        self.show_tab(self.TABS[0] if self.tab == YAML_TAB else YAML_TAB)
+
     def action_find(self) -> None:
         """Open the find line."""
         line = self.query_one("#find", Input)
@@ -286,10 +290,6 @@ class ThingDocument(DocumentScreen):
     def action_describe(self) -> None:
         """Show the first tab."""
         self.show_tab(self.TABS[0])
-
-    def action_yaml(self) -> None:
-        """Show the thing as YAML, or its first tab again."""
-        self.show_tab(self.TABS[0] if self.tab == YAML_TAB else YAML_TAB)
 
     def action_why(self) -> None:
         """Show why it is as it is."""

@@ -82,7 +82,7 @@ KEYS: tuple[Key, ...] = (
     Key("table.invert_marks", "asterisk", "invert_marks", "", "marked becomes unmarked and the other way round", "rows"),
     # whatever thing a row or a text is about
     Key("thing.describe", "d", "describe", "", "describe it: all that is known of it", "described"),
-    Key("thing.yaml", "y", "yaml", "", "as YAML, to read and to copy", "described"),
+    Key("thing.yaml", "y", "yaml", "", "as YAML, to read and to copy", "written"),
     Key("thing.why", "X", "why", "why", "why it is as it is: a sentence, and facts that lead on", "explained"),
     Key("thing.timeline", "T", "timeline", "", "what happened to it", "timed"),
     Key("thing.edit", "e", "edit", "edit", "edit it in a form: checked as you type, shown as a plan; for a decision its policy", "edited", is_eager=True),
@@ -250,6 +250,7 @@ SCOPES = {
     "table": "Every table",
     "rows": "Rows",
     "described": "Whatever thing it is",
+    "written": "Whatever thing it is",
     "explained": "Whatever thing it is",
     "timed": "Whatever thing it is",
     "edited": "Whatever thing it is",
@@ -298,9 +299,9 @@ ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "links", "stream", "pr
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
 DOCUMENT = ("document", "text", "screen", "app", "anywhere")
-NAMED = ("described",)
-PAST = ("described", "timed")
-REASONED = ("described", "explained", "timed")
+NAMED = ("described", "written")
+PAST = (*NAMED, "timed")
+REASONED = (*NAMED, "explained", "timed")
 EDITED = ("edited", *REASONED)
 LINKED = ("links", *DOCUMENT)
 CONTEXTS: dict[str, tuple[str, ...]] = {
@@ -329,7 +330,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "help": ("help", *DOCUMENT),
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),
-    "can-i": DOCUMENT,
+    "can-i": ("written", *DOCUMENT),
     "skin": ("rows", "screen", "app", "anywhere"),
     "too small": ("small",),
     "command line": ("prompt", "line", "anywhere"),

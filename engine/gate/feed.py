@@ -56,6 +56,8 @@ class Feed:
         """While there are none, nothing is marked: each begins with a full frame."""
         self._news = asyncio.Event()
         self.samples: dict[HostId, HostSample] = {}
+        self.measured_at = 0.0
+        """When the samples were taken."""
         self.scaler: AutoScaler | None = None
         """Where the rows of kind `scaling` come from."""
 
@@ -88,7 +90,7 @@ class Feed:
     def measured(self, samples: Sequence[HostSample]) -> None:
         """Take new measurements of the hosts."""
         self._revision += 1
-        self.samples = {sample.host: sample for sample in samples}
+        self.samples, self.measured_at = {sample.host: sample for sample in samples}, self._clock.now()
         self._mark("hosts", [sample.host for sample in samples])
         self._wake()
 

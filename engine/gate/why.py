@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from engine.gate.why_agents import EVENTS_LOOKED_AT, Seen, explain_agent, explain_host
 from engine.gate.why_pools import explain_policy, explain_pool
 from engine.gate.why_tasks import explain_task
 from engine.model.errors import NotFound, UsageError
+from engine.model.events import Record
 from engine.model.explanations import EXPLAINED, Explanation
 from engine.model.ids import HostId, TaskId
 from engine.model.wire import nearest
@@ -39,13 +40,18 @@ async def _task(sources: Sources, word: str) -> Explanation:
     return explain_task(state, task, sources.clock.now(), scaler.decisions.get(task.spec.pool) if scaler else None)
 
 
+def _seen(sources: Sources, host: HostId | None, story: Sequence[Record]) -> Seen:
+    feed = sources.feed
+    return Seen(feed.samples.get(host) if host else None, feed.measured_at, sources.config.fleet.heartbeat_interval_s, story)
+
+
 async def _agent(sources: Sources, word: str) -> Explanation:
     known = sources.state().agent_named(word)
     story = await sources.journal.story(known.spec.id if known else word, limit=STORY_MAX, within=EVENTS_LOOKED_AT)
     agent = sources.state().agent_named(word)  # it may have left meanwhile
     if agent is None:
         raise NotFound(f"no agent {word!r}; `get agents` lists them")
-    seen = Seen(sources.feed.samples.get(agent.host) if agent.host else None, sources.config.fleet.heartbeat_interval_s, story)
+    seen = _seen(sources, agent.host, story)
     return explain_agent(sources.state(), agent, sources.clock.now(), seen)
 
 
@@ -54,7 +60,7 @@ async def _host(sources: Sources, word: str) -> Explanation:
     host = sources.state().hosts.get(HostId(word))
     if host is None:
         raise NotFound(f"no host {word!r}; `get hosts` lists them")
-    seen = Seen(sources.feed.samples.get(host.info.id), sources.config.fleet.heartbeat_interval_s, story)
+    seen = _seen(sources, host.info.id, story)
     return explain_host(sources.state(), host, sources.clock.now(), seen)
 
 

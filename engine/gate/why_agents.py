@@ -31,6 +31,8 @@ class Seen:
 
     sample: HostSample | None
     """The newest measurement."""
+    measured_at: float
+    """When that was."""
     beat_s: float
     """Configured time between two beats."""
     story: Sequence[ev.Record]
@@ -116,10 +118,14 @@ def _beats(host: Host, seen: Seen) -> list[Evidence]:
     sample = seen.sample
     if sample is None or not sample.beat_at:
         return [Evidence("no beat was seen of it yet", "warn", kind="hosts", id=host.info.id)]
-    limit = f"a beat is due every {seen.beat_s:g} s and late after {LATE_BEATS * seen.beat_s:g} s"
-    lines = [Evidence(f"last beat; {limit}", at=sample.beat_at, kind="hosts", id=host.info.id)]
+    late_s = LATE_BEATS * seen.beat_s
+    limit = f"a beat is due every {seen.beat_s:g} s and late after {late_s:g} s"
+    silence = max(0.0, seen.measured_at - sample.beat_at)
+    # In time, tenths of a second are no news: a terminal at rest is sent none.
+    text, level = (f"it beats in time: {limit}", "info") if silence < late_s else (f"no beat for {silence:.1f} s when it was looked at: {limit}", "warn")
+    lines = [Evidence(text, level, seen.measured_at, "hosts", host.info.id)]
     if sample.cpu >= 0 and sample.rss_mb >= 0:
-        lines.append(Evidence(f"uses {sample.cpu:.0%} of a core and {sample.rss_mb:.0f} MB", kind="hosts", id=host.info.id))
+        lines.append(Evidence(f"it uses {sample.cpu:.0%} of a core and {sample.rss_mb:.0f} MB", at=seen.measured_at, kind="hosts", id=host.info.id))
     return lines
 
 

@@ -88,9 +88,13 @@ def _decided(state: FleetState, pool: Pool, decision: Decision | None) -> list[E
     lines = halts_of(state, "scaling")
     if decision is None:
         return [*lines, Evidence("the autoscaler has not looked at it yet", kind="scaling", id=name)]
-    lines.append(Evidence(f"last decision: {decision.size} now, {decision.recommended} recommended, {decision.target} decided", at=decision.at, kind="scaling", id=name))
+    if decision.advised:
+        said = f"last decision: {decision.size} now, {decision.recommended} recommended, {decision.target} decided"
+    else:
+        said = f"last decision: {_agents(decision.target)}: {explain(decision)}"
+    lines.append(Evidence(said, at=decision.at, kind="scaling", id=name))
     lines += [Evidence(f"policy {policy} recommends {size}", at=decision.at, kind="policies", id=policy) for policy, size in decision.advised]
-    for reason in decision.reasons:
+    for reason in decision.reasons if decision.advised else ():
         policy = reason.policy if reason.policy in state.policies else ""
         lines.append(Evidence(say_reason(reason), at=decision.at, kind="policies" if policy else "scaling", id=policy or name))
     if math.isfinite(decision.waits_until) and decision.waits_until > decision.at:

@@ -137,7 +137,9 @@ def _ahead(state: FleetState, task: Task) -> list[Evidence]:
     older = sum(other.priority == task.priority and other.spec.submitted_at < task.spec.submitted_at for other in ready)
     if not higher and not older:
         return []
-    return [Evidence(f"of the tasks that wait for {task.spec.pool}, {higher} have a higher priority than its {task.priority}, {older} the same and waited longer")]
+    first = [f"{higher} of a priority above its {task.priority}"] if higher else []
+    first += [f"{older} of its priority that waited longer"] if older else []
+    return [Evidence(f"before it: {', '.join(first)}", kind="pools", id=task.spec.pool)]
 
 
 def _supply(state: FleetState, task: Task, decision: Decision | None) -> list[Evidence]:
@@ -146,8 +148,10 @@ def _supply(state: FleetState, task: Task, decision: Decision | None) -> list[Ev
     lines = []
     if pool.size >= pool.spec.max:
         lines.append(Evidence(f"{pool.spec.name} has its most agents: {pool.size} of {pool.spec.max}", "warn", kind="pools", id=pool.spec.name))
-    if decision is not None:
-        lines.append(Evidence(f"the autoscaler wants {decision.target} agents: {explain_decision(decision)}", at=decision.at, kind="scaling", id=pool.spec.name))
+    if decision is not None and decision.reasons and decision.reasons[0].policy:
+        lines.append(Evidence(f"the autoscaler wants {_plural(decision.target, 'agent')}: {explain_decision(decision)}", at=decision.at, kind="scaling", id=pool.spec.name))
+    elif decision is not None:
+        lines.append(Evidence(f"no policy moves {pool.spec.name}: it keeps its {_plural(pool.size, 'agent')}", at=decision.at, kind="scaling", id=pool.spec.name))
     return lines
 
 

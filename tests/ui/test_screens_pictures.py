@@ -74,6 +74,10 @@ async def test_large_screens(snap: Snap) -> None:
         for view in ("pools", "agents", "tasks"):
             await seat.open(view)
             await snap(seat.pilot, view)
+        for name, line, keys in DOCUMENTS:
+            if "why" in name or name in ("waiting-on-pool", "event", "host"):
+                await show(seat, line, keys)
+                await snap(seat.pilot, name)
 
 
 @pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=name_of)

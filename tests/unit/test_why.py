@@ -104,9 +104,9 @@ def test_pending_says_who_comes_first_and_why_there_are_no_more_agents() -> None
     decision = Decision(fleet.now, 1, 3, 1, (Reason(Why.TARGET, "own", (("demand", 3.0), ("goal", 1.0))), Reason(Why.MAX, "", (("max", 1.0),))))
     found = why(fleet, fleet.submit(priority=5), decision)
     assert texts(found)[-3:] == [
-        "of the tasks that wait for coder, 1 have a higher priority than its 5, 1 the same and waited longer",
+        "before it: 1 of a priority above its 5, 1 of its priority that waited longer",
         "coder has its most agents: 1 of 1",
-        "the autoscaler wants 1 agents: demand 3 for a goal of 1; max is 1",
+        "the autoscaler wants 1 agent: demand 3 for a goal of 1; max is 1",
     ]
     assert (found.evidence[-1].kind, found.evidence[-1].id) == ("scaling", "coder")
 
@@ -207,7 +207,7 @@ def test_a_pool_says_who_sized_it_who_holds_it_and_what_the_policies_want() -> N
         assert lines["the size was set to 4 by ada: release"] == ("info", "plans", scaled.plan)
         assert lines["it may have 2 to 9 agents, as configured"] == ("info", "", "")
         assert any(text.startswith("held by ada for ") for text in lines)
-        assert lines["held by an operator"] == ("info", "scaling", "coder")
+        assert "held by an operator" in next(text for text in lines if text.startswith("last decision: "))
         assert (await explained(world, "scaling", "coder"))["evidence"] == found["evidence"]
         await gate.execute([c.EditPool("coder", {"max": 6})])
         assert "it may have 2 to 6 agents; max changed by ada" in lines_of(await explained(world, "pools", "coder"))
@@ -238,8 +238,11 @@ def test_an_agent_says_its_beat_its_limit_its_task_and_who_drained_it() -> None:
         assert found["headline"] == "it is drained: it takes no more work"
         lines = lines_of(found)
         assert lines["it was drained by ada: odd answers"] == ("warn", "plans", drained.plan)
-        assert lines["last beat; a beat is due every 1 s and late after 2 s"] == ("info", "hosts", host)
-        assert lines["uses 31% of a core and 164 MB"][2] == host
+        assert lines["it beats in time: a beat is due every 1 s and late after 2 s"] == ("info", "hosts", host)
+        assert lines["it uses 31% of a core and 164 MB"][2] == host
+        world.feed.measured([HostSample(host, "python", 1, 2, world.clock.now() - 2.5, 0.31, 164.0)])
+        late = lines_of(await explained(world, "agents", "coder-1"))
+        assert late["no beat for 2.5 s when it was looked at: a beat is due every 1 s and late after 2 s"] == ("warn", "hosts", host)
         free = await explained(world, "agents", "coder-2")
         assert free["headline"] == "it is free"
         assert "no task waits for coder" in lines_of(free)
