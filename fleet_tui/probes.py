@@ -130,7 +130,7 @@ class Probes:
             self._note(context, figures=replace(figures, needs=needs))
 
     def _lose(self, context: Context, error: Exception) -> None:
-        text = str(error) or f"no answer within {ANSWER_S:g} s: it is stopped, overloaded, or far away"
+        text = _without_address(str(error), context) or f"no answer within {ANSWER_S:g} s: it is stopped, overloaded, or far away"
         if not isinstance(error, EngineUnavailable | TimeoutError):
             self._note(context, state="unusable" if isinstance(error, UsageError) else "denied", error=text)
             return
@@ -138,6 +138,12 @@ class Probes:
 
     def _note(self, context: Context, **changes: object) -> None:
         self._rows[context.name] = replace(self.row(context), **changes)  # type: ignore[arg-type]
+
+
+def _without_address(text: str, context: Context) -> str:
+    """Return what went wrong; where is told already, and would push it out of the row."""
+    address = context.paths.remote.url if context.paths.remote else context.paths.socket
+    return text.replace(f" at {address}", "").replace(f" (no socket {address})", "")
 
 
 async def _read_tables(operator: Asked, failed: int) -> Mapping[str, Mapping[str, Row]]:
