@@ -68,13 +68,14 @@ def ask_both(sandbox: Sandbox, operation: str, source: str, arguments: Arguments
     return by_tokens, by_tree
 
 
-def compare(sandbox: Sandbox, operation: str, source: str, arguments: Arguments) -> str:
-    """Say who answers; a difference fails the test. Where one tier alone is certain, the regular agent is asked."""
+def compare(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, ask_always: bool = False) -> str:
+    """Say who answers; a difference fails the test. Where one tier alone is certain, the regular agent is asked, too."""
     by_tokens, by_tree = ask_both(sandbox, operation, source, arguments)
     assert by_tokens.status in (Status.DONE, Status.UNSURE), (operation, arguments, source)
     if by_tokens.status is by_tree.status is Status.DONE:
         assert by_tokens.value == by_tree.value, (operation, arguments, source)
-        return "both"
+        if not ask_always:
+            return "both"
     file = File(Language.PYTHON, source.encode().removeprefix(b"\xef\xbb\xbf"))
     (answer,) = sandbox.run(operation, [file], arguments)
     if answer.status is not Status.DONE:
@@ -82,7 +83,7 @@ def compare(sandbox: Sandbox, operation: str, source: str, arguments: Arguments)
     said = ask_agent(operation, source, arguments)
     if said != {"error": "too_deep"}:  # what it does not even try
         assert ask_module(sandbox, operation, source, arguments, tiers=BOTH_TIERS) == said, (operation, arguments, source)
-    return "tokens" if answer.tier is Tier.LEXICAL else "tree"
+    return "both" if by_tokens.status is by_tree.status else "tokens" if answer.tier is Tier.LEXICAL else "tree"
 
 
 def compare_files(sandbox: Sandbox, paths: list[Path], seed: int) -> Counter[str]:
@@ -153,10 +154,11 @@ def compare_mutants(sandbox: Sandbox, count: int, seed: int) -> Counter[str]:
     paths = chance.sample([path for path in library() if path.stat().st_size < 60_000], 60)
     sources = [TRICKY, *(path.read_bytes().decode().removeprefix("\ufeff") for path in paths)]
     certain: Counter[str] = Counter()
-    for _ in range(count):
+    for number in range(count):
         source = mutate(chance, cut_piece(chance, chance.choice(sources)))
         operation = chance.choice(NAMES)
-        certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source))] += 1
+        arguments = choose_arguments(chance, operation, source)
+        certain[compare(sandbox, operation, source, arguments, ask_always=number % 8 == 0)] += 1
     return certain
 
 
@@ -177,8 +179,8 @@ def test_very_many_broken_sources_are_answered_by_tokens_as_by_tree_or_not_at_al
 def test_sources_cut_off_anywhere_are_answered_by_tokens_as_by_tree_or_not_at_all(
     sandbox: Sandbox, operation: str, arguments: Arguments
 ) -> None:
-    certain = Counter(compare(sandbox, operation, TRICKY[:end], arguments) for end in range(len(TRICKY)))
-    assert certain["both"] >= 100, certain
+    certain = Counter(compare(sandbox, operation, TRICKY[:end], arguments) for end in range(0, len(TRICKY), 3))
+    assert certain["both"] >= 30, certain
 
 
 @pytest.mark.parametrize(
@@ -209,6 +211,13 @@ def test_what_tokens_do_not_know_the_tree_answers(sandbox: Sandbox, source: str,
     assert (answer.status, answer.tier) == (Status.DONE, Tier.TREE)
     by_tokens, _ = ask_both(sandbox, "code.rename", source, arguments)
     assert by_tokens.status is Status.UNSURE
+
+
+@pytest.mark.parametrize("source", ["x = 1  # a\ry = 2\n", "# a\r", "x = 1\ry = 2\n", "x = (1,\r2)\n", "if x:\n", "\\\nx = 1\n", "x = $\n"])
+def test_what_tokens_refuse_goes_to_the_regular_agent(sandbox: Sandbox, source: str) -> None:
+    """A lone carriage return ends a line to Python, but not to the tree, which also takes blocks without a body."""
+    (answer,) = sandbox.run("code.metrics", [File(Language.PYTHON, source.encode())])
+    assert (answer.status, answer.tier) == (Status.UNSURE, Tier.LEXICAL)
 
 
 def test_an_edit_that_breaks_the_syntax_is_refused_by_the_tree(sandbox: Sandbox) -> None:

@@ -75,10 +75,12 @@ static u32 newline_length(const Tokens *tokens, u32 at) {
     return byte == '\n' ? 1 : byte == '\r' && byte_at(tokens, at + 1) == '\n' ? 2 : 0;
 }
 
+/* Where a comment ends: before the end of its line, or before a lone carriage return. */
 static u32 skip_comment(const Tokens *tokens, u32 at) {
     const u8 *end = memchr(tokens->bytes + at, '\n', tokens->length - at);
     u32 stop = end ? (u32)(end - tokens->bytes) : tokens->length;
-    return stop > at && tokens->bytes[stop - 1] == '\r' ? stop - 1 : stop;
+    const u8 *carriage = memchr(tokens->bytes + at, '\r', stop - at);
+    return carriage ? (u32)(carriage - tokens->bytes) : stop;
 }
 
 /* Sets the current token. */
