@@ -17,6 +17,13 @@ NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
 UNITS = {"1/s", "%", "B", "B/s", "MB", "ms", "ratio", "s"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
+    "booster.speedup_median": "ratio",
+    "booster.speedup_worst": "ratio",
+    "booster.parse_vs_native": "ratio",
+    "booster.small_ops_per_s": "1/s",
+    "booster.small_op_p50_ms": "ms",
+    "booster.files1000_s": "s",
+    "booster.cold_first_task_ms": "ms",
     "console.rows10000_browsable_ms": "ms",
     "console.key_p95_ms.10000": "ms",
     "console.filter_p95_ms.10000": "ms",

@@ -1,0 +1,289 @@
+"""The booster on one core: the regular agent (LibCST) and the module, by tree and by tokens, do the same on the same files.
+
+The files are a fixed sample of the standard library. A file counts for a ratio only if both answers are equal; each
+pair is measured and compared in this run. What the module cannot do faster is not in here.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.agents.code.python.parsing import TREES_MAX
+from engine.booster.module import find_module
+from engine.booster.records import BOTH_TIERS, File, Language, Status, Tier
+from engine.booster.sandbox import Machine, Program, Sandbox
+
+from tests.bench.engines import median
+from tests.integration.booster_agreement import (
+    NAMES,
+    STANDARD_LIBRARY,
+    ask_agent,
+    ask_module,
+    choose_arguments,
+)
+
+Report = Callable[..., None]
+TIERS = {"tokens": Tier.LEXICAL, "tree": Tier.TREE, "both": BOTH_TIERS}
+SHORT = {name: name.removeprefix("code.") for name in NAMES}
+ROWS = {
+    "booster.speedup_median": "ratio",
+    "booster.speedup_worst": "ratio",
+    **{f"booster.{short}.{tier}_ratio": "ratio" for short in SHORT.values() for tier in ("tokens", "tree")},
+    "booster.certain_tokens_percent": "%",
+    "booster.parse_vs_native": "ratio",
+    "booster.small_ops_per_s": "1/s",
+    "booster.small_op_p50_ms": "ms",
+    "booster.files1000_s": "s",
+    "booster.cold_first_task_ms": "ms",
+}
+SEED = 41
+FILES = 30
+RUNS = 5
+SMALL_BYTES = 3_000
+BATCH_BYTES = 128 * 1024
+SECONDS = 1.0
+COLD = """
+import sys, time
+from pathlib import Path
+from engine.booster.records import File, Language
+from engine.booster.sandbox import Machine, Sandbox
+began = time.perf_counter()
+with Machine() as machine, Sandbox(machine.load(Path(sys.argv[1]))) as sandbox:
+    answer, = sandbox.run("code.outline", [File(Language.PYTHON, b"def f(): pass\\n")])
+    assert answer.value["totals"]["functions"] == 1
+    print(1e3 * (time.perf_counter() - began))
+"""
+
+
+@dataclass
+class Tally:
+    """One operation by one way of the module, against the regular agent."""
+
+    ratios: list[float] = field(default_factory=list)
+    agent_s: float = 0.0
+    module_s: float = 0.0
+    size: int = 0
+    unsure: int = 0
+    different: int = 0
+
+    @property
+    def note(self) -> str:
+        if not self.ratios:
+            return f"no answer to compare; {self.unsure} unsure, {self.different} different"
+        rates = f"agent {self.size / self.agent_s / 1e6:.2f} MB/s, module {self.size / self.module_s / 1e6:.1f} MB/s"
+        return f"{min(self.ratios):.0f} to {max(self.ratios):.0f}; {rates}; {len(self.ratios)} equal, {self.unsure} unsure, {self.different} different"
+
+
+def measure(report: Report) -> None:
+    """Measure and report."""
+    sources = find_sources()
+    with Machine() as machine:
+        program = machine.load(find_module())
+        with one_core(), Sandbox(program) as sandbox:
+            _compare_operations(report, sandbox, sources)
+            _compare_parsers(report, sandbox, sources)
+            _measure_one_small(report, sandbox, sources)
+            _measure_batch(report, sandbox, sources)
+        _measure_many_small(report, program, sources)
+    with one_core():
+        _measure_cold(report)
+
+
+def find_sources() -> list[str]:
+    """Read the files of the standard library that are UTF-8, in an order by chance that is always the same."""
+    paths = sorted(path for path in STANDARD_LIBRARY.rglob("*.py") if "site-packages" not in path.parts)
+    random.Random(SEED).shuffle(paths)
+    sources = []
+    for path in paths:
+        try:
+            sources.append(path.read_bytes().decode().removeprefix("\ufeff"))
+        except UnicodeDecodeError:
+            continue
+    return [source for source in sources if source.strip()]
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep this process and its threads to one core, where the system can."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _time_core(runs: int, work: Callable[..., Any], *arguments: object, **more: object) -> tuple[Any, float]:
+    """Give the answer, and the median of the seconds of a core: others on the machine slow long work more than short."""
+    times = []
+    for _ in range(runs):
+        began = time.process_time()
+        answer = work(*arguments, **more)
+        times.append(time.process_time() - began)
+    return answer, median(times)
+
+
+def _time(runs: int, work: Callable[[], Any]) -> tuple[Any, float]:
+    """Give the answer, and the median of the seconds that somebody waits for it."""
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        answer = work()
+        times.append(time.perf_counter() - began)
+    return answer, median(times)
+
+
+def _compare_operations(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
+    assert FILES > TREES_MAX, "else the regular agent would still have the trees of the operation before"
+    chance = random.Random(SEED)
+    tallies = {(operation, tier): Tally() for operation in NAMES for tier in TIERS}
+    for operation in NAMES:
+        for source in sources[:FILES]:
+            arguments = choose_arguments(chance, operation, source)
+            said, agent_s = _time_core(1, ask_agent, operation, source, arguments)
+            for tier, tiers in TIERS.items():
+                found, module_s = _time_core(RUNS, ask_module, sandbox, operation, source, arguments, tiers=tiers)
+                _count(tallies[operation, tier], found, said, agent_s, module_s, len(source.encode()))
+    for (operation, tier), tally in tallies.items():
+        if tier != "both" and tally.ratios:
+            report(f"booster.{SHORT[operation]}.{tier}_ratio", median(tally.ratios), len(tally.ratios), tally.note)
+    _summarize(report, tallies)
+
+
+def _count(tally: Tally, found: object, said: object, agent_s: float, module_s: float, size: int) -> None:
+    if found is None:
+        tally.unsure += 1
+    elif found != said:
+        tally.different += 1
+    else:
+        tally.ratios.append(agent_s / module_s)
+        tally.agent_s += agent_s
+        tally.module_s += module_s
+        tally.size += size
+
+
+def _summarize(report: Report, tallies: dict[tuple[str, str], Tally]) -> None:
+    used = {operation: tally for (operation, tier), tally in tallies.items() if tier == "both" and tally.ratios}
+    medians = {operation: median(tally.ratios) for operation, tally in used.items()}
+    asked = FILES * len(NAMES)
+    equal = sum(len(tally.ratios) for tally in used.values())
+    note = f"regular agent / module, core for core, {len(used)} operations on Python; {equal} of {asked} answers equal; goal 52"
+    report("booster.speedup_median", median(list(medians.values())), equal, note)
+    worst = min(medians, key=medians.__getitem__)
+    report("booster.speedup_worst", medians[worst], len(used[worst].ratios), f"{worst}; goal 20")
+    unsure = sum(tally.unsure for (_, tier), tally in tallies.items() if tier == "tokens")
+    report("booster.certain_tokens_percent", 100 * (1 - unsure / asked), asked, "answered by tokens; the tree, then the agent, does the rest")
+
+
+def _compare_parsers(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
+    """Parse the same files by the module, by tree-sitter's own wheel, and by Python's `ast`."""
+    import tree_sitter
+    import tree_sitter_python
+
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_python.language()))
+    ratios, totals, size = [], {"module": 0.0, "native": 0.0, "ast": 0.0}, 0
+    for source in sources[:FILES]:
+        data = source.encode()
+        file = File(Language.PYTHON, data)
+        ways = {"module": (sandbox.run, "code.syntax_check", [file]), "native": (parser.parse, data), "ast": (ast.parse, source)}
+        try:
+            times = {way: _time_core(RUNS, *work)[1] for way, work in ways.items()}
+        except (SyntaxError, ValueError):
+            continue  # a sample of bad syntax: `ast` has no time for it
+        ratios.append(times["module"] / times["native"])
+        size += len(data)
+        totals = {way: totals[way] + seconds for way, seconds in times.items()}
+    rates = ", ".join(f"{way} {size / seconds / 1e6:.1f} MB/s" for way, seconds in totals.items())
+    report("booster.parse_vs_native", median(ratios), len(ratios), f"time of the module's parse / native tree-sitter; {rates}; goal 1.5")
+
+
+def _smalls(sources: Sequence[str]) -> list[bytes]:
+    datas = [source.encode() for source in sources]
+    return [data for data in datas if SMALL_BYTES / 10 <= len(data) <= SMALL_BYTES]
+
+
+def _measure_one_small(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
+    """One operation a call, from Python and back, on the file nearest to 3 kB."""
+    data = max(_smalls(sources), key=len)
+
+    def outline() -> object:
+        return sandbox.run("code.outline", [File(Language.PYTHON, data)])[0].value
+
+    report("booster.small_op_p50_ms", 1e3 * _time(500, outline)[1], 500, f"outline of {len(data):,} bytes, one call each; goal 1")
+
+
+def _batches(datas: Sequence[bytes]) -> list[list[File]]:
+    batches: list[list[File]] = [[]]
+    size = 0
+    for data in datas:
+        if size > BATCH_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(File(Language.PYTHON, data))
+        size += len(data)
+    return batches
+
+
+def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
+    datas = [source.encode() for source in sources[:1_000]]
+    batches = _batches(datas)
+
+    def outline() -> int:
+        answers = [answer for batch in batches for answer in sandbox.run("code.outline", batch)]
+        return sum(answer.status is Status.DONE and "totals" in answer.value for answer in answers)
+
+    done, seconds = _time(RUNS, outline)
+    size = sum(map(len, datas)) / 1e6
+    note = f"outline of {len(datas):,} files, {size:.1f} MB, by one instance, answers read; {done} certain; goal 2"
+    report("booster.files1000_s", seconds, RUNS, note)
+
+
+def _measure_many_small(report: Report, program: Program, sources: Sequence[str]) -> None:
+    """As many instances as cores, each with a thread of its own, for a second."""
+    batches = _batches(_smalls(sources))
+    cores = min(2, os.cpu_count() or 1)
+    rates = []
+    for _ in range(RUNS):
+        counts: list[int] = []
+        began = time.perf_counter()
+        threads = [threading.Thread(target=_work, args=(program, batches, began + SECONDS, counts)) for _ in range(cores)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        rates.append(sum(counts) / (time.perf_counter() - began))
+    note = f"outlines of files of {SMALL_BYTES:,} bytes or less, in batches, {cores} instances on {cores} cores; goal 5,000"
+    report("booster.small_ops_per_s", median(rates), RUNS, note)
+
+
+def _work(program: Program, batches: Sequence[Sequence[File]], until: float, counts: list[int]) -> None:
+    count = 0
+    with Sandbox(program) as sandbox:
+        while time.perf_counter() < until:
+            for batch in batches:
+                count += sum(answer.status is Status.DONE for answer in sandbox.run("code.outline", batch))
+    counts.append(count)
+
+
+def _measure_cold(report: Report) -> None:
+    """A new process with the compiled module in the cache: from the engine to the first result."""
+    times = []
+    for _ in range(RUNS + 1):
+        done = subprocess.run([sys.executable, "-c", COLD, str(find_module())], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the process of the first task failed: {done.stderr.strip()[-300:]}")
+        times.append(float(done.stdout))
+    report("booster.cold_first_task_ms", median(times[1:]), RUNS, "machine, compiled module from the cache, instance, outline; goal 50")
