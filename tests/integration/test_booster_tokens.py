@@ -213,7 +213,7 @@ def test_what_tokens_do_not_know_the_tree_answers(sandbox: Sandbox, source: str,
     assert by_tokens.status is Status.UNSURE
 
 
-@pytest.mark.parametrize("source", ["x = 1  # a\ry = 2\n", "# a\r", "x = 1\ry = 2\n", "x = (1,\r2)\n", "if x:\n", "\\\nx = 1\n", "x = $\n"])
+@pytest.mark.parametrize("source", ["x = 1  # a\ry = 2\n", "# a\r", "x = 1\ry = 2\n", "x = (1,\r2)\n", "if x:\n", "with : pass\n", "\\\nx = 1\n", "x = $\n"])
 def test_what_tokens_refuse_goes_to_the_regular_agent(sandbox: Sandbox, source: str) -> None:
     """A lone carriage return ends a line to Python, but not to the tree, which also takes blocks without a body."""
     (answer,) = sandbox.run("code.metrics", [File(Language.PYTHON, source.encode())])

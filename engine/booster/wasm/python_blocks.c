@@ -125,10 +125,11 @@ static void read_with(Scan *scan) {
     next(scan);
     /* Items in parentheses, or an expression that begins with some: the colon behind them tells. */
     Checkpoint before = save(scan);
-    bool has_as = false;
-    if (now(scan) == TOKEN_OPEN_PAREN)
-        read_parentheses(scan, true, &has_as);
-    if (now(scan) != TOKEN_COLON) {
+    WithItems items = {0};
+    bool begins_with_group = now(scan) == TOKEN_OPEN_PAREN;
+    if (begins_with_group)
+        read_parentheses(scan, &items);
+    if (!begins_with_group || now(scan) != TOKEN_COLON) {
         restore(scan, &before);
         do
             read_with_item(scan);

@@ -41,7 +41,7 @@ static Value read_atom(Scan *scan) {
     case TOKEN_TEXT: case TOKEN_BYTES: case TOKEN_FORMATTED:
         return read_strings(scan);
     case TOKEN_OPEN_PAREN:
-        return read_parentheses(scan, false, NULL);
+        return read_parentheses(scan, NULL);
     case TOKEN_OPEN_BRACKET:
         return read_list(scan);
     case TOKEN_OPEN_BRACE:
@@ -163,6 +163,9 @@ Value read_operands(Scan *scan, enum Level level) {
 }
 
 void read_lambda(Scan *scan) {
+    bool is_in_field = scan->tokens.fields && scan->tokens.brackets == scan->field_brackets;
+    if (is_in_field)
+        fail(scan); /* its colon would begin the format */
     if (++scan->branches > BRANCHES_MAX)
         doubt(scan);
     if (!descend(scan))
@@ -197,7 +200,7 @@ Value read_expression(Scan *scan) {
 Value read_walrus(Scan *scan, Value value) {
     if (now(scan) != TOKEN_WALRUS)
         return value;
-    if (value.form != FORM_NAME || value.has_parentheses) {
+    if (value.form != FORM_NAME || value.has_parentheses || value.is_starred) {
         fail(scan);
         return value;
     }

@@ -43,27 +43,29 @@ static Value read_more_elements(Scan *scan, Value first, enum Token close, u32 r
     return are_targets ? list : close_group(scan, references);
 }
 
-/* `as` behind what may be an item of `with`. */
-static void read_as(Scan *scan, bool in_with, bool *has_as) {
-    if (!in_with || now(scan) != TOKEN_AS)
-        return;
-    next(scan);
-    u32 references = scan->facts->reference_count;
-    if (!is_target(read_primary(scan)))
-        fail(scan);
-    bind_names(scan, references);
-    *has_as = true;
+/* An element that may be an item of `with`. */
+static Value read_with_element(Scan *scan, WithItems *items) {
+    Value value = read_starred(scan);
+    bool is_other = value.is_starred || now(scan) == TOKEN_WALRUS;
+    value = read_walrus(scan, value);
+    items->has_others |= is_other;
+    if (!is_other && accept(scan, TOKEN_AS)) {
+        u32 references = scan->facts->reference_count;
+        if (!is_target(read_primary(scan)))
+            fail(scan);
+        bind_names(scan, references);
+        items->has_as = true;
+    }
+    return value;
 }
 
-/* The items of a `with` in parentheses, from the comma behind the first on. */
-static Value read_with_items(Scan *scan, u32 references, bool *has_as) {
-    while (accept(scan, TOKEN_COMMA) && now(scan) != TOKEN_CLOSE_PAREN) {
-        Value value = read_element(scan);
-        if (now(scan) == TOKEN_AS && value.is_starred)
-            fail(scan);
-        read_as(scan, true, has_as);
-    }
+/* The items of a `with` in parentheses, from behind the first on. */
+static Value read_with_items(Scan *scan, WithItems *items, u32 references) {
+    while (accept(scan, TOKEN_COMMA) && now(scan) != TOKEN_CLOSE_PAREN)
+        read_with_element(scan, items);
     expect(scan, TOKEN_CLOSE_PAREN);
+    if (items->has_as && items->has_others)
+        fail(scan); /* `with (a as b, *c)` */
     return close_group(scan, references);
 }
 
@@ -76,7 +78,7 @@ static Value read_group_end(Scan *scan, Value value) {
     return value;
 }
 
-static Value read_in_parentheses(Scan *scan, bool in_with, bool *has_as, u32 references) {
+static Value read_in_parentheses(Scan *scan, WithItems *items, u32 references) {
     if (accept(scan, TOKEN_CLOSE_PAREN))
         return (Value){.form = FORM_LIST, .references = references};
     if (now(scan) == TOKEN_YIELD) {
@@ -84,29 +86,25 @@ static Value read_in_parentheses(Scan *scan, bool in_with, bool *has_as, u32 ref
         expect(scan, TOKEN_CLOSE_PAREN);
         return close_group(scan, references);
     }
-    Value value = read_element(scan);
-    if (!value.is_starred && read_comprehension(scan)) {
+    Value value = items ? read_with_element(scan, items) : read_element(scan);
+    bool has_as = items && items->has_as;
+    if (!has_as && !value.is_starred && read_comprehension(scan)) {
         expect(scan, TOKEN_CLOSE_PAREN);
         return close_group(scan, references);
     }
-    if (in_with) {
-        if (now(scan) == TOKEN_AS && value.is_starred)
-            fail(scan);
-        read_as(scan, in_with, has_as);
-        if (now(scan) == TOKEN_COMMA)
-            return read_with_items(scan, references, has_as);
-    }
+    if (items && (has_as || now(scan) == TOKEN_COMMA))
+        return read_with_items(scan, items, references);
     if (now(scan) == TOKEN_COMMA)
         return read_more_elements(scan, value, TOKEN_CLOSE_PAREN, references);
     return read_group_end(scan, value);
 }
 
-Value read_parentheses(Scan *scan, bool in_with, bool *has_as) {
+Value read_parentheses(Scan *scan, WithItems *items) {
     u32 references = scan->facts->reference_count;
     if (!descend(scan))
         return close_group(scan, references);
     next(scan);
-    Value value = read_in_parentheses(scan, in_with, has_as, references);
+    Value value = read_in_parentheses(scan, items, references);
     ascend(scan);
     return value;
 }
@@ -247,8 +245,13 @@ static void read_slice(Scan *scan) {
         read_starred(scan);
         return;
     }
-    if (now(scan) != TOKEN_COLON)
-        read_named_expression(scan);
+    if (now(scan) != TOKEN_COLON) {
+        Value value = read_expression(scan);
+        if (now(scan) == TOKEN_WALRUS) {
+            read_walrus(scan, value);
+            return; /* no part of a slice */
+        }
+    }
     for (u32 colons = 0; colons < 2 && accept(scan, TOKEN_COLON); colons++)
         if (now(scan) != TOKEN_COLON && now(scan) != TOKEN_COMMA && now(scan) != TOKEN_CLOSE_BRACKET)
             read_expression(scan);

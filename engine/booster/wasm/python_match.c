@@ -79,6 +79,8 @@ static bool read_name_pattern(Scan *scan) {
         read_capture(scan);
         return true;
     }
+    if (is_word(scan, "_"))
+        fail(scan); /* `_.a` and `_()`: Python takes them, LibCST does not */
     note_name(scan, REFERENCE_USE, false);
     next(scan);
     while (accept(scan, TOKEN_DOT)) {
@@ -171,12 +173,15 @@ static bool read_case_patterns(Scan *scan) {
     u32 count = 0;
     bool is_bare = false, has_comma = false;
     do {
-        if (accept(scan, TOKEN_STAR))
+        bool is_starred = accept(scan, TOKEN_STAR);
+        if (is_starred)
             read_capture(scan);
         else
             is_bare = read_pattern(scan);
         count++;
         has_comma = accept(scan, TOKEN_COMMA);
+        if (is_starred && count == 1 && !has_comma)
+            fail(scan); /* `case *a` */
     } while (has_comma && now(scan) != TOKEN_COLON && now(scan) != TOKEN_IF);
     return is_bare && count == 1 && !has_comma;
 }

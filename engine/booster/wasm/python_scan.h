@@ -20,6 +20,7 @@ typedef struct {
     u32 owner;     /* the definition whose body this is in, or NOWHERE */
     u32 counted;   /* the function whose figures this adds to, or NOWHERE */
     u32 nesting;
+    u32 field_brackets; /* how many brackets are open right inside of the innermost field of a formatted string */
     u32 statement_end; /* of the last simple statement */
 } Scan;
 
@@ -119,7 +120,12 @@ void read_lambda(Scan *scan);
 Value read_walrus(Scan *scan, Value value);
 
 /* python_groups.c: what stands in brackets */
-Value read_parentheses(Scan *scan, bool in_with, bool *has_as);
+/* What stands in parentheses behind `with`: its items, or an expression. Null: not behind `with`. */
+typedef struct {
+    bool has_as;
+    bool has_others; /* elements that are no items: only a tuple has them */
+} WithItems;
+Value read_parentheses(Scan *scan, WithItems *items);
 Value read_list(Scan *scan);
 Value read_braces(Scan *scan);
 void read_arguments(Scan *scan, bool in_class); /* behind the opening bracket, and the closing one */

@@ -88,8 +88,6 @@ static void read_conversion(Scan *scan) {
 /* What stands in the braces. The tokens go on behind its last one: a brace, or the colon before the format. */
 static void read_field_parts(Scan *scan, Quotes quotes) {
     Tokens *tokens = &scan->tokens;
-    if (now(scan) == TOKEN_LAMBDA)
-        fail(scan);
     read_yield_or_expressions(scan);
     accept(scan, TOKEN_EQUAL);
     if (now(scan) == TOKEN_BANG)
@@ -104,13 +102,14 @@ static void read_field_parts(Scan *scan, Quotes quotes) {
 
 static void read_field(Scan *scan, Quotes quotes) {
     Tokens *tokens = &scan->tokens;
-    u32 start = tokens->at;
+    u32 start = tokens->at, field_brackets = scan->field_brackets;
     if (!descend(scan))
         return;
-    tokens->brackets++;
+    scan->field_brackets = ++tokens->brackets;
     tokens->fields++;
     next(scan);
     read_field_parts(scan, quotes);
+    scan->field_brackets = field_brackets;
     tokens->fields--;
     bool has_newline = tokens->at > start && memchr(tokens->bytes + start, '\n', tokens->at - start);
     if (has_newline && !quotes.is_triple)
