@@ -30,8 +30,7 @@ def inverse_of(state: FleetState, command: ScalingVerb) -> Call | None:
         pool = state.pools.get(command.pool)
         if pool is None or pool.hold is None:
             return Call("pool.release", {"pool": command.pool}) if pool and isinstance(command, c.HoldPool) else None
-        left = max(0.001, pool.hold.until - state.at) if pool.hold.until else 0.0
-        return Call("pool.hold", {"pool": command.pool, "for_s": left})
+        return Call("pool.hold", {"pool": command.pool, "until": pool.hold.until})
     if isinstance(command, c.CreatePolicy):
         return Call("policy.delete", {"id": command.id})
     if isinstance(command, c.UpdatePolicy | c.DeletePolicy):
@@ -74,7 +73,10 @@ def _hold(state: FleetState, command: c.HoldPool | c.ReleasePool) -> PlanStep:
         followed = policies_of(state.policies, command.pool)
         effect = f"{len(followed)} policies decide its size" if followed else "no policy decides its size"
         return PlanStep(call_of(command), command.pool, before, "follows its load", effect, changes=pool.hold is not None)
-    after = f"held for {command.for_s:g} s" if command.for_s else "held until released"
+    for_s = command.until - state.at if command.until else command.for_s
+    if for_s < 0:
+        return PlanStep(call_of(command), command.pool, before, before, "its hold would be over by now", changes=False)
+    after = f"held for {for_s:.0f} s" if for_s else "held until released"
     return PlanStep(call_of(command), command.pool, before, after, f"stays at {pool.size} agents")
 
 

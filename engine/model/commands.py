@@ -133,6 +133,7 @@ class HoldPool(Command):
 
     pool: str = arg("pool to hold", completes="pools")
     for_s: float = arg("how long; 0 = until it is released", default=0.0, ge=0, unit="s")
+    until: float = arg("until when, instead of how long, since 1970; 0 = not said", default=0.0, ge=0, unit="s", option=True)
 
 
 @dataclass(frozen=True, slots=True)

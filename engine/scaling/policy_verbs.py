@@ -74,7 +74,7 @@ def decide_hold(state: FleetState, commands: Sequence[HoldPool], deciding: Decid
     events: list[Event] = []
     for command in commands:
         pool = find_pool(state, command.pool)
-        until = deciding.now + command.for_s if command.for_s else 0.0
+        until = command.until or (deciding.now + command.for_s if command.for_s else 0.0)
         events.append(PoolHeld(pool.spec.name, Hold(until, deciding.origin.who)))
     return Decision(events, [command.pool for command in commands])
 
