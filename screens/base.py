@@ -320,7 +320,7 @@ class FleetScreen(Keyed, Screen[None]):
 
     def _show_keys(self, keymap: Keymap) -> None:
         for hints in self.query(KeyHints):  # none before the screen is laid out
-            hints.show(keymap.hints_in(CONTEXTS[self.NAME]))
+            hints.show(keymap.hints_in(CONTEXTS[self.NAME]), keymap.hint_of("app.help"))
 
     @on(KeyHints.Chosen)
     def _press_hint(self, event: KeyHints.Chosen) -> None:

@@ -153,6 +153,11 @@ class Keymap:
             )
         return self._maps[known].copy()
 
+    def hint_of(self, binding: str) -> tuple[str, str]:
+        """Return (key, label) of a binding."""
+        row = next(row for row in self.rows if row.id == binding)
+        return shown(row.keys.split(",")[0]), row.label
+
     def hints_in(self, scopes: Sequence[str]) -> list[tuple[str, str]]:
         """Return (key, label) of what is worth a hint, the view's own first."""
         return [(shown(row.keys.split(",")[0]), row.label) for row in self.keys_in(scopes) if row.label]

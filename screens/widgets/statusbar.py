@@ -70,16 +70,25 @@ def lay_out_bar(
     return [Cell(" " * (width > 0)), *left_cells, middle, *right_cells, Cell(" " * (width > 1))]
 
 
-def choose_hints(hints: Sequence[Hint], width: int) -> list[Hint]:
-    """Return the hints that fit, the most important ones coming first in `hints`."""
+def choose_hints(hints: Sequence[Hint], width: int, kept: Hint | None = None) -> list[Hint]:
+    """Return the hints that fit, the most important ones coming first in `hints`; `kept` is shown before any other is."""
     chosen: list[Hint] = []
-    used = 1
-    for key, label in hints:
-        used += measure(key) + 1 + measure(label) + (HINT_GAP if chosen else 0)
-        if used > width:
+    left = width - 1 + HINT_GAP
+    reserved = _width(kept) if kept in hints and kept is not None else 0
+    for hint in hints:
+        if hint == kept:
+            reserved = 0
+        if _width(hint) + reserved > left:
             break
-        chosen.append((key, label))
+        chosen.append(hint)
+        left -= _width(hint)
+    if kept is not None and 0 < reserved <= left:
+        chosen.append(kept)
     return chosen
+
+
+def _width(hint: Hint) -> int:
+    return HINT_GAP + measure(hint[0]) + 1 + measure(hint[1])
 
 
 class ContextBar(Widget):
@@ -152,11 +161,12 @@ class KeyHints(Widget):
     ) -> None:
         super().__init__(id=id)
         self._hints = tuple(hints)
+        self._kept: Hint | None = None
 
-    def show(self, hints: Sequence[Hint]) -> None:
-        """Replace the hints, the most important one first."""
-        if tuple(hints) != self._hints:
-            self._hints = tuple(hints)
+    def show(self, hints: Sequence[Hint], kept: Hint | None = None) -> None:
+        """Replace the hints, the most important one first; `kept` is left out last."""
+        if (tuple(hints), kept) != (self._hints, self._kept):
+            self._hints, self._kept = tuple(hints), kept
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -166,7 +176,7 @@ class KeyHints(Widget):
             return Strip.blank(self.size.width, base)
         key_style = base + self.get_component_rich_style("hints--key", partial=True)
         parts: list[tuple[str, Style]] = []
-        for key, label in choose_hints(self._hints, self.size.width):
+        for key, label in choose_hints(self._hints, self.size.width, self._kept):
             parts += [
                 (" " * (HINT_GAP if parts else 1), base),
                 (key, key_style),
@@ -177,7 +187,7 @@ class KeyHints(Widget):
     @on(events.Click)
     def _take_click(self, event: events.Click) -> None:
         start = 1
-        for key, label in choose_hints(self._hints, self.size.width):
+        for key, label in choose_hints(self._hints, self.size.width, self._kept):
             end = start + measure(key) + 1 + measure(label)
             if start <= event.x < end:
                 self.post_message(self.Chosen(self, key))

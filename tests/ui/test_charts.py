@@ -167,6 +167,10 @@ def test_hints_leave_from_the_end() -> None:
     assert choose_hints(HINTS, 80) == HINTS
     assert choose_hints(HINTS, 22) == HINTS[:2]
     assert choose_hints(HINTS, 5) == []
+    # What explains all others is left out last.
+    assert choose_hints(HINTS, 80, HINTS[-1]) == HINTS
+    assert choose_hints(HINTS, 22, HINTS[-1]) == [HINTS[0], HINTS[-1]]
+    assert choose_hints(HINTS, 5, HINTS[-1]) == []
 
 
 # The widgets
