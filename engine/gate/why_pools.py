@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.model.agents import AgentStatus
@@ -17,6 +18,8 @@ from engine.state import FleetState
 
 BROKEN_MAX = 3
 POOLS_MAX = 20
+SCANNED_MAX = 10_000
+"""Waiting tasks among which the longest waiting one that could run is looked for."""
 
 
 def explain_pool(state: FleetState, pool: Pool, now: float, decision: Decision | None) -> Explanation:
@@ -108,7 +111,7 @@ def _work(state: FleetState, pool: Pool) -> list[Evidence]:
     counts = ", ".join(f"{count} {status}" for status, count in pool.by_status.items() if count)
     lines = [Evidence(f"agents: {counts}" if counts else "it has no agents", "info" if counts else "warn")]
     ids = state.pending_of.get(name, ())
-    ready = next((task_id for task_id in ids if not state.tasks[task_id].waiting_on), None)
+    ready = next((task_id for task_id in islice(ids, SCANNED_MAX) if not state.tasks[task_id].waiting_on), None)
     if ready is not None:
         task = state.tasks[ready]
         number = len(ids) - pool.blocked

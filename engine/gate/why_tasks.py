@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.model.agents import Agent
 from engine.model.explanations import Evidence, Explanation
@@ -16,6 +18,8 @@ FACTOR_NAMES = ("capability match", "availability", "performance", "cost", "hist
 NAMED_MAX = 5
 """Dependencies, busy agents and alternatives that are named one by one; the rest is counted."""
 BLAMED_MAX = 3
+AHEAD_SCANNED = 10_000
+"""Waiting tasks of the pool that are looked at, the longest waiting first: an explanation may cost the engine a few milliseconds."""
 
 
 def explain_task(state: FleetState, task: Task, now: float, decision: Decision | None = None) -> Explanation:
@@ -131,7 +135,8 @@ def _busy(state: FleetState, agent: Agent) -> Evidence:
 
 def _ahead(state: FleetState, task: Task) -> list[Evidence]:
     """Return how many tasks of the pool have a higher priority, or the same and a longer wait."""
-    waiting = [state.tasks[task_id] for task_id in state.pending_of.get(task.spec.pool, ()) if task_id != task.spec.id]
+    ids = state.pending_of.get(task.spec.pool, {})
+    waiting = (state.tasks[task_id] for task_id in islice(ids, AHEAD_SCANNED))
     ready = [other for other in waiting if not other.waiting_on]
     higher = sum(other.priority > task.priority for other in ready)
     older = sum(other.priority == task.priority and other.spec.submitted_at < task.spec.submitted_at for other in ready)
@@ -139,7 +144,8 @@ def _ahead(state: FleetState, task: Task) -> list[Evidence]:
         return []
     first = [f"{higher} of a priority above its {task.priority}"] if higher else []
     first += [f"{older} of its priority that waited longer"] if older else []
-    return [Evidence(f"before it: {', '.join(first)}", kind="pools", id=task.spec.pool)]
+    among = f", among the {AHEAD_SCANNED:,} that wait longest" if len(ids) > AHEAD_SCANNED else ""
+    return [Evidence(f"before it{among}: {', '.join(first)}", kind="pools", id=task.spec.pool)]
 
 
 def _supply(state: FleetState, task: Task, decision: Decision | None) -> list[Evidence]:

@@ -103,7 +103,7 @@ class PtyScreen:
             "COLORTERM": "truecolor",
             "LANG": "C.UTF-8",
         }
-        for name in ("COLUMNS", "LINES", "NO_COLOR"):
+        for name in ("COLUMNS", "LINES", "NO_COLOR", "VISUAL", "EDITOR"):
             environment.pop(name, None)
         self._process = subprocess.Popen(
             argv, stdin=slave, stdout=slave, stderr=slave, env=environment | (env or {}), cwd=cwd, close_fds=True,

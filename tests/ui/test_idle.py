@@ -18,7 +18,7 @@ OVER: dict[str, tuple[str, bytes, str, bytes]] = {
     "an agent": ("agents", b"d", "Agents · ", ESC),
     "why an agent is as it is": ("agents", b"X", "it beats in time", ESC),
     "why a pool has its size": ("pools", b"X", "last decision", ESC),
-    "a thing as YAML": ("pools", b"y", "by_status", ESC),
+    "a thing as YAML": ("pools", b"y", "failed_agents", ESC),
     "the form of a pool": ("pools", b"e", "shows the plan", ESC),
     "the command line": ("pools", b":scale ", "scale POOL SIZE", ESC),
     "a filter": ("agents", b"/stat", "status=", ESC),

@@ -277,3 +277,11 @@ def test_one_event_in_full() -> None:
                 await world.gate().query("event", id=word)
 
     live(story)
+
+
+def test_a_long_queue_is_looked_at_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.gate.why_tasks.AHEAD_SCANNED", 3)
+    fleet = Fleet({"coder": {"min": 0, "max": 1}})
+    for _ in range(5):
+        fleet.submit(priority=9)
+    assert "before it, among the 3 that wait longest: 3 of a priority above its 5" in texts(why(fleet, fleet.submit(priority=5)))
