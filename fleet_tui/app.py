@@ -145,6 +145,7 @@ class FleetApp(Switching, SizeGuard[None]):
 
     def _show_all(self) -> None:
         self._follow_authority()
+        self.contexts()  # so that they are known before they are asked for
         self._tick()
         self.call_after_refresh(_freeze_garbage)
 

@@ -27,7 +27,7 @@ COLUMNS = {
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
-    "contexts": "name state agents busy running queued needs rtt_s version where error",
+    "contexts": "name state read_only agents busy running queued needs rtt_s version where error",
 }
 """Fields of `-o table`; `-o wide` has all."""
 

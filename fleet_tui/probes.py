@@ -68,7 +68,7 @@ class Probes:
         known = self._rows.get(context.name)
         if known is None or known.where != context.where:
             state = "unusable" if context.problem else "asking"
-            known = self._rows[context.name] = ContextRow(context.name, context.where, state, error=context.problem)
+            known = self._rows[context.name] = ContextRow(context.name, context.where, state, is_read_only=context.look.read_only, error=context.problem)
             if len(self._rows) > CONTEXTS_MAX:
                 del self._rows[next(iter(self._rows))]
         return known
@@ -123,7 +123,7 @@ class Probes:
         before = self.row(context).figures
         figures = figures_of(status, self._clock.now(), before)
         figures = replace(figures, rtt_s=settle_rtt(before.rtt_s if before else None, min(rtts)))
-        self._note(context, state="live", error="", figures=figures, is_read_only=bool(operator.authority.read_only))
+        self._note(context, state="live", error="", figures=figures, is_read_only=context.look.read_only or bool(operator.authority.read_only))
         if has_needs:
             async with asyncio.timeout(ANSWER_S):
                 needs = len(find_needs(status, await _read_tables(operator, figures.failed), UNICODE))

@@ -46,6 +46,12 @@ class ContextsScreen(FleetScreen):
         if here is not None:
             table.point_at(here)
 
+    def tick(self, now: float) -> None:
+        """Draw also what was heard of any context since the last tick: that is of no feed."""
+        if self.is_attached and self.query("#table") and list(self.console.context_rows()) != self._rows:
+            self._ages_at = 0.0
+        super().tick(now)
+
     def refresh_rows(self, changes: Changes) -> None:  # noqa: ARG002  # how contexts are is of no feed
         """Show how each is by now."""
         self._rows = list(self.console.context_rows())

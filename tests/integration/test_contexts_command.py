@@ -63,6 +63,7 @@ def test_each_engine_is_a_row_whatever_the_others_do(shell: Shell) -> None:
     assert {name: row["state"] for name, row in rows.items()} == {"shop": "live", "hung": "down", "gone": "down", "lost": "unusable"}
     assert (rows["shop"]["agents"], rows["shop"]["busy"], rows["shop"]["queued"]) == (4, 0, 0)
     assert rows["shop"]["needs"] == 0
+    assert {name for name, row in rows.items() if row["read_only"]} == {"shop"}
     assert 0 < rows["shop"]["rtt_s"] < 2
     assert "did not answer within 2 s" in rows["hung"]["error"]
     assert "no engine runs here" in rows["gone"]["error"]
