@@ -62,7 +62,8 @@ def compare_batch(sandbox: Sandbox, chance: random.Random) -> int:
     certain = [sentence for sentence, answer in zip(sentences, answers, strict=True) if answer.status is Status.DONE]
     for sentence in certain:
         said = ask_module(sandbox, operation, sentence, arguments, tiers=Tier.LEXICAL)
-        assert said == ask_agent(operation, sentence, arguments), (operation, arguments, sentence)
+        expected = ask_agent(operation, sentence, arguments)
+        assert expected in (said, {"error": "unreadable"}), (operation, arguments, sentence)
     return len(certain)
 
 
@@ -82,7 +83,8 @@ def test_tokens_are_certain_only_of_what_the_agent_says_too_for_long(sandbox: Sa
     "sentence",
     [
         "with : pass\n", "with (a as b for b in c): pass\n", "with (a as b, *c): pass\n", "with (a as b, c := d): pass\n", "with (*a := b): pass\n",
-        "(*a := b)\n", "x[a := b:]\n", "match x:\n case *a: pass\n", "f'{a, lambda: b}'\n", "f'{yield lambda: a}'\n", "f'{a:{lambda: b}}'\n",
+        "(*a := b)\n", "x[a := b:]\n", "match x:\n case *a: pass\n", "match x:\n case {**_}: pass\n",
+        "match x:\n case {a(): b}: pass\n", "match x:\n case {1 | 2: b}: pass\n", "f'{a, lambda: b}'\n", "f'{yield lambda: a}'\n", "f'{a:{lambda: b}}'\n",
     ],
 )  # fmt: skip
 def test_what_is_no_python_is_refused(sandbox: Sandbox, sentence: str) -> None:

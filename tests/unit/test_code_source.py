@@ -123,6 +123,12 @@ def test_what_is_not_python_is_a_syntax_error_with_its_place(source, line, colum
         assert (error.line, error.column) == (line, column)
 
 
+def test_where_the_parser_fails_by_itself_the_file_is_unreadable():
+    error = refused("code.metrics", source="[x async\n for x in y]\n")
+    assert error.kind == "unreadable"
+    assert "`async for`" in error.message
+
+
 def test_python_2_is_a_syntax_error():
     source = "try:\n    raise E, 'x'\nexcept E, e:\n    print `e`, 0777\n"
     assert refused("code.metrics", source=source).kind == "syntax_error"

@@ -2,6 +2,7 @@
 #include "python_scan.h"
 
 static bool read_pattern(Scan *scan);
+static bool read_closed_pattern(Scan *scan);
 
 static void fail_unless_name(Scan *scan) {
     if (now(scan) != TOKEN_NAME)
@@ -94,21 +95,22 @@ static bool read_name_pattern(Scan *scan) {
 }
 
 static void read_key(Scan *scan) {
-    if (now(scan) != TOKEN_NAME) {
-        read_pattern(scan);
-        return;
-    }
-    if (read_name_pattern(scan))
-        fail(scan); /* a key is a value: it has a dot */
+    bool is_name = now(scan) == TOKEN_NAME;
+    bool is_bare = read_closed_pattern(scan);
+    bool is_class = is_name && scan->tokens.bytes[scan->tokens.last_end - 1] == ')';
+    if (is_bare || is_class)
+        fail(scan); /* a key is a value: if it is a name, it has a dot */
 }
 
 static void read_mapping(Scan *scan) {
     next(scan);
     while (now(scan) != TOKEN_CLOSE_BRACE && now(scan) != TOKEN_FAILED) {
         bool is_rest = accept(scan, TOKEN_DOUBLE_STAR);
-        if (is_rest)
+        if (is_rest) {
+            if (is_word(scan, "_"))
+                fail(scan);
             read_capture(scan);
-        else {
+        } else {
             if (now(scan) == TOKEN_OPEN_PAREN || now(scan) == TOKEN_OPEN_BRACKET || now(scan) == TOKEN_OPEN_BRACE)
                 fail(scan);
             read_key(scan);

@@ -70,7 +70,13 @@ def parse_tree(text: str) -> libcst.Module:
     tree = _TREES.find(key)
     if tree is None:
         check_nesting(text)
-        tree = libcst.parse_module(text)
+        try:
+            tree = libcst.parse_module(text)
+        except AttributeError as error:  # a defect of LibCST 1.9: it looks at whitespace that is none
+            raise CodeError(
+                "unreadable",
+                "LibCST cannot read this file; look for an `async for` that is broken over two lines, and join them.",
+            ) from error
         _TREES.keep(key, tree, len(data))
     return tree
 
