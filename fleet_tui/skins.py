@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.driver import Driver
+from textual.screen import SystemModalScreen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from engine.model.errors import UsageError
@@ -112,6 +113,12 @@ class SkinnedApp(PlainMixin[None]):
     def get_driver_class(self) -> type[Driver]:
         """Return the driver that can ask the terminal for its background."""
         return find_driver(super().get_driver_class())
+
+    def refresh_css(self, animate: bool = True) -> None:  # noqa: FBT001, FBT002  # Textual's own signature
+        """Put a theme on the palette, too, which Textual leaves out."""
+        super().refresh_css(animate)
+        if self.screen_stack and isinstance(self.screen, SystemModalScreen):
+            self.stylesheet.update(self.screen, animate=animate)
 
     @property
     def context_bar(self) -> str:

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from screens.keyed import Keyed, keymap_of
+from screens.present import plural
 from screens.widgets.cells import clip
 from screens.widgets.line import Line
 
@@ -95,7 +96,7 @@ class QuitDialog(Dialog):
 
     def __init__(self, running: int, waiting: int) -> None:
         lines = [
-            f"{running} tasks run and {waiting} wait.",
+            f"{plural(running, 'task')} {'runs' if running == 1 else 'run'} and {waiting:,} {'waits' if waiting == 1 else 'wait'}.",
             "",
             "leave: the engine and its agents go on; `fleet-tui` attaches again",
             "stop the engine: running tasks run again at the next start",

@@ -12,12 +12,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from rich.color import Color
+from rich.color import Color, ColorType
 from rich.style import Style
 
 from themes.contrast import contrast, distance, tint_distance, to_hex
 from themes.palettes import BACKGROUNDS, TEXT_ROLES, Palette
 
+NUMBERED = (ColorType.STANDARD, ColorType.EIGHT_BIT)
 STYLES_MAX = 4096
 CONTRAST_SPARE = 0.05
 """Kept above the promised contrast, for rounding."""
@@ -146,7 +147,7 @@ class Reducer:
         return reduced
 
     def _find(self, style: Style) -> Style:
-        if self.level is Level.TRUE:
+        if self.level is Level.TRUE or _is_reduced(style):
             return style
         if self.level is Level.MANY:
             return _recolor(style, self._find_number(style.color), self._find_number(style.bgcolor))
@@ -194,6 +195,11 @@ def color_hex(color: Color) -> str:
     """Return a colour as `#rrggbb`."""
     triplet = color.triplet or color.get_truecolor()
     return to_hex((triplet.red, triplet.green, triplet.blue))
+
+
+def _is_reduced(style: Style) -> bool:
+    """Tell whether a style has been here: what lies under a dialog is shown again as it was shown before."""
+    return any(color is not None and color.type in NUMBERED for color in (style.color, style.bgcolor))
 
 
 def _recolor(style: Style, text: int | None, ground: int | None, *, is_bold: bool | None = None) -> Style:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from screens.base import FleetScreen
+from screens.commandline import VIEWS
 from screens.details import DocumentScreen
 from screens.keys import CONTEXTS
 from screens.palette import Palette
@@ -32,7 +33,8 @@ async def walk(seat: Seat, places: tuple[str, ...] = tuple(CONTEXTS)) -> AsyncIt
     size = seat.app.size
     for place in places:
         await leave(seat, size)
-        await seat.open(HOME)
+        if place not in VIEWS:
+            await seat.open(HOME)
         await go(seat, place)
         screen = seat.screen
         if isinstance(screen, DocumentScreen):

@@ -1,0 +1,83 @@
+"""Every place of the console at three sizes and in four looks, as approved: `snapshots/matrix/<place>.<size>.txt`."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from fleet_tui.skins import Skin, glyphs_for
+from screens.keys import CONTEXTS
+from screens.line_filter import Terminal
+from screens.views import _CLASSES as VIEW_CLASSES
+from themes.reduction import Level
+
+from tests.ui.conftest import SNAPSHOTS
+from tests.ui.fleet import Fleet, sit
+from tests.ui.matrix import LOOKS, Seen, describe, see
+from tests.ui.walk import HOME, prepare, walk
+
+SIZES = ((80, 24), (120, 40), (200, 60))
+TERMINALS = {"dark": Terminal(), "16": Terminal(Level.SIXTEEN), "ascii": Terminal(is_ascii=True)}
+DIRECTORY = SNAPSHOTS / "matrix"
+DIFFERENCES_SHOWN = 3
+
+
+def name_of(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+async def see_all(size: tuple[int, int]) -> dict[str, dict[str, Seen]]:
+    """Walk through all places, once for each kind of terminal; the light theme is put on in passing."""
+    seen: dict[str, dict[str, Seen]] = {place: dict.fromkeys(LOOKS) for place in CONTEXTS}  # type: ignore[misc]  # filled below
+    for look, terminal in TERMINALS.items():
+        async with sit(Fleet(), size, glyphs=glyphs_for(terminal), terminal=terminal, skin=Skin(usual="fleet-dark")) as seat:
+            await prepare(seat)
+            async for place in walk(seat):
+                seen[place][look] = see(seat.app)
+                if look == "dark":
+                    seat.app.theme = "fleet-light"
+                    await seat.pilot.pause()
+                    seen[place]["light"] = see(seat.app)
+                    seat.app.theme = "fleet-dark"
+    return seen
+
+
+@pytest.mark.parametrize("size", SIZES, ids=name_of)
+async def test_every_place_looks_as_approved(size: tuple[int, int], request: pytest.FixtureRequest) -> None:
+    seen = await see_all(size)
+    shown = {place: describe(looks, seen[HOME] if looks["dark"].is_over else None) for place, looks in seen.items()}
+    if request.config.getoption("--update-snapshots"):
+        DIRECTORY.mkdir(parents=True, exist_ok=True)
+        for place, text in shown.items():
+            path_of(place, size).write_text(text, "utf-8")
+        return
+    others = []
+    for place, text in shown.items():
+        path, approved = path_of(place, size), ""
+        with suppress(FileNotFoundError):
+            approved = path.read_text("utf-8")
+        if text != approved:
+            others.append("\n".join(difflib.unified_diff(approved.splitlines(), text.splitlines(), str(path), "seen now", "", "", n=0, lineterm="")))
+    assert others == [], f"{len(others)} places look otherwise; look at them, then approve with --update-snapshots:\n" + "\n".join(others[:DIFFERENCES_SHOWN])
+
+
+def path_of(place: str, size: tuple[int, int]) -> Path:
+    return DIRECTORY / f"{place.replace(' ', '-')}.{name_of(size)}.txt"
+
+
+def test_every_view_is_among_the_places() -> None:
+    assert set(VIEW_CLASSES) <= set(CONTEXTS)
+
+
+@pytest.mark.parametrize("place", CONTEXTS)
+def test_every_place_is_approved_at_every_size_and_in_every_look(place: str) -> None:
+    for size in SIZES:
+        lines = path_of(place, size).read_text("utf-8").splitlines()
+        assert [line for line in lines if line.startswith("== ")] == ["== parts", *(f"== {look}" for look in LOOKS[1:])]
+        assert lines.index("== parts") == (8 if place == "too small" else size[1])
+
+
+def test_nothing_is_approved_that_there_is_not() -> None:
+    assert {path.name for path in DIRECTORY.iterdir()} == {path_of(place, size).name for place in CONTEXTS for size in SIZES}
