@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.model.agents import Agent
 from engine.model.explanations import Evidence, Explanation
 from engine.model.ids import TaskId
+from engine.model.pools import Pool
 from engine.model.scaling import Decision
 from engine.model.tasks import HELD, Task, TaskState
 from engine.scaling.words import explain as explain_decision
@@ -42,26 +44,26 @@ def _pending(state: FleetState, task: Task, now: float, decision: Decision | Non
     halted = halts_of(state, "placing", "agents")
     pool = state.pools[task.spec.pool]
     paused = [told(f"pool {pool.spec.name} was paused", find_act(state, ("pool.pause",), (pool.spec.name,)), "warn")] if pool.paused else []
-    crowd = [] if dependencies else _crowd(state, task)
+    reasons = Counter[str]() if dependencies else count_reasons(state, task)
+    crowd = [] if dependencies else _crowd(state, task, reasons)
     evidence = [*dependencies, *backing_off, *halted, *paused, *_earlier(task), *crowd]
     if not (dependencies or backing_off or halted or pool.paused):
         evidence += _ahead(state, task) + _supply(state, task, decision)
-    return (*_headline(state, task, dependencies, backing_off, halted), evidence)
-
-
-def _headline(
-    state: FleetState, task: Task, dependencies: list[Evidence], backing_off: list[Evidence], halted: list[Evidence]
-) -> tuple[str, str]:
-    pool = state.pools[task.spec.pool]
     if dependencies:
-        return f"it waits for {_plural(task.waiting_on, 'task')} to end", "info"
-    if backing_off:
-        return "it waits before it is tried again", "warn"
-    if halted:
-        return halted[0].text.partition(";")[0], "warn"
+        headline = f"it waits for {_plural(task.waiting_on, 'task')} to end", "info"
+    elif backing_off:
+        headline = "it waits before it is tried again", "warn"
+    elif halted:
+        headline = halted[0].text.partition(";")[0], "warn"
+    else:
+        headline = _headline(pool, reasons)
+    return (*headline, evidence)
+
+
+def _headline(pool: Pool, reasons: Counter[str]) -> tuple[str, str]:
+    """Return why no agent of its pool takes it."""
     if pool.paused:
         return f"it waits for an agent, and pool {pool.spec.name} is paused", "warn"
-    reasons = count_reasons(state, task)
     if not reasons:
         return f"it waits for an agent, and {pool.spec.name} has none", "warn"
     if all(reason.startswith("lacks ") for reason in reasons):
@@ -114,10 +116,9 @@ def _losses(task: Task) -> list[Evidence]:
     return [Evidence(f"{task.tries} of its {task.spec.max_attempts} attempts count, {task.uncounted} were lost or replayed{died}", "warn")]
 
 
-def _crowd(state: FleetState, task: Task) -> list[Evidence]:
+def _crowd(state: FleetState, task: Task, reasons: Counter[str]) -> list[Evidence]:
     """Return why each agent of the pool cannot take it, counted, and what the busy ones do."""
     pool = task.spec.pool
-    reasons = count_reasons(state, task)
     total = sum(reasons.values())
     if not total:
         return [Evidence(f"{pool} has no agents", "warn", kind="pools", id=pool)]
