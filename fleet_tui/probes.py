@@ -74,8 +74,8 @@ class Probes:
         return known
 
     def rest(self) -> None:
-        """Nobody asks any more: what was live is of then."""
-        self._rows = {name: replace(row, state="stale") if row.state == "live" else row for name, row in self._rows.items()}
+        """Nobody asks any more: what was live is of then, and asked for anew the next time."""
+        self._rows = {name: replace(row, state="asking") if row.state == "live" else row for name, row in self._rows.items()}
 
     async def look(self, contexts: Sequence[Context]) -> None:
         """Ask each context once, all at the same time; returns within the time of one."""

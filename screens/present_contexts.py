@@ -18,8 +18,9 @@ CONTEXT_BADGES: dict[str, Badge] = {
     "denied": Badge("‡", "#", "bad"),
     "unusable": Badge("?", "?", "bad"),
 }
-"""State of a context: it answers; nothing is known yet; it answered once; it never did; it refuses us; its entry is wrong."""
+"""State of a context: it answers; it was not heard of since somebody looked; it answered once; it never did; it refuses us; its entry is wrong."""
 
+NEAR_S = 0.005
 RTT_STEP = 1.5
 """A round trip is shown anew when it is so many times longer or shorter: jitter is no news."""
 
@@ -81,9 +82,9 @@ def settle_rtt(shown: float | None, measured: float) -> float:
 
 
 def rtt_text(seconds: float) -> str:
-    """Return a round trip in a few characters: <1ms, 4ms, 1.2s."""
-    if seconds < 0.0095:
-        return "<1ms" if seconds < 0.001 else f"{seconds * 1_000:.0f}ms"
+    """Return a round trip in a few characters: <5ms, 42ms, 1.2s; whoever is near is near, and its jitter costs no byte."""
+    if seconds < NEAR_S:
+        return f"<{NEAR_S * 1_000:.0f}ms"
     return f"{seconds * 1_000:.0f}ms" if seconds < 0.9995 else f"{seconds:.1f}s"
 
 

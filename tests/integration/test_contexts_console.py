@@ -84,6 +84,7 @@ def test_an_engine_killed_while_it_is_looked_at_is_stale_and_comes_back_by_itsel
         type_line(pty, "ctx", "Contexts")
         wait_row(pty, "shop", "live")
         wait_row(pty, "blog", "live", " 4 ")
+        assert any(pty.count_bytes(1.5) == 0 for _ in range(10)), "the list goes on writing while nothing changes"
         type_line(pty, "agents @blog", "Agents")
         wait_header(pty, "@blog", "4 agents", "LIVE")
         fleets.end(blog, signal.SIGKILL)

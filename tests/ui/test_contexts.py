@@ -286,6 +286,20 @@ async def test_an_engine_that_is_lost_is_stale_at_once_and_live_again_by_itself(
         assert "STALE" not in seat.text
 
 
+async def test_nothing_is_asked_once_the_list_is_left_and_what_was_known_comes_again_at_once() -> None:
+    async with desk() as seat:
+        await seat.open("ctx")
+        await seat.listed(blog="live", prod="live")
+        seat.app.open_view("pools")
+        await seat.until(lambda: seat.screen.NAME == "pools")
+        seat.app._tick()
+        assert not seat.app._probing
+        seat.lane("blog").is_hung = True
+        await seat.open("ctx")
+        await seat.listed(blog="asking", prod="live")
+        assert " 3 " in seat.row("blog")
+
+
 # ---- from one to another
 
 
@@ -528,7 +542,7 @@ def rows() -> Iterator[ContextRow]:
 
 def test_cells_say_the_state_in_words_and_what_is_not_known_is_not_zero() -> None:
     cells = {row.state: [getattr(cell, "text", cell) for cell in context_cells(row, 112.0, UNICODE)] for row in rows()}
-    assert cells["live"] == ["shop", "● live", "12", "3", "3", "0", "2", "<1ms", "0.1.0", "/srv/shop"]
+    assert cells["live"] == ["shop", "● live", "12", "3", "3", "0", "2", "<5ms", "0.1.0", "/srv/shop"]
     assert cells["stale"] == ["shop", "◑ stale 12s", "12", "3", "3", "0", "2", "–", "0.1.0", "gone"]
     assert cells["down"] == ["shop", "✕ down", *["–"] * 7, "gone"]
     assert "shop RO" in [getattr(cell, "text", cell) for cell in context_cells(replace(next(rows()), is_read_only=True), 112.0, UNICODE)]
@@ -538,6 +552,6 @@ def test_a_round_trip_is_shown_anew_only_when_it_is_another() -> None:
     assert settle_rtt(None, 0.004) == 0.004
     assert settle_rtt(0.004, 0.005) == 0.004
     assert settle_rtt(0.004, 0.007) == 0.007
-    assert [rtt_text(seconds) for seconds in (0.0004, 0.0042, 0.12, 1.26)] == ["<1ms", "4ms", "120ms", "1.3s"]
+    assert [rtt_text(seconds) for seconds in (0.0004, 0.0049, 0.0062, 0.12, 1.26)] == ["<5ms", "<5ms", "6ms", "120ms", "1.3s"]
 
 
