@@ -1,7 +1,8 @@
 """Benchmarks by name: they live in tests/bench of a source checkout; this finds, runs and prints them.
 
 Each module of tests/bench has `ROWS`, a mapping of row names to their units, and `measure(report)`, which calls
-report(name, value, runs, note) for what it measured. A figure that could not be measured is left out.
+report(name, value, runs, note) for what it measured. A figure that could not be measured is left out. One that can
+measure the files of its user, too, says so by `TAKES_PATHS`, and its `measure` takes them as a second argument.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,26 @@ FOLDER = Path(__file__).resolve().parent.parent / "tests" / "bench"
 
 
 def run_bench(names: Sequence[str], *, as_json: bool) -> None:
-    """Run the benchmarks whose names begin with one of `names` (none = all) and print their rows. Raises UsageError."""
+    """Run the benchmarks whose names begin with one of `names` (none = all) and print their rows. Raises UsageError.
+
+    What is no such name but a file or folder is handed to the benchmarks.
+    """
     modules = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
     if not modules:
         raise UsageError("the benchmarks come with the source: clone the repository and run `make bench` there")
-    wanted = [name for name in modules if not names or any(name.startswith(word) or word.startswith(name) for word in names)]
+    names, paths = _tell_apart(names, modules)
+    wanted = [name for name in modules if not names or any(_are_alike(name, word) for word in names)]
     if not wanted:
         raise UsageError(f"no benchmark {names[0]!r}{wire.nearest(names[0], set(modules))}; there are {', '.join(modules)}")
+    if paths and not names:
+        raise UsageError(f"name the benchmark that shall measure {paths[0]}: fleet-tui bench booster {paths[0]}")
     sys.path.insert(0, str(FOLDER.parent.parent))
     rows: list[dict[str, Any]] = []
     failed = []
     for name in wanted:
         module = importlib.import_module(f"tests.bench.bench_{name}")
+        if paths and not getattr(module, "TAKES_PATHS", False):
+            raise UsageError(f"bench {name} measures no files of yours: leave out {paths[0]}")
         output.say(f"measuring {name} …")
         units: dict[str, str] = module.ROWS
 
@@ -43,13 +52,23 @@ def run_bench(names: Sequence[str], *, as_json: bool) -> None:
             rows.append({"name": row, "value": round(value, 4), "unit": units[row], "runs": runs, "note": note})
 
         try:
-            module.measure(report)
+            module.measure(report, paths) if paths else module.measure(report)
         except (RuntimeError, OSError, AssertionError) as error:
             failed.append(name)
             output.say(f"{name} could not be measured: {error}")
     _print(rows, as_json=as_json)
     if failed:
         sys.exit(EXIT_FAILED)
+
+
+def _tell_apart(words: Sequence[str], modules: Mapping[str, Path]) -> tuple[list[str], list[Path]]:
+    """Give the names of benchmarks and the files and folders that follow."""
+    names = [word for word in words if any(_are_alike(name, word) for name in modules) or not Path(word).exists()]
+    return names, [Path(word) for word in words if word not in names]
+
+
+def _are_alike(name: str, word: str) -> bool:
+    return name.startswith(word) or word.startswith(name)
 
 
 def machine() -> dict[str, object]:

@@ -414,7 +414,7 @@ def completion(shell: str) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(names: tuple[str, ...], *, as_json: bool) -> None:
-    """Measure this program on this machine."""
+    """Measure this program on this machine; `booster PATH` on your own Python files."""
     from fleet_tui.bench import run_bench
 
     run_bench(names, as_json=as_json)

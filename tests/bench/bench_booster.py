@@ -1,6 +1,6 @@
 """The booster on one core: the regular agent (LibCST) and the module, by tree and by tokens, do the same on the same files.
 
-The files are a fixed sample of the standard library. A file counts for a ratio only if both answers are equal; each
+The files are a fixed sample of the standard library, or of what is named behind `booster`. A file counts for a ratio only if both answers are equal; each
 pair is measured and compared in this run. What the module cannot do faster is not in here.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine.agents.code.python.parsing import TREES_MAX
@@ -37,6 +38,7 @@ from tests.integration.booster_agreement import (
 Report = Callable[..., None]
 TIERS = {"tokens": Tier.LEXICAL, "tree": Tier.TREE, "both": BOTH_TIERS}
 SHORT = {name: name.removeprefix("code.") for name in NAMES}
+TAKES_PATHS = True
 ROWS = {
     "booster.speedup_median": "ratio",
     "booster.speedup_worst": "ratio",
@@ -86,9 +88,11 @@ class Tally:
         return f"{min(self.ratios):.0f} to {max(self.ratios):.0f}; {rates}; {len(self.ratios)} equal, {self.unsure} unsure, {self.different} different"
 
 
-def measure(report: Report) -> None:
+def measure(report: Report, paths: Sequence[Path] = (STANDARD_LIBRARY,)) -> None:
     """Measure and report."""
-    sources = find_sources()
+    sources = find_sources(paths)
+    if len(sources) <= TREES_MAX:
+        raise RuntimeError(f"{len(sources)} files of Python in UTF-8 are too few; name a folder with more than {TREES_MAX}")
     with Machine() as machine:
         program = machine.load(find_module())
         with one_core(), Sandbox(program) as sandbox:
@@ -101,12 +105,13 @@ def measure(report: Report) -> None:
         _measure_cold(report)
 
 
-def find_sources() -> list[str]:
-    """Read the files of the standard library that are UTF-8, in an order by chance that is always the same."""
-    paths = sorted(path for path in STANDARD_LIBRARY.rglob("*.py") if "site-packages" not in path.parts)
-    random.Random(SEED).shuffle(paths)
+def find_sources(paths: Sequence[Path]) -> list[str]:
+    """Read the files of Python that are UTF-8, in an order by chance that is always the same."""
+    found = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    files = sorted(file for file in found if file.is_file() and not {"site-packages", ".venv"} & set(file.parts))
+    random.Random(SEED).shuffle(files)
     sources = []
-    for path in paths:
+    for path in files:
         try:
             sources.append(path.read_bytes().decode().removeprefix("\ufeff"))
         except UnicodeDecodeError:
@@ -149,7 +154,6 @@ def _time(runs: int, work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _compare_operations(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
-    assert FILES > TREES_MAX, "else the regular agent would still have the trees of the operation before"
     chance = random.Random(SEED)
     tallies = {(operation, tier): Tally() for operation in NAMES for tier in TIERS}
     for operation in NAMES:
@@ -180,7 +184,7 @@ def _count(tally: Tally, found: object, said: object, agent_s: float, module_s: 
 def _summarize(report: Report, tallies: dict[tuple[str, str], Tally]) -> None:
     used = {operation: tally for (operation, tier), tally in tallies.items() if tier == "both" and tally.ratios}
     medians = {operation: median(tally.ratios) for operation, tally in used.items()}
-    asked = FILES * len(NAMES)
+    asked = sum(len(tally.ratios) + tally.unsure + tally.different for (_, tier), tally in tallies.items() if tier == "both")
     equal = sum(len(tally.ratios) for tally in used.values())
     note = f"regular agent / module, core for core, {len(used)} operations on Python; {equal} of {asked} answers equal; goal 52"
     report("booster.speedup_median", median(list(medians.values())), equal, note)
@@ -235,7 +239,9 @@ def _smalls(sources: Sequence[str]) -> list[bytes]:
 
 def _measure_one_small(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
     """One operation a call, from Python and back, on the file nearest to 3 kB."""
-    data = max(_smalls(sources), key=len)
+    data = max(_smalls(sources), key=len, default=None)
+    if data is None:
+        return
 
     def outline() -> object:
         return sandbox.run("code.outline", [File(Language.PYTHON, data)])[0].value
@@ -257,6 +263,8 @@ def _batches(datas: Sequence[bytes]) -> list[list[File]]:
 
 def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
     datas = [source.encode() for source in sources[:1_000]]
+    if len(datas) < 1_000:
+        return
     batches = _batches(datas)
 
     def outline() -> int:
@@ -272,6 +280,8 @@ def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> 
 def _measure_many_small(report: Report, program: Program, sources: Sequence[str]) -> None:
     """As many instances as cores, each with a thread of its own, for a second."""
     batches = _batches(_smalls(sources))
+    if not batches[0]:
+        return
     cores = min(2, os.cpu_count() or 1)
     rates = []
     for _ in range(RUNS):

@@ -91,6 +91,19 @@ def test_bench_prints_one_object() -> None:
     assert all(row["value"] > 0 and row["runs"] > 0 for row in printed["rows"])
 
 
+def test_files_are_for_benchmarks_that_take_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fleet_tui", "bench"]
+    done = subprocess.run([*command, "events", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "bench events measures no files of yours" in done.stderr
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "name the benchmark" in done.stderr
+    done = subprocess.run([*command, "booster", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "0 files of Python in UTF-8 are too few" in done.stderr
+
+
 def test_missing_development_dependency_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyte", None)
     with pytest.raises(RuntimeError, match="pyte is missing.*make setup"):
