@@ -100,8 +100,8 @@ def attach_to(target: str | None, paths: Paths) -> tuple[Paths, Path]:
     scheme, found, rest = target.partition("://")
     if found and scheme != "unix":
         raise UsageError(
-            f"{target}: this version attaches on the engine's own machine only; from another one, use"
-            " `ssh -t HOST fleet-tui attach DIRECTORY`"
+            f"{target}: `attach` takes a directory or a socket of this machine; for another one, use `ssh -t HOST fleet-tui attach"
+            " DIRECTORY`, or write the address down as a context ([contexts.NAME] of console.toml) for `fleet-tui --context NAME`"
         )
     path = Path(rest if found else target).absolute()
     if path.is_dir():

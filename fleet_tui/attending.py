@@ -51,6 +51,13 @@ class Attending(Navigation):
             self._attention = Attention(self.feed, self.glyphs, self.settings_of("inbox"))
         return self._attention
 
+    def _leave_attention(self) -> None:
+        """Begin anew: another engine is in view."""
+        if self._attention is not None:
+            self._attention.leave()
+        self._attention = None
+        self._jumped_to = ""
+
     def _attend(self) -> None:
         """Look, and announce what has come."""
         now = self.feed.now()

@@ -65,14 +65,16 @@ def open_here(paths: Paths, argv_extra: Sequence[str] = (), wishes: Wishes = Wis
     None is started for who only looks, or acts under a name: an engine is for its account to start.
     """
     from fleet_tui.attach import Attached, ensure_engine, require_engine
+    from fleet_tui.contexts import mode_in
 
     require_terminal()
     preferences = wishes.apply(load_preferences())
-    if guise.mode == READ_ONLY or guise.name:
+    context = _here(paths, preferences)
+    if guise.name or mode_in(context, guise.mode) == READ_ONLY:
         attached = Attached(require_engine(paths), started=False)
     else:
         attached = ensure_engine(paths, argv_extra, _tell)
-    _open(_here(paths, preferences), attached, preferences, wishes, guise)
+    _open(context, attached, preferences, wishes, guise)
 
 
 def open_attached(target: str | None, paths: Paths, wishes: Wishes = Wishes(), guise: Guise = Guise()) -> None:  # noqa: B008  # values

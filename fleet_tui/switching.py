@@ -175,8 +175,7 @@ class Switching(Attending):
         _mark(self.feed, context)
         self._let_go(before)
         self._follow()
-        self._attention = None
-        self._jumped_to = ""
+        self._leave_attention()
         self._follow_authority()
         try:
             self.wear(self._catalogue.skin(context), self.settings_of(SETTINGS))

@@ -54,6 +54,10 @@ class Attention:
             del self._snoozed[id_]
         self._feed.needs = len(self.open(now))
 
+    def leave(self) -> None:
+        """Follow the feed no more."""
+        self._feed.unwatch(self._watch)
+
     def open(self, now: float) -> list[Need]:
         """Return what is neither acknowledged nor snoozed, the most pressing first."""
         return [need for need in self._found if need.id not in self._acked and self._snoozed.get(need.id, 0.0) <= now]

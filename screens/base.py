@@ -252,6 +252,8 @@ class FleetScreen(Keyed, Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to collect changes and show the first state."""
+        if self._watch is not None:
+            return  # Textual calls this after a view's own on_mount has: a second collector would never be dropped
         self._watch = self.feed.watch()
         self._show_keys(self.console.keymap)
         self._show_bars()

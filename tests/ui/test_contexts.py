@@ -377,6 +377,7 @@ async def test_no_more_rows_are_kept_than_are_said() -> None:
         assert list(seat.app._kept) == ["c", "d"]
         await seat.until(lambda: [lane.connections for lane in seat.lanes.lanes.values()] == [1, 0, 0, 0, 0])
         assert len(seat.app._followers) == 1
+        await seat.until(lambda: [len(feed._watches) for feed in seat.app._kept.values()] == [0, 0])  # nobody collects changes of what is not in view
 
 
 async def test_bookmarks_open_other_contexts_also_later(tmp_path: Path) -> None:

@@ -73,6 +73,15 @@ async def at(seat: Seat, view: str) -> None:
     await seat.current()
 
 
+async def test_views_that_were_left_collect_no_more_changes() -> None:
+    async with sit(Fleet()) as seat:
+        await seat.open("pools")
+        before = len(seat.app.feed._watches)
+        for view in ("agents", "tasks", "events", "pulse", "inbox", "pools"):
+            await seat.open(view)
+        await seat.until(lambda: len(seat.app.feed._watches) == before)
+
+
 # ---- the command line
 
 
