@@ -171,6 +171,16 @@ def test_a_context_that_is_down_can_be_opened_and_waited_for(fleets: Fleets) -> 
         assert fleets.json("--context", "prod", "get", "pools")[0]["size"] == 2
 
 
+def test_no_engine_is_started_for_a_fleet_that_is_only_looked_at(fleets: Fleets) -> None:
+    fleets.at("shop")
+    write(fleets, "[contexts.shop]\nread_only = true\n")
+    with PtyScreen(fleets.argv("-C", fleets.project)) as pty:
+        pty.wait_text("no engine runs for", timeout_s=PATIENCE_S)
+        pty.wait(lambda pty: not pty.is_open or pty._process.poll() is not None, timeout_s=PATIENCE_S)
+        assert pty.close() == 3
+    assert find_engine(fleets.paths) is None
+
+
 def test_leaving_from_another_context_settles_the_engine_that_was_started_here(fleets: Fleets) -> None:
     fleets.start("blog")
     fleets.at("shop")
