@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import string
 import unicodedata
@@ -15,6 +16,7 @@ from screens.ascii import to_plain
 from screens.commandline import VIEWS
 from screens.keys import CONTEXTS
 from screens.line_filter import Terminal
+from screens.views import _CLASSES as VIEW_CLASSES
 from textual.geometry import Offset
 from textual.screen import ModalScreen, Screen
 from textual.widgets import OptionList
@@ -129,6 +131,11 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]
         yield running
 
 
+def title_of(view: str) -> str:
+    module, name = VIEW_CLASSES[view]
+    return str(getattr(importlib.import_module(module), name).TITLE)
+
+
 @pytest.mark.xdist_group("terminal")
 @pytest.mark.parametrize(("options", "environment"), [(["--plain"], {}), ([], {"FLEET_TUI_PLAIN": "1"})], ids=["option", "variable"])
 def test_a_real_terminal_shows_words_and_a_cursor(subject: EngineProcess, options: list[str], environment: dict[str, str]) -> None:
@@ -137,7 +144,7 @@ def test_a_real_terminal_shows_words_and_a_cursor(subject: EngineProcess, option
         assert find_drawn(screen.text) == set(), screen.text
         for view in (view for view in VIEWS if view != HOME_VIEW):
             screen.send(f":{view}\r".encode())
-            screen.wait(lambda shown, view=view: shown.screen.display[-2].strip().startswith(view.capitalize()))  # type: ignore[misc]
+            screen.wait(lambda shown, view=view: shown.screen.display[-2].strip().startswith(title_of(view)))  # type: ignore[misc]
             assert find_drawn(screen.text) == set(), screen.text
         assert not screen.screen.cursor.hidden
         screen.send(b":pools\r")
