@@ -133,7 +133,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]
 
 def title_of(view: str) -> str:
     module, name = VIEW_CLASSES[view]
-    return str(getattr(importlib.import_module(module), name).TITLE)
+    return str(getattr(importlib.import_module(module), name).TITLE or view.capitalize())
 
 
 @pytest.mark.xdist_group("terminal")
