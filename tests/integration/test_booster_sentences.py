@@ -76,14 +76,14 @@ def test_tokens_are_certain_only_of_what_the_agent_says_too(sandbox: Sandbox) ->
 @pytest.mark.parametrize("seed", [61, 62])
 def test_tokens_are_certain_only_of_what_the_agent_says_too_for_long(sandbox: Sandbox, seed: int) -> None:
     chance = random.Random(seed)
-    assert sum(compare_batch(sandbox, chance) for _ in range(1_000)) >= 1_000 * BATCH // 20
+    assert sum(compare_batch(sandbox, chance) for _ in range(500)) >= 500 * BATCH // 20
 
 
 @pytest.mark.parametrize(
     "sentence",
     [
         "with : pass\n", "with (a as b for b in c): pass\n", "with (a as b, *c): pass\n", "with (a as b, c := d): pass\n", "with (*a := b): pass\n",
-        "(*a := b)\n", "x[a := b:]\n", "match x:\n case *a: pass\n", "match x:\n case {**_}: pass\n",
+        "(*a := b)\n", "x[a := b:]\n", "match x:\n case *a: pass\n", "match x:\n case {**_}: pass\n", "match x:\n case a as _: pass\n",
         "match x:\n case {a(): b}: pass\n", "match x:\n case {1 | 2: b}: pass\n", "f'{a, lambda: b}'\n", "f'{yield lambda: a}'\n", "f'{a:{lambda: b}}'\n",
     ],
 )  # fmt: skip

@@ -163,6 +163,8 @@ static bool read_pattern(Scan *scan) {
         is_bare = false;
     }
     if (accept(scan, TOKEN_AS)) {
+        if (is_word(scan, "_"))
+            fail(scan);
         read_capture(scan);
         is_bare = false;
     }
