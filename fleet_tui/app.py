@@ -32,6 +32,7 @@ from fleet_tui.memory import Memory
 from fleet_tui.navigation import HOME_VIEW
 from fleet_tui.skins import Skin, describe_terminal, glyphs_for, make_skin, theme_problems
 from fleet_tui.switching import Catalogue, Switching
+from fleet_tui.typeahead import TypeAhead
 from screens.base import FleetScreen
 from screens.commandline import ViewLine
 from screens.dialogs import QuitDialog
@@ -67,7 +68,7 @@ TOAST_PLAIN_S = 20.0
 RELOAD_KEYS = ViewLine("keys", "reload")
 
 
-class FleetApp(Switching, SizeGuard[None]):
+class FleetApp(TypeAhead[None], Switching, SizeGuard[None]):
     """The console over one engine at a time."""
 
     CSS_PATH: ClassVar[Any] = CSS_PATHS

@@ -46,6 +46,8 @@ HARMLESS = frozenset({"q", "ctrl+c", "ctrl+q"})
 async def settle(seat: Seat) -> None:
     """Let what was pressed take effect: until no node of the screen has a message left, for so many turns of the loop."""
     app = seat.app
+    while app.is_acting:  # for at most as long as it holds keys
+        await asyncio.sleep(0.001)  # noqa: ASYNC110, TID251  # until the screen is drawn, which goes by time
     for _ in range(TURNS_MAX):
         await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop, no time
         nodes = (app, app.screen, *app.screen.walk_children())

@@ -46,6 +46,25 @@ def test_lost_terminal_ends_the_console_and_nothing_else(subject: EngineProcess)
         screen.wait_text("running")
 
 
+def test_keys_that_come_at_once_act_one_after_the_other(subject: EngineProcess) -> None:
+    """Over a slow line they do: each is meant for what the one before it opens."""
+    with console(subject) as screen:
+        screen.wait_text("LIVE")
+        screen.send(b":pools\rjs")
+        screen.wait_text("│ tester")
+        screen.send(b"+2\r")
+        screen.wait_text("3 → 5")
+        screen.send(b"\x1b")
+        screen.wait(lambda pty: "3 → 5" not in pty.text)
+        screen.send(b":agents\r/reviewer\rGdy")
+        screen.wait_text("Agents · reviewer-2")
+        screen.wait_text("[yaml]")
+        screen.send(b"\x1b")
+        screen.wait(lambda pty: "2 of 26" in pty.text or "2 agents" in pty.text)
+        screen.send(b":pulse\r:tasks\r:pools\r:hosts\r:audit\r:pools /tester\r")
+        screen.wait(lambda pty: pty.screen.display[-2].strip().startswith("Pools"))
+
+
 def test_scale_inspect_submit_cancel_and_undo_from_the_keyboard(subject: EngineProcess) -> None:
     """The main job, key by key; the engine's own answers say that it happened."""
     with console(subject) as screen:
