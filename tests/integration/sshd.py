@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import select
+import shlex
 import shutil
 import socket
 import subprocess
@@ -127,7 +128,7 @@ class SshServer:
             "SshdAuthPath": self._program.root / "usr/lib/openssh/sshd-auth",
         }
         is_ours = self._program.root != Path("/")
-        return "".join(f"{name} {path}\n" for name, path in found.items() if is_ours and path.exists())
+        return "".join(f'{name} "{path}"\n' for name, path in found.items() if is_ours and path.exists())
 
     def _environment(self) -> dict[str, str]:
         """Return sshd's environment: with accounts of its own where the machine lacks those that it needs."""
@@ -144,8 +145,11 @@ class SshServer:
         ]
         (self.root / "passwd").write_text("\n".join(accounts) + "\n")
         shutil.copy("/etc/group", self.root / "group")
+        # The loader takes a list, in which a blank ends a path.
+        preloaded = self.root / library.name
+        preloaded.symlink_to(library)
         return environment | {
-            "LD_PRELOAD": str(library),
+            "LD_PRELOAD": str(preloaded),
             "NSS_WRAPPER_PASSWD": str(self.root / "passwd"),
             "NSS_WRAPPER_GROUP": str(self.root / "group"),
         }
@@ -203,8 +207,8 @@ def forced(engine: EngineProcess, *words: str) -> str:
     """Return options of authorized_keys that hold a key to the console of an engine."""
     # What a login shell's profile would set; sshd gives a session little environment.
     variables = engine.environment | {"LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
-    kept = " ".join(f"{name}={value}" for name, value in variables.items())
-    command = " ".join(["exec", "env", kept, sys.executable, "-m", "fleet_tui", "-C", str(engine.directory), *words])
+    kept = [f"{name}={value}" for name, value in variables.items()]
+    command = shlex.join(["exec", "env", *kept, sys.executable, "-m", "fleet_tui", "-C", str(engine.directory), *words])
     return f'restrict,pty,command="{command}"'
 
 

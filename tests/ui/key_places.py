@@ -11,6 +11,7 @@ from typing import Any
 from engine.model.commands import PausePool
 from engine.model.editing import Editable, EditField
 from fleet_tui.app import FleetApp
+from fleet_tui.typeahead import TypeAhead
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing
 from screens.export_dialog import ExportDialog, subject_of
@@ -50,6 +51,10 @@ class Recorder(FleetApp):
     """Once told to, writes down what keys reach and does none of it."""
 
     reached: list[Reached] | None = None
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let keys in at once: each is waited for by who presses it."""
+        await super(TypeAhead, self).on_event(event)
 
     async def _dispatch_action(self, namespace: DOMNode, action_name: str, params: Any) -> bool:
         if self.reached is None:
