@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 READ_ONLY = "read-only"
 PAGE_DRIVER = "textual.drivers.web_driver:WebDriver"
 """What textual-serve has Textual write with."""
+ESCAPE_MS = "20"
+"""How long an escape waits for the rest of a longer key. Textual's 100 ms are felt at each; keys come in one piece, over SSH too."""
 GARBAGE_THRESHOLD = 50_000
 """New objects before garbage is looked for; what the feed brings and screens draw is in no cycles."""
 
@@ -137,6 +139,6 @@ def has_terminal() -> bool:
 def textual_environment(environment: Mapping[str, str], level: str) -> dict[str, str]:
     """Return what Textual reads at its import and would not choose well by itself; what the user has set stays."""
     # 60, the default, makes a key wait for up to 16 ms; our own frames are capped elsewhere.
-    chosen = {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none"}
+    chosen = {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none", "ESCDELAY": ESCAPE_MS}
     chosen["TEXTUAL_COLOR_SYSTEM"] = "standard" if level in (NONE, SIXTEEN) else level
     return {name: value for name, value in chosen.items() if name not in environment}

@@ -133,10 +133,10 @@ def test_a_console_with_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("environment", "level", "chosen"),
     [
-        ({}, "256", {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "256"}),
-        ({"TEXTUAL_FPS": "30"}, "truecolor", {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "truecolor"}),
-        ({"TEXTUAL_FPS": "30"}, "none", {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_COLOR_SYSTEM": "standard"}),
-        ({"TEXTUAL_COLOR_SYSTEM": "256"}, "16", {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none"}),
+        ({}, "256", {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none", "ESCDELAY": "20", "TEXTUAL_COLOR_SYSTEM": "256"}),
+        ({"TEXTUAL_FPS": "30"}, "truecolor", {"TEXTUAL_ANIMATIONS": "none", "ESCDELAY": "20", "TEXTUAL_COLOR_SYSTEM": "truecolor"}),
+        ({"TEXTUAL_FPS": "30"}, "none", {"TEXTUAL_ANIMATIONS": "none", "ESCDELAY": "20", "TEXTUAL_COLOR_SYSTEM": "standard"}),
+        ({"TEXTUAL_COLOR_SYSTEM": "256"}, "16", {"TEXTUAL_FPS": "240", "TEXTUAL_ANIMATIONS": "none", "ESCDELAY": "20"}),
     ],
 )
 def test_what_textual_is_told(environment: dict[str, str], level: str, chosen: dict[str, str]) -> None:
