@@ -58,10 +58,9 @@ def finish(source: Source, edit: Edit, parse: Callable[[Source], object]) -> Sou
         parse(after)
     except CodeError as error:
         raise _broken(source, error.message, error.line, error.column) from error
-    if edit.compiles and compile_problem(source.text, source.label) is None:
-        problem = compile_problem(after.text, source.label)
-        if problem is not None:
-            raise _broken(source, problem.message, problem.line, problem.column)
+    problem = compile_problem(after.text, source.label) if edit.compiles else None
+    if problem is not None and compile_problem(source.text, source.label) is None:
+        raise _broken(source, problem.message, problem.line, problem.column)
     return after
 
 

@@ -208,7 +208,8 @@ def test_tokens_answer_first(sandbox: Sandbox, operation: str, source: str, argu
 )
 def test_what_tokens_do_not_know_the_tree_answers(sandbox: Sandbox, source: str, arguments: Arguments) -> None:
     (answer,) = sandbox.run("code.rename", [File(Language.PYTHON, source.encode())], arguments)
-    assert (answer.status, answer.tier) == (Status.DONE, Tier.TREE)
+    # Python may take two letters for the same: of those not even the tree answers.
+    assert (answer.status is Status.DONE and answer.tier is Tier.TREE) if "(" in source else answer.status is Status.UNSURE
     by_tokens, _ = ask_both(sandbox, "code.rename", source, arguments)
     assert by_tokens.status is Status.UNSURE
 
@@ -220,10 +221,31 @@ def test_what_tokens_refuse_goes_to_the_regular_agent(sandbox: Sandbox, source: 
     assert (answer.status, answer.tier) == (Status.UNSURE, Tier.LEXICAL)
 
 
-def test_an_edit_that_breaks_the_syntax_is_refused_by_the_tree(sandbox: Sandbox) -> None:
-    arguments = {"name": "a", "to": "class", "attributes": False}
-    (answer,) = sandbox.run("code.rename", [File(Language.PYTHON, b"a = 1\n")], arguments)
-    assert (answer.status, answer.tier) == (Status.REFUSED, Tier.TREE)
+BREAKING = [  # keywords, words that are keywords only where they then stand, words of the compiler, letters that are the same to Python
+    ("a = 1\n", "a", "class"), ("a.x\n", "x", "if"), ("f(a=1)\n", "a", "None"), ("a x\n", "a", "b"), ("a = 1\n", "a", "b c"), ("a(x)\n", "a", "if x:\n"),
+    ("a = 1\n", "a", "print"), ("a x\n", "a", "type"), ("a = 1\n", "a", "__debug__"), ("from __future__ import annotations\n", "annotations", "b"),
+    ("class A:\n    def f(self):\n        nonlocal __class__\n", "__class__", "b"), ("def f(a, ﬁ): pass\n", "a", "fi"), ("def f(a, fi): pass\n", "a", "ﬁ"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tiers", [Tier.LEXICAL, Tier.TREE, BOTH_TIERS])
+@pytest.mark.parametrize(("source", "name", "to"), BREAKING)
+def test_an_edit_that_may_break_the_syntax_is_no_answer(sandbox: Sandbox, source: str, name: str, to: str, tiers: int) -> None:
+    """The regular agent is asked, which refuses it and names the place. The tree alone takes `if x:` without a body."""
+    arguments = {"name": name, "to": to, "attributes": True}
+    (answer,) = sandbox.run("code.rename", [File(Language.PYTHON, source.encode())], arguments, tiers=tiers)
+    assert answer.status is Status.UNSURE
+
+
+@pytest.mark.parametrize("head", ["if x:", "try:", "with a:", "class A:", "async def f():", "for a in b:", "match a:\n    case b:"])
+@pytest.mark.parametrize("body", ["\n        print(1)\n", " print(1); print(2)\n", "\n        print(1)  # why\n        print(2)\n"])
+@pytest.mark.parametrize("tiers", [Tier.LEXICAL, Tier.TREE])
+def test_a_block_that_loses_all_its_statements_stays_one(sandbox: Sandbox, head: str, body: str, tiers: int) -> None:
+    source = head + body + "finally: pass\n" * (head == "try:")
+    said = ask_module(sandbox, "code.remove_calls", source, {"function": "print"}, tiers=tiers)
+    assert said is not None
+    assert said == ask_agent("code.remove_calls", source, {"function": "print"})
+    compile(str(said["text"]).replace("async def", "def"), "edited", "exec")
 
 
 @pytest.mark.parametrize("piece", ["(", "[", "{", "f(", "lambda: ", "not ", "-", "if x:\n", "x if x else ", 'f"{', "a.b", "'' ", "else: "])

@@ -102,6 +102,13 @@ def test_rename_counts_clashes_and_refuses_those_that_do_not_compile():
         run("code.rename", {"source": "def f(a, b): pass\n", "name": "a", "to": "b"})
     assert (caught.value.kind, caught.value.line) == ("broken_edit", 1)
     assert "duplicate argument" in caught.value.message
+    for source, name, to in (
+        ("x = 1\n", "x", "__debug__"),
+        ("from __future__ import annotations\n", "annotations", "b"),
+        ("class A:\n    def f(self):\n        nonlocal __class__\n", "__class__", "b"),
+    ):
+        with pytest.raises(CodeError, match="would not be valid"):
+            run("code.rename", {"source": source, "name": name, "to": to})
     # What Python refused before is not this edit's doing.
     source = "def f(a, b, b): pass\n"
     assert edited("code.rename", source, name="a", to="b")[0] == "def f(b, b, b): pass\n"

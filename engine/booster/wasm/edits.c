@@ -3,15 +3,29 @@
 
 #include "python_facts.h"
 
-/* Reads the result by the tier that made the edit: tokens that do not know it leave the edit to the tree. */
+static const char PROBLEM[] = "after the edit the file would not parse";
+
+/* Reads Python's grammar in the result, whichever tier made the edit: the tree takes more than Python does, so it is
+ * asked only where tokens are not certain, and never about what they refuse. */
+static enum Status check_python(Job *job, Text result, u32 at) {
+    enum Tier last = job->tier;
+    for (enum Tier tier = TIER_LEXICAL; tier <= last; tier++) {
+        Job after = {.language = job->language, .tier = tier};
+        Facts facts = {.job = &after};
+        enum Status status = source_begin(&after.source, result, true) ? collect(&facts) : UNSURE;
+        if (status == DONE)
+            return DONE;
+        /* Python takes some letters for the same that are spelled otherwise: names may clash unseen. */
+        if (status == REJECTED || facts.has_unknown_letters)
+            return stop(job, REJECTED, PROBLEM, at);
+    }
+    return stop(job, UNSURE, PROBLEM, at);
+}
+
 static enum Status check_result(Job *job, Text result, u32 at) {
-    static const char problem[] = "after the edit the file would not parse";
-    if (job->tier == TIER_TREE)
-        return find_error(ts_tree_root_node(parse(job->language, result))) == NOWHERE ? DONE : stop(job, REFUSED, problem, at);
-    Job after = {.language = job->language, .tier = job->tier};
-    Facts facts = {.job = &after};
-    bool is_known = source_begin(&after.source, result, true) && collect(&facts) == DONE;
-    return is_known ? DONE : stop(job, UNSURE, problem, at);
+    if (job->language->id == PYTHON)
+        return check_python(job, result, at);
+    return find_error(ts_tree_root_node(parse(job->language, result))) == NOWHERE ? DONE : stop(job, REFUSED, PROBLEM, at);
 }
 
 enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number) {

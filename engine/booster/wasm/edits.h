@@ -5,8 +5,8 @@
 #include "operations.h"
 #include "splices.h"
 
-/* Answers with the splices of an edit of `count` places and one more number, if `note` names it. Of a result
- * that does not parse any more the tree says REFUSED, and tokens that they are UNSURE. */
+/* Answers with the splices of an edit of `count` places and one more number, if `note` names it. A result
+ * that may not parse any more is no answer: of Python the regular agent is asked then, which names the place. */
 enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number);
 
 #endif

@@ -198,13 +198,23 @@ enum Status find_references_python(Job *job) {
     return DONE;
 }
 
-/* Words that are identifiers in some places only: what they do to a parse is not told by their places. */
-static bool is_soft_keyword(Text name) {
-    static const char *const WORDS[] = {"match", "case", "type", "_", "print", "exec"};
-    for (u32 i = 0; i < COUNT_OF(WORDS); i++)
-        if (text_is(name, WORDS[i]))
+static bool is_among(Text name, const char *const *words, u32 count) {
+    for (u32 i = 0; i < count; i++)
+        if (text_is(name, words[i]))
             return true;
     return false;
+}
+
+/* Words that are identifiers in some places only, and names that mean something to the compiler: what they do to a
+ * source is not told by their places. */
+static bool is_special(const Job *job, Text name) {
+    static const char *const WORDS[] = {"match", "case", "type", "_", "print", "exec", "__debug__", "__class__", "__future__"};
+    static const char *const FEATURES[] = {"annotations", "division", "generators", "nested_scopes", "absolute_import",
+                                           "with_statement", "print_function", "unicode_literals", "generator_stop"};
+    if (is_among(name, WORDS, COUNT_OF(WORDS)))
+        return true;
+    Text source = {job->source.bytes, job->source.length}, future = {(const u8 *)"__future__", 10};
+    return is_among(name, FEATURES, COUNT_OF(FEATURES)) && find_text(source, 0, future) != NOWHERE;
 }
 
 /* Arguments: name, its new name, and whether attributes are renamed too. */
@@ -213,8 +223,8 @@ enum Status rename_python(Job *job) {
     bool attributes = job->arguments[2].length;
     if (!name.length || !to.length)
         return stop(job, BAD_REQUEST, "a name is empty", NOWHERE);
-    if (is_soft_keyword(name) || is_soft_keyword(to))
-        return stop(job, UNSURE, "the name is a keyword in some places", NOWHERE);
+    if (is_special(job, name) || is_special(job, to))
+        return stop(job, UNSURE, "the name is a keyword in some places, or the compiler's", NOWHERE);
     bool is_same = text_equals(name, to);
     Facts facts = {.job = job, .names = {name, is_same ? (Text){0} : to}};
     enum Status status = collect(&facts);

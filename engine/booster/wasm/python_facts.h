@@ -47,6 +47,7 @@ typedef struct {
     u32 decorator_count, decorator_room;
     Reference *references;
     u32 reference_count, reference_room;
+    bool has_unknown_letters; /* tokens could not tell whether names hold letters */
     Removal *removal;
     u32 calls, removed_calls; /* of the function: all, and those inside of removed statements */
 } Facts;

@@ -40,8 +40,9 @@ enum Status collect_by_tokens(Facts *facts) {
     tokens_begin(&scan.tokens, &job->source);
     while (now(&scan) != TOKEN_END && now(&scan) != TOKEN_FAILED)
         read_statement(&scan, &module, removal);
+    facts->has_unknown_letters = scan.tokens.unknown_letter != NOWHERE;
     if (now(&scan) == TOKEN_END)
-        return scan.tokens.unknown_letter == NOWHERE ? DONE : stop(job, UNSURE, "this may be no letter", scan.tokens.unknown_letter);
+        return !facts->has_unknown_letters ? DONE : stop(job, UNSURE, "this may be no letter", scan.tokens.unknown_letter);
     enum Status status = scan.tokens.is_doubtful ? UNSURE : REJECTED;
     return stop(job, status, "this is not known to be Python", scan.tokens.problem);
 }

@@ -72,8 +72,8 @@ def rename(source: Source, request: RenameRequest) -> Edit:
     clashes = len(affected(to)) if nodes else 0
     spans = locate(module, source.text, nodes)
     splices = [Splice(span.start, span.end, to) for span in spans.values()]
-    # LibCST parses what merging two names can break: `def f(a, a)`, `global` after a use.
-    return Edit.of(splices, count=len(splices), notes={"clashes": clashes}, compiles=clashes > 0)
+    # LibCST parses what names can break: `def f(a, a)`, `global` after a use, `__debug__ = 1`, a feature of `__future__`.
+    return Edit.of(splices, count=len(splices), notes={"clashes": clashes}, compiles=True)
 
 
 def _references(module: cst.Module, name: str) -> Iterator[Reference]:
