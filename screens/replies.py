@@ -1,7 +1,8 @@
 """What the terminal answers: whether its background is light or dark, asked once and told whenever it changes.
 
 Textual would take an answer (OSC 11) for keys that somebody pressed. `ReplyParser` takes answers out of what comes in;
-`FollowingDriver` asks, without waiting: the first frame never does.
+`FollowingDriver` asks, without waiting: the first frame never does. It reads in a loop of its own, since Textual's looks
+only every 100 ms whether a lone esc has waited long enough to be a key.
 
 Owner: the parser owns the end of a read that may be the beginning of an answer. Limits: HELD_MAX characters, held for
 HELD_S, or for EXPECTED_S when they can be nothing else. It leans on private parts of Textual 8.2; where one is missing, nothing is asked.
@@ -9,7 +10,10 @@ HELD_S, or for EXPECTED_S when they can be nothing else. It leans on private par
 
 from __future__ import annotations
 
+import os
 import re
+import selectors
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 
 from textual import constants
@@ -25,6 +29,9 @@ ASK = "\x1b]11;?\x1b\\"
 """OSC 11: which colour is the background?"""
 FOLLOW, FOLLOW_NO_MORE = "\x1b[?2031h", "\x1b[?2031l"
 """Mode 2031: tell when it changes between light and dark; terminals that do not know it ignore it."""
+READ_BYTES = 4096
+END_S = 0.1
+"""How often the thread that reads looks whether it is to end, while nothing comes."""
 HELD_MAX = 128
 HELD_S = constants.ESCAPE_DELAY
 EXPECTED_S = 2.0
@@ -62,6 +69,11 @@ class ReplyParser(XTermParser):
         self._held = ""
         self._held_at = 0.0
         self._expected_until = get_time() + EXPECTED_S
+
+    @property
+    def is_waiting(self) -> bool:
+        """Answer whether what came last may be the beginning of something longer, for a moment."""
+        return bool(self._held) or self._timeout_time is not None
 
     def feed(self, data: str) -> Iterable[Message]:
         """Return the messages of what came in; the last characters may be held until more comes."""
@@ -118,14 +130,31 @@ class FollowingDriver(linux_driver.LinuxDriver):
             self.write(FOLLOW_NO_MORE)
         super().stop_application_mode()
 
+    def run_input_thread(self) -> None:
+        """Hand over what the terminal sends, until told to end or nothing more can come."""
+        parser = ReplyParser(self._debug)
+        decode = getincrementaldecoder("utf-8")().decode
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(min(HELD_S, END_S) if parser.is_waiting else END_S):
+                    data = os.read(self.fileno, READ_BYTES)
+                    if not data:
+                        return
+                    if text := decode(data):
+                        self._hand_over(parser.feed(text))
+                self._hand_over(parser.tick())
+
+    def _hand_over(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.process_message(message)
+
 
 def find_driver(driver: type) -> type:
     """Return the driver that asks, in place of Textual's own for a terminal; any other stays."""
-    if driver is not linux_driver.LinuxDriver or not hasattr(linux_driver, "XTermParser"):
+    if driver is not linux_driver.LinuxDriver:
         return driver
     # A read that ends within a change's first character hides it from us; then it must not become keys.
     if isinstance(ANSI_SEQUENCES_KEYS, dict):
         ANSI_SEQUENCES_KEYS.update({f"\x1b[?997;{mode}n": IGNORE_SEQUENCE for mode in "12"})
-    # The thread that reads makes its parser by this name.
-    linux_driver.XTermParser = ReplyParser
     return FollowingDriver

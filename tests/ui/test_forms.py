@@ -70,3 +70,13 @@ async def test_esc_drops_the_form_and_nothing_happens() -> None:
         await seat.press("escape")
         await seat.until(lambda: seat.screen.NAME == "pools")
         assert fleet.state.totals.submitted == 0
+
+
+async def test_a_hint_longer_than_its_field_is_cut_there() -> None:
+    async with sit(Fleet(), (80, 24)) as seat:
+        await seat.press("n")
+        line = seat.app.screen.query_one("#field-type", Input)
+        drawn = line.render_line(0)
+        assert "\n" not in drawn.text, "a line feed on the screen moves all that comes after it"
+        assert drawn.cell_length == line.size.width
+        assert drawn.text.rstrip().endswith("…"), drawn.text
