@@ -51,7 +51,7 @@ def list_ours(text: str, language: Language) -> set[Place]:
         if kind == "function" and node.kind != "Arrow" and node.node("body") is None:
             continue  # a signature
         if kind and text[node.start : node.end] not in WORDS:
-            found.add((kind, int(node.text("own") or node.start), node.end))
+            found.add((kind, node.number("own") if "own" in node.parts else node.start, node.end))
     return found
 
 

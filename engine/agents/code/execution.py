@@ -8,6 +8,7 @@ from engine.agents.code.tools import Tools
 from engine.editing.edits import Edit, conclude, finish
 from engine.editing.source import Source, decode, read_bytes
 from engine.editing.writing import check_target
+from engine.model.code_errors import CodeError
 from engine.model.code_requests import CodeRequest, Language
 
 
@@ -21,6 +22,8 @@ def perform(request: CodeRequest) -> dict[str, object]:
     if name in tools.reads:
         source = decode(request, read_bytes(request))
         return run_deep(lambda: tools.reads[name](source, request))
+    if name not in tools.edits:
+        raise CodeError("unsupported", f"The regular agent cannot do {name} in {request.language}.")
     return _edit(tools, request)
 
 
@@ -39,6 +42,9 @@ def _edit(tools: Tools, request: CodeRequest) -> dict[str, object]:
 
 def _find_tools(language: Language) -> Tools:
     # Not at the top: LibCST takes a third of a second, which work on JavaScript need not wait for.
-    from engine.agents.code.python.tools import TOOLS
+    if language == "python":
+        from engine.agents.code.python.tools import TOOLS
+    else:
+        from engine.agents.code.ecmascript.tools import TOOLS
 
     return TOOLS

@@ -43,9 +43,7 @@ class Functions(Expressions):
         """Parameters and body; TypeScript lets the body lack."""
         generics = self.parse_type_parameters() if self.has_types else []
         with self.inside(is_async=is_async, is_generator=is_generator, in_function=True):
-            opens = self.start
             parameters = self.parse_parameters()
-            closes = self.last_end
             result = self.parse_result()
             body = self.parse_function_body() if self.value == "{" else None
         end = self.last_end
@@ -64,15 +62,12 @@ class Functions(Expressions):
             body=body,
         )
         node.parts.update(is_async=is_async, is_generator=is_generator)
-        node.parts["brackets"] = f"{opens} {closes}"
         return node
 
     def parse_arrow(self, start: int) -> Node:
         """An arrow function from its parameters on, `async` before them being read."""
         generics = self.parse_type_parameters() if self.has_types else []
-        opens = self.start
         parameters = self.parse_parameters()
-        closes = self.last_end
         with self.inside(in_choice=False):
             result = self.parse_result()
         if self.value != "=>" or self.newline:
@@ -81,7 +76,6 @@ class Functions(Expressions):
         if result is not None and self._in_choice and self.value != ":":
             raise self.error()  # that colon belongs to the conditional expression around
         node.parts = {"generics": generics, **node.parts, "result": result}
-        node.parts["brackets"] = f"{opens} {closes}"
         node.parts["body"] = node.parts.pop("body")  # last, in the order of the source
         return node
 
@@ -97,7 +91,6 @@ class Functions(Expressions):
             parameters=parameters,
             body=body,
             is_async=self._is_async,
-            brackets="",
         )
 
     # --- classes ---
@@ -115,14 +108,13 @@ class Functions(Expressions):
     def parse_class(self, decorators: list[Node]) -> Node:
         """`class Name {...}`; the decorators before it were read."""
         start = self.start
-        is_abstract = self.accept("abstract")
+        self.accept("abstract")
         self.expect("class")
         name = None
         if self.kind == "name" and self.value not in ("extends", "implements") or self.value == "implements" and self.peek().value in ("{", "extends", "implements"):
             name = self.parse_identifier()
         generics = self.parse_type_parameters() if self.has_types else []
         heritage = self._parse_heritage()
-        opens = self.start
         members = self._parse_members()
         return Node(
             "Class",
@@ -133,8 +125,6 @@ class Functions(Expressions):
             generics=generics,
             heritage=heritage,
             members=members,
-            brackets=f"{opens} {self.last_end}",
-            abstract=is_abstract,
         )
 
     def _parse_heritage(self) -> list[Node]:
@@ -183,9 +173,11 @@ class Functions(Expressions):
             )
             method.start = start
             self._describe(method, key, names, computed=computed, decorators=decorators)
-            method.parts["own"] = str(own)
+            method.parts["own"] = own
             return method
-        return self._parse_field(start, key, names, computed=computed, decorators=decorators)
+        field = self._parse_field(start, key, names, computed=computed, decorators=decorators)
+        field.parts["own"] = own
+        return field
 
     def _skip_mark(self) -> None:
         if self.has_types and (self.value == "?" or (self.value == "!" and not self.newline)):
@@ -196,10 +188,8 @@ class Functions(Expressions):
     ) -> Node:
         kind = self.parse_annotation()
         value = self.parse_assignment() if self.accept("=") else None
-        end = self.last_end
         self._end_member()
         node = Node("Field", start, self.last_end, type=kind, value=value)
-        node.parts["bare_end"] = str(end)
         self._describe(node, key, names, computed=computed, decorators=decorators)
         return node
 
@@ -207,10 +197,7 @@ class Functions(Expressions):
         self, node: Node, key: Node, names: set[str], *, computed: bool, decorators: list[Node]
     ) -> None:
         """Put in front what stands in front."""
-        accessor = next(iter(names & _ACCESSORS), "")
         node.parts = {"decorators": decorators, "computed": computed, "key": key, **node.parts}
-        node.parts["accessor"] = accessor
-        node.parts["static"] = "static" in names
 
     def _parse_modifiers(self) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
@@ -254,7 +241,7 @@ class Functions(Expressions):
                 "Method", start, None, is_async="async" in words, is_generator=is_generator
             )
             self._describe(method, key, words, computed=computed, decorators=[])
-            method.parts["own"] = str(start)
+            method.parts["own"] = start
             return method
         if self.accept(":"):
             value = self.parse_assignment()

@@ -4,7 +4,7 @@ Owner: nobody; a tree is a value.
 """
 
 from engine.agents.code.ecmascript.statements import Statements, mark_directives
-from engine.agents.code.ecmascript.tree import Node, Part
+from engine.agents.code.ecmascript.tree import Node
 
 
 class Parser(Statements):
@@ -24,10 +24,10 @@ class Parser(Statements):
         if self.peek().value in ("(", "."):
             return self._parse_expression_statement()
         self.advance()
-        is_type = self._skip_phase()
+        self._skip_phase()
         if self.kind == "string":
             source = self.parse_string()
-            return self._end_import(start, [], source, bare=True)
+            return self._end_import(start, [], source)
         names: list[Node] = []
         if self.kind == "name":
             name = self.parse_identifier()
@@ -35,15 +35,13 @@ class Parser(Statements):
                 return self._parse_import_equals(start, name)
             names.append(Node("ImportName", name.start, name.end, local=name))
             self.accept(",")
-        opens = self.start
         if self.value == "*":
             names.append(self._parse_namespace_import())
         elif self.accept("{"):
             names += self.parse_list("}", self._parse_import_specifier)
-        braces = f"{opens} {self.last_end}"
         self.expect("from")
         source = self.parse_string()
-        return self._end_import(start, names, source, braces=braces, type_only=is_type)
+        return self._end_import(start, names, source)
 
     def parse_export(self) -> Node:
         """An export."""
@@ -133,10 +131,10 @@ class Parser(Statements):
     def _parse_outer_name(self) -> Node:
         return self.parse_string() if self.kind == "string" else self.parse_identifier()
 
-    def _end_import(self, start: int, names: list[Node], source: Node, **facts: Part) -> Node:
+    def _end_import(self, start: int, names: list[Node], source: Node) -> Node:
         self._skip_attributes()
         self.expect_end()
-        return Node("Import", start, self.last_end, names=names, source=source, **facts)
+        return Node("Import", start, self.last_end, names=names, source=source)
 
     def _skip_attributes(self) -> None:
         """`with { type: "json" }`."""

@@ -365,11 +365,10 @@ class Statements(Jsx):
             with self.enclosed():
                 test = self.parse_expression()
         self.expect(":")
-        head = self.last_end
         body: list[Node] = []
         while self.value not in ("}", "case", "default"):
             body.append(self.parse_statement())
-        return Node("Case", start, self.last_end, test=test, body=body, head=str(head))
+        return Node("Case", start, self.last_end, test=test, body=body)
 
     def _parse_try(self) -> Node:
         start = self.start

@@ -7,7 +7,7 @@ too deep for them.
 from collections.abc import Iterator
 from typing import TypeAlias
 
-Part: TypeAlias = "Node | list[Node] | str | bool | None"
+Part: TypeAlias = "Node | list[Node] | str | int | None"
 
 
 class Node:
@@ -39,6 +39,12 @@ class Node:
         """Give a field that holds a word."""
         value = self.parts.get(name, "")
         assert isinstance(value, str), (self.kind, name)
+        return value
+
+    def number(self, name: str) -> int:
+        """Give a field that holds an offset."""
+        value = self.parts[name]
+        assert isinstance(value, int), (self.kind, name)
         return value
 
     def has(self, name: str) -> bool:
