@@ -95,6 +95,7 @@ class PoolConfig(_Tree):
     capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
+    drain_deadline_s: float = Field(0.0, ge=0, description="seconds a busy agent that leaves may take; then its task is handed back; 0 = as long as it takes")
     handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
     command: CommandConfig | None = Field(None, description="the program for kind command")
 
@@ -341,6 +342,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         handler=pool.handler,
         command=CommandSpec(**command.model_dump()) if command else None,
         reliability=seed.reliability,
+        drain_deadline_s=pool.drain_deadline_s,
     )
 
 

@@ -72,6 +72,21 @@ def new_agents(pool: Pool, count: int, deciding: Deciding, command: RegisterAgen
     )
 
 
+def revivable(state: FleetState, pool: str) -> list[Agent]:
+    """Return the agents of a pool that leave only because it became smaller and still work, the last to go first."""
+    return [
+        agent
+        for agent in reversed(list(state.agents_in(pool)))
+        if agent.revivable and agent.status is AgentStatus.DRAINING and agent.host is not None and not agent.cordoned
+    ]
+
+
+def missing(state: FleetState, pool: str, size: int) -> int:
+    """Return how many agents must start for a pool to have a size; below 0 when some must leave."""
+    more = size - staying(state, pool)
+    return more if more <= 0 else max(0, more - len(revivable(state, pool)))
+
+
 def staying(state: FleetState, pool: str) -> int:
     """Return how many agents a pool has that are not leaving."""
     return sum(not agent.retiring for agent in state.agents_in(pool))
@@ -129,13 +144,17 @@ def _in_line(spec: AgentSpec, old: PoolSpec, new: PoolSpec) -> AgentSpec:
     )
 
 
-def leave(agents: Sequence[Agent], reason: str) -> list[Event]:
-    """Return the events that take agents out: at once those that hold nothing, the others when their task ends."""
+def leave(agents: Sequence[Agent], reason: str, deadline_s: float, now: float, *, revivable: bool = False) -> list[Event]:
+    """Return the events that take agents out: at once those that hold nothing, the others when their task ends.
+
+    After `deadline_s` what they still hold is handed back; 0 = they may take as long as it takes.
+    """
     idle = tuple(agent.spec.id for agent in agents if agent.task is None and agent.allocation is None)
     busy = tuple(agent.spec.id for agent in agents if agent.task is not None or agent.allocation is not None)
     events: list[Event] = []
     if busy:
-        events.append(AgentsRetiring(busy, reason))
+        said = f"{reason}; what it holds is handed back after {deadline_s:g} s" if deadline_s else reason
+        events.append(AgentsRetiring(busy, said, leaves_by=now + deadline_s if deadline_s else 0.0, revivable=revivable))
     if idle:
         events.append(AgentsRemoved(idle, reason))
     return events
@@ -146,9 +165,10 @@ def decide_unregister(state: FleetState, commands: Sequence[UnregisterAgent], de
     agents = list({agent.spec.id: agent for agent in (find_agent(state, command.agent) for command in commands)}.values())
     events: list[Event] = []
     for pool_name in dict.fromkeys(agent.spec.pool for agent in agents):
-        going = sum(agent.spec.pool == pool_name and not agent.retiring for agent in agents)
-        events.append(PoolScaled(pool_name, max(0, state.pools[pool_name].size - going)))
-    events += leave([agent for agent in agents if not agent.retiring], f"unregistered by {deciding.origin.who}")
+        pool = state.pools[pool_name]
+        going = [agent for agent in agents if agent.spec.pool == pool_name and not agent.retiring]
+        events.append(PoolScaled(pool_name, max(0, pool.size - len(going))))
+        events += leave(going, f"unregistered by {deciding.origin.who}", pool.spec.drain_deadline_s, deciding.now)
     return Decision(events, _ids_of(state, commands))
 
 

@@ -334,6 +334,9 @@ class Coordinator:
         for event in events:
             if isinstance(event, ev.AgentAllocated):
                 self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))
+            elif isinstance(event, ev.AgentsRetiring) and event.leaves_by:
+                for agent_id in event.agents:
+                    self._timers.add((event.leaves_by, "drain", agent_id, 0))
 
     def ready_tasks(self, pool: str) -> int:
         """Return how many waiting tasks of a pool could run now."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine.agents import registry
 from engine.model.commands import EditPool
 from engine.model.errors import CommandRefused
-from engine.model.events import Event, PoolConfigured, PoolEdited
+from engine.model.events import AgentsRevived, Event, PoolConfigured, PoolEdited
 from engine.model.pools import Pool, PoolSpec, overridden
 from engine.model.reports import PoolsSized
 from engine.scaling import policies
@@ -17,15 +17,18 @@ from engine.state.deciding import Deciding, Decision
 
 
 def resize(state: FleetState, pool: Pool, size: int, reason: str, deciding: Deciding) -> list[Event]:
-    """Return what brings a pool to a size: new agents, or those that leave, the busy ones when they have finished."""
+    """Return what brings a pool to a size: agents that were leaving stay, new ones start; or some leave, busy ones later."""
     name = pool.spec.name
     events = policies.scaled(pool, size, reason)
     more = size - registry.staying(state, name)
     if more > 0:
-        events.append(registry.new_agents(pool, more, deciding))
+        back = tuple(agent.spec.id for agent in registry.revivable(state, name)[:more])
+        events += [AgentsRevived(back)] if back else []
+        events += [registry.new_agents(pool, more - len(back), deciding)] if more > len(back) else []
     elif more < 0:
         why = f"{name} scaled to {size} by {deciding.origin.who}" + (f": {reason}" if reason else "")
-        events += registry.leave(policies.leavers(state.agents_in(name), -more), why)
+        going = policies.leavers(state.agents_in(name), -more)
+        events += registry.leave(going, why, pool.spec.drain_deadline_s, deciding.now, revivable=True)
     return events
 
 
@@ -72,7 +75,7 @@ def decide_sized(state: FleetState, report: PoolsSized, deciding: Deciding) -> l
         if pool is None or pool.size != sizing.seen or (pool.hold is not None and pool.hold.holds(deciding.now)):
             continue
         size = min(max(sizing.size, pool.spec.min), pool.spec.max)
-        more = size - registry.staying(state, sizing.pool)
+        more = registry.missing(state, sizing.pool, size)
         if more > room:
             size, more = size - (more - room), room
         if size == pool.size or (size < pool.size) is not (sizing.size < pool.size):

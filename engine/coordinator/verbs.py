@@ -41,7 +41,7 @@ def decide_commands(
 def _decide_scale(state: FleetState, commands: Sequence[c.ScalePool], deciding: Deciding) -> Decision:
     events: list[Event] = []
     sizes = policies.decide_sizes(state, commands, restoring=deciding.restoring)
-    more = sum(max(0, size - registry.staying(state, pool.spec.name)) for pool, size in sizes)
+    more = sum(max(0, registry.missing(state, pool.spec.name, size)) for pool, size in sizes)
     registry.check_room(state, more, deciding)
     for pool, size in sizes:
         events += resize(state, pool, size, "", deciding)

@@ -116,7 +116,7 @@ class Gate:
             judgement.needs_reason,
             judgement.demands,
             foresight.capacity_of(coordinator.state, events),
-            (*foresight.notes_on(coordinator.state, events, _first_arguments(meant.does)), *self._conflicts(meant, steps)),
+            (*foresight.notes_on(coordinator.state, events, _first_arguments(meant.does), self._desk.now()), *self._conflicts(meant, steps)),
             _undo_note(meant),
         )
         if not judgement.refused:

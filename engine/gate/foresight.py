@@ -55,7 +55,9 @@ def _moves(state: FleetState, events: Sequence[ev.Event]) -> tuple[dict[str, int
                 came[spec.pool] = came.get(spec.pool, 0) + 1
         for agent in _agents(state, event):
             able = _is_able(agent)
-            if isinstance(event, ev.AgentsCordoned) and not event.cordoned:
+            if isinstance(event, ev.AgentsRevived):
+                came[agent.spec.pool] = came.get(agent.spec.pool, 0) + 1
+            elif isinstance(event, ev.AgentsCordoned) and not event.cordoned:
                 came[agent.spec.pool] = came.get(agent.spec.pool, 0) + (agent.cordoned and not agent.retiring)
             elif able:
                 went[agent.spec.pool] = went.get(agent.spec.pool, 0) + 1
@@ -64,17 +66,18 @@ def _moves(state: FleetState, events: Sequence[ev.Event]) -> tuple[dict[str, int
 
 def _agents(state: FleetState, event: ev.Event) -> list[Agent]:
     """Return the agents that an event takes from their work or gives back to it."""
-    if isinstance(event, ev.AgentsRemoved | ev.AgentsCordoned) or (isinstance(event, ev.AgentsRetiring) and not event.restart):
+    if isinstance(event, ev.AgentsRemoved | ev.AgentsCordoned | ev.AgentsRevived) or (isinstance(event, ev.AgentsRetiring) and not event.restart):
         return [state.agents[agent_id] for agent_id in event.agents]
     return []
 
 
-def notes_on(state: FleetState, events: Sequence[ev.Event], named: Set[str]) -> list[Note]:
+def notes_on(state: FleetState, events: Sequence[ev.Event], named: Set[str], now: float) -> list[Note]:
     """Return who is drained, what is lost and what it costs, in sentences; ids in `named` have steps that say so."""
     notes: list[Note] = []
     for event in events:
         if isinstance(event, ev.AgentsRetiring):
-            fate = "starts anew when its task ends" if event.restart else "leaves when its task ends"
+            limit = f", in {event.leaves_by - now:.0f} s at the latest: then it is handed back" if event.leaves_by else ""
+            fate = "starts anew when its task ends" if event.restart else f"leaves when its task ends{limit}"
             notes += _note("drain", fate, (_agent_name(state, id_) for id_ in event.agents if id_ not in named))
         elif isinstance(event, ev.TasksStopping):
             notes += _note("loss", "work done so far is lost", (_running(state, id_) for id_ in event.tasks if id_ not in named))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from engine.agents.registry import find_agent
+from engine.agents.registry import find_agent, revivable
 from engine.gate import policy_plans
 from engine.model import commands as c
 from engine.model.plans import Call, PlanStep
@@ -80,7 +80,10 @@ def _scale(state: FleetState, command: c.ScalePool, *, restoring: bool = False) 
     more = size - len(staying)
     effect = "no change"
     if more > 0:
-        effect = f"starts {more} agent{'s' if more > 1 else ''}"
+        back = min(more, len(revivable(state, command.pool)))
+        effect = f"{back} that {'were' if back > 1 else 'was'} leaving stay{'' if back > 1 else 's'}" if back else ""
+        new = more - back
+        effect += (", " if back and new else "") + (f"starts {new} agent{'s' if new > 1 else ''}" if new else "")
     elif more < 0:
         going = leavers(staying, -more)
         busy = sum(agent.task is not None or agent.allocation is not None for agent in going)

@@ -43,7 +43,7 @@ def explain_agent(state: FleetState, agent: Agent, now: float, seen: Seen) -> Ex
     """Return why an agent is as it is."""
     headline, level = _headline(agent)
     evidence = [
-        *_wishes(state, agent),
+        *_wishes(state, agent, now),
         *_work(state, agent),
         *_host(state, agent, seen),
         *_troubles(state, seen.story),
@@ -70,7 +70,7 @@ def _headline(agent: Agent) -> tuple[str, str]:
     return words.get(agent.status, f"it is {agent.status}"), "info"
 
 
-def _wishes(state: FleetState, agent: Agent) -> list[Evidence]:
+def _wishes(state: FleetState, agent: Agent, now: float) -> list[Evidence]:
     """Return what somebody, or the pool's size, wants of it."""
     words = (agent.spec.id, agent.spec.name)
     lines = []
@@ -78,6 +78,7 @@ def _wishes(state: FleetState, agent: Agent) -> list[Evidence]:
         lines.append(told("it was drained", find_act(state, ("agent.drain",), words)))
     if agent.retiring:
         lines.append(Evidence(f"it leaves: {agent.reason}", "warn", agent.updated_at, "pools", agent.spec.pool))
+        lines.append(_drain_deadline(agent, now))
     elif agent.restarting:
         lines.append(told("a restart was asked for", find_act(state, ("agent.restart",), words)))
     elif agent.reason and agent.status is not AgentStatus.FAILED:
@@ -85,6 +86,16 @@ def _wishes(state: FleetState, agent: Agent) -> list[Evidence]:
     elif agent.status is AgentStatus.FAILED:
         lines.append(Evidence(agent.reason, "error", agent.updated_at, "pools", agent.spec.pool))
     return lines
+
+
+def _drain_deadline(agent: Agent, now: float) -> Evidence:
+    """Return how long it may still take to finish."""
+    if not agent.leaves_by:
+        return Evidence("it may take as long as it takes: its pool has no drain_deadline_s", kind="pools", id=agent.spec.pool)
+    left_s = agent.leaves_by - now
+    if left_s > 0:
+        return Evidence(f"what it holds is handed back in {left_s:.0f} s unless it ends before", "warn", kind="pools", id=agent.spec.pool)
+    return Evidence("its drain deadline passed: what it holds is stopped and handed back", "warn", agent.leaves_by, "pools", agent.spec.pool)
 
 
 def _work(state: FleetState, agent: Agent) -> list[Evidence]:

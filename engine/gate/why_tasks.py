@@ -13,6 +13,7 @@ from engine.model.pools import Pool
 from engine.model.scaling import Decision
 from engine.model.tasks import HELD, Task, TaskState
 from engine.scaling.words import explain as explain_decision
+from engine.scheduling.halting import DRAIN
 from engine.scheduling.router import count_reasons
 from engine.state import FleetState
 
@@ -169,7 +170,7 @@ def _held(state: FleetState, task: Task) -> tuple[str, str, list[Evidence]]:
     since = task.started_at or task.leased_at
     evidence = [Evidence(f"it is with {task.agent_name}", at=since, kind="agents", id=task.agent or "")]
     if task.stopping:
-        act = find_act(state, ("task.cancel", "fleet.halt"), (task.spec.id, "agents"))
+        act = find_act(state, ("task.cancel", "fleet.halt"), (task.spec.id, "agents")) if task.stopping != DRAIN else None
         why = told(f"it is being stopped ({task.stopping})", act) if act else Evidence(f"it is being stopped: {task.stopping}", "warn")
         return f"{task.agent_name} is being told to stop it", "warn", [why, *evidence, *_placed(state, task)]
     if task.spec.timeout_s:

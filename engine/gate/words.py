@@ -87,6 +87,10 @@ def _retiring(state: FleetState, e: ev.AgentsRetiring) -> Line:
     return "info", _one(e.agents), f"{'restarting' if e.restart else 'leaving'} after its task: {_agents(state, e.agents)}: {e.reason}"
 
 
+def _revived(state: FleetState, e: ev.AgentsRevived) -> Line:
+    return "info", _one(e.agents), f"stays after all: {_agents(state, e.agents)}: its pool wants as many again"
+
+
 def _removed(_state: FleetState, e: ev.AgentsRemoved) -> Line:
     return "info", _one(e.agents), f"{len(e.agents)} agent{'s' if len(e.agents) > 1 else ''} left: {e.reason}"
 
@@ -170,6 +174,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.AgentsStarting: _starting,
     ev.AgentsCordoned: _cordoned,
     ev.AgentsRetiring: _retiring,
+    ev.AgentsRevived: _revived,
     ev.AgentsRemoved: _removed,
     ev.HostLost: lambda _s, e: ("warn", e.host, f"host {e.host} is gone: {e.reason}"),
     ev.HostHealth: _health,

@@ -130,6 +130,10 @@ class Agent:
     """Takes no new work; an operator drained it."""
     retiring: bool = False
     """Leaves the pool when its task ends."""
+    leaves_by: float = 0.0
+    """When what it holds is handed back if it has not ended by then; 0 = never."""
+    revivable: bool = False
+    """It leaves because its pool became smaller, so it stays when the pool grows again."""
     restarting: bool = False
     """Starts anew when its task ends."""
     created_at: float = 0.0

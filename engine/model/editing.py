@@ -206,7 +206,7 @@ def check_patch(thing: Editable, patch: Patch) -> None:
         policy_of({**merged(_table(thing), patch), "id": thing.id})
         return
     values = {field.key: field.default if field.value is None else field.value for field in thing.fields}
-    bare = PoolSpec(thing.id, values["min"], values["max"], values["priority"], cost=values["cost"], resources=Resources(values["memory"], values["cpu"], values["storage"]))
+    bare = PoolSpec(thing.id, values["min"], values["max"], values["priority"], cost=values["cost"], resources=Resources(values["memory"], values["cpu"], values["storage"]), drain_deadline_s=values["drain_deadline_s"])
     defaults = {field.key: field.default for field in thing.fields}
     overridden(bare, {key: defaults[key] if value is None else value for key, value in patch.items()})
 

@@ -162,6 +162,18 @@ class AgentsRetiring:
     agents: tuple[AgentId, ...]
     reason: str
     restart: bool = False
+    leaves_by: float = 0.0
+    """When what they hold is handed back; 0 = never."""
+    revivable: bool = False
+    """They stay if their pool grows again before they have left."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsRevived:
+    """Agents that were leaving stay: their pool wants as many again."""
+
+    type: ClassVar[str] = "agent.revived"
+    agents: tuple[AgentId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +380,7 @@ Event = (
     | AgentsStarting
     | AgentsCordoned
     | AgentsRetiring
+    | AgentsRevived
     | AgentsRemoved
     | HostLost
     | HostHealth

@@ -47,6 +47,8 @@ class PoolSpec:
     """For `python`: `module:function` called with (type, payload); empty = the built-in operations."""
     command: CommandSpec | None = None
     reliability: float = 0.9
+    drain_deadline_s: float = 0.0
+    """Seconds that a busy agent which leaves may take to finish; then its task is handed back. 0 = as long as it takes."""
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ EDITABLE = {
     "memory": (0, 1e9),
     "cpu": (0, 1e6),
     "storage": (0, 1e12),
+    "drain_deadline_s": (0, 1e9),
 }
 """Keys of a pool that operators may change while it runs, with their bounds. memory and storage in MB, cpu in cores."""
 _WHOLE = frozenset({"min", "max", "priority", "memory", "storage"})

@@ -14,6 +14,9 @@ from engine.state.deciding import Deciding, Decision
 HALT = "halt"
 """Task.stopping of what a halt of agents stops: it waits again, and the attempt does not count."""
 
+DRAIN = "drain deadline"
+"""Task.stopping of what an agent that leaves did not finish in time: it waits again, and the attempt does not count."""
+
 
 def decide_halt(state: FleetState, commands: Sequence[HaltFleet], deciding: Deciding) -> Decision:
     """Halt scopes; that of agents also stops what runs, unless it is being stopped already."""

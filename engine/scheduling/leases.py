@@ -18,7 +18,7 @@ from engine.model.events import (
 from engine.model.ids import TaskId
 from engine.model.reports import TasksBegan, TasksEnded
 from engine.model.tasks import HELD, Outcome, Task, TaskState
-from engine.scheduling.halting import HALT
+from engine.scheduling.halting import DRAIN, HALT
 from engine.scheduling.submission import cancel_with_dependents, doom, each_once
 from engine.state import FleetState
 from engine.state.deciding import Deciding
@@ -30,6 +30,13 @@ AGENT_LOST = "agent_lost"
 
 ENGINE_LOST = "engine_restart"
 """Outcome.error_kind of an attempt that ended for want of an engine."""
+
+
+_HANDED_BACK = {
+    HALT: ("halted", "stopped by a halt of the fleet"),
+    DRAIN: ("drained", "its agent was to leave and the drain deadline passed"),
+}
+"""Task.stopping -> the kind and the words of an attempt that waits again and does not count."""
 
 
 def holds(state: FleetState, task_id: TaskId, token: int) -> Task | None:
@@ -68,8 +75,8 @@ def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> l
 
 
 def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:
-    if task.stopping == HALT:
-        return [_returned_uncounted(task, "halted", "stopped by a halt of the fleet", deciding)]
+    if task.stopping in _HANDED_BACK:
+        return [_returned_uncounted(task, *_HANDED_BACK[task.stopping], deciding)]
     if outcome.error_kind == AGENT_LOST:
         return _decide_loss(state, task, outcome, deciding, suspect=True)
     if outcome.error_kind == ENGINE_LOST and not task.stopping:
@@ -137,8 +144,9 @@ def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Decidin
     deaths = task.deaths + suspect
     if task.stopping == "cancel":
         return [TasksCancelled((spec.id,), f"stopped with its agent: {reason}"), *doom(state, [task.spec.id], "was cancelled")]
-    if task.stopping == HALT:  # stopping it may take its whole host down: that is no death
-        return [_returned_uncounted(task, "halted", f"stopped by a halt of the fleet, with its agent: {reason}", deciding)]
+    if task.stopping in _HANDED_BACK:  # stopping it may take its whole host down: that is no death
+        kind, why = _HANDED_BACK[task.stopping]
+        return [_returned_uncounted(task, kind, f"{why}, with its agent: {reason}", deciding)]
     if task.stopping == "deadline":
         return fail(state, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
     if task.stopping == "timeout":

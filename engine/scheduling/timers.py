@@ -1,4 +1,4 @@
-"""What is due when: back-offs, run and queue time-outs, deadlines, reservations that expire.
+"""What is due when: back-offs, run and queue time-outs, deadlines, reservations that expire, agents that should have left.
 
 Owner: the coordinator; a heap derived from the state, checked against it when an entry falls due.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
+from engine.model.agents import Agent
 from engine.model.events import AgentReleased, Event, TaskFailed, TasksCancelled, TasksStopping
-from engine.model.ids import AllocationId, TaskId
+from engine.model.ids import AgentId, AllocationId, TaskId
 from engine.model.tasks import FINISHED, HELD, Outcome, Task, TaskState
+from engine.scheduling.halting import DRAIN
 from engine.scheduling.submission import doom, each_once
 from engine.state import FleetState
 
@@ -39,6 +41,9 @@ class Timers:
             self.update(task)
         for allocation in state.allocations.values():
             self.add((allocation.expires_at, "allocation", allocation.id, 0))
+        for agent in state.agents.values():
+            if agent.leaves_by:
+                self.add((agent.leaves_by, "drain", agent.spec.id, 0))
 
     def add(self, due: Due) -> None:
         """Wait for an instant; the same entry twice is one."""
@@ -78,10 +83,11 @@ class Timers:
     def check(self, state: FleetState, now: float) -> None:
         """Raise AssertionError unless exactly what can fall due later is waited for."""
         wanted = {due for task in state.tasks.values() for due in _dues_of(task)}
+        wanted |= {(agent.leaves_by, "drain", agent.spec.id, 0) for agent in state.agents.values() if agent.leaves_by}
         wanted |= {(held.expires_at, "allocation", held.id, 0) for held in state.allocations.values()}
         missing = [due for due in wanted - self._known if due[0] > now]
         assert not missing, f"not waited for: {missing[:5]}"
-        idle = [due for due in self._known - wanted if due[1] != "allocation"]
+        idle = [due for due in self._known - wanted if due[1] not in ("allocation", "drain")]
         assert not idle, f"waited for in vain: {idle[:5]}"
         assert self._known <= set(self._heap)
 
@@ -113,6 +119,9 @@ def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]
             if allocation is not None:
                 events.append(AgentReleased(allocation.id, ok=False, seconds=now - allocation.at, reason="reservation expired"))
             continue
+        if kind == "drain":
+            events += _decide_drained(state, state.agents.get(AgentId(name)), now)
+            continue
         task = state.tasks.get(TaskId(name))
         if task is None or task.state in FINISHED or task.spec.id in ended:
             continue
@@ -125,6 +134,18 @@ def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]
             events += new
             ended |= {task.spec.id, *(id_ for event in new if isinstance(event, TasksCancelled) for id_ in event.tasks)}
     return each_once(events)
+
+
+def _decide_drained(state: FleetState, agent: Agent | None, now: float) -> list[Event]:
+    """Return what takes from an agent that leaves what it did not finish by its deadline; nothing when it stays."""
+    if agent is None or not 0 < agent.leaves_by <= now:
+        return []
+    allocation = state.allocations.get(agent.allocation) if agent.allocation else None
+    if allocation is not None:
+        reason = f"{agent.spec.name} was to leave and the drain deadline passed"
+        return [AgentReleased(allocation.id, ok=False, seconds=now - allocation.at, reason=reason)]
+    task = state.tasks.get(agent.task) if agent.task else None
+    return [TasksStopping((task.spec.id,), DRAIN)] if task is not None and task.state in HELD and not task.stopping else []
 
 
 def _decide_too_late(state: FleetState, task: Task, kind: str) -> list[Event]:

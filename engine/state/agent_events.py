@@ -162,8 +162,16 @@ def _agents_retiring(tables: Tables, event: ev.AgentsRetiring, at: float) -> Non
         agent = tables.agents[agent_id]
         agent.restarting = event.restart
         agent.retiring = not event.restart
+        agent.leaves_by, agent.revivable = event.leaves_by, event.revivable
         agent.reason = event.reason
         tables.set_status(agent, AgentStatus.DRAINING, at)
+
+
+def _agents_revived(tables: Tables, event: ev.AgentsRevived, at: float) -> None:
+    for agent_id in event.agents:
+        agent = tables.agents[agent_id]
+        agent.retiring, agent.leaves_by, agent.revivable, agent.reason = False, 0.0, False, ""
+        tables.set_status(agent, _working(tables, agent), at)
 
 
 def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None:
@@ -269,6 +277,7 @@ TRANSITIONS: dict[type, Any] = {
     ev.AgentsStarting: _agents_starting,
     ev.AgentsCordoned: _agents_cordoned,
     ev.AgentsRetiring: _agents_retiring,
+    ev.AgentsRevived: _agents_revived,
     ev.AgentsRemoved: _agents_removed,
     ev.HostLost: _host_lost,
     ev.HostHealth: _host_health,

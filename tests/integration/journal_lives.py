@@ -150,6 +150,11 @@ class Life:
         if self.rng.random() < 0.3 and (agents := self.some(self.agents())):
             self.do(ev.AgentsRetiring(tuple(agents), self.word(), self.rng.random() < 0.5))
 
+    def act_revive(self) -> None:
+        back = [agent for agent in self.agents() if self.state.agents[agent].retiring and self.state.agents[agent].task]
+        if self.rng.random() < 0.3 and (agents := self.some(back)):
+            self.do(ev.AgentsRevived(tuple(agents)))
+
     def act_remove(self) -> None:
         leaving = [agent for agent in self.agents(free=True) if self.state.agents[agent].retiring]
         if agents := self.some(leaving):
