@@ -75,6 +75,26 @@ _TABLE: Final = (
         results.EditResult,
     ),
     Operation(
+        "Add a return annotation to a function that has none.",
+        requests.ReturnTypeRequest,
+        results.KeptResult,
+    ),
+    Operation(
+        "Wrap the body of a function in `try`, with one handler.",
+        requests.TryRequest,
+        results.EditResult,
+    ),
+    Operation(
+        "Sort imports into sections and by module; refuse what cannot be moved safely.",
+        requests.SortRequest,
+        results.EditResult,
+    ),
+    Operation(
+        "Put a snippet's definitions where they belong and merge its imports; refuse what is not clear.",
+        requests.ApplyRequest,
+        results.ApplyResult,
+    ),
+    Operation(
         "Say whether a file parses, and what its judges have against it.",
         requests.SyntaxRequest,
         results.SyntaxResult,

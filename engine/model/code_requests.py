@@ -15,7 +15,7 @@ Language: TypeAlias = Literal["python", "javascript", "typescript", "tsx"]
 
 LANGUAGES: Final[tuple[Language, ...]] = ("python", "javascript", "typescript", "tsx")
 ECMASCRIPT: Final[tuple[Language, ...]] = ("javascript", "typescript", "tsx")
-ANNOTATED: Final[tuple[Language, ...]] = ("python", "typescript", "tsx")  # have return types
+PYTHON: Final[tuple[Language, ...]] = ("python",)
 SUFFIXES: Final[Mapping[str, Language]] = MappingProxyType(
     {
         **dict.fromkeys((".py", ".pyi", ".pyw"), "python"),
@@ -221,6 +221,7 @@ class DocstringsRequest(CodeRequest):
     """A template for docstrings."""
 
     operation = "code.add_docstrings"
+    languages = PYTHON
 
     template: str = Field(
         "{words}.",
@@ -234,7 +235,7 @@ class ReturnTypeRequest(CodeRequest):
     """A return annotation for a function."""
 
     operation = "code.add_return_type"
-    languages = ANNOTATED
+    languages = PYTHON
 
     function: _Dotted = Field(description="the function's name, with its class if need be: Point.move")
     annotation: _Line = Field(min_length=1, description="the type as it is written there")
@@ -245,17 +246,16 @@ class TryRequest(CodeRequest):
     """A function whose body is to be wrapped."""
 
     operation = "code.wrap_in_try"
+    languages = PYTHON
 
     function: _Dotted = Field(description="the function's name, with its class if need be: Point.move")
     handler: _Line = Field(
         "", description="one statement for the handler, where `error` is the exception; else it is raised again"
     )
-    exception: _Line = Field("", description="what Python's handler catches; Exception if nothing is said")
+    exception: _Line = Field("", description="what the handler catches; Exception if nothing is said")
 
     @model_validator(mode="after")
     def _check_exception(self) -> Self:
-        if self.exception and self.language != "python":
-            raise ValueError(f"`exception` is for Python; in {self.language} a handler catches everything.")
         if self.exception:
             _check_spelling("exception", "dotted name", self.exception, self.language)
         return self
@@ -265,12 +265,14 @@ class SortRequest(CodeRequest):
     """Imports in order."""
 
     operation = "code.sort_imports"
+    languages = PYTHON
 
 
 class ApplyRequest(CodeRequest):
     """A snippet, and where it goes."""
 
     operation = "code.apply_edit"
+    languages = PYTHON
 
     edit: str = Field(
         min_length=1, max_length=SNIPPET_MAX_CHARACTERS, description="whole definitions, or imports"

@@ -8,13 +8,16 @@ import re
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.agents.code.python.tools import TOOLS
 from engine.agents.code.stack import run_deep
 from engine.booster.records import File, Language, Status
 from engine.booster.sandbox import Sandbox
 from engine.editing.edits import finish
-from engine.editing.source import decode, read_bytes
+from engine.editing.python import DECISIONS
+from engine.editing.source import Source, decode, read_bytes
+from engine.editing.structure import Structure, read_structure
 from engine.model.code_errors import CodeError
 from engine.model.code_operations import read_request
 
@@ -24,7 +27,8 @@ Arguments = Mapping[str, str | bool]
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 TRICKY = (Path(__file__).parent / "booster_samples" / "tricky.py.txt").read_text("utf-8")
 NOT_FREE = {*keyword.kwlist, "match", "case", "type", "_", "print", "exec"}
-NAMES = ("code.outline", "code.metrics", "code.find_references", "code.rename", "code.remove_calls")
+BY_BOTH_TIERS = ("code.outline", "code.metrics", "code.find_references", "code.rename", "code.remove_calls")
+NAMES = (*BY_BOTH_TIERS, *DECISIONS)
 OPERATIONS: list[tuple[str, Arguments]] = [
     ("code.outline", {}),
     ("code.metrics", {}),
@@ -53,6 +57,7 @@ def make_variants(source: str) -> dict[str, str]:
 def choose_arguments(chance: random.Random, operation: str, source: str) -> Arguments:
     """Names that are in the source, so that there is something to find."""
     names = [name for name in re.findall(r"[A-Za-z_]\w*", source) if name not in NOT_FREE] or ["x"]
+    function = chance.choice(re.findall(r"(?m)^[ \t]*def (\w+)", source) or ["f"])
     calls = re.findall(r"(?m)^\s+((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)\(", source)
     calls = [call for call in calls if not set(call.split(".")) & set(keyword.kwlist)] or ["print"]
     return {
@@ -61,7 +66,27 @@ def choose_arguments(chance: random.Random, operation: str, source: str) -> Argu
         "code.find_references": {"name": chance.choice(names)},
         "code.rename": {"name": chance.choice(names), "to": "renamed_9", "attributes": chance.random() < 0.5},
         "code.remove_calls": {"function": chance.choice(calls)},
+        "code.add_docstrings": {},
+        "code.sort_imports": {},
+        "code.add_return_type": {"function": function, "annotation": "dict[str, int]", "every": True},
+        "code.wrap_in_try": {"function": function, "handler": chance.choice(["", "print(error)"])},
+        "code.apply_edit": choose_edit(chance, source, function),
     }[operation]
+
+
+def choose_edit(chance: random.Random, source: str, function: str) -> Arguments:
+    """A new function, one that is there in another form, or a method."""
+    imports = chance.choice(["", "import os\n", "from typing import Any, Final\nimport json as π\n"])
+    edit = chance.choice(
+        [
+            "def brand_new(): return 1\n",
+            f"# about it\ndef {function}(a):\n    return 1  # new\n",
+            f'    def {function}(self):\n        return """a\n  b"""\n',
+            f"@d\nclass {function}:\n\tdef f(self):\n\t\tpass\n\n\t# end\n",
+        ]
+    )
+    place = chance.choice(["auto", "auto", "before", "after", "replace"])
+    return {"edit": imports + edit if edit[0] != " " else edit, "place": place, "target": "" if place == "auto" else function}
 
 
 def ask_agent(operation: str, source: str, arguments: Arguments) -> Answer:
@@ -81,19 +106,49 @@ def ask_agent(operation: str, source: str, arguments: Arguments) -> Answer:
     return {"text": after.text, "count": edit.count, "notes": dict(edit.notes)}
 
 
+class Unsure(Exception):
+    """The module cannot tell."""
+
+
 def ask_module(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int) -> Answer | None:
     """What the module says, in the same form; None where it is not certain."""
-    data = source.encode().removeprefix(b"\xef\xbb\xbf")
-    (answer,) = sandbox.run(operation, [File(Language.PYTHON, data)], arguments, tiers=tiers)
-    if answer.status is Status.UNSURE:
+    try:
+        if operation in DECISIONS:
+            return decide_by_module(sandbox, operation, source, arguments, tiers=tiers)
+        value = ask(sandbox, operation, source, arguments, tiers=tiers)
+    except Unsure:
         return None
-    assert answer.status is Status.DONE, (operation, arguments, answer.value)
-    value = answer.value
     if "splices" not in value:
         return value
+    data = source.encode().removeprefix(b"\xef\xbb\xbf")
     pieces, at = [], 0
     for start, end, text in value["splices"]:
         pieces += [data[at:start], text.encode()]
         at = end
     after = b"".join([*pieces, data[at:]]).decode()
     return {"text": after, "count": value["count"], "notes": value["notes"]}
+
+
+def ask(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int) -> dict[str, Any]:
+    data = source.encode().removeprefix(b"\xef\xbb\xbf")
+    (answer,) = sandbox.run(operation, [File(Language.PYTHON, data)], arguments, tiers=tiers)
+    if answer.status is Status.UNSURE:
+        raise Unsure
+    assert answer.status is Status.DONE, (operation, arguments, answer.value)
+    return answer.value
+
+
+def decide_by_module(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int) -> Answer:
+    """Find by the module, decide as everybody does, and read the result by the module, too."""
+
+    def read(of: Source) -> Structure:
+        return read_structure(ask(sandbox, "code.structure", of.text, {}, tiers=tiers), of.data)
+
+    request = read_request(operation, {"source": source, **arguments})
+    try:
+        decoded = decode(request, read_bytes(request))
+        edit = DECISIONS[operation](decoded, request, read)
+        after = finish(decoded, edit, read)
+    except CodeError as error:
+        return {"error": error.kind}
+    return {"text": after.text, "count": edit.count, "notes": dict(edit.notes)}

@@ -11,7 +11,7 @@ from engine.booster.records import File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Sandbox
 
 from tests.integration.booster_agreement import (
-    NAMES,
+    BY_BOTH_TIERS,
     OPERATIONS,
     STANDARD_LIBRARY,
     TRICKY,
@@ -42,7 +42,7 @@ def test_tricky_code_has_the_agents_answers(
     assert said == ask_agent(operation, source, arguments)
 
 
-@pytest.mark.parametrize("operation", NAMES)
+@pytest.mark.parametrize("operation", BY_BOTH_TIERS)
 def test_files_of_the_standard_library_have_the_agents_answers(sandbox: Sandbox, operation: str) -> None:
     seed = 7
     chance = random.Random(seed)

@@ -15,7 +15,7 @@ from engine.booster.records import BOTH_TIERS, Answer, File, Language, Status, T
 from engine.booster.sandbox import Machine, Sandbox
 
 from tests.integration.booster_agreement import (
-    NAMES,
+    BY_BOTH_TIERS,
     OPERATIONS,
     STANDARD_LIBRARY,
     TRICKY,
@@ -91,14 +91,14 @@ def compare_files(sandbox: Sandbox, paths: list[Path], seed: int) -> Counter[str
     certain: Counter[str] = Counter()
     for path in paths:
         source = path.read_bytes().decode()
-        for operation in NAMES:
+        for operation in BY_BOTH_TIERS:
             certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source))] += 1
     return certain
 
 
 def test_files_of_the_standard_library_are_answered_by_tokens_as_by_tree(sandbox: Sandbox) -> None:
     certain = compare_files(sandbox, random.Random(11).sample(library(), SAMPLE), seed=11)
-    assert certain.total() == SAMPLE * len(NAMES)
+    assert certain.total() == SAMPLE * len(BY_BOTH_TIERS)
     assert certain["both"] + certain["tokens"] >= 0.97 * certain.total(), certain
 
 
@@ -156,7 +156,7 @@ def compare_mutants(sandbox: Sandbox, count: int, seed: int) -> Counter[str]:
     certain: Counter[str] = Counter()
     for number in range(count):
         source = mutate(chance, cut_piece(chance, chance.choice(sources)))
-        operation = chance.choice(NAMES)
+        operation = chance.choice(BY_BOTH_TIERS)
         arguments = choose_arguments(chance, operation, source)
         certain[compare(sandbox, operation, source, arguments, ask_always=number % 8 == 0)] += 1
     return certain

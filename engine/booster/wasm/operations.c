@@ -16,6 +16,7 @@ static const Operation OPERATIONS[] = {
     {5, "code.find_references", false, ONLY_PYTHON, {"name"}, find_references_python, find_references_python},
     {6, "code.rename", true, ONLY_PYTHON, {"name", "to", "attributes"}, rename_python, rename_python},
     {7, "code.remove_calls", true, ONLY_PYTHON, {"function"}, remove_calls_python, remove_calls_python},
+    {20, "code.structure", false, ONLY_PYTHON, {0}, find_structure_python, NULL},
 };
 static const char *const LANGUAGE_NAMES[LANGUAGE_COUNT] = {"python", "javascript", "typescript", "tsx"};
 

@@ -61,6 +61,7 @@ enum Status check_syntax_by_tree(Job *job);
 enum Status dump_tree(Job *job);
 enum Status outline_python(Job *job);
 enum Status measure_python(Job *job);
+enum Status find_structure_python(Job *job);
 enum Status find_references_python(Job *job);
 enum Status rename_python(Job *job);
 enum Status remove_calls_python(Job *job);

@@ -14,6 +14,7 @@ static void nest(Scan *scan) {
 static void read_indented(Scan *scan, Block *block, u32 removal) {
     next(scan);
     expect(scan, TOKEN_INDENT);
+    note_indent(scan);
     while (now(scan) != TOKEN_DEDENT && now(scan) != TOKEN_FAILED)
         read_statement(scan, block, removal);
     next(scan);
@@ -23,13 +24,16 @@ Block read_block(Scan *scan) {
     Block block = {0};
     u32 removal = scan->facts->call ? removal_open_block(scan->facts, false) : 0;
     expect(scan, TOKEN_COLON);
+    block.body = (Body){.head_end = scan->tokens.last_end, .doc_end = NOWHERE, .rest = NOWHERE};
     if (!descend(scan))
         return block;
-    if (now(scan) == TOKEN_NEWLINE)
+    block.body.is_inline = now(scan) != TOKEN_NEWLINE;
+    if (!block.body.is_inline)
         read_indented(scan, &block, removal);
     else
         read_simple_statements(scan, &block, removal);
     ascend(scan);
+    block.body.is_wrapped = block.tries == 1 && block.statements == block.has_docstring + 1u;
     return block;
 }
 
@@ -143,8 +147,12 @@ static void read_function_head(Scan *scan, Definition *function) {
     expect(scan, TOKEN_OPEN_PAREN);
     function->parameters = read_parameters(scan, false);
     expect(scan, TOKEN_CLOSE_PAREN);
-    if (accept(scan, TOKEN_ARROW))
-        read_expression(scan);
+    function->parameters_end = scan->tokens.last_end;
+    if (!accept(scan, TOKEN_ARROW))
+        return;
+    u32 start = scan->tokens.start;
+    read_expression(scan);
+    function->returns = (Span){start, scan->tokens.last_end};
 }
 
 static void read_class_head(Scan *scan) {
@@ -164,6 +172,7 @@ static void read_body(Scan *scan, u32 index) {
     Definition *definition = &scan->facts->definitions[index];
     definition->end = scan->statement_end;
     definition->has_docstring = block.has_docstring;
+    definition->body = block.body;
 }
 
 /* A function or class, from `def`, `async` or `class` on; its decorators have been read. */
@@ -171,6 +180,9 @@ static void read_definition(Scan *scan, Definition definition) {
     u32 counted = scan->counted;
     scan->counted = NOWHERE; /* what is in the head counts nowhere */
     definition.start = scan->tokens.start;
+    if (!definition.decorator_count)
+        definition.whole_start = definition.start;
+    definition.parameters_end = NOWHERE;
     definition.parent = scan->owner;
     definition.complexity = 1;
     definition.is_async = accept(scan, TOKEN_ASYNC);
@@ -193,7 +205,7 @@ static void read_definition(Scan *scan, Definition definition) {
 }
 
 static void read_decorated(Scan *scan) {
-    Definition definition = {.first_decorator = scan->facts->decorator_count};
+    Definition definition = {.first_decorator = scan->facts->decorator_count, .whole_start = scan->tokens.start};
     u32 counted = scan->counted;
     scan->counted = NOWHERE;
     while (accept(scan, TOKEN_AT)) {
@@ -252,13 +264,25 @@ static bool read_compound(Scan *scan) {
     }
 }
 
+/* Does the statement that began there define something? Its row comes before those of what is in it. */
+static bool is_definition_at(const Facts *facts, u32 definitions, u32 start) {
+    return facts->definition_count > definitions && facts->definitions[definitions].whole_start == start;
+}
+
 void read_statement(Scan *scan, Block *block, u32 removal) {
+    Facts *facts = scan->facts;
+    u32 start = scan->tokens.start, definitions = facts->definition_count;
+    bool is_try = now(scan) == TOKEN_TRY;
     scan->operators = 0;
-    if (read_compound(scan)) {
-        block->statements++;
-        if (scan->facts->call)
-            removal_add_compound(scan->facts, removal);
+    if (!read_compound(scan)) {
+        read_simple_statements(scan, block, removal);
         return;
     }
-    read_simple_statements(scan, block, removal);
+    begin_statement(block, start);
+    block->tries += is_try;
+    block->statements++;
+    if (facts->wants_structure && !scan->depth)
+        add_statement(facts, (Span){start, scan->statement_end}, is_definition_at(facts, definitions, start) ? STATEMENT_DEFINITION : STATEMENT_OTHER);
+    if (facts->call)
+        removal_add_compound(facts, removal);
 }

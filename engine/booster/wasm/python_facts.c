@@ -1,6 +1,8 @@
 /* python_facts.c -- see python_facts.h. */
 #include "python_facts.h"
 
+#include <string.h>
+
 #include "arena.h"
 
 enum Status collect(Facts *facts) {
@@ -23,6 +25,22 @@ u32 add_definition(Facts *facts, Definition definition) {
 void add_decorator(Facts *facts, Span span) {
     facts->decorators = facts_grow(facts->decorators, facts->decorator_count, &facts->decorator_room, sizeof span);
     facts->decorators[facts->decorator_count++] = span;
+}
+
+void add_statement(Facts *facts, Span span, enum StatementKind kind) {
+    facts->statements = facts_grow(facts->statements, facts->statement_count, &facts->statement_room, sizeof(Statement));
+    facts->statements[facts->statement_count++] = (Statement){span, kind};
+}
+
+void add_string(Facts *facts, Span span) {
+    const u8 *bytes = facts->job->source.bytes + span.start;
+    if (!memchr(bytes, '\n', span.end - span.start) && !memchr(bytes, '\r', span.end - span.start))
+        return;
+    /* Those in the fields of this one came first. */
+    while (facts->string_count && facts->strings[facts->string_count - 1].start > span.start)
+        facts->string_count--;
+    facts->strings = facts_grow(facts->strings, facts->string_count, &facts->string_room, sizeof span);
+    facts->strings[facts->string_count++] = span;
 }
 
 u32 find_line_start(const Source *source, u32 at) {

@@ -9,6 +9,16 @@
 
 #include "operations.h"
 
+/* The statements of a definition, as tokens tell them. */
+typedef struct {
+    u32 head_end; /* behind the colon */
+    u32 start;    /* of the first statement */
+    u32 doc_end;  /* of the docstring, or NOWHERE */
+    u32 rest;     /* where the first statement behind the docstring begins, or NOWHERE */
+    bool is_inline;  /* it stands on the line of the colon */
+    bool is_wrapped; /* behind the docstring is one `try` and nothing else */
+} Body;
+
 /* A class, function or method. */
 typedef struct {
     Span name;
@@ -17,6 +27,11 @@ typedef struct {
     u32 first_decorator, decorator_count;
     u32 parameters, complexity, nesting;
     bool is_class, is_async, has_docstring;
+    /* Told by tokens only. */
+    u32 whole_start;    /* of the first decorator's @, else `start` */
+    u32 parameters_end; /* behind the bracket; NOWHERE for a class */
+    Span returns;       /* the annotation, or nothing */
+    Body body;
 } Definition;
 
 enum ReferenceKind { REFERENCE_DEFINITION, REFERENCE_IMPORT, REFERENCE_CALL, REFERENCE_ATTRIBUTE, REFERENCE_USE, REFERENCE_KINDS };
@@ -30,6 +45,14 @@ typedef struct {
     bool is_open;      /* while tokens are read: it may still turn out to be bound */
 } Reference;
 
+enum StatementKind { STATEMENT_OTHER, STATEMENT_IMPORT, STATEMENT_FROM, STATEMENT_DEFINITION, STATEMENT_TEXT };
+
+/* A statement that stands directly in the module. */
+typedef struct {
+    Span span;
+    enum StatementKind kind;
+} Statement;
+
 /* Edits that remove statements; see python_removal.c. */
 typedef struct Removal Removal;
 
@@ -37,6 +60,7 @@ typedef struct {
     Job *job;
     /* What is wanted. */
     bool wants_definitions;
+    bool wants_structure; /* statements and strings; of tokens only */
     Text names[2];    /* identifiers to find references to; empty: none */
     const Text *call; /* the parts of the dotted name whose calls are removed; null: none */
     u32 call_parts;
@@ -45,6 +69,11 @@ typedef struct {
     u32 definition_count, definition_room;
     Span *decorators; /* without their @ */
     u32 decorator_count, decorator_room;
+    Statement *statements;
+    u32 statement_count, statement_room;
+    Span *strings; /* those that go over several lines; of nested ones the outermost */
+    u32 string_count, string_room;
+    Span indent; /* the first indentation of the source, or nothing */
     Reference *references;
     u32 reference_count, reference_room;
     bool has_unknown_letters; /* tokens could not tell whether names hold letters */
@@ -57,6 +86,8 @@ void *facts_grow(void *rows, u32 count, u32 *room, u32 row_bytes);
 
 u32 add_definition(Facts *facts, Definition definition);
 void add_decorator(Facts *facts, Span span);
+void add_statement(Facts *facts, Span span, enum StatementKind kind);
+void add_string(Facts *facts, Span span);
 void add_reference(Facts *facts, Span span, enum ReferenceKind kind, bool is_qualified);
 
 /* Is this identifier one of the wanted names? */

@@ -237,6 +237,7 @@ bool read_match(Scan *scan) {
         scan->nesting--;
         return false;
     }
+    note_indent(scan);
     if (scan->counted != NOWHERE) {
         Definition *function = &scan->facts->definitions[scan->counted];
         function->nesting = MAX(function->nesting, scan->nesting);

@@ -8,7 +8,7 @@
 typedef struct {
     Span span;
     bool is_removed;
-} Statement;
+} Piece;
 
 typedef struct {
     u32 block;
@@ -25,7 +25,7 @@ typedef struct {
 } Block;
 
 struct Removal {
-    Statement *statements;
+    Piece *statements;
     u32 statement_count, statement_room;
     Line *lines; /* those that lose statements; the last one may be open */
     u32 line_count, line_room;
@@ -56,8 +56,8 @@ void removal_open_line(Facts *facts, u32 block, u32 start) {
 
 void removal_add_statement(Facts *facts, Span span, bool is_removed) {
     Removal *removal = facts->removal;
-    removal->statements = facts_grow(removal->statements, removal->statement_count, &removal->statement_room, sizeof(Statement));
-    removal->statements[removal->statement_count++] = (Statement){span, is_removed};
+    removal->statements = facts_grow(removal->statements, removal->statement_count, &removal->statement_room, sizeof(Piece));
+    removal->statements[removal->statement_count++] = (Piece){span, is_removed};
     Line *line = &removal->lines[removal->line_count - 1];
     line->count++;
     line->removed += is_removed;
@@ -95,7 +95,7 @@ void removal_close_line(Facts *facts) {
 
 /* Removes some statements of a line, each with one semicolon. */
 static void cut(const Removal *removal, const Line *line, Splices *splices) {
-    const Statement *row = &removal->statements[line->first];
+    const Piece *row = &removal->statements[line->first];
     bool kept_before = false;
     for (u32 i = 0; i < line->count; i++) {
         if (!row[i].is_removed)

@@ -16,6 +16,7 @@ Checkpoint save(const Scan *scan) {
         .branches = scan->branches,
         .calls = facts->calls,
         .references = facts->reference_count,
+        .strings = facts->string_count,
         .complexity = complexity_of(scan),
     };
 }
@@ -28,6 +29,7 @@ void restore(Scan *scan, const Checkpoint *checkpoint) {
     scan->branches = checkpoint->branches;
     facts->calls = checkpoint->calls;
     facts->reference_count = checkpoint->references;
+    facts->string_count = checkpoint->strings;
     if (scan->counted != NOWHERE)
         facts->definitions[scan->counted].complexity = checkpoint->complexity;
 }

@@ -27,7 +27,7 @@ typedef struct {
 /* A place to come back to, where the first words do not tell how a statement goes on. */
 typedef struct {
     Tokens tokens;
-    u32 depth, operators, branches, calls, references, complexity;
+    u32 depth, operators, branches, calls, references, strings, complexity;
 } Checkpoint;
 
 Checkpoint save(const Scan *scan);
@@ -145,11 +145,25 @@ bool is_target(Value value);
 u32 read_parameters(Scan *scan, bool in_lambda); /* how many there are */
 void read_type_parameters(Scan *scan);
 
+/* The first indentation of a source tells how deep one level is; called at its first word. */
+static inline void note_indent(Scan *scan) {
+    if (!scan->facts->indent.end)
+        scan->facts->indent = (Span){find_line_start(&scan->facts->job->source, scan->tokens.start), scan->tokens.start};
+}
+
 /* python_statements.c and python_blocks.c */
 typedef struct {
-    u32 statements;
+    u32 statements, tries;
     bool has_docstring;
+    Body body;
 } Block;
+/* Tells where a statement begins, before it is counted. */
+static inline void begin_statement(Block *block, u32 start) {
+    if (!block->statements)
+        block->body.start = start;
+    if (block->statements == block->has_docstring)
+        block->body.rest = start;
+}
 void read_simple_statements(Scan *scan, Block *block, u32 removal);
 void read_statement(Scan *scan, Block *block, u32 removal);
 Block read_block(Scan *scan);

@@ -215,6 +215,10 @@ static Value read_simple_statement(Scan *scan) {
     return (Value){.form = FORM_OTHER};
 }
 
+static enum StatementKind find_kind(enum Token first, Value value) {
+    return first == TOKEN_IMPORT ? STATEMENT_IMPORT : first == TOKEN_FROM ? STATEMENT_FROM : value.form == FORM_TEXT ? STATEMENT_TEXT : STATEMENT_OTHER;
+}
+
 void read_simple_statements(Scan *scan, Block *block, u32 removal) {
     Facts *facts = scan->facts;
     if (facts->call && now(scan) != TOKEN_FAILED)
@@ -222,11 +226,18 @@ void read_simple_statements(Scan *scan, Block *block, u32 removal) {
     do {
         u32 start = scan->tokens.start, calls = facts->calls;
         scan->operators = 0;
+        enum Token first = now(scan);
         Value value = read_simple_statement(scan);
         Span span = {start, scan->tokens.last_end};
         scan->statement_end = span.end;
-        if (!block->statements && value.form == FORM_TEXT)
+        begin_statement(block, start);
+        if (!block->statements && value.form == FORM_TEXT) {
             block->has_docstring = true;
+            block->body.doc_end = span.end;
+            block->body.rest = NOWHERE;
+        }
+        if (facts->wants_structure && !scan->depth)
+            add_statement(facts, span, find_kind(first, value));
         block->statements++;
         if (facts->call && now(scan) != TOKEN_FAILED) {
             bool is_removed = value.form == FORM_CALL;

@@ -149,6 +149,8 @@ Value read_strings(Scan *scan) {
             break;
         if (kind != TOKEN_TEXT)
             value.form = FORM_OTHER;
+        if (scan->facts->wants_structure)
+            add_string(scan->facts, (Span){scan->tokens.start, scan->tokens.end});
         has_bytes |= kind == TOKEN_BYTES;
         has_text |= kind != TOKEN_BYTES;
         next(scan);

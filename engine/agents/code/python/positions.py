@@ -30,7 +30,7 @@ class Span(NamedTuple):
     begin: int  # with the whitespace, comments and brackets that belong to the node
     line: int  # where the indentation of its first line begins; statements and definitions only
     start: int  # its own first character: the `d` of a decorated `def`
-    end: int  # after its last one; of a definition: after its last statement
+    end: int  # after its last one; of a statement with a block: after its last statement
     stop: int  # with what belongs to it, as `begin`: the newline of a statement
 
 
@@ -143,11 +143,11 @@ class _Place(_StatementEnd):
         writer = self._writer
         if type(self._node) in _SMALL_STATEMENTS:
             writer.statement_end = writer.at
-        is_definition = isinstance(self._node, (cst.FunctionDef, cst.ClassDef))
+        is_compound = isinstance(self._node, cst.BaseCompoundStatement)
         writer.spans[self._node] = writer.spans[self._node]._replace(
             line=self._line,
             start=self._start,
-            end=writer.statement_end if is_definition else writer.at,
+            end=writer.statement_end if is_compound else writer.at,
         )
 
 

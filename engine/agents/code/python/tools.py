@@ -3,18 +3,28 @@
 Owner: nobody; the table is constant.
 """
 
+from functools import partial
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final
 
 from engine.agents.code.python.checking import check_syntax
-from engine.agents.code.python.docstrings import add_docstrings
 from engine.agents.code.python.metrics import measure
 from engine.agents.code.python.outline import outline
 from engine.agents.code.python.parsing import parse
 from engine.agents.code.python.references import find_references, rename
 from engine.agents.code.python.removal import remove_calls
+from engine.agents.code.python.structure import find_structure
 from engine.agents.code.tools import Tools
+from engine.editing.edits import Edit
+from engine.editing.python import DECISIONS, Decide
+from engine.editing.source import Source
+from engine.model.code_requests import CodeRequest
+
+
+def _decide(decide: Decide, source: Source, request: CodeRequest) -> Edit:
+    return decide(source, request, find_structure)
+
 
 TOOLS: Final = Tools(
     engine=f"regular (LibCST {version('libcst')})",
@@ -27,7 +37,7 @@ TOOLS: Final = Tools(
         {
             "code.rename": rename,
             "code.remove_calls": remove_calls,
-            "code.add_docstrings": add_docstrings,
+            **{name: partial(_decide, decide) for name, decide in DECISIONS.items()},
         }
     ),
 )

@@ -147,12 +147,13 @@ def has_docstring(definition: DefinitionNode) -> bool:
     first: Sequence[cst.CSTNode] = definition.body.body[:1]
     if first and isinstance(first[0], cst.SimpleStatementLine):
         first = first[0].body[:1]
-    return bool(first) and isinstance(first[0], cst.Expr) and _is_text(first[0].value)
+    return bool(first) and isinstance(first[0], cst.Expr) and is_text(first[0].value)
 
 
-def _is_text(value: cst.BaseExpression) -> bool:
+def is_text(value: cst.BaseExpression) -> bool:
+    """Is it a plain string, or several of them? Bytes and formatted strings are none."""
     while isinstance(value, cst.ConcatenatedString):
-        if not _is_text(value.left):
+        if not is_text(value.left):
             return False
         value = value.right
     return isinstance(value, cst.SimpleString) and "b" not in value.prefix.lower()

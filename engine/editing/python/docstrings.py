@@ -5,16 +5,13 @@ Owner: nobody.
 
 import re
 import string
+from collections.abc import Callable
 from typing import Final
 
-import libcst as cst
-
-from engine.agents.code.python.parsing import parse
-from engine.agents.code.python.positions import locate
-from engine.agents.code.python.tree import Definition, find_definitions, has_docstring
 from engine.editing.edits import Edit
 from engine.editing.source import Source
 from engine.editing.splices import Splice
+from engine.editing.structure import Definition, Structure, line_end, line_start, newline_of
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import DocstringsRequest
 
@@ -23,7 +20,9 @@ _FIELDS: Final = frozenset({"words", "name", "kind"})
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 
-def add_docstrings(source: Source, request: DocstringsRequest) -> Edit:
+def add_docstrings(
+    source: Source, request: DocstringsRequest, read: Callable[[Source], Structure]
+) -> Edit:
     """Add a docstring to each public class, function and method that has none.
 
     Public is what has no name in its qualified name that begins with an underscore, and is not inside
@@ -34,27 +33,35 @@ def add_docstrings(source: Source, request: DocstringsRequest) -> Edit:
     """
     template = request.template
     _check_template(template)
-    module = parse(source)
-    rows = [
-        row for row in find_definitions(module) if row.is_public and not has_docstring(row.node)
+    structure = read(source)
+    publics = _find_publics(structure, source.text)
+    splices = [
+        _place(source.text, structure, row, template)
+        for row, is_public in zip(structure.definitions, publics, strict=True)
+        if is_public and row.doc_end is None
     ]
-    nodes: list[cst.CSTNode] = []
-    for row in rows:
-        nodes += (row.node, row.node.body)
-    spans = locate(module, source.text, nodes)
-    splices: list[Splice] = []
-    for row in rows:
-        span, body = spans[row.node], row.node.body
-        own = body.indent if isinstance(body, cst.IndentedBlock) else None
-        indent = source.text[span.line : span.start] + (own or module.default_indent)
-        line = f'{indent}"""{_sentence(template, row)}"""{module.default_newline}'
-        place = spans[body]
-        if isinstance(body, cst.IndentedBlock):
-            splices.append(Splice(place.start, place.start, line))
-        else:
-            moved = f"{module.default_newline}{line}{indent}"
-            splices.append(Splice(place.begin, place.start, moved))
     return Edit.of(splices, count=len(splices))
+
+
+def _find_publics(structure: Structure, text: str) -> list[bool]:
+    """Tell of each definition whether no part of its name begins with "_" and no function is around it."""
+    publics: list[bool] = []
+    for row in structure.definitions:
+        outer = None if row.parent is None else structure.definitions[row.parent]
+        is_reached = outer is None or (outer.is_class and publics[row.parent or 0])
+        publics.append(is_reached and text[row.name_start] != "_")
+    return publics
+
+
+def _place(text: str, structure: Structure, row: Definition, template: str) -> Splice:
+    newline = newline_of(text)
+    own = text[line_start(text, row.own) : row.own]
+    line = f'"""{_sentence(template, structure, row, text)}"""{newline}'
+    if row.is_inline:
+        indent = own + structure.indent
+        return Splice(row.head_end, row.body, f"{newline}{indent}{line}{indent}")
+    at = line_end(text, row.head_end)
+    return Splice(at, at, text[line_start(text, row.body) : row.body] + line)
 
 
 def _check_template(template: str) -> None:
@@ -75,11 +82,12 @@ def _check_template(template: str) -> None:
         )
 
 
-def _sentence(template: str, row: Definition) -> str:
-    name = row.node.name.value
+def _sentence(template: str, structure: Structure, row: Definition, text: str) -> str:
+    name = structure.name(text, row)
     words = [
         word if word.isupper() and len(word) > 1 else word.lower() for word in _WORD.findall(name)
     ]
-    kind = row.kind.removeprefix("async ")
+    in_class = row.parent is not None and structure.definitions[row.parent].is_class
+    kind = "class" if row.is_class else "method" if in_class else "function"
     sentence = template.format(words=" ".join(words) or name, name=name, kind=kind)
     return sentence[:1].upper() + sentence[1:]
