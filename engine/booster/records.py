@@ -17,6 +17,7 @@ from engine.booster.failures import BadAnswer, BadModule
 from engine.model.errors import UsageError
 
 ABI_VERSION: Final = 1
+_CODE_MAX: Final = 2**31 - 1
 _HEAD: Final = struct.Struct("<III")
 _PAIR: Final = struct.Struct("<II")
 _NUMBER: Final = struct.Struct("<I")
@@ -93,7 +94,7 @@ class Answer(NamedTuple):
         """Decode the payload; of all but DONE it is a `reason`, and `line` and `column` or None."""
         try:
             return _DECODERS[self.encoding](self.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise BadAnswer(f"the payload of an answer is no {self.encoding}: {error}") from None
 
 
@@ -141,12 +142,14 @@ def decode_description(data: bytes) -> Description:
     """Read a module's description; raise `BadModule`."""
     try:
         description = msgspec.json.decode(data, type=Description)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadModule(f"the module's description cannot be read: {error}") from None
     names = [row.name for row in description.operations]
     codes = [row.code for row in description.operations]
     if description.encoding not in _DECODERS:
         raise BadModule(f"the module's payloads are {description.encoding!r}: no known encoding")
+    if any(code not in range(_CODE_MAX + 1) for code in codes):
+        raise BadModule(f"the number of an operation is not between 0 and {_CODE_MAX}")
     if len(set(names)) < len(names) or len(set(codes)) < len(codes):
         raise BadModule("the module describes two operations of one name or number")
     return description
