@@ -10,7 +10,7 @@ from engine.model.errors import UsageError
 from screens.forms import VerbForm, command_from, field_names
 from textual.widgets import Input
 
-from tests.ui.conftest import Snap
+from tests.ui.conftest import Snap, screen_text
 from tests.ui.fleet import Fleet, sit
 
 
@@ -80,3 +80,12 @@ async def test_a_hint_longer_than_its_field_is_cut_there() -> None:
         assert "\n" not in drawn.text, "a line feed on the screen moves all that comes after it"
         assert drawn.cell_length == line.size.width
         assert drawn.text.rstrip().endswith("…"), drawn.text
+
+
+async def test_a_text_longer_than_its_field_stays_in_sight_when_the_screen_is_laid_out_anew() -> None:
+    async with sit(Fleet(), (80, 24)) as seat:
+        await seat.press("n")
+        seat.app.screen.query_one("#field-type", Input).value = "x" * 100
+        await seat.pilot.resize_terminal(81, 24)
+        await seat.pilot.pause()
+        assert "xxxxxxxx" in screen_text(seat.app)
