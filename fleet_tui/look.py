@@ -33,6 +33,8 @@ ALIASES = {
     "plans": ("plan", "pl"),
     "policies": ("policy", "pol"),
     "scaling": ("scaler", "sc"),
+    "boosters": ("booster", "bo"),
+    "instances": ("instance", "in"),
     "audit": ("audits", "au"),
     "events": ("event", "ev"),
     "status": ("st",),

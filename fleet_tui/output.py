@@ -25,6 +25,8 @@ COLUMNS = {
     "plans": "id at who via summary undone undo_until reason",
     "policies": "id name pool enabled pools rules",
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
+    "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency reasons breakers",
+    "instances": "agent state calls failures restarts ops_per_s load memory_bytes used_bytes last_error_at last_error",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
     "contexts": "name state read_only agents busy running queued needs rtt_s version where error",

@@ -15,7 +15,9 @@ from contextlib import aclosing, asynccontextmanager
 from itertools import chain, islice
 
 from engine.agents.runtime import HostSample
+from engine.booster.book import BoosterBook
 from engine.clock import Clock
+from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.scaling_rows import policy_row, scaling_row
 from engine.gate.words import event_row
@@ -60,6 +62,10 @@ class Feed:
         """When the samples were taken."""
         self.scaler: AutoScaler | None = None
         """Where the rows of kind `scaling` come from."""
+        self.book = BoosterBook()
+        """Where the rows of kinds `boosters` and `instances` come from."""
+        self.fallback = ""
+        """Pool that gets what the booster hands on."""
 
     def publish(self, records: Sequence[Record], touched: Touched) -> None:
         """Note what one commit changed; no records means that the state was rebuilt."""
@@ -68,6 +74,7 @@ class Feed:
         self._revision += 1
         state = self._state()
         self._mark("pools", touched.pools)
+        self._mark_booster(state, touched)
         self._mark("agents", chain(touched.agents, touched.working))
         self._mark("agents", [agent.spec.id for agent in touched.removed_agents])
         self._mark("tasks", touched.tasks)
@@ -94,6 +101,13 @@ class Feed:
         self._mark("hosts", [sample.host for sample in samples])
         self._wake()
 
+    def boosted(self, agents: Iterable[str]) -> None:
+        """Take note that instances of the booster, and with them the booster, read differently."""
+        self._revision += 1
+        self._mark("instances", agents)
+        self._mark("boosters", boosted.booster_pools(self._state()))
+        self._wake()
+
     def decided(self, pools: Iterable[str]) -> None:
         """Take note that the autoscaler's decision for some pools reads differently."""
         self._revision += 1
@@ -113,6 +127,14 @@ class Feed:
             changed[id_] = self._revision
         while len(changed) > CHANGES_KEPT:
             self._forgotten = max(self._forgotten, changed.pop(next(iter(changed))))
+
+    def _mark_booster(self, state: FleetState, touched: Touched) -> None:
+        """Mark what follows from agents and tasks: the states of instances, and how many tasks wait."""
+        boosters = [name for name in boosted.booster_pools(state) if name in touched.pools]
+        if boosters and self._followers:
+            self._mark("boosters", boosters)
+            self._mark("instances", [id_ for id_ in chain(touched.agents, touched.working) if state.agents[id_].spec.pool in boosters])
+            self._mark("instances", [agent.spec.id for agent in touched.removed_agents if agent.spec.pool in boosters])
 
     def _forget_changes(self) -> None:
         for changed in self._changed.values():
@@ -230,6 +252,8 @@ class Feed:
                 "plans": state.plans,  # type: ignore[dict-item]
                 "policies": state.policies,
                 "scaling": self.scaler.decisions if self.scaler else {},
+                "boosters": dict.fromkeys(boosted.booster_pools(state)),
+                "instances": dict.fromkeys(boosted.instance_ids(state)),
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
@@ -256,6 +280,10 @@ class Feed:
             return policy_row(state, policy) if policy else None
         if kind == "scaling":
             return scaling_row(state, self.scaler, id_) if self.scaler else None
+        if kind == "boosters":
+            return boosted.booster_row(state, self.book, id_, self.fallback, self._clock.now())
+        if kind == "instances":
+            return boosted.instance_row(state, self.book, id_)
         kept = state.plans.get(PlanId(id_))
         return build.plan_row(kept) if kept else None
 

@@ -10,6 +10,9 @@ from engine.model.agents import AGENT_TYPES, TYPE_OF_POOL, Resources
 from engine.model.errors import UsageError
 from engine.model.scaling import Hold
 
+BOOSTER = "booster"
+"""Kind of a pool whose agents are sandboxes with the booster's module; also the name of the engine's own one."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
@@ -32,7 +35,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """A pool as configured. `kind` is `python` (light agents) or `command` (a process per task)."""
+    """A pool as configured. `kind` is `python` (light agents), `command` (a process per task) or `booster` (sandboxes)."""
 
     name: str
     min: int

@@ -180,7 +180,86 @@ class ScalingRow(NamedTuple):
     held_until: float
 
 
-Row = PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+class InstanceRow(NamedTuple):
+    """An instance of the booster's module: the sandbox of one agent of the booster's pool.
+
+    Counts and seconds are those since its worker process began; what it was before, a crash included, is in the
+    BoosterRow. Instants in epoch seconds, 0 = none; -1 = not measured yet.
+    """
+
+    id: str
+    """Of its agent."""
+    agent: str
+    host: str
+    state: str
+    """The state of its agent: idle, assigned, busy, starting, failed, draining, drained."""
+    task: str
+    calls: int
+    """Operations that it was asked for, those that it handed on included; what the cache answered is none."""
+    failures: int
+    """Calls that it did not survive."""
+    restarts: int
+    """Instances that took its place after a failure or a stop."""
+    busy_s: float
+    """Time spent inside the module."""
+    last_s: float
+    """How long its last call took."""
+    ops_per_s: float
+    """Operations a second, between the last two beats."""
+    load: float
+    """Share of that time that it was at work, 0..1."""
+    memory_bytes: int
+    """Memory taken; it grows only."""
+    used_bytes: int
+    """As much of that as was ever used, as the module tells."""
+    last_error: str
+    last_error_at: float
+
+
+class BoosterRow(NamedTuple):
+    """The booster: all of its instances, since the engine began. Ratios 0..1, -1 = nothing to measure yet."""
+
+    id: str
+    """Name of its pool."""
+    module: str
+    """Name and version of the module; empty = no worker has told it yet."""
+    operations: str
+    """What the module knows, such as `code.rename (python)`, with commas between."""
+    instances: int
+    busy: int
+    waiting: int
+    """Tasks of its pool that wait for an agent."""
+    size_max: int
+    fallback: str
+    """Pool that gets what is handed on; empty = none, such tasks fail."""
+    calls: int
+    answered: int
+    """Results given and refusals of the caller's mistakes, those from the cache included."""
+    handed_on: int
+    """Of these `failures` because an instance failed, the others because the module was unsure or was not asked."""
+    failures: int
+    reasons: str
+    """Why tasks were handed on, the most frequent first, such as `12 this is not known to be Python`, with semicolons between."""
+    breakers: str
+    """Operations that go straight to regular agents for now, such as `code.rename python for 12 s`, with commas between."""
+    busy_s: float
+    ops_per_s: float
+    utilization: float
+    """Busy instance-seconds of all instance-seconds."""
+    cache_hits: int
+    cache_misses: int
+    cache_bytes: int
+    memory_bytes: int
+    used_bytes: int
+    efficiency: float
+    """Memory used of memory taken (C19)."""
+    last_error: str
+    last_error_at: float
+    reproducer: str
+    """File that the last failure can be repeated with; empty = none was kept."""
+
+
+Row = InstanceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -190,6 +269,8 @@ ROW_KINDS: dict[str, type[Row]] = {
     "plans": PlanRow,
     "policies": PolicyRow,
     "scaling": ScalingRow,
+    "boosters": BoosterRow,
+    "instances": InstanceRow,
     "audit": AuditRow,
     "events": EventRow,
 }

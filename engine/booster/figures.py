@@ -1,0 +1,46 @@
+"""What a worker of the booster tells of its instances, with its beats: counts that only grow, and what there is now.
+
+Owner: nobody; figures are values. Light: both the worker and the engine import it.
+"""
+
+import msgspec
+
+REASONS_MAX = 32
+"""Reasons that are counted one by one; what else there is counts as OTHER."""
+OTHER = "another reason"
+
+
+class InstanceFigures(msgspec.Struct):
+    """One agent's instance; counts and seconds since its worker began."""
+
+    agent: str
+    calls: int = 0
+    failures: int = 0
+    restarts: int = 0
+    busy_s: float = 0.0
+    last_s: float = 0.0
+    memory_bytes: int = 0
+    used_bytes: int = 0
+    last_error: str = ""
+    last_error_at: float = 0.0
+
+
+class Figures(msgspec.Struct):
+    """All of one worker; counts since it began."""
+
+    module: str = ""
+    """Name and version."""
+    operations: list[str] = []
+    """Such as `code.rename (python)`."""
+    answered: int = 0
+    handed_on: dict[str, int] = {}
+    """Reason -> tasks."""
+    failures: int = 0
+    """Of the tasks handed on those whose instance failed."""
+    cache_hits: int = 0
+    cache_misses: int = 0
+    cache_bytes: int = 0
+    breakers: dict[str, float] = {}
+    """Operation and language, with a blank between -> instant until which the operation is left to regular agents."""
+    reproducer: str = ""
+    instances: list[InstanceFigures] = []
