@@ -27,12 +27,14 @@ from engine.model.agents import Resources
 from engine.model.errors import ConfigError, UsageError
 from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
 from engine.model.policy_text import policy_of
-from engine.model.pools import DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
+from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
 from engine.model.quantities import cores, megabytes
 from engine.model.scaling import Policy
 from engine.model.wire import nearest
 
 ENVIRONMENT_PREFIX = "FLEET_"
+ENVIRONMENT_OF_BUILDING = frozenset({"FLEET_BOOSTER", "FLEET_BOOSTER_SOURCES"})
+"""Variables that the build hook reads (docs/booster.md)."""
 ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
 """Variables that the engine itself sets for its children; they are no configuration."""
 
@@ -40,6 +42,10 @@ _SEED_MILLISECONDS = {
     "heartbeatInterval": "heartbeat_interval_s",
     "healthCheckInterval": "health_check_interval_s",
 }
+
+
+_QUEUE_OF_AN_INSTANCE = 20
+"""Waiting code tasks for which the booster's own policy wants one more instance."""
 
 
 class _Tree(BaseModel):
@@ -224,6 +230,46 @@ class AutoScalingSection(_Tree):
         return tuple(policy_of({**shared, **table, "id": policy_id}) for policy_id, table in self.policies.items())
 
 
+class BoosterSection(_Tree):
+    """The booster: code operations in WebAssembly sandboxes; what it does not know for certain regular agents do."""
+
+    enabled: bool = Field(default=True, description="whether there is a pool `booster` beside the default pools")
+    pool_size: int = Field(5, ge=1, le=20, description="most instances; the pool grows and shrinks with its queue")
+    memory_limit: int = Field(512, ge=16, le=4095, description="megabytes that an instance may take, or text such as '512MB'; a cap, not a reservation")
+    task_timeout_s: float = Field(30.0, ge=0.05, le=3_600, description="longest call of an instance; a task's own shorter limit counts")
+    fallback_enabled: bool = Field(default=True, description="hand on to regular agents; false = such tasks fail")
+    fallback_pool: str = Field("", description="pool of regular agents; empty = the first of kind python without a handler")
+    performance_tracking: bool = Field(default=True, description="whether instances are measured")
+    recovery_enabled: bool = Field(default=True, description="replace an instance that failed; false = its agent hands everything on until it starts anew")
+    cache: int = Field(32, ge=0, le=4095, description="megabytes of answers kept by each worker process, or text such as '64MB'; 0 = none")
+
+    @field_validator("memory_limit", "cache", mode="before")
+    @classmethod
+    def _quantity(cls, value: object) -> int:
+        return megabytes(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        if isinstance(data, dict) and "taskTimeout" in data:
+            data = {**data, "task_timeout_s": _seconds("taskTimeout", data["taskTimeout"])}
+            del data["taskTimeout"]
+        return data
+
+    def pool(self) -> PoolSpec:
+        """Return the pool of the booster's instances."""
+        return PoolSpec(
+            BOOSTER,
+            1,
+            self.pool_size,
+            priority=8,
+            kind=BOOSTER,
+            type=BOOSTER,
+            capabilities=(BOOSTER, "code"),
+            resources=Resources(self.memory_limit, 0.5, 0),
+        )
+
+
 class OperationsSection(_Tree):
     """Operators and their plans."""
 
@@ -271,6 +317,7 @@ class FleetManagerConfig(_Tree):
     access: AccessSection = Field(default_factory=AccessSection)
     redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
+    booster: BoosterSection = Field(default_factory=BoosterSection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="before")
@@ -279,6 +326,13 @@ class FleetManagerConfig(_Tree):
         if isinstance(data, dict) and isinstance(data.get("pools"), dict):
             data = {**data, "pools": {name: _over_seed(name, pool) for name, pool in data["pools"].items()}}
         return data
+
+    @model_validator(mode="after")
+    def _booster_has_its_section(self) -> FleetManagerConfig:
+        default = self.fleet.default_pools
+        if self.has_booster and (BOOSTER in self.pools or (isinstance(default, dict) and BOOSTER in default)):
+            raise ValueError("pools.booster: the booster's pool is set in [booster]; set it there, or booster.enabled = false for a pool of your own")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> FleetManagerConfig:
@@ -307,7 +361,25 @@ class FleetManagerConfig(_Tree):
         elif isinstance(default, dict):
             specs = {name: _spec(name, pool) for name, pool in default.items()}
         specs |= {name: _spec(name, pool) for name, pool in self.pools.items()}
+        if self.has_booster:
+            specs[BOOSTER] = self.booster.pool()
         return tuple(specs.values())
+
+    @property
+    def has_booster(self) -> bool:
+        """Answer whether there is a pool of the booster: with the default pools, or when the section is written."""
+        return self.booster.enabled and (self.fleet.default_pools is True or "booster" in self.model_fields_set)
+
+    def without_booster(self) -> FleetManagerConfig:
+        """Return this configuration for an installation that has no module."""
+        return self.model_copy(update={"booster": self.booster.model_copy(update={"enabled": False})})
+
+    def policies(self) -> tuple[Policy, ...]:
+        """Return the scaling policies, with one for the booster unless there is one. Raises UsageError."""
+        made = self.auto_scaling.made_policies()
+        if not self.has_booster or any(policy.pool == BOOSTER or policy.id == BOOSTER for policy in made):
+            return made
+        return (*made, policy_of({"id": BOOSTER, "pool": BOOSTER, "metric": "queue_length", "target": _QUEUE_OF_AN_INSTANCE, "scale_down": {"stabilization_s": 60}}))
 
 
 def _over_seed(name: str, pool: Any) -> Any:  # noqa: ANN401  # raw input
@@ -394,7 +466,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return `FLEET_TASKS__AGING_S=30` as {"tasks": {"aging_s": 30}}."""
     found: dict[str, Any] = {}
     for name, text in environment.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(ENVIRONMENT_OWN):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(ENVIRONMENT_OWN) or name in ENVIRONMENT_OF_BUILDING:
             continue
         *parents, leaf = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         place = found

@@ -10,10 +10,13 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+
+import msgspec
 
 from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of, log_path
 from engine.agents.light.host import LightAgents, LightSettings
@@ -21,11 +24,15 @@ from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Artifact, Runtime
 from engine.api.gateway import Access, Gateway
 from engine.api.peers import known_operators
+from engine.booster.failures import ModuleMissing
+from engine.booster.figures import Options
+from engine.booster.finding import find_module
 from engine.bus.embedded import EmbeddedBus
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator, Tools
 from engine.gate import Desk, Gate
+from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.library import LibraryCalls
 from engine.gate.queries import Sources
@@ -35,11 +42,13 @@ from engine.memory.journal import SqliteJournal
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
 from engine.model.plans import Origin
+from engine.model.pools import BOOSTER
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver, Usage
+from engine.scheduling.handing import fallback_pool
 from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
 
@@ -50,6 +59,19 @@ SAMPLE_INTERVAL_S = 2.0
 LIBRARY = Origin(f"uid{os.getuid()}", "library", f"pid {os.getpid()}", 2)
 
 Listener = Callable[[Record], Awaitable[None] | None]
+
+
+SWITCHED_OFF = "the configuration has no booster"
+
+
+def _find_booster(config: FleetManagerConfig, module: Path | None) -> tuple[Path | None, str]:
+    """Return the booster's module, or None and why there is no booster."""
+    if not config.has_booster:
+        return None, SWITCHED_OFF
+    try:
+        return module or find_module(), ""
+    except ModuleMissing as error:
+        return None, str(error)
 
 
 class FleetManager(LibraryCalls):
@@ -65,9 +87,12 @@ class FleetManager(LibraryCalls):
         directory: Path | None = None,
         state_dir: Path | None = None,
         socket: Path | None = None,
+        booster_module: Path | None = None,
     ) -> None:
-        """Check the configuration. Raises ConfigError."""
-        self.config = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "configuration")
+        """Check the configuration; `booster_module` is used in place of the installed one. Raises ConfigError."""
+        given = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "configuration")
+        self._module, self._no_booster = _find_booster(given, booster_module)
+        self.config = given if self._module else given.without_booster()
         self.directory = (directory or Path.cwd()).resolve()
         self._state_dir = state_dir
         self._socket = socket
@@ -117,16 +142,13 @@ class FleetManager(LibraryCalls):
         self.started_at = self.clock.now()
         self.engine_id = self.ids.new(ENGINE_PREFIX)
         root = self._state_dir or Path(stack.enter_context(TemporaryDirectory(prefix="fleet-tui-")))
+        if self._module is None and self._no_booster != SWITCHED_OFF:
+            logger.warning("there is no booster; regular agents do its work", extra={"reason": self._no_booster})
         for notice in self.config.notices():
             logger.warning("configuration has no effect", extra={"notice": notice})
         self.journal: Journal = await self._open_journal(stack, root)
         state = await self.journal.load(self.config.tasks.finished_max)
-        self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config))
-        self.bus = EmbeddedBus()
-        self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
-        self.coordinator.add_publisher(self.feed.publish)
-        self.coordinator.add_publisher(self._to_bus)
-        self._add_scaler()
+        self._make_coordinator(state)
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
         self._keepers = host.keepers
@@ -144,6 +166,19 @@ class FleetManager(LibraryCalls):
             await gateway.start()
             stack.push_async_callback(gateway.stop)
         logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
+
+    def _make_coordinator(self, state: FleetState) -> None:
+        """Make the single writer and those who listen to it."""
+        self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
+        self.boosting = Boosting(self.feed, self.clock, self._no_booster)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify)
+        self.coordinator = Coordinator(state, self.journal, tools)
+        self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
+        self.bus = EmbeddedBus()
+        self.coordinator.add_publisher(self.feed.publish)
+        self.coordinator.add_publisher(self.boosting.publish)
+        self.coordinator.add_publisher(self._to_bus)
+        self._add_scaler()
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
@@ -212,7 +247,40 @@ class FleetManager(LibraryCalls):
         adopted = adoptable(state, {spec.name: spec for spec in self.config.pool_specs()}, survivors)
         commands.adopt([survivors[name] for name in adopted])
         await host.keepers.settle(set(adopted))
-        return {"python": light, "command": commands}, tuple(attempt_of(name) for name in adopted)
+        kinds: dict[str, AgentKind] = {"python": light, "command": commands}
+        if self._module is not None:
+            kinds[BOOSTER] = self._booster(root, self._module, settings)
+        return kinds, tuple(attempt_of(name) for name in adopted)
+
+    def _booster(self, root: Path, module: Path, light: LightSettings) -> LightAgents:
+        """Return what runs the booster's instances: light agents of their own, whose workers do nothing else."""
+        section = self.config.booster
+        options = Options(
+            str(module),
+            str(root / "booster" / "failures"),
+            memory_max_bytes=section.memory_limit << 20,
+            timeout_s=section.task_timeout_s,
+            cache_max_bytes=section.cache << 20,
+            tracks=section.performance_tracking,
+            recovers=section.recovery_enabled,
+        )
+        settings = replace(
+            light,
+            workers=min(os.cpu_count() or 1, section.pool_size),
+            kind=BOOSTER,
+            resident="engine.booster.resident:settle",
+            resident_options=msgspec.to_builtins(options),
+        )
+        return LightAgents(
+            self._report,
+            self.ids,
+            self.clock,
+            settings,
+            state_marker=str(root),
+            log_dir=root / "logs",
+            directory=self.directory,
+            figures=self.boosting.beat,
+        )
 
     def _sources(self, root: Path) -> Sources:
         return Sources(
@@ -262,6 +330,10 @@ class FleetManager(LibraryCalls):
             now=self.clock.now(),
             read_only=self.coordinator.read_only,
         )
+
+    def wasm_utilization(self) -> float | None:
+        """Return the share of their time that the booster's instances were at work; None without a booster."""
+        return max(0.0, self.feed.book.utilization()) if self._module is not None else None
 
     def on(self, event: str, listener: Listener) -> None:
         """Have a function called with each record of an event type (`*` = all) after it is durable; it may be async."""

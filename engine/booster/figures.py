@@ -1,4 +1,4 @@
-"""What a worker of the booster tells of its instances, with its beats: counts that only grow, and what there is now.
+"""What a worker of the booster is told at its start, and what it tells with its beats: counts that only grow, and what is now.
 
 Owner: nobody; figures are values. Light: both the worker and the engine import it.
 """
@@ -8,6 +8,20 @@ import msgspec
 REASONS_MAX = 32
 """Reasons that are counted one by one; what else there is counts as OTHER."""
 OTHER = "another reason"
+
+
+class Options(msgspec.Struct):
+    """What the configuration says, as it comes to the worker."""
+
+    module: str
+    reproducers: str
+    memory_max_bytes: int
+    timeout_s: float
+    cache_max_bytes: int
+    tracks: bool = True
+    """Tell figures with the beats."""
+    recovers: bool = True
+    """Make a new instance after a failure; else the agent hands everything on from then on."""
 
 
 class InstanceFigures(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Finding booster.wasm, and keeping compiled modules from one start to the next.
+"""Keeping compiled modules from one start to the next.
 
 Owner: of `$XDG_CACHE_HOME/fleet-tui/booster/compiled`, at most 8 files. A compiled module is native code, run
 as it is read: the folder must belong to this user and be closed to all others, else nothing is kept. The name of
@@ -20,27 +20,11 @@ from typing import Final
 import wasmtime
 
 from engine.booster import build
-from engine.booster.failures import BadModule, ModuleMissing
+from engine.booster.failures import BadModule
+from engine.booster.finding import find_module as find_module
 
 FILES_MAX: Final = 8
 logger = logging.getLogger(__name__)
-
-
-def find_module() -> Path:
-    """Give the path of booster.wasm, in the package or in the build's cache; raise `ModuleMissing`."""
-    packaged = build.HERE / build.MODULE
-    if packaged.is_file():
-        return packaged
-    # A checkout whose ignored files were cleaned away; an installed package has no sources to hash.
-    made = build.find_made() if build.OWN_SOURCES.is_dir() else None
-    if made is not None:
-        return made / build.MODULE
-    remedy = (
-        "run `make setup`"
-        if build.OWN_SOURCES.is_dir()
-        else "install fleet-tui again, without FLEET_BOOSTER=skip"
-    )
-    raise ModuleMissing(f"The booster's module {packaged} was not built; {remedy}.")
 
 
 class CompiledModules:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
+from engine.booster.asking import LEFT_TO_AGENT
 from engine.booster.failures import BadAnswer
 from engine.booster.records import Answer, Description, File, Language, Status
 from engine.booster.sandbox import TIMEOUT_S
@@ -16,11 +17,11 @@ from engine.editing.edits import Edit, conclude, finish
 from engine.editing.source import Source, decode, read_bytes
 from engine.editing.splices import Splice
 from engine.editing.writing import check_target
+from engine.model.code_errors import HandedOn
 from engine.model.code_operations import find_operation
 from engine.model.code_requests import CodeRequest
+from engine.model.errors import UsageError
 
-# The tree takes what Python refuses (`if x:` without a body), and the judges are Python's own: the agent asks them.
-LEFT_TO_AGENT: Final = frozenset({"code.syntax_check"})
 _LANGUAGES: Final = MappingProxyType(
     {
         "python": Language.PYTHON,
@@ -30,14 +31,6 @@ _LANGUAGES: Final = MappingProxyType(
     }
 )
 _AROUND: Final = frozenset(CodeRequest.model_fields)  # path, source, language, workspace, apply
-
-
-class HandedOn(Exception):
-    """The booster does not answer this for certain; a regular agent does. The reason is for people."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Box(Protocol):
@@ -90,9 +83,12 @@ def perform(
         check_target(request)
     source = decode(request, read_bytes(request))
     question = put(request, source)
-    (answer,) = sandbox.run(
-        question.operation, [question.file], question.arguments, timeout_s=timeout_s
-    )
+    try:
+        (answer,) = sandbox.run(
+            question.operation, [question.file], question.arguments, timeout_s=timeout_s
+        )
+    except UsageError as error:  # the module takes other arguments than the catalogue has
+        raise HandedOn(str(error)) from None
     value = judge(answer)
     if not edits:
         return value

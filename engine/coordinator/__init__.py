@@ -36,7 +36,7 @@ from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
 from engine.scheduling.task_queue import TaskQueue
 from engine.scheduling.timers import Timers, decide_due
 from engine.state import FleetState, Touched
-from engine.state.deciding import Deciding
+from engine.state.deciding import Classify, Deciding
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Tools:
     rng: Rng
     ids: IdFactory
     config: FleetManagerConfig
+    classify: Classify | None = None
+    """Says who does a code task that names no pool."""
 
 
 @dataclass(slots=True)
@@ -122,7 +124,7 @@ class Coordinator:
     def deciding(self, origin: Origin, *, restoring: bool = False) -> Deciding:
         """Return what a decision made now may know."""
         tools = self._tools
-        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, restoring)
+        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, restoring)
 
     def rehearse(self, commands: Sequence[Command], origin: Origin, *, restoring: bool = False) -> Sequence[ev.Event]:
         """Return the events that verbs would make now; nothing changes. Raises FleetError as execute() would."""
@@ -183,7 +185,7 @@ class Coordinator:
         deciding = self.deciding(ENGINE_ORIGIN)
         self._apply(decide_report(self.state, engine, deciding), "engine")
         self._apply(decide_pools(self.state, self._tools.config.pool_specs(), deciding), "engine")
-        self._apply(new_policies(self.state, self._tools.config.auto_scaling.made_policies()), "engine")
+        self._apply(new_policies(self.state, self._tools.config.policies()), "engine")
         pending, self._pending = self._pending, _Pending()
         await self._write(pending)
 

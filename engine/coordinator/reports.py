@@ -10,16 +10,19 @@ from typing import Any
 from engine.agents import registry
 from engine.coordinator.sizing import decide_sized, respecified
 from engine.model import reports as r
+from engine.model.agents import AgentStatus
 from engine.model.errors import UsageError
 from engine.model.events import (
     AgentReleased,
+    AgentsBroken,
     EngineTookOver,
     Event,
     PoolConfigured,
     PoolEdited,
 )
-from engine.model.pools import Pool, PoolSpec, overridden
-from engine.scheduling import leases
+from engine.model.ids import AgentId
+from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
+from engine.scheduling import handing, leases
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -41,6 +44,19 @@ def _decide_host_down(state: FleetState, report: r.HostDown, deciding: Deciding)
         *leases.decide_lost(state, tasks, report.reason, deciding),
         *registry.restart_all(agents, report.reason),
     ]
+
+
+def _decide_failed(state: FleetState, report: r.AgentsFailed, deciding: Deciding) -> list[Event]:
+    """Agents cannot start; when none of a booster's can, regular agents get what waits for them."""
+    events = registry.decide_failed(state, report, deciding)
+    failed = {agent for event in events if isinstance(event, AgentsBroken) for agent in event.agents}
+    pools = {state.agents[agent].spec.pool for agent in failed}
+    emptied = [name for name in sorted(pools) if state.pools[name].spec.kind == BOOSTER and _is_emptied(state, name, failed)]
+    return [*events, *handing.decide_emptied(state, emptied, f"the booster does not start: {report.reason}", deciding.config)]
+
+
+def _is_emptied(state: FleetState, pool: str, failed: set[AgentId]) -> bool:
+    return all(agent.spec.id in failed or agent.status is AgentStatus.FAILED for agent in state.agents_in(pool))
 
 
 def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Deciding) -> list[Event]:
@@ -97,7 +113,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.HostUp: registry.decide_up,
     r.AgentsUp: registry.decide_up,
     r.HostDown: _decide_host_down,
-    r.AgentsFailed: registry.decide_failed,
+    r.AgentsFailed: _decide_failed,
     r.HealthSeen: registry.decide_health,
     r.PoolsSized: decide_sized,
     r.TasksBegan: leases.decide_began,

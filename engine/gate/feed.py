@@ -64,8 +64,8 @@ class Feed:
         """Where the rows of kind `scaling` come from."""
         self.book = BoosterBook()
         """Where the rows of kinds `boosters` and `instances` come from."""
-        self.fallback = ""
-        """Pool that gets what the booster hands on."""
+        self.fallback: Callable[[], str] = lambda: ""
+        """Which pool gets what the booster hands on."""
 
     def publish(self, records: Sequence[Record], touched: Touched) -> None:
         """Note what one commit changed; no records means that the state was rebuilt."""
@@ -281,7 +281,7 @@ class Feed:
         if kind == "scaling":
             return scaling_row(state, self.scaler, id_) if self.scaler else None
         if kind == "boosters":
-            return boosted.booster_row(state, self.book, id_, self.fallback, self._clock.now())
+            return boosted.booster_row(state, self.book, id_, self.fallback(), self._clock.now())
         if kind == "instances":
             return boosted.instance_row(state, self.book, id_)
         kept = state.plans.get(PlanId(id_))

@@ -43,6 +43,10 @@ class LibraryCalls:
         """Return the fleet in one look."""
         raise NotImplementedError
 
+    def wasm_utilization(self) -> float | None:
+        """Return the share of their time that the booster's instances were at work; None without a booster."""
+        raise NotImplementedError
+
     async def register_agent(self, config: AgentConfig | Mapping[str, Any]) -> AgentId:
         """Add an agent to its type's pool and return its id. Raises FleetError."""
         wanted = from_caller(AgentConfig, config)
@@ -97,9 +101,9 @@ class LibraryCalls:
             totals.submitted,
             totals.succeeded,
             totals.failed + totals.dead,
-            totals.retried,
+            totals.retried + totals.rerouted,
             busy_s / ended if ended else 0.0,
-            None,
+            self.wasm_utilization(),
         )
 
     async def _do(self, command: Command) -> object:

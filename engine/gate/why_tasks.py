@@ -47,7 +47,7 @@ def _pending(state: FleetState, task: Task, now: float, decision: Decision | Non
     paused = [told(f"pool {pool.spec.name} was paused", find_act(state, ("pool.pause",), (pool.spec.name,)), "warn")] if pool.paused else []
     reasons = Counter[str]() if dependencies else count_reasons(state, task)
     crowd = [] if dependencies else _crowd(state, task, reasons)
-    evidence = [*dependencies, *backing_off, *halted, *paused, *_earlier(task), *crowd]
+    evidence = [*_routed(task), *dependencies, *backing_off, *halted, *paused, *_earlier(task), *crowd]
     if not (dependencies or backing_off or halted or pool.paused):
         evidence += _ahead(state, task) + _supply(state, task, decision)
     if dependencies:
@@ -59,6 +59,12 @@ def _pending(state: FleetState, task: Task, now: float, decision: Decision | Non
     else:
         headline = _headline(pool, reasons)
     return (*headline, evidence)
+
+
+def _routed(task: Task) -> list[Evidence]:
+    """Return why it went to its pool, if the fleet chose it, and when it was handed on."""
+    lines = [Evidence(f"it named no pool; {task.spec.routed}", at=task.spec.submitted_at)] if task.spec.routed else []
+    return lines + [Evidence(f"it was handed on {detail}", "warn", at) for at, what, detail in task.history if what == "handed on"][-NAMED_MAX:]
 
 
 def _headline(pool: Pool, reasons: Counter[str]) -> tuple[str, str]:
@@ -176,7 +182,7 @@ def _held(state: FleetState, task: Task) -> tuple[str, str, list[Evidence]]:
     if task.spec.timeout_s:
         evidence.append(Evidence(f"an attempt may take {task.spec.timeout_s:g} s"))
     word = "runs on" if task.state is TaskState.RUNNING else "was handed to"
-    return f"it {word} {task.agent_name}, attempt {task.attempt}", "info", [*evidence, *_placed(state, task)]
+    return f"it {word} {task.agent_name}, attempt {task.attempt}", "info", [*evidence, *_routed(task), *_placed(state, task)]
 
 
 def _placed(state: FleetState, task: Task) -> list[Evidence]:
@@ -208,7 +214,7 @@ def _known(state: FleetState, name: str) -> str:
 
 def _ended(state: FleetState, task: Task) -> tuple[str, str, list[Evidence]]:
     if task.error is None:
-        return f"it succeeded on {task.agent_name}, attempt {task.attempt}", "info", _placed(state, task)
+        return f"it succeeded on {task.agent_name}, attempt {task.attempt}", "info", [*_routed(task), *_placed(state, task)]
     said = f"{task.error.kind}: {task.error.message}"
     level = "warn" if task.state is TaskState.CANCELLED else "error"
     evidence = [Evidence(said, level, task.finished_at)]
@@ -221,13 +227,13 @@ def _ended(state: FleetState, task: Task) -> tuple[str, str, list[Evidence]]:
         evidence.append(Evidence(tried + (f", {_plural(task.deaths, 'agent')} died while running it" if task.deaths else ""), "error", task.finished_at))
     elif task.state is TaskState.FAILED:
         evidence.append(Evidence(f"no other attempt follows: {task.tries} of {task.spec.max_attempts} were made", at=task.finished_at))
-    evidence += _steps(task) + _placed(state, task)
+    evidence += _routed(task) + _steps(task) + _placed(state, task)
     return f"it {'is dead' if task.state is TaskState.DEAD else 'was cancelled' if task.state is TaskState.CANCELLED else 'failed'}: {said}", level, evidence
 
 
 def _steps(task: Task) -> list[Evidence]:
     """Return the earlier attempts that ended badly."""
-    bad = [(at, what, detail) for at, what, detail in task.history if what not in ("submitted", "leased", "started", "running") and at < task.finished_at]
+    bad = [(at, what, detail) for at, what, detail in task.history if what not in ("submitted", "leased", "started", "running", "handed on") and at < task.finished_at]
     return [Evidence(f"{what}: {detail}" if detail else what, at=at) for at, what, detail in bad[-NAMED_MAX:]]
 
 

@@ -128,6 +128,14 @@ def _returned(state: FleetState, e: ev.TaskReturned) -> Line:
     return "warn", e.task, f"waits again {_title(state, e.task)}: {e.kind}: {e.reason}"
 
 
+def _rerouted(state: FleetState, e: ev.TasksRerouted) -> Line:
+    ids = [moved.task for moved in e.tasks]
+    first = e.tasks[0]
+    kept = f"; repeat it with {first.reproducer}" if first.reproducer else ""
+    level = "warn" if any(moved.failure for moved in e.tasks) else "info"
+    return level, _one(ids), f"handed on to {e.pool}: {_titles(state, ids)}: {first.reason}{kept}"
+
+
 def _late(state: FleetState, e: ev.LateResult) -> Line:
     return "warn", e.outcome.task, f"late result of attempt {e.outcome.token} not applied: {_title(state, e.outcome.task)}"
 
@@ -184,6 +192,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.TasksSucceeded: _succeeded,
     ev.TaskFailed: _failed,
     ev.TaskReturned: _returned,
+    ev.TasksRerouted: _rerouted,
     ev.LateResult: _late,
     ev.TasksStopping: _stopping,
     ev.TasksCancelled: _cancelled,

@@ -77,6 +77,7 @@ class Projector:
             ev.TasksCancelled: lambda event, found: self._turned(found, event.tasks),
             ev.TasksReplayed: lambda event, found: self._turned(found, event.tasks),
             ev.TaskReturned: lambda event, found: self._turned(found, [event.task]),
+            ev.TasksRerouted: lambda event, found: self._turned(found, [moved.task for moved in event.tasks]),
             ev.AgentsRegistered: lambda event, found: found.new_agents.update(spec.id for spec in event.agents),
             ev.AgentsReconfigured: lambda event, found: found.respecified.update(dict.fromkeys(spec.id for spec in event.agents)),
             ev.AgentAllocated: lambda event, found: found.allocations.update({event.allocation.id: None}),

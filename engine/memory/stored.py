@@ -83,7 +83,10 @@ def task_of(status: str, spec: str, progress: str, result: str | None) -> Task:
     """Return a task from its columns. Raises msgspec.DecodeError."""
     values = msgspec.structs.asdict(_task_progress.decode(progress))
     found = {} if result is None else _result.decode(result)
-    return Task(_task_spec.decode(spec), state=TaskState(status), result=found, **values)
+    found_spec = _task_spec.decode(spec)
+    if values["moved"]:  # the column holds what was submitted
+        found_spec = msgspec.structs.replace(found_spec, pool=values["moved"])
+    return Task(found_spec, state=TaskState(status), result=found, **values)
 
 
 def agent_of(status: str, spec: str, progress: str) -> Agent:

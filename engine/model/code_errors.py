@@ -39,3 +39,13 @@ class CodeError(Exception):
     def __str__(self) -> str:
         """Give the message, with the place where known."""
         return self.message if self.line is None else f"{self.message} (line {self.line})"
+
+
+class HandedOn(Exception):
+    """The booster does not answer a code operation for certain, or its instance failed: a regular agent does it."""
+
+    def __init__(self, reason: str, *, failure: str = "", reproducer: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason  # for people
+        self.failure = failure  # what ended the instance, in a word; empty = nothing did
+        self.reproducer = reproducer  # file that the failure can be repeated with

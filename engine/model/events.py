@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+import msgspec
+
 from engine.model.agents import AgentSpec, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
 from engine.model.plans import AppliedPlan, AuditEntry
@@ -265,6 +267,30 @@ class TaskReturned:
     """It ended by its own doing: counts against max_attempts."""
 
 
+class Reroute(msgspec.Struct, frozen=True):
+    """One task that is handed on."""
+
+    task: TaskId
+    token: int
+    """Its attempt; 0 = it only waited."""
+    reason: str
+    failure: str = ""
+    """What its agent failed with, in a word; empty = it was well, and did not take the task."""
+    reproducer: str = ""
+    """File that the failure can be repeated with."""
+    death: bool = False
+    """Its agent died while running it: counts against tasks.poison_deaths."""
+
+
+@dataclass(frozen=True, slots=True)
+class TasksRerouted:
+    """Tasks go to another pool, and wait there: no attempt is counted."""
+
+    type: ClassVar[str] = "task.rerouted"
+    tasks: tuple[Reroute, ...]
+    pool: str
+
+
 @dataclass(frozen=True, slots=True)
 class LateResult:
     """An outcome came with an old token: recorded, never applied."""
@@ -390,6 +416,7 @@ Event = (
     | TasksSucceeded
     | TaskFailed
     | TaskReturned
+    | TasksRerouted
     | LateResult
     | TasksStopping
     | TasksCancelled

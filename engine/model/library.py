@@ -63,11 +63,11 @@ class RoutingStats:
     failed_tasks: int
     """Failed and dead."""
     rerouted_tasks: int
-    """Attempts that were handed on after the one before them failed or lost its agent."""
+    """Attempts that were handed on: after the one before them failed or lost its agent, or from the booster."""
     avg_task_duration: float
     """Mean run time of an attempt in seconds; 0 before the first has ended."""
     wasm_utilization: float | None
-    """None: this version has no WebAssembly booster to measure."""
+    """Busy seconds of the booster's instances by the seconds that they have been there, 0..1; None without a booster."""
 
 
 def from_caller(kind: type[_T], value: _T | Mapping[str, Any]) -> _T:

@@ -33,6 +33,9 @@ CANCELLED = "cancelled"
 FELL = "dependency"
 """TaskError.kind of a task that was cancelled because one that it depends on did not succeed."""
 
+HANDED_ON = "handed_on"
+"""Outcome.error_kind of an attempt whose agent leaves the task to those of another pool: the booster to regular agents."""
+
 FINISHED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD})
 HELD = frozenset({TaskState.LEASED, TaskState.RUNNING})
 
@@ -67,6 +70,8 @@ class TaskSpec(msgspec.Struct, frozen=True):
     apply: bool = False
     submitted_by: str = ""
     submitted_at: float = 0.0
+    routed: str = ""
+    """Why it went to its pool, if that was for the fleet to say."""
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -152,6 +157,8 @@ class Task:
     """(instant, what, detail), oldest first."""
     retries: int = 0
     """Times that it waited again: after an attempt, a loss or a replay by an operator."""
+    moved: str = ""
+    """Pool that it was handed on to; its specification names that one too."""
 
     @property
     def fell(self) -> bool:

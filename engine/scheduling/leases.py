@@ -17,8 +17,9 @@ from engine.model.events import (
 )
 from engine.model.ids import TaskId
 from engine.model.reports import TasksBegan, TasksEnded
-from engine.model.tasks import HELD, Outcome, Task, TaskState
+from engine.model.tasks import HANDED_ON, HELD, Outcome, Task, TaskState
 from engine.scheduling.halting import DRAIN, HALT
+from engine.scheduling.handing import decide_handed_on, decide_lost_worker
 from engine.scheduling.submission import cancel_with_dependents, doom, each_once
 from engine.state import FleetState
 from engine.state.deciding import Deciding
@@ -91,9 +92,10 @@ def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: D
         outcome = _told(outcome, "timeout", f"ran longer than {task.spec.timeout_s:g} s", retryable=True)
     elif outcome.error_kind == STOPPED:
         outcome = _told(outcome, STOPPED, outcome.error or "the engine stopped it", retryable=True)
-    if not outcome.retryable:
-        return fail(state, outcome, dead=False)
-    return _retry_or_bury(state, task, outcome, deciding)
+    elif outcome.error_kind == HANDED_ON:
+        handed = decide_handed_on(state, task, outcome, deciding.config)
+        return handed if not isinstance(handed, Outcome) else fail(state, handed, dead=False)
+    return _retry_or_bury(state, task, outcome, deciding) if outcome.retryable else fail(state, outcome, dead=False)
 
 
 def _told(outcome: Outcome, kind: str, message: str, *, retryable: bool = False) -> Outcome:
@@ -155,7 +157,8 @@ def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Decidin
     if suspect and deaths >= deciding.config.tasks.poison_deaths:
         text = f"{deaths} agent{'s' if deaths > 1 else ''} died while running it; the last: {reason}"
         return fail(state, _told(lost, "poison", text), dead=True, death=True)
-    return [_returned_uncounted(task, AGENT_LOST, reason, deciding, death=suspect)]
+    handed = decide_lost_worker(state, task, reason, deciding.config) if suspect else []
+    return handed or [_returned_uncounted(task, AGENT_LOST, reason, deciding, death=suspect)]
 
 
 def decide_left_by_engine(state: FleetState, survivors: Collection[TaskId], deciding: Deciding) -> list[Event]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from engine.model.code_routes import CODE_PREFIX, CodeClass, CodeRoute
 from engine.model.commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import (
@@ -19,7 +20,9 @@ from engine.model.events import (
 )
 from engine.model.ids import TASK_PREFIX, TaskId
 from engine.model.plain import NESTING_MAX, NOT_JSON, plain_object
+from engine.model.pools import BOOSTER
 from engine.model.tasks import FELL, FINISHED, HELD, Task, TaskSpec, TaskState
+from engine.scheduling.handing import regular_pool
 from engine.scheduling.router import pool_by_capabilities, pool_for
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
@@ -58,10 +61,7 @@ def decide_submit(state: FleetState, commands: Sequence[SubmitTask], deciding: D
 
 
 def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpec:
-    if command.pool:
-        pool = command.pool if command.pool in state.pools else pool_for(state, command.pool)
-    else:
-        pool = pool_by_capabilities(state, command.capabilities)
+    pool, routed = _pool_of(state, command, deciding)
     for needed in command.depends_on:
         before = state.tasks.get(TaskId(needed))
         if before is None:
@@ -96,7 +96,24 @@ def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpe
         apply=command.apply,
         submitted_by=deciding.origin.who,
         submitted_at=deciding.now,
+        routed=routed,
     )
+
+
+def _pool_of(state: FleetState, command: SubmitTask, deciding: Deciding) -> tuple[str, str]:
+    """Return the pool of a task, and why if the fleet chose it. Raises FleetError."""
+    if command.pool:
+        return (command.pool if command.pool in state.pools else pool_for(state, command.pool)), ""
+    if command.capabilities or not command.type.startswith(CODE_PREFIX):
+        return pool_by_capabilities(state, command.capabilities), ""
+    route = deciding.classify(state, command) if deciding.classify else CodeRoute(CodeClass.REGULAR, "there is no booster")
+    booster = next((name for name, pool in state.pools.items() if pool.spec.kind == BOOSTER), "")
+    if route.of is CodeClass.BOOSTER and booster:
+        return booster, str(route)
+    regular = regular_pool(state, deciding.config)
+    if not regular:
+        raise CommandRefused(f"no pool of regular agents can do {command.type}; name a pool ({route.reason})")
+    return regular, str(route)
 
 
 def _title(command: SubmitTask) -> str:

@@ -71,8 +71,8 @@ class TaskQueue:
     def __init__(self, aging_s: float) -> None:
         self._aging_s = aging_s
         self._pools: dict[str, dict[Wanted, PoolQueue]] = {}
-        self._queued: dict[TaskId, int] = {}
-        """Task -> the priority it was queued with; a queued task that is no longer here is stale."""
+        self._queued: dict[TaskId, tuple[str, int]] = {}
+        """Task -> the pool and the priority it was queued with; a queued task that is no longer here is stale."""
         self._ready: dict[str, int] = {}
         """Pool -> how many of its tasks are queued."""
         self._places = 0
@@ -96,11 +96,12 @@ class TaskQueue:
         if not _is_placeable(task, now):
             if known is not None:
                 del self._queued[task_id]
-                self._ready[task.spec.pool] -= 1
-        elif known != task.priority:
-            self._queued[task_id] = task.priority
-            if known is None:
-                self._ready[task.spec.pool] = self._ready.get(task.spec.pool, 0) + 1
+                self._ready[known[0]] -= 1
+        elif known != (place := _place_of(task)):
+            self._queued[task_id] = place
+            if known is not None:
+                self._ready[known[0]] -= 1
+            self._ready[task.spec.pool] = self._ready.get(task.spec.pool, 0) + 1
             self._queue_of(task).add(task)
             self._places += 1
             if self._places > 2 * len(self._queued) + STALE_MAX:
@@ -108,7 +109,7 @@ class TaskQueue:
 
     def put_back(self, task: Task) -> None:
         """Put a task that next() gave where it was."""
-        self._queued[task.spec.id] = task.priority
+        self._queued[task.spec.id] = _place_of(task)
         self._ready[task.spec.pool] += 1
         self._queue_of(task).put_back(task)
         self._places += 1
@@ -129,7 +130,7 @@ class TaskQueue:
             self._places -= 1
             if not queue.lanes:
                 del queues[wanted]
-            if self._queued.get(task.spec.id) == priority and task.state is TaskState.PENDING:
+            if self._queued.get(task.spec.id) == (pool, priority) and task.state is TaskState.PENDING:
                 del self._queued[task.spec.id]
                 self._ready[pool] -= 1
                 self._turn = queue.turn = self._turn + 1
@@ -150,9 +151,9 @@ class TaskQueue:
     def check(self, state: FleetState, now: float) -> None:
         """Raise AssertionError unless exactly the tasks that can run are queued; those just off a back-off may follow."""
         placeable = {task.spec.id: task for task in state.tasks.values() if _is_placeable(task, now)}
-        for task_id, priority in self._queued.items():
+        for task_id, place in self._queued.items():
             assert task_id in placeable, f"{task_id} is queued and cannot run"
-            assert placeable[task_id].priority == priority, f"{task_id} is queued with {priority}"
+            assert _place_of(placeable[task_id]) == place, f"{task_id} is queued at {place}"
         for pool in state.pools:
             assert self.ready(pool) == sum(placeable[task_id].spec.pool == pool for task_id in self._queued)
         late = [task_id for task_id, task in placeable.items() if task_id not in self._queued and not task.not_before]
@@ -192,10 +193,14 @@ class TaskQueue:
         for queues in old.values():
             for queue in queues.values():
                 for task in _tasks_in(queue):
-                    if self._queued.get(task.spec.id) == task.priority and task.spec.id not in kept:
+                    if self._queued.get(task.spec.id) == _place_of(task) and task.spec.id not in kept:
                         kept.add(task.spec.id)
                         self._queue_of(task).add(task)
         self._places = len(kept)
+
+
+def _place_of(task: Task) -> tuple[str, int]:
+    return task.spec.pool, task.priority
 
 
 def _is_placeable(task: Task, now: float) -> bool:

@@ -46,7 +46,8 @@ class World:
     def __init__(  # noqa: PLR0913  # each is one thing to vary
         self, config: dict[str, Any] | FleetManagerConfig | None, seed: int, *, hosts: int, work: Work, clock: Clock | None = None
     ) -> None:
-        self.config = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "simulation")
+        given = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "simulation")
+        self.config = given.without_booster()  # simulated agents have no instances
         self.clock: Clock = clock or VirtualClock()
         self.rng = random.Random(seed)  # noqa: S311  # the seed is the point
         self.ids = CountedIds()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.clock import IdFactory, Rng
 from engine.config import FleetManagerConfig
+from engine.model.code_routes import CodeRoute
+from engine.model.commands import SubmitTask
 from engine.model.events import Event
 from engine.model.plans import Origin
+from engine.state import FleetState
+
+Classify = Callable[[FleetState, SubmitTask], CodeRoute]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Deciding:
     config: FleetManagerConfig
     ids: IdFactory
     rng: Rng
+    classify: Classify | None = None
+    """Says who does a code task that names no pool; None = regular agents do."""
     restoring: bool = False
     """The verbs take something back: to where it was, even below a pool's min."""
 

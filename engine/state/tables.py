@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
+import msgspec
+
 from engine.model import events as ev
 from engine.model.agents import Agent, AgentStatus, Allocation, Health
 from engine.model.commands import HALT_SCOPES
@@ -51,6 +53,8 @@ class Totals:
     dead: int = 0
     cancelled: int = 0
     retried: int = 0
+    rerouted: int = 0
+    """Tasks handed on to another pool."""
     late: int = 0
     audited: int = 0
     agents_peak: int = 0
@@ -174,6 +178,20 @@ class Tables:
         task.state = state
         self.touched.tasks[task.spec.id] = None
         self.touched.pools[task.spec.pool] = None
+
+    def move_task(self, task: Task, pool: str) -> None:
+        """Have a task that has not ended wait in another pool."""
+        self.set_waiting_on(task, 0)
+        old, new = self.pools[task.spec.pool], self.pools[pool]
+        self.set_state(task, TaskState.PENDING)
+        self.pending_of[task.spec.pool].pop(task.spec.id, None)
+        old.by_state[TaskState.PENDING] -= 1
+        task.spec = msgspec.structs.replace(task.spec, pool=pool)
+        task.moved = pool
+        new.by_state[TaskState.PENDING] = new.by_state.get(TaskState.PENDING, 0) + 1
+        self.pending_of.setdefault(pool, {})[task.spec.id] = None
+        self.set_waiting_on(task, len(self.awaited_by(task)))
+        self.touched.pools[pool] = None
 
     def add_agent(self, agent: Agent) -> None:
         """Take an agent into the tables."""

@@ -117,6 +117,24 @@ def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
     tables.set_waiting_on(task, len(tables.awaited_by(task)))  # not 0 if one was replayed and it runs after failures, too
 
 
+def _tasks_rerouted(tables: Tables, event: ev.TasksRerouted, at: float) -> None:
+    for moved in event.tasks:
+        task = tables.tasks[moved.task]
+        pool = tables.pools[task.spec.pool]
+        task.note(at, "handed on", f"to {event.pool}: {moved.reason}")
+        task.error = None
+        task.stopping = ""
+        task.not_before = 0.0
+        if moved.token:
+            task.deaths += moved.death
+            pool.deaths += moved.death
+            task.uncounted += 1
+            _give_back(tables, task, at, began=0.0, ok=False, counts=False)
+            task.started_at = 0.0
+        tables.move_task(task, event.pool)
+        tables.totals.rerouted += 1
+
+
 def _late_result(tables: Tables, event: ev.LateResult, at: float) -> None:
     tables.totals.late += 1
     task = tables.tasks.get(event.outcome.task)
@@ -225,6 +243,7 @@ TRANSITIONS: dict[type, Any] = {
     ev.TasksSucceeded: _tasks_succeeded,
     ev.TaskFailed: _task_failed,
     ev.TaskReturned: _task_returned,
+    ev.TasksRerouted: _tasks_rerouted,
     ev.LateResult: _late_result,
     ev.TasksStopping: _tasks_stopping,
     ev.TasksCancelled: _tasks_cancelled,

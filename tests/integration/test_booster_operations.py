@@ -10,10 +10,10 @@ import pytest
 from engine.agents import code
 from engine.booster.failures import BadAnswer
 from engine.booster.module import find_module
-from engine.booster.operations import HandedOn, judge, perform
+from engine.booster.operations import judge, perform
 from engine.booster.records import Answer, Language, Status, Tier
 from engine.booster.sandbox import Machine, Program, Sandbox
-from engine.model.code_errors import CodeError
+from engine.model.code_errors import CodeError, HandedOn
 from engine.model.code_operations import OPERATIONS, read_request
 
 from tests.integration.booster_agreement import STANDARD_LIBRARY, choose_arguments, make_variants

@@ -28,7 +28,7 @@ async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
 @pytest.mark.row(36, 65, 66, 67, 68)
 async def test_the_seeds_calls_work_as_written() -> None:
     async with AutoScalingManager({"enabled": True, "policies": [SEED_POLICY], "limits": {"maxScaleUpStep": 50}}) as scaling:
-        assert [policy.id for policy in await scaling.list_policies()] == ["cpu-scaling"]
+        assert [policy.id for policy in await scaling.list_policies()] == ["cpu-scaling", "booster"], "the booster has one of its own"
         made = await scaling.create_policy({"id": "by-queue", "scaleUpTrigger": {"metric": "queueLength", "threshold": 100}})
         await scaling.update_policy(made, {"enabled": False})
         assert [(policy.id, policy.enabled) for policy in await scaling.list_policies()] == [("cpu-scaling", True), ("by-queue", False)]
@@ -41,9 +41,9 @@ async def test_the_seeds_calls_work_as_written() -> None:
         assert len(scaling.fleet.coordinator.state.agents) == before + 6
         await scaling.manual_scale_down(6, "over")
         await until(lambda: len(scaling.fleet.coordinator.state.agents) == before)
-        await until(lambda: len(scaling.fleet.scaler.decisions) == 16)
+        await until(lambda: len(scaling.fleet.scaler.decisions) == 17)
         status = await scaling.get_scaling_status()
-        assert (status.enabled, status.policies, status.agents, len(status.pools)) == (True, 1, before, 16)
+        assert (status.enabled, status.policies, status.agents, len(status.pools)) == (True, 2, before, 17)
         assert status.next_at > 0
 
 

@@ -81,7 +81,7 @@ def reference(server: SshServer) -> list[str]:
     with server.terminal("ada") as screen:
         screen.wait_text("LIVE")
         screen.send(b":pools\r")
-        screen.wait(lambda pty: pty.text.count("○ idle") == 16 and "s scale" in pty.screen.display[-1])
+        screen.wait(lambda pty: pty.text.count("○ idle") == 17 and "s scale" in pty.screen.display[-1])
         return screen.screen.display[1:]
 
 

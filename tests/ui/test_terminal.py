@@ -98,7 +98,7 @@ def test_scale_inspect_submit_cancel_and_undo_from_the_keyboard(subject: EngineP
         assert {line["via"] for line in audit} == {"console"}
         screen.send(b"q")
         until(lambda: is_gone(screen.pid), within_s=5.0)
-    assert subject.get("status")["agents"]["total"] == 26
+    assert subject.get("status")["agents"]["total"] == 27
 
 
 def test_nothing_is_written_while_nothing_changes(subject: EngineProcess) -> None:

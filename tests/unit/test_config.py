@@ -18,9 +18,10 @@ def errors(data: dict[str, Any]) -> str:
 
 
 @pytest.mark.row(47, 91)
-def test_default_is_the_sixteen_pools() -> None:
+def test_default_is_the_sixteen_pools_and_the_boosters() -> None:
     config = parse_config({}, "test")
-    assert len(config.pool_specs()) == 16
+    assert len(config.pool_specs()) == 17
+    assert len(config.without_booster().pool_specs()) == 16
     assert config.notices() == []
 
 
@@ -48,7 +49,7 @@ def test_own_pool_and_change_to_a_seed() -> None:
     config = parse_config({"pools": {"coder": {"max": 3}, "baker": {"min": 0, "max": 2, "capabilities": ["bread"]}}}, "test")
     specs = {spec.name: spec for spec in config.pool_specs()}
     assert (specs["coder"].min, specs["coder"].max, specs["coder"].priority) == (3, 3, 8)
-    assert (specs["baker"].capabilities, len(specs)) == (("bread",), 17)
+    assert (specs["baker"].capabilities, len(specs)) == (("bread",), 18)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_cores(value: object, amount: float) -> None:
         ({"pools": {"x": {"resources": {"cpu": "half"}}}}, "'half' is no number of cores; write 0.5 or '500m'"),
         ({"pools": {"coder": {"max": "many"}}}, "pools.coder.max: Input should be a valid integer"),
         ({"pools": {"coder": 5}}, "pools.coder"),
-        ({"fleet": {"max_agents": 5}}, "the pools' min add up to 26, above fleet.max_agents 5"),
+        ({"fleet": {"max_agents": 5}}, "the pools' min add up to 27, above fleet.max_agents 5"),
         ({"fleet": {"heartbeatInterval": "5000"}}, "heartbeatInterval is '5000'; write milliseconds as a number, such as 5000"),
         ({"fleet": {"defaultPools": ["coder"]}}, "each pool in the list defaultPools must be a table with its name as `type`"),
         ({"fleet": {"default_pools": [{"min": 1}]}}, "must be a table with its name as `type`"),
@@ -102,8 +103,8 @@ def test_sections_without_effect_say_so() -> None:
     config = parse_config({"redis": {"host": "x"}, "autoScaling": {"policies": [], "limits": limits}}, "test")
     assert config.notices() == [
         "redis: this version has no use for the section; it has no effect",
-        "auto_scaling.limits.min_agents is 10, but the pools' min add up to 26",
-        "auto_scaling.limits.max_agents is 1000, but the pools' max add up to 615",
+        "auto_scaling.limits.min_agents is 10, but the pools' min add up to 27",
+        "auto_scaling.limits.max_agents is 1000, but the pools' max add up to 620",
     ]
 
 

@@ -40,6 +40,8 @@ class FrameKind(IntEnum):
     """(began, ended, artifacts), see `engine.agents.light.link.Results`."""
     LOADED = 7
     """A Loaded."""
+    WORD = 8
+    """To the worker: a word for its resident."""
 
 
 class Job(msgspec.Struct, array_like=True):
@@ -56,6 +58,10 @@ class Job(msgspec.Struct, array_like=True):
     workspace: str = ""
     apply: bool = False
     inputs: dict[str, object] | None = None
+    agent: str = ""
+    """Whose job it is; told to workers with a resident only."""
+    timeout_s: float = 0.0
+    """The task's own limit, told as the agent is; 0 = none."""
 
 
 class WorkerOptions(msgspec.Struct):
@@ -70,6 +76,9 @@ class WorkerOptions(msgspec.Struct):
     heartbeat_interval_s: float
     inline_result_max_bytes: int
     log_max_bytes: int
+    resident: str = ""
+    """`module:function` that makes what does all jobs of the worker; empty = handlers do."""
+    resident_options: dict[str, object] = {}
 
 
 class Beat(msgspec.Struct, array_like=True):
@@ -80,6 +89,8 @@ class Beat(msgspec.Struct, array_like=True):
     elapsed_s: float
     waiting: int
     """Jobs that have not begun."""
+    figures: dict[str, object] | None = None
+    """What the resident tells, if that has changed."""
 
 
 class Loaded(msgspec.Struct, array_like=True):

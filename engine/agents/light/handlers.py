@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from engine.agents.light.answers import JobFailed, text_of
 from engine.agents.light.frames import Job
+from engine.agents.light.resident import Resident, function_of, place_of
 
 Function = Callable[[str, dict[str, object]], object]
 AsyncFunction = Callable[[str, dict[str, object]], Awaitable[object]]
@@ -23,11 +24,15 @@ SLEEP_MAX_S = 86_400.0
 class Handlers:
     """Finds the function for a job."""
 
-    def __init__(self) -> None:
+    def __init__(self, resident: Resident | None = None) -> None:
+        self._resident = resident
+        """Does all jobs, if there is one."""
         self._found: dict[str, tuple[Function, bool]] = {}
 
     def find(self, job: Job) -> tuple[Function, bool]:
         """Return the function for a job, and whether it is a coroutine function; may import. Raises JobFailed."""
+        if self._resident is not None:
+            return function_of(self._resident, job), False
         name = job.handler or job.type
         found = self._found.get(name)
         if found is None:
@@ -116,8 +121,7 @@ def operate(type_: str, payload: dict[str, object]) -> dict[str, object]:
     try:
         return code.run(type_, payload)
     except code.CodeError as error:
-        place = {name: value for name, value in (("line", error.line), ("column", error.column)) if value is not None}
-        raise JobFailed(error.kind, str(error), retryable=False, result={**place}) from error
+        raise JobFailed(error.kind, str(error), retryable=False, result=place_of(error.line, error.column)) from error
 
 
 BUILT_IN: dict[str, Function] = {"noop": noop, "echo": echo, "sleep": sleep}

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from engine.agents.light.process import Spawn
-from engine.agents.light.worker_host import KIND, LightSettings, Surroundings, WorkerHost
+from engine.agents.light.worker_host import LightSettings, Surroundings, WorkerHost
 from engine.agents.processes.process_table import ENGINE_PID, ENGINE_STATE, read_start
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory
@@ -51,12 +51,13 @@ class LightAgents:
         log_dir: Path | None = None,
         directory: Path | None = None,
         python: str = sys.executable,
+        figures: Callable[[HostId, dict[str, object] | None], None] | None = None,
     ) -> None:
         self._report = report
         self._ids = ids
         self._clock = clock
         self._settings = settings
-        self._around = Surroundings(report, clock, settings, self._host_ready, self._handler_loaded)
+        self._around = Surroundings(report, clock, settings, self._host_ready, self._handler_loaded, figures)
         self._python = python
         self._log_dir = log_dir
         self._directory = directory
@@ -75,11 +76,15 @@ class LightAgents:
         """Handler -> what was said of the last of these."""
         self._failed: set[AgentId] = set()
         """Agents reported as failed for their handler."""
+        self._asked = asyncio.Event()
+        """Somebody has asked for an agent."""
         self._broken = ""
         """Why no worker starts; empty = nothing is known against it."""
 
     async def run(self) -> None:
         """Keep workers alive until cancelled; on the way out they are ended and reaped."""
+        if self._settings.resident:
+            await self._asked.wait()
         async with asyncio.TaskGroup() as group:
             for slot in range(self._settings.workers or count_cores()):
                 group.create_task(self._keep_worker(slot), name=f"light worker {slot}")
@@ -87,6 +92,7 @@ class LightAgents:
 
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
         """Bring agents to life on the least loaded worker; those on a ready one are up at once."""
+        self._asked.set()
         for spec, pool in agents:
             self._handlers[spec.id] = pool.handler
             if spec.id not in self._host_of:
@@ -122,6 +128,12 @@ class LightAgents:
         for host in self._hosts:
             host.stop_runs(runs)
 
+    def tell(self, word: str) -> None:
+        """Tell the residents of all workers a word."""
+        for host in self._hosts:
+            if host.is_ready and host.process is not None:
+                host.process.link.send_word(word)
+
     def samples(self) -> Iterable[HostSample]:
         """Measure the workers now."""
         now = self._clock.now()
@@ -131,8 +143,18 @@ class LightAgents:
 
     async def _keep_worker(self, slot: int) -> None:
         """Keep one worker alive: replace it at once the first time, then after growing waits."""
-        log_path = self._log_dir / f"light-{slot}.log" if self._log_dir is not None else None
-        spawn = Spawn(self._python, self._environment, self._settings.heartbeat_interval_s, log_path, self._directory)
+        settings = self._settings
+        name = settings.kind if settings.resident else "light"
+        log_path = self._log_dir / f"{name}-{slot}.log" if self._log_dir is not None else None
+        spawn = Spawn(
+            self._python,
+            self._environment,
+            settings.heartbeat_interval_s,
+            log_path,
+            settings.resident,
+            settings.resident_options,
+            self._directory,
+        )
         deaths = 0
         while True:
             host = WorkerHost(self._around)
@@ -183,7 +205,7 @@ class LightAgents:
         self._failed_starts, self._broken = 0, ""
         before = list(self._waiting)
         self._spread()
-        info = HostInfo(host.id, KIND, host.process.pid, host.process.started)
+        info = HostInfo(host.id, self._settings.kind, host.process.pid, host.process.started)
         up = self._prepared(dict.fromkeys([*host.agents, *before]))
         self._report(HostUp(info, tuple(up.pop(host, ()))))
         for other, moved in up.items():

@@ -90,6 +90,7 @@ class WorkerLink(asyncio.Protocol):
         """So many of the next jobs go in a frame of their own."""
         self._stops: list[tuple[TaskId, int]] = []
         self._loads: list[str] = []
+        self._words: list[str] = []
         self._fault = ""
 
     # ---- to the worker
@@ -103,6 +104,12 @@ class WorkerLink(asyncio.Protocol):
         """Have the worker import a handler."""
         self._loads.append(handler)
         self._write()
+
+    def send_word(self, word: str) -> None:
+        """Tell the worker's resident a word; one that waits already is not told twice."""
+        if word not in self._words:
+            self._words.append(word)
+            self._write()
 
     def send_stop(self, keys: Sequence[tuple[TaskId, int]]) -> None:
         """Tell the worker to stop attempts; arrives after the jobs that were sent before."""
@@ -120,6 +127,8 @@ class WorkerLink(asyncio.Protocol):
             return
         while self._loads and not self._full:
             transport.write(encode_frame(FrameKind.LOAD, self._loads.pop(0)))
+        while self._words and not self._full:
+            transport.write(encode_frame(FrameKind.WORD, self._words.pop(0)))
         while self._jobs and not self._full:
             count = 1 if self._singles else min(JOBS_IN_FRAME_MAX, len(self._jobs))
             self._singles = max(0, self._singles - 1)

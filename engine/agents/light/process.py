@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
 
@@ -56,6 +56,9 @@ class Spawn:
     heartbeat_interval_s: float
     log_path: Path | None
     """None = in memory, gone with the worker."""
+    resident: str = ""
+    """What does all jobs of the worker, as `module:function`; empty = handlers do."""
+    resident_options: Mapping[str, object] = field(default_factory=dict)
     directory: Path | None = None
     """Where relative paths of tasks without a workspace begin; None = where the engine was started."""
 
@@ -101,6 +104,8 @@ class WorkerProcess:
                 heartbeat_interval_s=spawn.heartbeat_interval_s,
                 inline_result_max_bytes=INLINE_RESULT_MAX_BYTES,
                 log_max_bytes=LOG_MAX_BYTES,
+                resident=spawn.resident,
+                resident_options=dict(spawn.resident_options),
             )
             popen = _start_process(spawn, options, log.fd)
             undo.pop_all()

@@ -41,6 +41,7 @@ from engine.agents.light.frames import (
 from engine.agents.light.handlers import Handlers, payload_for
 from engine.agents.light.outbox import BATCH_MAX, Outbox
 from engine.agents.light.output import BoundedLog, redirect_output
+from engine.agents.light.resident import settle
 
 if TYPE_CHECKING:
     import asyncio
@@ -73,7 +74,8 @@ class Worker:
         self._options = options
         self._log = log
         self._outbox = Outbox(link)
-        self._handlers = Handlers()
+        self._resident = settle(options, self._now)
+        self._handlers = Handlers(self._resident)
         self._inbox: SimpleQueue[Key | str] = SimpleQueue()
         """Jobs by key, and the names of handlers to import, in order of arrival."""
         self._waiting: dict[Key, Job] = {}
@@ -281,6 +283,8 @@ class Worker:
                 elif kind == FrameKind.STOP:
                     for key in _stop_decoder.decode(body):
                         self._stop(key)
+                elif kind == FrameKind.WORD and self._resident is not None:
+                    self._resident.tell(_load_decoder.decode(body))
         os._exit(0)  # the engine has closed the link, or is no more
 
     def _receive(self) -> bytes:
@@ -304,6 +308,9 @@ class Worker:
             return
         self._stops.add(key)
         signal.pthread_kill(self._main_thread, signal.SIGUSR1)
+        running = self._outbox.running
+        if self._resident is not None and running is not None and running[:2] == key:
+            self._resident.interrupt()  # no signal ends a call of native code
         self._notify_loop(key)
 
     def _notify_loop(self, cancelled: Key | None = None) -> None:
@@ -337,7 +344,8 @@ class Worker:
     def _beat(self) -> None:
         running = self._outbox.running
         task, elapsed = (running[0], self._now() - running[2]) if running else ("", 0.0)
-        self._outbox.send(FrameKind.BEAT, Beat(task, elapsed, len(self._waiting)))
+        figures = self._resident.figures() if self._resident is not None else None
+        self._outbox.send(FrameKind.BEAT, Beat(task, elapsed, len(self._waiting), figures))
         self._log.trim()
 
     # ---- signals, in the main thread

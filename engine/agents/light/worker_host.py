@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from engine.agents.light.frames import Beat, Job, Loaded
 from engine.agents.light.imports import Imports
@@ -50,6 +50,11 @@ class LightSettings:
     """How long a worker may take to be ready, and the import of a handler in it."""
     rss_max_mb: float = 0.0
     """An idle worker that holds more memory is replaced; 0 = no limit."""
+    kind: str = KIND
+    """What its hosts are called."""
+    resident: str = ""
+    """What does all jobs of a worker, as `module:function`; its workers start with the first agent. Empty = handlers do."""
+    resident_options: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class Surroundings:
     host_ready: Callable[[WorkerHost], None]
     handler_loaded: Callable[[WorkerHost, str, str], None]
     """Told the handler and, when it cannot be imported, why."""
+    figures: Callable[[HostId, dict[str, object] | None], None] | None = None
+    """Told at each beat of a worker with a resident what that tells, None if nothing is new."""
 
 
 class WorkerHost:
@@ -80,6 +87,7 @@ class WorkerHost:
         self._settings = settings = around.settings
         self._host_ready = around.host_ready
         self._handler_loaded = around.handler_loaded
+        self._figures = around.figures
         self.imports = Imports()
         self._in_flight: dict[tuple[TaskId, int], int] = {}
         """(Task, token) -> number of the job."""
@@ -166,6 +174,8 @@ class WorkerHost:
             job = Job(self._jobs, task.task, task.token, handler, task.type, task.payload)
             if task.workspace or task.apply or task.inputs:
                 job.workspace, job.apply, job.inputs = task.workspace, task.apply, task.inputs
+            if self._settings.resident:
+                job.agent, job.timeout_s = task.agent, task.timeout_s
             jobs.append(job)
         self.process.link.send_jobs(jobs)
 
@@ -181,13 +191,13 @@ class WorkerHost:
         if self.id is None or self.process is None:
             return None
         pid = self.process.pid
-        sample = HostSample(self.id, KIND, pid, len(self.agents), self._heard_at)
+        sample = HostSample(self.id, self._settings.kind, pid, len(self.agents), self._heard_at)
         usage = read_usage(pid)
         if usage is None:
             return sample
         (then, cpu_s), self._sampled = self._sampled, (now, usage.cpu_s)
         cpu = (usage.cpu_s - cpu_s) / (now - then) if now > then else -1.0
-        return HostSample(self.id, KIND, pid, len(self.agents), self._heard_at, cpu, usage.rss_mb)
+        return HostSample(self.id, self._settings.kind, pid, len(self.agents), self._heard_at, cpu, usage.rss_mb)
 
     # ---- health
 
@@ -248,6 +258,8 @@ class WorkerHost:
     def beat(self, beat: Beat) -> None:
         """Note what it says it is doing."""
         self._beat = beat
+        if self._figures is not None and self.id is not None:
+            self._figures(self.id, beat.figures)
 
     def loaded(self, loaded: Loaded) -> None:
         """Note the import of a handler."""

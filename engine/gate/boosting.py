@@ -1,0 +1,84 @@
+"""The engine's end of the booster: what its workers tell goes into the book, and what the book says into decisions.
+
+Owner: of whether there is a module, and why not. The book itself is the feed's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from engine.booster.classifier import Facts, classify
+from engine.clock import Clock
+from engine.gate.booster_rows import booster_pools
+from engine.gate.feed import Feed
+from engine.model.agents import AgentStatus
+from engine.model.code_routes import CodeRoute
+from engine.model.commands import SubmitTask
+from engine.model.events import HostLost, Record, TasksRerouted
+from engine.model.ids import HostId
+from engine.state import FleetState, Touched
+
+logger = logging.getLogger(__name__)
+
+
+class Boosting:
+    """Listens to the booster's workers, and classifies code tasks."""
+
+    def __init__(self, feed: Feed, clock: Clock, absent: str) -> None:
+        self._feed = feed
+        self._book = feed.book
+        self._clock = clock
+        self._absent = absent
+        """Why there is no booster; empty = there is one."""
+
+    def beat(self, host: HostId, figures: dict[str, object] | None) -> None:
+        """Take a beat of a worker, with figures if any has changed."""
+        try:
+            changed = self._book.note(host, figures, self._clock.now())
+        except msgspec.ValidationError as error:
+            logger.warning("figures of a booster's worker cannot be read", extra={"host": host, "reason": str(error)})
+            return
+        if changed or figures is not None:
+            self._feed.boosted(changed)
+
+    def publish(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
+        """Close the pages of workers that are gone, and log what failed."""
+        for record in records:
+            event = record.event
+            if isinstance(event, HostLost):
+                gone = self._book.lost(event.host)
+                if gone:
+                    self._feed.boosted(gone)
+            elif isinstance(event, TasksRerouted):
+                for moved in event.tasks:
+                    if moved.failure:
+                        told = {"task": moved.task, "failure": moved.failure, "reason": moved.reason, "to": event.pool, "reproducer": moved.reproducer}
+                        logger.warning("an instance of the booster failed; its task was handed on", extra=told)
+
+    def classify(self, state: FleetState, command: SubmitTask) -> CodeRoute:
+        """Say who does a code task."""
+        facts = Facts(self._absent or _why_absent(state), self._operations(), self._book.breakers(self._clock.now()).keys())
+        return classify(command.type, command.payload, facts)
+
+    def _operations(self) -> Mapping[str, Collection[str]]:
+        return next((_read(figures.operations) for figures in self._book.living() if figures.operations), {})
+
+
+def _why_absent(state: FleetState) -> str:
+    """Return why no booster of the fleet can work; empty if one can."""
+    pools = booster_pools(state)
+    if not pools:
+        return "there is no booster in this fleet"
+    agents = [agent for pool in pools for agent in state.agents_in(pool)]
+    if agents and all(agent.status is AgentStatus.FAILED for agent in agents):
+        return "the booster does not start"
+    return ""
+
+
+def _read(operations: Sequence[str]) -> dict[str, list[str]]:
+    """Return languages by operation, from `code.rename (python, tsx)`."""
+    parts = (row.removesuffix(")").partition(" (") for row in operations)
+    return {name: languages.split(", ") for name, _, languages in parts}
