@@ -19,6 +19,7 @@ from typing import Any, Self
 import msgspec
 
 from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of, log_path
+from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Artifact, Runtime
@@ -155,6 +156,7 @@ class FleetManager(LibraryCalls):
         kinds, survivors = await self._kinds(root, host, state)
         self.runtime = Runtime(lambda: self.coordinator.state, kinds, self._report)
         self.coordinator.connect(self.runtime.carry_out)
+        self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
         self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
         gateway = Gateway(self._socket, self.operator, version=version(), access=self._access()) if self._socket else None
         if gateway is not None:
@@ -198,6 +200,7 @@ class FleetManager(LibraryCalls):
             self._scaling_part(group),
             group.create_task(self.runtime.run(), name="runtime"),
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
+            group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
         ]
         stack.push_async_callback(self._end, parts)
@@ -307,6 +310,16 @@ class FleetManager(LibraryCalls):
             self.feed.measured(self.runtime.samples())
             await self.clock.sleep(SAMPLE_INTERVAL_S)
 
+    def _deadlines(self) -> Deadlines:
+        return Deadlines(ASKED_S, self.config.fleet.start_deadline_s)
+
+    async def _check_agents(self) -> None:
+        """Look after starts, and at whether what runs is what should, as long as what is decided can be kept."""
+        while True:
+            await self.clock.sleep(self.config.fleet.health_check_interval_s)
+            if not self.coordinator.read_only:
+                self.launches.look(self.clock.now())
+
     async def _tell_listeners(self) -> None:
         async with self.bus.subscribe() as subscription:
             async for batch in subscription:
@@ -329,6 +342,7 @@ class FleetManager(LibraryCalls):
             started_at=self.started_at,
             now=self.clock.now(),
             read_only=self.coordinator.read_only,
+            differences=self.launches.differences(self.clock.now()),
         )
 
     def wasm_utilization(self) -> float | None:

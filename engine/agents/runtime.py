@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -120,6 +120,14 @@ class Runtime:
     def samples(self) -> list[HostSample]:
         """Measure every host now."""
         return [sample for kind in self._kinds.values() for sample in kind.samples()]
+
+    def known(self) -> Collection[AgentId]:
+        """Return the agents that the kinds were told to run."""
+        return self._kind_of.keys()
+
+    def forget(self, agents: Sequence[AgentId]) -> None:
+        """Stop agents that the fleet does not have."""
+        self._stop(tuple(agents))
 
     def _start(self, agents: Sequence[AgentId]) -> None:
         state = self._state()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from engine.agents import registry
+from engine.agents import launching, registry
 from engine.coordinator.sizing import decide_sized, respecified
 from engine.model import reports as r
 from engine.model.agents import AgentStatus
@@ -47,16 +47,31 @@ def _decide_host_down(state: FleetState, report: r.HostDown, deciding: Deciding)
 
 
 def _decide_failed(state: FleetState, report: r.AgentsFailed, deciding: Deciding) -> list[Event]:
-    """Agents cannot start; when none of a booster's can, regular agents get what waits for them."""
-    events = registry.decide_failed(state, report, deciding)
+    return _handed_on(state, registry.decide_failed(state, report, deciding), report.reason, deciding)
+
+
+def _decide_late(state: FleetState, report: r.LaunchesLate, deciding: Deciding) -> list[Event]:
+    return _handed_on(state, launching.decide_late(state, report, deciding), f"{report.launch} for more than {report.limit_s:g} s", deciding)
+
+
+def _handed_on(state: FleetState, events: list[Event], reason: str, deciding: Deciding) -> list[Event]:
+    """Return what follows from agents that cannot start; when none of a booster's can, regular agents get what waits for them."""
     failed = {agent for event in events if isinstance(event, AgentsBroken) for agent in event.agents}
     pools = {state.agents[agent].spec.pool for agent in failed}
     emptied = [name for name in sorted(pools) if state.pools[name].spec.kind == BOOSTER and _is_emptied(state, name, failed)]
-    return [*events, *handing.decide_emptied(state, emptied, f"the booster does not start: {report.reason}", deciding.config)]
+    return [*events, *handing.decide_emptied(state, emptied, f"the booster does not start: {reason}", deciding.config)]
 
 
 def _is_emptied(state: FleetState, pool: str, failed: set[AgentId]) -> bool:
     return all(agent.spec.id in failed or agent.status is AgentStatus.FAILED for agent in state.agents_in(pool))
+
+
+def _decide_missing(state: FleetState, report: r.AgentsMissing, deciding: Deciding) -> list[Event]:
+    """Start agents anew that should run and do not; what they held waits again."""
+    agents = [agent for id_ in report.agents if (agent := state.agents.get(id_)) is not None and agent.host is not None]
+    tasks = [state.tasks[agent.task] for agent in agents if agent.task is not None]
+    reason = "it should have run and did not"
+    return [*leases.decide_lost(state, tasks, reason, deciding), *(registry.restart_all(agents, reason) if agents else [])]
 
 
 def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Deciding) -> list[Event]:
@@ -114,6 +129,9 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.AgentsUp: registry.decide_up,
     r.HostDown: _decide_host_down,
     r.AgentsFailed: _decide_failed,
+    r.LaunchesLate: _decide_late,
+    r.LaunchesDue: launching.decide_due,
+    r.AgentsMissing: _decide_missing,
     r.HealthSeen: registry.decide_health,
     r.PoolsSized: decide_sized,
     r.TasksBegan: leases.decide_began,

@@ -195,7 +195,7 @@ def audit_row(number: int, entry: AuditEntry) -> AuditRow:
 
 
 def fleet_status(  # noqa: PLR0913  # what only the engine's owner knows
-    state: FleetState, *, name: str, version: str, started_at: float, now: float, read_only: str
+    state: FleetState, *, name: str, version: str, started_at: float, now: float, read_only: str, differences: tuple[str, ...] = ()
 ) -> FleetStatus:
     """Return the fleet in one look; every count is kept."""
     totals, engine = state.totals, state.engine
@@ -221,4 +221,5 @@ def fleet_status(  # noqa: PLR0913  # what only the engine's owner knows
             {key: count for key, count in totals.by_state.items() if count},
         ),
         tuple(state.halted.values()),
+        differences,
     )

@@ -134,6 +134,8 @@ class Agent:
     """When what it holds is handed back if it has not ended by then; 0 = never."""
     revivable: bool = False
     """It leaves because its pool became smaller, so it stays when the pool grows again."""
+    missed: bool = False
+    """It failed because its start took too long; it will be replaced."""
     restarting: bool = False
     """Starts anew when its task ends."""
     created_at: float = 0.0

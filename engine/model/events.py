@@ -135,6 +135,8 @@ class AgentsBroken:
     type: ClassVar[str] = "agent.failed"
     agents: tuple[AgentId, ...]
     reason: str
+    missed: bool = False
+    """They missed the time for their start, so they are replaced after a wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class Pool:
     retried: int = 0
     busy_s: float = 0.0
     deaths: int = 0
+    launch_misses: int = 0
+    """Times in a row that agents of it did not start in time; each doubles the wait before they are replaced."""
 
 
 EDITABLE = {

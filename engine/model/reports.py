@@ -43,6 +43,29 @@ class AgentsFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchesLate:
+    """Agents were too long in a state of their start."""
+
+    agents: tuple[AgentId, ...]
+    launch: str
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchesDue:
+    """Agents that did not start in time have waited long enough to be replaced."""
+
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsMissing:
+    """Agents that should run are not known to what runs agents."""
+
+    agents: tuple[AgentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSeen:
     """The health of a host's agents changed, with the evidence."""
 
@@ -98,4 +121,4 @@ class EngineStarted:
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | HealthSeen | PoolsSized | TasksBegan | TasksEnded | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | TasksBegan | TasksEnded | TimePassed | EngineStarted

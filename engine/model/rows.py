@@ -321,6 +321,8 @@ class FleetStatus:
     tasks: TaskCounts
     halted: tuple[Halt, ...] = ()
     """Emergency stops that hold."""
+    differences: tuple[str, ...] = ()
+    """Where the agents that run are not those that should."""
 
 
 @dataclass(frozen=True, slots=True)

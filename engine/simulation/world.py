@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
 from engine.agents.runtime import Artifact, Runtime
 from engine.clock import Clock, Rng
 from engine.config import FleetManagerConfig, parse_config
@@ -62,6 +63,7 @@ class World:
         self.agents = SimulatedAgents(self._report, (self.clock, self.rng, self.ids), hosts=hosts, work=work)
         self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents}, self._report)
         self.coordinator.connect(self.runtime.carry_out)
+        self.launches = LaunchWatch(lambda: self.state, self.runtime, self._report, Deadlines(ASKED_S, self.config.fleet.start_deadline_s))
         self.feed = Feed(lambda: self.state, self.status, self.clock)
         self.coordinator.add_publisher(self.feed.publish)
         observer = PoolObserver(lambda: self.state, self.coordinator.ready_tasks, dict)
@@ -85,7 +87,8 @@ class World:
     def status(self) -> FleetStatus:
         """Return the fleet in one look."""
         return fleet_status(
-            self.state, name="world", version="0", started_at=0.0, now=self.clock.now(), read_only=self.coordinator.read_only
+            self.state, name="world", version="0", started_at=0.0, now=self.clock.now(), read_only=self.coordinator.read_only,
+            differences=self.launches.differences(self.clock.now()),
         )
 
     def _report(self, report: Report, artifacts: Sequence[Artifact] = ()) -> None:
@@ -98,6 +101,7 @@ class World:
         async with asyncio.TaskGroup() as group:
             await self.coordinator.start(EngineStarted("eng_simulated", "0", 1, self.survivors))
             parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
+            parts.append(group.create_task(self._check_agents()))
             self.scaler.obeys = self.config.auto_scaling.enabled
             parts.append(group.create_task(self.scaler.run(self.feed.decided)))
             try:
@@ -105,6 +109,12 @@ class World:
             finally:
                 for part in parts:
                     part.cancel()
+
+    async def _check_agents(self) -> None:
+        while True:
+            await self.clock.sleep(self.config.fleet.health_check_interval_s)
+            if not self.coordinator.read_only:
+                self.launches.look(self.clock.now())
 
     async def until(self, condition: Callable[[], bool], within_s: float = 3_600.0) -> None:
         """Wait in virtual time for a condition, checking the state's invariants on the way. Raises TimeoutError."""

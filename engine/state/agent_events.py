@@ -89,6 +89,8 @@ def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
         agent.host = event.host.id
         agent.health = host.health
         agent.reason = ""
+        agent.missed = False
+        tables.pools[agent.spec.pool].launch_misses = 0
         host.agents.add(agent_id)
         if agent.status in (AgentStatus.STARTING, AgentStatus.FAILED):
             tables.set_status(agent, _ready(tables, agent), at)
@@ -113,15 +115,19 @@ def _agents_broken(tables: Tables, event: ev.AgentsBroken, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         agent.reason = event.reason
+        agent.missed = event.missed
         agent.health = Health.LOST
         tables.set_status(agent, AgentStatus.FAILED, at)
+    if event.missed:
+        for name in {tables.agents[agent_id].spec.pool for agent_id in event.agents}:
+            tables.pools[name].launch_misses += 1
 
 
 def _agents_starting(tables: Tables, event: ev.AgentsStarting, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         _leave_host(tables, agent)
-        agent.restarting = False
+        agent.restarting = agent.missed = False
         agent.health = Health.UNKNOWN
         agent.reason = event.reason
         tables.set_status(agent, AgentStatus.STARTING, at)

@@ -385,3 +385,11 @@ def test_plans_and_audit_in_full() -> None:
     assert "more work" in text
     assert "does not reach back" in plain(present_text.plan_info(PLAN, [], (), NOW, UNICODE))
     assert "pool.scale coder" in plain(present_text.audit_info(AUDIT, UNICODE))
+
+
+def test_what_runs_and_should_not_needs_somebody() -> None:
+    differs = dataclasses.replace(status_at(NOW), differences=("agent agt_1 that the fleet does not have: stopped",))
+    empty: dict[str, dict[str, object]] = {"hosts": {}, "pools": {}, "tasks": {}}
+    [need] = present_pulse.find_needs(differs, empty, UNICODE)
+    assert (need.what.text, need.why) == ("! agents are not as planned", "agent agt_1 that the fleet does not have: stopped")
+    assert present_pulse.find_needs(status_at(NOW), empty, UNICODE) == []
