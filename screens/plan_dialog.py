@@ -69,6 +69,11 @@ class Answer(Keyed, Static):
         self.action_take()
 
 
+def columns_of(size: Size) -> int:
+    """Return how wide a dialog's text is on a screen of that size."""
+    return min(WIDTH_MAX, int(size.width * WIDTH_SHARE)) - FRAME_COLUMNS
+
+
 class PlanText(Document):
     """The plan's lines, as high as they are; the dialog's keys and the mouse scroll them."""
 
@@ -122,7 +127,10 @@ class PlanDialog(Keyed, ModalScreen[Agreement | None]):
                 yield Static(plan_title(self._plan, self._asked), classes="title", id="title", markup=False)
                 danger = danger_of(self._plan)
                 yield Static(danger.text, classes=danger.role, id="danger", markup=False)
-            yield PlanText(glyphs=self._glyphs, id="lines")
+            lines = PlanText(glyphs=self._glyphs, id="lines")
+            # From the first layout on: a bar that it needed would stay, though everything fits in the second.
+            lines.styles.max_height = self._plan_rows(self.app.size)
+            yield lines
             if not self._plan.refused:
                 yield from self._fields()
             yield Static(self._plan.refused, id="problem", classes="bad", markup=False)
@@ -167,12 +175,16 @@ class PlanDialog(Keyed, ModalScreen[Agreement | None]):
 
     def _lay_out(self) -> None:
         """Leave the fields and answers in view, however long the plan is."""
-        width = min(WIDTH_MAX, int(self.size.width * WIDTH_SHARE)) - FRAME_COLUMNS
-        self.query_one("#keys", Static).update(self._keys(width))
-        problem = len(wrap(self._plan.refused, width))
+        self.query_one("#keys", Static).update(self._keys(columns_of(self.size)))
+        self.query_one(PlanText).styles.max_height = self._plan_rows(self.size)
+
+    def _plan_rows(self, size: Size) -> int:
+        """Return how many rows of a screen are left for the plan's lines."""
+        problem = len(wrap(self._plan.refused, columns_of(size)))
+        fields = 0 if self._plan.refused else 2 if self._word else 1
         heading, answers, keys = 2, 1, 1
-        rows = int(self.size.height * HEIGHT_SHARE) - FRAME_ROWS
-        self.query_one(PlanText).styles.max_height = max(PLAN_ROWS_MIN, rows - heading - len(self.query(Line)) - problem - answers - keys)
+        rows = int(size.height * HEIGHT_SHARE) - FRAME_ROWS
+        return max(PLAN_ROWS_MIN, rows - heading - fields - problem - answers - keys)
 
     # ---- keys
 

@@ -114,7 +114,7 @@ class Fuzz:
             await self._act(seat)
             assert not self.witness.unconfirmed, f"carried out without a plan that was shown: {self.witness.unconfirmed}; {self.story()}"
             if number % check_every == 0:
-                await self._look(seat)
+                await self.look(seat)
 
     async def _act(self, seat: Seat) -> None:
         choice = self.chance.random()
@@ -139,6 +139,11 @@ class Fuzz:
             await settle(seat)
         self._note(seat.app.screen)
 
+    async def press(self, seat: Seat, *keys: str) -> None:
+        """Press keys one after the other."""
+        for key in keys:
+            await self._press(seat, key)
+
     async def _press(self, seat: Seat, key: str) -> None:
         self.keys.append(key)
         if isinstance(seat.app.screen, QuitDialog):
@@ -152,7 +157,7 @@ class Fuzz:
         if isinstance(screen, PlanDialog):
             self.shown.add(self.witness.planned)
 
-    async def _look(self, seat: Seat) -> None:
+    async def look(self, seat: Seat) -> None:
         """Compare the screen, when it shows all that the engine has, with a fresh drawing of it."""
         await seat.current()
         await seat.pilot.pause()
