@@ -132,6 +132,7 @@ class Resident:
             ended = time.perf_counter()  # noqa: TID251
             row.last_s = ended - began
             row.busy_s += row.last_s
+            self._times[agent].append(row.last_s)
             self._measure(row, box, ended)
 
     def _measure(self, row: InstanceFigures, box: Sandbox, at: float) -> None:
