@@ -70,7 +70,7 @@ async def _pool(sources: Sources, word: str) -> Explanation:
     state, scaler = sources.state(), sources.feed.scaler
     pool = find_pool(state, word)
     now = sources.clock.now()
-    more = boosted_evidence(sources.feed.book, sources.feed.fallback, now) if pool.spec.kind == BOOSTER else []
+    more = boosted_evidence(sources.feed.book, sources.feed.fallback(), now) if pool.spec.kind == BOOSTER else []
     return explain_pool(state, pool, now, scaler.decisions.get(word) if scaler else None, more)
 
 

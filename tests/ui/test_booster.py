@@ -25,7 +25,7 @@ async def boosted(fleet: Fleet) -> list[str]:
     pool = fleet.state.pools["booster"]
     pool.spec = replace(pool.spec, kind=BOOSTER)
     agents = [str(agent.spec.id) for agent in fleet.state.agents_in("booster")]
-    fleet.world.feed.fallback = "coder"
+    fleet.world.feed.fallback = lambda: "coder"
     fleet.clock.at += 130
     fleet.world.feed.boosted(agents)
     return agents
