@@ -171,6 +171,9 @@ class CommandAgents:
                 del self._unsettled[name]
                 self._host.keepers.discard(name)
 
+    def tell(self, word: str) -> None:
+        """Programs are told nothing."""
+
     def samples(self) -> Iterable[HostSample]:
         """Return the one host, whose pid is the spawner's."""
         if not self._is_up:

@@ -22,6 +22,8 @@ from engine.state import FleetState
 
 logger = logging.getLogger(__name__)
 
+CLEAR_CACHE = "clear_cache"
+"""Word to workers that keep answers: forget them."""
 INLINE_RESULT_MAX_BYTES = 2_048
 """A larger result (as JSON) is stored once by its hash in the artifacts table."""
 
@@ -80,6 +82,10 @@ class AgentKind(Protocol):
         """Stop attempts in their processes; answered by TasksEnded with error_kind `stopped`, or HostDown."""
         ...
 
+    def tell(self, word: str) -> None:
+        """Tell all workers a word, if they listen; not answered."""
+        ...
+
     def samples(self) -> Iterable[HostSample]:
         """Measure the hosts now; cheap, at most one read of /proc a host."""
         ...
@@ -114,8 +120,10 @@ class Runtime:
                 self._start(effect.agents)
             elif isinstance(effect, fx.StopAgents):
                 self._stop(effect.agents)
-            else:
+            elif isinstance(effect, fx.StopRuns):
                 self._stop_runs(effect.tasks)
+            else:
+                self._tell(CLEAR_CACHE)
 
     def samples(self) -> list[HostSample]:
         """Measure every host now."""
@@ -182,6 +190,10 @@ class Runtime:
             spec.apply,
             inputs,
         )
+
+    def _tell(self, word: str) -> None:
+        for kind in self._kinds.values():
+            kind.tell(word)
 
     def _stop_runs(self, task_ids: Sequence[TaskId]) -> None:
         tasks = self._state().tasks

@@ -21,6 +21,8 @@ def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
             found.append(fx.StartAgents(event.agents))
         elif isinstance(event, ev.AgentsRemoved):
             found.append(fx.StopAgents(event.agents))
+        elif isinstance(event, ev.BoosterCacheCleared):
+            found.append(fx.ClearCaches())
         elif isinstance(event, ev.TasksStopping) and event.why != "retry":  # those are being stopped already
             found.append(fx.StopRuns(event.tasks))
     return found

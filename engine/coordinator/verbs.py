@@ -9,7 +9,7 @@ from engine.agents import registry
 from engine.coordinator.sizing import decide_edit, resize
 from engine.model import commands as c
 from engine.model.errors import UsageError
-from engine.model.events import Event
+from engine.model.events import BoosterCacheCleared, Event
 from engine.scaling import policies, policy_verbs
 from engine.scheduling import halting, submission
 from engine.scheduling.allocator import FreeAgents
@@ -56,6 +56,10 @@ def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], dec
     return registry.decide_register(state, [(command, pool_for(state, command.pool or command.type)) for command in commands], deciding)
 
 
+def _decide_clear(_state: FleetState, commands: Sequence[c.ClearBoosterCache], deciding: Deciding) -> Decision:
+    return Decision([BoosterCacheCleared(deciding.origin.who)], ["cleared" for _ in commands])
+
+
 _DECIDE: dict[type[c.Command], Decide] = {
     c.ScalePool: _decide_scale,
     c.PausePool: _decide_pause,
@@ -78,4 +82,5 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.PrioritiseTask: submission.decide_prioritise,
     c.HaltFleet: halting.decide_halt,
     c.ResumeFleet: halting.decide_resume,
+    c.ClearBoosterCache: _decide_clear,
 }

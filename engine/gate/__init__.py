@@ -195,7 +195,8 @@ class Gate:
         return _Meant(meant, meant)
 
     def _describe(self, meant: _Meant) -> list[PlanStep]:
-        return planning.describe(self._desk.coordinator.state, meant.does, restoring=meant.kept is not None)
+        coordinator = self._desk.coordinator
+        return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
     def _is_routine(self, meant: _Meant) -> bool:
         return isinstance(meant.asked[0], _ROUTINE) and self.origin.via in MACHINES

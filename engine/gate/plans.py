@@ -15,9 +15,10 @@ from engine.model.plans import Call, PlanStep
 from engine.model.tasks import FINISHED, HELD, TaskState
 from engine.model.wire import call_of
 from engine.scaling.policies import find_pool, leavers, wanted_size
-from engine.scheduling.router import pool_by_capabilities, pool_for
-from engine.scheduling.submission import doomed_by, find_task, revived_with
+from engine.scheduling.router import pool_for
+from engine.scheduling.submission import doomed_by, find_task, pool_of, revived_with
 from engine.state import FleetState
+from engine.state.deciding import Deciding
 
 STEPS_MAX = 200
 """Steps that a plan spells out; the rest is counted in its last step."""
@@ -31,9 +32,11 @@ def exact(state: FleetState, command: c.Command, *, restoring: bool = False) -> 
     return command
 
 
-def describe(state: FleetState, commands: Sequence[c.Command], *, restoring: bool = False) -> list[PlanStep]:
+def describe(state: FleetState, commands: Sequence[c.Command], deciding: Deciding) -> list[PlanStep]:
     """Return one step for each verb. Raises FleetError as executing would."""
-    describers = _DESCRIBE | {c.ScalePool: partial(_scale, restoring=True)} if restoring else _DESCRIBE
+    describers: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, c.SubmitTask: partial(_submit, deciding=deciding)}
+    if deciding.restoring:
+        describers[c.ScalePool] = partial(_scale, restoring=True)
     return [describers[type(command)](state, command) for command in commands]
 
 
@@ -143,11 +146,13 @@ def _release(state: FleetState, command: c.ReleaseAgent) -> PlanStep:
     return PlanStep(call_of(command), command.allocation, "reserved", "free")
 
 
-def _submit(state: FleetState, command: c.SubmitTask) -> PlanStep:
-    pool = state.pools[pool_for(state, command.pool) if command.pool else pool_by_capabilities(state, command.capabilities)]
+def _submit(state: FleetState, command: c.SubmitTask, deciding: Deciding) -> PlanStep:
+    name, routed = pool_of(state, command, deciding)
+    pool = state.pools[name]
     waiting = len(state.pending_of.get(pool.spec.name, ()))
     known = state.keys.get(command.idempotency_key) if command.idempotency_key else None
     effect = f"is {known} already" if known else f"{_some(waiting, 'task', 'waits', 'wait')} in {pool.spec.name}"
+    effect += f" ({routed})" if routed and not known else ""
     warning = "pool is paused" if pool.paused else "pool has no agents" if not pool.agents else ""
     return PlanStep(call_of(command), command.title or command.type, "", "pending", effect, warning, changes=known is None)
 
@@ -222,11 +227,11 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.RestartAgent: _agent,
     c.AllocateAgent: _allocate,
     c.ReleaseAgent: _release,
-    c.SubmitTask: _submit,
     c.CancelTask: _cancel,
     c.RetryTask: _retry,
     c.PrioritiseTask: _prioritise,
     c.HaltFleet: _halt,
     c.ResumeFleet: _resume,
+    c.ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
     c.StopEngine: _stop,
 }

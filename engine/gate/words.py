@@ -203,6 +203,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.FleetHalted: lambda _s, e: (
         ("warn", e.scope, f"{e.scope} halted by {e.by}") if e.halted else ("info", e.scope, f"{e.scope} resumed by {e.by}")
     ),
+    ev.BoosterCacheCleared: lambda _s, e: ("info", "booster", f"the booster's kept answers were cleared by {e.by}"),
     ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
     ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
     ev.Audited: _audited,

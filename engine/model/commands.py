@@ -413,6 +413,16 @@ class RedoPlan(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ClearBoosterCache(Command):
+    """Have the booster's workers forget the answers that they keep."""
+
+    name = "booster.clear_cache"
+    verb = "clear-cache"
+    help = "Forget the answers that the booster keeps"
+    irreversible = "answers are made anew when they are asked for; nothing else is lost"
+
+
+@dataclass(frozen=True, slots=True)
 class StopEngine(Command):
     """Stop the engine; running tasks are handed back and run again at the next start."""
 
@@ -451,6 +461,7 @@ COMMANDS: dict[str, type[Command]] = {
         ResumeFleet,
         UndoPlan,
         RedoPlan,
+        ClearBoosterCache,
         StopEngine,
     )
 }

@@ -53,4 +53,9 @@ class Assignment:
     """Results of its dependencies by task id, when the task asked for them."""
 
 
-Effect = StartAgents | StopAgents | Deliver | StopRuns
+@dataclass(frozen=True, slots=True)
+class ClearCaches:
+    """Have the booster's workers forget the answers that they keep; not answered."""
+
+
+Effect = StartAgents | StopAgents | Deliver | StopRuns | ClearCaches

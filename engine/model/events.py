@@ -367,6 +367,14 @@ class FleetHalted:
 
 
 @dataclass(frozen=True, slots=True)
+class BoosterCacheCleared:
+    """The booster's workers forget the answers that they keep."""
+
+    type: ClassVar[str] = "booster.cache_cleared"
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanApplied:
     """A plan was carried out."""
 
@@ -427,6 +435,7 @@ Event = (
     | AgentAllocated
     | AgentReleased
     | FleetHalted
+    | BoosterCacheCleared
     | PlanApplied
     | PlanUndone
     | Audited

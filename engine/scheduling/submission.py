@@ -61,7 +61,7 @@ def decide_submit(state: FleetState, commands: Sequence[SubmitTask], deciding: D
 
 
 def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpec:
-    pool, routed = _pool_of(state, command, deciding)
+    pool, routed = pool_of(state, command, deciding)
     for needed in command.depends_on:
         before = state.tasks.get(TaskId(needed))
         if before is None:
@@ -100,7 +100,7 @@ def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpe
     )
 
 
-def _pool_of(state: FleetState, command: SubmitTask, deciding: Deciding) -> tuple[str, str]:
+def pool_of(state: FleetState, command: SubmitTask, deciding: Deciding) -> tuple[str, str]:
     """Return the pool of a task, and why if the fleet chose it. Raises FleetError."""
     if command.pool:
         return (command.pool if command.pool in state.pools else pool_for(state, command.pool)), ""

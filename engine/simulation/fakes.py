@@ -224,6 +224,9 @@ class SimulatedAgents:
             del self.running[key]
         self._report(HostDown(host, "killed by the simulation"))
 
+    def tell(self, word: str) -> None:
+        """Simulated agents are told nothing."""
+
     def samples(self) -> Iterable[HostSample]:
         """Return the hosts that are up."""
         return [HostSample(id_, "python", 1, len(agents), self._clock.now()) for id_, agents in self.hosts.items()]

@@ -292,5 +292,6 @@ TRANSITIONS: dict[type, Any] = {
     ev.PlanApplied: _plan_applied,
     ev.PlanUndone: _plan_undone,
     ev.FleetHalted: _fleet_halted,
+    ev.BoosterCacheCleared: lambda _tables, _event, _at: None,  # what it is about is no state of the fleet
     ev.Audited: _audited,
 }

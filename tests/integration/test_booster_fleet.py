@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from engine import FleetManager
 from engine.agents import code
-from engine.model.commands import CancelTask, PausePool, SubmitTask, UnpausePool
+from engine.model.commands import CancelTask, ClearBoosterCache, PausePool, SubmitTask, UnpausePool
 from engine.model.errors import CommandRefused
+from engine.model.events import TaskFailed, TasksCancelled, TasksSucceeded
 from engine.model.tasks import FINISHED, Task, TaskState
 
 from tests.integration.booster_agreement import STANDARD_LIBRARY
@@ -270,6 +271,91 @@ async def test_the_pool_grows_with_the_queue_and_a_thousand_files_can_be_cancell
         states = {task.state for task in found}
         assert states <= {TaskState.SUCCEEDED, TaskState.CANCELLED, TaskState.FAILED}
         assert all(task.error is not None and task.error.kind == "syntax_error" for task in found if task.state is TaskState.FAILED)
+
+
+@pytest.mark.row(165)
+async def test_the_same_question_is_answered_from_the_cache_until_it_is_cleared(tmp_path: Path) -> None:
+    async with boosted(tmp_path, None, {"poolSize": 1}) as engine:
+        path = tmp_path / "file.py"
+        path.write_text(SOURCE)
+        answers = [await engine.do("code.metrics", {"path": str(path)}) for _ in range(3)]
+        assert answers[0].result == answers[2].result
+        book = engine.fleet.feed.book
+        await engine.until(lambda: (book.sums().cache_hits, book.sums().cache_misses, book.sums().calls) == (2, 1, 1))
+        path.write_text(SOURCE + "\n\ndef more():\n    pass\n")
+        changed = await engine.do("code.metrics", {"path": str(path)})
+        assert changed.result != answers[0].result, "it is the bytes that count"
+        await engine.operator.execute([ClearBoosterCache()])
+        await engine.until(lambda: book.living()[0].cache_bytes == 0)
+        await engine.do("code.metrics", {"path": str(path)})
+        await engine.until(lambda: (book.sums().cache_hits, book.sums().cache_misses) == (2, 3))
+
+
+@pytest.mark.row(161)
+async def test_a_plan_says_who_would_do_it_and_why_says_who_did(tmp_path: Path) -> None:
+    async with boosted(tmp_path) as engine:
+        plan = await engine.operator.plan([SubmitTask("code.outline", payload={"source": SOURCE})])
+        assert "in booster (high-performance: code.outline on python" in plan.steps[0].effect
+        task = await engine.do("code.rename", {"source": "a = 1\nprint(a, b)\n", "name": "a", "to": "b"})
+        told: Any = await engine.operator.query("explain", kind="tasks", id=task.spec.id)
+        lines = [line["text"] for line in told["evidence"]]
+        assert lines[0].startswith("it named no pool; high-performance: code.rename on python")
+        assert lines[1].startswith("it was handed on to coder: the new name is in use")
+
+
+@pytest.mark.row(175)
+@pytest.mark.parametrize("seed", range(2))
+async def test_whatever_the_instances_do_each_task_ends_once_with_the_regular_agents_answer(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    names = list(TROUBLE)
+    async with boosted(tmp_path, bad_module(), {"poolSize": 3, "taskTimeout": 100, "memoryLimit": 32, **NOTHING_KEPT}) as engine:
+        ended: list[str] = []
+        engine.fleet.on("*", lambda record: ended.extend(_ended_in(record.event)))
+        payloads = []
+        for number in range(120):
+            operation = chance.choice(names)
+            source = chance.choice([SOURCE, "x =\n", f"name = {number}\nprint(name)\n", "def f(a, a): pass\n"])
+            payloads.append((operation, {"source": source, **ARGUMENTS[operation]}))
+        tasks = [await engine.submit(operation, payload) for operation, payload in payloads]
+        while len(ended) < len(tasks) // 2:
+            hosts = [host.info for host in engine.fleet.coordinator.state.hosts.values() if host.info.kind == "booster"]
+            if hosts and chance.random() < 0.1:
+                os.kill(chance.choice(hosts).pid, signal.SIGKILL)
+            await asyncio.sleep(0.05)
+        found = await engine.ended(*tasks)
+        await engine.until(lambda: len(ended) >= len(tasks))
+        assert sorted(ended) == sorted(tasks), "each exactly once"
+        for task, (operation, payload) in zip(found, payloads, strict=True):
+            expected = ask_agent(operation, payload)
+            if isinstance(expected, str):
+                assert task.error is not None
+                assert (task.state, task.error.kind) == (TaskState.FAILED, expected)
+            else:
+                assert task.state is TaskState.SUCCEEDED, task.error
+                assert without_maker(engine.result_of(task)) == expected
+
+
+def ask_agent(operation: str, payload: dict[str, object]) -> dict[str, object] | str:
+    """The regular agent's answer, or the kind of its refusal."""
+    try:
+        return without_maker(code.run(operation, payload))
+    except code.CodeError as error:
+        return error.kind
+
+
+def _ended_in(event: object) -> list[str]:
+    if isinstance(event, TasksSucceeded):
+        return [outcome.task for outcome in event.outcomes]
+    return [event.outcome.task] if isinstance(event, TaskFailed) else list(event.tasks) if isinstance(event, TasksCancelled) else []
+
+
+async def test_a_task_that_kills_every_worker_that_takes_it_ends_as_poison(tmp_path: Path) -> None:
+    # LibCST takes its process with it, as the sources of the regular agent say: the guard refuses, or supervision ends it.
+    async with boosted(tmp_path, None, {"poolSize": 1}) as engine:
+        task = await engine.do("code.outline", {"source": "x = " + "(" * 20_000 + ")" * 20_000 + "\n"}, timeout_s=30)
+        assert task.state in FINISHED
+        after = await engine.do("code.outline", {"source": SOURCE})
+        assert after.state is TaskState.SUCCEEDED
 
 
 @pytest.mark.row(103)

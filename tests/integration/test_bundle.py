@@ -105,7 +105,7 @@ def test_a_running_engine_is_told_and_no_secret_is(tmp_path: Path, config: str) 
         parts = {name: json.loads(data) for name, data in files.items() if name.endswith(".json")}
         assert parts["status.json"]["pid"] == subject.pid
         assert {row["id"] for row in parts["pools.json"]} >= {"leaky", "coder"}
-        assert len(parts["agents.json"]) == 27
+        assert len(parts["agents.json"]) == 28
         (task,) = parts["tasks.json"]
         assert task["pool"] == "leaky" and "title" not in task
         assert any(event["type"] in ("task.returned", "task.failed") for event in parts["events.json"])

@@ -31,7 +31,7 @@ async def test_the_seeds_calls_work_as_written() -> None:
         assert [policy.id for policy in await scaling.list_policies()] == ["cpu-scaling", "booster"], "the booster has one of its own"
         made = await scaling.create_policy({"id": "by-queue", "scaleUpTrigger": {"metric": "queueLength", "threshold": 100}})
         await scaling.update_policy(made, {"enabled": False})
-        assert [(policy.id, policy.enabled) for policy in await scaling.list_policies()] == [("cpu-scaling", True), ("by-queue", False)]
+        assert [(policy.id, policy.enabled) for policy in await scaling.list_policies()] == [("cpu-scaling", True), ("booster", True), ("by-queue", False)]
         await scaling.delete_policy(made)
         with pytest.raises(NotFound):
             await scaling.delete_policy(made)

@@ -80,7 +80,7 @@ def test_retry_of_a_failed_task_brings_back_what_fell_with_it() -> None:
     assert fleet.task(after).error is not None
     assert (fleet.task(after).fell, fleet.task(after).error.kind) == (True, "dependency")
     assert revived_with(fleet.state, [task], fleet.now) == [after]
-    assert describe(fleet.state, [c.RetryTask(task)])[0].effect == "runs again, 3 attempts, and 1 more that fell with it"
+    assert describe(fleet.state, [c.RetryTask(task)], fleet.deciding)[0].effect == "runs again, 3 attempts, and 1 more that fell with it"
     fleet.do(c.RetryTask(task))
     assert (fleet.states(), fleet.task(after).waiting_on) == (["pending", "pending"], 1)
 
@@ -154,8 +154,8 @@ def test_plan_of_a_cancel_counts_all_that_fall() -> None:
     second = fleet.submit(depends_on=(task,))
     fleet.submit(depends_on=(second,))
     fleet.submit(depends_on=(task,), run_after_failure=True)
-    assert describe(fleet.state, [c.CancelTask(task)])[0].warning == "2 tasks that need it are cancelled too"
-    assert describe(fleet.state, [c.CancelTask(second)])[0].warning == "1 task that needs it is cancelled too"
+    assert describe(fleet.state, [c.CancelTask(task)], fleet.deciding)[0].warning == "2 tasks that need it are cancelled too"
+    assert describe(fleet.state, [c.CancelTask(second)], fleet.deciding)[0].warning == "1 task that needs it is cancelled too"
 
 
 @settings(max_examples=200, deadline=None)

@@ -67,7 +67,7 @@ def test_a_reservation_ends_at_the_deadline() -> None:
 def test_a_leaving_agent_that_is_wanted_again_stays_in_place_of_a_new_one(end: str) -> None:
     fleet, tasks = busy_fleet()
     fleet.do(c.ScalePool("coder", "0"))
-    [step] = describe(fleet.state, [c.ScalePool("coder", "3")])
+    [step] = describe(fleet.state, [c.ScalePool("coder", "3")], fleet.deciding)
     assert step.effect == "2 that were leaving stay, starts 1 agent"
     fleet.after(5 if end == "stays" else 31)
     before = set(fleet.state.agents)

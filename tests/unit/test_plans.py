@@ -12,7 +12,7 @@ from tests.unit.core_fleet import Fleet
 
 
 def step(fleet: Fleet, command: c.Command) -> PlanStep:
-    [only] = describe(fleet.state, [command])
+    [only] = describe(fleet.state, [command], fleet.deciding)
     return only
 
 
@@ -93,7 +93,7 @@ def test_many_verbs_are_counted_in_the_last_step() -> None:
     fleet = Fleet()
     fleet.run()
     waiting = [fleet.submit() for _ in range(STEPS_MAX + 4)]
-    steps = describe(fleet.state, [c.CancelTask(task) for task in fleet.state.tasks if task not in waiting] + [c.CancelTask(task) for task in waiting])
+    steps = describe(fleet.state, [c.CancelTask(task) for task in fleet.state.tasks if task not in waiting] + [c.CancelTask(task) for task in waiting], fleet.deciding)
     told = shown(steps)
     assert (len(steps), len(told)) == (STEPS_MAX + 5, STEPS_MAX + 1)
     assert (told[-1].target, told[-1].after) == ("5 more", "5 pending → cancelled")
@@ -102,8 +102,9 @@ def test_many_verbs_are_counted_in_the_last_step() -> None:
 
 def test_unknown_targets_are_refused_as_executing_would() -> None:
     for command in (c.ScalePool("x", "1"), c.DrainAgent("x"), c.CancelTask("x"), c.SubmitTask("noop", "x")):
+        fleet = Fleet()
         with pytest.raises(NotFound):
-            describe(Fleet().state, [command])
+            describe(fleet.state, [command], fleet.deciding)
 
 
 def test_inverses_come_from_the_state_before() -> None:

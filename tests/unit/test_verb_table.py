@@ -100,6 +100,7 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.PrioritiseTask: (made, 9),
         c.HaltFleet: ("agents",),
         c.StopEngine: (),
+        c.ClearBoosterCache: (),
         c.UndoPlan: (),
         c.ResumeFleet: (),
     }
