@@ -1,9 +1,35 @@
-"""Which operations a module can be asked for at all; light, since the engine asks it at every submission.
+"""Which operations a module can be asked for, and by which operation of its own; light, since the engine asks it at every submission.
 
-Owner: nobody.
+Owner: nobody; the tables are constant.
 """
 
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 # The tree takes what Python refuses (`if x:` without a body), and the judges are Python's own: the agent asks them.
 LEFT_TO_AGENT: Final = frozenset({"code.syntax_check"})
+# Decided outside of the module, of what it finds (`engine.editing`).
+FOUND_BY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "code.add_docstrings": "code.structure",
+        "code.add_return_type": "code.structure",
+        "code.wrap_in_try": "code.structure",
+        "code.sort_imports": "code.structure",
+        "code.apply_edit": "code.structure",
+        "code.replace": "code.search",
+    }
+)
+
+
+def asked_of(operation: str) -> str:
+    """Name the module's operation that is asked for one of the catalogue."""
+    return FOUND_BY.get(operation, operation)
+
+
+def list_offered(
+    catalogue: Iterable[str], own: Mapping[str, Collection[str]]
+) -> dict[str, Collection[str]]:
+    """List which operations of the catalogue there are, with their languages, by those of a module."""
+    asked = {name: asked_of(name) for name in catalogue if name not in LEFT_TO_AGENT}
+    return {name: own[by] for name, by in asked.items() if by in own}

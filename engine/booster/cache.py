@@ -59,7 +59,7 @@ class AnswerCache:
             self.bytes = 0
 
 
-def key_of(operation: str, file: File, arguments: Mapping[str, str | bool]) -> bytes:
+def key_of(operation: str, file: File, arguments: Mapping[str, str | int]) -> bytes:
     """Give the hash of a question."""
     head = repr((operation, int(file.language), sorted(arguments.items()))).encode(errors="surrogatepass")
     return hashlib.sha256(len(head).to_bytes(8, "little") + head + file.data).digest()

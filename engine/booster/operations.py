@@ -7,19 +7,21 @@ read again by the language's grammar inside the module before it comes out; what
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-from engine.booster.asking import LEFT_TO_AGENT
+from engine.booster.asking import LEFT_TO_AGENT, asked_of
+from engine.booster.deciding import Ask, decide, judge, replace, search
 from engine.booster.failures import BadAnswer
-from engine.booster.records import Answer, Description, File, Language, Status
+from engine.booster.records import Answer, Description, File, Language
 from engine.booster.sandbox import TIMEOUT_S
 from engine.editing.edits import Edit, conclude, finish
+from engine.editing.python import DECISIONS
 from engine.editing.source import Source, decode, read_bytes
 from engine.editing.splices import Splice
 from engine.editing.writing import check_target
 from engine.model.code_errors import HandedOn
 from engine.model.code_operations import find_operation
-from engine.model.code_requests import CodeRequest
+from engine.model.code_requests import CodeRequest, ReplaceRequest, SearchRequest
 from engine.model.errors import UsageError
 
 _LANGUAGES: Final = MappingProxyType(
@@ -40,7 +42,7 @@ class Box(Protocol):
         self,
         operation: str,
         files: Sequence[File],
-        arguments: Mapping[str, str | bool] = ...,
+        arguments: Mapping[str, str | int] = ...,
         *,
         timeout_s: float = ...,
     ) -> list[Answer]:
@@ -48,19 +50,11 @@ class Box(Protocol):
         ...
 
 
-class Question(NamedTuple):
-    """What the module is asked about one file."""
-
-    operation: str
-    file: File
-    arguments: Mapping[str, str | bool]
-
-
 def why_not(description: Description, operation: str, language: str) -> str:
     """Say why a module cannot be asked for an operation on a language; empty if it can."""
     if operation in LEFT_TO_AGENT:
         return f"{operation} is judged by the language's own compiler, which only a regular agent asks"
-    row = next((row for row in description.operations if row.name == operation), None)
+    row = next((row for row in description.operations if row.name == asked_of(operation)), None)
     if row is None:
         return f"the booster has no {operation}"
     if language not in row.languages:
@@ -82,51 +76,52 @@ def perform(
     if edits and request.apply:  # refuse before the work, not after it
         check_target(request)
     source = decode(request, read_bytes(request))
-    question = put(request, source)
-    try:
-        (answer,) = sandbox.run(
-            question.operation, [question.file], question.arguments, timeout_s=timeout_s
-        )
-    except UsageError as error:  # the module takes other arguments than the catalogue has
-        raise HandedOn(str(error)) from None
-    value = judge(answer)
+
+    def ask(operation: str, text: str, arguments: Mapping[str, str | int]) -> Answer:
+        file = File(_LANGUAGES[request.language], _encode(text))
+        try:
+            (answer,) = sandbox.run(operation, [file], arguments, timeout_s=timeout_s)
+        except UsageError as error:  # the module takes other arguments than the catalogue has
+            raise HandedOn(str(error)) from None
+        return answer
+
+    if isinstance(request, SearchRequest):
+        return search(ask, request, source)
     if not edits:
-        return value
-    return _conclude(request, source, value, engine=f"booster {description.version}")
+        return judge(ask(request.operation, source.text, _list_arguments(request)))
+    engine = f"booster {description.version}"
+    edit, after = _edit(ask, request, source)
+    return conclude(request, source, edit, after, engine=engine)
 
 
-def put(request: CodeRequest, source: Source) -> Question:
-    """Give what the module is asked; raise `HandedOn` for a text that UTF-8 cannot carry."""
+def _edit(ask: Ask, request: CodeRequest, source: Source) -> tuple[Edit, Source]:
+    if isinstance(request, ReplaceRequest):
+        return replace(ask, request, source)
+    if request.operation in DECISIONS:
+        return decide(ask, request, source)
+    value = judge(ask(request.operation, source.text, _list_arguments(request)))
+    edit = _read_edit(source, value)
+    return edit, finish(source, edit, _was_parsed)
+
+
+def _encode(text: str) -> bytes:
     try:
-        data = source.text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         raise HandedOn("the text has characters that UTF-8 cannot carry") from None
-    arguments = request.model_dump(exclude=set(_AROUND))
-    return Question(request.operation, File(_LANGUAGES[request.language], data), arguments)
 
 
-def judge(answer: Answer) -> dict[str, Any]:
-    """Give the value of an answer that is certain; raise `HandedOn` for one that is not."""
-    value = answer.value
-    if answer.status is Status.DONE:
-        return value
-    line = value.get("line")
-    place = f" (line {line})" if line is not None else ""
-    # A refusal too: the regular agent words it, with what to do next, and its kind.
-    raise HandedOn(f"{value.get('reason', 'the module does not say why')}{place}")
+def _list_arguments(request: CodeRequest) -> dict[str, str | int]:
+    return request.model_dump(exclude=set(_AROUND))
 
 
-def _conclude(
-    request: CodeRequest, source: Source, value: Mapping[str, Any], *, engine: str
-) -> dict[str, object]:
+def _read_edit(source: Source, value: Mapping[str, Any]) -> Edit:
     try:
         rows, count, notes = value["splices"], value["count"], value["notes"]
         splices = _in_characters(source, rows)
     except (KeyError, TypeError, ValueError) as error:  # ValueError: also a piece that begins inside a character
         raise BadAnswer(f"an edit cannot be read: {error!r}") from None
-    edit = Edit.of(splices, count=count, notes=notes)
-    after = finish(source, edit, _was_parsed)
-    return conclude(request, source, edit, after, engine=engine)
+    return Edit.of(splices, count=count, notes=notes)
 
 
 def _was_parsed(_after: Source) -> None:

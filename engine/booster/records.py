@@ -115,7 +115,7 @@ class Operation(msgspec.Struct, frozen=True):
     languages: tuple[str, ...]
     arguments: tuple[str, ...]  # in the order in which they are handed over
 
-    def encode(self, arguments: Mapping[str, str | bool]) -> list[bytes]:
+    def encode(self, arguments: Mapping[str, str | int]) -> list[bytes]:
         """Bring arguments into their order; raise `UsageError` for one that lacks or is not known."""
         if set(arguments) != set(self.arguments):
             raise UsageError(
@@ -123,7 +123,7 @@ class Operation(msgspec.Struct, frozen=True):
             )
         values = (arguments[name] for name in self.arguments)
         return [
-            (b"1" if value else b"") if isinstance(value, bool) else value.encode()
+            (b"1" if value else b"") if isinstance(value, bool) else str(value).encode()
             for value in values
         ]
 

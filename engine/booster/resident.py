@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from engine.booster.asking import LEFT_TO_AGENT
+from engine.booster.asking import list_offered
 from engine.booster.breaker import Breaker
 from engine.booster.cache import AnswerCache, key_of
 from engine.booster.failures import SandboxFailure, TimedOut
@@ -29,7 +29,6 @@ from engine.model.code_errors import CodeError, HandedOn
 from engine.model.code_operations import OPERATIONS, read_request
 from engine.model.code_requests import CodeRequest
 
-_OFFERED: Final = OPERATIONS.keys() - LEFT_TO_AGENT
 ERROR_MAX_CHARS: Final = 300
 TIMES_MAX: Final = 101
 """Calls of an instance that its median time is of."""
@@ -52,6 +51,7 @@ class Resident:
         self._machine = Machine()
         self._program = self._machine.load(Path(options.module))
         self._description = self._program.description
+        self._offered = list_offered(OPERATIONS, {row.name: row.languages for row in self._description.operations})
         self._boxes: dict[str, Sandbox] = {}
         self._rows: dict[str, InstanceFigures] = {}
         self._times: dict[str, deque[float]] = {}
@@ -125,7 +125,7 @@ class Resident:
         return perform(box, self._description, request, timeout_s=limit_s)
 
     def _run(  # noqa: PLR0913  # a sandbox's own arguments, and whose it is
-        self, agent: str, operation: str, files: Sequence[File], arguments: Mapping[str, str | bool], *, timeout_s: float
+        self, agent: str, operation: str, files: Sequence[File], arguments: Mapping[str, str | int], *, timeout_s: float
     ) -> list[Answer]:
         box = self._box(agent)
         row = self._rows[agent]
@@ -226,7 +226,7 @@ class Resident:
             self._rows[agent].p50_s = median(tuple(times))
         figures = Figures(
             module=self._module,
-            operations=[f"{row.name} ({', '.join(row.languages)})" for row in self._description.operations if row.name in _OFFERED],
+            operations=[f"{name} ({', '.join(languages)})" for name, languages in self._offered.items()],
             answered=self._answered,
             handed_on=dict(self._handed_on),
             failures=self._failures,
@@ -257,7 +257,7 @@ class _Box:
         self,
         operation: str,
         files: Sequence[File],
-        arguments: Mapping[str, str | bool] = {},
+        arguments: Mapping[str, str | int] = {},
         *,
         timeout_s: float = TIMEOUT_S,
     ) -> list[Answer]:

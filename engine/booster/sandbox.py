@@ -151,7 +151,7 @@ class Sandbox:
         self,
         operation: str,
         files: Sequence[File],
-        arguments: Mapping[str, str | bool] = MappingProxyType({}),
+        arguments: Mapping[str, str | int] = MappingProxyType({}),
         *,
         timeout_s: float = TIMEOUT_S,
         tiers: int = BOTH_TIERS,

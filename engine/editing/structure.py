@@ -90,7 +90,7 @@ class Structure:
 
 def read_structure(answer: Mapping[str, Any], data: bytes) -> Structure:
     """Read the answer of the module's code.structure about those bytes; its offsets count bytes."""
-    characters = _Characters(data)
+    characters = Characters(data)
     indent = [characters.offset(at) for at in answer["indent"]]
     return Structure(
         tuple(_read_definition(row, characters) for row in answer["definitions"]),
@@ -103,7 +103,7 @@ def read_structure(answer: Mapping[str, Any], data: bytes) -> Structure:
     )
 
 
-def _read_definition(row: Sequence[Any], characters: "_Characters") -> Definition:
+def _read_definition(row: Sequence[Any], characters: "Characters") -> Definition:
     if characters.is_ascii:
         return Definition(*row)
     values: list[Any] = [
@@ -113,7 +113,7 @@ def _read_definition(row: Sequence[Any], characters: "_Characters") -> Definitio
     return Definition(*values)
 
 
-class _Characters:
+class Characters:
     """Turns offsets of bytes into those of characters."""
 
     def __init__(self, data: bytes) -> None:

@@ -7,7 +7,7 @@ the regular agent (`engine.agents.code`) and the booster. Task types `code.*` ar
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -18,6 +18,8 @@ from engine.model.code_errors import CodeError
 from engine.model.code_requests import CodeRequest, Language
 from engine.model.code_results import CodeResult
 
+By: TypeAlias = Literal["agent", "booster", "both"]
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -26,6 +28,7 @@ class Operation:
     help: str
     request: type[CodeRequest]
     result: type[CodeResult]
+    by: By = "both"  # who has it at all
 
     @property
     def name(self) -> str:
@@ -99,7 +102,26 @@ _TABLE: Final = (
         requests.SyntaxRequest,
         results.SyntaxResult,
     ),
+    Operation(
+        "Find what a tree-sitter query matches.",
+        requests.SearchRequest,
+        results.SearchResult,
+        by="booster",
+    ),
+    Operation(
+        "Replace what a tree-sitter query captures as @target by a template.",
+        requests.ReplaceRequest,
+        results.EditResult,
+        by="booster",
+    ),
+    Operation(
+        "Give the syntax tree of a file, node by node.",
+        requests.DumpRequest,
+        results.DumpResult,
+        by="booster",
+    ),
 )
+# What the regular agent has for no language, since it has no grammar of tree-sitter, is the booster's alone.
 OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType({row.name: row for row in _TABLE})
 
 

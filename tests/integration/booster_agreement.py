@@ -22,7 +22,7 @@ from engine.model.code_errors import CodeError
 from engine.model.code_operations import read_request
 
 Answer = dict[str, object]
-Arguments = Mapping[str, str | bool]
+Arguments = Mapping[str, str | int]
 
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 TRICKY = (Path(__file__).parent / "booster_samples" / "tricky.py.txt").read_text("utf-8")

@@ -62,7 +62,7 @@ def list_native_nodes(tree: tree_sitter.Tree) -> list[Node]:
 
 def list_nodes(sandbox: Sandbox, language: Language, source: bytes) -> list[Node]:
     """The same, of the module's tree."""
-    (answer,) = sandbox.run("code.ast_dump", [File(language, source)])
+    (answer,) = sandbox.run("code.nodes", [File(language, source)])
     value = answer.value
     kinds, numbers = value["kinds"], iter(value["nodes"])
     return [

@@ -8,17 +8,25 @@ from pathlib import Path
 
 import pytest
 from engine.agents import code
+from engine.booster.asking import FOUND_BY, LEFT_TO_AGENT, list_offered
+from engine.booster.deciding import judge
 from engine.booster.failures import BadAnswer
 from engine.booster.module import find_module
-from engine.booster.operations import judge, perform
+from engine.booster.operations import perform
 from engine.booster.records import Answer, Language, Status, Tier
 from engine.booster.sandbox import Machine, Program, Sandbox
+from engine.editing.python import DECISIONS
 from engine.model.code_errors import CodeError, HandedOn
 from engine.model.code_operations import OPERATIONS, read_request
+from engine.model.code_requests import LANGUAGES
 
-from tests.integration.booster_agreement import STANDARD_LIBRARY, choose_arguments, make_variants
+from tests.integration.booster_agreement import (
+    NAMES,
+    STANDARD_LIBRARY,
+    choose_arguments,
+    make_variants,
+)
 
-NAMES = ("code.outline", "code.metrics", "code.find_references", "code.rename", "code.remove_calls")
 SMALL = 'import os\n\n\ndef name(a, b):\n    """doc"""\n    print(a)\n    return name(b, a)\n'
 
 
@@ -89,6 +97,11 @@ def test_files_as_others_write_them(tmp_path: Path, program: Program, sandbox: S
         ("code.find_references", {"name": name}),
         ("code.rename", {"name": name, "to": "renamed"}),
         ("code.remove_calls", {"function": "print"}),
+        ("code.add_docstrings", {}),
+        ("code.sort_imports", {}),
+        ("code.wrap_in_try", {"function": name}),
+        ("code.add_return_type", {"function": name, "annotation": "int"}),
+        ("code.apply_edit", {"edit": f"import sys\ndef {name}():\n    return 1\ndef other(): pass\n"}),
     ):
         assert compare(program, sandbox, operation, {"path": str(path), **arguments}), operation
 
@@ -110,6 +123,71 @@ def test_what_is_refused_is_refused_alike(
     assert compare(program, sandbox, operation, payload), "an error of the caller is no reason to ask another"
 
 
+SNIPPET = {"edit": "def name(:", "source": SMALL}
+
+
+@pytest.mark.parametrize(
+    ("operation", "payload"),
+    [
+        ("code.apply_edit", {**SNIPPET, "edit": "x = 1"}),
+        ("code.apply_edit", {**SNIPPET, "edit": "def name(): ..."}),
+        ("code.apply_edit", {**SNIPPET, "edit": "def f(a, a): pass"}),
+        ("code.apply_edit", {**SNIPPET, "edit": "def f(): pass", "target": "nowhere"}),
+        ("code.sort_imports", {"source": "import b; import a\n"}),
+        ("code.wrap_in_try", {"source": SMALL, "function": "name", "handler": "await x"}),
+        ("code.add_return_type", {"source": "class A: pass\n", "function": "A", "annotation": "int"}),
+    ],
+)
+def test_decisions_are_refused_alike(program: Program, sandbox: Sandbox, operation: str, payload: dict[str, object]) -> None:
+    assert compare(program, sandbox, operation, payload)
+
+
+def test_a_snippet_that_is_no_python_is_worded_by_the_regular_agent(program: Program, sandbox: Sandbox) -> None:
+    with pytest.raises(HandedOn):
+        ask_booster(program, sandbox, "code.apply_edit", dict(SNIPPET))
+
+
+def test_every_decision_has_its_finder(program: Program) -> None:
+    assert {name for name, by in FOUND_BY.items() if by == "code.structure"} == set(DECISIONS)
+    own = {row.name: row.languages for row in program.description.operations}
+    offered = list_offered(OPERATIONS, own)
+    assert set(OPERATIONS) - set(offered) == LEFT_TO_AGENT | {name for name in OPERATIONS if name not in own and name not in FOUND_BY}
+    assert offered["code.apply_edit"] == ("python",)
+    assert set(offered["code.replace"]) == set(LANGUAGES)
+
+
+def test_a_query_is_searched_and_replaced(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    query = '(call function: (identifier) @f (#eq? @f "print")) @target'
+    answer = ask_booster(program, sandbox, "code.search", {"source": SMALL, "query": query})
+    assert OPERATIONS["code.search"].result.model_validate(answer).model_dump(mode="json") == answer
+    assert [row["name"] for row in answer["matches"][0]["captures"]] == ["target", "f"]  # type: ignore[index]
+    path = tmp_path / "file.py"
+    path.write_bytes(("# é\r\n" + SMALL.replace("\n", "\r\n")).encode("utf-8-sig"))
+    payload: dict[str, object] = {"path": "file.py", "workspace": str(tmp_path), "apply": True, "query": query}
+    answer = ask_booster(program, sandbox, "code.replace", {**payload, "template": "log($f)"})
+    assert OPERATIONS["code.replace"].result.model_validate(answer).applied is True  # type: ignore[attr-defined]
+    assert path.read_bytes() == ("# é\r\n" + SMALL.replace("\n", "\r\n").replace("print(a)", "log(print)")).encode("utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "reason"),
+    [
+        ({"source": SMALL, "query": "(call"}, "bad_parameter", r"`query` is wrong: this is no query \(its line 1, column 5\)"),
+        ({"source": "x = = 1\n", "query": "(identifier) @target"}, "syntax_error", "has a syntax error"),
+        ({"source": SMALL, "query": "(identifier) @target"}, "broken_edit", "would not be valid Python"),
+        ({"source": "def f(a, b): pass\n", "query": "(parameters) @target", "template": "(a, a)"}, "broken_edit", "duplicate argument"),
+        ({"source": "if a: b\n", "query": "(block) @target", "template": ""}, "broken_edit", "would not be valid Python"),  # the tree takes it
+        ({"source": "f(a)\n", "language": "javascript", "query": "(arguments) @target", "template": "("}, "broken_edit", "Javascript"),
+    ],
+)
+def test_a_replacement_that_breaks_the_file_is_refused(
+    program: Program, sandbox: Sandbox, payload: dict[str, object], kind: str, reason: str
+) -> None:
+    with pytest.raises(CodeError, match=reason) as caught:
+        ask_booster(program, sandbox, "code.replace", {"template": "class", **payload})
+    assert caught.value.kind == kind
+
+
 def test_an_edit_is_written_alike(tmp_path: Path, program: Program, sandbox: Sandbox) -> None:
     written = {}
     for who in ("ours", "theirs"):
@@ -127,7 +205,6 @@ def test_an_edit_is_written_alike(tmp_path: Path, program: Program, sandbox: San
     ("operation", "payload", "reason"),
     [
         ("code.syntax_check", {"source": "if x:\n"}, "compiler"),
-        ("code.add_docstrings", {"source": "def f(): pass\n"}, "no code.add_docstrings"),
         ("code.outline", {"source": "x =\n"}, "not known to be Python (line 1)"),
         ("code.rename", {"source": "def f(a, b): pass\n", "name": "a", "to": "b"}, "the new name is in use"),
     ],

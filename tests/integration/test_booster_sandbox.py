@@ -232,7 +232,7 @@ def test_batches_are_answered_in_order(booster: Program) -> None:
         File(Language.PYTHON, b""),
     ]
     with Sandbox(booster) as sandbox:
-        answers = sandbox.run("code.ast_dump", files)
+        answers = sandbox.run("code.nodes", files)
         assert [answer.status for answer in answers] == [0, 0, 0, 0, 0, Status.BAD_REQUEST, Status.UNSURE, 0]
         checks = sandbox.run("code.syntax_check", files)
     assert [answer.status for answer in checks] == [0, 0, 0, 0, 1, 3, 1, 0]

@@ -22,7 +22,12 @@ NEEDED: dict[str, dict[str, object]] = {
     "code.sort_imports": {},
     "code.apply_edit": {"edit": "def b(): pass"},
     "code.syntax_check": {},
+    "code.search": {"query": "(identifier) @a"},
+    "code.replace": {"query": "(identifier) @target", "template": "b"},
+    "code.ast_dump": {},
 }
+REGULAR = [name for name, operation in OPERATIONS.items() if operation.by != "booster"]
+READS = {"code.outline", "code.metrics", "code.find_references", "code.syntax_check", "code.search", "code.ast_dump"}
 
 
 def test_the_catalogue_lists_every_operation_with_what_it_needs():
@@ -36,7 +41,7 @@ def test_the_catalogue_lists_every_operation_with_what_it_needs():
         assert all(row.description for row in fields.values())
         assert set(operation.languages) <= set(LANGUAGES)
     edits = {name for name, operation in OPERATIONS.items() if operation.edits}
-    assert edits == set(NEEDED) - {"code.outline", "code.metrics", "code.find_references", "code.syntax_check"}
+    assert edits == set(NEEDED) - READS
 
 
 def test_importing_the_package_does_not_import_libcst():
@@ -44,14 +49,22 @@ def test_importing_the_package_does_not_import_libcst():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - set(REGULAR)))
+def test_what_only_the_booster_can_is_refused_by_the_regular_agent(name):
+    for language in LANGUAGES:
+        with pytest.raises(CodeError, match="only the booster can") as caught:
+            run(name, {"source": "a", "language": language, **NEEDED[name]})
+        assert caught.value.kind == "unsupported"
+
+
+@pytest.mark.parametrize("name", REGULAR)
 def test_every_answer_is_json(name):
     answer = run(name, {"source": "def a(): print(a)\n", **NEEDED[name]})
     assert json.loads(json.dumps(answer)) == answer
     assert OPERATIONS[name].result.model_validate(answer).model_dump(mode="json") == answer
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"code.add_return_type", "code.wrap_in_try", "code.apply_edit"}))
+@pytest.mark.parametrize("name", sorted(set(REGULAR) - {"code.add_return_type", "code.wrap_in_try", "code.apply_edit"}))
 @pytest.mark.parametrize("source", ["", "\n", "# only a comment", "\ufeff", "\f\n", '"""Doc."""'])
 def test_every_operation_takes_files_with_nothing_to_do(name, source):
     answer = run(name, {"source": source, **NEEDED[name]})

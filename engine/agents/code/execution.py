@@ -9,6 +9,7 @@ from engine.editing.edits import Edit, conclude, finish
 from engine.editing.source import Source, decode, read_bytes
 from engine.editing.writing import check_target
 from engine.model.code_errors import CodeError
+from engine.model.code_operations import OPERATIONS
 from engine.model.code_requests import CodeRequest, Language
 
 
@@ -23,7 +24,8 @@ def perform(request: CodeRequest) -> dict[str, object]:
         source = decode(request, read_bytes(request))
         return run_deep(lambda: tools.reads[name](source, request))
     if name not in tools.edits:
-        raise CodeError("unsupported", f"The regular agent cannot do {name} in {request.language}.")
+        remedy = "; only the booster can: see docs/booster.md" if OPERATIONS[name].by == "booster" else ""
+        raise CodeError("unsupported", f"The regular agent cannot do {name} in {request.language}{remedy}.")
     return _edit(tools, request)
 
 

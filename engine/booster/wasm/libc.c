@@ -67,3 +67,7 @@ int iswspace(wint_t letter) {
 int iswalpha(wint_t letter) {
     return letter < 0x80 ? (u32)(letter | 32) - 'a' < 26 : !iswspace(letter);
 }
+
+int iswalnum(wint_t letter) {
+    return iswalpha(letter) || (u32)letter - '0' < 10;
+}

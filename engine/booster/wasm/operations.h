@@ -59,6 +59,10 @@ static inline enum Status stop(Job *job, enum Status status, const char *problem
 
 enum Status check_syntax_by_tree(Job *job);
 enum Status dump_tree(Job *job);
+enum Status list_nodes(Job *job);
+enum Status parses_by_tokens(Job *job);
+enum Status parses_by_tree(Job *job);
+enum Status search_tree(Job *job);
 enum Status outline_python(Job *job);
 enum Status measure_python(Job *job);
 enum Status find_structure_python(Job *job);

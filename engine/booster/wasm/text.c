@@ -105,6 +105,16 @@ u32 count_lines(Source *source) {
     return source->line_count - (source->line_starts[source->line_count - 1] == source->length);
 }
 
+bool read_decimal(Text text, u32 *number) {
+    *number = 0;
+    for (u32 i = 0; i < text.length; i++) {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9')
+            return false;
+        *number = *number * 10 + (text.bytes[i] - '0');
+    }
+    return text.length && text.length < 10;
+}
+
 bool text_equals(Text a, Text b) {
     return a.length == b.length && !memcmp(a.bytes, b.bytes, a.length);
 }

@@ -31,6 +31,8 @@ static inline Text text_at(const Source *source, Span span) {
     return (Text){source->bytes + span.start, span.end - span.start};
 }
 
+/* A number in digits; false if it is none, or more than nine of them. */
+bool read_decimal(Text text, u32 *number);
 bool text_equals(Text a, Text b);
 bool text_is(Text text, const char *word);
 /* Where `wanted` stands from `from` on, or NOWHERE. */

@@ -32,3 +32,36 @@
 #include "tree.c"
 #include "tree_cursor.c"
 #include "wasm_store.c"
+
+/* Copies a compiled query to where it lasts: compiling takes a hundred times the memory of the result, all of which
+ * would have to last. The fields are those of tree-sitter 0.26.1, which build.py pins. */
+#define EACH_ARRAY(X) \
+    X(captures.characters) X(captures.slices) X(predicate_values.characters) X(predicate_values.slices) X(capture_quantifiers) \
+    X(steps) X(pattern_map) X(predicate_steps) X(patterns) X(step_offsets) X(negated_fields) X(string_buffer) \
+    X(repeat_symbols_with_rootless_patterns)
+
+static void *copy_contents(const void *contents, size_t size) {
+    return size ? memcpy(arena_malloc(size), contents, size) : NULL;
+}
+
+#define SIZE(name) + 2 * query->name.size * sizeof *query->name.contents + 32
+size_t query_room(const TSQuery *query) {
+    size_t room = sizeof *query + 32 EACH_ARRAY(SIZE);
+    for (uint32_t i = 0; i < query->capture_quantifiers.size; i++)
+        room += 2 * query->capture_quantifiers.contents[i].size + 32;
+    return room;
+}
+
+#define COPY(name) \
+    copy->name.contents = copy_contents(query->name.contents, query->name.size * sizeof *query->name.contents); \
+    copy->name.capacity = copy->name.size;
+TSQuery *copy_query(const TSQuery *query) {
+    TSQuery *copy = copy_contents(query, sizeof *query);
+    EACH_ARRAY(COPY)
+    for (uint32_t i = 0; i < copy->capture_quantifiers.size; i++) {
+        CaptureQuantifiers *row = &copy->capture_quantifiers.contents[i];
+        row->contents = copy_contents(row->contents, row->size * sizeof *row->contents);
+        row->capacity = row->size;
+    }
+    return copy;
+}

@@ -1,6 +1,7 @@
 /* trees.c -- operations that answer with the syntax tree itself: the check of syntax, and the dump. */
 #include "arena.h"
 #include "operations.h"
+#include "python_facts.h"
 
 enum Status check_syntax_by_tree(Job *job) {
     Source *source = &job->source;
@@ -13,6 +14,27 @@ enum Status check_syntax_by_tree(Job *job) {
     pack_bool(&job->answer, true);
     pack_key(&job->answer, "errors");
     pack_array(&job->answer, 0);
+    return DONE;
+}
+
+/* Whether an edit's result parses: of Python tokens alone say so, since the tree takes more than Python does. */
+enum Status parses_by_tokens(Job *job) {
+    if (job->language->id != PYTHON)
+        return stop(job, UNSURE, "only Python is read by tokens", NOWHERE);
+    Facts facts = {.job = job};
+    enum Status status = collect(&facts);
+    if (status == DONE)
+        pack_map(&job->answer, 0);
+    return status;
+}
+
+enum Status parses_by_tree(Job *job) {
+    if (job->language->id == PYTHON)
+        return stop(job, UNSURE, "tokens are not certain that this is Python", job->problem_at);
+    u32 error = find_error(ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length})));
+    if (error != NOWHERE)
+        return stop(job, UNSURE, "the tree has a syntax error", error);
+    pack_map(&job->answer, 0);
     return DONE;
 }
 
@@ -43,8 +65,74 @@ static u32 dump_nodes(TSNode root, Buffer *answer) {
     }
 }
 
-/* {"kinds": [name by number], "nodes": [kind, depth, start, end, flags, kind, ...]} in the order of the source. */
+/* How a node is told: [depth, kind, field of the parent or "", line, column, end line, end column]. */
+static void pack_node(Job *job, const TSTreeCursor *cursor, u32 depth) {
+    TSNode node = ts_tree_cursor_current_node(cursor);
+    const char *field = ts_tree_cursor_current_field_name(cursor);
+    Place start = place_of(&job->source, ts_node_start_byte(node)), end = place_of(&job->source, ts_node_end_byte(node));
+    pack_array(&job->answer, 7);
+    pack_number(&job->answer, depth);
+    pack_word(&job->answer, ts_node_type(node));
+    pack_word(&job->answer, field ? field : "");
+    pack_number(&job->answer, start.line);
+    pack_number(&job->answer, start.column);
+    pack_number(&job->answer, end.line);
+    pack_number(&job->answer, end.column);
+}
+
+typedef struct {
+    bool is_named_only;
+    u32 nodes_max;
+    u32 count, given, errors;
+} Dump;
+
+static void visit(Job *job, const TSTreeCursor *cursor, u32 depth, Dump *dump) {
+    TSNode node = ts_tree_cursor_current_node(cursor);
+    bool is_error = ts_node_is_error(node) || ts_node_is_missing(node);
+    dump->errors += is_error;
+    if (dump->is_named_only && !ts_node_is_named(node) && !is_error)
+        return;
+    dump->count++;
+    if (dump->given == dump->nodes_max)
+        return;
+    pack_node(job, cursor, depth);
+    dump->given++;
+}
+
+/* Arguments: only nodes with names, and how many may be given. */
 enum Status dump_tree(Job *job) {
+    Dump dump = {.is_named_only = job->arguments[0].length};
+    if (!read_decimal(job->arguments[1], &dump.nodes_max))
+        return stop(job, BAD_REQUEST, "how many nodes may be given is no number", NOWHERE);
+    Buffer *answer = &job->answer;
+    TSTreeCursor cursor = ts_tree_cursor_new(ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length})));
+    pack_map(answer, 4);
+    pack_key(answer, "nodes");
+    u32 beginning = pack_array_begin(answer), depth = 0;
+    bool is_over = false;
+    while (!is_over) {
+        visit(job, &cursor, depth, &dump);
+        if (ts_tree_cursor_goto_first_child(&cursor)) {
+            depth++;
+            continue;
+        }
+        while (!is_over && !ts_tree_cursor_goto_next_sibling(&cursor)) {
+            is_over = !ts_tree_cursor_goto_parent(&cursor);
+            depth -= !is_over;
+        }
+    }
+    pack_array_end(answer, beginning, dump.given);
+    pack_key(answer, "count");
+    pack_number(answer, dump.count);
+    pack_key(answer, "truncated");
+    pack_bool(answer, dump.count > dump.given);
+    pack_key(answer, "errors");
+    pack_number(answer, dump.errors);
+    return DONE;
+}
+
+/* {"kinds": [name by number], "nodes": [kind, depth, start, end, flags, kind, ...]} in the order of the source. */
+enum Status list_nodes(Job *job) {
     const TSLanguage *grammar = job->language->grammar;
     Buffer *answer = &job->answer;
     TSTree *tree = parse(job->language, (Text){job->source.bytes, job->source.length});
