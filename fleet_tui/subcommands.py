@@ -32,7 +32,7 @@ ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
     "Look": ("ctx", "get", "why", "can-i", "watch", "log", "result"),
-    ACT: ("edit",),
+    ACT: ("edit", "policy"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
 }
 """Subcommands in the order of the help; the section ACT has also the verbs."""
@@ -323,6 +323,28 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
 
     context = chosen()
     edit_here.edit_in_shell(context.paths, edit_here.kind_of(kind), name, Request([], mode=mode_in(context, find_mode()), **wanted))
+
+
+@cli.group()
+def policy() -> None:
+    """Bring the scaling policies to what a file says: policy apply FILE."""
+
+
+@policy.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--prune", is_flag=True, help="Remove the policies that the file does not name.")
+@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
+@click.option("--reason", default="", help="Why; kept in the audit.")
+@click.option("--confirm", default="", help="What a guardrail wants typed.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def apply(file: Path, *, prune: bool, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """Show what the policies of a TOML file would change, ask, and change it."""
+    from fleet_tui import policy_file
+    from fleet_tui.acts import Request
+    from fleet_tui.contexts import mode_in
+
+    context = chosen()
+    policy_file.apply_file(context.paths, file, Request([], mode=mode_in(context, find_mode()), **wanted), prune=prune)
 
 
 # ---- set up and measure

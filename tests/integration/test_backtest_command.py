@@ -73,3 +73,27 @@ def test_the_load_of_a_real_engine_is_replayed_beside_the_policies_in_force(shel
     assert "removed" in shell.run("delete-policy", "mine", "--dry-run").stdout
     shell.run("undo")
     assert shell.json("get", "policies") == []
+
+
+@pytest.mark.row(68)
+def test_a_file_of_policies_is_applied_after_its_plan(shell: Shell) -> None:
+    shell.start_engine()
+    refused = shell.run("policy", "apply", "new.toml", code=4)
+    assert "nobody can be asked here; nothing was changed" in refused.stderr
+    assert shell.json("get", "policies") == []
+    dry = shell.run("policy", "apply", "new.toml", "--dry-run").stdout
+    assert "demand" in dry
+    assert "target 0.85" in dry
+    shell.run("policy", "apply", "new.toml", "--yes")
+    assert "nothing to do" in shell.run("policy", "apply", "new.toml").stdout
+    (shell.project / "new.toml").write_text('[policies.demand]\npool = "coder"\ntarget = 0.7\n[policies.every]\ntarget = 1.0\n')
+    dry = shell.run("policy", "apply", "new.toml", "--dry-run").stdout
+    assert "target 0.85" in dry
+    assert "target 0.7" in dry
+    shell.run("policy", "apply", "new.toml", "--yes", "--reason", "by file")
+    assert {row["id"]: row["rules"] for row in shell.json("get", "policies")} == {"demand": "target 0.7", "every": "target 1.0"}
+    (shell.project / "new.toml").write_text('[policies.every]\ntarget = 1.0\n')
+    assert "nothing to do" in shell.run("policy", "apply", "new.toml").stdout, "what the file does not name stays"
+    shell.run("policy", "apply", "new.toml", "--prune", "--yes")
+    assert [row["id"] for row in shell.json("get", "policies")] == ["every"]
+    assert "has no key 'fleet'" in shell.run("policy", "apply", "fleet.toml", code=2).stderr
