@@ -32,7 +32,6 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "inbox": ("in", "!", "needs"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
-    "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),
     "plans": ("pl", "plan"),
@@ -69,7 +68,6 @@ SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
     "hosts": (("hosts", "id"),),
     "scaler": (("pools", "id"),),
     "policies": (("policies", "name"),),
-    "booster": (("hosts", "host"),),
 }
 """View to the kinds whose names narrow it, each with the field that such a name is compared with."""
 
@@ -80,7 +78,6 @@ FILTERED = {
     "hosts": "hosts",
     "scaler": "scaling",
     "policies": "policies",
-    "booster": "instances",
     "plans": "plans",
     "audit": "audit",
 }

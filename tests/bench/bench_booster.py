@@ -27,6 +27,7 @@ from engine.booster.records import BOTH_TIERS, File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Program, Sandbox
 
 from tests.bench.engines import median
+from tests.integration import edit_corpus
 from tests.integration.booster_agreement import (
     BY_BOTH_TIERS,
     NAMES,
@@ -35,6 +36,7 @@ from tests.integration.booster_agreement import (
     ask_module,
     choose_arguments,
 )
+from tests.tools.programs import Missing
 
 Report = Callable[..., None]
 TIERS = {"tokens": Tier.LEXICAL, "tree": Tier.TREE, "both": BOTH_TIERS}
@@ -52,6 +54,7 @@ ROWS = {
     "booster.small_op_p50_ms": "ms",
     "booster.files1000_s": "s",
     "booster.cold_first_task_ms": "ms",
+    "booster.edit_corpus_correct": "%",
 }
 SEED = 41
 FILES = 30
@@ -106,6 +109,7 @@ def measure(report: Report, paths: Sequence[Path] = (STANDARD_LIBRARY,)) -> None
         _measure_many_small(report, program, sources)
     with one_core():
         _measure_cold(report)
+    _score_edits(report)
 
 
 def find_sources(paths: Sequence[Path]) -> list[str]:
@@ -320,3 +324,17 @@ def _measure_cold(report: Report) -> None:
             raise RuntimeError(f"the process of the first task failed: {done.stderr.strip()[-300:]}")
         times.append(float(done.stdout))
     report("booster.cold_first_task_ms", median(times[1:]), RUNS, "machine, compiled module from the cache, instance, outline; goal 50")
+
+
+def _score_edits(report: Report) -> None:
+    """Score apply_edit, and npm's agent-booster where node and npm are here, on the same cases."""
+    cases = edit_corpus.load_cases()
+    known = [case for case in cases if case.language in edit_corpus.OURS]
+    ours = edit_corpus.score(known, [edit_corpus.edit_here(case) for case in known])
+    try:
+        peer = str(edit_corpus.score(known, edit_corpus.edit_by_peer(known))).splitlines()[0]
+    except Missing as missing:
+        peer = f"absent: {missing}"
+    languages = ", ".join(sorted({case.language for case in known}))
+    note = f"{languages}: {str(ours).splitlines()[0]}; npm {edit_corpus.PEER} {edit_corpus.PEER_VERSION}, which takes no target: {peer}; goal 95, 0 wrong"
+    report("booster.edit_corpus_correct", ours.correct_percent, len(known), note)

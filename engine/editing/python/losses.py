@@ -13,8 +13,18 @@ from engine.editing.source import Source
 from engine.editing.structure import Structure
 from engine.model.code_errors import CodeError
 
-# "# ..." and "# rest of the code ..." stand for what the edit does not repeat.
-_PLACEHOLDER: Final = re.compile(r"#\s*(\.\.\.|…)|#.*(\.\.\.|…)\s*$|#.*\b(existing|remaining|unchanged)\s+(code|methods?|lines?)\b", re.IGNORECASE)
+# What stands for code that the edit does not repeat: "# ...", "# rest of the code", "# body as before", "# unchanged".
+_CODE: Final = r"(code|functions?|methods?|class|body|bodies|file|module|members?|lines?|logic|implementation)"
+_SAME: Final = r"(unchanged|as\s+before|as\s+is|(the\s+)?same(\s+as\s+(before|above))?)"
+_PLACEHOLDER: Final = re.compile(
+    rf"""\#\s*(\.\.\.|…)
+    | \#.*(\.\.\.|…)\s*$
+    | \#.*\b(existing|remaining|unchanged)\s+(code|methods?|lines?)\b
+    | \#\W*(the\s+)?rest\s+of\s+(the\s+|this\s+)?{_CODE}\b
+    | \#\W*((the|this|other|all\s+other)\s+)*({_CODE}|rest|everything\s+else)\s+((is|are|stays?|remains?)\s+)?{_SAME}\W*$
+    | \#\W*({_SAME}|no\s+changes?(\s+here)?)\W*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def check_losses(source: Source, structure: Structure, number: int, fragment: Fragment) -> None:
