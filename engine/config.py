@@ -44,10 +44,6 @@ _SEED_MILLISECONDS = {
 }
 
 
-_QUEUE_OF_AN_INSTANCE = 20
-"""Waiting code tasks for which the booster's own policy wants one more instance."""
-
-
 class _Tree(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -345,6 +341,7 @@ class FleetManagerConfig(_Tree):
     def notices(self) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect as it stands."""
         notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
+        notices += self._fallback_notices()
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))
         limits = self.auto_scaling.limits
         if limits.min_agents and least > limits.min_agents:
@@ -352,6 +349,11 @@ class FleetManagerConfig(_Tree):
         if limits.max_agents > most:
             notices.append(f"auto_scaling.limits.max_agents is {limits.max_agents}, but the pools' max add up to {most}")
         return notices
+
+    def _fallback_notices(self) -> list[str]:
+        name = self.booster.fallback_pool
+        regular = {"", *(spec.name for spec in self.pool_specs() if spec.kind == "python" and not spec.handler)}
+        return [] if name in regular or not self.has_booster else [f"booster.fallback_pool: there is no pool {name!r} of kind python without a handler; what the booster hands on fails"]
 
     def pool_specs(self) -> tuple[PoolSpec, ...]:
         """Return every pool, the default ones first."""
@@ -380,7 +382,8 @@ class FleetManagerConfig(_Tree):
         made = self.auto_scaling.made_policies()
         if not self.has_booster or any(policy.pool == BOOSTER or policy.id == BOOSTER for policy in made):
             return made
-        return (*made, policy_of({"id": BOOSTER, "pool": BOOSTER, "metric": "queue_length", "target": _QUEUE_OF_AN_INSTANCE, "scale_down": {"stabilization_s": 60}}))
+        # One more instance for every 20 tasks that wait.
+        return (*made, policy_of({"id": BOOSTER, "pool": BOOSTER, "metric": "queue_length", "target": 20, "scale_down": {"stabilization_s": 60}}))
 
 
 def _over_seed(name: str, pool: Any) -> Any:  # noqa: ANN401  # raw input

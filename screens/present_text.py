@@ -314,7 +314,7 @@ def pool_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
     ]
     resources = spec["resources"]
     made_of = [
-        field_line("kind", {"python": "python: light agents in worker processes", "command": "command: a program for each task"}.get(spec["kind"], spec["kind"])),
+        field_line("kind", {"python": "python: light agents in worker processes", "command": "command: a program for each task", "booster": "booster: WebAssembly sandboxes in worker processes"}.get(spec["kind"], spec["kind"])),
         field_line("type", spec["type"] or unknown(glyphs)),
         field_line("priority", str(spec["priority"])),
         field_line("capabilities", words_or_dash(spec["capabilities"], glyphs)),

@@ -107,6 +107,8 @@ def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Decid
     for name, pool in state.pools.items():
         if name not in configured and pool.spec.min:
             events.append(PoolConfigured(replace(pool.spec, min=0), pool.size))
+        if name not in configured and pool.spec.kind == BOOSTER:
+            events += handing.decide_emptied(state, [name], "there is no booster any more", deciding.config)
     return events
 
 
