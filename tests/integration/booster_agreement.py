@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.agents.code.ecmascript.tools import TOOLS as SCRIPT_TOOLS
 from engine.agents.code.python.tools import TOOLS
 from engine.agents.code.stack import run_deep
 from engine.booster.records import File, Language, Status
@@ -89,18 +90,19 @@ def choose_edit(chance: random.Random, source: str, function: str) -> Arguments:
     return {"edit": imports + edit if edit[0] != " " else edit, "place": place, "target": "" if place == "auto" else function}
 
 
-def ask_agent(operation: str, source: str, arguments: Arguments) -> Answer:
+def ask_agent(operation: str, source: str, arguments: Arguments, language: str = "python") -> Answer:
     """What the regular agent says; of an edit the text, the count and the notes; of an error its kind."""
-    request = read_request(operation, {"source": source, **arguments})
+    request = read_request(operation, {"source": source, "language": language, **arguments})
+    tools = TOOLS if language == "python" else SCRIPT_TOOLS
     try:
         data = read_bytes(request)
         if operation == "code.syntax_check":
-            return run_deep(lambda: TOOLS.check(request, data))
+            return run_deep(lambda: tools.check(request, data))
         decoded = decode(request, data)
-        if operation in TOOLS.reads:
-            return run_deep(lambda: TOOLS.reads[operation](decoded, request))
-        edit = run_deep(lambda: TOOLS.edits[operation](decoded, request))
-        after = run_deep(lambda: finish(decoded, edit, TOOLS.parse))
+        if operation in tools.reads:
+            return run_deep(lambda: tools.reads[operation](decoded, request))
+        edit = run_deep(lambda: tools.edits[operation](decoded, request))
+        after = run_deep(lambda: finish(decoded, edit, tools.parse))
     except CodeError as error:
         return {"error": error.kind}
     return {"text": after.text, "count": edit.count, "notes": dict(edit.notes)}
@@ -110,17 +112,19 @@ class Unsure(Exception):
     """The module cannot tell."""
 
 
-def ask_module(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int) -> Answer | None:
+def ask_module(
+    sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int, language: Language = Language.PYTHON
+) -> Answer | None:
     """What the module says, in the same form; None where it is not certain."""
     try:
         if operation in DECISIONS:
             return decide_by_module(sandbox, operation, source, arguments, tiers=tiers)
-        value = ask(sandbox, operation, source, arguments, tiers=tiers)
+        value = ask(sandbox, operation, File(language, encode(source)), arguments, tiers=tiers)
     except Unsure:
         return None
     if "splices" not in value:
         return value
-    data = source.encode().removeprefix(b"\xef\xbb\xbf")
+    data = encode(source)
     pieces, at = [], 0
     for start, end, text in value["splices"]:
         pieces += [data[at:start], text.encode()]
@@ -129,9 +133,13 @@ def ask_module(sandbox: Sandbox, operation: str, source: str, arguments: Argumen
     return {"text": after, "count": value["count"], "notes": value["notes"]}
 
 
-def ask(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int) -> dict[str, Any]:
-    data = source.encode().removeprefix(b"\xef\xbb\xbf")
-    (answer,) = sandbox.run(operation, [File(Language.PYTHON, data)], arguments, tiers=tiers)
+def encode(source: str) -> bytes:
+    """The bytes that the module is given."""
+    return source.encode().removeprefix(b"\xef\xbb\xbf")
+
+
+def ask(sandbox: Sandbox, operation: str, file: File, arguments: Arguments, *, tiers: int) -> dict[str, Any]:
+    (answer,) = sandbox.run(operation, [file], arguments, tiers=tiers)
     if answer.status is Status.UNSURE:
         raise Unsure
     assert answer.status is Status.DONE, (operation, arguments, answer.value)
@@ -142,7 +150,7 @@ def decide_by_module(sandbox: Sandbox, operation: str, source: str, arguments: A
     """Find by the module, decide as everybody does, and read the result by the module, too."""
 
     def read(of: Source) -> Structure:
-        return read_structure(ask(sandbox, "code.structure", of.text, {}, tiers=tiers), of.data)
+        return read_structure(ask(sandbox, "code.structure", File(Language.PYTHON, encode(of.text)), {}, tiers=tiers), of.data)
 
     request = read_request(operation, {"source": source, **arguments})
     try:

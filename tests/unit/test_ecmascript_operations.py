@@ -56,8 +56,8 @@ def test_outline_lists_definitions_with_kinds_names_and_lines():
     assert [tuple(row.values())[:6] for row in answer["definitions"]] == [
         ("class", "Foo", "Foo", 2, 14, None),
         ("method", "y", "Foo.y", 3, 3, 0),
-        ("async method", "load", "Foo.load", 5, 9, 3),
         ("method", "a", "Foo.a", 5, 5, 0),  # in a decorator, which stands outside of the method
+        ("async method", "load", "Foo.load", 5, 9, 3),
         ("async function", "inner", "Foo.load.inner", 7, 7, 1),
         ("method", "foo", "Foo.foo", 10, 10, 0),
         ("method", "size", "Foo.size", 11, 11, 0),

@@ -66,14 +66,16 @@ static enum Status perform(Job *job, const Operation *operation, u32 tiers, Text
     if (!source_begin(&job->source, text, job->language->id == PYTHON))
         return stop(job, UNSURE, "the text is no UTF-8", NOWHERE);
     enum Status status = stop(job, UNSURE, "the tier that was asked for has no such operation", NOWHERE);
-    if (operation->by_tokens && tiers & TIER_LEXICAL) {
+    bool is_script = job->language->id != PYTHON;
+    Perform by_tree = is_script && operation->of_scripts ? operation->of_scripts : operation->by_tree;
+    if (operation->by_tokens && !is_script && tiers & TIER_LEXICAL) {
         job->tier = TIER_LEXICAL;
         status = operation->by_tokens(job);
     }
-    if (operation->by_tree && tiers & TIER_TREE && status == UNSURE) {
+    if (by_tree && tiers & TIER_TREE && status == UNSURE) {
         job->tier = TIER_TREE;
         job->answer.length = 0;
-        status = operation->by_tree(job);
+        status = by_tree(job);
     }
     return status == REJECTED ? UNSURE : status;
 }

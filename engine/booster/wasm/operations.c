@@ -9,17 +9,17 @@
 #define EVERYWHERE (ONLY_PYTHON | ONLY_SCRIPTS)
 
 static const Operation OPERATIONS[] = {
-    {1, "code.syntax_check", false, EVERYWHERE, {0}, NULL, check_syntax_by_tree},
-    {2, "code.ast_dump", false, EVERYWHERE, {"named", "max_nodes"}, NULL, dump_tree},
-    {3, "code.outline", false, ONLY_PYTHON, {0}, outline_python, outline_python},
-    {4, "code.metrics", false, ONLY_PYTHON, {0}, measure_python, measure_python},
-    {5, "code.find_references", false, ONLY_PYTHON, {"name"}, find_references_python, find_references_python},
-    {6, "code.rename", true, ONLY_PYTHON, {"name", "to", "attributes"}, rename_python, rename_python},
-    {7, "code.remove_calls", true, ONLY_PYTHON, {"function"}, remove_calls_python, remove_calls_python},
-    {20, "code.structure", false, ONLY_PYTHON, {0}, find_structure_python, NULL},
-    {21, "code.search", false, EVERYWHERE, {"query", "max_matches"}, NULL, search_tree},
-    {23, "code.parses", false, EVERYWHERE, {0}, parses_by_tokens, parses_by_tree},
-    {22, "code.nodes", false, EVERYWHERE, {0}, NULL, list_nodes},
+    {1, "code.syntax_check", false, EVERYWHERE, {0}, NULL, check_syntax_by_tree, NULL},
+    {2, "code.ast_dump", false, EVERYWHERE, {"named", "max_nodes"}, NULL, dump_tree, NULL},
+    {3, "code.outline", false, EVERYWHERE, {0}, outline_python, outline_python, outline_script},
+    {4, "code.metrics", false, EVERYWHERE, {0}, measure_python, measure_python, measure_script},
+    {5, "code.find_references", false, EVERYWHERE, {"name"}, find_references_python, find_references_python, find_references_script},
+    {6, "code.rename", true, EVERYWHERE, {"name", "to", "attributes"}, rename_python, rename_python, rename_script},
+    {7, "code.remove_calls", true, EVERYWHERE, {"function"}, remove_calls_python, remove_calls_python, remove_calls_script},
+    {20, "code.structure", false, ONLY_PYTHON, {0}, find_structure_python, NULL, NULL},
+    {21, "code.search", false, EVERYWHERE, {"query", "max_matches"}, NULL, search_tree, NULL},
+    {23, "code.parses", false, EVERYWHERE, {0}, parses_by_tokens, parses_by_tree, NULL},
+    {22, "code.nodes", false, EVERYWHERE, {0}, NULL, list_nodes, NULL},
 };
 static const char *const LANGUAGE_NAMES[LANGUAGE_COUNT] = {"python", "javascript", "typescript", "tsx"};
 

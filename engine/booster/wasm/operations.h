@@ -43,6 +43,7 @@ typedef struct {
     const char *arguments[ARGUMENTS_MAX];
     Perform by_tokens; /* answers only where it is certain; null if there is no such way */
     Perform by_tree;
+    Perform of_scripts; /* by tree too, where JavaScript and TypeScript have one of their own */
 } Operation;
 
 const Operation *find_operation(u32 code);
@@ -69,5 +70,10 @@ enum Status find_structure_python(Job *job);
 enum Status find_references_python(Job *job);
 enum Status rename_python(Job *job);
 enum Status remove_calls_python(Job *job);
+enum Status outline_script(Job *job);
+enum Status measure_script(Job *job);
+enum Status find_references_script(Job *job);
+enum Status rename_script(Job *job);
+enum Status remove_calls_script(Job *job);
 
 #endif

@@ -1,6 +1,5 @@
 /* python_answers.c -- the outline, metrics, references and renaming of Python, made of facts. */
-#include <string.h>
-
+#include "answers.h"
 #include "arena.h"
 #include "edits.h"
 #include "python_facts.h"
@@ -33,115 +32,32 @@ static const char *name_kind(const Facts *facts, const Definition *row) {
     return in_class ? "method" : "function";
 }
 
-/* The text of a decorator without the whitespace around it. */
-static Text trim(Text text) {
-    while (text.length && strchr(" \t\n\r\f\v", text.bytes[0])) {
-        text.bytes++;
-        text.length--;
-    }
-    while (text.length && strchr(" \t\n\r\f\v", text.bytes[text.length - 1]))
-        text.length--;
-    return text;
-}
-
-static void pack_definition(Facts *facts, const Definition *row, Text qualname) {
-    Buffer *answer = &facts->job->answer;
-    Source *source = &facts->job->source;
-    pack_map(answer, 8);
-    pack_key(answer, "kind");
-    pack_word(answer, name_kind(facts, row));
-    pack_key(answer, "name");
-    pack_text(answer, text_at(source, row->name));
-    pack_key(answer, "qualname");
-    pack_text(answer, qualname);
-    pack_key(answer, "line");
-    pack_number(answer, line_of(source, row->start));
-    pack_key(answer, "end_line");
-    pack_number(answer, line_of(source, row->end));
-    pack_key(answer, "parameters");
-    row->is_class ? pack_nil(answer) : pack_number(answer, row->parameters);
-    pack_key(answer, "decorators");
-    pack_array(answer, row->decorator_count);
-    for (u32 i = 0; i < row->decorator_count; i++)
-        pack_text(answer, trim(text_at(source, facts->decorators[row->first_decorator + i])));
-    pack_key(answer, "docstring");
-    pack_bool(answer, row->has_docstring);
-}
-
 enum Status outline_python(Job *job) {
     Facts facts = {.job = job, .wants_definitions = true};
     enum Status status = collect(&facts);
     if (status != DONE)
         return status;
     Text *qualnames = name_definitions(&facts);
-    Buffer *answer = &job->answer;
     u32 classes = 0;
-    pack_map(answer, 2);
-    pack_key(answer, "definitions");
-    pack_array(answer, facts.definition_count);
+    begin_outline(job, facts.definition_count);
     for (u32 i = 0; i < facts.definition_count; i++) {
-        pack_definition(&facts, &facts.definitions[i], qualnames[i]);
-        classes += facts.definitions[i].is_class;
+        const Definition *row = &facts.definitions[i];
+        OutlineRow outlined = {
+            .kind = name_kind(&facts, row),
+            .name = text_at(&job->source, row->name),
+            .qualname = qualnames[i],
+            .start = row->start,
+            .end = row->end,
+            .parameters = row->is_class ? NOWHERE : row->parameters,
+            .decorators = facts.decorators + row->first_decorator,
+            .decorator_count = row->decorator_count,
+            .has_docstring = row->has_docstring,
+        };
+        pack_outline_row(job, &outlined);
+        classes += row->is_class;
     }
-    pack_key(answer, "totals");
-    pack_map(answer, 3);
-    pack_key(answer, "functions");
-    pack_number(answer, facts.definition_count - classes);
-    pack_key(answer, "classes");
-    pack_number(answer, classes);
-    pack_key(answer, "lines");
-    pack_number(answer, count_lines(&job->source));
+    end_outline(job, facts.definition_count - classes, classes);
     return DONE;
-}
-
-/* The figures of functions, added up. */
-typedef struct {
-    u32 functions, complexity, length_max, complexity_max, nesting_max, parameters_max;
-} Totals;
-
-static void pack_function(Facts *facts, const Definition *row, Text qualname, Totals *totals) {
-    Buffer *answer = &facts->job->answer;
-    u32 line = line_of(&facts->job->source, row->start), end_line = line_of(&facts->job->source, row->end);
-    u32 length = end_line - line + 1;
-    pack_map(answer, 7);
-    pack_key(answer, "qualname");
-    pack_text(answer, qualname);
-    pack_key(answer, "line");
-    pack_number(answer, line);
-    pack_key(answer, "end_line");
-    pack_number(answer, end_line);
-    pack_key(answer, "length");
-    pack_number(answer, length);
-    pack_key(answer, "complexity");
-    pack_number(answer, row->complexity);
-    pack_key(answer, "nesting");
-    pack_number(answer, row->nesting);
-    pack_key(answer, "parameters");
-    pack_number(answer, row->parameters);
-    totals->functions++;
-    totals->complexity += row->complexity;
-    totals->length_max = MAX(totals->length_max, length);
-    totals->complexity_max = MAX(totals->complexity_max, row->complexity);
-    totals->nesting_max = MAX(totals->nesting_max, row->nesting);
-    totals->parameters_max = MAX(totals->parameters_max, row->parameters);
-}
-
-static void pack_totals(Buffer *answer, const Totals *totals, u32 lines) {
-    pack_map(answer, 7);
-    pack_key(answer, "functions");
-    pack_number(answer, totals->functions);
-    pack_key(answer, "lines");
-    pack_number(answer, lines);
-    pack_key(answer, "complexity");
-    pack_number(answer, totals->complexity);
-    pack_key(answer, "length_max");
-    pack_number(answer, totals->length_max);
-    pack_key(answer, "complexity_max");
-    pack_number(answer, totals->complexity_max);
-    pack_key(answer, "nesting_max");
-    pack_number(answer, totals->nesting_max);
-    pack_key(answer, "parameters_max");
-    pack_number(answer, totals->parameters_max);
 }
 
 enum Status measure_python(Job *job) {
@@ -150,20 +66,17 @@ enum Status measure_python(Job *job) {
     if (status != DONE)
         return status;
     Text *qualnames = name_definitions(&facts);
-    Totals totals = {0};
-    pack_map(&job->answer, 2);
-    pack_key(&job->answer, "functions");
-    u32 beginning = pack_array_begin(&job->answer);
-    for (u32 i = 0; i < facts.definition_count; i++)
-        if (!facts.definitions[i].is_class)
-            pack_function(&facts, &facts.definitions[i], qualnames[i], &totals);
-    pack_array_end(&job->answer, beginning, totals.functions);
-    pack_key(&job->answer, "totals");
-    pack_totals(&job->answer, &totals, count_lines(&job->source));
+    Metrics metrics = begin_metrics(job);
+    for (u32 i = 0; i < facts.definition_count; i++) {
+        const Definition *row = &facts.definitions[i];
+        if (row->is_class)
+            continue;
+        Figures figures = {qualnames[i], row->start, row->end, row->complexity, row->nesting, row->parameters};
+        pack_figures(&metrics, &figures);
+    }
+    end_metrics(&metrics);
     return DONE;
 }
-
-static const char *const KIND_NAMES[REFERENCE_KINDS] = {"definition", "import", "call", "attribute", "use"};
 
 enum Status find_references_python(Job *job) {
     Facts facts = {.job = job, .names = {job->arguments[0]}};
@@ -172,29 +85,7 @@ enum Status find_references_python(Job *job) {
     enum Status status = collect(&facts);
     if (status != DONE)
         return status;
-    Buffer *answer = &job->answer;
-    u32 totals[REFERENCE_KINDS] = {0};
-    pack_map(answer, 2);
-    pack_key(answer, "references");
-    pack_array(answer, facts.reference_count);
-    for (u32 i = 0; i < facts.reference_count; i++) {
-        const Reference *row = &facts.references[i];
-        Place place = place_of(&job->source, row->span.start);
-        pack_map(answer, 3);
-        pack_key(answer, "line");
-        pack_number(answer, place.line);
-        pack_key(answer, "column");
-        pack_number(answer, place.column);
-        pack_key(answer, "kind");
-        pack_word(answer, KIND_NAMES[row->kind]);
-        totals[row->kind]++;
-    }
-    pack_key(answer, "totals");
-    pack_map(answer, REFERENCE_KINDS);
-    for (u32 kind = 0; kind < REFERENCE_KINDS; kind++) {
-        pack_word(answer, KIND_NAMES[kind]);
-        pack_number(answer, totals[kind]);
-    }
+    pack_references(job, facts.references, facts.reference_count);
     return DONE;
 }
 

@@ -43,6 +43,7 @@ typedef struct {
     bool is_qualified; /* after a dot or naming an argument: another object decides what it means */
     bool is_second;    /* it is the second of the wanted names */
     bool is_open;      /* while tokens are read: it may still turn out to be bound */
+    u8 shorthand;      /* in scripts; see script_facts.h */
 } Reference;
 
 enum StatementKind { STATEMENT_OTHER, STATEMENT_IMPORT, STATEMENT_FROM, STATEMENT_DEFINITION, STATEMENT_TEXT };

@@ -122,23 +122,8 @@ static void edit_line(const Removal *removal, u32 index, Splices *splices) {
         add_splice(splices, line->start, line->stop, (Text){0});
 }
 
-/* "a.b.c" in its parts; 0 if it is no dotted name. */
-static u32 split_name(Text name, Text *parts, u32 room) {
-    u32 count = 0, start = 0;
-    for (u32 at = 0; at <= name.length; at++) {
-        if (at < name.length && name.bytes[at] != '.')
-            continue;
-        if (at == start || count == room)
-            return 0;
-        parts[count++] = (Text){name.bytes + start, at - start};
-        start = at + 1;
-    }
-    return count;
-}
-
 /* Argument: the dotted name of the function. */
 enum Status remove_calls_python(Job *job) {
-    enum { PARTS_MAX = 64 };
     Text parts[PARTS_MAX];
     u32 count = split_name(job->arguments[0], parts, PARTS_MAX);
     if (!count)

@@ -134,3 +134,16 @@ u32 find_text(Text in, u32 from, Text wanted) {
     }
     return NOWHERE;
 }
+
+u32 split_name(Text name, Text *parts, u32 room) {
+    u32 count = 0, start = 0;
+    for (u32 at = 0; at <= name.length; at++) {
+        if (at < name.length && name.bytes[at] != '.')
+            continue;
+        if (at == start || count == room)
+            return 0;
+        parts[count++] = (Text){name.bytes + start, at - start};
+        start = at + 1;
+    }
+    return count;
+}

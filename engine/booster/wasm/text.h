@@ -38,6 +38,10 @@ bool text_is(Text text, const char *word);
 /* Where `wanted` stands from `from` on, or NOWHERE. */
 u32 find_text(Text in, u32 from, Text wanted);
 
+enum { PARTS_MAX = 64 };
+/* "a.b.c" in its parts, of which there may be PARTS_MAX; 0 if it is no dotted name. */
+u32 split_name(Text name, Text *parts, u32 room);
+
 /* May this byte be in an identifier? Bytes of other letters than ASCII are taken for letters. */
 static inline bool is_identifier_byte(u8 byte) {
     return (u8)((byte | 32) - 'a') < 26 || (u8)(byte - '0') < 10 || byte == '_' || byte >= 0x80;

@@ -78,6 +78,8 @@ class Definitions:
             if found is not None:
                 self.rows.append(found)
             pending += reversed(list(self._descend(node, owner, found, given)))
+        # What is in a decorator stands before what it decorates.
+        self.rows.sort(key=lambda row: row.start)
 
     def has_docstring(self, row: Definition) -> bool:
         """Tell whether a comment that begins with /** stands directly before it."""

@@ -1,0 +1,42 @@
+/* script_facts.h -- what the operations on JavaScript, TypeScript and TSX want to know of a source.
+ *
+ * One walk over the syntax tree (script_tree.c) tells it; names and calls are wanted as in python_facts.h. The rules are
+ * those of engine/agents/code/ecmascript and docs/code-operations.md.
+ */
+#ifndef SCRIPT_FACTS_H
+#define SCRIPT_FACTS_H
+
+#include "python_facts.h"
+
+enum DefinitionKind { SCRIPT_CLASS, SCRIPT_FUNCTION, SCRIPT_METHOD, SCRIPT_INTERFACE, SCRIPT_TYPE, SCRIPT_ENUM, SCRIPT_NAMESPACE };
+
+/* What has a name and is a function, a class or a type. */
+typedef struct {
+    enum DefinitionKind kind;
+    bool is_async, has_body;
+    Text name, qualname;
+    u32 start, end;
+    u32 head; /* where its statement or member begins, or NOWHERE */
+    u32 first_decorator, decorator_count;
+    u32 parameters, complexity, nesting;
+} ScriptDefinition;
+
+/* What stands for two names: `{a}`, `import {a}`, `export {a}`. */
+enum Shorthand { SHORT_NONE, SHORT_PROPERTY, SHORT_IMPORT, SHORT_EXPORT };
+
+/* Statements to be cut; see script_removal.c. */
+typedef struct ScriptRemoval ScriptRemoval;
+
+typedef struct {
+    Facts base; /* what is wanted, references, decorators, counts of calls */
+    ScriptDefinition *definitions;
+    u32 definition_count, definition_room;
+    Span *comments;
+    u32 comment_count, comment_room;
+    ScriptRemoval *removal;
+} ScriptFacts;
+
+/* Fills in the facts; UNSURE where the tree is not to be trusted. */
+enum Status collect_script(ScriptFacts *facts);
+
+#endif
