@@ -41,6 +41,7 @@ from engine.model.plans import (
 )
 from engine.model.rows import Frame
 from engine.model.wire import call_of, check_limits
+from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan
 
 __all__ = ["PLANS_WAITING_MAX", "Desk", "Gate"]
@@ -207,8 +208,10 @@ class Gate:
     def _judge(self, meant: _Meant, steps: Sequence[PlanStep]) -> Judgement:
         if not self._is_ruled(meant):
             return Judgement()
-        acts = [Act(command, step) for command, step in zip(meant.does, steps, strict=True)]
-        return self._desk.rules.judge(self._desk.coordinator.state, self.origin, acts, meant.asked[0], self._desk.now())
+        coordinator = self._desk.coordinator
+        deciding = coordinator.deciding(self.origin)
+        acts = [Act(with_pool(coordinator.state, command, deciding), step) for command, step in zip(meant.does, steps, strict=True)]
+        return self._desk.rules.judge(coordinator.state, self.origin, acts, meant.asked[0], self._desk.now())
 
     def _conflicts(self, meant: _Meant, steps: Sequence[PlanStep]) -> list[Note]:
         others = [(waiting.who, waiting.plan) for waiting in self._desk.others(self.origin.who)]

@@ -12,7 +12,7 @@ from engine.model.errors import Denied, Unconfirmed
 from engine.model.guardrails import Guardrail, GuardrailConfig, guardrails_of, names_verb
 from engine.model.ids import AllocationId, TaskId
 from engine.model.plans import Authority, Demand, Origin, PlanStep
-from engine.scheduling.router import pool_by_capabilities, pool_for
+from engine.scheduling.router import pool_for
 from engine.state import FleetState
 
 OUTSIDE = frozenset({"console", "cli", "api"})
@@ -163,11 +163,13 @@ def confirm_words(acts: Sequence[Act]) -> tuple[str, ...]:
 
 
 def names_of(state: FleetState, command: c.Command) -> tuple[str, ...]:
-    """Return what the thing that a verb is about is called: by itself, and by the pool that it is in. Raises FleetError."""
+    """Return what the thing that a verb is about is called: by itself, and by the pool that it is in. Raises FleetError.
+
+    A task must name its pool.
+    """
     match command:
         case c.SubmitTask():
-            pool = pool_for(state, command.pool) if command.pool else pool_by_capabilities(state, command.capabilities)
-            return (pool, command.title or command.type)
+            return (pool_for(state, command.pool), command.title or command.type)
         case c.RegisterAgent():
             return (pool_for(state, command.pool or command.type),)
         case c.AllocateAgent():

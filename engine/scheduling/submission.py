@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from engine.model.code_routes import CODE_PREFIX, CodeClass, CodeRoute
-from engine.model.commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
+from engine.model.commands import CancelTask, Command, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import (
     Event,
@@ -114,6 +114,13 @@ def pool_of(state: FleetState, command: SubmitTask, deciding: Deciding) -> tuple
     if not regular:
         raise CommandRefused(f"no pool of regular agents can do {command.type}; name a pool ({route.reason})")
     return regular, str(route)
+
+
+def with_pool(state: FleetState, command: Command, deciding: Deciding) -> Command:
+    """Return a verb as it is, or a task with the pool that it would go to. Raises FleetError."""
+    if not isinstance(command, SubmitTask) or command.pool:
+        return command
+    return replace(command, pool=pool_of(state, command, deciding)[0])
 
 
 def _title(command: SubmitTask) -> str:

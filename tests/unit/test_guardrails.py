@@ -278,6 +278,20 @@ def test_agents_and_tasks_are_matched_by_their_pool_and_their_names() -> None:
     live(rules({"targets": ["coder", "nightly *"], "roles": ["operator"], "deny": "no"}), story)
 
 
+def test_a_code_task_without_a_pool_is_judged_by_the_pool_that_it_would_go_to() -> None:
+    async def story(world: World) -> None:
+        task = c.SubmitTask("code.outline", payload={"source": ""})
+        with pytest.raises(Denied, match="not here"):
+            await world.gate(BOB).execute([task])
+
+    live(rules({"name": "coder", "targets": ["coder"], "deny": "not here"}), story)
+    live(rules({"name": "other", "targets": ["ui"], "deny": "not here"}), _submits_code)
+
+
+async def _submits_code(world: World) -> None:
+    await world.gate(BOB).execute([c.SubmitTask("code.outline", payload={"source": ""})])
+
+
 def test_undo_and_redo_are_judged_by_what_they_do() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
