@@ -32,6 +32,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "inbox": ("in", "!", "needs"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
+    "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),
     "plans": ("pl", "plan"),
@@ -68,6 +69,7 @@ SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
     "hosts": (("hosts", "id"),),
     "scaler": (("pools", "id"),),
     "policies": (("policies", "name"),),
+    "booster": (("hosts", "host"),),
 }
 """View to the kinds whose names narrow it, each with the field that such a name is compared with."""
 
@@ -78,6 +80,7 @@ FILTERED = {
     "hosts": "hosts",
     "scaler": "scaling",
     "policies": "policies",
+    "booster": "instances",
     "plans": "plans",
     "audit": "audit",
 }

@@ -80,9 +80,9 @@ class Kind:
         return sorted({str(known.read(row, 0.0)) for row in rows} - {""})
 
 
-_UNIT_OF = {"cpu": "%", "rss_mb": "MB", "busy_s": "s", "mean_task_s": "s"}
-_NOT_MEASURED = frozenset({"cpu", "rss_mb"})
-_NAMES = ("name", "title", "summary", "target", "subject", "id")
+_UNIT_OF = {"cpu": "%", "rss_mb": "MB", "busy_s": "s", "mean_task_s": "s", "p50_s": "s", "last_s": "s", "load": "%", "utilization": "%", "efficiency": "%"}
+_NOT_MEASURED = frozenset({"cpu", "rss_mb", "p50_s", "speed_up", "utilization", "efficiency"})
+_NAMES = ("name", "title", "summary", "target", "subject", "agent", "id")
 """What names a row: the first of these that it has."""
 
 _ALIASES: dict[str, dict[str, str]] = {
@@ -91,6 +91,7 @@ _ALIASES: dict[str, dict[str, str]] = {
     "tasks": {"task": "title", "status": "state", "pri": "priority", "try": "attempt", "why": "reason", "by": "submitted_by"},
     "hosts": {"host": "id", "memory": "rss_mb"},
     "plans": {"plan": "summary"},
+    "instances": {"instance": "agent", "p50": "p50_s", "use": "load", "failed": "failures", "error": "last_error"},
 }
 """Kind to what a column is called on the screen, to the field of the row behind it."""
 

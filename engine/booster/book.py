@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from engine.booster.figures import OTHER, REASONS_MAX, Figures, InstanceFigures
+from engine.booster.samples import Samples
 from engine.model.ids import AgentId, HostId
 
 
@@ -67,6 +68,7 @@ class BoosterBook:
         """Seconds that instances have been there, added up over all of them."""
         self.last_error: tuple[float, str] = (0.0, "")
         self.reproducer = ""
+        self.samples = Samples()
 
     def note(self, host: HostId, raw: Mapping[str, object] | None, at: float) -> list[AgentId]:
         """Take a beat of a worker, with figures if any has changed; return the instances that read differently.

@@ -37,6 +37,8 @@ class InstanceFigures(msgspec.Struct):
     used_bytes: int = 0
     last_error: str = ""
     last_error_at: float = 0.0
+    p50_s: float = -1.0
+    """Median time of its newest calls; -1 = there were none."""
 
 
 class Figures(msgspec.Struct):

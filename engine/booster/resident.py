@@ -6,11 +6,12 @@ failed is closed, which gives its memory back, and the next one is made at once.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -29,6 +30,8 @@ from engine.model.code_operations import OPERATIONS, read_request
 from engine.model.code_requests import CodeRequest
 
 ERROR_MAX_CHARS: Final = 300
+TIMES_MAX: Final = 101
+"""Calls of an instance that its median time is of."""
 USED_INTERVAL_S: Final = 0.2  # asking the module for its use costs a call
 CLEAR_CACHE: Final = "clear_cache"
 _EARLY: Final = 0.9  # of its time; a call that was ended before that was meant to be another
@@ -51,6 +54,8 @@ class Resident:
         self._offered = list_offered(OPERATIONS, {row.name: row.languages for row in self._description.operations})
         self._boxes: dict[str, Sandbox] = {}
         self._rows: dict[str, InstanceFigures] = {}
+        self._times: dict[str, deque[float]] = {}
+        """How long the newest calls of each agent's instances took."""
         self._cache = AnswerCache(options.cache_max_bytes)
         self._breaker = Breaker(now)
         self._reproducers = Reproducers(Path(options.reproducers))
@@ -132,6 +137,7 @@ class Resident:
             ended = time.perf_counter()  # noqa: TID251
             row.last_s = ended - began
             row.busy_s += row.last_s
+            self._times.setdefault(agent, deque(maxlen=TIMES_MAX)).append(row.last_s)
             self._measure(row, box, ended)
 
     def _measure(self, row: InstanceFigures, box: Sandbox, at: float) -> None:
@@ -216,6 +222,8 @@ class Resident:
         """Return what has changed since the last time, None if nothing has."""
         if not self._options.tracks:
             return None
+        for agent, times in list(self._times.items()):
+            self._rows[agent].p50_s = median(tuple(times))
         figures = Figures(
             module=self._module,
             operations=[f"{name} ({', '.join(languages)})" for name, languages in self._offered.items()],

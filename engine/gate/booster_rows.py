@@ -48,8 +48,9 @@ def instance_row(state: FleetState, book: BoosterBook, id_: str) -> InstanceRow 
         figures.used_bytes,
         figures.last_error,
         figures.last_error_at,
+        figures.p50_s,
+        agent.created_at,
     )
-
 
 
 def booster_row(state: FleetState, book: BoosterBook, name: str, fallback: str, now: float) -> BoosterRow | None:
@@ -57,7 +58,7 @@ def booster_row(state: FleetState, book: BoosterBook, name: str, fallback: str, 
     pool = state.pools.get(name)
     if pool is None or pool.spec.kind != BOOSTER:
         return None
-    sums, living = book.sums(), book.living()
+    sums, living, samples = book.sums(), book.living(), book.samples
     told = next((figures for figures in living if figures.module), None)
     instances = [one for figures in living for one in figures.instances]
     memory, used = sum(one.memory_bytes for one in instances), sum(one.used_bytes for one in instances)
@@ -88,6 +89,12 @@ def booster_row(state: FleetState, book: BoosterBook, name: str, fallback: str, 
         book.last_error[1],
         book.last_error[0],
         book.reproducer,
+        samples.alike,
+        samples.speed_up,
+        samples.sampled_at,
+        samples.differences,
+        samples.difference_at,
+        samples.difference,
     )
 
 

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from engine.gate.why_agents import EVENTS_LOOKED_AT, Seen, explain_agent, explain_host
+from engine.gate.why_boosted import boosted_evidence
 from engine.gate.why_pools import explain_policy, explain_pool
 from engine.gate.why_tasks import explain_task
 from engine.model.errors import NotFound, UsageError
 from engine.model.events import Record
 from engine.model.explanations import EXPLAINED, Explanation
 from engine.model.ids import HostId, TaskId
+from engine.model.pools import BOOSTER
 from engine.model.wire import nearest
 from engine.scaling.policies import find_pool
 from engine.scaling.policy_verbs import find_policy
@@ -67,7 +69,9 @@ async def _host(sources: Sources, word: str) -> Explanation:
 async def _pool(sources: Sources, word: str) -> Explanation:
     state, scaler = sources.state(), sources.feed.scaler
     pool = find_pool(state, word)
-    return explain_pool(state, pool, sources.clock.now(), scaler.decisions.get(word) if scaler else None)
+    now = sources.clock.now()
+    more = boosted_evidence(sources.feed.book, sources.feed.fallback(), now) if pool.spec.kind == BOOSTER else []
+    return explain_pool(state, pool, now, scaler.decisions.get(word) if scaler else None, more)
 
 
 async def _policy(sources: Sources, word: str) -> Explanation:

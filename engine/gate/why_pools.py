@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from engine.gate.why_acts import find_act, halts_of, told
@@ -22,9 +22,9 @@ SCANNED_MAX = 10_000
 """Waiting tasks among which the longest waiting one that could run is looked for."""
 
 
-def explain_pool(state: FleetState, pool: Pool, now: float, decision: Decision | None) -> Explanation:
-    """Return why a pool has its size and whether it takes work; `decision` is the autoscaler's newest one."""
-    evidence = [*_stopped(state, pool), *_size(state, pool, now), *_decided(state, pool, decision), *_work(state, pool), *_broken(state, pool)]
+def explain_pool(state: FleetState, pool: Pool, now: float, decision: Decision | None, more: Sequence[Evidence] = ()) -> Explanation:
+    """Return why a pool has its size and whether it takes work; `decision` is the autoscaler's newest one, `more` what else is known."""
+    evidence = [*_stopped(state, pool), *_size(state, pool, now), *_decided(state, pool, decision), *_work(state, pool), *_broken(state, pool), *more]
     headline, level = _headline(state, pool, now, decision)
     return Explanation("pools", pool.spec.name, pool.spec.name, headline, level, now, tuple(evidence))
 

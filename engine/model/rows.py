@@ -214,6 +214,10 @@ class InstanceRow(NamedTuple):
     """As much of that as was ever used, as the module tells."""
     last_error: str
     last_error_at: float
+    p50_s: float
+    """Median time of its newest calls."""
+    created_at: float
+    """Since when there is its agent."""
 
 
 class BoosterRow(NamedTuple):
@@ -257,6 +261,17 @@ class BoosterRow(NamedTuple):
     last_error_at: float
     reproducer: str
     """File that the last failure can be repeated with; empty = none was kept."""
+    samples: int
+    """Tasks that a regular agent did again, with the same answer, to compare times."""
+    speed_up: float
+    """Median, over these samples, of the regular agent's time by the booster's."""
+    sampled_at: float
+    """When the newest of them ended."""
+    differences: int
+    """Samples to which the two gave different answers."""
+    difference_at: float
+    difference: str
+    """File with both answers to the newest of these, which repeats it; empty = none was kept."""
 
 
 Row = InstanceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow

@@ -31,7 +31,7 @@ from tests.ui.key_places import EVERY_KEY
 
 SIZES = ((80, 24), (120, 40), (200, 60), (60, 20), (99, 30), (40, 12))
 LINES = (
-    "pulse", "pools", "agents", "tasks /running", "events", "plans", "audit", "help", "scaler", "policies", "keys",
+    "pulse", "pools", "agents", "tasks /running", "events", "plans", "audit", "help", "scaler", "policies", "booster", "keys",
     "scale coder +1", "pause tester", "unpause tester", "halt", "resume", "drain coder-1", "undrain coder-1", "restart coder-2", "hold coder 60",
     "submit code.outline coder", "undo", "redo", "cancel none", "agents /(", "nonsense", "scale coder", "edit-pool ui --changes {}",
     "agents coder /age<2h !x", "tasks /-r [", "tasks pool=coder state=failed,dead /-f ab", "hosts /cpu>80", "bookmark 3", "bookmarks",
