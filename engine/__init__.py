@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.config import FleetManagerConfig
     from engine.fleet import FleetManager
-    from engine.library import AutoScalingManager, ScalingStatus
+    from engine.library import AgentBooster, AutoScalingManager, ScalingStatus
     from engine.model.agents import Agent, AgentType, Allocation
     from engine.model.errors import FleetError
     from engine.model.events import Record as FleetEvent
-    from engine.model.library import AgentConfig, AgentFilter, TaskRequirements, TaskResult
+    from engine.model.library import (
+        AgentConfig,
+        AgentFilter,
+        BoosterStatus,
+        BoosterTaskRequest,
+        BoosterTaskResult,
+        PerformanceReport,
+        TaskRequirements,
+        TaskResult,
+    )
     from engine.model.pools import Pool, PoolSpec
     from engine.model.rows import FleetStatus
     from engine.model.scaling import Policy as ScalingPolicy
@@ -23,16 +32,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "AgentBooster",
     "AgentConfig",
     "AgentFilter",
     "AgentType",
     "Allocation",
     "AutoScalingManager",
+    "BoosterStatus",
+    "BoosterTaskRequest",
+    "BoosterTaskResult",
     "FleetError",
     "FleetEvent",
     "FleetManager",
     "FleetManagerConfig",
     "FleetStatus",
+    "PerformanceReport",
     "Pool",
     "PoolSpec",
     "ScalingPolicy",
@@ -44,16 +58,21 @@ __all__ = [
 
 _HOMES = {
     "Agent": "engine.model.agents",
+    "AgentBooster": "engine.library",
     "AgentConfig": "engine.model.library",
     "AgentFilter": "engine.model.library",
     "AgentType": "engine.model.agents",
     "Allocation": "engine.model.agents",
     "AutoScalingManager": "engine.library",
+    "BoosterStatus": "engine.model.library",
+    "BoosterTaskRequest": "engine.model.library",
+    "BoosterTaskResult": "engine.model.library",
     "FleetError": "engine.model.errors",
     "FleetEvent": "engine.model.events:Record",
     "FleetManager": "engine.fleet",
     "FleetManagerConfig": "engine.config",
     "FleetStatus": "engine.model.rows",
+    "PerformanceReport": "engine.model.library",
     "Pool": "engine.model.pools",
     "PoolSpec": "engine.model.pools",
     "ScalingPolicy": "engine.model.scaling:Policy",

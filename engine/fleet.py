@@ -345,6 +345,10 @@ class FleetManager(LibraryCalls):
             differences=self.launches.differences(self.clock.now()),
         )
 
+    def why_no_booster(self) -> str:
+        """Return why there is no booster, empty if there is one."""
+        return self._no_booster
+
     def wasm_utilization(self) -> float | None:
         """Return the share of their time that the booster's instances were at work; None without a booster."""
         return max(0.0, self.feed.book.utilization()) if self._module is not None else None

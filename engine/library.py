@@ -1,4 +1,4 @@
-"""The seeds' managers for programs that embed the engine: AutoScalingManager.
+"""The seeds' managers for programs that embed the engine: AutoScalingManager, AgentBooster.
 
 Each works on a fleet that is given, or on one of its own between initialize() and shutdown(). All acts are verbs
 through the gate: authorised, audited, undoable.
@@ -6,16 +6,37 @@ through the gate: authorised, audited, undoable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from engine.fleet import FleetManager
-from engine.model.commands import Command, CreatePolicy, DeletePolicy, ScalePool, UpdatePolicy
+from engine.model import wire
+from engine.model.commands import (
+    ClearBoosterCache,
+    Command,
+    CreatePolicy,
+    DeletePolicy,
+    ScalePool,
+    SubmitTask,
+    UpdatePolicy,
+)
 from engine.model.errors import UsageError
+from engine.model.events import Event, Record, TaskFailed, TasksCancelled, TasksSucceeded
+from engine.model.ids import TaskId
+from engine.model.library import (
+    BoosterStatus,
+    BoosterTaskRequest,
+    BoosterTaskResult,
+    PerformanceReport,
+    from_caller,
+)
 from engine.model.policy_text import policy_table
-from engine.model.rows import ScalingRow
+from engine.model.pools import BOOSTER
+from engine.model.rows import BoosterRow, InstanceRow, ScalingRow
 from engine.model.scaling import Policy
+from engine.model.tasks import FINISHED, Task, TaskState
 from engine.scaling.policies import find_pool
 from engine.scaling.spreading import Room, spread_down, spread_up
 
@@ -117,3 +138,156 @@ class AutoScalingManager:
 
     async def _do(self, commands: Sequence[Command], reason: str = "") -> None:
         await self.fleet.operator().execute(commands, reason=reason)
+
+
+# ---- the booster
+
+ENDS = (TasksSucceeded.type, TaskFailed.type, TasksCancelled.type)
+CODE_PREFIX = "code."
+
+
+class AgentBooster:
+    """Code operations, done by the booster where that is certain. `config` is the section booster of a fleet's configuration."""
+
+    def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:
+        """Take a fleet, or check the configuration of a small one of its own. Raises ConfigError, UsageError."""
+        if fleet is not None and config:
+            raise UsageError("give the section booster to the fleet's own configuration, not both a fleet and a config")
+        self._owns = fleet is None
+        own = {"booster": dict(config or {}), "fleet": {"default_pools": {"coder": {"min": 1, "max": 4}}}}
+        self.fleet = fleet or FleetManager(own)
+        self._waiting: dict[TaskId, asyncio.Event] = {}
+        self._listens = False
+
+    async def initialize(self) -> None:
+        """Start the fleet when it is one of its own; a fleet that was given has been started. Raises EngineStartError, JournalError."""
+        if self._owns:
+            await self.fleet.initialize()
+        if not self._listens:
+            self._listens = True
+            for type_ in ENDS:
+                self.fleet.on(type_, self._hear)
+
+    async def shutdown(self) -> None:
+        """Stop the fleet when it is one of its own."""
+        if self._listens:
+            self._listens = False
+            for type_ in ENDS:
+                self.fleet.off(type_, self._hear)
+        if self._owns:
+            await self.fleet.shutdown()
+
+    async def __aenter__(self) -> Self:
+        """Initialize."""
+        await self.initialize()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Shut down."""
+        await self.shutdown()
+
+    async def execute_task(self, request: BoosterTaskRequest | Mapping[str, Any]) -> BoosterTaskResult:
+        """Carry out a code operation and return its end, whoever did it. Safe to cancel: the task goes on. Raises FleetError."""
+        if not self._listens:
+            raise UsageError("call initialize() before execute_task()")
+        wanted = from_caller(BoosterTaskRequest, request)
+        type_ = wanted.operation if wanted.operation.startswith(CODE_PREFIX) else CODE_PREFIX + wanted.operation
+        command = SubmitTask(
+            type_,
+            payload=dict(wanted.payload),
+            title=wanted.title,
+            priority=wanted.priority,
+            timeout_s=wanted.timeout_s,
+            workspace=wanted.workspace,
+            apply=wanted.apply,
+        )
+        task_id = TaskId(str((await self.fleet.operator().execute([command])).values[0]))
+        ended = self._waiting.setdefault(task_id, asyncio.Event())
+        try:
+            known = self.fleet.coordinator.state.tasks.get(task_id)
+            if known is not None and known.state not in FINISHED:
+                await ended.wait()
+        finally:
+            self._waiting.pop(task_id, None)
+        return await self._result(task_id)
+
+    async def get_booster_status(self) -> BoosterStatus:
+        """Return the booster as it is now, with its instances."""
+        feed = self.fleet.feed
+        booster = self._row()
+        agents = self.fleet.coordinator.state.agents_in(BOOSTER) if booster is not None else ()
+        rows = tuple(row for agent in agents if isinstance(row := feed.row("instances", str(agent.spec.id)), InstanceRow))
+        return BoosterStatus(booster is not None, self.fleet.why_no_booster(), booster, rows)
+
+    async def get_performance_report(self) -> PerformanceReport:
+        """Return what was measured since the engine began; None for what there was nothing of to measure."""
+        row = self._row()
+        if row is None:
+            return PerformanceReport()
+        asked, tasks = row.cache_hits + row.cache_misses, row.answered + row.handed_on
+        return PerformanceReport(
+            tasks=tasks,
+            answered=row.answered,
+            handed_on=row.handed_on,
+            failures=row.failures,
+            ops_per_s=row.ops_per_s,
+            mean_execution_s=row.busy_s / row.calls if row.calls else None,
+            utilization=_measured(row.utilization),
+            cache_hit_rate=row.cache_hits / asked if asked else None,
+            memory_efficiency=_measured(row.efficiency),
+            speed_up=_measured(row.speed_up),
+            samples=row.samples,
+            differences=row.differences,
+        )
+
+    async def clear_cache(self) -> None:
+        """Forget all answers that are kept. Raises FleetError."""
+        await self.fleet.operator().execute([ClearBoosterCache()])
+
+    def _row(self) -> BoosterRow | None:
+        row = self.fleet.feed.row("boosters", BOOSTER)
+        return row if isinstance(row, BoosterRow) else None
+
+    def _hear(self, record: Record) -> None:
+        for task_id in _ended(record.event):
+            waiting = self._waiting.get(task_id)
+            if waiting is not None:
+                waiting.set()
+
+    async def _result(self, task_id: TaskId) -> BoosterTaskResult:
+        state = self.fleet.coordinator.state
+        task = state.tasks.get(task_id) or await self.fleet.journal.find_task(task_id)
+        assert task is not None, "a task that was accepted is kept"
+        pool = state.pools.get(task.spec.pool)
+        notes = [detail for _, what, detail in task.history if what == "handed on"]
+        return BoosterTaskResult(
+            task_id,
+            task.state is TaskState.SUCCEEDED,
+            await self._whole_result(task),
+            task.error.kind if task.error else "",
+            task.error.message if task.error else "",
+            pool is not None and pool.spec.kind == BOOSTER,
+            notes[-1] if notes else "",
+            task.spec.routed,
+            max(0.0, task.finished_at - task.started_at) if task.started_at else 0.0,
+        )
+
+    async def _whole_result(self, task: Task) -> dict[str, object]:
+        """Return the result, also one too large to stay with its task."""
+        stored = await self.fleet.journal.artifact(task.artifact) if task.artifact else None
+        if stored is None or stored.media != "application/json":
+            return task.result
+        return cast("dict[str, object]", wire.decode(stored.data))
+
+
+def _measured(number: float) -> float | None:
+    return number if number >= 0 else None
+
+
+def _ended(event: Event) -> Iterable[TaskId]:
+    """Return the tasks that an event ends."""
+    if isinstance(event, TasksSucceeded):
+        return [outcome.task for outcome in event.outcomes]
+    if isinstance(event, TaskFailed):
+        return [event.outcome.task]
+    return event.tasks if isinstance(event, TasksCancelled) else ()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from engine.model.agents import Resources
 from engine.model.errors import UsageError
 from engine.model.quantities import cores, megabytes
+from engine.model.rows import BoosterRow, InstanceRow
 from engine.model.wire import nearest
 
 _T = TypeVar("_T")
@@ -68,6 +69,70 @@ class RoutingStats:
     """Mean run time of an attempt in seconds; 0 before the first has ended."""
     wasm_utilization: float | None
     """Busy seconds of the booster's instances by the seconds that they have been there, 0..1; None without a booster."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoosterTaskRequest:
+    """A code operation to carry out. Seconds of 0 = the booster's own limit."""
+
+    operation: str
+    """Such as `code.rename`, or just `rename`."""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """What the operation takes: `path` or `source`, `language`, and its arguments."""
+    title: str = ""
+    priority: int = 5
+    timeout_s: float = 0.0
+    workspace: str = ""
+    apply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BoosterTaskResult:
+    """How a code operation ended."""
+
+    task_id: str
+    success: bool
+    result: dict[str, object]
+    error_kind: str
+    error: str
+    boosted: bool
+    """The booster did it; else a regular agent."""
+    handed_on: str
+    """Where the booster handed it on to, and why; empty = it did not."""
+    routed: str
+    """Why it went where it began."""
+    seconds: float
+    """Run time of its last attempt, on the agent's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoosterStatus:
+    """The booster now."""
+
+    enabled: bool
+    reason: str
+    """Why there is none; empty = there is."""
+    booster: BoosterRow | None
+    instances: tuple[InstanceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceReport:
+    """What was measured of the booster since the engine began. Ratios 0..1; None = nothing to measure yet."""
+
+    tasks: int = 0
+    answered: int = 0
+    handed_on: int = 0
+    failures: int = 0
+    ops_per_s: float = 0.0
+    mean_execution_s: float | None = None
+    utilization: float | None = None
+    cache_hit_rate: float | None = None
+    memory_efficiency: float | None = None
+    speed_up: float | None = None
+    """A regular agent's time by the booster's, median of live samples with equal answers."""
+    samples: int = 0
+    differences: int = 0
 
 
 def from_caller(kind: type[_T], value: _T | Mapping[str, Any]) -> _T:
