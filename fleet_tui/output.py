@@ -26,7 +26,7 @@ COLUMNS = {
     "policies": "id name pool enabled pools rules",
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
     "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency speed_up samples differences reasons breakers",
-    "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error_at last_error",
+    "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
     "contexts": "name state read_only agents busy running queued needs rtt_s version where error",
@@ -38,6 +38,7 @@ COUNTDOWN_FIELDS = frozenset({"undo_until", "not_before", "deadline"})
 MEASURED_FIELDS = frozenset({"cpu", "rss_mb"})
 AGE_ENDINGS = ("_at", "_since")
 DURATION_ENDINGS = ("_s",)
+RATE_ENDING = "_per_s"
 RIGHT = (int, float)
 GAP = "  "
 NONE = "-"
@@ -155,7 +156,7 @@ def figure(field: str, value: float, now: float) -> str:
         return NONE if value <= now else duration(value - now)
     if field.endswith(AGE_ENDINGS):
         return duration(max(0.0, now - value)) if value else NONE
-    if field.endswith(DURATION_ENDINGS):
+    if field.endswith(DURATION_ENDINGS) and not field.endswith(RATE_ENDING):
         return duration(value) if value else NONE
     return str(value) if isinstance(value, int) else f"{value:.2f}"
 
@@ -183,6 +184,8 @@ def is_number(value: object) -> bool:
 
 def heading(field: str) -> str:
     """Return the heading of a field: `submitted_at` holds an age and is headed SUBMITTED."""
+    if field.endswith(RATE_ENDING):
+        return field.removesuffix(RATE_ENDING).upper() + "/S"
     for ending in (*AGE_ENDINGS, *DURATION_ENDINGS):
         field = field.removesuffix(ending)
     return field.replace("_", " ").upper()

@@ -120,7 +120,7 @@ def _losses(task: Task) -> list[Evidence]:
     if not task.uncounted:
         return []
     died = f"; {_plural(task.deaths, 'agent')} died while running it" if task.deaths else ""
-    return [Evidence(f"{task.tries} of its {task.spec.max_attempts} attempts count, {task.uncounted} were lost or replayed{died}", "warn")]
+    return [Evidence(f"{task.tries} of its {task.spec.max_attempts} attempts count, {task.uncounted} were lost, replayed or handed on{died}", "warn")]
 
 
 def _crowd(state: FleetState, task: Task, reasons: Counter[str]) -> list[Evidence]:

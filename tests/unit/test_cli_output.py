@@ -177,3 +177,9 @@ def test_an_explanation_has_ages_signs_and_what_each_line_is_about() -> None:
         "!    12s ago  it was paused by ada?[2J  [plans pln_1]",
         "         now  no task waits for it",
     ]
+
+
+def test_a_rate_is_a_number_and_no_length_of_time() -> None:
+    assert output.heading("ops_per_s") == "OPS/S"
+    assert output.figure("ops_per_s", 12.5, 0.0) == "12.50"
+    assert output.figure("busy_s", 0.0, 0.0) == "-"

@@ -136,7 +136,7 @@ def test_attempts_that_do_not_count_are_told() -> None:
     task = fleet.run()
     fleet.down()
     fleet.up("hst_2")
-    told = "0 of its 3 attempts count, 1 were lost or replayed; 1 agent died while running it"
+    told = "0 of its 3 attempts count, 1 were lost, replayed or handed on; 1 agent died while running it"
     assert told in texts(why(fleet, task))
     assert task in fleet.place()
     assert told.replace("0 of", "1 of") in texts(why(fleet, task))
