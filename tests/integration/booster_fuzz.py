@@ -51,6 +51,10 @@ GROWTH_MAX_BYTES = 64 * 1024 * 1024
 RENEW_BYTES = 64 * 1024 * 1024
 LANGUAGES = {"python": Language.PYTHON, "javascript": Language.JAVASCRIPT, "typescript": Language.TYPESCRIPT, "tsx": Language.TSX}
 WORDS = (b"name", b"self", b"x", b"print", b"os.path.join", b"console.log", b"__debug__", b"annotations", b"class", b"", b"1", b"a b", b"(identifier) @a")
+QUERIES = (
+    b"(identifier) @a", b"(_) @a", b"(_ (_) @a (_) @b)", b"((identifier) @a (#eq? @a \"x\"))", b"(ERROR) @a", b"(MISSING) @a", b"(call_expression) @a",
+    b"(_ . (_)+ @a .) @b", b"[(string) (number)] @a", b"(a", b"(nonsense) @a", b"(_)" * 300 + b"@a", b"(" * 300, b"((_ (_)* @a) (#match? @a \"(\"))",
+)  # fmt: skip
 
 
 @dataclass
@@ -141,7 +145,7 @@ class Fuzz:
         self.report.memory_bytes = max(self.report.memory_bytes, self._sandbox.memory_bytes)
         if self._sandbox.memory_bytes > RENEW_BYTES:
             self._renew()
-        if operation.edits and answers and number % 4 == 0:
+        if operation.edits and answers:
             self._check_compiles(files, answers)
 
     def _make_batch(self, chance: random.Random) -> tuple[Operation, bytes, list[File], list[bytes], int]:
@@ -156,6 +160,10 @@ class Fuzz:
         """A word of the files, so that there is something to do; or anything."""
         if name in ("attributes", "every", "named"):
             return chance.choice((b"", b"1"))
+        if name.startswith("max_"):
+            return chance.choice((b"0", b"1", b"100", b"10000", b"4294967295", b"4294967296", b"-1", b"x", b""))
+        if name == "query" and chance.random() < 0.7:
+            return chance.choice(QUERIES)
         words = chance.choice(files).data.replace(b"(", b" ").split()
         kind = chance.random()
         if words and kind < 0.75:

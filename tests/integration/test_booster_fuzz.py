@@ -101,6 +101,20 @@ def test_scripts_nested_too_deep_cost_an_instance_and_no_more(booster: Program) 
         assert answer.status is Status.UNSURE
 
 
+@pytest.mark.parametrize("operation", ["code.syntax_check", "code.parses", "code.nodes", "code.ast_dump", "code.search", "code.outline", "code.rename"])
+@pytest.mark.parametrize("source", [b"<a e{[{c/o:y:.e}", b"<a {{b:>c:d(e f)"])
+def test_a_file_that_keeps_the_parser_busy_for_ever_is_left_to_the_regular_agent(booster: Program, operation: str, source: bytes) -> None:
+    """Issue 323 of tree-sitter-typescript: some broken TSX of a few bytes has no end; found here by chance, too."""
+    row = booster.operations.get(operation)
+    if row is None or "tsx" not in row.languages:
+        pytest.skip(f"the module has no {operation} for TSX")
+    arguments = {"query": "(identifier) @a", "max_matches": "9", "max_nodes": "9", "named": True, "name": "e", "to": "f", "attributes": False}
+    with Sandbox(booster) as sandbox:
+        (answer,) = sandbox.run(operation, [File(Language.TSX, source)], {name: arguments[name] for name in row.arguments}, timeout_s=20)
+        assert (answer.status, answer.value["reason"]) == (Status.UNSURE, "the parser finds no end in this file")
+        assert not sandbox.is_lost
+
+
 def _make_answer(payloads: list[bytes]) -> bytes:
     rows = [b"\0\0\0\0\1\0\0\0" + len(payload).to_bytes(4, "little") + payload + bytes(-len(payload) % 4) for payload in payloads]
     return len(payloads).to_bytes(4, "little") + b"".join(rows)

@@ -25,7 +25,10 @@ static enum Status check_python(Job *job, Text result, u32 at) {
 static enum Status check_result(Job *job, Text result, u32 at) {
     if (job->language->id == PYTHON)
         return check_python(job, result, at);
-    return find_error(ts_tree_root_node(parse(job->language, result))) == NOWHERE ? DONE : stop(job, REFUSED, PROBLEM, at);
+    TSNode root;
+    if (!parse_text(job, result, &root))
+        return UNSURE;
+    return find_error(root) == NOWHERE ? DONE : stop(job, REFUSED, PROBLEM, at);
 }
 
 enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number) {

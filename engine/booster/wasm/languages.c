@@ -66,12 +66,39 @@ const Language *find_language(u32 id) {
     return language;
 }
 
+/* The parser tells of itself after every 100 steps. Real files take one step a byte or less, but some broken ones of
+ * a few bytes keep it busy for ever (tree-sitter-typescript's issue 323), or until memory is out. */
+#define STEPS_TOLD 100u
+#define STEPS_LEAST 20000u
+#define STEPS_A_BYTE 10u
+
+typedef struct {
+    Text source;
+    u64 steps_left;
+} Reading;
+
+static const char *read_source(void *payload, u32 at, TSPoint place, u32 *length) {
+    const Reading *reading = payload;
+    (void)place;
+    *length = at < reading->source.length ? reading->source.length - at : 0;
+    return *length ? (const char *)reading->source.bytes + at : "";
+}
+
+static bool is_endless(TSParseState *state) {
+    Reading *reading = state->payload;
+    reading->steps_left -= MIN(reading->steps_left, STEPS_TOLD);
+    return !reading->steps_left;
+}
+
 TSTree *parse(const Language *language, Text source) {
     TSParser *parser = ts_parser_new();
     bool accepted = ts_parser_set_language(parser, language->grammar);
     if (!accepted)
         __builtin_trap(); /* a grammar of another tree-sitter: the build is wrong */
-    return ts_parser_parse_string(parser, NULL, (const char *)source.bytes, source.length);
+    Reading reading = {source, STEPS_LEAST + (u64)source.length * STEPS_A_BYTE};
+    TSInput input = {.payload = &reading, .read = read_source, .encoding = TSInputEncodingUTF8};
+    TSParseOptions options = {.payload = &reading, .progress_callback = is_endless};
+    return ts_parser_parse_with_options(parser, NULL, input, options);
 }
 
 u32 find_error(TSNode root) {

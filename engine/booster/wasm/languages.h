@@ -20,7 +20,7 @@ typedef struct {
 /* The language of that number, or null. */
 const Language *find_language(u32 id);
 
-/* Parses a source; the tree belongs to the arena. */
+/* Parses a source; the tree belongs to the arena. Null: the parser finds no end. */
 TSTree *parse(const Language *language, Text source);
 
 /* Where the first syntax error of a tree is, or its end; NOWHERE if it has none. */

@@ -58,6 +58,20 @@ static inline enum Status stop(Job *job, enum Status status, const char *problem
     return status;
 }
 
+/* Parses a text in the job's language; false where the parser finds no end, and the job is then stopped as UNSURE. */
+static inline bool parse_text(Job *job, Text text, TSNode *root) {
+    TSTree *tree = parse(job->language, text);
+    if (tree)
+        *root = ts_tree_root_node(tree);
+    else
+        stop(job, UNSURE, "the parser finds no end in this file", NOWHERE);
+    return tree != NULL;
+}
+
+static inline bool parse_source(Job *job, TSNode *root) {
+    return parse_text(job, (Text){job->source.bytes, job->source.length}, root);
+}
+
 enum Status check_syntax_by_tree(Job *job);
 enum Status dump_tree(Job *job);
 enum Status list_nodes(Job *job);

@@ -381,7 +381,9 @@ static void leave(Walk *walk) {
 
 enum Status collect_by_tree(Facts *facts) {
     Job *job = facts->job;
-    TSNode root = ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length}));
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
     u32 error = find_error(root);
     if (error != NOWHERE)
         return stop(job, UNSURE, "the tree has a syntax error", error);

@@ -224,7 +224,9 @@ static void leave(ScriptWalk *walk) {
 
 enum Status collect_script(ScriptFacts *facts) {
     Job *job = facts->base.job;
-    TSNode root = ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length}));
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
     u32 error = find_error(root);
     if (error != NOWHERE)
         return stop(job, UNSURE, "the tree has a syntax error", error);

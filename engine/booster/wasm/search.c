@@ -37,7 +37,9 @@ enum Status search_tree(Job *job) {
         source_begin(&job->source, job->arguments[0], false); /* the place is one of the query */
         return stop(job, BAD_REQUEST, compiled.problem, compiled.problem_at);
     }
-    TSNode root = ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length}));
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
     u32 error = find_error(root);
     if (error != NOWHERE)
         return stop(job, REFUSED, "the file has a syntax error", error);

@@ -4,9 +4,10 @@
 #include "python_facts.h"
 
 enum Status check_syntax_by_tree(Job *job) {
-    Source *source = &job->source;
-    TSTree *tree = parse(job->language, (Text){source->bytes, source->length});
-    u32 error = find_error(ts_tree_root_node(tree));
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
+    u32 error = find_error(root);
     if (error != NOWHERE)
         return stop(job, UNSURE, "the tree has a syntax error", error);
     pack_map(&job->answer, 2);
@@ -31,7 +32,10 @@ enum Status parses_by_tokens(Job *job) {
 enum Status parses_by_tree(Job *job) {
     if (job->language->id == PYTHON)
         return stop(job, UNSURE, "tokens are not certain that this is Python", job->problem_at);
-    u32 error = find_error(ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length})));
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
+    u32 error = find_error(root);
     if (error != NOWHERE)
         return stop(job, UNSURE, "the tree has a syntax error", error);
     pack_map(&job->answer, 0);
@@ -105,7 +109,10 @@ enum Status dump_tree(Job *job) {
     if (!read_decimal(job->arguments[1], &dump.nodes_max))
         return stop(job, BAD_REQUEST, "how many nodes may be given is no number", NOWHERE);
     Buffer *answer = &job->answer;
-    TSTreeCursor cursor = ts_tree_cursor_new(ts_tree_root_node(parse(job->language, (Text){job->source.bytes, job->source.length})));
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
+    TSTreeCursor cursor = ts_tree_cursor_new(root);
     pack_map(answer, 4);
     pack_key(answer, "nodes");
     u32 beginning = pack_array_begin(answer), depth = 0;
@@ -135,7 +142,9 @@ enum Status dump_tree(Job *job) {
 enum Status list_nodes(Job *job) {
     const TSLanguage *grammar = job->language->grammar;
     Buffer *answer = &job->answer;
-    TSTree *tree = parse(job->language, (Text){job->source.bytes, job->source.length});
+    TSNode root;
+    if (!parse_source(job, &root))
+        return UNSURE;
     pack_map(answer, 2);
     pack_key(answer, "kinds");
     pack_array(answer, job->language->symbol_count);
@@ -143,7 +152,7 @@ enum Status list_nodes(Job *job) {
         pack_word(answer, ts_language_symbol_name(grammar, (TSSymbol)symbol));
     pack_key(answer, "nodes");
     u32 beginning = pack_array_begin(answer);
-    u32 count = dump_nodes(ts_tree_root_node(tree), answer);
+    u32 count = dump_nodes(root, answer);
     pack_array_end(answer, beginning, count * 5);
     return DONE;
 }
