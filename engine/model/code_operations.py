@@ -73,6 +73,12 @@ _TABLE: Final = (
         results.KeptResult,
     ),
     Operation(
+        "Turn `var` and `let` into `const` or `let` where nothing else changes by it.",
+        requests.ConstRequest,
+        results.ConstResult,
+        by="agent",
+    ),
+    Operation(
         "Give public classes, functions and methods without a docstring one made from their name.",
         requests.DocstringsRequest,
         results.EditResult,

@@ -69,7 +69,7 @@ def need_files() -> list[Path]:
 @lru_cache
 def find_files() -> list[Path]:
     """Return the sources of all packages, in an order that is always the same. Raises Missing."""
-    folders = [_unpacked(pin) for pin in PINS]
+    folders = [find_package(pin) for pin in PINS]
     return [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and is_script(path)]
 
 
@@ -94,7 +94,8 @@ def read(path: Path) -> tuple[str, Language]:
     return path.read_bytes().decode("utf-8-sig"), language
 
 
-def _unpacked(pin: Pin) -> Path:
+def find_package(pin: Pin) -> Path:
+    """Return the folder that a package is unpacked in, fetched if need be. Raises Missing."""
     parent = cache_folder().parent / "packages"
     folder = parent / pin.stem
     if folder.is_dir():

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from engine.agents.code.ecmascript.checking import check_syntax
+from engine.agents.code.ecmascript.constness import use_const
 from engine.agents.code.ecmascript.metrics import measure
 from engine.agents.code.ecmascript.outline import outline
 from engine.agents.code.ecmascript.parsing import parse
@@ -22,5 +23,5 @@ TOOLS: Final = Tools(
     reads=MappingProxyType(
         {"code.outline": outline, "code.metrics": measure, "code.find_references": find_references}
     ),
-    edits=MappingProxyType({"code.rename": rename, "code.remove_calls": remove_calls}),
+    edits=MappingProxyType({"code.rename": rename, "code.remove_calls": remove_calls, "code.use_const": use_const}),
 )
