@@ -37,8 +37,8 @@ class Sums:
 
     def add(self, figures: Figures) -> None:
         """Add a worker's."""
-        self.calls += sum(one.calls for one in figures.instances)
-        self.busy_s += sum(one.busy_s for one in figures.instances)
+        self.calls += figures.gone_calls + sum(one.calls for one in figures.instances)
+        self.busy_s += figures.gone_busy_s + sum(one.busy_s for one in figures.instances)
         self.answered += figures.answered
         self.failures += figures.failures
         self.cache_hits += figures.cache_hits
@@ -91,7 +91,10 @@ class BoosterBook:
             if old.get(one.agent) != one or page.rates.get(agent) != rates:
                 changed.append(agent)
             page.rates[agent] = rates
-        return changed
+        gone = page.rates.keys() - {AgentId(one.agent) for one in page.figures.instances}
+        for agent in gone:
+            del page.rates[agent]
+        return [*changed, *gone]
 
     def lost(self, host: HostId) -> list[AgentId]:
         """Keep the sums of a worker that is gone; return the instances that were its."""

@@ -59,4 +59,7 @@ class Figures(msgspec.Struct):
     breakers: dict[str, float] = {}
     """Operation and language, with a blank between -> instant until which the operation is left to regular agents."""
     reproducer: str = ""
+    gone_calls: int = 0
+    """Of instances whose agents left."""
+    gone_busy_s: float = 0.0
     instances: list[InstanceFigures] = []

@@ -5,6 +5,7 @@ breaker. The worker's main thread performs; its reader may interrupt and clear; 
 failed is closed, which gives its memory back, and the next one is made at once.
 """
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ TIMES_MAX: Final = 101
 """Calls of an instance that its median time is of."""
 USED_INTERVAL_S: Final = 0.2  # asking the module for its use costs a call
 CLEAR_CACHE: Final = "clear_cache"
+LEFT: Final = "left "  # and the agent
 _EARLY: Final = 0.9  # of its time; a call that was ended before that was meant to be another
 
 
@@ -64,22 +66,30 @@ class Resident:
         self._failures = 0
         self._reproducer = ""
         self._used_at = 0.0
+        self._at_work = threading.Lock()
+        self._leaving: deque[str] = deque()
+        """Agents that left and whose instances are still to be closed."""
+        self._gone = InstanceFigures("")
+        """Counts of those that are closed."""
         self._told = b""
 
     # ---- the main thread
 
     def perform(self, agent: str, timeout_s: float, type_: str, payload: dict[str, object]) -> dict[str, object]:
         """Do a task of an agent; 0 s = as long as the configuration says. Raises `CodeError`, `HandedOn`."""
-        try:
-            result = self._perform(agent, timeout_s, type_, payload)
-        except HandedOn as handed:
-            self._count(handed.reason.partition(" (line ")[0])
-            raise
-        except CodeError:
+        with self._at_work:
+            try:
+                result = self._perform(agent, timeout_s, type_, payload)
+            except HandedOn as handed:
+                self._count(handed.failure or handed.reason.partition(" (line ")[0])
+                raise
+            except CodeError:
+                self._answered += 1
+                raise
+            finally:
+                self._bury()
             self._answered += 1
-            raise
-        self._answered += 1
-        return result
+            return result
 
     def _perform(self, agent: str, timeout_s: float, type_: str, payload: dict[str, object]) -> dict[str, object]:
         if type_ not in OPERATIONS:
@@ -199,6 +209,17 @@ class Resident:
             "request": what,
         }
 
+    def _bury(self) -> None:
+        """Close the instances of agents that left, and keep their counts."""
+        while self._leaving:
+            agent = self._leaving.popleft()
+            self._drop(agent)
+            self._times.pop(agent, None)
+            row = self._rows.pop(agent, None)
+            if row is not None:
+                self._gone.calls += row.calls
+                self._gone.busy_s += row.busy_s
+
     def _count(self, reason: str) -> None:
         known = reason in self._handed_on or len(self._handed_on) < REASONS_MAX
         self._handed_on[reason if known else OTHER] += 1
@@ -214,16 +235,24 @@ class Resident:
         self._machine.ticker.skip(self._options.timeout_s)
 
     def tell(self, word: str) -> None:
-        """Do what an operator wants of every worker."""
+        """Do what an operator wants of every worker, or what follows when an agent has left."""
         if word == CLEAR_CACHE:
             self._cache.clear()
+            return
+        self._leaving.append(word.removeprefix(LEFT))
+        if self._at_work.acquire(blocking=False):  # else the main thread does it, when its call ends
+            try:
+                self._bury()
+            finally:
+                self._at_work.release()
 
     def figures(self) -> dict[str, object] | None:
         """Return what has changed since the last time, None if nothing has."""
         if not self._options.tracks:
             return None
         for agent, times in list(self._times.items()):
-            self._rows[agent].p50_s = median(tuple(times))
+            if (row := self._rows.get(agent)) is not None:
+                row.p50_s = median(tuple(times))
         figures = Figures(
             module=self._module,
             operations=[f"{name} ({', '.join(languages)})" for name, languages in self._offered.items()],
@@ -235,6 +264,8 @@ class Resident:
             cache_bytes=self._cache.bytes,
             breakers=self._breaker.opened(),
             reproducer=self._reproducer,
+            gone_calls=self._gone.calls,
+            gone_busy_s=self._gone.busy_s,
             instances=list(self._rows.values()),
         )
         told = msgspec.msgpack.encode(figures)

@@ -45,7 +45,7 @@ async def test_code_tasks_that_name_no_pool_are_done_by_the_booster(tmp_path: Pa
         row = await engine.row()
         assert (row["answered"], row["handed_on"], row["fallback"]) == (len(ARGUMENTS), 0, "coder")
         assert row["efficiency"] >= 0.9
-        assert "code.rename (python)" in row["operations"]
+        assert "code.rename (python" in row["operations"]
         assert engine.fleet.get_routing_stats().wasm_utilization is not None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.model.commands import DrainAgent, ScalePool
+from engine.model.commands import DrainAgent, PausePool, ScalePool, UnpausePool
 from engine.model.tasks import TaskState
 
 from tests.integration.boosted import NOTHING_KEPT, SOURCE, Boosted, bad_module, boosted
@@ -18,21 +18,42 @@ async def list_instances(engine: Boosted) -> list[dict[str, Any]]:
     return list(found)
 
 
+async def do_at_once(engine: Boosted, count: int) -> None:
+    """Have tasks wait until all are there, so that every instance gets some."""
+    await engine.operator.execute([PausePool("booster")])
+    tasks = [await engine.submit("code.outline", {"source": f"{SOURCE}# {number}\n"}) for number in range(count)]
+    await engine.operator.execute([UnpausePool("booster")])
+    await engine.ended(*tasks)
+
+
 @pytest.mark.row(167, 174)
 async def test_each_agent_is_an_instance_and_they_are_shared_out(tmp_path: Path) -> None:
     async with boosted(tmp_path, None, {"poolSize": 12, **NOTHING_KEPT}, auto_scaling={"enabled": False}) as engine:
         await engine.operator.execute([ScalePool("booster", "12")])
         state = engine.fleet.coordinator.state
         await engine.until(lambda: state.pools["booster"].by_status.get("idle", 0) == 12)
-        tasks = [await engine.submit("code.outline", {"source": f"{SOURCE}# {number}\n"}) for number in range(120)]
-        await engine.ended(*tasks)
+        await do_at_once(engine, 120)
         await engine.until(lambda: engine.fleet.feed.book.sums().calls == 120)
         rows = await list_instances(engine)
         assert len({row["id"] for row in rows}) == 12
         assert {row["id"] for row in rows} == set(state.agents_of["booster"])
-        assert min(row["calls"] for row in rows) > 0, "the free one that has done least is chosen"
+        assert min(row["calls"] for row in rows) > 0, "none is idle while tasks wait"
         assert all(row["memory_bytes"] >= row["used_bytes"] > 0 for row in rows)
         assert sum(row["restarts"] for row in rows) == 0
+
+
+async def test_instances_of_agents_that_left_are_closed_and_their_counts_stay(tmp_path: Path) -> None:
+    async with boosted(tmp_path, None, {"poolSize": 4, **NOTHING_KEPT}, auto_scaling={"enabled": False}) as engine:
+        state, book = engine.fleet.coordinator.state, engine.fleet.feed.book
+        for _ in range(3):
+            await engine.operator.execute([ScalePool("booster", "4")])
+            await engine.until(lambda: state.pools["booster"].by_status.get("idle", 0) == 4)
+            await do_at_once(engine, 40)
+            await engine.until(lambda: sum(len(figures.instances) for figures in book.living()) == 4)
+            await engine.operator.execute([ScalePool("booster", "1")])
+            await engine.until(lambda: sum(len(figures.instances) for figures in book.living()) <= 1)
+        await engine.until(lambda: book.sums().calls == 120)
+        assert [row["id"] for row in await list_instances(engine)] == list(state.agents_of["booster"])
 
 
 async def test_a_drained_instance_gets_no_more_work(tmp_path: Path) -> None:

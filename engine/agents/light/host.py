@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from engine.agents.light.process import Spawn
+from engine.agents.light.resident import LEFT
 from engine.agents.light.worker_host import LightSettings, Surroundings, WorkerHost
 from engine.agents.processes.process_table import ENGINE_PID, ENGINE_STATE, read_start
 from engine.agents.runtime import HostSample, Reporter
@@ -112,6 +113,8 @@ class LightAgents:
             host = self._host_of.pop(agent, None)
             if host is not None:
                 del host.agents[agent]
+                if self._settings.resident and host.process is not None:
+                    host.process.link.send_word(f"{LEFT}{agent}")
 
     def deliver(self, assignments: Sequence[Assignment]) -> None:
         """Begin tasks; those of agents whose worker is gone are left to its HostDown."""

@@ -13,6 +13,8 @@ from typing import Protocol, cast
 from engine.agents.light.answers import JobFailed
 from engine.agents.light.frames import Job, WorkerOptions
 
+LEFT = "left "
+"""Word to a resident, and the agent: that one has left."""
 HANDED_ON = "handed_on"
 """JobFailed.kind, and in the engine Outcome.error_kind, of a job that a regular agent is to do."""
 
