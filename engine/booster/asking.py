@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-# The tree takes what Python refuses (`if x:` without a body), and the judges are Python's own: the agent asks them.
-LEFT_TO_AGENT: Final = frozenset({"code.syntax_check"})
+# The tree takes more than its language: a reader of the regular agent judges. Of Python, tokens are strict.
+LEFT_TO_AGENT: Final[Mapping[str, Collection[str]]] = MappingProxyType(
+    {"code.syntax_check": ("javascript", "typescript", "tsx")}
+)
 # Decided outside of the module, of what it finds (`engine.editing`).
 FOUND_BY: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -31,5 +33,14 @@ def list_offered(
     catalogue: Iterable[str], own: Mapping[str, Collection[str]]
 ) -> dict[str, Collection[str]]:
     """List which operations of the catalogue there are, with their languages, by those of a module."""
-    asked = {name: asked_of(name) for name in catalogue if name not in LEFT_TO_AGENT}
-    return {name: own[by] for name, by in asked.items() if by in own}
+    asked = {name: asked_of(name) for name in catalogue}
+    return {
+        name: tuple(language for language in own[by] if not is_left(name, language))
+        for name, by in asked.items()
+        if by in own
+    }
+
+
+def is_left(operation: str, language: str) -> bool:
+    """Tell whether the regular agent is asked in any case."""
+    return language in LEFT_TO_AGENT.get(operation, ())

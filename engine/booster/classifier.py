@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-from engine.booster.asking import LEFT_TO_AGENT
+from engine.booster.asking import is_left
 from engine.model.code_operations import OPERATIONS
 from engine.model.code_requests import language_of
 from engine.model.code_routes import CodeClass, CodeRoute
@@ -32,9 +32,9 @@ def classify(type_: str, payload: Mapping[str, object], facts: Facts) -> CodeRou
     """Say who does a code task."""
     if type_ not in OPERATIONS:
         return _regular(f"{type_} is no operation on a syntax tree; what needs a model the booster does not claim")
-    if type_ in LEFT_TO_AGENT:
-        return _regular(f"{type_} is judged by the language's own compiler, which a regular agent asks")
     language = _language(payload)
+    if is_left(type_, language):
+        return _regular(f"{type_} of {language} is judged by a reader of the regular agent")
     if facts.operations:
         if type_ not in facts.operations:
             return _regular(f"the booster has no {type_}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from engine.booster.asking import LEFT_TO_AGENT, asked_of
+from engine.booster.asking import asked_of, is_left
 from engine.booster.deciding import Ask, decide, judge, replace, search
 from engine.booster.failures import BadAnswer
 from engine.booster.records import Answer, Description, File, Language
@@ -19,7 +19,7 @@ from engine.editing.python import DECISIONS
 from engine.editing.source import Source, decode, read_bytes
 from engine.editing.splices import Splice
 from engine.editing.writing import check_target
-from engine.model.code_errors import HandedOn
+from engine.model.code_errors import CodeError, HandedOn
 from engine.model.code_operations import find_operation
 from engine.model.code_requests import CodeRequest, ReplaceRequest, SearchRequest
 from engine.model.errors import UsageError
@@ -52,8 +52,8 @@ class Box(Protocol):
 
 def why_not(description: Description, operation: str, language: str) -> str:
     """Say why a module cannot be asked for an operation on a language; empty if it can."""
-    if operation in LEFT_TO_AGENT:
-        return f"{operation} is judged by the language's own compiler, which only a regular agent asks"
+    if is_left(operation, language):
+        return f"{operation} of {language} is judged by a reader of the regular agent"
     row = next((row for row in description.operations if row.name == asked_of(operation)), None)
     if row is None:
         return f"the booster has no {operation}"
@@ -75,7 +75,7 @@ def perform(
     edits = find_operation(request.operation).edits
     if edits and request.apply:  # refuse before the work, not after it
         check_target(request)
-    source = decode(request, read_bytes(request))
+    source = _decode(request)
 
     def ask(operation: str, text: str, arguments: Mapping[str, str | int]) -> Answer:
         file = File(_LANGUAGES[request.language], _encode(text))
@@ -102,6 +102,16 @@ def _edit(ask: Ask, request: CodeRequest, source: Source) -> tuple[Edit, Source]
     value = judge(ask(request.operation, source.text, _list_arguments(request)))
     edit = _read_edit(source, value)
     return edit, finish(source, edit, _was_parsed)
+
+
+def _decode(request: CodeRequest) -> Source:
+    data = read_bytes(request)
+    try:
+        return decode(request, data)
+    except CodeError as error:
+        if request.operation != "code.syntax_check":
+            raise
+        raise HandedOn(error.message) from None  # of bytes that are no text, too, it has to say what is wrong
 
 
 def _encode(text: str) -> bytes:

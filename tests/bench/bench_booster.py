@@ -212,7 +212,7 @@ def _compare_parsers(report: Report, sandbox: Sandbox, sources: Sequence[str]) -
     ratios, totals, size = [], {"module": 0.0, "native": 0.0, "ast": 0.0}, 0
     for batch in _batches([data for data in map(str.encode, sources[: 4 * FILES]) if _is_python(data)]):
         ways: dict[str, Callable[[], object]] = {
-            "module": partial(sandbox.run, "code.syntax_check", batch),
+            "module": partial(sandbox.run, "code.parses", batch, tiers=Tier.TREE),
             "native": partial(_each, parser.parse, batch),
             "ast": partial(_each, ast.parse, batch),
         }

@@ -156,7 +156,7 @@ def decide_by_module(sandbox: Sandbox, operation: str, source: str, arguments: A
     try:
         decoded = decode(request, read_bytes(request))
         edit = DECISIONS[operation](decoded, request, read)
-        after = finish(decoded, edit, read)
+        after = finish(decoded, edit, lambda after: ask(sandbox, "code.parses", File(Language.PYTHON, encode(after.text)), {}, tiers=tiers))
     except CodeError as error:
         return {"error": error.kind}
     return {"text": after.text, "count": edit.count, "notes": dict(edit.notes)}

@@ -60,10 +60,13 @@ async def test_what_the_booster_does_not_know_is_handed_on_and_nobody_notices(tm
         assert (broken.state, broken.error.kind, broken.spec.pool) == (TaskState.FAILED, "syntax_error", "coder")
         checked = await engine.do("code.syntax_check", {"source": "if x:\n"})
         assert (checked.spec.pool, checked.result["ok"]) == ("coder", False)
-        assert checked.spec.routed.startswith("regular: ")
+        assert [what for _, what, _ in checked.history].count("handed on") == 1
+        script = await engine.do("code.syntax_check", {"source": "let a = = 1", "language": "javascript"})
+        assert (script.spec.pool, script.result["ok"]) == ("coder", False)
+        assert script.spec.routed.startswith("regular: ")
         named = await engine.do("code.outline", {"source": SOURCE}, pool="coder")
         assert (named.spec.pool, named.spec.routed) == ("coder", "")
-        assert engine.fleet.get_routing_stats().rerouted_tasks == 2
+        assert engine.fleet.get_routing_stats().rerouted_tasks == 3
 
 
 @pytest.mark.row(166, 168, 175, 176, 211)

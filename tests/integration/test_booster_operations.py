@@ -151,7 +151,9 @@ def test_every_decision_has_its_finder(program: Program) -> None:
     assert {name for name, by in FOUND_BY.items() if by == "code.structure"} == set(DECISIONS)
     own = {row.name: row.languages for row in program.description.operations}
     offered = list_offered(OPERATIONS, own)
-    assert set(OPERATIONS) - set(offered) == LEFT_TO_AGENT | {name for name in OPERATIONS if name not in own and name not in FOUND_BY}
+    assert set(OPERATIONS) - set(offered) == {name for name in OPERATIONS if name not in own and name not in FOUND_BY}
+    assert set(LEFT_TO_AGENT) <= set(OPERATIONS)
+    assert offered["code.syntax_check"] == ("python",)
     assert offered["code.apply_edit"] == ("python",)
     assert set(offered["code.replace"]) == set(LANGUAGES)
 
@@ -204,7 +206,9 @@ def test_an_edit_is_written_alike(tmp_path: Path, program: Program, sandbox: San
 @pytest.mark.parametrize(
     ("operation", "payload", "reason"),
     [
-        ("code.syntax_check", {"source": "if x:\n"}, "compiler"),
+        ("code.syntax_check", {"source": "if x:\n"}, "not known to be Python"),
+        ("code.syntax_check", {"source": "return\n"}, "may not compile (line 1)"),
+        ("code.syntax_check", {"source": "a b", "language": "typescript"}, "reader of the regular agent"),
         ("code.outline", {"source": "x =\n"}, "not known to be Python (line 1)"),
         ("code.rename", {"source": "def f(a, b): pass\n", "name": "a", "to": "b"}, "the new name is in use"),
     ],

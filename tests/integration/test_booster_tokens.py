@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 from engine.booster.module import find_module
 from engine.booster.records import BOTH_TIERS, Answer, File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Sandbox
+from engine.editing.compiler import compile_problem
 
 from tests.integration.booster_agreement import (
     BY_BOTH_TIERS,
@@ -252,3 +254,70 @@ def test_a_block_that_loses_all_its_statements_stays_one(sandbox: Sandbox, head:
 def test_very_deep_and_very_long_sources_trap_in_no_tier(sandbox: Sandbox, piece: str) -> None:
     source = piece * 20_000
     assert compare(sandbox, "code.metrics", source, {}) == {"a.b": "both", "'' ": "tree"}.get(piece, "none")
+
+
+# What is grammar, but does not compile; and the like that does.
+UNCOMPILABLE = [
+    "return 1\n", "class A:\n    return\n", "yield 1\n", "x = [(yield) for a in b]\n", "def f():\n    x = [(yield) for a in b]\n", "await x\n", "def f(): await x\n",
+    "async def f():\n    yield 1\n    return 2\n", "async def f(): yield from a\n", "def f():\n    async for a in b: pass\n", "def f(): return [x async for x in y]\n",
+    "break\n", "for a in b: pass\nelse: break\n", "while a:\n    def f(): continue\n", "while a:\n    class A: break\n",
+    "x = 1\nfrom __future__ import division\n", "import a\nfrom __future__ import division\n", "from __future__ import braces\n", "from __future__ import *\n",
+    "def f():\n    from __future__ import division\n", "if a:\n    from __future__ import division\n", "def f():\n    from a import *\n", "class A:\n    from a import *\n",
+    "def f(a, a): pass\n", "lambda a, *a: 1\n", "f(a=1, a=2)\n", "class A(b=1, b=2): pass\n", "def f(a):\n    global a\n", "def f():\n    a = 1\n    global a\n",
+    "def f():\n    if b: print(a)\n    global a\n", "def f():\n    global a\n    a: int = 1\n", "nonlocal a\n", "def f():\n    nonlocal a\n", "def f():\n    global a\n    def g():\n        nonlocal a\n",
+    "*a, *b = c\n", "for *a, *b in c: pass\n", "[*a, *b] = c\n", "[a := 1 for a in b]\n", "[a for a in (b := c)]\n", "class A: x = [y := 1 for z in w]\n",
+    "'\\x1'\n", "b'\\x1'\n", "'\\u123'\n", "'\\N{nothing}'\n", "'\\U00110000'\n", "f'\\x1'\n", "f'{a!r:{b:{c:{d}}}}'\n", "__debug__ = 1\n", "def f(__debug__): pass\n", "x.__debug__ = 1\n",
+    "from __future__ import annotations\ndef f(a: (yield)): pass\n", "from __future__ import annotations\nx: (y := 1) = 2\n", "x = '\0'\n", "# \0\n", "x = " + "9" * 5000 + "\n",
+    "match a:\n    case b: pass\n    case c: pass\n", "match a:\n    case [b, b]: pass\n", "def f():\n    try: pass\n    except* A: return\n", "try: pass\nexcept* A: pass\nexcept* : pass\n",
+    "for a in b:\n" + "".join(" " * depth + "while x:\n" for depth in range(1, 25)) + " " * 25 + "pass\n",
+]  # fmt: skip
+COMPILABLE = [
+    "def f():\n    'doc'\n    global a, b\n    global c\n    a = b\n", "async def f():\n    async with a: await b\n    return await c\n", "def f(): yield [x for x in y]\n", "while a:\n    if b: break\nelse: pass\n",
+    "'doc'\nfrom __future__ import (division, annotations)\nfrom __future__ import generators\nimport a\n", "*a, b = c\n", "[*a, *b]\n", "f(*a, *b, c=1, **d)\n", "'\\x41\\u0041\\d'\nr'\\x'\nb'\\u'\n",
+    "if (a := b): pass\n", "x = lambda: (yield)\n", "f'{a!r:>{b}}'\n", "del a.b[c], (d)\n", "while True:\n    try: continue\n    finally: break\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", UNCOMPILABLE)
+def test_what_does_not_compile_is_left_to_the_regular_agent(sandbox: Sandbox, source: str) -> None:
+    (answer,) = sandbox.run("code.syntax_check", [File(Language.PYTHON, source.encode())])
+    assert answer.status is Status.UNSURE
+
+
+@pytest.mark.parametrize("source", COMPILABLE)
+def test_what_compiles_has_no_errors(sandbox: Sandbox, source: str) -> None:
+    said = ask_module(sandbox, "code.syntax_check", source, {}, tiers=BOTH_TIERS)
+    assert said == ask_agent("code.syntax_check", source, {}) == {"ok": True, "errors": []}
+
+
+def compiles(source: str) -> bool:
+    return compile_problem(source, "source") is None
+
+
+def test_files_of_the_standard_library_that_are_certain_compile(sandbox: Sandbox) -> None:
+    certain = total = 0
+    for path in library():
+        source = path.read_bytes().decode().removeprefix("\ufeff")
+        (answer,) = sandbox.run("code.syntax_check", [File(Language.PYTHON, source.encode())])
+        assert answer.status is Status.UNSURE or compiles(source), path
+        certain += answer.status is Status.DONE
+        total += 1
+    assert certain > 0.8 * total
+
+
+def test_broken_pieces_that_are_certain_compile(sandbox: Sandbox) -> None:
+    seed = 13
+    chance = random.Random(seed)
+    sources = [path.read_bytes().decode() for path in chance.sample(library(), 40)]
+    more = ("break\n", "return 1\n", "yield 1\n", "(yield)", "global x\n", "x := 1", "*a, ", "await x", "[x for x in y]", "a=1,", "\\x1", "from a import *\n")
+    certain = 0
+    for _ in range(2_000):
+        piece = textwrap.dedent(cut_piece(chance, chance.choice(sources)))
+        at = chance.randrange(len(piece) + 1)
+        piece = piece[:at] + chance.choice(FRAGMENTS + more) + piece[at:]
+        if chance.random() < 0.3:
+            piece = "def f():\n" + textwrap.indent(piece, "    ")
+        (answer,) = sandbox.run("code.syntax_check", [File(Language.PYTHON, piece.encode())])
+        certain += answer.status is Status.DONE
+        assert answer.status is Status.UNSURE or compiles(piece), (seed, piece)
+    assert certain > 100

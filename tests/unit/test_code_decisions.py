@@ -256,6 +256,11 @@ def test_what_is_in_order_or_parted_stays(source):
     assert twice("code.sort_imports", source)[0] == source
 
 
+def test_imports_from_one_module_are_ordered_by_their_names_whatever_their_order_was():
+    source = "from a import c, C, _b\nfrom a import b\nfrom a import (\n    z,\n    a,\n)\n"
+    assert twice("code.sort_imports", source)[0] == "from a import C, _b, c\nfrom a import (\n    z,\n    a,\n)\nfrom a import b\n"
+
+
 def test_other_lines_and_ends_stay():
     assert twice("code.sort_imports", "#!/bin/sh\n# b\nimport b\nimport a")[0] == "#!/bin/sh\nimport a\n# b\nimport b"
     assert twice("code.sort_imports", "'doc'\r\nimport b\r\nimport a  # é\r\n\r\nx\r\n")[0] == "'doc'\r\nimport a  # é\r\nimport b\r\n\r\nx\r\n"

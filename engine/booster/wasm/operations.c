@@ -9,7 +9,7 @@
 #define EVERYWHERE (ONLY_PYTHON | ONLY_SCRIPTS)
 
 static const Operation OPERATIONS[] = {
-    {1, "code.syntax_check", false, EVERYWHERE, {0}, NULL, check_syntax_by_tree, NULL},
+    {1, "code.syntax_check", false, EVERYWHERE, {0}, check_syntax_by_tokens, check_syntax_by_tree, NULL},
     {2, "code.ast_dump", false, EVERYWHERE, {"named", "max_nodes"}, NULL, dump_tree, NULL},
     {3, "code.outline", false, EVERYWHERE, {0}, outline_python, outline_python, outline_script},
     {4, "code.metrics", false, EVERYWHERE, {0}, measure_python, measure_python, measure_script},

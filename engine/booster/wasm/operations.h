@@ -72,6 +72,7 @@ static inline bool parse_source(Job *job, TSNode *root) {
     return parse_text(job, (Text){job->source.bytes, job->source.length}, root);
 }
 
+enum Status check_syntax_by_tokens(Job *job);
 enum Status check_syntax_by_tree(Job *job);
 enum Status dump_tree(Job *job);
 enum Status list_nodes(Job *job);

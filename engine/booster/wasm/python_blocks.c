@@ -49,6 +49,7 @@ static void read_if(Scan *scan) {
         count_branches(scan, 1);
         if (++scan->branches > BRANCHES_MAX)
             doubt(scan);
+        question_if(scan, scan->branches > STRICT_BRANCHES_MAX);
         next(scan);
         read_named_expression(scan);
         read_block(scan);
@@ -56,12 +57,18 @@ static void read_if(Scan *scan) {
     read_else(scan, false);
 }
 
+static void read_loop(Scan *scan) {
+    scan->strict.loops++;
+    read_block(scan);
+    scan->strict.loops--;
+    read_else(scan, true);
+}
+
 static void read_while(Scan *scan) {
     count_branches(scan, 1);
     next(scan);
     read_named_expression(scan);
-    read_block(scan);
-    read_else(scan, true);
+    read_loop(scan);
 }
 
 static void read_for(Scan *scan) {
@@ -70,14 +77,14 @@ static void read_for(Scan *scan) {
     read_targets(scan);
     expect(scan, TOKEN_IN);
     read_expressions(scan);
-    read_block(scan);
-    read_else(scan, true);
+    read_loop(scan);
 }
 
 /* One `except`; true if it takes everything and so is the last. */
 static bool read_except(Scan *scan, bool *is_group) {
     count_branches(scan, 1);
     next(scan);
+    question_if(scan, now(scan) == TOKEN_STAR); /* not in older Pythons; and what may stand in it is less */
     *is_group = accept(scan, TOKEN_STAR);
     bool is_bare = !*is_group && now(scan) == TOKEN_COLON;
     if (!is_bare) {
@@ -151,7 +158,9 @@ static void read_function_head(Scan *scan, Definition *function) {
     if (!accept(scan, TOKEN_ARROW))
         return;
     u32 start = scan->tokens.start;
+    scan->strict.annotations++;
     read_expression(scan);
+    scan->strict.annotations--;
     function->returns = (Span){start, scan->tokens.last_end};
 }
 
@@ -165,14 +174,21 @@ static void read_body(Scan *scan, u32 index) {
     scan->owner = index;
     scan->counted = scan->facts->definitions[index].is_class ? NOWHERE : index;
     scan->nesting = 0;
+    Strict strict = scan->strict;
+    const Definition *definition = &scan->facts->definitions[index];
+    scan->strict.scope = definition->is_class ? SCOPE_CLASS : definition->is_async ? SCOPE_ASYNC : SCOPE_FUNCTION;
+    scan->strict.body_depth = scan->depth + 1;
+    scan->strict.loops = scan->strict.annotations = 0;
     Block block = read_block(scan);
+    strict.doubt = scan->strict.doubt;
+    scan->strict = strict;
     scan->owner = owner;
     scan->counted = counted;
     scan->nesting = nesting;
-    Definition *definition = &scan->facts->definitions[index];
-    definition->end = scan->statement_end;
-    definition->has_docstring = block.has_docstring;
-    definition->body = block.body;
+    Definition *read = &scan->facts->definitions[index];
+    read->end = scan->statement_end;
+    read->has_docstring = block.has_docstring;
+    read->body = block.body;
 }
 
 /* A function or class, from `def`, `async` or `class` on; its decorators have been read. */
@@ -230,10 +246,12 @@ static void read_async(Scan *scan) {
         scan->tokens = before;
         read_definition(scan, (Definition){0});
     } else if (now(scan) == TOKEN_FOR) {
+        question_if(scan, scan->strict.scope != SCOPE_ASYNC);
         nest(scan);
         read_for(scan);
         scan->nesting--;
     } else if (now(scan) == TOKEN_WITH) {
+        question_if(scan, scan->strict.scope != SCOPE_ASYNC);
         nest(scan);
         read_with(scan);
         scan->nesting--;
@@ -273,11 +291,12 @@ void read_statement(Scan *scan, Block *block, u32 removal) {
     Facts *facts = scan->facts;
     u32 start = scan->tokens.start, definitions = facts->definition_count;
     bool is_try = now(scan) == TOKEN_TRY;
-    scan->operators = 0;
+    begin_strictly(scan);
     if (!read_compound(scan)) {
         read_simple_statements(scan, block, removal);
         return;
     }
+    scan->strict.has_begun = true;
     begin_statement(block, start);
     block->tries += is_try;
     block->statements++;

@@ -18,6 +18,7 @@ static Value close_value(Scan *scan, u32 references) {
 static void count_operator(Scan *scan) {
     if (++scan->operators > OPERATORS_MAX)
         doubt(scan);
+    question_if(scan, scan->operators > STRICT_OPERATORS_MAX);
 }
 
 static Value read_name(Scan *scan) {
@@ -35,7 +36,11 @@ static Value read_atom(Scan *scan) {
     switch (now(scan)) {
     case TOKEN_NAME:
         return read_name(scan);
-    case TOKEN_NUMBER: case TOKEN_CONSTANT: case TOKEN_ELLIPSIS:
+    case TOKEN_NUMBER:
+        check_number(scan);
+        next(scan);
+        return other(references);
+    case TOKEN_CONSTANT: case TOKEN_ELLIPSIS:
         next(scan);
         return other(references);
     case TOKEN_TEXT: case TOKEN_BYTES: case TOKEN_FORMATTED:
@@ -82,6 +87,7 @@ static void read_call(Scan *scan, Value *value) {
 /* An operand with what is asked of it: attributes, calls, items. */
 Value read_primary(Scan *scan) {
     u32 references = scan->facts->reference_count;
+    question_if(scan, now(scan) == TOKEN_AWAIT && (scan->strict.scope != SCOPE_ASYNC || scan->strict.annotations));
     bool is_awaited = accept(scan, TOKEN_AWAIT);
     Value value = read_atom(scan);
     for (;;) {
@@ -174,7 +180,10 @@ void read_lambda(Scan *scan) {
     if (now(scan) != TOKEN_COLON)
         read_parameters(scan, true);
     expect(scan, TOKEN_COLON);
+    enum Scope scope = scan->strict.scope;
+    scan->strict.scope = SCOPE_FUNCTION;
     read_expression(scan);
+    scan->strict.scope = scope;
     ascend(scan);
 }
 
@@ -204,6 +213,8 @@ Value read_walrus(Scan *scan, Value value) {
         fail(scan);
         return value;
     }
+    question_if(scan, scan->strict.comprehensions || scan->strict.annotations);
+    scan->strict.walruses++;
     bind_names(scan, value.references);
     next(scan);
     read_expression(scan);
@@ -245,6 +256,7 @@ Value read_expressions(Scan *scan) {
     while (accept(scan, TOKEN_COMMA) && !ends_expressions(now(scan))) {
         Value value = read_starred(scan);
         are_targets &= is_target(value);
+        list.has_stars |= list.has_star && (value.is_starred || value.has_star);
         list.has_star |= value.is_starred || value.has_star;
     }
     return are_targets ? list : close_value(scan, references);
@@ -254,6 +266,7 @@ Value read_yield_or_expressions(Scan *scan) {
     u32 references = scan->facts->reference_count;
     if (now(scan) != TOKEN_YIELD)
         return read_expressions(scan);
+    question_if(scan, scan->strict.scope != SCOPE_FUNCTION || scan->strict.annotations);
     next(scan);
     if (accept(scan, TOKEN_FROM))
         read_expression(scan);
@@ -270,6 +283,7 @@ void read_targets(Scan *scan) {
         Value value = read_primary(scan);
         if (!is_target(value))
             fail(scan);
+        question_if(scan, has_star || value.has_star);
         targets++;
     } while (accept(scan, TOKEN_COMMA) && now(scan) != TOKEN_IN);
     if (has_star && targets == 1)

@@ -62,6 +62,7 @@ typedef struct {
     /* What is wanted. */
     bool wants_definitions;
     bool wants_structure; /* statements and strings; of tokens only */
+    bool is_strict;       /* also look for what parses but may not compile; of tokens only */
     Text names[2];    /* identifiers to find references to; empty: none */
     const Text *call; /* the parts of the dotted name whose calls are removed; null: none */
     u32 call_parts;
@@ -77,6 +78,7 @@ typedef struct {
     Span indent; /* the first indentation of the source, or nothing */
     Reference *references;
     u32 reference_count, reference_room;
+    u32 doubt;                /* where something may not compile, or NOWHERE */
     bool has_unknown_letters; /* tokens could not tell whether names hold letters */
     Removal *removal;
     u32 calls, removed_calls; /* of the function: all, and those inside of removed statements */

@@ -11,6 +11,8 @@ bool read_comprehension(Scan *scan) {
     if (now(scan) != TOKEN_FOR && now(scan) != TOKEN_ASYNC)
         return false;
     while (now(scan) == TOKEN_FOR || now(scan) == TOKEN_ASYNC) {
+        question_if(scan, now(scan) == TOKEN_ASYNC || scan->strict.walruses || scan->strict.yields);
+        scan->strict.comprehensions++;
         accept(scan, TOKEN_ASYNC);
         expect(scan, TOKEN_FOR);
         count_branches(scan, 1);
@@ -37,6 +39,7 @@ static Value read_more_elements(Scan *scan, Value first, enum Token close, u32 r
     while (accept(scan, TOKEN_COMMA) && now(scan) != close) {
         Value value = read_element(scan);
         are_targets &= is_target(value);
+        list.has_stars |= list.has_star && (value.is_starred || value.has_star);
         list.has_star |= value.is_starred || value.has_star;
     }
     expect(scan, close);
@@ -82,6 +85,8 @@ static Value read_in_parentheses(Scan *scan, WithItems *items, u32 references) {
     if (accept(scan, TOKEN_CLOSE_PAREN))
         return (Value){.form = FORM_LIST, .references = references};
     if (now(scan) == TOKEN_YIELD) {
+        question_if(scan, scan->strict.comprehensions);
+        scan->strict.yields++;
         read_yield_or_expressions(scan);
         expect(scan, TOKEN_CLOSE_PAREN);
         return close_group(scan, references);
@@ -181,6 +186,7 @@ Value read_braces(Scan *scan) {
 typedef struct {
     bool named, double_starred;
     u32 count;
+    Names names;
 } Arguments;
 
 /* `name=...`; the name is read. It is no reference to a variable. */
@@ -209,9 +215,16 @@ static void read_argument(Scan *scan, Arguments *before, bool in_class) {
         read_expression(scan);
         return;
     }
+    Tokens first = scan->tokens;
     Value value = read_expression(scan);
     if (now(scan) == TOKEN_EQUAL) {
         before->named = true;
+        if (scan->facts->is_strict) {
+            Tokens here = scan->tokens;
+            scan->tokens = first;
+            check_name(scan, &before->names);
+            scan->tokens = here;
+        }
         read_named_argument(scan, value);
         return;
     }
@@ -242,6 +255,7 @@ void read_arguments(Scan *scan, bool in_class) {
 /* An item or a slice. */
 static void read_slice(Scan *scan) {
     if (now(scan) == TOKEN_STAR) {
+        question(scan); /* not in older Pythons */
         read_starred(scan);
         return;
     }

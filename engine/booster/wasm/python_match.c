@@ -237,6 +237,7 @@ bool read_match(Scan *scan) {
         scan->nesting--;
         return false;
     }
+    question(scan); /* not in older Pythons; and there are rules for patterns */
     note_indent(scan);
     if (scan->counted != NOWHERE) {
         Definition *function = &scan->facts->definitions[scan->counted];

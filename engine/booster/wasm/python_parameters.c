@@ -6,15 +6,19 @@ typedef struct {
     u32 count;
     bool has_slash, has_star, has_double_star, has_default;
     bool wants_name; /* behind a bare star */
+    Names names;
 } Parameters;
 
 static void read_annotation(Scan *scan, bool may_star) {
     if (!accept(scan, TOKEN_COLON))
         return;
+    scan->strict.annotations++;
+    question_if(scan, now(scan) == TOKEN_STAR); /* not in older Pythons */
     if (may_star && accept(scan, TOKEN_STAR))
         read_operands(scan, LEVEL_ARITHMETIC);
     else
         read_expression(scan);
+    scan->strict.annotations--;
 }
 
 static void read_parameter_name(Scan *scan, Parameters *before) {
@@ -23,6 +27,7 @@ static void read_parameter_name(Scan *scan, Parameters *before) {
         return;
     }
     note_name(scan, REFERENCE_DEFINITION, false);
+    check_name(scan, &before->names);
     next(scan);
     before->count++;
     before->wants_name = false;
@@ -95,12 +100,15 @@ u32 read_parameters(Scan *scan, bool in_lambda) {
     if (before.wants_name || now(scan) != close)
         fail(scan);
     scan->counted = counted;
+    if (!in_lambda && scan->facts->is_strict)
+        scan->parameters = before.names;
     return before.count;
 }
 
 void read_type_parameters(Scan *scan) {
     if (!accept(scan, TOKEN_OPEN_BRACKET))
         return;
+    question(scan); /* not in older Pythons */
     do {
         bool has_star = accept(scan, TOKEN_STAR) || accept(scan, TOKEN_DOUBLE_STAR);
         if (now(scan) != TOKEN_NAME)

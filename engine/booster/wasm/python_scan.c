@@ -36,13 +36,14 @@ void restore(Scan *scan, const Checkpoint *checkpoint) {
 
 enum Status collect_by_tokens(Facts *facts) {
     Job *job = facts->job;
-    Scan scan = {.facts = facts, .owner = NOWHERE, .counted = NOWHERE};
+    Scan scan = {.facts = facts, .owner = NOWHERE, .counted = NOWHERE, .strict = {.doubt = NOWHERE}};
     Block module = {0};
     u32 removal = facts->call ? removal_open_block(facts, true) : 0;
     tokens_begin(&scan.tokens, &job->source);
     while (now(&scan) != TOKEN_END && now(&scan) != TOKEN_FAILED)
         read_statement(&scan, &module, removal);
     facts->has_unknown_letters = scan.tokens.unknown_letter != NOWHERE;
+    facts->doubt = scan.strict.doubt;
     if (now(&scan) == TOKEN_END)
         return !facts->has_unknown_letters ? DONE : stop(job, UNSURE, "this may be no letter", scan.tokens.unknown_letter);
     enum Status status = scan.tokens.is_doubtful ? UNSURE : REJECTED;

@@ -9,11 +9,33 @@
 #include "python_facts.h"
 #include "python_tokens.h"
 
-enum { DEPTH_MAX = 90, OPERATORS_MAX = 3000, BRANCHES_MAX = 5000, STRINGS_MAX = 1000, PATTERN_DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 90, OPERATORS_MAX = 3000, BRANCHES_MAX = 5000, STRINGS_MAX = 1000, PATTERN_DEPTH_MAX = 8, STRICT_DEPTH_MAX = 18, STRICT_OPERATORS_MAX = 300, STRICT_BRANCHES_MAX = 300 };
+
+enum Scope { SCOPE_MODULE, SCOPE_CLASS, SCOPE_FUNCTION, SCOPE_ASYNC };
+
+/* Names that may stand there once only. */
+typedef struct {
+    Text rows[32];
+    u32 count;
+} Names;
+
+/* Where the scan is, for those rules of Python that are none of its grammar. */
+typedef struct {
+    u32 doubt; /* where something stands that may not compile, or NOWHERE */
+    enum Scope scope;
+    u32 body_depth;  /* of the statements directly in this scope */
+    bool has_globals; /* names that this scope takes from the module */
+    u32 loops;       /* around this statement, in this scope */
+    u32 annotations; /* around this expression */
+    u32 comprehensions, walruses, yields; /* of this statement; yields in parentheses only */
+    bool has_begun; /* what may stand before `from __future__` is over */
+} Strict;
 
 typedef struct {
     Tokens tokens;
     Facts *facts;
+    Strict strict;
+    Names parameters; /* of the function that was entered last */
     u32 depth;     /* how deep blocks and brackets nest */
     u32 operators; /* of this statement */
     u32 branches;  /* elif and lambda, of the whole source */
@@ -48,6 +70,7 @@ typedef struct {
     bool has_parentheses;
     bool is_starred;
     bool has_star; /* one of its elements is starred */
+    bool has_stars; /* more than one */
     u32 matched;     /* how many parts of the wanted function's name this is */
     u32 reference;   /* of a wanted name: its reference, counted from 1 */
     u32 references;  /* how many references there were before it */
@@ -71,6 +94,16 @@ static inline void fail(Scan *scan) {
 /* The tokens may be Python, but the scanner does not know. */
 static inline void doubt(Scan *scan) {
     tokens_doubt(&scan->tokens);
+}
+
+/* What is read here is grammar, but may not compile. */
+static inline void question(Scan *scan) {
+    scan->strict.doubt = MIN(scan->strict.doubt, scan->tokens.start);
+}
+
+static inline void question_if(Scan *scan, bool is_questionable) {
+    if (is_questionable)
+        question(scan);
 }
 
 static inline bool accept(Scan *scan, enum Token kind) {
@@ -99,6 +132,8 @@ static inline void count_branches(Scan *scan, u32 number) {
 static inline bool descend(Scan *scan) {
     if (++scan->depth > DEPTH_MAX)
         doubt(scan);
+    /* Targets of `del` and patterns begin that deep (PATTERN_DEPTH_MAX). */
+    question_if(scan, scan->depth > STRICT_DEPTH_MAX && scan->depth <= DEPTH_MAX - PATTERN_DEPTH_MAX);
     return now(scan) != TOKEN_FAILED;
 }
 
@@ -153,10 +188,25 @@ static inline void note_indent(Scan *scan) {
 
 /* python_statements.c and python_blocks.c */
 typedef struct {
-    u32 statements, tries;
+    u32 statements, tries, globals;
     bool has_docstring;
     Body body;
 } Block;
+/* python_strict.c; only where somebody wants to be strict */
+void check_string(Scan *scan, Text string, bool is_bytes);
+void check_field(Scan *scan, Text field, Quotes quotes);
+void check_number(Scan *scan);
+void check_name(Scan *scan, Names *names);
+void check_future(Scan *scan);
+/* At `global`: nothing may have used the names in this function before. */
+void check_global(Scan *scan, const Block *block);
+
+/* What is counted for each statement. */
+static inline void begin_strictly(Scan *scan) {
+    scan->operators = 0;
+    scan->strict.comprehensions = scan->strict.walruses = scan->strict.yields = 0;
+}
+
 /* Tells where a statement begins, before it is counted. */
 static inline void begin_statement(Block *block, u32 start) {
     if (!block->statements)

@@ -10,9 +10,12 @@ static bool is_single_target(Value value) {
 static void read_annotated(Scan *scan, Value target) {
     if (!is_single_target(target))
         fail(scan);
+    question_if(scan, scan->strict.has_globals);
     bind_names(scan, target.references);
     next(scan);
+    scan->strict.annotations++;
     read_expression(scan);
+    scan->strict.annotations--;
     if (accept(scan, TOKEN_EQUAL))
         read_yield_or_expressions(scan);
 }
@@ -21,6 +24,7 @@ static void read_assignment(Scan *scan, Value value) {
     while (now(scan) == TOKEN_EQUAL) {
         if (!is_target(value))
             fail(scan);
+        question_if(scan, value.has_stars);
         bind_names(scan, value.references);
         next(scan);
         value = read_yield_or_expressions(scan);
@@ -58,6 +62,7 @@ static void read_names(Scan *scan) {
             return;
         }
         note_name(scan, REFERENCE_USE, false);
+        check_name(scan, &scan->parameters);
         next(scan);
     } while (now(scan) == TOKEN_COMMA);
 }
@@ -111,6 +116,22 @@ static void read_imported_names(Scan *scan) {
         expect(scan, TOKEN_CLOSE_PAREN);
 }
 
+/* Features, of which each must be known. */
+static void read_future_names(Scan *scan) {
+    Tokens before = scan->tokens;
+    accept(scan, TOKEN_OPEN_PAREN);
+    do {
+        check_future(scan);
+        next(scan);
+        question_if(scan, now(scan) == TOKEN_AS);
+    } while (accept(scan, TOKEN_COMMA) && now(scan) == TOKEN_NAME);
+    if (now(scan) == TOKEN_FAILED)
+        return;
+    scan->tokens = before;
+    if (!accept(scan, TOKEN_STAR))
+        read_imported_names(scan);
+}
+
 static void read_import_from(Scan *scan) {
     next(scan);
     bool is_relative = false;
@@ -118,9 +139,15 @@ static void read_import_from(Scan *scan) {
         is_relative = true;
         next(scan);
     }
+    bool is_future = !is_relative && is_word(scan, "__future__");
     if (!is_relative || now(scan) == TOKEN_NAME)
         read_module_name(scan);
     expect(scan, TOKEN_IMPORT);
+    question_if(scan, now(scan) == TOKEN_STAR && (is_future || scan->strict.scope != SCOPE_MODULE));
+    if (is_future) {
+        read_future_names(scan);
+        return;
+    }
     if (!accept(scan, TOKEN_STAR))
         read_imported_names(scan);
 }
@@ -172,6 +199,7 @@ static bool read_type_alias(Scan *scan) {
         scan->tokens = before;
         return false;
     }
+    question(scan); /* not in older Pythons */
     note_name(scan, REFERENCE_DEFINITION, false);
     next(scan);
     read_type_parameters(scan);
@@ -182,10 +210,15 @@ static bool read_type_alias(Scan *scan) {
 
 static Value read_simple_statement(Scan *scan) {
     switch (now(scan)) {
-    case TOKEN_PASS: case TOKEN_BREAK: case TOKEN_CONTINUE:
+    case TOKEN_BREAK: case TOKEN_CONTINUE:
+        question_if(scan, !scan->strict.loops);
+        next(scan);
+        break;
+    case TOKEN_PASS:
         next(scan);
         break;
     case TOKEN_RETURN:
+        question_if(scan, scan->strict.scope < SCOPE_FUNCTION);
         next(scan);
         if (!ends_statement(scan))
             read_expressions(scan);
@@ -194,6 +227,7 @@ static Value read_simple_statement(Scan *scan) {
         read_raise(scan);
         break;
     case TOKEN_GLOBAL: case TOKEN_NONLOCAL:
+        question_if(scan, now(scan) == TOKEN_NONLOCAL); /* what the names are is told by the scopes around */
         read_names(scan);
         break;
     case TOKEN_DEL:
@@ -215,6 +249,15 @@ static Value read_simple_statement(Scan *scan) {
     return (Value){.form = FORM_OTHER};
 }
 
+static bool is_future_import(const Scan *scan, u32 start) {
+    static const Text WORD = {(const u8 *)"__future__", 10};
+    const Source *source = &scan->facts->job->source;
+    u32 at = start + 4;
+    while (at < source->length && (source->bytes[at] == ' ' || source->bytes[at] == '\t'))
+        at++;
+    return at + WORD.length <= source->length && text_equals((Text){source->bytes + at, WORD.length}, WORD);
+}
+
 static enum StatementKind find_kind(enum Token first, Value value) {
     return first == TOKEN_IMPORT ? STATEMENT_IMPORT : first == TOKEN_FROM ? STATEMENT_FROM : value.form == FORM_TEXT ? STATEMENT_TEXT : STATEMENT_OTHER;
 }
@@ -225,11 +268,18 @@ void read_simple_statements(Scan *scan, Block *block, u32 removal) {
         removal_open_line(facts, removal, find_line_start(&facts->job->source, scan->tokens.start));
     do {
         u32 start = scan->tokens.start, calls = facts->calls;
-        scan->operators = 0;
+        bool is_future = now(scan) == TOKEN_FROM;
+        begin_strictly(scan);
+        if (now(scan) == TOKEN_GLOBAL) {
+            check_global(scan, block);
+            block->globals++;
+        }
         enum Token first = now(scan);
         Value value = read_simple_statement(scan);
         Span span = {start, scan->tokens.last_end};
         scan->statement_end = span.end;
+        /* Other imports end it, too: whoever writes them before `from __future__` is asked about. */
+        scan->strict.has_begun |= !(is_future && is_future_import(scan, start)) && !(value.form == FORM_TEXT && !block->statements && !scan->depth);
         begin_statement(block, start);
         if (!block->statements && value.form == FORM_TEXT) {
             block->has_docstring = true;

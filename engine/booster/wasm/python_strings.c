@@ -63,6 +63,7 @@ static void read_field(Scan *scan, Quotes quotes);
 /* The format behind the colon of a field, up to the brace that closes the field. */
 static void read_format(Scan *scan, Quotes quotes) {
     enum Piece piece;
+    question_if(scan, scan->tokens.fields > 1); /* fields in a field in a field */
     while ((piece = skip_text(&scan->tokens, quotes, true)) == PIECE_FIELD) {
         read_field(scan, quotes);
         if (now(scan) == TOKEN_FAILED)
@@ -111,6 +112,7 @@ static void read_field(Scan *scan, Quotes quotes) {
     read_field_parts(scan, quotes);
     scan->field_brackets = field_brackets;
     tokens->fields--;
+    check_field(scan, (Text){tokens->bytes + start, tokens->at > start ? tokens->at - start : 0}, quotes);
     bool has_newline = tokens->at > start && memchr(tokens->bytes + start, '\n', tokens->at - start);
     if (has_newline && !quotes.is_triple)
         fail(scan);
@@ -135,6 +137,7 @@ static void read_formatted(Scan *scan) {
     tokens->kind = TOKEN_FORMATTED;
     tokens->start = start;
     tokens->end = tokens->at;
+    check_string(scan, token_text(tokens), false);
     release_names(scan, references);
 }
 
@@ -149,6 +152,8 @@ Value read_strings(Scan *scan) {
             break;
         if (kind != TOKEN_TEXT)
             value.form = FORM_OTHER;
+        if (kind != TOKEN_FORMATTED)
+            check_string(scan, token_text(&scan->tokens), kind == TOKEN_BYTES);
         if (scan->facts->wants_structure)
             add_string(scan->facts, (Span){scan->tokens.start, scan->tokens.end});
         has_bytes |= kind == TOKEN_BYTES;

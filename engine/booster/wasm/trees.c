@@ -3,25 +3,46 @@
 #include "operations.h"
 #include "python_facts.h"
 
+static void pack_no_errors(Buffer *answer) {
+    pack_map(answer, 2);
+    pack_key(answer, "ok");
+    pack_bool(answer, true);
+    pack_key(answer, "errors");
+    pack_array(answer, 0);
+}
+
+/* The tree takes more than Python does: of Python it says nothing. */
 enum Status check_syntax_by_tree(Job *job) {
+    if (job->language->id == PYTHON)
+        return stop(job, UNSURE, "whether this compiles is Python's to say", NOWHERE);
     TSNode root;
     if (!parse_source(job, &root))
         return UNSURE;
     u32 error = find_error(root);
     if (error != NOWHERE)
         return stop(job, UNSURE, "the tree has a syntax error", error);
-    pack_map(&job->answer, 2);
-    pack_key(&job->answer, "ok");
-    pack_bool(&job->answer, true);
-    pack_key(&job->answer, "errors");
-    pack_array(&job->answer, 0);
+    pack_no_errors(&job->answer);
     return DONE;
 }
 
-/* Whether an edit's result parses: of Python tokens alone say so, since the tree takes more than Python does. */
+/* Certain only of Python that is grammar and breaks no rule that its compiler has besides. */
+enum Status check_syntax_by_tokens(Job *job) {
+    static const Text NAMELESS = {(const u8 *)"__debug__", 9}, NOTHING = {(const u8 *)"", 1};
+    Text text = {job->source.bytes, job->source.length};
+    if (find_text(text, 0, NAMELESS) != NOWHERE || find_text(text, 0, NOTHING) != NOWHERE)
+        return stop(job, REJECTED, "this may not compile", NOWHERE);
+    Facts facts = {.job = job, .is_strict = true};
+    enum Status status = collect(&facts);
+    if (status != DONE)
+        return status;
+    if (facts.doubt != NOWHERE)
+        return stop(job, REJECTED, "this may not compile", facts.doubt);
+    pack_no_errors(&job->answer);
+    return DONE;
+}
+
+/* Whether an edit's result parses: the tree is asked only where tokens are not certain. */
 enum Status parses_by_tokens(Job *job) {
-    if (job->language->id != PYTHON)
-        return stop(job, UNSURE, "only Python is read by tokens", NOWHERE);
     Facts facts = {.job = job};
     enum Status status = collect(&facts);
     if (status == DONE)
@@ -30,8 +51,6 @@ enum Status parses_by_tokens(Job *job) {
 }
 
 enum Status parses_by_tree(Job *job) {
-    if (job->language->id == PYTHON)
-        return stop(job, UNSURE, "tokens are not certain that this is Python", job->problem_at);
     TSNode root;
     if (!parse_source(job, &root))
         return UNSURE;

@@ -145,7 +145,7 @@ def _key(what: Import, folders: frozenset[str]) -> tuple[object, ...]:
     module = what.module.lstrip(".")
     return (
         *(_section(what, folders), what.is_from, -dots, _natural(module.lower()), module),
-        [(_name_key(name), alias or "") for name, alias in what.names],
+        sorted((_name_key(name), alias or "") for name, alias in what.names),
     )
 
 
