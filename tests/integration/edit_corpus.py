@@ -141,7 +141,7 @@ class Score:
 
     @property
     def correct_percent(self) -> float:
-        return 100 * self.counts["correct"] / len(self.outcomes)
+        return 100 * self.counts["correct"] / max(1, len(self.outcomes))
 
     def __str__(self) -> str:
         counts = self.counts

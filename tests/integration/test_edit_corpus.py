@@ -30,6 +30,7 @@ def test_there_are_cases_of_all_classes_and_no_two_are_the_same() -> None:
     cases = load_cases()
     by_language = Counter(case.language for case in cases)
     assert by_language["python"] >= 100
+    assert by_language["javascript"] + by_language["typescript"] + by_language["tsx"] >= 100
     assert set(CLASSES) == {case.kind for case in cases}
     told = Counter((case.language, case.before, case.edit, case.target, case.where) for case in cases)
     assert [row for row, count in told.items() if count > 1] == []
