@@ -238,6 +238,8 @@ class BoosterSection(_Tree):
     fallback_pool: str = Field("", description="pool of regular agents; empty = the first of kind python without a handler")
     performance_tracking: bool = Field(default=True, description="whether instances are measured")
     recovery_enabled: bool = Field(default=True, description="replace an instance that failed; false = its agent hands everything on until it starts anew")
+    sample_share: float = Field(0.01, ge=0, le=1, description="share of its tasks that an idle regular agent does again, to compare answers and times; 0 = none")
+    samples_per_minute: int = Field(3, ge=0, le=60, description="most of these in a minute")
     cache: int = Field(32, ge=0, le=4095, description="megabytes of answers kept by each worker process, or text such as '64MB'; 0 = none")
 
     @field_validator("memory_limit", "cache", mode="before")

@@ -38,6 +38,7 @@ from engine.gate.feed import Feed
 from engine.gate.library import LibraryCalls
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
+from engine.gate.sampling import Around, Sampling
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.model.events import Record
@@ -149,7 +150,7 @@ class FleetManager(LibraryCalls):
             logger.warning("configuration has no effect", extra={"notice": notice})
         self.journal: Journal = await self._open_journal(stack, root)
         state = await self.journal.load(self.config.tasks.finished_max)
-        self._make_coordinator(state)
+        self._make_coordinator(state, root)
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
         self._keepers = host.keepers
@@ -169,16 +170,34 @@ class FleetManager(LibraryCalls):
             stack.push_async_callback(gateway.stop)
         logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
 
-    def _make_coordinator(self, state: FleetState) -> None:
+    def _make_sampling(self, root: Path) -> Sampling:
+        around = Around(
+            lambda: self.coordinator.state,
+            self.journal,
+            lambda: self.feed.fallback(),  # noqa: PLW0108  # it is set later
+            self._report,
+            self.boosting.changed,
+            self.clock,
+            self.rng,
+            self.ids,
+            self.directory,
+        )
+        section = self.config.booster
+        share = section.sample_share if self._module is not None else 0.0
+        return Sampling(self.feed.book, around, share=share, per_minute=section.samples_per_minute, folder=root / "booster" / "differences")
+
+    def _make_coordinator(self, state: FleetState, root: Path) -> None:
         """Make the single writer and those who listen to it."""
         self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
         self.boosting = Boosting(self.feed, self.clock, self._no_booster)
         tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify)
         self.coordinator = Coordinator(state, self.journal, tools)
+        self.sampling = self._make_sampling(root)
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
         self.coordinator.add_publisher(self.feed.publish)
         self.coordinator.add_publisher(self.boosting.publish)
+        self.coordinator.add_publisher(self.sampling.publish)
         self.coordinator.add_publisher(self._to_bus)
         self._add_scaler()
 
@@ -201,6 +220,7 @@ class FleetManager(LibraryCalls):
             group.create_task(self.runtime.run(), name="runtime"),
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
+            group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
         ]
         stack.push_async_callback(self._end, parts)

@@ -33,7 +33,7 @@ SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
     "Look": ("ctx", "get", "why", "can-i", "watch", "log", "result"),
     ACT: ("edit", "policy"),
-    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "simulate"),
+    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
 }
 """Subcommands in the order of the help; the section ACT has also the verbs."""
 
@@ -440,6 +440,18 @@ def bench(names: tuple[str, ...], *, as_json: bool) -> None:
     from fleet_tui.bench import run_bench
 
     run_bench(names, as_json=as_json)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def repeat(file: Path) -> None:
+    """Ask the booster and a regular agent again what a kept failure or difference asked."""
+    from fleet_tui.output import print_json, say
+    from fleet_tui.repeat import repeat as ask
+
+    found = ask(file)
+    print_json(found)
+    say("both answer the same" if found["equal"] else "the answers differ")
 
 
 @cli.command()

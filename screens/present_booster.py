@@ -96,10 +96,10 @@ def head_lines(row: BoosterRow, now: float) -> list[HeadLine]:
         lines.append(HeadLine([Cell(f"left to regular agents for now: {row.breakers}", "warn")]))
     if row.last_error_at:
         said = Cell(f"{plural(row.failures, 'failure')}, newest {rest_age(now - row.last_error_at)} ago: {row.last_error}", "bad")
-        lines.append(HeadLine([said, Cell(f"repeat with {row.reproducer}" if row.reproducer else "", "dim")]))
+        lines.append(HeadLine([said, Cell(f"fleet-tui repeat {row.reproducer}" if row.reproducer else "", "dim")]))
     if row.differences:
         said = Cell(f"{plural(row.differences, 'answer')} differed from a regular agent's, newest {rest_age(now - row.difference_at)} ago", "bad")
-        lines.append(HeadLine([said, Cell(f"both are in {row.difference}" if row.difference else "", "dim")]))
+        lines.append(HeadLine([said, Cell(f"fleet-tui repeat {row.difference}" if row.difference else "", "dim")]))
     return lines
 
 

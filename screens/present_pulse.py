@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.model.rows import FleetStatus, HostRow, PoolRow, TaskRow
+from engine.model.rows import BoosterRow, FleetStatus, HostRow, PoolRow, TaskRow
+from engine.model.tasks import SAMPLER
 from screens.fields import error_of
 from screens.filters import quote_value
 from screens.history import SAMPLES, SPAN_S
@@ -57,7 +58,7 @@ class Need(NamedTuple):
     at: float
     """Since when, in epoch seconds; 0 = not known."""
     view: str
-    """`task`, `tasks`, `agents`, `pools` or `audit`: where Enter leads."""
+    """`task`, `tasks`, `agents`, `pools`, `booster` or `audit`: where Enter leads."""
     thing: str = ""
     """The id of the task, else the scope."""
 
@@ -84,7 +85,23 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     for pool in tables["pools"].values():
         if isinstance(pool, PoolRow):
             needs += _pool_needs(pool, glyphs)
+    for booster in tables.get("boosters", {}).values():
+        if isinstance(booster, BoosterRow):
+            needs += _booster_needs(booster, glyphs)
     return needs + _task_needs(tables["tasks"].values(), glyphs)
+
+
+def _booster_needs(row: BoosterRow, glyphs: Glyphs) -> list[Need]:
+    """Return what the booster did wrong: answers that differ from a regular agent's, then instances that failed."""
+    look = badge(TASK_BADGES, "failed", glyphs).text.removesuffix("failed")
+    needs = []
+    if row.differences:
+        what = Cell(f"{look}{plural(row.differences, 'answer')} of {row.id} differed", "bad")
+        needs.append(Need(f"differs {row.id}", what, f"fleet-tui repeat {row.difference}" if row.difference else "neither answer could be kept", row.difference_at, "booster"))
+    if row.failures:
+        what = Cell(f"{look}{plural(row.failures, 'call')} of {row.id} failed", "bad")
+        needs.append(Need(f"fails {row.id}", what, f"{row.last_error}; a regular agent did its task" if row.fallback else row.last_error, row.last_error_at, "booster"))
+    return needs
 
 
 def _pool_needs(pool: PoolRow, glyphs: Glyphs) -> list[Need]:
@@ -103,7 +120,7 @@ def _pool_needs(pool: PoolRow, glyphs: Glyphs) -> list[Need]:
 def _task_needs(tasks: Iterable[object], glyphs: Glyphs) -> list[Need]:
     alike: dict[tuple[str, str, str], list[TaskRow]] = {}
     for task in tasks:
-        if isinstance(task, TaskRow) and task.state in ("failed", "dead"):
+        if isinstance(task, TaskRow) and task.state in ("failed", "dead") and task.submitted_by != SAMPLER:
             alike.setdefault((task.pool, task.state, error_of(task)), []).append(task)
     needs = [_group_need(group, glyphs) for group in alike.values()]
     return sorted(needs, key=lambda need: -need.at)

@@ -16,6 +16,7 @@ from engine.model.rows import HostRow, PoolRow
 from screens.agents import AgentsScreen
 from screens.audit import AuditScreen
 from screens.base import FleetScreen
+from screens.booster import BoosterScreen
 from screens.feed import Changes
 from screens.filters import quote_value
 from screens.places import Place
@@ -53,7 +54,7 @@ def screen_of(need: Need) -> FleetScreen:
     """Return the screen that shows a need."""
     if need.view == "task":
         return open_thing("tasks", need.thing)
-    tables: dict[str, type[TableScreen]] = {"tasks": TasksScreen, "agents": AgentsScreen, "pools": PoolsScreen, "audit": AuditScreen}
+    tables: dict[str, type[TableScreen]] = {"tasks": TasksScreen, "agents": AgentsScreen, "pools": PoolsScreen, "audit": AuditScreen, "booster": BoosterScreen}
     return tables[need.view](scope=need.thing)
 
 
@@ -75,7 +76,7 @@ class PulseScreen(FleetScreen):
 
     NAME: ClassVar[str] = "pulse"
     TITLE: ClassVar[str] = "Pulse"
-    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "agents", "hosts")
+    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "agents", "hosts", "boosters")
 
     def __init__(self, _text: str = "") -> None:
         super().__init__()

@@ -19,6 +19,7 @@ from engine.model.events import (
     Event,
     PoolConfigured,
     PoolEdited,
+    TasksSubmitted,
 )
 from engine.model.ids import AgentId
 from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
@@ -126,6 +127,10 @@ def _with_overrides(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Dec
     return [*events, *respecified(state, pool, wanted, deciding)]
 
 
+def _decide_sample(state: FleetState, report: r.SampleDue, _deciding: Deciding) -> list[Event]:
+    return [TasksSubmitted((report.task,))] if report.task.pool in state.pools else []
+
+
 _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.HostUp: registry.decide_up,
     r.AgentsUp: registry.decide_up,
@@ -138,5 +143,6 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.PoolsSized: decide_sized,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
+    r.SampleDue: _decide_sample,
     r.EngineStarted: _decide_started,
 }

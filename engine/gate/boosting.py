@@ -44,6 +44,10 @@ class Boosting:
         if changed or figures is not None:
             self._feed.boosted(changed)
 
+    def changed(self) -> None:
+        """Take note that the booster as a whole reads differently."""
+        self._feed.boosted(())
+
     def publish(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         """Close the pages of workers that are gone, and log what failed."""
         for record in records:

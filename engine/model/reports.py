@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.model.agents import Health
 from engine.model.events import HostInfo
 from engine.model.ids import AgentId, HostId, TaskId
-from engine.model.tasks import Outcome
+from engine.model.tasks import Outcome, TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,13 @@ class TasksEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleDue:
+    """A task of the booster is to be done again by a regular agent, to compare."""
+
+    task: TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The clock moved on: back-offs, time-outs, expiries and windows are due."""
 
@@ -121,4 +128,4 @@ class EngineStarted:
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | TasksBegan | TasksEnded | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | TasksBegan | TasksEnded | SampleDue | TimePassed | EngineStarted

@@ -33,6 +33,8 @@ CANCELLED = "cancelled"
 FELL = "dependency"
 """TaskError.kind of a task that was cancelled because one that it depends on did not succeed."""
 
+SAMPLER = "booster sampling"
+"""TaskSpec.submitted_by of samples."""
 HANDED_ON = "handed_on"
 """Outcome.error_kind of an attempt whose agent leaves the task to those of another pool: the booster to regular agents."""
 
@@ -72,6 +74,8 @@ class TaskSpec(msgspec.Struct, frozen=True):
     submitted_at: float = 0.0
     routed: str = ""
     """Why it went to its pool, if that was for the fleet to say."""
+    sample_of: str = ""
+    """Task of the booster that it does again to compare; empty = it is work. Samples are in no count of work."""
 
 
 class Placement(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from engine.state.tables import Tables
 
 
 def _tasks_submitted(tables: Tables, event: ev.TasksSubmitted, at: float) -> None:
-    tables.totals.submitted += len(event.tasks)
+    tables.totals.submitted += sum(not spec.sample_of for spec in event.tasks)
     for spec in event.tasks:
         task = Task(spec, priority=spec.priority, history=[(at, "submitted", "")])
         tables.add_task(task)
@@ -72,8 +72,9 @@ def _tasks_succeeded(tables: Tables, event: ev.TasksSucceeded, at: float) -> Non
         task.error = None
         task.note(ended, "succeeded", task.agent_name)
         _give_back(tables, task, ended, began=task.started_at, ok=True, counts=True)
-        tables.pools[task.spec.pool].succeeded += 1
-        tables.totals.succeeded += 1
+        if not task.spec.sample_of:
+            tables.pools[task.spec.pool].succeeded += 1
+            tables.totals.succeeded += 1
         _finish(tables, task, TaskState.SUCCEEDED, ended)
 
 
@@ -89,7 +90,9 @@ def _task_failed(tables: Tables, event: ev.TaskFailed, at: float) -> None:
     task.uncounted += event.death
     pool = tables.pools[task.spec.pool]
     pool.deaths += event.death
-    if event.dead:
+    if task.spec.sample_of:
+        pass
+    elif event.dead:
         pool.dead += 1
         tables.totals.dead += 1
     else:
@@ -110,9 +113,9 @@ def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
     _give_back(tables, task, at, began=event.began, ok=False, counts=not event.death)
     task.started_at = 0.0
     pool = tables.pools[task.spec.pool]
-    pool.retried += 1
+    pool.retried += not task.spec.sample_of
     pool.deaths += event.death
-    tables.totals.retried += 1
+    tables.totals.retried += not task.spec.sample_of
     tables.set_state(task, TaskState.PENDING)
     tables.set_waiting_on(task, len(tables.awaited_by(task)))  # not 0 if one was replayed and it runs after failures, too
 

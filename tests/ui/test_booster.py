@@ -146,3 +146,22 @@ async def test_pictures_without_a_booster_and_in_ascii(snap: Snap) -> None:
         tell(fleet, agents, **TROUBLE)
         await opened(seat)
         await snap(seat.pilot, "booster-ascii")
+
+
+@pytest.mark.row(211)
+async def test_what_the_booster_did_wrong_needs_somebody_and_leads_to_it() -> None:
+    fleet = Fleet(CONFIG)
+    async with sit(fleet) as seat:
+        agents = await boosted(fleet)
+        await opened(seat)
+        assert seat.app.feed.needs == 0
+        tell(fleet, agents, **TROUBLE)
+        sampled(fleet)
+        await seat.until(lambda: "differed" in seat.text)
+        fleet.clock.at += 5
+        await seat.open("inbox")
+        await seat.until(lambda: "1 answer of booster differed" in seat.text)
+        assert "fleet-tui repeat /var/lib/fleet/booster/differ-1.json" in seat.text
+        assert "2 calls of booster failed" in seat.text
+        await seat.press("enter")
+        await seat.until(lambda: seat.screen.NAME == "booster")
