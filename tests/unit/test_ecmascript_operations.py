@@ -234,3 +234,25 @@ def test_use_const_leaves_variables_that_other_scripts_may_share():
     assert ask("code.use_const", "let a = 1; var b = 2\n", "javascript")["kept"] == 1
     answer = ask("code.use_const", "export let a = 1; var b = 2; let c; c = 1; declare var d: 1; namespace N { export let e = 1 }\n")
     assert (answer["to_const"], answer["to_let"], answer["kept"]) == (2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_refused"),
+    [
+        ("let a, z", True),
+        ("const a = 1; function z() {}", True),
+        ("function f(a) { let z }", True),
+        ("import {a} from 'a'; class z {}", True),
+        ("var a, z", False),
+        ("let a; { let z }", False),
+        ("let a; z = 1", False),
+        ("let z; let z; a", False),  # it was so before
+    ],
+)
+def test_a_rename_that_declares_a_name_twice_is_refused(source: str, is_refused: bool):  # noqa: FBT001
+    if not is_refused:
+        assert ask("code.rename", source, "javascript", name="a", to="z")["clashes"] > 0
+        return
+    with pytest.raises(CodeError, match="declare a name twice") as caught:
+        ask("code.rename", source, "javascript", name="a", to="z")
+    assert caught.value.kind == "broken_edit"

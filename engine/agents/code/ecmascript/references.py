@@ -11,10 +11,12 @@ from typing import Final
 
 from engine.agents.code.ecmascript.parsing import Lines, parse
 from engine.agents.code.ecmascript.roles import Role, find_roles
+from engine.agents.code.ecmascript.scopes import Scopes
 from engine.agents.code.ecmascript.tree import Node
 from engine.editing.edits import Edit
 from engine.editing.source import Source
-from engine.editing.splices import Splice
+from engine.editing.splices import Splice, splice
+from engine.model.code_errors import CodeError
 from engine.model.code_requests import ReferencesRequest, RenameRequest
 
 KINDS: Final = ("definition", "import", "call", "attribute", "use")
@@ -74,7 +76,20 @@ def rename(source: Source, request: RenameRequest) -> Edit:
     splices = [
         Splice(row.node.start, row.node.end, to if request.attributes else _spell(row, name, to)) for row in rows
     ]
-    return Edit.of(splices, count=len(splices), notes={"clashes": clashes})
+    edit = Edit.of(splices, count=len(splices), notes={"clashes": clashes})
+    if clashes:
+        _check_declarations(source, edit, root)
+    return edit
+
+
+def _check_declarations(source: Source, edit: Edit, before: Node) -> None:
+    """Refuse what would declare a name twice: that parses, but no engine runs it."""
+    after = parse(source.with_text(splice(source.text, edit.splices)))
+    if Scopes(after.root).twice > Scopes(before).twice:
+        raise CodeError(
+            "broken_edit",
+            f"After the edit {source.label} would declare a name twice; nothing was changed, choose another name.",
+        )
 
 
 def _spell(row: Reference, name: str, to: str) -> str:

@@ -36,6 +36,7 @@ class Binding:
     """A variable of one scope."""
 
     declarations: int = 0
+    is_single: bool = False  # another declaration of the name in the same scope is an error
     references: list[Reference] = field(default_factory=list)
 
 
@@ -95,6 +96,7 @@ class Scopes:
         self.names: set[str] = set()  # all identifiers but those after a dot and the like
         self.has_with = False
         self._declared: set[Node] = set()
+        self._twice = 0
         self._places: list[tuple[Node, Scope, Role]] = []
         roles = {node: role for node, role, _ in find_roles(root) if node.kind == "Identifier"}
         self.program = Scope(root, None, is_function=True)
@@ -125,6 +127,11 @@ class Scopes:
             if binding is not None and node not in self._declared:
                 binding.references.append(Reference(node, scope, role is Role.BIND))
 
+    @property
+    def twice(self) -> int:
+        """Count the names that are declared again where that is an error."""
+        return self._twice
+
     def is_calling(self, function: Scope, before: int) -> bool:
         """Tell whether something is called in a function itself before a place; to require another module is no call."""
         return self._first_calls.get(function, before) < before
@@ -145,9 +152,9 @@ class Scopes:
             self.declarations.append(Declaration(node, scope, parents))
             target = scope.function if node.text("word") == "var" else scope
             for row in node.nodes("declarations"):
-                self._bind(row.node("pattern"), target)
+                self._bind(row.node("pattern"), target, is_single=target is scope and node.text("word") != "var")
         elif kind in _NAMES:
-            self._bind(node.node(_NAMES[kind]), scope)
+            self._bind(node.node(_NAMES[kind]), scope, is_single=kind == "ImportName")
         is_body = kind == "Block" and len(parents) == 1 and parent.kind != "Program"
         if is_body or kind not in (_FUNCTIONS | _BLOCKS):
             return scope
@@ -159,7 +166,7 @@ class Scopes:
         inner = Scope(node, scope, kind in _FUNCTIONS, is_hoisted=kind == "Function" and is_declared)
         if kind in ("Function", "Class"):
             name = node.node("name")
-            self._bind(name, scope if is_declared else inner)
+            self._bind(name, scope if is_declared else inner, is_single=kind == "Class")
             if inner.is_hoisted and name is not None and not scope.is_function and scope.outer is not None:
                 self._block_functions.append((name.text("name"), scope.outer))
         elif kind == "Catch":
@@ -172,10 +179,13 @@ class Scopes:
         is_require = called is not None and called.kind == "Identifier" and called.text("name") == "require"
         (self._requires if is_require else self._calls).append((node.start, scope.function))
 
-    def _bind(self, pattern: Node | None, scope: Scope) -> None:
+    def _bind(self, pattern: Node | None, scope: Scope, *, is_single: bool = False) -> None:
         for node in find_names(pattern):
             self._declared.add(node)
-            scope.bindings.setdefault(node.text("name"), Binding()).declarations += 1
+            binding = scope.bindings.setdefault(node.text("name"), Binding())
+            self._twice += binding.declarations > 0 and (binding.is_single or is_single)
+            binding.declarations += 1
+            binding.is_single = binding.is_single or is_single
 
 
 def find_names(pattern: Node | None) -> list[Node]:
