@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from engine.config import load_config
 from engine.model import commands as c
 from engine.model import events as ev
 from engine.model import reports as r
@@ -186,6 +187,11 @@ def test_a_wrong_section_is_refused(section: dict[str, object], text: str) -> No
     with pytest.raises(ConfigError) as caught:
         Fleet(CODER, booster=section)
     assert text in str(caught.value)
+
+
+def test_the_variables_of_the_build_are_no_configuration() -> None:
+    config = load_config(None, {"FLEET_BOOSTER": "skip", "FLEET_BOOSTER_SOURCES": "/wheels", "FLEET_BOOSTER__POOL_SIZE": "3"})
+    assert config.booster.pool_size == 3
 
 
 @pytest.mark.row(103, 166)
