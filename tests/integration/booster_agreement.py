@@ -29,7 +29,7 @@ STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 TRICKY = (Path(__file__).parent / "booster_samples" / "tricky.py.txt").read_text("utf-8")
 NOT_FREE = {*keyword.kwlist, "match", "case", "type", "_", "print", "exec"}
 BY_BOTH_TIERS = ("code.outline", "code.metrics", "code.find_references", "code.rename", "code.remove_calls")
-NAMES = (*BY_BOTH_TIERS, *DECISIONS)
+NAMES = (*BY_BOTH_TIERS, *DECISIONS, "code.syntax_check")
 OPERATIONS: list[tuple[str, Arguments]] = [
     ("code.outline", {}),
     ("code.metrics", {}),
@@ -68,6 +68,7 @@ def choose_arguments(chance: random.Random, operation: str, source: str) -> Argu
         "code.rename": {"name": chance.choice(names), "to": "renamed_9", "attributes": chance.random() < 0.5},
         "code.remove_calls": {"function": chance.choice(calls)},
         "code.add_docstrings": {},
+        "code.syntax_check": {},
         "code.sort_imports": {},
         "code.add_return_type": {"function": function, "annotation": "dict[str, int]", "every": True},
         "code.wrap_in_try": {"function": function, "handler": chance.choice(["", "print(error)"])},
