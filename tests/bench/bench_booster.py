@@ -15,9 +15,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +58,8 @@ ROWS = {
     "booster.files1000_s": "s",
     "booster.cold_first_task_ms": "ms",
     "booster.edit_corpus_correct": "%",
+    "booster.memory_efficiency": "%",
+    "booster.pool_ratio": "ratio",
 }
 SEED = 41
 FILES = 30
@@ -106,9 +111,11 @@ def measure(report: Report, paths: Sequence[Path] = (STANDARD_LIBRARY,)) -> None
             _compare_parsers(report, sandbox, sources)
             _measure_one_small(report, sandbox, sources)
             _measure_batch(report, sandbox, sources)
+            _measure_memory(report, program, sources)
         _measure_many_small(report, program, sources)
     with one_core():
         _measure_cold(report)
+    _measure_pool(report, sources)
     _score_edits(report)
 
 
@@ -338,3 +345,41 @@ def _score_edits(report: Report) -> None:
     languages = ", ".join(sorted({case.language for case in known}))
     note = f"{languages}: {str(ours).splitlines()[0]}; npm {edit_corpus.PEER} {edit_corpus.PEER_VERSION}, which takes no target: {peer}; goal 95, 0 wrong"
     report("booster.edit_corpus_correct", ours.correct_percent, len(known), note)
+
+
+def _measure_memory(report: Report, program: Program, sources: Sequence[str]) -> None:
+    """Of the memory that an instance took, how much it has used by the end of its batches."""
+    with Sandbox(program) as sandbox:
+        shares = []
+        for batch in _batches([source.encode() for source in sources[:1_000]]):
+            sandbox.run("code.outline", batch, tiers=Tier.TREE)
+            shares.append(100 * sandbox.measure_used_bytes() / sandbox.memory_bytes)
+        taken = sandbox.memory_bytes / 2**20
+    note = f"used of the memory taken, at the end of the last of {len(shares)} batches; least {min(shares):.0f}; it took {taken:.1f} MB; goal 90"
+    report("booster.memory_efficiency", shares[-1], len(shares), note)
+
+
+def _measure_pool(report: Report, sources: Sequence[str]) -> None:
+    """Two processes with an instance each against one, as the fleet's pool has them: the same batches, each at its own pace."""
+    if (os.cpu_count() or 1) < 2:
+        return
+    batches = _batches([source.encode() for source in sources[:400]])
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_outline_for, [batches] * 4, [0.0] * 4))  # both are there, and have compiled
+        ratios, alone = [], []
+        for _ in range(RUNS):
+            alone.append(pool.submit(_outline_for, batches, SECONDS).result())
+            ratios.append(sum(pool.map(_outline_for, [batches] * 2, [SECONDS] * 2)) / alone[-1])
+    note = f"files/s of two processes / of one ({median(alone):,.0f}), outlines in batches by tokens, answers read; goal 1.7"
+    report("booster.pool_ratio", median(ratios), RUNS, note)
+
+
+def _outline_for(batches: Sequence[Sequence[File]], seconds: float) -> float:
+    """Give the files a second of this process."""
+    with Machine() as machine, Sandbox(machine.load(find_module())) as sandbox:
+        count, began = 0, time.perf_counter()
+        for batch in cycle(batches):
+            count += sum(answer.value is not None for answer in sandbox.run("code.outline", batch))
+            if time.perf_counter() - began >= seconds:
+                break
+        return count / (time.perf_counter() - began)
