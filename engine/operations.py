@@ -46,7 +46,7 @@ class Operator(Protocol):
 
         `what` is one of: status; pools, agents, tasks, hosts, plans, audit, events (parameters: limit,
         filter text, after); pool, agent, task (parameter: id); artifact (id); log (id of a task); timeline (id); commands;
-        config; schema; can-i (parameters: verb, target).
+        config; schema; cost (parameter: last_s); can-i (parameters: verb, target).
         """
         ...
 

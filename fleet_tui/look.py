@@ -283,6 +283,30 @@ async def _result(socket: Address, task: str) -> tuple[dict[str, Any], object]:
     return thing, stored["data"]
 
 
+# ---- cost
+
+
+def show_cost(paths: Paths, last: str, *, form: str) -> None:
+    """Print what the pools cost. Raises UsageError for a length of time that is none."""
+    from fleet_tui.backtests import seconds
+    from screens.present_costs import cost_lines
+    from screens.widgets.cells import ASCII
+
+    report = asyncio.run(_report(require_address(paths), seconds(last)))
+    if form == "json":
+        output.print_json(report)
+        return
+    lines = cost_lines(report, ASCII)
+    output.print_lines("".join(cell if isinstance(cell, str) else cell.text for cell in line).rstrip() for line in lines)
+
+
+async def _report(socket: Address, last_s: int) -> dict[str, Any]:
+    async with operator_at(socket) as operator:
+        answer = to_plain(await operator.query("cost", last_s=last_s))
+    assert isinstance(answer, dict)
+    return answer
+
+
 # ---- can-i
 
 

@@ -31,7 +31,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
-    "Look": ("ctx", "get", "why", "can-i", "watch", "log", "result"),
+    "Look": ("ctx", "get", "why", "can-i", "cost", "watch", "log", "result"),
     ACT: ("edit", "policy"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
 }
@@ -302,6 +302,16 @@ def can_i(verb: str, target: str, output: str) -> None:
     from fleet_tui import look
 
     look.show_can_i(places(), verb, target, form=output)
+
+
+@cli.command()
+@click.option("--last", default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
+def cost(last: str, output: str) -> None:
+    """What the pools cost by measured agent-seconds, by hour, and against a fixed size at the peak."""
+    from fleet_tui import look
+
+    look.show_cost(places(), last, form=output)
 
 
 # ---- act

@@ -32,6 +32,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "inbox": ("in", "!", "needs"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
+    "cost": ("co", "costs", "money"),
     "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),

@@ -333,6 +333,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),
     "can-i": ("written", *DOCUMENT),
+    "cost": ("written", *DOCUMENT),
     "skin": ("rows", "screen", "app", "anywhere"),
     "too small": ("small",),
     "command line": ("prompt", "line", "anywhere"),

@@ -26,6 +26,7 @@ _CLASSES = {
     "inbox": ("screens.inbox", "InboxScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),
+    "cost": ("screens.costs", "CostScreen"),
     "booster": ("screens.booster", "BoosterScreen"),
     "skin": ("screens.skin", "SkinScreen"),
     "help": ("screens.help", "HelpScreen"),

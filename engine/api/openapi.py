@@ -47,11 +47,13 @@ PLAIN_QUERIES = {
     "config": "the configuration in force",
     "schema": "the schema of the configuration",
     "recommendations": "how pools could be sized better, with the evidence",
+    "cost": "what the pools cost, by measured agent-seconds and hour, and what a fixed size at the peak would have",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }
 
 QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
+    "cost": {"last_s": (float, "only the last so many seconds; a day when it is left out")},
     "load": {"last_s": (float, "only the last so many seconds; a day when it is left out")},
     "can-i": {"verb": (str, "only this verb, by its word or full name"), "target": (str, "on this pool, agent, task or policy")},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.model.ids import AgentId, TaskId
 from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
+from engine.scaling import costs
 from engine.scaling.policy_verbs import find_policy
 from engine.state import FleetState
 
@@ -30,6 +32,8 @@ LIMIT_DEFAULT = 1_000
 LIMIT_MAX = 100_000
 LOG_BYTES_MAX = 256 * 1024
 LOAD_MAX = 200_000
+LIVES_MAX = 100_000
+"""Agents that a report of costs counts."""
 """Tasks in an answer to `load`, the newest ones."""
 
 
@@ -252,6 +256,16 @@ async def _recommendations(sources: Sources, _parameters: dict[str, Any]) -> obj
     return [one._asdict() for one in scaler.optimizer.recommend(sources.state().pools)] if scaler else []
 
 
+async def _cost(sources: Sources, parameters: dict[str, Any]) -> object:
+    now, scaler = sources.clock.now(), sources.feed.scaler
+    since = now - _number(parameters, "last_s", 86_400)
+    load = await sources.journal.load_since(since, limit=LOAD_MAX)
+    lives = await sources.journal.lives_since(since, limit=LIVES_MAX)
+    best = {pool: min((one.mape for one in scaler.forecasts(pool).values()), default=math.inf) for pool in sources.state().pools} if scaler else {}
+    accuracy = {pool: max(0.0, 1 - mape) for pool, mape in best.items() if math.isfinite(mape)}
+    return wire.to_plain(costs.report(lives, load if len(load) < LOAD_MAX else None, since, now, accuracy))
+
+
 async def _load(sources: Sources, parameters: dict[str, Any]) -> object:
     since = sources.clock.now() - _number(parameters, "last_s", 86_400)
     return await sources.journal.load_since(since, limit=LOAD_MAX)
@@ -270,6 +284,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "policy": _policy,
     "load": _load,
     "recommendations": _recommendations,
+    "cost": _cost,
     "commands": _commands,
     "config": _config,
     "schema": _schema,

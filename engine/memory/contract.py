@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from engine.model.costs import Lives
 from engine.model.events import Record
 from engine.model.ids import TaskId
 from engine.model.scaling import Load
@@ -65,6 +66,10 @@ class Journal(Protocol):
 
     async def load_since(self, since: float, *, limit: int) -> Sequence[Load]:
         """Return the tasks accepted since an instant that have run, as load, oldest first, the newest `limit` of them."""
+        ...
+
+    async def lives_since(self, since: float, *, limit: int) -> Lives:
+        """Return when pools had agents since an instant, when no engine ran, and how sizes moved; of the newest `limit` agents."""
         ...
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:

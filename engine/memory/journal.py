@@ -15,11 +15,13 @@ import msgspec
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.memory.database import Database, Synchronous
 from engine.memory.failures import explain
+from engine.memory.lives_reading import read_lives
 from engine.memory.load_reading import read_load
 from engine.memory.loading import TASK_COLUMNS, load_state, read_audit
 from engine.memory.projections import WRITING, Projector
 from engine.memory.stored import encode_text, task_of
 from engine.model import wire
+from engine.model.costs import Lives
 from engine.model.errors import JournalError, UsageError
 from engine.model.events import Record
 from engine.model.ids import TaskId
@@ -108,6 +110,10 @@ class SqliteJournal:
     async def load_since(self, since: float, *, limit: int) -> Sequence[Load]:
         """Return the tasks accepted since an instant that have run, as load, oldest first, the newest `limit` of them."""
         return await self._database.read(lambda connection: read_load(connection, since, limit))
+
+    async def lives_since(self, since: float, *, limit: int) -> Lives:
+        """Return when pools had agents since an instant, when no engine ran, and how sizes moved; of the newest `limit` agents."""
+        return await self._database.read(lambda connection: read_lives(connection, since, limit))
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a stored payload, or None."""

@@ -148,6 +148,8 @@ class FakeOperator:
         self.open = asyncio.Event()
         """Calls wait while it is cleared."""
         self.open.set()
+        self.costs: dict[str, object] = {}
+        """What the query `cost` answers."""
         self.artifacts: dict[str, object] = {}
         self.now = 1.0
         self.seq = 0
@@ -271,6 +273,8 @@ class FakeOperator:
             if id_ not in self.artifacts:
                 raise NotFound(f"no artifact {id_}")
             return self.artifacts[id_]
+        if what == "cost":
+            return self.costs
         if what in ("log", "timeline", "commands", "config", "schema", "can-i"):
             return {"what": what, **parameters}
         raise UsageError(f"no query {what!r}")

@@ -11,6 +11,7 @@ from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory, Rng
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.model.agents import AgentSpec
+from engine.model.costs import AgentLife, Lives
 from engine.model.effects import Assignment
 from engine.model.errors import JournalError
 from engine.model.events import HostInfo, Record
@@ -70,6 +71,11 @@ class MemoryJournal:
         tasks = (await self.load(10**9)).tasks.values()
         ran = [task for task in tasks if task.spec.submitted_at >= since and task.started_at and task.finished_at]
         return [Load(task.spec.submitted_at, task.spec.pool, task.finished_at - task.started_at) for task in ran][-limit:]
+
+    async def lives_since(self, since: float, *, limit: int) -> Lives:
+        """Return the agents that there are; those that left and moves of sizes are not looked at."""
+        agents = (await self.load(10**9)).agents.values()
+        return Lives(tuple(AgentLife(agent.spec.pool, max(since, agent.created_at), 0.0, agent.spec.cost) for agent in agents)[:limit], (), ())
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a kept payload."""
