@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -100,6 +101,30 @@ def act(paths: Paths, request: Request) -> None:
         ask_and_carry_out(socket, request)
     if any(isinstance(command, StopEngine) for command in request.commands):
         asyncio.run(wait_engine_ended(paths))
+
+
+def act_by_kind(address: Address, commands: Sequence[Command], request: Request) -> None:
+    """Show what verbs would do, ask, and carry them out: one plan for each kind, in their order. Raises FleetError."""
+    requests = [dataclasses.replace(request, commands=list(group)) for _, group in groupby(commands, key=type)]
+    plans = [asyncio.run(make_plan(address, one)) for one in requests]
+    lines = [line for plan in plans for line in output.plan_lines(plan)]
+    refused = next((plan.refused for plan in plans if plan.refused), "")
+    if request.dry_run or refused:
+        output.print_lines(lines)
+        output.say("dry run; nothing was changed" if request.dry_run else "nothing was changed")
+        if refused:
+            raise Denied(refused)
+        return
+    if not request.yes and not is_interactive():
+        output.print_lines(lines)
+        raise CommandRefused("nobody can be asked here; nothing was changed: look with --dry-run, then say --yes")
+    if request.yes:
+        output.say("\n".join(lines))
+    for one in requests:
+        if request.yes:
+            asyncio.run(carry_out(address, one, one.commands))
+        else:
+            ask_and_carry_out(address, one)
 
 
 def ask_and_carry_out(socket: Address, request: Request) -> None:

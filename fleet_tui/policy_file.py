@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.model.commands import Command, CreatePolicy, DeletePolicy, UpdatePolicy
-from engine.model.errors import CommandRefused, Denied
 from engine.model.policy_text import policy_table
 from engine.model.scaling import Policy
 from fleet_tui import acts, output
@@ -34,26 +31,7 @@ def apply_file(paths: Paths, path: Path, request: acts.Request, *, prune: bool =
     if not commands:
         output.print_lines([f"the fleet's policies are as {path.name} says; nothing to do"])
         return
-    requests = [replace(request, commands=list(group)) for _, group in groupby(commands, key=type)]
-    plans = [asyncio.run(acts.make_plan(address, one)) for one in requests]
-    lines = [line for plan in plans for line in output.plan_lines(plan)]
-    refused = next((plan.refused for plan in plans if plan.refused), "")
-    if request.dry_run or refused:
-        output.print_lines(lines)
-        output.say("dry run; nothing was changed" if request.dry_run else "nothing was changed")
-        if refused:
-            raise Denied(refused)
-        return
-    if not request.yes and not acts.is_interactive():
-        output.print_lines(lines)
-        raise CommandRefused("nobody can be asked here; nothing was changed: look with --dry-run, then say --yes")
-    if request.yes:
-        output.say("\n".join(lines))
-    for one in requests:
-        if request.yes:
-            asyncio.run(acts.carry_out(address, one, one.commands))
-        else:
-            acts.ask_and_carry_out(address, one)
+    acts.act_by_kind(address, commands, request)
 
 
 def changes(there: Mapping[str, Policy], wanted: Mapping[str, Policy], *, prune: bool) -> list[Command]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.model.errors import EXIT_FAILED
-from fleet_tui import console
+from fleet_tui import console, scaling_commands
 from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
 
@@ -32,7 +32,7 @@ ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
     "Look": ("ctx", "get", "why", "can-i", "cost", "watch", "log", "result"),
-    ACT: ("edit", "policy"),
+    ACT: ("edit", "policy", "optimize"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
 }
 """Subcommands in the order of the help; the section ACT has also the verbs."""
@@ -304,16 +304,6 @@ def can_i(verb: str, target: str, output: str) -> None:
     look.show_can_i(places(), verb, target, form=output)
 
 
-@cli.command()
-@click.option("--last", default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
-def cost(last: str, output: str) -> None:
-    """What the pools cost by measured agent-seconds, by hour, and against a fixed size at the peak."""
-    from fleet_tui import look
-
-    look.show_cost(places(), last, form=output)
-
-
 # ---- act
 
 
@@ -335,26 +325,9 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
     edit_here.edit_in_shell(context.paths, edit_here.kind_of(kind), name, Request([], mode=mode_in(context, find_mode()), **wanted))
 
 
-@cli.group()
-def policy() -> None:
-    """Bring the scaling policies to what a file says: policy apply FILE."""
-
-
-@policy.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--prune", is_flag=True, help="Remove the policies that the file does not name.")
-@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
-@click.option("--reason", default="", help="Why; kept in the audit.")
-@click.option("--confirm", default="", help="What a guardrail wants typed.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def apply(file: Path, *, prune: bool, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
-    """Show what the policies of a TOML file would change, ask, and change it."""
-    from fleet_tui import policy_file
-    from fleet_tui.acts import Request
-    from fleet_tui.contexts import mode_in
-
-    context = chosen()
-    policy_file.apply_file(context.paths, file, Request([], mode=mode_in(context, find_mode()), **wanted), prune=prune)
+cli.add_command(scaling_commands.cost)
+cli.add_command(scaling_commands.optimize)
+cli.add_command(scaling_commands.policy)
 
 
 # ---- set up and measure

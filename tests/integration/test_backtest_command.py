@@ -97,3 +97,15 @@ def test_a_file_of_policies_is_applied_after_its_plan(shell: Shell) -> None:
     shell.run("policy", "apply", "new.toml", "--prune", "--yes")
     assert [row["id"] for row in shell.json("get", "policies")] == ["every"]
     assert "has no key 'fleet'" in shell.run("policy", "apply", "fleet.toml", code=2).stderr
+
+
+@pytest.mark.row(63)
+def test_what_could_be_smaller_is_asked_for(shell: Shell) -> None:
+    assert "no engine runs" in shell.run("optimize", code=3).stderr
+    shell.start_engine()
+    assert "nothing could be smaller" in shell.run("optimize").stdout
+    assert shell.json("optimize", "coder") == []
+    assert "nothing could be smaller" in shell.run("optimize", "--apply").stdout
+    assert "did you mean 'coder'" in shell.run("optimize", "codr", code=4).stderr
+    assert "all" in shell.run("cost", "--last", "1h").stdout
+    assert {pool["pool"] for pool in shell.json("cost")["pools"]} >= {"coder", "tester", "shell"}

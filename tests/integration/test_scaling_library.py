@@ -60,7 +60,7 @@ def test_a_fleet_and_a_configuration_contradict_each_other() -> None:
         AutoScalingManager({"enabled": True}, fleet=FleetManager())
 
 
-@pytest.mark.row(94, 102, 281)
+@pytest.mark.row(94, 102, 270, 281)
 async def test_a_burst_on_real_agents_grows_the_pool_and_quiet_shrinks_it() -> None:
     policy = {"pool": "coder", "target": 0.85, "scale_down": {"stabilization_s": 1.0}}
     config = {"auto_scaling": {"interval_s": 0.2, "policies": {"coder-demand": policy}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from engine.coordinator.reports import decide_pools
@@ -11,7 +11,11 @@ from engine.model.agents import Resources
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.pools import Pool, PoolSpec
 from engine.model.scaling import Observation
+from engine.model.wire import command_of, to_plain
 from engine.scaling.optimizer import SAMPLES_MIN, Optimizer
+from engine.simulation.loop import run_virtual
+from engine.simulation.world import World, instant_success
+from fleet_tui.optimizing import lines_of
 from tests.unit.core_fleet import Fleet
 
 
@@ -91,3 +95,25 @@ def test_an_edit_that_makes_no_sense_is_refused(changes: dict[str, Any], words: 
         fleet.do(c.EditPool("coder", changes))
     with pytest.raises(CommandRefused, match="named twice"):
         fleet.do(c.EditPool("coder", {"min": 1}), c.EditPool("coder", {"min": 1}))
+
+
+@pytest.mark.row(63, 95, 277)
+def test_recommendations_of_a_living_fleet_are_carried_out_as_a_plan() -> None:
+    async def story() -> None:
+        world = World({"fleet": {"default_pools": {"coder": {"min": 2, "max": 9, "cost": 0.01}}}}, 1, hosts=1, work=instant_success)
+        async with world.running():
+            gate, began = world.gate(), world.clock.now()
+            await gate.execute([c.ScalePool("coder", "9")])
+            await world.until(lambda: world.clock.now() > began + 660)
+            [found] = cast("list[dict[str, Any]]", to_plain(await gate.query("recommendations")))
+            what, saves, why = lines_of(found)
+            assert what == "coder is idle: 9 agents -> 2 agents"
+            assert saves == "    saves 7 agents, 3,584 MB, 3.5 cores, 252.00 an hour"
+            assert why.startswith("    at most 0 of 9 agents had work in 1")
+            plan = await gate.plan([command_of(found["call"])])
+            assert (plan.steps[0].before, plan.steps[0].after) == ("9", "2")
+            await gate.execute(plan.id)
+            await world.until(lambda: len(world.state.agents) == 2)
+            assert await gate.query("recommendations") == []
+
+    run_virtual(story())

@@ -1,0 +1,81 @@
+"""The subcommands about scaling: what it costs, what could be smaller, policies from a file.
+
+Owner: nobody. Imports click only: every other library is loaded by the command that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fleet_tui.acts import Request
+
+FORM = click.Choice(["text", "json"])
+
+
+def _acting(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of what acts only after its plan was seen."""
+    for option in (
+        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+        click.option("--confirm", default="", help="What a guardrail wants typed."),
+        click.option("--reason", default="", help="Why; kept in the audit."),
+        click.option("--dry-run", is_flag=True, help="Show the plan; change nothing."),
+    ):
+        command = option(command)
+    return command
+
+
+def _request(**wanted: Any) -> Request:  # noqa: ANN401  # typed by the options
+    from fleet_tui.acts import Request
+    from fleet_tui.contexts import mode_in
+    from fleet_tui.subcommands import chosen, find_mode
+
+    return Request([], mode=mode_in(chosen(), find_mode()), **wanted)
+
+
+@click.command()
+@click.option("--last", default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
+@click.option("-o", "--output", type=FORM, default="text", help="Form of the report.")
+def cost(last: str, output: str) -> None:
+    """What the pools cost by measured agent-seconds, by hour, and against a fixed size at the peak."""
+    from fleet_tui import look
+    from fleet_tui.subcommands import places
+
+    look.show_cost(places(), last, form=output)
+
+
+@click.command()
+@click.argument("pools", nargs=-1)
+@click.option("--apply", "is_applied", is_flag=True, help="Show the plan, ask, and do it.")
+@click.option("-o", "--output", type=FORM, default="text", help="Form of the list.")
+@_acting
+def optimize(pools: tuple[str, ...], *, is_applied: bool, output: str, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """What could be smaller, with the evidence: allocations used less than 70 %, idle and oversized POOLS."""
+    from fleet_tui import optimizing
+    from fleet_tui.subcommands import places
+
+    if is_applied or wanted["dry_run"]:
+        optimizing.apply(places(), pools, _request(**wanted))
+    else:
+        optimizing.show(places(), pools, form=output)
+
+
+@click.group()
+def policy() -> None:
+    """Bring the scaling policies to what a file says: policy apply FILE."""
+
+
+@policy.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--prune", is_flag=True, help="Remove the policies that the file does not name.")
+@_acting
+def apply(file: Path, *, prune: bool, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """Show what the policies of a TOML file would change, ask, and change it."""
+    from fleet_tui import policy_file
+    from fleet_tui.subcommands import places
+
+    policy_file.apply_file(places(), file, _request(**wanted), prune=prune)
