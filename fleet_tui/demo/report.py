@@ -13,6 +13,7 @@ from typing import Any
 from engine.model import wire
 from engine.model.rows import FleetStatus
 from engine.model.tasks import TaskState
+from fleet_tui.demo.comparison import Comparison, comparison_lines
 from fleet_tui.demo.discovery import CodeBase, LeftOut
 from fleet_tui.demo.findings import Failure, Findings, FunctionFigure, Proposal
 
@@ -116,6 +117,8 @@ class DemoReport:
     failures_count: int
     left_out: tuple[LeftOut, ...]
     left_out_count: int
+    comparison: Comparison | None = None
+    """The same work with and without the booster; None = there is none, or no time was left."""
 
     @property
     def ok(self) -> bool:
@@ -213,6 +216,8 @@ def ranked(figures: Iterable[FunctionFigure]) -> tuple[FunctionFigure, ...]:
 def _sections(report: DemoReport, width: int) -> Iterator[list[str]]:
     yield _summary(report)
     yield _task_lines(report)
+    if report.comparison is not None:
+        yield comparison_lines(report.comparison)
     yield _table(
         "Packages",
         ("lines", "files", "functions", "classes", "most complex", "package"),

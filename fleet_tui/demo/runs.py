@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.clock import Clock
 from engine.model.errors import FleetError, UsageError
 from engine.operations import Operator
+from fleet_tui.demo.comparison import compare
 from fleet_tui.demo.discovery import discover
 from fleet_tui.demo.planner import Planner, Shape, Tell
 from fleet_tui.demo.report import DemoReport, engine_counts, findings_of, sum_counts, task_counts
@@ -56,13 +57,16 @@ async def run_demo(  # noqa: PLR0913  # the options of the command, by name
             break
     last = planners[-1]
     counts = [task_counts(planner.findings, planner.unfinished) for planner in planners]
+    seconds = clock.now() - started_at
+    compared = None if last.is_stopped or clock.now() >= stop_at else await compare(operator, code_base, clock=clock)
     return DemoReport(
         **findings_of(last.findings, code_base),
-        seconds=clock.now() - started_at,
+        seconds=seconds,
         stopped=last.is_stopped,
         agents_peak=max(planner.agents_peak for planner in planners),
         tasks=sum_counts(counts),
         engine=engine_counts(planners[0].statuses[0], last.statuses[-1]),
+        comparison=compared,
     )
 
 

@@ -173,6 +173,21 @@ async def test_the_report_agrees_with_an_independent_count(tree: Path, operator:
     assert read_all(tree) == before, "the demo writes nothing"
 
 
+async def test_the_same_work_is_done_with_and_without_the_booster(tree: Path, operator: Operator) -> None:
+    report = await run_demo(operator, tree, clock=SystemClock())
+    found = report.comparison
+    assert found is not None
+    assert found.files >= 1
+    assert found.equal == found.files - found.regular.failed
+    assert found.booster.failed <= found.regular.failed, "the booster also reads what is nested too deep for a regular agent"
+    assert found.regular.pool == "coder"
+    assert found.booster.pool == "booster"
+    assert found.ratio == found.regular.seconds / found.booster.seconds > 0
+    assert found.work_ratio == found.regular.work_s / found.booster.work_s > 0
+    assert f"{found.equal:,} of {found.files:,} answers are equal" in report.to_text()
+    assert report.to_json()["comparison"]["equal"] == found.equal
+
+
 async def test_a_second_run_over_the_same_files_does_nothing_again(tree: Path, operator: Operator) -> None:
     first = await run_demo(operator, tree, clock=SystemClock())
     second = await run_demo(operator, tree, clock=SystemClock())
@@ -241,7 +256,10 @@ async def test_a_run_broken_off_goes_on_in_the_next_engine(tmp_path: Path) -> No
     assert 0 < handed_over.succeeded < 320
     async with FleetManager(state_dir=state) as fleet:
         report = await run_demo(fleet.operator(DEMO), code, clock=SystemClock())
-        assert fleet.status().tasks.submitted == report.tasks.submitted == 320, "nothing was submitted twice"
+        assert report.tasks.submitted == 320
+        assert report.comparison is not None
+        compared = 2 * (report.comparison.files + 1)
+        assert fleet.status().tasks.submitted == 320 + compared, "nothing was submitted twice"
     assert report.ok
     assert report.tasks.continued == handed_over.submitted
     assert (report.files, report.functions) == (80, 80 * 3)
