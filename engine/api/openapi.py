@@ -53,8 +53,8 @@ PLAIN_QUERIES = {
 }
 
 QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
-    "cost": {"last_s": (float, "only the last so many seconds; a day when it is left out")},
-    "load": {"last_s": (float, "only the last so many seconds; a day when it is left out")},
+    "cost": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
+    "load": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
     "can-i": {"verb": (str, "only this verb, by its word or full name"), "target": (str, "on this pool, agent, task or policy")},
 }
 """Parameters of a plain query: type and meaning; those that are not here take none."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from engine import FleetManager
+from engine.api import openapi
+from engine.api.rest import typed_parameters
 from engine.model import commands as c
 from engine.model.costs import AgentLife, Lives
 from engine.model.scaling import Load
@@ -92,3 +94,10 @@ async def test_a_real_journal_tells_it_over_restarts(tmp_path: Path) -> None:
     [later] = second["pools"]
     assert (later["peak"], later["ups"], later["downs"]) == (3, 2, 1), "what was before the restart counts"
     assert 0 < second["running_s"] < second["until"] - second["since"]
+
+
+@pytest.mark.parametrize("what", ["cost", "load"])
+async def test_the_length_of_time_may_come_from_a_web_address(tmp_path: Path, what: str) -> None:
+    parameters = typed_parameters({"last_s": "60"}, openapi.QUERY_PARAMETERS[what])
+    async with FleetManager({"fleet": {"workers": 1, "default_pools": {"ui": {"min": 1, "max": 2}}}}, state_dir=tmp_path) as fleet:
+        assert await fleet.operator().query(what, **parameters) is not None
