@@ -7,6 +7,7 @@ from typing import ClassVar, cast
 
 from textual.widget import Widget
 
+from engine.model.commands import ClearBoosterCache
 from engine.model.rows import BoosterRow, InstanceRow
 from screens.described import DescribedTable
 from screens.feed import Changes
@@ -70,6 +71,10 @@ class BoosterScreen(DescribedTable):
     def open_row(self, row_id: str) -> None:
         """Describe the agent whose instance it is."""
         self.console.drill(open_thing("agents", row_id))
+
+    def action_clear_cache(self) -> None:
+        """Ask to forget the answers that are kept."""
+        self.console.ask([ClearBoosterCache()])
 
     def _open_tab(self, tab: str) -> None:
         """Open the agent; why there are so many, and why work is handed on, is the pool's."""

@@ -100,6 +100,8 @@ KEYS: tuple[Key, ...] = (
     Key("pools.fewer", "less_than_sign", "stage(-1)", "-1", "one agent fewer, staged", "pools"),
     Key("pools.pause", "f", "freeze", "pause pool", "pause or resume placing tasks on the pool", "pools"),
     Key("pools.tasks", "t", "tasks", "tasks", "tasks of the pool", "pools"),
+    # booster
+    Key("booster.clear", "z", "clear_cache", "clear cache", "have the booster forget the answers that it keeps; shows the plan", "booster"),
     # inbox
     Key("inbox.acknowledge", "a", "acknowledge", "put away", "put it away until it changes", "inbox"),
     Key("inbox.snooze", "m", "snooze(1)", "1 hour", "put it away for an hour", "inbox"),
@@ -372,6 +374,7 @@ VERB_OF: dict[str, str] = {
     "policies.create": "policy.create",
     "policies.switch": "policy.update",
     "policies.delete": "policy.delete",
+    "booster.clear": "booster.clear_cache",
     "agents.drain": "agent.drain",
     "agents.undrain": "agent.undrain",
     "agents.restart": "agent.restart",

@@ -22,7 +22,9 @@ from screens.widgets.cells import Cell, Glyphs, Part
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 
-NO_BOOSTER = "no booster: `enabled = false` in [booster], or installed without it; `fleet-tui doctor` tells"
+RELEASE_CHARACTERS = 8
+"""Of the module's version, which may be a hash."""
+NO_BOOSTER = "no booster: `enabled = false` in [booster], or not built (docs/booster.md)"
 
 
 def _right(id_: str, title: str, width: int, priority: int) -> Column:
@@ -104,7 +106,8 @@ def head_lines(row: BoosterRow, now: float) -> list[HeadLine]:
 
 
 def _speed(row: BoosterRow, now: float) -> HeadLine:
-    module = [Cell(row.module or "no word of the module yet", "dim")]
+    name, _, release = row.module.partition(" ")
+    module = [Cell(f"{name} {release[:RELEASE_CHARACTERS]}" if name else "no word of the module yet", "dim")]
     if not row.samples:
         return HeadLine([Cell("no sample yet: its speed beside a regular agent's is not measured", "dim")], module)
     fast = Cell(f"{times(row.speed_up)} times a regular agent's speed", "accent")

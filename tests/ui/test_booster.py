@@ -111,6 +111,18 @@ async def test_enter_opens_the_agent_and_x_says_why_there_are_so_many_and_why_wo
         assert "2 tasks were handed on: trap: unreachable" in text
 
 
+async def test_a_key_asks_to_forget_what_is_kept() -> None:
+    fleet = Fleet(CONFIG)
+    async with sit(fleet) as seat:
+        await boosted(fleet)
+        await opened(seat)
+        await seat.press("z")
+        await seat.until(lambda: type(seat.screen).__name__ == "PlanDialog")
+        assert "answers are made anew" in seat.text
+        await seat.agree()
+        await seat.until(lambda: any(entry.action == "booster.clear_cache" for entry in fleet.state.audit))
+
+
 async def test_without_a_booster_it_is_said_what_to_do() -> None:
     fleet = Fleet()
     async with sit(fleet, (80, 24)) as seat:
