@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,16 @@ async def test_an_edit_is_applied_once_below_the_workspace(tmp_path: Path) -> No
         outside = await engine.do("code.rename", {"path": str(tmp_path / "x.py"), "name": "a", "to": "b"}, workspace=str(project), apply=True)
         assert outside.error is not None
         assert outside.error.kind in ("outside_workspace", "not_found")
+
+
+async def test_no_more_workers_live_than_instances(tmp_path: Path) -> None:
+    async with boosted(tmp_path, None, {"poolSize": 3}) as engine:
+
+        async def count() -> int:
+            return sum(row["kind"] == "booster" for row in await engine.operator.query("hosts"))
+
+        await engine.do("code.outline", {"source": SOURCE})
+        assert await count() == 1, "each has tens of megabytes"
+        await engine.operator.execute([ScalePool("booster", "3")])
+        await engine.until(lambda: engine.fleet.coordinator.state.pools["booster"].by_status.get("idle") == 3)
+        assert await count() == min(3, os.cpu_count() or 1)

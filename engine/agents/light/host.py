@@ -77,27 +77,26 @@ class LightAgents:
         """Handler -> what was said of the last of these."""
         self._failed: set[AgentId] = set()
         """Agents reported as failed for their handler."""
-        self._asked = asyncio.Event()
-        """Somebody has asked for an agent."""
+        self._wanted = [asyncio.Event() for _ in range(settings.workers or count_cores())]
+        """Whether so many workers are wanted: all at once, or of those with a resident, which are heavy, no more than agents."""
         self._broken = ""
         """Why no worker starts; empty = nothing is known against it."""
 
     async def run(self) -> None:
         """Keep workers alive until cancelled; on the way out they are ended and reaped."""
-        if self._settings.resident:
-            await self._asked.wait()
+        self._want_workers()
         async with asyncio.TaskGroup() as group:
-            for slot in range(self._settings.workers or count_cores()):
+            for slot in range(len(self._wanted)):
                 group.create_task(self._keep_worker(slot), name=f"light worker {slot}")
             group.create_task(self._watch(), name="watch over light workers")
 
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
         """Bring agents to life on the least loaded worker; those on a ready one are up at once."""
-        self._asked.set()
         for spec, pool in agents:
             self._handlers[spec.id] = pool.handler
             if spec.id not in self._host_of:
                 self._waiting[spec.id] = None
+        self._want_workers()
         asked = [spec.id for spec, _ in agents]
         self._forgive_handlers(asked)
         self._settle(asked)
@@ -144,8 +143,13 @@ class LightAgents:
 
     # ---- workers
 
+    def _want_workers(self) -> None:
+        for event in self._wanted[: len(self._handlers)] if self._settings.resident else self._wanted:
+            event.set()
+
     async def _keep_worker(self, slot: int) -> None:
-        """Keep one worker alive: replace it at once the first time, then after growing waits."""
+        """Keep one worker alive once it is wanted: replace it at once the first time, then after growing waits."""
+        await self._wanted[slot].wait()
         settings = self._settings
         name = settings.kind if settings.resident else "light"
         log_path = self._log_dir / f"{name}-{slot}.log" if self._log_dir is not None else None
