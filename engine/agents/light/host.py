@@ -79,6 +79,8 @@ class LightAgents:
         """Agents reported as failed for their handler."""
         self._wanted = [asyncio.Event() for _ in range(settings.workers or count_cores())]
         """Whether so many workers are wanted: all at once, or of those with a resident, which are heavy, no more than agents."""
+        self._begun = 0
+        """Workers that were started, be it long ago."""
         self._broken = ""
         """Why no worker starts; empty = nothing is known against it."""
 
@@ -150,6 +152,7 @@ class LightAgents:
     async def _keep_worker(self, slot: int) -> None:
         """Keep one worker alive once it is wanted: replace it at once the first time, then after growing waits."""
         await self._wanted[slot].wait()
+        self._begun += 1
         settings = self._settings
         name = settings.kind if settings.resident else "light"
         log_path = self._log_dir / f"{name}-{slot}.log" if self._log_dir is not None else None
@@ -166,6 +169,8 @@ class LightAgents:
         while True:
             host = WorkerHost(self._around)
             self._hosts.append(host)
+            if self._waiting:
+                self._settle(list(self._waiting))
             try:
                 reason = await host.run(spawn)
             finally:
@@ -269,7 +274,9 @@ class LightAgents:
             self._report(AgentsUp(known_id(host), tuple(ids)))
 
     def _spread(self) -> None:
-        """Put waiting agents on the least loaded workers, as soon as there is any that lives."""
+        """Put waiting agents on the least loaded workers, as soon as there is any that lives and none is about to be started."""
+        if self._begun < sum(event.is_set() for event in self._wanted):
+            return
         living = [host for host in self._hosts if not host.is_dying]
         if not living or not any(host.is_ready for host in living):
             return
