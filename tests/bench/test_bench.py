@@ -24,6 +24,8 @@ GOALS = {
     "booster.small_op_p50_ms": "ms",
     "booster.files1000_s": "s",
     "booster.cold_first_task_ms": "ms",
+    "booster.fallback_ms": "ms",
+    "booster.edit_corpus_correct": "ratio",
     "console.rows10000_browsable_ms": "ms",
     "console.key_p95_ms.10000": "ms",
     "console.filter_p95_ms.10000": "ms",

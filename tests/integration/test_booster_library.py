@@ -62,9 +62,9 @@ async def test_the_seeds_calls_work_as_written() -> None:
 @pytest.mark.row(164, 176)
 async def test_what_the_booster_does_not_do_ends_as_well_and_says_who_did_it() -> None:
     async with AgentBooster({"poolSize": 1}) as booster:
-        checked = await booster.execute_task({"operation": "syntax_check", "payload": {"source": "x = 1\n"}})
+        checked = await booster.execute_task({"operation": "syntax_check", "payload": {"source": "x = 1;", "language": "javascript"}})
         assert (checked.success, checked.boosted) == (True, False)
-        assert "judged by the language's own compiler" in checked.routed
+        assert "judged by a reader of the regular agent" in checked.routed
         wrong = await booster.execute_task({"operation": "rename", "payload": {**RENAME, "to": "two words"}})
         assert not wrong.success
         assert wrong.error

@@ -41,7 +41,6 @@ def samples_of(fleet: FleetManager) -> list[Task]:
     return [task for task in fleet.coordinator.state.tasks.values() if task.spec.sample_of]
 
 
-@pytest.mark.row(169)
 async def test_the_speed_up_is_measured_on_what_was_done_and_counted_nowhere_else(tmp_path: Path) -> None:
     async with FleetManager(config(), state_dir=tmp_path) as fleet, AgentBooster(fleet=fleet) as booster:
         samples = fleet.feed.book.samples

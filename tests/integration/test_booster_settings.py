@@ -125,7 +125,7 @@ async def test_an_edit_is_applied_once_below_the_workspace(tmp_path: Path) -> No
 
 
 async def test_no_more_workers_live_than_instances(tmp_path: Path) -> None:
-    async with boosted(tmp_path, None, {"poolSize": 3}) as engine:
+    async with boosted(tmp_path, None, {"poolSize": 3}, auto_scaling={"enabled": False}) as engine:
 
         async def count() -> int:
             return sum(row["kind"] == "booster" for row in await engine.operator.query("hosts"))

@@ -90,7 +90,7 @@ def test_a_tab_is_a_console_without_any_other_server(subject: EngineProcess, bro
         browser.open(site.address)
         browser.wait_text("LIVE")
         browser.press(":pools\r")
-        browser.wait_text("16 pools")
+        browser.wait_text("17 pools")
         browser.press(":scale tester +1\r")
         browser.wait_text("enter applies")
         browser.press("\r")
@@ -139,7 +139,7 @@ def test_a_read_only_page_changes_nothing(subject: EngineProcess, browser: Brows
         browser.open(site.address)
         browser.wait_text("RO")
         browser.press(":pools\r")
-        browser.wait_text("16 pools")
+        browser.wait_text("17 pools")
         browser.press("s")
         browser.wait_text("this connection is read-only")
 

@@ -30,7 +30,7 @@ OVER: dict[str, tuple[str, bytes, str, bytes]] = {
     "a plan": ("pools", b":scale coder +1\r", "enter applies", ESC),
     "the palette": ("pools", b"\x10", "pools.scale", ESC),
     "help": ("pools", b"?", "Help: pools", ESC),
-    "one line of chrome": ("agents", b"\x05", "27 agents", b"\x05"),
+    "one line of chrome": ("agents", b"\x05", "28 agents", b"\x05"),
 }
 """What may be open: over which view, the keys that open it, what is seen then, and the key that closes it."""
 SETTLE_S = 0.8
