@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from engine.model import wire
@@ -100,6 +100,10 @@ class LineError(UsageError):
         self.end = max(end, start + 1)
 
 
+Spans = tuple[tuple[int, int], ...]
+"""Where words begin and end in a line."""
+
+
 @dataclass(frozen=True, slots=True)
 class ViewLine:
     """A line that opens a view."""
@@ -110,6 +114,9 @@ class ViewLine:
     filter_text: str = ""
     context: str = ""
     """Another engine to look at; empty = the one in view."""
+    scope_at: Spans = field(default=(), compare=False)
+    filter_at: Spans = field(default=(), compare=False)
+    """Where the words of the two stand in the line that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +160,8 @@ def parse_line(line: str) -> Line | None:
 
 def _parse_view(view: str, line: str, at: int) -> ViewLine:
     """Read what follows a view's name, from a character on."""
-    scope: list[str] = []
-    words: list[str] = []
+    scope: dict[tuple[int, int], str] = {}
+    words: dict[tuple[int, int], str] = {}
     contexts: list[str] = []
     taken = scope
     while found := next(split_words(line, at), None):
@@ -166,8 +173,17 @@ def _parse_view(view: str, line: str, at: int) -> ViewLine:
                 raise LineError(f"one @context at a time; {contexts[0]} is named already", start, at)
             contexts.append(word[1:])
         else:
-            taken.append(word)
-    return ViewLine(view, " ".join(scope), " ".join(words), "".join(contexts))
+            taken[start, at] = word
+    return ViewLine(view, " ".join(scope.values()), " ".join(words.values()), "".join(contexts), tuple(scope), tuple(words))
+
+
+def _place_in(spans: Spans, offset: int) -> int:
+    """Return where in its line a character of words stands that were joined by blanks."""
+    for start, end in spans:
+        if offset <= end - start:
+            return start + offset
+        offset -= end - start + 1
+    return spans[-1][1]
 
 
 def format_line(line: ViewLine) -> str:
@@ -230,13 +246,11 @@ def find_fault(line: str, tables: Mapping[str, Mapping[str, Row]]) -> LineError 
         # What another engine calls things is not known here.
         resolve_scope(meant.view, meant.scope, {} if meant.context else tables)
     except UsageError as error:
-        start = line.index(meant.scope)
-        return LineError(str(error), start, start + len(meant.scope))
+        return LineError(str(error), meant.scope_at[0][0], meant.scope_at[-1][1])
     try:
         parse_filter(meant.filter_text, kind_of(FILTERED[meant.view]))
     except FilterError as error:
-        start = line.index("/") + 1
-        return LineError(str(error), start + error.start, start + error.end)
+        return LineError(str(error), _place_in(meant.filter_at, error.start), _place_in(meant.filter_at, error.end))
     return None
 
 

@@ -46,7 +46,7 @@ HARMLESS = frozenset({"q", "ctrl+c", "ctrl+q"})
 async def settle(seat: Seat) -> None:
     """Let what was pressed take effect: until no node of the screen has a message left, for so many turns of the loop."""
     app = seat.app
-    while app.is_acting:  # for at most as long as it holds keys
+    while app.is_acting and app.is_running:  # for at most as long as it holds keys
         await asyncio.sleep(0.001)  # noqa: ASYNC110, TID251  # until the screen is drawn, which goes by time
     for _ in range(TURNS_MAX):
         await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop, no time
@@ -112,6 +112,7 @@ class Fuzz:
         """Press so many keys."""
         for number in range(presses):
             await self._act(seat)
+            assert seat.app.is_running, f"the console ended: {seat.app._exception!r}; {self.story()}"
             assert not self.witness.unconfirmed, f"carried out without a plan that was shown: {self.witness.unconfirmed}; {self.story()}"
             if number % check_every == 0:
                 await self.look(seat)

@@ -85,12 +85,20 @@ def test_any_line_of_a_view_means_the_same_when_it_is_written_again(line: str) -
     assert parse_line(format_line(meant)) == meant
 
 
+@given(st.sampled_from(["agents", "tasks", "events", "plans"]), st.text(alphabet="ab (&'\"/@=<!\\\t\n", max_size=20))
+def test_what_is_wrong_lies_in_the_line(view: str, rest: str) -> None:
+    line = f"{view} {rest}"
+    fault = find_fault(line, TABLES)
+    assert fault is None or 0 <= fault.start < fault.end <= len(line) + 1
+
+
 @pytest.mark.parametrize(
     ("line", "wrong", "says"),
     [
         ("agnets", "agnets", "did you mean 'agents'"), ("  scael coder 3", "scael", "did you mean 'scale'"), ("agents codr", "codr", "did you mean 'coder'"),
         ("agents coder /stat=busy", "stat", "did you mean status"), ("agents /x @a @b", "@b", "one @context"), ("scale coder", "coder", "needs size"),
-        ("plans coder", "coder", "have no scope"), ("tasks /a /=b", "/=b", None), ("agents /priority=1", "priority", "no field"),
+        ("agents '('&", "'('&", "no pool, agent or host"), ("agents  coder   codr", "coder   codr", "did you mean 'coder'"),
+        ("agents pool=a/b /  busy   stat=x", "stat", "did you mean status"), ("plans coder", "coder", "have no scope"), ("tasks /a /=b", "/=b", None), ("agents /priority=1", "priority", "no field"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_line_is_found_before_it_is_done(line: str, wrong: str, says: str | None) -> None:
