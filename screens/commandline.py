@@ -219,11 +219,11 @@ def names_in(rows: Mapping[str, Row]) -> list[str]:
 def _resolve_name(view: str, name: str, tables: Mapping[str, Mapping[str, Row]]) -> str:
     known: dict[str, str] = {}
     places = SCOPES.get(view, ())
-    for kind, field in places:
+    for kind, key in places:
         names = names_in(tables.get(kind, {}))
         if name in names:
-            return f"{field}={quote_value(name)}"
-        known |= dict.fromkeys(names, field)
+            return f"{key}={quote_value(name)}"
+        known |= dict.fromkeys(names, key)
     if not places:
         raise UsageError(f"{view} have no scope {name!r}; write /{name} to filter by a word")
     if not known:
