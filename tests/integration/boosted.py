@@ -84,7 +84,7 @@ async def boosted(tmp_path: Path, module: bytes | None = None, booster: dict[str
         path = tmp_path / "module.wasm"
         path.write_bytes(module)
     (tmp_path / "state").mkdir(exist_ok=True)
-    given = {"fleet": {"default_pools": POOLS, "heartbeat_interval_s": 0.1}, "booster": booster or {"poolSize": 2}, **config}
+    given = {"fleet": {"default_pools": POOLS, "heartbeat_interval_s": 0.1}, "booster": {"sampleShare": 0, **(booster or {"poolSize": 2})}, **config}
     async with FleetManager(given, state_dir=tmp_path / "state", booster_module=path) as fleet:
         engine = Boosted(fleet)
         yield engine

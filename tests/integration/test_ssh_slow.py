@@ -126,4 +126,4 @@ def test_a_silent_line_fills_no_buffers(subject: EngineProcess, server: SshServe
         heading = f"{blowing.submitted:,}"
         screen.wait(lambda pty: heading in pty.screen.display[1] or f" {blowing.submitted} " in pty.screen.display[1], timeout_s=60)
         assert screen.byte_count - before <= WINDOW_BYTES + 3 * FRAME_BYTES
-        assert screen.frames - frames <= 8
+        assert screen.frames - frames <= 16, "little of the past fits into the window"
