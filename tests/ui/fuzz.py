@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import zip_longest
+from itertools import count, zip_longest
 from typing import Any
 
 from engine.model.commands import Command, StopEngine
@@ -96,6 +96,7 @@ class Fuzz:
         self.chance = random.Random(seed)
         self.shown: set[str] = set()
         self.keys: deque[str] = deque(maxlen=LAST_KEYS)
+        self.pressed = 0
         self.witness = Witness(fleet.gate, self.shown)
         self.screens: set[str] = set()
         fleet.connect = self._connect  # type: ignore[method-assign]
@@ -109,8 +110,11 @@ class Fuzz:
         return f"seed {self.seed}; again: FUZZ_SEED={self.seed} pytest tests/ui/test_fuzz.py; the last keys: {' '.join(self.keys)}"
 
     async def run(self, seat: Seat, presses: int, *, check_every: int = 25) -> None:
-        """Press so many keys."""
-        for number in range(presses):
+        """Act until so many keys were pressed; who leaves, by the palette say, comes back at once."""
+        seat.app.exit = lambda *_given, **_more: None  # type: ignore[method-assign]
+        for number in count():
+            if self.pressed >= presses:
+                return
             await self._act(seat)
             assert seat.app.is_running, f"the console ended: {seat.app._exception!r}; {self.story()}"
             assert not self.witness.unconfirmed, f"carried out without a plan that was shown: {self.witness.unconfirmed}; {self.story()}"
@@ -147,6 +151,7 @@ class Fuzz:
 
     async def _press(self, seat: Seat, key: str) -> None:
         self.keys.append(key)
+        self.pressed += 1
         if isinstance(seat.app.screen, QuitDialog):
             key = "escape"
         seat.app.post_message(events.Key(key, key_to_character(key)))
