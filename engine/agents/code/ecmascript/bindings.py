@@ -3,6 +3,7 @@
 Owner: nobody but the parser that reads.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from engine.agents.code.ecmascript.grammar import Grammar
@@ -56,17 +57,22 @@ class Bindings(Grammar):
             return node
         return self.parse_identifier()
 
-    def _parse_array_pattern(self) -> Node:
-        start = self.start
+    def parse_elements(self, parse: Callable[[], Node]) -> list[Node]:
+        """What stands in square brackets, holes left out; from the bracket on."""
         self.advance()
         items: list[Node] = []
         with self.enclosed():
             while self.value != "]":
                 if not self.accept(","):
-                    items.append(self._parse_item())
+                    items.append(parse())
                     if self.value != "]":
                         self.expect(",")
         self.advance()
+        return items
+
+    def _parse_array_pattern(self) -> Node:
+        start = self.start
+        items = self.parse_elements(self._parse_item)
         return Node("ArrayPattern", start, self.last_end, items=items)
 
     def _parse_object_pattern(self) -> Node:

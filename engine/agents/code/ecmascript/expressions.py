@@ -4,6 +4,7 @@ Owner: nobody but the parser that reads.
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -310,8 +311,7 @@ class Expressions(Types):
                 quasi = self.parse_template()
                 return Node("Tagged", node.start, self.last_end, tag=node, quasi=quasi)
             case "(" if has_calls:
-                arguments = self.parse_arguments()
-                return Node("Call", node.start, self.last_end, callee=node, arguments=arguments)
+                return self._parse_call(node)
             case "?." if has_calls:
                 return self._parse_optional(node)
             case "!" if self.has_types and not self.newline:
@@ -320,6 +320,20 @@ class Expressions(Types):
             case "<" | "<<" if self.has_types:
                 return self.attempt(lambda: self._parse_instantiation(node, has_calls=has_calls))
         return None
+
+    def _parse_call(
+        self, node: Node, generics: Sequence[Node] = (), *, optional: bool = False
+    ) -> Node:
+        arguments = self.parse_arguments()
+        return Node(
+            "Call",
+            node.start,
+            self.last_end,
+            callee=node,
+            generics=list(generics),
+            arguments=arguments,
+            optional=optional,
+        )
 
     def _parse_member(self, node: Node, *, optional: bool = False) -> Node:
         name = self.parse_key_word()
@@ -340,16 +354,7 @@ class Expressions(Types):
         if self.value in ("<", "<<") and self.has_types:
             generics = self.parse_type_arguments()
         if self.value == "(":
-            arguments = self.parse_arguments()
-            return Node(
-                "Call",
-                node.start,
-                self.last_end,
-                callee=node,
-                generics=generics,
-                arguments=arguments,
-                optional=True,
-            )
+            return self._parse_call(node, generics, optional=True)
         if self.value == "`":
             raise self.error()
         return self._parse_member(node, optional=True)
@@ -358,15 +363,7 @@ class Expressions(Types):
         """`f<A>(x)`, a tagged template with types, or `f<A>` alone; raise `ParseError` for a comparison."""
         generics = self.parse_type_arguments()
         if self.value == "(" and has_calls:
-            arguments = self.parse_arguments()
-            return Node(
-                "Call",
-                node.start,
-                self.last_end,
-                callee=node,
-                generics=generics,
-                arguments=arguments,
-            )
+            return self._parse_call(node, generics)
         if self.value == "`":
             quasi = self.parse_template()
             return Node(
@@ -455,15 +452,7 @@ class Expressions(Types):
 
     def _parse_array(self) -> Node:
         start = self.start
-        self.advance()
-        items: list[Node] = []
-        with self.enclosed():
-            while self.value != "]":
-                if not self.accept(","):
-                    items.append(self._parse_argument())
-                    if self.value != "]":
-                        self.expect(",")
-        self.advance()
+        items = self.parse_elements(self._parse_argument)
         return Node("Array", start, self.last_end, items=items)
 
     def _parse_new(self) -> Node:

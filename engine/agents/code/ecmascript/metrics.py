@@ -18,6 +18,7 @@ from typing import Final
 from engine.agents.code.ecmascript.definitions import Definition, Definitions
 from engine.agents.code.ecmascript.parsing import Lines, parse
 from engine.agents.code.ecmascript.tree import Node
+from engine.agents.code.figures import describe_figures, sum_up
 from engine.editing.source import Source
 from engine.model.code_requests import MetricsRequest
 
@@ -46,26 +47,17 @@ def measure(source: Source, _request: MetricsRequest) -> dict[str, object]:
     ]
     figures = _count(script.root, functions)
     lines = Lines(source.text)
-    rows: list[dict[str, int]] = []
-    for row in functions:
-        line, end_line = lines.line(row.start), lines.line(row.end)
-        counted = figures[row.node]
-        rows.append(
-            {
-                "line": line,
-                "end_line": end_line,
-                "length": end_line - line + 1,
-                "complexity": counted.complexity,
-                "nesting": counted.nesting,
-                "parameters": len(row.parameters),
-            }
+    rows = [
+        describe_figures(
+            lines,
+            (row.start, row.end),
+            complexity=figures[row.node].complexity,
+            nesting=figures[row.node].nesting,
+            parameters=len(row.parameters),
         )
-    totals = {"functions": len(functions), "lines": lines.count}
-    totals["complexity"] = sum(row["complexity"] for row in rows)
-    for figure in ("length", "complexity", "nesting", "parameters"):
-        totals[f"{figure}_max"] = max((row[figure] for row in rows), default=0)
-    named = [{"qualname": row.qualname, **measured} for row, measured in zip(functions, rows, strict=True)]
-    return {"functions": named, "totals": totals}
+        for row in functions
+    ]
+    return sum_up([row.qualname for row in functions], rows, lines)
 
 
 def _count(root: Node, functions: list[Definition]) -> dict[Node, _Figures]:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import libcst as cst
 
+from engine.agents.code.figures import Figures, describe_figures, sum_up
 from engine.agents.code.python.parsing import parse
 from engine.agents.code.python.positions import Lines, Span, locate
 from engine.agents.code.python.tree import children, count_parameters, find_definitions, statements
@@ -47,27 +48,17 @@ def measure(source: Source, _request: MetricsRequest) -> dict[str, object]:
     spans = locate(module, source.text, [node for _, node in functions])
     lines = Lines(source.text)
     figures = [_measure_function(node, spans[node], lines) for _, node in functions]
-    totals = {"functions": len(functions), "lines": lines.count}
-    totals["complexity"] = sum(row["complexity"] for row in figures)
-    for figure in ("length", "complexity", "nesting", "parameters"):
-        totals[f"{figure}_max"] = max((row[figure] for row in figures), default=0)
-    rows = [
-        {"qualname": qualname, **measured}
-        for (qualname, _), measured in zip(functions, figures, strict=True)
-    ]
-    return {"functions": rows, "totals": totals}
+    return sum_up([qualname for qualname, _ in functions], figures, lines)
 
 
-def _measure_function(node: cst.FunctionDef, span: Span, lines: Lines) -> dict[str, int]:
-    line, end_line = lines.line(span.start), lines.line(span.end)
-    return {
-        "line": line,
-        "end_line": end_line,
-        "length": end_line - line + 1,
-        "complexity": count_complexity(node),
-        "nesting": find_nesting(node),
-        "parameters": count_parameters(node),
-    }
+def _measure_function(node: cst.FunctionDef, span: Span, lines: Lines) -> Figures:
+    return describe_figures(
+        lines,
+        (span.start, span.end),
+        complexity=count_complexity(node),
+        nesting=find_nesting(node),
+        parameters=count_parameters(node),
+    )
 
 
 def count_complexity(function: cst.FunctionDef) -> int:

@@ -16,6 +16,7 @@ import libcst as cst
 # Where LibCST's own position providers take it from; there is no public way to write a tree piecewise.
 from libcst._nodes.internal import CodegenState
 
+from engine.agents.code.lines import TextLines
 from engine.model.code_errors import CodeError
 
 _NEWLINE: Final = re.compile(r"\r\n?|\n")
@@ -34,22 +35,10 @@ class Span(NamedTuple):
     stop: int  # with what belongs to it, as `begin`: the newline of a statement
 
 
-class Lines:
+class Lines(TextLines):
     """The lines of a text, split where Python splits them (not at form feeds)."""
 
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
-        # A last line is one only if something stands on it.
-        self.count = len(self._starts) - (self._starts[-1] == len(text))
-
-    def place(self, offset: int) -> tuple[int, int]:
-        """Give line (from 1) and column (from 0) of an offset."""
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1]
-
-    def line(self, offset: int) -> int:
-        """Give the line (from 1) of an offset."""
-        return bisect_right(self._starts, offset)
+    NEWLINE = _NEWLINE
 
 
 def locate(
