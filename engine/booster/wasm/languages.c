@@ -116,3 +116,16 @@ u32 find_error(TSNode root) {
                 return ts_node_end_byte(root);
     }
 }
+
+bool go_next(TSTreeCursor *cursor, u32 *depth) {
+    if (ts_tree_cursor_goto_first_child(cursor)) {
+        ++*depth;
+        return true;
+    }
+    while (!ts_tree_cursor_goto_next_sibling(cursor)) {
+        if (!ts_tree_cursor_goto_parent(cursor))
+            return false;
+        --*depth;
+    }
+    return true;
+}

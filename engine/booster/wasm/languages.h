@@ -26,6 +26,9 @@ TSTree *parse(const Language *language, Text source);
 /* Where the first syntax error of a tree is, or its end; NOWHERE if it has none. */
 u32 find_error(TSNode root);
 
+/* Goes to the node that begins next in the source, and keeps its depth; false behind the last. */
+bool go_next(TSTreeCursor *cursor, u32 *depth);
+
 static inline enum Kind kind_of(const Language *language, TSNode node) {
     TSSymbol symbol = ts_node_symbol(node);
     return symbol < language->symbol_count ? (enum Kind)language->kinds[symbol] : KIND_none;

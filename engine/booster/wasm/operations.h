@@ -72,6 +72,16 @@ static inline bool parse_source(Job *job, TSNode *root) {
     return parse_text(job, (Text){job->source.bytes, job->source.length}, root);
 }
 
+/* The same, where a syntax error stops the job too. */
+static inline bool parse_flawless(Job *job, TSNode *root) {
+    if (!parse_source(job, root))
+        return false;
+    u32 error = find_error(*root);
+    if (error != NOWHERE)
+        stop(job, UNSURE, "the tree has a syntax error", error);
+    return error == NOWHERE;
+}
+
 enum Status check_syntax_by_tokens(Job *job);
 enum Status check_syntax_by_tree(Job *job);
 enum Status dump_tree(Job *job);

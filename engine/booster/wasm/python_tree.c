@@ -20,6 +20,7 @@ typedef struct {
     u32 nesting;
     u32 block;  /* of a block, when statements are removed */
     u32 named;  /* how many named children have been seen */
+    u32 end;    /* where it ends in the source */
     bool after_semicolon, is_removed, has_bare_case;
 } Frame;
 
@@ -346,7 +347,7 @@ static void enter(Walk *walk) {
     TSNode node = ts_tree_cursor_current_node(&walk->cursor);
     TSFieldId field = ts_tree_cursor_current_field_id(&walk->cursor);
     Frame *frame = push(walk), *parent = walk->depth > 1 ? frame - 1 : NULL;
-    *frame = (Frame){.kind = kind_of(walk->language, node), .owner = NOWHERE, .counted = NOWHERE};
+    *frame = (Frame){.kind = kind_of(walk->language, node), .owner = NOWHERE, .counted = NOWHERE, .end = ts_node_end_byte(node)};
     if (parent) {
         frame->owner = parent->owner;
         frame->counted = parent->counted;
@@ -374,35 +375,30 @@ static void enter(Walk *walk) {
 static void leave(Walk *walk) {
     const Frame *frame = &walk->frames[--walk->depth];
     if (is_simple_statement(frame->kind))
-        walk->statement_end = ts_node_end_byte(ts_tree_cursor_current_node(&walk->cursor));
+        walk->statement_end = frame->end;
     else if (is_definition(frame->kind) && walk->facts->wants_definitions)
         walk->facts->definitions[frame->definition].end = walk->statement_end;
+}
+
+/* Leaves the nodes that lie deeper than the next one. */
+static void leave_to(Walk *walk, u32 depth) {
+    while (walk->depth > depth)
+        leave(walk);
 }
 
 enum Status collect_by_tree(Facts *facts) {
     Job *job = facts->job;
     TSNode root;
-    if (!parse_source(job, &root))
+    if (!parse_flawless(job, &root))
         return UNSURE;
-    u32 error = find_error(root);
-    if (error != NOWHERE)
-        return stop(job, UNSURE, "the tree has a syntax error", error);
     Walk walk = {.facts = facts, .language = job->language, .source = &job->source, .doubt = NOWHERE};
     walk.cursor = ts_tree_cursor_new(root);
-    enter(&walk);
-    while (walk.depth) {
-        if (ts_tree_cursor_goto_first_child(&walk.cursor)) {
-            enter(&walk);
-            continue;
-        }
-        leave(&walk);
-        while (walk.depth && !ts_tree_cursor_goto_next_sibling(&walk.cursor)) {
-            ts_tree_cursor_goto_parent(&walk.cursor);
-            leave(&walk);
-        }
-        if (walk.depth)
-            enter(&walk);
-    }
+    u32 depth = 0;
+    do {
+        leave_to(&walk, depth);
+        enter(&walk);
+    } while (go_next(&walk.cursor, &depth));
+    leave_to(&walk, 0);
     if (walk.doubt != NOWHERE)
         return stop(job, UNSURE, "Python may not take this", walk.doubt);
     return DONE;

@@ -222,30 +222,25 @@ static void leave(ScriptWalk *walk) {
         close_list(walk->facts, &frame->list);
 }
 
+/* Leaves the nodes that lie deeper than the next one. */
+static void leave_to(ScriptWalk *walk, u32 depth) {
+    while (walk->depth > depth)
+        leave(walk);
+}
+
 enum Status collect_script(ScriptFacts *facts) {
     Job *job = facts->base.job;
     TSNode root;
-    if (!parse_source(job, &root))
+    if (!parse_flawless(job, &root))
         return UNSURE;
-    u32 error = find_error(root);
-    if (error != NOWHERE)
-        return stop(job, UNSURE, "the tree has a syntax error", error);
     ScriptWalk walk = {.facts = facts, .language = job->language, .source = &job->source, .doubt = NOWHERE};
     walk.cursor = ts_tree_cursor_new(root);
-    enter(&walk);
-    while (walk.depth) {
-        if (ts_tree_cursor_goto_first_child(&walk.cursor)) {
-            enter(&walk);
-            continue;
-        }
-        leave(&walk);
-        while (walk.depth && !ts_tree_cursor_goto_next_sibling(&walk.cursor)) {
-            ts_tree_cursor_goto_parent(&walk.cursor);
-            leave(&walk);
-        }
-        if (walk.depth)
-            enter(&walk);
-    }
+    u32 depth = 0;
+    do {
+        leave_to(&walk, depth);
+        enter(&walk);
+    } while (go_next(&walk.cursor, &depth));
+    leave_to(&walk, 0);
     if (walk.doubt != NOWHERE)
         return stop(job, UNSURE, "the tree may read this otherwise than JavaScript does", walk.doubt);
     sort_definitions(facts);

@@ -16,11 +16,8 @@ enum Status check_syntax_by_tree(Job *job) {
     if (job->language->id == PYTHON)
         return stop(job, UNSURE, "whether this compiles is Python's to say", NOWHERE);
     TSNode root;
-    if (!parse_source(job, &root))
+    if (!parse_flawless(job, &root))
         return UNSURE;
-    u32 error = find_error(root);
-    if (error != NOWHERE)
-        return stop(job, UNSURE, "the tree has a syntax error", error);
     pack_no_errors(&job->answer);
     return DONE;
 }
@@ -52,11 +49,8 @@ enum Status parses_by_tokens(Job *job) {
 
 enum Status parses_by_tree(Job *job) {
     TSNode root;
-    if (!parse_source(job, &root))
+    if (!parse_flawless(job, &root))
         return UNSURE;
-    u32 error = find_error(root);
-    if (error != NOWHERE)
-        return stop(job, UNSURE, "the tree has a syntax error", error);
     pack_map(&job->answer, 0);
     return DONE;
 }
@@ -66,7 +60,7 @@ enum { NODE_NAMED = 1, NODE_MISSING = 2, NODE_ERROR = 4 };
 static u32 dump_nodes(TSNode root, Buffer *answer) {
     TSTreeCursor cursor = ts_tree_cursor_new(root);
     u32 count = 0, depth = 0;
-    for (;;) {
+    do {
         TSNode node = ts_tree_cursor_current_node(&cursor);
         u32 flags = ts_node_is_named(node) * NODE_NAMED | ts_node_is_missing(node) * NODE_MISSING |
                     ts_node_is_error(node) * NODE_ERROR;
@@ -76,16 +70,8 @@ static u32 dump_nodes(TSNode root, Buffer *answer) {
         pack_number(answer, ts_node_end_byte(node));
         pack_number(answer, flags);
         count++;
-        if (ts_tree_cursor_goto_first_child(&cursor)) {
-            depth++;
-            continue;
-        }
-        while (!ts_tree_cursor_goto_next_sibling(&cursor)) {
-            if (!ts_tree_cursor_goto_parent(&cursor))
-                return count;
-            depth--;
-        }
-    }
+    } while (go_next(&cursor, &depth));
+    return count;
 }
 
 /* How a node is told: [depth, kind, field of the parent or "", line, column, end line, end column]. */
@@ -135,18 +121,9 @@ enum Status dump_tree(Job *job) {
     pack_map(answer, 4);
     pack_key(answer, "nodes");
     u32 beginning = pack_array_begin(answer), depth = 0;
-    bool is_over = false;
-    while (!is_over) {
+    do
         visit(job, &cursor, depth, &dump);
-        if (ts_tree_cursor_goto_first_child(&cursor)) {
-            depth++;
-            continue;
-        }
-        while (!is_over && !ts_tree_cursor_goto_next_sibling(&cursor)) {
-            is_over = !ts_tree_cursor_goto_parent(&cursor);
-            depth -= !is_over;
-        }
-    }
+    while (go_next(&cursor, &depth));
     pack_array_end(answer, beginning, dump.given);
     pack_key(answer, "count");
     pack_number(answer, dump.count);
