@@ -52,15 +52,12 @@ class ScalingStatus:
     pools: tuple[ScalingRow, ...]
 
 
-class AutoScalingManager:
-    """Policies and scaling by hand. `config` is the section autoScaling of a fleet's configuration."""
+class _Manager:
+    """What works on a fleet: one that is given, or one of its own that it starts and stops."""
 
-    def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:
-        """Take a fleet, or check the configuration of one of its own. Raises ConfigError."""
-        if fleet is not None and config:
-            raise UsageError("give the policies to the fleet's own configuration, or create_policy() them; not both a fleet and a config")
+    def __init__(self, fleet: FleetManager | None, own_config: Mapping[str, Any]) -> None:
         self._owns = fleet is None
-        self.fleet = fleet or FleetManager({"auto_scaling": dict(config or {})})
+        self.fleet = fleet or FleetManager(own_config)
 
     async def initialize(self) -> None:
         """Start the fleet when it is one of its own. Raises EngineStartError, JournalError."""
@@ -80,6 +77,16 @@ class AutoScalingManager:
     async def __aexit__(self, *_error: object) -> None:
         """Shut down."""
         await self.shutdown()
+
+
+class AutoScalingManager(_Manager):
+    """Policies and scaling by hand. `config` is the section autoScaling of a fleet's configuration."""
+
+    def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:
+        """Take a fleet, or check the configuration of one of its own. Raises ConfigError."""
+        if fleet is not None and config:
+            raise UsageError("give the policies to the fleet's own configuration, or create_policy() them; not both a fleet and a config")
+        super().__init__(fleet, {"auto_scaling": dict(config or {})})
 
     async def manual_scale_up(self, amount: int, reason: str = "", *, pool: str = "") -> dict[str, int]:
         """Add agents, to a pool or spread by priority and demand; return the new sizes. Raises FleetError."""
@@ -146,23 +153,20 @@ ENDS = (TasksSucceeded.type, TaskFailed.type, TasksCancelled.type)
 CODE_PREFIX = "code."
 
 
-class AgentBooster:
+class AgentBooster(_Manager):
     """Code operations, done by the booster where that is certain. `config` is the section booster of a fleet's configuration."""
 
     def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:
         """Take a fleet, or check the configuration of a small one of its own. Raises ConfigError, UsageError."""
         if fleet is not None and config:
             raise UsageError("give the section booster to the fleet's own configuration, not both a fleet and a config")
-        self._owns = fleet is None
-        own = {"booster": dict(config or {}), "fleet": {"default_pools": {"coder": {"min": 1, "max": 4}}}}
-        self.fleet = fleet or FleetManager(own)
+        super().__init__(fleet, {"booster": dict(config or {}), "fleet": {"default_pools": {"coder": {"min": 1, "max": 4}}}})
         self._waiting: dict[TaskId, asyncio.Event] = {}
         self._listens = False
 
     async def initialize(self) -> None:
         """Start the fleet when it is one of its own; a fleet that was given has been started. Raises EngineStartError, JournalError."""
-        if self._owns:
-            await self.fleet.initialize()
+        await super().initialize()
         if not self._listens:
             self._listens = True
             for type_ in ENDS:
@@ -174,17 +178,7 @@ class AgentBooster:
             self._listens = False
             for type_ in ENDS:
                 self.fleet.off(type_, self._hear)
-        if self._owns:
-            await self.fleet.shutdown()
-
-    async def __aenter__(self) -> Self:
-        """Initialize."""
-        await self.initialize()
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        """Shut down."""
-        await self.shutdown()
+        await super().shutdown()
 
     async def execute_task(self, request: BoosterTaskRequest | Mapping[str, Any]) -> BoosterTaskResult:
         """Carry out a code operation and return its end, whoever did it. Safe to cancel: the task goes on. Raises FleetError."""
