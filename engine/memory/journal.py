@@ -19,8 +19,7 @@ from engine.memory.lives_reading import read_lives
 from engine.memory.load_reading import read_load
 from engine.memory.loading import TASK_COLUMNS, load_state, read_audit
 from engine.memory.projections import WRITING, Projector
-from engine.memory.stored import encode_text, task_of
-from engine.model import wire
+from engine.memory.stored import encode_text, record_of, task_of
 from engine.model.costs import Lives
 from engine.model.errors import JournalError, UsageError
 from engine.model.events import Record
@@ -169,7 +168,7 @@ def _probe(connection: sqlite3.Connection) -> None:
 def _to_records(rows: Sequence[tuple[int, float, str, str, str]]) -> list[Record]:
     """Return records, oldest first, from rows that come newest first."""
     try:
-        return [wire.record_of(seq, float(at), cause, type_, data) for seq, at, cause, type_, data in reversed(rows)]
+        return [record_of(seq, float(at), cause, type_, data) for seq, at, cause, type_, data in reversed(rows)]
     except UsageError as error:
         raise JournalError(str(error)) from error
 

@@ -1,6 +1,6 @@
 """The one wire form (version 1) of commands, rows, frames and records: JSON by msgspec.
 
-Owner: nobody; functions only. A row or a lease is an array, everything else an object.
+Owner: nobody; functions only. Knows no events: consoles see rows, and are sooner there without. A row or a lease is an array, everything else an object.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import msgspec
 
 from engine.model.commands import COMMANDS, Command
 from engine.model.errors import UsageError
-from engine.model.events import EVENTS, Record
 from engine.model.plans import Call
 from engine.model.rows import ROW_KINDS, EventRow, FleetStatus, Frame, Row
 
@@ -125,14 +124,6 @@ def nearest(word: str, known: Mapping[str, object] | set[str]) -> str:
     """Return `; did you mean …?` for the nearest known word, or an empty string."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""
-
-
-def record_of(seq: int, at: float, cause: str, type_name: str, data: bytes | str) -> Record:
-    """Rebuild a record of the journal. Raises UsageError for an unknown type or a torn row."""
-    kind = EVENTS.get(type_name)
-    if kind is None:
-        raise UsageError(f"journal row {seq} has the unknown type {type_name!r}; it is from a newer version")
-    return Record(seq, at, cause, decode_as(data, kind))
 
 
 class _WireFrame(msgspec.Struct):

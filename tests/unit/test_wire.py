@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, get_type_hints
 
 import pytest
+from engine.memory.stored import record_of
 from engine.model import commands as c
 from engine.model import wire
 from engine.model.errors import UsageError
@@ -64,7 +65,7 @@ def test_every_event_comes_back(data: st.DataObject) -> None:
     except (UnicodeEncodeError, TypeError, OverflowError):
         return  # what no program puts in
     try:
-        found = wire.record_of(1, 2.0, "ada", name, text)
+        found = record_of(1, 2.0, "ada", name, text)
     except UsageError:
         return  # an integer beyond 64 bits
     assert found == Record(1, 2.0, "ada", event) or wire.encode(found.event) == text
@@ -107,9 +108,9 @@ def test_wrong_calls_name_the_place(call: Call, text: str) -> None:
 
 def test_torn_and_unknown_records_are_refused() -> None:
     with pytest.raises(UsageError, match="journal row 7 has the unknown type 'pool.melted'; it is from a newer version"):
-        wire.record_of(7, 0.0, "", "pool.melted", "{}")
+        record_of(7, 0.0, "", "pool.melted", "{}")
     with pytest.raises(UsageError, match="not a valid PoolScaled"):
-        wire.record_of(7, 0.0, "", "pool.scaled", '{"pool":')
+        record_of(7, 0.0, "", "pool.scaled", '{"pool":')
 
 
 def test_json_that_is_none_is_refused() -> None:
