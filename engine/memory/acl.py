@@ -1,0 +1,111 @@
+"""Who may do what with an entry of memory: one pure function, asked before every cache and by every face.
+
+An entry's level says who sees it (private < team < swarm < public; system stands outside, for administrators only).
+Its lists let those who are named do more. Names of agents and operators do not mix: an agent is never taken for the
+operator of the same name, because ids of agents begin with `agt_` and operators who call themselves so own nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine.model.commands import Role
+from engine.model.ids import AGENT_PREFIX
+from engine.model.memory import Action, Head, Level, Principal, PrincipalKind
+
+
+class Verdict(NamedTuple):
+    """Whether something may be done, and why or why not, in words for people."""
+
+    allowed: bool
+    because: str
+
+
+def may(principal: Principal, action: Action, head: Head) -> Verdict:
+    """Say whether a principal may act on an entry; for CREATE the head is the one that would be."""
+    if principal.is_admin:
+        return Verdict(allowed=True, because="administrators may do everything")
+    if head.permissions.level is Level.SYSTEM:
+        return Verdict(allowed=False, because="entries of level system are for administrators only")
+    return _BY_ACTION[action](principal, head)
+
+
+def may_know(principal: Principal, head: Head) -> bool:
+    """Answer whether a principal may learn that an entry is there: it may do at least one thing with it."""
+    return any(may(principal, action, head).allowed for action in (Action.READ, Action.WRITE, Action.DELETE))
+
+
+def is_owner(principal: Principal, head: Head) -> bool:
+    """Answer whether an entry is a principal's own."""
+    return head.id.owner == principal.name and _is_itself(principal)
+
+
+def _is_itself(principal: Principal) -> bool:
+    """Answer whether a name is of the sort that its bearer may have."""
+    return bool(principal.name) and (principal.kind is PrincipalKind.AGENT or not principal.name.startswith(f"{AGENT_PREFIX}_"))
+
+
+def _is_named(principal: Principal, names: tuple[str, ...]) -> bool:
+    return principal.name in names and _is_itself(principal)
+
+
+def _may_read(principal: Principal, head: Head) -> Verdict:
+    if is_owner(principal, head):
+        return Verdict(allowed=True, because="it is its owner")
+    if _is_named(principal, head.permissions.read):
+        return Verdict(allowed=True, because="its read list names it")
+    level = head.permissions.level
+    if level is Level.PUBLIC:
+        return Verdict(allowed=True, because="the entry is public")
+    if principal.kind is PrincipalKind.OPERATOR:
+        return _operator_may_read(principal, level)
+    if level is Level.TEAM and head.team and principal.pool == head.team:
+        return Verdict(allowed=True, because=f"it is of the pool {head.team}")
+    if level is Level.SWARM and head.swarm and principal.swarm == head.swarm:
+        return Verdict(allowed=True, because=f"it is of the swarm {head.swarm}")
+    return Verdict(allowed=False, because=f"the entry is {level}, and {principal.name or 'whoever asks'} is neither its owner nor on its read list")
+
+
+def _operator_may_read(principal: Principal, level: Level) -> Verdict:
+    if principal.role >= Role.OPERATOR:
+        return Verdict(allowed=True, because="operators read all but level system")
+    if level is Level.SWARM:
+        return Verdict(allowed=True, because="viewers read what the swarm shares")
+    return Verdict(allowed=False, because=f"viewers read levels swarm and public, and the entry is {level}")
+
+
+def _may_create(principal: Principal, head: Head) -> Verdict:
+    if is_owner(principal, head):
+        return Verdict(allowed=True, because="everybody may store entries of their own")
+    return Verdict(allowed=False, because=f"only administrators store entries for others, and the owner would be {head.id.owner}")
+
+
+def _may_write(principal: Principal, head: Head) -> Verdict:
+    return _may_change(principal, head, head.permissions.write, "write")
+
+
+def _may_delete(principal: Principal, head: Head) -> Verdict:
+    return _may_change(principal, head, head.permissions.delete, "delete")
+
+
+def _may_permit(principal: Principal, head: Head) -> Verdict:
+    return _may_change(principal, head, (), "")
+
+
+def _may_change(principal: Principal, head: Head, names: tuple[str, ...], word: str) -> Verdict:
+    if is_owner(principal, head):
+        return Verdict(allowed=True, because="it is its owner")
+    if _is_named(principal, names):
+        return Verdict(allowed=True, because=f"its {word} list names it")
+    others = f", the {word} list and administrators" if word else " and administrators"
+    return Verdict(allowed=False, because=f"that is for the owner {head.id.owner}{others}")
+
+
+_BY_ACTION: dict[Action, Callable[[Principal, Head], Verdict]] = {
+    Action.READ: _may_read,
+    Action.CREATE: _may_create,
+    Action.WRITE: _may_write,
+    Action.DELETE: _may_delete,
+    Action.PERMIT: _may_permit,
+}

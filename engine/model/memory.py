@@ -1,0 +1,188 @@
+"""What the fleet remembers: entries, who may see them, and how they are stored, asked for and filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from engine.model.commands import Role
+
+DEFAULT_NAMESPACE = "default"
+KEY_MAX = 512
+"""Characters of a namespace, an owner or a key."""
+
+
+class Kind(StrEnum):
+    """What an entry is for; each kind has rules of its own for how long it stays."""
+
+    WORKING = "working"
+    """Short-lived context of a task."""
+    EPISODIC = "episodic"
+    """What happened."""
+    SEMANTIC = "semantic"
+    """What is known."""
+    VECTOR = "vector"
+    """Found by its likeness to a query; brings its embedding or has one made."""
+
+
+class Level(StrEnum):
+    """Who sees an entry: each level up to public shows it to more. System stands outside: administrators only."""
+
+    PRIVATE = "private"
+    TEAM = "team"
+    SWARM = "swarm"
+    PUBLIC = "public"
+    SYSTEM = "system"
+
+
+WIDENING = (Level.PRIVATE, Level.TEAM, Level.SWARM, Level.PUBLIC)
+"""The levels from the narrowest to the widest."""
+
+
+class Action(StrEnum):
+    """What somebody does with an entry."""
+
+    READ = "read"
+    CREATE = "create"
+    WRITE = "write"
+    """Overwrite."""
+    DELETE = "delete"
+    PERMIT = "permit"
+    """Change who may do what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """The level of an entry, and who may do more than it says (ids of agents, names of operators)."""
+
+    level: Level = Level.PRIVATE
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
+
+
+class EntryId(NamedTuple):
+    """What names an entry; two owners may use the same key."""
+
+    namespace: str
+    owner: str
+    key: str
+
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        place = "" if self.namespace == DEFAULT_NAMESPACE else f"{self.namespace}/"
+        return f"{place}{self.owner}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """All of an entry but its value: enough to decide."""
+
+    id: EntryId
+    kind: Kind = Kind.SEMANTIC
+    permissions: Permissions = field(default_factory=Permissions)
+    team: str = ""
+    """The owner's pool when it was stored."""
+    swarm: str = ""
+    """The owner's swarm when it was stored."""
+    writer: str = ""
+    """Who wrote this version."""
+    version: int = 1
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    ttl_s: float | None = None
+    expires_at: float | None = None
+    is_deleted: bool = False
+    """A tombstone: it keeps the version, so that an older copy never comes back."""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    media: str = "application/json"
+    size: int = 0
+    """Bytes of the value's JSON."""
+    artifact: str = ""
+    """Where a large value is; empty = with the entry."""
+
+    def is_there(self, now: float) -> bool:
+        """Answer whether it is neither deleted nor expired."""
+        return not self.is_deleted and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry with its value."""
+
+    head: Head
+    value: Any
+
+
+class PrincipalKind(StrEnum):
+    """What acts: a program that works, a person, or the engine itself."""
+
+    AGENT = "agent"
+    OPERATOR = "operator"
+    ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: an agent by id, pool and swarm, or an operator by name and role."""
+
+    name: str
+    kind: PrincipalKind = PrincipalKind.AGENT
+    pool: str = ""
+    swarm: str = ""
+    role: Role = Role.VIEWER
+    """Of an operator; nothing for an agent."""
+
+    @property
+    def is_admin(self) -> bool:
+        """Answer whether everything is open to it."""
+        return self.kind is PrincipalKind.ENGINE or (self.kind is PrincipalKind.OPERATOR and self.role >= Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How a value is stored; None = as the entry has it, or the default of a new one."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    owner: str = ""
+    """Empty = whoever stores it."""
+    kind: Kind | None = None
+    permissions: Permissions | None = None
+    ttl_s: float | None = None
+    """None = of its kind; 0 = for ever."""
+    expected_version: int | None = None
+    """Store only if the entry has this version now; 0 = only if there is none."""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    embedding: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveOptions:
+    """Which entry of a key is meant."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    owner: str = ""
+    """Empty = one's own, else the only one that may be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFilter:
+    """Which entries to list; what is empty is not asked."""
+
+    namespace: str = ""
+    owner: str = ""
+    prefix: str = ""
+    """How keys begin."""
+    kinds: tuple[Kind, ...] = ()
+    levels: tuple[Level, ...] = ()
+    tags: tuple[str, ...] = ()
+    """An entry has all of them."""
+    since: float = 0.0
+    """Changed at or after this instant."""
+    until: float = 0.0
+    limit: int = 100
+    after: EntryId | None = None
+    """The last entry of the page before; entries come in the order of their ids."""
