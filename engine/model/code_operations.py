@@ -18,7 +18,7 @@ from engine.model.code_errors import CodeError
 from engine.model.code_requests import CodeRequest, Language
 from engine.model.code_results import CodeResult
 
-By: TypeAlias = Literal["agent", "booster", "both"]
+By: TypeAlias = Literal["booster", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,6 @@ _TABLE: Final = (
         "Turn `var` and `let` into `const` or `let` where nothing else changes by it.",
         requests.ConstRequest,
         results.ConstResult,
-        by="agent",
     ),
     Operation(
         "Give public classes, functions and methods without a docstring one made from their name.",

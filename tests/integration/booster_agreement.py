@@ -29,6 +29,7 @@ STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 TRICKY = (Path(__file__).parent / "booster_samples" / "tricky.py.txt").read_text("utf-8")
 NOT_FREE = {*keyword.kwlist, "match", "case", "type", "_", "print", "exec"}
 BY_BOTH_TIERS = ("code.outline", "code.metrics", "code.find_references", "code.rename", "code.remove_calls")
+OF_SCRIPTS = (*BY_BOTH_TIERS, "code.use_const")
 NAMES = (*BY_BOTH_TIERS, *DECISIONS, "code.syntax_check")
 OPERATIONS: list[tuple[str, Arguments]] = [
     ("code.outline", {}),

@@ -15,8 +15,9 @@ from engine.booster.records import BOTH_TIERS, File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Sandbox
 from engine.model.code_requests import is_name
 
-from tests.integration.booster_agreement import BY_BOTH_TIERS, Arguments, ask_agent, ask_module
+from tests.integration.booster_agreement import OF_SCRIPTS, Arguments, ask_agent, ask_module
 from tests.integration.script_packages import need_files, need_node, read, sample
+from tests.unit.test_ecmascript_operations import CONSTANT
 
 LANGUAGES = {"javascript": Language.JAVASCRIPT, "typescript": Language.TYPESCRIPT, "tsx": Language.TSX}
 SAMPLES = Path(__file__).parent / "booster_samples"
@@ -41,6 +42,7 @@ def choose_arguments(chance: random.Random, operation: str, source: str) -> Argu
         "code.find_references": {"name": chance.choice(names)},
         "code.rename": {"name": chance.choice(names), "to": "renamed_9", "attributes": chance.random() < 0.5},
         "code.remove_calls": {"function": chance.choice(calls)},
+        "code.use_const": {},
     }[operation]
 
 
@@ -49,7 +51,7 @@ def compare(sandbox: Sandbox, path: Path, chance: random.Random) -> tuple[Counte
     certain: Counter[str] = Counter()
     different: list[tuple[object, ...]] = []
     source, language = read(path)
-    for operation in BY_BOTH_TIERS:
+    for operation in OF_SCRIPTS:
         arguments = choose_arguments(chance, operation, source)
         said = ask_module(sandbox, operation, source, arguments, tiers=BOTH_TIERS, language=LANGUAGES[language])
         certain["unsure" if said is None else "certain"] += 1
@@ -125,6 +127,18 @@ log();
 [b].c(() => { log(); log(); (1); })
 log()
 """
+DECLARED = """\
+import a, * as b from 'c'; import {d, e as f} from 'c'; import g = a.b; import h = require('i'); export let j = 1, k = b; export default function () { l }
+var l = 1, m, {n, o: p = 2, ...q} = b, [r, , s = t, ...u] = d; let t = r; u = m ??= 1; ({m, x: n} = b); for (p of q) ; for (const s in d) s; l++
+function v(this: any, w, {x, y: z}: {x: l, y: number}, ...rest: m[]) { var w = 1; let A = x; var B = 2, C; var D = 3; { var E = B; var F; let D; } return function E() { C = w; E(); v() } }
+class G extends l { static { var I = 1; let J = I; I } [l]() { var K = 1; return () => K } @a(l) L = () => { var M = 1; let N = M }; constructor(private O = 1) { let O = 2 } }
+for (var P = 0, Q = 1; P < Q; P++) { var R = P; var S; let T = () => R } for (var U of [1]) U; for (var V in {}) () => V; for (let W of []) W; for (var X of [X]) ; while (1) var Y = 1
+switch (l) { case 1: let Z = 1; var aa = 2; default: var bb = 1; { let cc = 1; cc } } try { var dd = 1 } catch ({ee, ff}) { var ee = 1; let gg = ff } finally { var hh = 2; hh }
+early(); function early() { ii; late } var ii = 1; const late = async () => { var jj = await ii; let kk = yy; jj }; var yy = 1; function* gen() { var ll = yield 1; { function nn() {} } var nn = 1 }
+namespace oo.pp { let qq = 1; export var rr = 2 } namespace ss { let tt = 1 } declare let uu: number; declare global { var vv: number; let ww: string } enum xx { a = 1 } let zz = xx.a, ab!: number
+type T1 = (l: number, yy: string) => void; interface T2 { (m: l): void; new (n: l): T2; p(r: l): m } abstract class T3<l> { abstract s(t: l): void } let ac = class ad { ad() { ad } }, ae = function af() { af }
+let ag = <T,>(x: T): x is T => true, ah = (y: typeof l) => { let ai = `${l}`; tagged`${ai}`; new ai; import('x'); super_(), ai?.() }; var aj = a.b.c, ak = { l, m: l, [m]: 1, ac() { let l = 1 } }
+"""
 SENTENCES: list[tuple[str, str, str, Arguments]] = [
     ("code.outline", "typescript", OUTLINED, {}),
     ("code.metrics", "typescript", OUTLINED, {}),
@@ -137,6 +151,10 @@ SENTENCES: list[tuple[str, str, str, Arguments]] = [
     ("code.remove_calls", "javascript", "'use strict'; log();\n'a'\nfunction f() { log(); 'b' }\n", {"function": "log"}),
     ("code.remove_calls", "javascript", "this.a.b(); (this.a).b(1)\nthis?.a.b(); super.a.b(); await this.a.b()\n", {"function": "this.a.b"}),
     ("code.remove_calls", "typescript", "declare global { log<string>(); namespace N { log() } }\n", {"function": "log"}),
+    *(("code.use_const", "typescript", line, {}) for line in [DECLARED, *DECLARED.splitlines()]),
+    *(("code.use_const", "typescript", f"{line}; exports\n", {}) for line in DECLARED.splitlines()),
+    *(("code.use_const", "javascript", f"{source}; exports\n", {}) for source, _ in CONSTANT),
+    ("code.use_const", "tsx", "let A = () => <b.C d={e} />, b = A, e; export { A as exports, e as f }; <A>{e}</A>\n", {}),
     ("code.rename", "javascript", "let a = 1\n", {"name": "a", "to": "a", "attributes": True}),
 ]  # fmt: skip
 
@@ -180,7 +198,7 @@ def test_files_after_an_edit_are_what_node_takes(sandbox: Sandbox, tmp_path: Pat
     checked = 0
     for number, path in enumerate(chance.sample(scripts, 16)):
         source, _ = read(path)
-        for operation in ("code.rename", "code.remove_calls"):
+        for operation in ("code.rename", "code.remove_calls", "code.use_const"):
             arguments = choose_arguments(chance, operation, source)
             said = ask_module(sandbox, operation, source, arguments, tiers=BOTH_TIERS, language=Language.JAVASCRIPT)
             if said is None or said["text"] == source:

@@ -195,35 +195,38 @@ def test_syntax_errors_are_told_with_their_place():
     assert caught.value.kind == "too_deep"
 
 
-@pytest.mark.parametrize(
-    ("source", "after"),
-    [
-        ("let a = 1, b = 2; a", "const a = 1, b = 2; a"),
-        ("let a = 1, b = 2; b++", "let a = 1, b = 2; b++"),
-        ("let a; a = 1", "let a; a = 1"),
-        ("let a = 1; { let a = 2; a = 3 }", "const a = 1; { let a = 2; a = 3 }"),
-        ("let a = 1; function f(a) { a = 2 } function g() { ({a} = b) }", "let a = 1; function f(a) { a = 2 } function g() { ({a} = b) }"),
-        ("for (let a of b) a; for (let i = 0; i < 1; i++);", "for (const a of b) a; for (let i = 0; i < 1; i++);"),
-        ("function f() { var a = 1, b; return a }", "function f() { let a = 1, b; return a }"),
-        ("function f() { var a = 1; return () => a }", "function f() { const a = 1; return () => a }"),
-        ("function f() { if (b) { var a = 1 } return a }", "function f() { if (b) { var a = 1 } return a }"),
-        ("function f() { if (b) { var a = 1; a += 1 } }", "function f() { if (b) { let a = 1; a += 1 } }"),
-        ("function f() { a = 2; var a = 1 }", "function f() { a = 2; var a = 1 }"),
-        ("function f(a) { var a = 1; var b; var b }", "function f(a) { var a = 1; var b; var b }"),
-        ("for (var i = 0; i < 1; i++) g(() => i); for (var j in b) j", "for (var i = 0; i < 1; i++) g(() => i); for (const j in b) j"),
-        ("while (b) { var a; var c = 1; c; var d = () => d }", "while (b) { var a; const c = 1; c; var d = () => d }"),
-        ("switch (b) { case 1: var a = 1 }", "switch (b) { case 1: var a = 1 }"),
-        ("var a = 1; h(); function h() { a }", "const a = 1; h(); function h() { a }"),
-        ("h(); var a = 1; function h() { a }", "h(); var a = 1; function h() { a }"),
-        ("var a = require('a'), b = a.c; function h() { b }", "const a = require('a'), b = a.c; function h() { b }"),
-        ("module.exports = h; var c = require('c'), b = 1; function h() { b }", "module.exports = h; var c = require('c'), b = 1; function h() { b }"),
-        ("var f = function () { f() }, g = g || 1", "var f = function () { f() }, g = g || 1"),
-        ("var f = function () { f() }", "const f = function () { f() }"),
-        ("function k() { var f = 1; { function f() {} } }", "function k() { var f = 1; { function f() {} } }"),
-        ("with (b) { let a = 1 }", "with (b) { let a = 1 }"),
-        ("try {} catch (e) { var e = 1 }", "try {} catch (e) { var e = 1 }"),
-    ],
-)  # fmt: skip
+CONSTANT = [
+    ("let a = 1, b = 2; a", "const a = 1, b = 2; a"),
+    ("let a = 1, b = 2; b++", "let a = 1, b = 2; b++"),
+    ("let a; a = 1", "let a; a = 1"),
+    ("let a = 1; { let a = 2; a = 3 }", "const a = 1; { let a = 2; a = 3 }"),
+    ("let a = 1; function f(a) { a = 2 } function g() { ({a} = b) }", "let a = 1; function f(a) { a = 2 } function g() { ({a} = b) }"),
+    ("for (let a of b) a; for (let i = 0; i < 1; i++);", "for (const a of b) a; for (let i = 0; i < 1; i++);"),
+    ("function f() { var a = 1, b; return a }", "function f() { let a = 1, b; return a }"),
+    ("function f() { var a = 1; return () => a }", "function f() { const a = 1; return () => a }"),
+    ("function f() { if (b) { var a = 1 } return a }", "function f() { if (b) { var a = 1 } return a }"),
+    ("function f() { if (b) { var a = 1; a += 1 } }", "function f() { if (b) { let a = 1; a += 1 } }"),
+    ("function f() { a = 2; var a = 1 }", "function f() { a = 2; var a = 1 }"),
+    ("function f(a) { var a = 1; var b; var b }", "function f(a) { var a = 1; var b; var b }"),
+    ("for (var i = 0; i < 1; i++) g(() => i); for (var j in b) j", "for (var i = 0; i < 1; i++) g(() => i); for (const j in b) j"),
+    ("while (b) { var a; var c = 1; c; var d = () => d }", "while (b) { var a; const c = 1; c; var d = () => d }"),
+    ("switch (b) { case 1: var a = 1 }", "switch (b) { case 1: var a = 1 }"),
+    ("var a = 1; h(); function h() { a }", "const a = 1; h(); function h() { a }"),
+    ("h(); var a = 1; function h() { a }", "h(); var a = 1; function h() { a }"),
+    ("var a = require('a'), b = a.c; function h() { b }", "const a = require('a'), b = a.c; function h() { b }"),
+    ("module.exports = h; var c = require('c'), b = 1; function h() { b }", "module.exports = h; var c = require('c'), b = 1; function h() { b }"),
+    ("var f = function () { f() }, g = g || 1", "var f = function () { f() }, g = g || 1"),
+    ("var f = function () { f() }", "const f = function () { f() }"),
+    ("function k() { var f = 1; { function f() {} } }", "function k() { var f = 1; { function f() {} } }"),
+    ("with (b) { let a = 1 }", "with (b) { let a = 1 }"),
+    ("try {} catch (e) { var e = 1 }", "try {} catch (e) { var e = 1 }"),
+    ("for (;;) var a = 1", "for (;;) var a = 1"),
+    ("a.eval(); let b = 1", "a.eval(); const b = 1"),
+]  # fmt: skip
+"""Code of a module, and what it is with const."""
+
+
+@pytest.mark.parametrize(("source", "after"), CONSTANT)
 def test_use_const_changes_what_nobody_can_tell(source: str, after: str):
     text, answer = edit("code.use_const", f"{source}; exports\n")  # as a module, whose variables are its own
     assert answer["changed"] == (source != after)

@@ -31,7 +31,7 @@ static enum Status check_result(Job *job, Text result, u32 at) {
     return find_error(root) == NOWHERE ? DONE : stop(job, REFUSED, PROBLEM, at);
 }
 
-enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number) {
+enum Status finish_edit_with(Job *job, Splices *splices, u32 count, const Note *notes, u32 note_count) {
     if (!sort_splices(splices))
         return stop(job, REFUSED, "two parts of the edit overlap", NOWHERE);
     if (splices->count) {
@@ -46,10 +46,14 @@ enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note,
     pack_key(&job->answer, "count");
     pack_number(&job->answer, count);
     pack_key(&job->answer, "notes");
-    pack_map(&job->answer, note != NULL);
-    if (note) {
-        pack_word(&job->answer, note);
-        pack_number(&job->answer, number);
+    pack_map(&job->answer, note_count);
+    for (u32 i = 0; i < note_count; i++) {
+        pack_word(&job->answer, notes[i].name);
+        pack_number(&job->answer, notes[i].number);
     }
     return DONE;
+}
+
+enum Status finish_edit(Job *job, Splices *splices, u32 count, const char *note, u32 number) {
+    return finish_edit_with(job, splices, count, &(Note){note, number}, note != NULL);
 }

@@ -7,15 +7,15 @@
     X(argument_list) X(array_pattern) X(arrow_function) X(as_pattern) X(as_pattern_target) X(assert_statement) \
     X(assignment) X(assignment_expression) X(assignment_pattern) X(attribute) X(augmented_assignment) \
     X(augmented_assignment_expression) X(await_expression) X(binary_expression) X(block) X(boolean_operator) \
-    X(break_statement) X(call) X(call_expression) X(case_clause) X(case_pattern) X(catch_clause) X(chevron) X(class) \
+    X(break_statement) X(call) X(call_expression) X(call_signature) X(case_clause) X(case_pattern) X(catch_clause) X(chevron) X(class) \
     X(class_body) X(class_declaration) X(class_definition) X(class_pattern) X(class_static_block) X(comment) \
     X(comparison_operator) X(computed_property_name) X(concatenated_string) X(conditional_expression) \
-    X(constrained_type) X(continue_statement) X(decorated_definition) X(decorator) X(default_parameter) \
+    X(constrained_type) X(construct_signature) X(constructor_type) X(continue_statement) X(decorated_definition) X(decorator) X(default_parameter) \
     X(delete_statement) X(dict_pattern) X(dictionary_splat_pattern) X(do_statement) X(dotted_name) X(elif_clause) \
     X(else_clause) X(enum_declaration) X(except_clause) X(except_group_clause) X(exec_statement) X(export_specifier) \
     X(export_statement) X(expression_statement) X(field_definition) X(float) X(for_in_clause) X(for_in_statement) \
     X(for_statement) X(formal_parameters) X(function_declaration) X(function_definition) X(function_expression) \
-    X(function_signature) X(future_import_statement) X(generator_function) X(generator_function_declaration) \
+    X(function_signature) X(function_type) X(future_import_statement) X(generator_function) X(generator_function_declaration) \
     X(generic_type) X(global_statement) X(html_comment) X(identifier) X(if_clause) X(if_statement) X(import) \
     X(import_alias) X(import_clause) X(import_from_statement) X(import_require_clause) X(import_specifier) \
     X(import_statement) X(index_signature) X(infer_type) X(integer) X(interface_declaration) X(internal_module) \
@@ -37,7 +37,7 @@
     X(while_statement) X(with_statement) X(yield_expression)
 
 #define NODE_FIELDS(X) \
-    X(alias) X(argument) X(arguments) X(attribute) X(body) X(constructor) X(declaration) X(function) X(guard) X(key) \
+    X(alias) X(argument) X(arguments) X(attribute) X(body) X(constructor) X(declaration) X(function) X(guard) X(key) X(kind) \
     X(left) X(name) X(object) X(operator) X(parameter) X(parameters) X(pattern) X(property) X(right) X(source) \
     X(type) X(type_parameters) X(value)
 

@@ -26,6 +26,8 @@ enum Shorthand { SHORT_NONE, SHORT_PROPERTY, SHORT_IMPORT, SHORT_EXPORT };
 
 /* Statements to be cut; see script_removal.c. */
 typedef struct ScriptRemoval ScriptRemoval;
+/* Which variable each name stands for; see script_scopes.h. */
+typedef struct ScriptScopes ScriptScopes;
 
 typedef struct {
     Facts base; /* what is wanted, references, decorators, counts of calls */
@@ -34,6 +36,7 @@ typedef struct {
     Span *comments;
     u32 comment_count, comment_room;
     ScriptRemoval *removal;
+    ScriptScopes *scopes; /* null: not wanted */
 } ScriptFacts;
 
 /* Fills in the facts; UNSURE where the tree is not to be trusted. */

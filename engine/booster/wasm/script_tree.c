@@ -203,13 +203,15 @@ static void enter(ScriptWalk *walk) {
     if (parent) {
         if (walk->doubt == NOWHERE && is_doubtful(walk, node, frame, parent))
             walk->doubt = ts_node_start_byte(node);
-        if (facts->base.names[0].length) {
+        if (facts->base.names[0].length || facts->scopes) {
             frame->role = find_script_role(walk->language, find_position(walk, node, frame, parent));
             frame->is_foreign = frame->kind == KIND_export_statement && !ts_node_is_null(field_of(walk->language, node, FIELD_source));
             note_name(walk, node, frame, parent);
         }
         parent->named += ts_node_is_named(node);
     }
+    if (facts->scopes)
+        note_scope(walk, node, frame, parent);
     if (facts->base.wants_definitions)
         note_script_definition(walk, node, frame, parent);
     if (facts->removal)
@@ -244,5 +246,7 @@ enum Status collect_script(ScriptFacts *facts) {
     if (walk.doubt != NOWHERE)
         return stop(job, UNSURE, "the tree may read this otherwise than JavaScript does", walk.doubt);
     sort_definitions(facts);
+    if (facts->scopes)
+        settle_scopes(facts->scopes);
     return DONE;
 }

@@ -5,6 +5,7 @@
 #include "script_facts.h"
 #include "script_removal.h"
 #include "script_roles.h"
+#include "script_scopes.h"
 
 /* What the parent of a function or class says of it. */
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
     Given given;
     u32 first_decorator, decorator_count, decorator_start; /* in a class: those that wait for their member */
     StatementList list;
+    Standing standing;
     bool is_removed, is_foreign;
 } ScriptFrame;
 
@@ -44,6 +46,8 @@ typedef struct {
 
 /* Notes a definition, and the figures of the one around. */
 void note_script_definition(ScriptWalk *walk, TSNode node, ScriptFrame *frame, ScriptFrame *parent);
+/* Notes the scope that a node begins, and what it declares, names or calls. */
+void note_scope(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptFrame *parent);
 /* Brings definitions into the order of their begins: decorators are seen after what they decorate. */
 void sort_definitions(ScriptFacts *facts);
 

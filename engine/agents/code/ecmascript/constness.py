@@ -88,7 +88,7 @@ def _is_head(row: Declaration) -> bool:
 def _is_well_placed(row: Declaration, bindings: list[tuple[Node, Binding]]) -> bool:
     """Stands it where a `let` may, and is made anew in each turn of a loop, as a `let` is?"""
     parent = row.parents[-1]
-    if parent.kind not in _LISTS:
+    if parent.kind not in _LISTS or row.node is parent.parts.get("body"):
         return False
     names = {name.text("name") for part in row.node.nodes("declarations") for name in find_names(part.node("pattern"))}
     if "let" in names or _is_hidden(row, names):

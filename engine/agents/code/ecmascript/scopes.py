@@ -16,6 +16,7 @@ _FUNCTIONS: Final = frozenset(
 _BLOCKS: Final = frozenset({"Block", "For", "ForIn", "ForOf", "Switch", "Catch", "Class"})
 LOOPS: Final = frozenset({"For", "ForIn", "ForOf", "While", "DoWhile"})
 _REFERRING: Final = frozenset({Role.USE, Role.CALL, Role.BIND})
+_OTHERS: Final = frozenset({Role.ATTRIBUTE, Role.FOREIGN})  # names that another object or module gives
 _NAMES: Final = MappingProxyType(
     {"ImportName": "local", "ImportEquals": "name", "Enum": "name", "Namespace": "name", "Parameter": "pattern"}
 )
@@ -106,11 +107,7 @@ class Scopes:
         while pending:
             node, scope, parents = pending.pop()
             if node.kind == "Identifier":
-                self.names.add(node.text("name"))
-                if node.text("name") in ("module", "exports"):
-                    self._exports_at = min(self._exports_at, node.start)
-                if roles[node] in _REFERRING:
-                    self._places.append((node, scope, roles[node]))
+                self._note_name(node, scope, roles[node])
                 continue
             inner = self._enter(node, scope, parents)
             around = (node,) if inner.is_function and inner is not scope else (*parents, node)
@@ -172,6 +169,15 @@ class Scopes:
         elif kind == "Catch":
             self._bind(node.node("pattern"), inner)
         return inner
+
+    def _note_name(self, node: Node, scope: Scope, role: Role) -> None:
+        if role in _OTHERS:
+            return
+        self.names.add(node.text("name"))
+        if node.text("name") in ("module", "exports"):
+            self._exports_at = min(self._exports_at, node.start)
+        if role in _REFERRING:
+            self._places.append((node, scope, role))
 
     def _note_call(self, node: Node, scope: Scope) -> None:
         called = node.node("callee") if node.kind == "Call" else None
