@@ -9,6 +9,11 @@ FleetError
   EngineUnavailable   no engine answers (exit code 3)
   EngineStartError    the engine cannot start here
   JournalError        the journal could not be read or written
+  EncryptionError     something sealed cannot be made or opened
+    Tampered          its bytes, or the row they stand in, are not those that were sealed
+    KeyMissing        the key it was sealed with is not here
+    KeyWrong          the key that is here is not the one that wrapped it
+    Erased            its key was destroyed on purpose
 """
 
 from __future__ import annotations
@@ -98,6 +103,36 @@ class JournalError(FleetError):
     code = "journal"
 
 
+class EncryptionError(FleetError):
+    """Something sealed cannot be made or opened."""
+
+    code = "encryption"
+
+
+class Tampered(EncryptionError):
+    """What is sealed was changed, or moved to another row, since it was sealed."""
+
+    code = "tampered"
+
+
+class KeyMissing(EncryptionError):
+    """The key that this was sealed with is not here."""
+
+    code = "key_missing"
+
+
+class KeyWrong(EncryptionError):
+    """The key that is here is not the one that this was sealed with."""
+
+    code = "key_wrong"
+
+
+class Erased(EncryptionError):
+    """The key that this was sealed with was destroyed on purpose: nobody can read it any more."""
+
+    code = "erased"
+
+
 def error_from_code(code: str, message: str) -> FleetError:
     """Rebuild the error that an engine sent as code and text; an unknown code gives FleetError."""
     return _BY_CODE.get(code, FleetError)(message)
@@ -118,5 +153,10 @@ _BY_CODE: dict[str, type[FleetError]] = {
         EngineUnavailable,
         EngineStartError,
         JournalError,
+        EncryptionError,
+        Tampered,
+        KeyMissing,
+        KeyWrong,
+        Erased,
     )
 }
