@@ -28,7 +28,8 @@ from engine.model.errors import ConfigError, UsageError
 from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
 from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
-from engine.model.quantities import cores, megabytes
+from engine.model.quantities import megabytes
+from engine.model.resource_config import MachineSection, ResourcesConfig
 from engine.model.scaling import Policy
 from engine.model.wire import nearest
 
@@ -52,24 +53,6 @@ def _seconds(key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key} is {value!r}; write milliseconds as a number, such as 5000")  # noqa: TRY004  # pydantic's
     return value / 1000
-
-
-class ResourcesConfig(_Tree):
-    """What one agent of a pool may use."""
-
-    memory: int = Field(512, ge=0, description="megabytes, or text such as '4GB'")
-    cpu: float = Field(0.5, ge=0, description="cores, or text such as '500m'")
-    storage: int = Field(0, ge=0, description="megabytes; 0 = not stated")
-
-    @field_validator("memory", "storage", mode="before")
-    @classmethod
-    def _quantity(cls, value: object) -> int:
-        return megabytes(value)
-
-    @field_validator("cpu", mode="before")
-    @classmethod
-    def _cores(cls, value: object) -> float:
-        return cores(value)
 
 
 class CommandConfig(_Tree):
@@ -317,6 +300,7 @@ class FleetManagerConfig(_Tree):
     redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     booster: BoosterSection = Field(default_factory=BoosterSection)
+    machine: MachineSection = Field(default_factory=MachineSection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="before")
@@ -344,6 +328,7 @@ class FleetManagerConfig(_Tree):
         """Return one sentence for everything that is accepted but has no effect as it stands."""
         notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
         notices += self._fallback_notices()
+        notices += self._unknown_resources()
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))
         limits = self.auto_scaling.limits
         if limits.min_agents and least > limits.min_agents:
@@ -356,6 +341,10 @@ class FleetManagerConfig(_Tree):
         name = self.booster.fallback_pool
         regular = {"", *(spec.name for spec in self.pool_specs() if spec.kind == "python" and not spec.handler)}
         return [] if name in regular or not self.has_booster else [f"booster.fallback_pool: there is no pool {name!r} of kind python without a handler; what the booster hands on fails"]
+
+    def _unknown_resources(self) -> list[str]:
+        named = [(spec.name, name) for spec in self.pool_specs() for name in spec.resources.named if name not in self.machine.named]
+        return [f"pools.{pool}.resources.named: the machine has no {name!r}, so its agents wait; say how much in [machine] named" for pool, name in named]
 
     def pool_specs(self) -> tuple[PoolSpec, ...]:
         """Return every pool, the default ones first."""
@@ -415,7 +404,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         kind=pool.kind,
         type=pool.type or seed.type,
         capabilities=pool.capabilities or seed.capabilities,
-        resources=Resources(pool.resources.memory, pool.resources.cpu, pool.resources.storage),
+        resources=pool.resources.made(),
         cost=pool.cost,
         handler=pool.handler,
         command=CommandSpec(**command.model_dump()) if command else None,

@@ -21,7 +21,9 @@ import msgspec
 from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of, log_path
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
 from engine.agents.light.host import LightAgents, LightSettings
+from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
+from engine.agents.room import RoomMeter
 from engine.agents.runtime import AgentKind, Artifact, Runtime
 from engine.api.gateway import Access, Gateway
 from engine.api.peers import known_operators
@@ -190,8 +192,13 @@ class FleetManager(LibraryCalls):
         """Make the single writer and those who listen to it."""
         self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
         self.boosting = Boosting(self.feed, self.clock, self._no_booster)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify)
+        workers = self._workers()
+        use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
+        use.recall(state.tasks.values())
+        self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure)
         self.coordinator = Coordinator(state, self.journal, tools)
+        self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
         self.sampling = self._make_sampling(root)
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
@@ -259,7 +266,7 @@ class FleetManager(LibraryCalls):
     ) -> tuple[dict[str, AgentKind], tuple[tuple[TaskId, int], ...]]:
         """Return what runs agents, and the leases whose programs outlived a former engine and are adopted."""
         fleet = self.config.fleet
-        settings = LightSettings(workers=fleet.workers or os.cpu_count() or 1, heartbeat_interval_s=fleet.heartbeat_interval_s)
+        settings = LightSettings(workers=self._workers(), heartbeat_interval_s=fleet.heartbeat_interval_s)
         logs = root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         places = CommandPlaces(self.directory, logs)
@@ -274,6 +281,9 @@ class FleetManager(LibraryCalls):
         if self._module is not None:
             kinds[BOOSTER] = self._booster(root, self._module, settings)
         return kinds, tuple(attempt_of(name) for name in adopted)
+
+    def _workers(self) -> int:
+        return self.config.fleet.workers or os.cpu_count() or 1
 
     def _booster(self, root: Path, module: Path, light: LightSettings) -> LightAgents:
         """Return what runs the booster's instances: light agents of their own, whose workers do nothing else."""
@@ -327,7 +337,9 @@ class FleetManager(LibraryCalls):
 
     async def _sample(self) -> None:
         while True:
-            self.feed.measured(self.runtime.samples())
+            samples = self.runtime.samples()
+            self.feed.measured(samples)
+            self.room.use.see(samples)
             await self.clock.sleep(SAMPLE_INTERVAL_S)
 
     def _deadlines(self) -> Deadlines:
@@ -339,6 +351,7 @@ class FleetManager(LibraryCalls):
             await self.clock.sleep(self.config.fleet.health_check_interval_s)
             if not self.coordinator.read_only:
                 self.launches.look(self.clock.now())
+                self.room.look(self._report)
 
     async def _tell_listeners(self) -> None:
         async with self.bus.subscribe() as subscription:

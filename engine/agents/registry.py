@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, replace
 
 from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
@@ -32,6 +32,7 @@ from engine.model.events import (
     PoolScaled,
 )
 from engine.model.ids import AGENT_PREFIX, AgentId, AllocationId, HostId
+from engine.model.machines import THIS_MACHINE, Machine, taken_by
 from engine.model.pools import Pool, PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp
 from engine.state import FleetState
@@ -46,14 +47,19 @@ def find_agent(state: FleetState, word: str) -> Agent:
     return agent
 
 
-def new_agents(pool: Pool, count: int, deciding: Deciding, command: RegisterAgent | None = None) -> AgentsRegistered:
-    """Return the event that adds agents to a pool, named after it and numbered."""
+def resources_of(spec: PoolSpec, command: RegisterAgent | None) -> Resources:
+    """Return what a new agent of a pool may use; what an operator said of it goes first."""
+    given = spec.resources
+    return given if command is None else replace(given, memory=command.memory or given.memory, cpu=command.cpu or given.cpu)
+
+
+def new_agents(pool: Pool, machines: Sequence[str], deciding: Deciding, command: RegisterAgent | None = None) -> AgentsRegistered:
+    """Return the event that adds agents to a pool, one for each machine that is named, called after it and numbered."""
     spec = pool.spec
-    capabilities, resources = spec.capabilities, spec.resources
+    capabilities, resources = spec.capabilities, resources_of(spec, command)
     kind = spec.type
     if command is not None:
         capabilities = tuple(dict.fromkeys((*capabilities, *command.capabilities)))
-        resources = Resources(command.memory or resources.memory, command.cpu or resources.cpu, resources.storage)
         kind = command.type if command.type in AGENT_TYPES else kind
     return AgentsRegistered(
         tuple(
@@ -66,8 +72,9 @@ def new_agents(pool: Pool, count: int, deciding: Deciding, command: RegisterAgen
                 resources,
                 spec.cost,
                 spec.reliability,
+                machine,
             )
-            for number in range(pool.created + 1, pool.created + count + 1)
+            for number, machine in enumerate(machines, pool.created + 1)
         )
     )
 
@@ -99,8 +106,10 @@ def check_room(state: FleetState, more: int, deciding: Deciding) -> None:
         raise CommandRefused(f"{len(state.agents)} agents + {more} is above fleet.max_agents {most}; raise it or scale another pool down")
 
 
-def decide_register(state: FleetState, commands: Sequence[tuple[RegisterAgent, str]], deciding: Deciding) -> Decision:
-    """Add agents; each command comes with the pool that it means. Raises CommandRefused above a maximum."""
+def decide_register(
+    state: FleetState, commands: Sequence[tuple[RegisterAgent, str]], deciding: Deciding, machines_for: Callable[[Pool, Resources, int], Sequence[str]]
+) -> Decision:
+    """Add agents; each command comes with the pool that it means. Raises CommandRefused above a maximum, or without room."""
     events: list[Event] = []
     values: list[object] = []
     grown: dict[str, int] = {}
@@ -113,7 +122,8 @@ def decide_register(state: FleetState, commands: Sequence[tuple[RegisterAgent, s
             raise CommandRefused(f"{pool_name} would have {size} agents, its max is {pool.spec.max}; raise pools.{pool_name}.max")
         grown[pool_name] = command.count
         check_room(state, sum(grown.values()), deciding)
-        joined = new_agents(pool, command.count, deciding, command)
+        machines = machines_for(pool, resources_of(pool.spec, command), command.count)
+        joined = new_agents(pool, machines, deciding, command)
         events += [PoolScaled(pool_name, size), joined]
         ids = [spec.id for spec in joined.agents]
         values.append(ids[0] if command.count == 1 else ids)
@@ -122,11 +132,17 @@ def decide_register(state: FleetState, commands: Sequence[tuple[RegisterAgent, s
 
 def decide_in_line(state: FleetState, old: PoolSpec, new: PoolSpec) -> list[Event]:
     """Return what gives a pool's agents the pool's new figures; what was asked for at an agent's registration stays."""
-    changed = tuple(spec for agent in state.agents_in(new.name) if (spec := _in_line(agent.spec, old, new)) != agent.spec)
+    changed = in_line(state, old, new)
     return [AgentsReconfigured(changed)] if changed else []
 
 
-def _in_line(spec: AgentSpec, old: PoolSpec, new: PoolSpec) -> AgentSpec:
+def in_line(state: FleetState, old: PoolSpec, new: PoolSpec) -> tuple[AgentSpec, ...]:
+    """Return the agents of a pool that get other figures with it, as they are then."""
+    here = THIS_MACHINE if THIS_MACHINE in state.machines else ""
+    return tuple(spec for agent in state.agents_in(new.name) if (spec := _in_line(agent.spec, old, new, here)) != agent.spec)
+
+
+def _in_line(spec: AgentSpec, old: PoolSpec, new: PoolSpec, here: str) -> AgentSpec:
     own = tuple(word for word in spec.capabilities if word not in old.capabilities)
     resources = Resources(
         *[
@@ -141,6 +157,7 @@ def _in_line(spec: AgentSpec, old: PoolSpec, new: PoolSpec) -> AgentSpec:
         resources=resources,
         cost=new.cost,
         reliability=new.reliability,
+        machine=(spec.machine or here) if taken_by(resources) else "",
     )
 
 
@@ -291,6 +308,20 @@ def restart_all(agents: Sequence[Agent], reason: str, holding: Collection[AgentI
     if staying:
         events.append(AgentsStarting(staying, reason))
     return events
+
+
+def decide_surplus(state: FleetState, deciding: Deciding) -> list[Event]:
+    """Return what takes agents out that a machine has no room for any more: of the least important pools the newest, none that works."""
+    going: list[Agent] = []
+    for machine in state.machines.values():
+        left = Machine(machine.id, machine.capacity, dict(machine.taken))
+        here = [agent for agent in reversed(state.agents.values()) if agent.spec.machine == machine.id and agent.task is None and agent.allocation is None]
+        for agent in sorted(here, key=lambda one: state.pools[one.spec.pool].spec.priority):
+            amounts = taken_by(agent.spec.resources)
+            if any(left.free(name) < 0 for name in amounts):
+                left.release(amounts)
+                going.append(agent)
+    return leave(going, "its machine has no room for it any more", 0.0, deciding.now)
 
 
 def host_lost(host_id: HostId, reason: str) -> Event:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-from engine.agents.registry import decide_after_work
+from engine.agents.registry import decide_after_work, decide_surplus
 from engine.clock import Clock, IdFactory, Rng
 from engine.config import FleetManagerConfig
 from engine.coordinator.effects import effects_of
@@ -27,9 +27,10 @@ from engine.model import effects as fx
 from engine.model import events as ev
 from engine.model.commands import Command
 from engine.model.errors import JournalError, ReadOnly, UsageError
+from engine.model.machines import Room
 from engine.model.plain import printable
 from engine.model.plans import Origin
-from engine.model.reports import EngineStarted, Report, TimePassed
+from engine.model.reports import EngineStarted, Report, RoomSeen, TimePassed
 from engine.scaling.policy_verbs import new_policies
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
@@ -65,6 +66,8 @@ class Tools:
     config: FleetManagerConfig
     classify: Classify | None = None
     """Says who does a code task that names no pool."""
+    room: Callable[[], Room | None] = lambda: None
+    """Measures what the machine can take; None = there is no limit."""
 
 
 @dataclass(slots=True)
@@ -124,7 +127,7 @@ class Coordinator:
     def deciding(self, origin: Origin, *, restoring: bool = False) -> Deciding:
         """Return what a decision made now may know."""
         tools = self._tools
-        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, restoring)
+        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, tools.room, restoring)
 
     def rehearse(self, commands: Sequence[Command], origin: Origin, *, restoring: bool = False) -> Sequence[ev.Event]:
         """Return the events that verbs would make now; nothing changes. Raises FleetError as execute() would."""
@@ -185,6 +188,8 @@ class Coordinator:
         deciding = self.deciding(ENGINE_ORIGIN)
         self._apply(decide_report(self.state, engine, deciding), "engine")
         self._apply(decide_pools(self.state, self._tools.config.pool_specs(), deciding), "engine")
+        self._apply(decide_surplus(self.state, deciding), "engine")
+        self._apply(decide_report(self.state, RoomSeen(), deciding), "engine")
         self._apply(new_policies(self.state, self._tools.config.policies()), "engine")
         pending, self._pending = self._pending, _Pending()
         await self._write(pending)

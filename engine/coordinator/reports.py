@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from engine.agents import launching, registry
-from engine.coordinator.sizing import decide_sized, respecified
+from engine.coordinator.sizing import (
+    Resizing,
+    decide_machine,
+    decide_room,
+    decide_sized,
+    respecified,
+)
 from engine.model import reports as r
 from engine.model.agents import AgentStatus
 from engine.model.errors import UsageError
@@ -79,7 +85,7 @@ def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Decidi
     """Take over: of what the former engine held only the survivors still run, so every other held task waits again."""
     held = [task for id_, token in report.survivors if (task := leases.holds(state, id_, token)) is not None]
     survivors = {task.spec.id: task.agent for task in held}
-    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid, tuple(survivors))]
+    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid, tuple(survivors)), *decide_machine(state, deciding)]
     events += leases.decide_left_by_engine(state, survivors, deciding)
     for allocation in list(state.allocations.values()):
         events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
@@ -94,16 +100,17 @@ def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Decid
     """Return what brings the pools in line with the configuration: new ones at their min, sizes inside the bounds,
     agents with the figures of their pool."""
     events: list[Event] = []
+    resizing = Resizing(state, deciding)
     for spec in specs:
         pool = state.pools.get(spec.name)
         if pool is None:
             events.append(PoolConfigured(spec, spec.min))
-            events += [registry.new_agents(Pool(spec), spec.min, deciding)] if spec.min else []
+            events += resizing.grow(Pool(spec, spec.min), spec.min)
             continue
         if pool.overrides:
-            events += _with_overrides(state, pool, spec, deciding)
+            events += _with_overrides(state, pool, spec, resizing)
         else:
-            events += respecified(state, pool, spec, deciding)
+            events += respecified(state, pool, spec, resizing)
     configured = {spec.name for spec in specs}
     for name, pool in state.pools.items():
         if name not in configured and pool.spec.min:
@@ -113,7 +120,7 @@ def decide_pools(state: FleetState, specs: tuple[PoolSpec, ...], deciding: Decid
     return events
 
 
-def _with_overrides(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Deciding) -> list[Event]:
+def _with_overrides(state: FleetState, pool: Pool, spec: PoolSpec, resizing: Resizing) -> list[Event]:
     """Follow the configuration with what operators changed laid over it; changes that no longer fit are dropped."""
     overrides = pool.overrides
     try:
@@ -124,7 +131,7 @@ def _with_overrides(state: FleetState, pool: Pool, spec: PoolSpec, deciding: Dec
     events: list[Event] = []
     if spec != pool.configured or not overrides:
         events.append(PoolEdited(spec.name, overrides, spec))
-    return [*events, *respecified(state, pool, wanted, deciding)]
+    return [*events, *respecified(state, pool, wanted, resizing)]
 
 
 def _decide_sample(state: FleetState, report: r.SampleDue, _deciding: Deciding) -> list[Event]:
@@ -141,6 +148,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.AgentsMissing: _decide_missing,
     r.HealthSeen: registry.decide_health,
     r.PoolsSized: decide_sized,
+    r.RoomSeen: decide_room,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
     r.SampleDue: _decide_sample,

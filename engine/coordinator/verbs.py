@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.agents import registry
-from engine.coordinator.sizing import decide_edit, resize
+from engine.coordinator.sizing import Resizing, decide_edit, machines_for
 from engine.model import commands as c
 from engine.model.errors import UsageError
 from engine.model.events import BoosterCacheCleared, Event
@@ -43,8 +43,9 @@ def _decide_scale(state: FleetState, commands: Sequence[c.ScalePool], deciding: 
     sizes = policies.decide_sizes(state, commands, restoring=deciding.restoring)
     more = sum(max(0, registry.missing(state, pool.spec.name, size)) for pool, size in sizes)
     registry.check_room(state, more, deciding)
+    resizing = Resizing(state, deciding)
     for pool, size in sizes:
-        events += resize(state, pool, size, "", deciding)
+        events += resizing.resize(pool, size)
     return Decision(events, [size for _, size in sizes])
 
 
@@ -53,7 +54,9 @@ def _decide_pause(state: FleetState, commands: Sequence[Any], _deciding: Decidin
 
 
 def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], deciding: Deciding) -> Decision:
-    return registry.decide_register(state, [(command, pool_for(state, command.pool or command.type)) for command in commands], deciding)
+    named = [(command, pool_for(state, command.pool or command.type)) for command in commands]
+    resizing = Resizing(state, deciding)
+    return registry.decide_register(state, named, deciding, lambda pool, resources, count: machines_for(resizing, pool, resources, count))
 
 
 def _decide_clear(_state: FleetState, commands: Sequence[c.ClearBoosterCache], deciding: Deciding) -> Decision:

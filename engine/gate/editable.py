@@ -14,11 +14,12 @@ from typing import Any, get_type_hints
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from engine.config import PoolConfig, ResourcesConfig
+from engine.config import PoolConfig
 from engine.model.editing import EDITED, Editable, EditField
 from engine.model.errors import UsageError
 from engine.model.policy_text import part_table, policy_table
 from engine.model.pools import EDITABLE, PoolSpec
+from engine.model.resource_config import ResourcesConfig
 from engine.model.scaling import Direction, Fallback, Metric, Panic, Policy, Prediction, Trigger
 from engine.model.wire import nearest, to_plain
 from engine.scaling.policies import find_pool

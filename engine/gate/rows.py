@@ -59,7 +59,7 @@ def pool_row(state: FleetState, pool: Pool, oldest_pending_at: float) -> PoolRow
 
 def _pool_reason(state: FleetState, pool: Pool) -> str:
     if not pool.by_status.get(AgentStatus.FAILED):
-        return "paused" if pool.paused else ""
+        return "paused" if pool.paused else pool.waits.text if pool.waits else ""
     broken = (agent for agent in state.agents_in(pool.spec.name) if agent.status is AgentStatus.FAILED)
     return next(broken).reason[:REASON_MAX]
 

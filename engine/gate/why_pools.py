@@ -9,6 +9,7 @@ from itertools import islice
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.model.agents import AgentStatus
 from engine.model.explanations import Evidence, Explanation
+from engine.model.machines import say_amount
 from engine.model.policy_text import problems
 from engine.model.pools import Pool, figure
 from engine.model.scaling import Decision, Policy
@@ -39,6 +40,8 @@ def _headline(state: FleetState, pool: Pool, now: float, decision: Decision | No
         return halted[0].text.partition(";")[0], "warn"
     if pool.paused:
         return "it is paused: it is given no tasks", "warn"
+    if pool.waits is not None:
+        return f"{pool.waits.agents} of its {_agents(pool.size)} {'wait' if pool.waits.agents > 1 else 'waits'}: {pool.waits.text.removeprefix('waits ')}", "warn"
     if pool.hold is not None and pool.hold.holds(now):
         return f"it has {size}, held by {pool.hold.who}", "warn"
     if decision is None or not decision.reasons or not decision.reasons[0].policy:
@@ -80,9 +83,22 @@ def _size(state: FleetState, pool: Pool, now: float) -> list[Evidence]:
         lines.append(told(f"{bounds}; {', '.join(changed)} changed", find_act(state, ("pool.edit",), (name,)), "info"))
     else:
         lines.append(Evidence(f"{bounds}, as configured"))
-    if pool.agents != pool.size:
+    if pool.waits is not None:
+        lines.append(Evidence(f"{_agents(pool.waits.agents)}: {pool.waits.text}; started as soon as there is room", "warn", pool.waits.since))
+        lines += _room(state, pool)
+    elif pool.agents != pool.size:
         lines.append(Evidence(f"it has {_agents(pool.agents)} and should have {pool.size}", "warn"))
     return lines
+
+
+def _room(state: FleetState, pool: Pool) -> list[Evidence]:
+    """Return what is taken of the machines, of what a waiting pool lacks."""
+    lacks = pool.waits.lacks if pool.waits else ""
+    return [
+        Evidence(f"of {lacks} {say_amount(lacks, machine.taken.get(lacks, 0))} of {say_amount(lacks, machine.capacity[lacks])} are taken on {machine.id}")
+        for machine in state.machines.values()
+        if lacks in machine.capacity
+    ]
 
 
 def _decided(state: FleetState, pool: Pool, decision: Decision | None) -> list[Evidence]:

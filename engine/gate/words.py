@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.model import events as ev
 from engine.model.agents import Health
+from engine.model.machines import say_amount
 from engine.model.rows import EventRow
 from engine.state import FleetState
 
@@ -171,6 +172,8 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.PoolConfigured: _configured,
     ev.PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
     ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
+    ev.PoolWaits: lambda _s, e: ("warn", e.pool, f"{e.waits.agents} of {e.pool}: {e.waits.text}") if e.waits else ("info", e.pool, f"{e.pool} has room for all its agents"),
+    ev.MachineSeen: lambda _s, e: ("info", e.machine, f"machine {e.machine} has {', '.join(say_amount(*amount) for amount in e.capacity.items())} for agents"),
     ev.PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),
     ev.PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),

@@ -6,6 +6,7 @@ import gc
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from engine.model.agents import Allocation
 from engine.model.errors import JournalError
 from engine.model.events import Audited
 from engine.model.ids import AllocationId, PlanId, TaskId
+from engine.model.machines import Machine
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
@@ -72,6 +74,8 @@ def _load(connection: sqlite3.Connection, state: FleetState) -> int:
         pool.blocked = 0
         pool.agents, pool.by_status, pool.by_state = 0, dict.fromkeys(pool.by_status, 0), dict.fromkeys(pool.by_state, 0)
         state.pools[pool.spec.name] = pool
+    for machine in _resources(connection, "machine", Machine):
+        state.machines[machine.id] = replace(machine, taken={})  # what is taken follows from the agents
     totals = state.totals
     totals.by_status, totals.by_state = dict.fromkeys(totals.by_status, 0), dict.fromkeys(totals.by_state, 0)
     _load_agents(connection, state)

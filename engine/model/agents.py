@@ -43,6 +43,10 @@ class Resources:
     memory: int = 512
     cpu: float = 0.5
     storage: int = 0
+    reserved: bool = False
+    """Memory and cores are kept for it on its machine; otherwise they are figures to compare with what it uses."""
+    named: dict[str, float] = field(default_factory=dict)
+    """What else it takes of its machine, such as {"gpu": 1}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +112,12 @@ class AgentSpec:
     pool: str
     type: str = ""
     capabilities: tuple[str, ...] = ()
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     cost: float = 0.0
     """Cost of one second of work, in the unit of the configuration; 0 = free or unknown."""
     reliability: float = 0.9
+    machine: str = ""
+    """Where what it takes is counted; empty = it takes nothing."""
 
 
 @dataclass(slots=True)

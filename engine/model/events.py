@@ -12,6 +12,7 @@ import msgspec
 
 from engine.model.agents import AgentSpec, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import PoolSpec
 from engine.model.scaling import Hold, Policy
@@ -85,6 +86,24 @@ class PoolHeld:
     type: ClassVar[str] = "pool.held"
     pool: str
     hold: Hold | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWaits:
+    """Agents of a pool do not start for want of room, or all have room again (nothing waits)."""
+
+    type: ClassVar[str] = "pool.waits"
+    pool: str
+    waits: Waits | None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSeen:
+    """A machine has other amounts for agents than before, or is new; in thousandths."""
+
+    type: ClassVar[str] = "machine.seen"
+    machine: str
+    capacity: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +426,8 @@ Event = (
     | PoolScaled
     | PoolPaused
     | PoolHeld
+    | PoolWaits
+    | MachineSeen
     | PolicySet
     | PolicyRemoved
     | AgentsRegistered

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.model.agents import AGENT_TYPES, TYPE_OF_POOL, Resources
 from engine.model.errors import UsageError
+from engine.model.machines import Waits
 from engine.model.scaling import Hold
 
 BOOSTER = "booster"
@@ -44,7 +45,7 @@ class PoolSpec:
     kind: str = "python"
     type: str = ""
     capabilities: tuple[str, ...] = ()
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     cost: float = 0.0
     handler: str = ""
     """For `python`: `module:function` called with (type, payload); empty = the built-in operations."""
@@ -72,6 +73,8 @@ class Pool:
     paused: bool = False
     hold: Hold | None = None
     """An operator keeps its size; the autoscaler leaves it alone."""
+    waits: Waits | None = None
+    """Agents that it should have and that do not start for want of room."""
     created: int = 0
     """Agents ever registered; numbers the names."""
     agents: int = 0

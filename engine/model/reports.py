@@ -92,6 +92,11 @@ class PoolsSized:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomSeen:
+    """There may be room for what waits for it, or the machine has other amounts than before."""
+
+
+@dataclass(frozen=True, slots=True)
 class TasksBegan:
     """Leased tasks really started: (task, token, instant)."""
 
@@ -128,4 +133,4 @@ class EngineStarted:
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | TasksBegan | TasksEnded | SampleDue | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | TasksBegan | TasksEnded | SampleDue | TimePassed | EngineStarted

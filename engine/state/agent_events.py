@@ -6,10 +6,11 @@ from typing import Any
 
 from engine.model import events as ev
 from engine.model.agents import Agent, AgentStatus, Health
+from engine.model.machines import Machine
 from engine.model.plans import Halt
 from engine.model.pools import Pool
 from engine.model.tasks import TaskState
-from engine.state.tables import PLANS_MAX, Host, KeptPlan, Tables
+from engine.state.tables import PLANS_MAX, Host, KeptPlan, Tables, release_room, take_room
 
 
 def _engine_took_over(tables: Tables, event: ev.EngineTookOver, at: float) -> None:
@@ -51,6 +52,17 @@ def _pool_held(tables: Tables, event: ev.PoolHeld, _at: float) -> None:
     tables.touched.pools[event.pool] = None
 
 
+def _pool_waits(tables: Tables, event: ev.PoolWaits, _at: float) -> None:
+    tables.pools[event.pool].waits = event.waits
+    tables.touched.pools[event.pool] = None
+
+
+def _machine_seen(tables: Tables, event: ev.MachineSeen, _at: float) -> None:
+    machine = tables.machines.setdefault(event.machine, Machine(event.machine, {}))
+    machine.capacity = dict(event.capacity)
+    tables.touched.machines[event.machine] = None
+
+
 def _policy_set(tables: Tables, event: ev.PolicySet, _at: float) -> None:
     tables.policies[event.policy.id] = event.policy
     tables.touched.policies[event.policy.id] = None
@@ -73,7 +85,9 @@ def _agents_reconfigured(tables: Tables, event: ev.AgentsReconfigured, at: float
         assert (agent.spec.name, agent.spec.pool) == (spec.name, spec.pool), f"{spec.id} cannot become {spec.name}"
         is_indexed = agent.is_free() and agent.spec.capabilities != spec.capabilities
         assert not is_indexed, f"{spec.name} is in the index of free agents by what it could do"
+        release_room(tables, agent.spec)
         agent.spec = spec
+        take_room(tables, spec)
         tables.set_status(agent, agent.status, at)
 
 
@@ -185,6 +199,7 @@ def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None
         agent = tables.agents.pop(agent_id)
         agent.reason = event.reason
         _leave_host(tables, agent)
+        release_room(tables, agent.spec)
         tables.agent_ids.pop(agent.spec.name, None)
         tables.agents_of[agent.spec.pool].pop(agent_id, None)
         pool = tables.pools[agent.spec.pool]
@@ -274,6 +289,8 @@ TRANSITIONS: dict[type, Any] = {
     ev.PoolScaled: _pool_scaled,
     ev.PoolPaused: _pool_paused,
     ev.PoolHeld: _pool_held,
+    ev.PoolWaits: _pool_waits,
+    ev.MachineSeen: _machine_seen,
     ev.PolicySet: _policy_set,
     ev.PolicyRemoved: _policy_removed,
     ev.AgentsRegistered: _agents_registered,

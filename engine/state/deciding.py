@@ -10,6 +10,7 @@ from engine.config import FleetManagerConfig
 from engine.model.code_routes import CodeRoute
 from engine.model.commands import SubmitTask
 from engine.model.events import Event
+from engine.model.machines import Room
 from engine.model.plans import Origin
 from engine.state import FleetState
 
@@ -27,6 +28,8 @@ class Deciding:
     rng: Rng
     classify: Classify | None = None
     """Says who does a code task that names no pool; None = regular agents do."""
+    room: Callable[[], Room | None] = lambda: None
+    """Measures what the machine can take now; None = there is no limit."""
     restoring: bool = False
     """The verbs take something back: to where it was, even below a pool's min."""
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from engine.model import events as ev
-from engine.model.agents import Agent, AgentStatus, Allocation, Health
+from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
 from engine.model.commands import HALT_SCOPES
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.machines import Amounts, Machine, taken_by
 from engine.model.plans import AppliedPlan, AuditEntry, Halt
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
@@ -74,6 +75,7 @@ class Touched:
     hosts: dict[HostId, None] = field(default_factory=dict)
     plans: dict[PlanId, None] = field(default_factory=dict)
     policies: dict[str, None] = field(default_factory=dict)
+    machines: dict[str, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
     removed_agents: list[Agent] = field(default_factory=list)
@@ -88,6 +90,7 @@ class Touched:
         self.hosts.update(later.hosts)
         self.plans.update(later.plans)
         self.policies.update(later.policies)
+        self.machines.update(later.machines)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent in later.removed_agents:
@@ -121,6 +124,7 @@ class Tables:
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
         self.policies: dict[str, Policy] = {}
+        self.machines: dict[str, Machine] = {}
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
@@ -197,6 +201,7 @@ class Tables:
         """Take an agent into the tables."""
         spec = agent.spec
         self.agents[spec.id] = agent
+        take_room(self, spec)
         self.agent_ids[spec.name] = spec.id
         self.agents_of.setdefault(spec.pool, {})[spec.id] = None
         pool = self.pools[spec.pool]
@@ -278,6 +283,7 @@ class Tables:
                 assert self.agents[task.agent].task == task_id, f"{task_id} and {task.agent} disagree"
             assert task.waiting_on == len(self.awaited_by(task)), f"{task_id} waits on {task.waiting_on}"
         self._check_dependents()
+        self._check_machines()
         for agent_id, agent in self.agents.items():
             if agent.task is not None:
                 assert self.tasks[agent.task].agent == agent_id
@@ -294,3 +300,28 @@ class Tables:
         assert len(self.finished) <= self.finished_max
         assert not self.finished.keys() & self.needed.keys()
         assert all(task_id in wanted for task_id in self.needed), "kept for nobody"
+
+    def _check_machines(self) -> None:
+        taken: dict[str, Amounts] = {id_: {} for id_ in self.machines}
+        for agent in self.agents.values():
+            for name, amount in taken_by(agent.spec.resources).items() if agent.spec.machine else ():
+                counted = taken[agent.spec.machine]
+                counted[name] = counted.get(name, 0) + amount
+        for id_, machine in self.machines.items():
+            assert machine.taken == taken[id_], f"{id_}: {machine.taken} counted as taken, its agents take {taken[id_]}"
+        for pool in self.pools.values():
+            assert pool.waits is None or pool.waits.agents > 0, f"{pool.spec.name} waits for nobody"
+
+
+def take_room(tables: Tables, spec: AgentSpec) -> None:
+    """Count what an agent takes of its machine."""
+    if spec.machine:
+        tables.machines[spec.machine].take(taken_by(spec.resources))
+        tables.touched.machines[spec.machine] = None
+
+
+def release_room(tables: Tables, spec: AgentSpec) -> None:
+    """Give back what an agent took of its machine."""
+    if spec.machine:
+        tables.machines[spec.machine].release(taken_by(spec.resources))
+        tables.touched.machines[spec.machine] = None

@@ -12,6 +12,7 @@ from engine.model import events as ev
 from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Resources
 from engine.model.commands import HALT_SCOPES
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry, Call
 from engine.model.pools import CommandSpec, PoolSpec
 from engine.model.tasks import (
@@ -117,12 +118,23 @@ class Life:
             specs = []
             for _ in range(self.rng.randint(1, 4)):
                 id_ = self.new_id("agt")
-                specs.append(AgentSpec(AgentId(id_), f"{pool}-{id_}", pool, self.word(), (self.word(),), Resources(1, 0.3), 0.1))
+                machine = self.rng.choice(("", *self.state.machines))
+                resources = Resources(1, 0.3, reserved=bool(machine), named={"gpu": 0.1} if machine else {})
+                specs.append(AgentSpec(AgentId(id_), f"{pool}-{id_}", pool, self.word(), (self.word(),), resources, 0.1, machine=machine))
             self.do(ev.AgentsRegistered(tuple(specs)))
+
+    def act_machine(self) -> None:
+        self.do(ev.MachineSeen(self.rng.choice(("local", "other")), {"cpu": self.rng.randint(0, 9), "gpu": 7}))
+
+    def act_wait(self) -> None:
+        if pool := self.pool():
+            waits = Waits(self.at, self.rng.randint(1, 9), "memory", self.word()) if self.rng.random() < 0.7 else None
+            self.do(ev.PoolWaits(pool, waits))
 
     def act_reconfigure(self) -> None:
         for agent in self.some(self.agents(AgentStatus.STARTING)):
             spec = dataclasses.replace(self.state.agents[agent].spec, capabilities=(self.word(),), cost=self.rng.random(), type=self.word())
+            spec = dataclasses.replace(spec, resources=dataclasses.replace(spec.resources, memory=self.rng.randint(0, 9)))
             self.do(ev.AgentsReconfigured((spec,)))
 
     def act_ready(self) -> None:

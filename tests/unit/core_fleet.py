@@ -8,12 +8,14 @@ from typing import Any
 from engine.agents.registry import decide_after_work
 from engine.config import parse_config
 from engine.coordinator.reports import decide_pools, decide_report
+from engine.coordinator.sizing import decide_machine
 from engine.coordinator.verbs import decide_commands
 from engine.model import commands as c
 from engine.model import events as ev
 from engine.model import reports as r
 from engine.model.agents import Agent
 from engine.model.ids import HostId, TaskId
+from engine.model.machines import Room
 from engine.model.plans import Origin
 from engine.model.tasks import Outcome, Task
 from engine.scheduling.allocator import FreeAgents
@@ -30,20 +32,23 @@ CODER = {"coder": {"min": 2, "max": 9, "priority": 8}}
 class Fleet:
     """One pool of two idle coders, unless told otherwise."""
 
-    def __init__(self, pools: dict[str, Any] | None = None, *, up: bool = True, **config: Any) -> None:
+    def __init__(self, pools: dict[str, Any] | None = None, *, up: bool = True, room: Room | None = None, **config: Any) -> None:
         self.config = parse_config({"fleet": {"default_pools": pools or CODER}, **config}, "test")
         self.state = FleetState()
         self.now = 1_000.0
+        self.room = room
+        """What the machine can take; None = everything."""
         self.rng = random.Random(0)
         self.ids = CountedIds()
         self.events: list[ev.Event] = []
+        self.apply(decide_machine(self.state, self.deciding))
         self.apply(decide_pools(self.state, self.config.pool_specs(), self.deciding))
         if up:
             self.up()
 
     @property
     def deciding(self) -> Deciding:
-        return Deciding(self.now, Origin("ada", "test"), self.config, self.ids, self.rng)
+        return Deciding(self.now, Origin("ada", "test"), self.config, self.ids, self.rng, room=lambda: self.room)
 
     def apply(self, events: list[ev.Event]) -> list[ev.Event]:
         for event in events:
