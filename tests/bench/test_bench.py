@@ -37,6 +37,8 @@ GOALS = {
     "console.cpu_quiet_percent": "%",
     "console.cpu_1000eps_percent": "%",
     "console.rss_mb.10000": "MB",
+    "memory.vector_10k_ms": "ms",
+    "memory.vector_100k_ms": "ms",
     "scaling.first_new_agent_s": "s",
     "scaling.light_10_to_100_s": "s",
     "scaling.process_10_to_100_s": "s",
