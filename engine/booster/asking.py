@@ -3,7 +3,7 @@
 Owner: nobody; the tables are constant.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -30,12 +30,12 @@ def asked_of(operation: str) -> str:
 
 
 def list_offered(
-    catalogue: Iterable[str], own: Mapping[str, Collection[str]]
+    catalogue: Mapping[str, Collection[str]], own: Mapping[str, Collection[str]]
 ) -> dict[str, Collection[str]]:
-    """List which operations of the catalogue there are, with their languages, by those of a module."""
+    """List which operations there are, with their languages: those of the catalogue that a module has, too."""
     asked = {name: asked_of(name) for name in catalogue}
     return {
-        name: tuple(language for language in own[by] if not is_left(name, language))
+        name: tuple(row for row in own[by] if row in catalogue[name] and not is_left(name, row))
         for name, by in asked.items()
         if by in own
     }

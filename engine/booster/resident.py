@@ -53,7 +53,8 @@ class Resident:
         self._machine = Machine()
         self._program = self._machine.load(Path(options.module))
         self._description = self._program.description
-        self._offered = list_offered(OPERATIONS, {row.name: row.languages for row in self._description.operations})
+        catalogue = {name: row.languages for name, row in OPERATIONS.items()}
+        self._offered = list_offered(catalogue, {row.name: row.languages for row in self._description.operations})
         self._boxes: dict[str, Sandbox] = {}
         self._rows: dict[str, InstanceFigures] = {}
         self._times: dict[str, deque[float]] = {}

@@ -150,7 +150,7 @@ def test_a_snippet_that_is_no_python_is_worded_by_the_regular_agent(program: Pro
 def test_every_decision_has_its_finder(program: Program) -> None:
     assert {name for name, by in FOUND_BY.items() if by == "code.structure"} == set(DECISIONS)
     own = {row.name: row.languages for row in program.description.operations}
-    offered = list_offered(OPERATIONS, own)
+    offered = list_offered({name: row.languages for name, row in OPERATIONS.items()}, own)
     assert set(OPERATIONS) - set(offered) == {name for name in OPERATIONS if name not in own and name not in FOUND_BY}
     assert set(LEFT_TO_AGENT) <= set(OPERATIONS)
     assert offered["code.syntax_check"] == ("python",)

@@ -12,13 +12,13 @@
     X(comparison_operator) X(computed_property_name) X(concatenated_string) X(conditional_expression) \
     X(constrained_type) X(construct_signature) X(constructor_type) X(continue_statement) X(decorated_definition) X(decorator) X(default_parameter) \
     X(delete_statement) X(dict_pattern) X(dictionary_splat_pattern) X(do_statement) X(dotted_name) X(elif_clause) \
-    X(else_clause) X(enum_declaration) X(except_clause) X(except_group_clause) X(exec_statement) X(export_specifier) \
+    X(else_clause) X(enum_declaration) X(enum_body) X(enum_assignment) X(except_clause) X(except_group_clause) X(exec_statement) X(export_specifier) \
     X(export_statement) X(expression_statement) X(field_definition) X(float) X(for_in_clause) X(for_in_statement) \
     X(for_statement) X(formal_parameters) X(function_declaration) X(function_definition) X(function_expression) \
     X(function_signature) X(function_type) X(future_import_statement) X(generator_function) X(generator_function_declaration) \
     X(generic_type) X(global_statement) X(html_comment) X(identifier) X(if_clause) X(if_statement) X(import) \
     X(import_alias) X(import_clause) X(import_from_statement) X(import_require_clause) X(import_specifier) \
-    X(import_statement) X(index_signature) X(infer_type) X(integer) X(interface_declaration) X(internal_module) \
+    X(import_statement) X(index_signature) X(infer_type) X(integer) X(interface_declaration) X(interface_body) X(internal_module) \
     X(jsx_closing_element) X(jsx_namespace_name) X(jsx_opening_element) X(jsx_self_closing_element) \
     X(keyword_argument) X(keyword_pattern) X(labeled_statement) X(lambda) X(lambda_parameters) \
     X(lexical_declaration) X(list) X(list_pattern) X(list_splat) X(list_splat_pattern) X(mapped_type_clause) \
@@ -30,7 +30,7 @@
     X(private_property_identifier) X(program) X(property_identifier) X(public_field_definition) X(raise_statement) \
     X(relative_import) X(required_parameter) X(rest_pattern) X(return_statement) X(shorthand_property_identifier) \
     X(shorthand_property_identifier_pattern) X(splat_pattern) X(splat_type) X(statement_block) X(string) X(super) \
-    X(switch_case) X(switch_default) X(switch_statement) X(template_string) X(ternary_expression) X(this) \
+    X(switch_case) X(switch_default) X(switch_statement) X(template_literal_type) X(template_string) X(ternary_expression) X(this) \
     X(try_statement) X(tuple) X(tuple_pattern) X(type) X(type_alias_declaration) \
     X(type_alias_statement) X(type_identifier) X(type_parameter) X(typed_default_parameter) X(typed_parameter) \
     X(unary_expression) X(union_pattern) X(update_expression) X(variable_declaration) X(variable_declarator) \
@@ -38,7 +38,7 @@
 
 #define NODE_FIELDS(X) \
     X(alias) X(argument) X(arguments) X(attribute) X(body) X(constructor) X(declaration) X(function) X(guard) X(key) X(kind) \
-    X(left) X(name) X(object) X(operator) X(parameter) X(parameters) X(pattern) X(property) X(right) X(source) \
+    X(left) X(name) X(object) X(operator) X(parameter) X(parameters) X(pattern) X(property) X(return_type) X(right) X(source) \
     X(type) X(type_parameters) X(value)
 
 enum Kind {

@@ -17,7 +17,7 @@ static const Operation OPERATIONS[] = {
     {6, "code.rename", true, EVERYWHERE, {"name", "to", "attributes"}, rename_python, rename_python, rename_script},
     {7, "code.remove_calls", true, EVERYWHERE, {"function"}, remove_calls_python, remove_calls_python, remove_calls_script},
     {8, "code.use_const", true, ONLY_SCRIPTS, {0}, NULL, NULL, use_const_script},
-    {20, "code.structure", false, ONLY_PYTHON, {0}, find_structure_python, NULL, NULL},
+    {20, "code.structure", false, EVERYWHERE, {0}, find_structure_python, NULL, find_structure_script},
     {21, "code.search", false, EVERYWHERE, {"query", "max_matches"}, NULL, search_tree, NULL},
     {23, "code.parses", false, EVERYWHERE, {0}, parses_by_tokens, parses_by_tree, NULL},
     {22, "code.nodes", false, EVERYWHERE, {0}, NULL, list_nodes, NULL},

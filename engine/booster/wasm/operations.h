@@ -101,5 +101,6 @@ enum Status find_references_script(Job *job);
 enum Status rename_script(Job *job);
 enum Status remove_calls_script(Job *job);
 enum Status use_const_script(Job *job);
+enum Status find_structure_script(Job *job);
 
 #endif

@@ -53,8 +53,7 @@ static bool is_declaration(enum Kind kind) {
     return !is_value(kind) && !is_method(kind);
 }
 
-/* Where a node begins without the decorators before it. */
-static u32 find_begin(const ScriptWalk *walk, TSNode node) {
+u32 find_script_begin(const ScriptWalk *walk, TSNode node) {
     for (u32 i = 0, count = ts_node_child_count(node); i < count; i++) {
         TSNode child = ts_node_child(node, i);
         enum Kind kind = kind_of(walk->language, child);
@@ -64,7 +63,7 @@ static u32 find_begin(const ScriptWalk *walk, TSNode node) {
     return ts_node_start_byte(node);
 }
 
-static bool has_word(TSNode node, const char *word) {
+bool has_script_word(TSNode node, const char *word) {
     for (u32 i = 0, count = ts_node_child_count(node); i < count; i++) {
         TSNode child = ts_node_child(node, i);
         if (!ts_node_is_named(child) && !strcmp(ts_node_type(child), word))
@@ -102,7 +101,7 @@ static Given give_by_value(ScriptWalk *walk, const ScriptFrame *frame, const Scr
         if (!is_the_value)
             return NOTHING_GIVEN;
         enum Field key = parent->kind == KIND_pair ? FIELD_key : parent->kind == KIND_field_definition ? FIELD_property : FIELD_name;
-        Given given = give_name(field_of(language, around, key), start, find_begin(walk, around));
+        Given given = give_name(field_of(language, around, key), start, find_script_begin(walk, around));
         given.is_member = true;
         given.first_decorator = parent->given.first_decorator;
         given.decorator_count = parent->given.decorator_count;
@@ -121,7 +120,7 @@ static Given give(ScriptWalk *walk, TSNode node, const ScriptFrame *frame, const
         given.head = parent->named == 1 ? parent->given.head : ts_node_start_byte(node);
         return given;
     case KIND_export_statement:
-        given.is_default = has_word(ts_node_parent(node), "default");
+        given.is_default = has_script_word(ts_node_parent(node), "default");
         if (given.is_default || frame->field == walk->language->fields[FIELD_declaration])
             given.head = parent->given.head;
         return given;
@@ -132,8 +131,7 @@ static Given give(ScriptWalk *walk, TSNode node, const ScriptFrame *frame, const
     }
 }
 
-/* The text of a name or key: without quotes, a computed one with its brackets. */
-static Text find_name(const ScriptWalk *walk, TSNode name) {
+Text find_script_name(const ScriptWalk *walk, TSNode name) {
     Text text = text_at(walk->source, span_of(name));
     if (kind_of(walk->language, name) == KIND_string && text.length > 1)
         return (Text){text.bytes + 1, text.length - 2};
@@ -191,10 +189,10 @@ static Text join(Text outer, Text name) {
 static Text find_definition_name(const ScriptWalk *walk, TSNode node, const ScriptFrame *frame) {
     static const Text DEFAULT = {(const u8 *)"default", 7};
     if (!ts_node_is_null(frame->given.name))
-        return find_name(walk, frame->given.name);
+        return find_script_name(walk, frame->given.name);
     TSNode own = field_of(walk->language, node, FIELD_name);
     if (!ts_node_is_null(own))
-        return find_name(walk, own);
+        return find_script_name(walk, own);
     return frame->given.is_default ? DEFAULT : (Text){0};
 }
 
@@ -228,17 +226,19 @@ static void define(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const Scri
     }
     ScriptDefinition row = {
         .kind = kind == SCRIPT_FUNCTION && frame->given.is_member ? SCRIPT_METHOD : (enum DefinitionKind)kind,
-        .is_async = is_function && has_word(node, "async"),
+        .is_async = is_function && has_script_word(node, "async"),
         .has_body = !ts_node_is_null(body),
         .name = name,
         .qualname = frame->owner == NOWHERE ? name : join(facts->definitions[frame->owner].qualname, name),
-        .start = frame->given.start == NOWHERE ? find_begin(walk, node) : frame->given.start,
+        .start = frame->given.start == NOWHERE ? find_script_begin(walk, node) : frame->given.start,
         .end = find_end(walk, node, body),
         .head = find_head(node, frame, parent),
         .first_decorator = first,
         .decorator_count = waiting,
         .parameters = is_function ? count_parameters(walk, node) : 0,
         .complexity = 1,
+        .number = facts->definition_count,
+        .parent = frame->owner == NOWHERE ? NOWHERE : facts->definitions[frame->owner].number,
     };
     facts->definitions = facts_grow(facts->definitions, facts->definition_count, &facts->definition_room, sizeof row);
     facts->definitions[facts->definition_count] = row;

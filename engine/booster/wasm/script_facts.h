@@ -19,6 +19,8 @@ typedef struct {
     u32 head; /* where its statement or member begins, or NOWHERE */
     u32 first_decorator, decorator_count;
     u32 parameters, complexity, nesting;
+    u32 number; /* in the order in which they were met, which decorators change */
+    u32 parent; /* the number of the definition around, or NOWHERE */
 } ScriptDefinition;
 
 /* What stands for two names: `{a}`, `import {a}`, `export {a}`. */
@@ -26,6 +28,8 @@ enum Shorthand { SHORT_NONE, SHORT_PROPERTY, SHORT_IMPORT, SHORT_EXPORT };
 
 /* Statements to be cut; see script_removal.c. */
 typedef struct ScriptRemoval ScriptRemoval;
+/* Where things stand, for those who decide on edits; see script_structure.c. */
+typedef struct ScriptStructure ScriptStructure;
 /* Which variable each name stands for; see script_scopes.h. */
 typedef struct ScriptScopes ScriptScopes;
 
@@ -36,7 +40,8 @@ typedef struct {
     Span *comments;
     u32 comment_count, comment_room;
     ScriptRemoval *removal;
-    ScriptScopes *scopes; /* null: not wanted */
+    ScriptScopes *scopes;       /* null: not wanted */
+    ScriptStructure *structure; /* the same */
 } ScriptFacts;
 
 /* Fills in the facts; UNSURE where the tree is not to be trusted. */

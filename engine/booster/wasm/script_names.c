@@ -78,6 +78,8 @@ static Standing stand(const ScriptWalk *walk, const ScriptFrame *frame, const Sc
         .scope = is_outside(walk, frame, parent->kind) ? around->scope : around->inner,
         .variables = NOWHERE,
         .binder = NOTHING_BOUND,
+        .may_await = around->may_await,
+        .may_yield = around->may_yield,
         .in_loop = !is_first && around->has_loop,
         .has_loop = (!is_first && around->has_loop) || is_loop(frame->kind),
         .is_ambient = (!is_first && around->is_ambient) || frame->kind == KIND_ambient_declaration,
@@ -250,6 +252,20 @@ static void note_declarator(ScriptWalk *walk, TSNode node, ScriptFrame *frame, c
     frame->standing.binder.declarator = add_declarator(walk->facts->scopes, parent->standing.variables, row);
 }
 
+/* What a function lets its body do. */
+static void permit(TSNode node, const ScriptFrame *frame, Standing *standing) {
+    bool is_block = frame->kind == KIND_field_definition || frame->kind == KIND_public_field_definition || frame->kind == KIND_class_static_block;
+    standing->may_await = !is_block && has_script_word(node, "async");
+    standing->may_yield = !is_block && has_script_word(node, "*");
+}
+
+static void check_permits(ScriptWalk *walk, TSNode node, const ScriptFrame *frame) {
+    bool is_wrong = (frame->kind == KIND_await_expression && !frame->standing.may_await) ||
+                    (frame->kind == KIND_yield_expression && !frame->standing.may_yield);
+    if (is_wrong && walk->doubt == NOWHERE)
+        walk->doubt = ts_node_start_byte(node);
+}
+
 static void open_scope(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptFrame *parent) {
     ScriptScopes *scopes = walk->facts->scopes;
     Standing *standing = &frame->standing;
@@ -277,13 +293,16 @@ void note_scope(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptF
     Standing *standing = &frame->standing;
     if (!parent) {
         u32 program = add_scope(scopes, NOWHERE, true);
-        *standing = (Standing){.scope = program, .inner = program, .variables = NOWHERE, .binder = NOTHING_BOUND, .is_function = true};
+        *standing = (Standing){.scope = program, .inner = program, .variables = NOWHERE, .binder = NOTHING_BOUND};
+        standing->is_function = standing->may_await = true;
         return;
     }
     *standing = stand(walk, frame, parent);
     standing->binder = find_binder(walk, node, frame, parent);
     standing->is_function = begins_function(walk, node, frame->kind);
     standing->inner = standing->scope;
+    if (standing->is_function)
+        permit(node, frame, standing);
     if (standing->is_function || begins_block(frame->kind, parent))
         open_scope(walk, node, frame, parent);
     if (parent->kind == KIND_program)
@@ -295,6 +314,8 @@ void note_scope(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptF
     switch (frame->kind) {
     case KIND_call_expression: case KIND_new_expression: case KIND_await_expression: case KIND_yield_expression:
         note_call(walk, node, frame);
+        if (scopes->is_strict)
+            check_permits(walk, node, frame);
         break;
     case KIND_with_statement:
         scopes->is_dark = true;

@@ -79,7 +79,8 @@ void bind_name(ScriptScopes *scopes, Text name, Binder binder) {
             chain(scopes, number);
     }
     Binding *row = &scopes->bindings[number];
-    scopes->twice += row->declarations && (row->is_single || binder.is_single);
+    if (row->declarations && (row->is_single || binder.is_single)) /* all so far, where it only now turns out to be single */
+        scopes->twice += row->is_single ? 1 : row->declarations;
     row->declarations++;
     row->is_single = row->is_single || binder.is_single;
     if (binder.declarator == NOWHERE)

@@ -87,6 +87,7 @@ struct ScriptScopes {
     u32 twice;      /* names that are declared again where that is an error */
     bool is_module; /* its variables at the top are its own */
     bool is_dark;   /* in it a name may mean what nobody sees */
+    bool is_strict; /* `await` and `yield` where they may not stand are doubtful */
 };
 
 /* What the names in a declaring place are bound as. */
@@ -102,6 +103,7 @@ typedef struct {
     u32 variables;    /* of a declaration, or NOWHERE */
     Binder binder;
     bool is_function;       /* it begins the scope of a function */
+    bool may_await, may_yield;
     bool in_loop, has_loop; /* up to the function around: it stands in a loop; the same, or it is one */
     bool is_ambient;
 } Standing;

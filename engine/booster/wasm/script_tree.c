@@ -46,8 +46,7 @@ static bool is_optional(const ScriptWalk *walk, TSNode node) {
     return false;
 }
 
-/* Where a statement ends: tree-sitter ends one without a semicolon behind the comments that follow. */
-static u32 find_end(const ScriptWalk *walk, TSNode node) {
+u32 find_script_end(const ScriptWalk *walk, TSNode node) {
     for (u32 i = ts_node_child_count(node); i; i--) {
         TSNode child = ts_node_child(node, i - 1);
         if (kind_of(walk->language, child) == KIND_comment || ts_node_start_byte(child) == ts_node_end_byte(child))
@@ -98,10 +97,10 @@ static void note_removal(ScriptWalk *walk, TSNode node, ScriptFrame *frame, Scri
         bool is_removed = is_removed_statement(walk, node, frame->kind);
         if (is_list(parent->kind) && is_body) {
             frame->is_removed = is_removed;
-            list_statement(facts, &parent->list, (Span){ts_node_start_byte(node), find_end(walk, node)}, is_removed);
+            list_statement(facts, &parent->list, (Span){ts_node_start_byte(node), find_script_end(walk, node)}, is_removed);
         } else if (has_body(parent->kind) && is_removed) {
             frame->is_removed = true;
-            remove_body(facts, (Span){ts_node_start_byte(node), find_end(walk, node)});
+            remove_body(facts, (Span){ts_node_start_byte(node), find_script_end(walk, node)});
         }
     }
     if (is_list(frame->kind) && !frame->is_removed)
@@ -214,6 +213,8 @@ static void enter(ScriptWalk *walk) {
         note_scope(walk, node, frame, parent);
     if (facts->base.wants_definitions)
         note_script_definition(walk, node, frame, parent);
+    if (facts->structure)
+        note_structure(walk, node, frame, parent);
     if (facts->removal)
         note_removal(walk, node, frame, parent);
 }

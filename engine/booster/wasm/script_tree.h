@@ -46,6 +46,16 @@ typedef struct {
 
 /* Notes a definition, and the figures of the one around. */
 void note_script_definition(ScriptWalk *walk, TSNode node, ScriptFrame *frame, ScriptFrame *parent);
+/* Notes what an edit may want to know of a node, and of the definition that it is. */
+void note_structure(ScriptWalk *walk, TSNode node, const ScriptFrame *frame, const ScriptFrame *parent);
+/* The text of a name or key: without quotes, a computed one with its brackets. */
+Text find_script_name(const ScriptWalk *walk, TSNode name);
+/* Is a keyword or sign directly in it? */
+bool has_script_word(TSNode node, const char *word);
+/* Where a node begins without the decorators before it. */
+u32 find_script_begin(const ScriptWalk *walk, TSNode node);
+/* Where a statement ends: tree-sitter ends one without a semicolon behind the comments that follow. */
+u32 find_script_end(const ScriptWalk *walk, TSNode node);
 /* Notes the scope that a node begins, and what it declares, names or calls. */
 void note_scope(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptFrame *parent);
 /* Brings definitions into the order of their begins: decorators are seen after what they decorate. */

@@ -35,6 +35,7 @@ class Definition:
     end: int
     head: int | None  # where the statement or member begins, if the definition does not stand inside of it
     decorators: list[Node] = field(default_factory=list)
+    owner: "Definition | None" = None  # the definition around
 
     @property
     def is_function(self) -> bool:
@@ -112,6 +113,7 @@ class Definitions:
             end=node.end,
             head=node.start if node.kind == "Method" else given.head,
             decorators=[*given.decorators, *node.nodes("decorators")],
+            owner=owner,
         )
 
     def _own_name(self, node: Node) -> str:

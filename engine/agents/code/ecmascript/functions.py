@@ -44,6 +44,7 @@ class Functions(Expressions):
         generics = self.parse_type_parameters() if self.has_types else []
         with self.inside(is_async=is_async, is_generator=is_generator, in_function=True):
             parameters = self.parse_parameters()
+            parameters_end = self.last_end
             result = self.parse_result()
             body = self.parse_function_body() if self.value == "{" else None
         end = self.last_end
@@ -61,13 +62,14 @@ class Functions(Expressions):
             result=result,
             body=body,
         )
-        node.parts.update(is_async=is_async, is_generator=is_generator)
+        node.parts.update(is_async=is_async, is_generator=is_generator, parameters_end=parameters_end)
         return node
 
     def parse_arrow(self, start: int) -> Node:
         """An arrow function from its parameters on, `async` before them being read."""
         generics = self.parse_type_parameters() if self.has_types else []
         parameters = self.parse_parameters()
+        parameters_end = self.last_end
         with self.inside(in_choice=False):
             result = self.parse_result()
         if self.value != "=>" or self.newline:
@@ -77,6 +79,7 @@ class Functions(Expressions):
             raise self.error()  # that colon belongs to the conditional expression around
         node.parts = {"generics": generics, **node.parts, "result": result}
         node.parts["body"] = node.parts.pop("body")  # last, in the order of the source
+        node.parts["parameters_end"] = parameters_end
         return node
 
     def parse_arrow_rest(self, start: int, parameters: list[Node]) -> Node:

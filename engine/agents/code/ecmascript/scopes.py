@@ -96,6 +96,7 @@ class Scopes:
         self._block_functions: list[tuple[str, Scope]] = []
         self.names: set[str] = set()  # all identifiers but those after a dot and the like
         self.has_with = False
+        self.stray_awaits = 0  # `await` where no async function is around
         self._declared: set[Node] = set()
         self._twice = 0
         self._places: list[tuple[Node, Scope, Role]] = []
@@ -143,6 +144,7 @@ class Scopes:
         """Note what a node declares, and give the scope of what is in it."""
         kind, parent = node.kind, parents[-1]
         self.has_with = self.has_with or kind == "With"
+        self.stray_awaits += kind == "Await" and not _may_await(scope.function.node)
         if kind in ("Call", "New", "Tagged", "Await", "Yield"):
             self._note_call(node, scope)
         elif kind == "Variable":
@@ -189,9 +191,14 @@ class Scopes:
         for node in find_names(pattern):
             self._declared.add(node)
             binding = scope.bindings.setdefault(node.text("name"), Binding())
-            self._twice += binding.declarations > 0 and (binding.is_single or is_single)
+            if binding.is_single or is_single:  # all so far, where it only now turns out to be single
+                self._twice += 1 if binding.is_single and binding.declarations else binding.declarations
             binding.declarations += 1
             binding.is_single = binding.is_single or is_single
+
+
+def _may_await(function: Node) -> bool:
+    return function.kind == "Program" or function.has("is_async")
 
 
 def find_names(pattern: Node | None) -> list[Node]:
