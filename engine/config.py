@@ -269,6 +269,12 @@ class OperationsSection(_Tree):
         return self
 
 
+class MonitoringSection(_Tree):
+    """The measured history of the fleet."""
+
+    enabled: bool = Field(default=True, description="sample every metric once a second and keep it: 24 h as it is, 30 days by minute and hour")
+
+
 class OperatorConfig(_Tree):
     """Somebody who operates this fleet, known by name."""
 
@@ -300,6 +306,7 @@ class FleetManagerConfig(_Tree):
     redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     booster: BoosterSection = Field(default_factory=BoosterSection)
+    monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
     machine: MachineSection = Field(default_factory=MachineSection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -34,9 +34,10 @@ from engine.bus.embedded import EmbeddedBus
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator, Tools
-from engine.gate import Desk, Gate
+from engine.gate import Desk, Gate, figures
 from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
+from engine.gate.history import History
 from engine.gate.library import LibraryCalls
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
@@ -206,6 +207,7 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self.boosting.publish)
         self.coordinator.add_publisher(self.sampling.publish)
         self.coordinator.add_publisher(self._to_bus)
+        self.coordinator.add_publisher(self.history.publish)
         self._add_scaler()
 
     def _access(self) -> Access:
@@ -215,6 +217,7 @@ class FleetManager(LibraryCalls):
     async def _open_journal(self, stack: AsyncExitStack, root: Path) -> Journal:
         journal = await SqliteJournal.open(root / DATABASE_NAME, synchronous=self.config.journal.synchronous)
         stack.push_async_callback(journal.close)
+        self.history = History(journal.database, lambda: self.coordinator.state, self.clock, enabled=self.config.monitoring.enabled)
         return journal
 
     async def _run_parts(self, stack: AsyncExitStack) -> None:
@@ -229,7 +232,9 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
+            *self.history.start(group),
         ]
+        stack.push_async_callback(self.history.close)
         stack.push_async_callback(self._end, parts)
 
     def _add_scaler(self) -> None:
@@ -239,6 +244,21 @@ class FleetManager(LibraryCalls):
         interval_s = self.config.auto_scaling.interval_s
         self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
         self.feed.scaler = self.scaler
+        self.history.connect(self._figures())
+
+    def _figures(self) -> figures.Around:
+        """Return where the history's figures come from."""
+        return figures.Around(
+            lambda: self.coordinator.state,
+            self.coordinator.ready_tasks,
+            lambda: (self.feed.measured_at, self._usage),
+            self.scaler,
+            self.feed.book,
+            lambda: self._module is not None,
+            lambda: (self.bus.published, self.bus.dropped),
+            lambda: self.coordinator.counters.commits,
+            self.history.meter.counts,
+        )
 
     def _scaling_part(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
         self.scaler.obeys = self.config.auto_scaling.enabled
@@ -324,6 +344,7 @@ class FleetManager(LibraryCalls):
             self.clock,
             self.status,
             lambda task: log_path(root / "logs", task),
+            self.history,
         )
 
     # ---- the parts' ways to each other
@@ -356,6 +377,7 @@ class FleetManager(LibraryCalls):
     async def _tell_listeners(self) -> None:
         async with self.bus.subscribe() as subscription:
             async for batch in subscription:
+                self.history.heard(batch)
                 for record in batch:
                     for listener in (*self._listeners.get(record.event.type, ()), *self._listeners.get("*", ())):
                         await call_listener(record.event.type, partial(listener, record))

@@ -1,4 +1,4 @@
-"""The subcommands about scaling: what it costs, what could be smaller, policies from a file.
+"""The subcommands about scaling and figures: what it costs, what was measured, what could be smaller, policies from a file.
 
 Owner: nobody. Imports click only: every other library is loaded by the command that needs it.
 """
@@ -46,6 +46,22 @@ def cost(last: str, output: str) -> None:
     from fleet_tui.subcommands import places
 
     look.show_cost(places(), last, form=output)
+
+
+@click.command()
+@click.argument("name", default="")
+@click.option("--of", "label", default="", metavar="POOL", help="Of this pool, or of the agent with this id; default: the fleet.")
+@click.option("--last", default="1h", show_default=True, help="How far back: 90m, 24h, 30d.")
+@click.option("--ago", default="", help="The same span so much earlier: 1d = yesterday at this time.")
+@click.option("--quantile", type=click.IntRange(1, 99), default=95, show_default=True, help="Of durations, in percent.")
+@click.option("--points", type=click.IntRange(1, 2_000), help="Most values; default: 24 in a table, 360 otherwise.")
+@click.option("-o", "--output", type=click.Choice(["table", "json", "csv"]), default="table", help="Form.")
+def metrics(name: str, output: str, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """What is measured and how it reads now; or the history of the metric NAME, gaps included."""
+    from fleet_tui import metric_commands
+    from fleet_tui.subcommands import places
+
+    metric_commands.show(places(), metric_commands.Wanted(name, form=output, **wanted))
 
 
 @click.command()

@@ -31,7 +31,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
-    "Look": ("ctx", "get", "why", "can-i", "cost", "watch", "log", "result"),
+    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "watch", "log", "result"),
     ACT: ("edit", "policy", "optimize"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
 }
@@ -326,6 +326,7 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
 
 
 cli.add_command(scaling_commands.cost)
+cli.add_command(scaling_commands.metrics)
 cli.add_command(scaling_commands.optimize)
 cli.add_command(scaling_commands.policy)
 

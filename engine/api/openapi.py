@@ -48,6 +48,9 @@ PLAIN_QUERIES = {
     "schema": "the schema of the configuration",
     "recommendations": "how pools could be sized better, with the evidence",
     "cost": "what the pools cost, by measured agent-seconds and hour, and what a fixed size at the peak would have",
+    "metrics": "every metric that is measured: name, unit, group, kind, help, and how it reads now for the fleet",
+    "realtime": "how every metric reads now, for the fleet and each pool, in six groups; null = unknown",
+    "history": "the history of one metric: a value for each step, null where nothing was measured",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }
@@ -55,6 +58,14 @@ PLAIN_QUERIES = {
 QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
     "cost": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
     "load": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
+    "history": {
+        "metric": (str, "its name, or a seed's spelling of it"),
+        "label": (str, "a pool, or an agent's id; the fleet when it is left out"),
+        "last_s": (int, "only the last so many seconds; an hour when it is left out"),
+        "ago_s": (int, "the same span so many seconds earlier"),
+        "points": (int, "most values to give"),
+        "quantile": (int, "of durations, in percent; 95 when it is left out"),
+    },
     "can-i": {"verb": (str, "only this verb, by its word or full name"), "target": (str, "on this pool, agent, task or policy")},
 }
 """Parameters of a plain query: type and meaning; those that are not here take none."""

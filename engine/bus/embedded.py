@@ -52,12 +52,19 @@ class EmbeddedBus:
     def __init__(self) -> None:
         self._subscriptions: set[EmbeddedSubscription] = set()
         self.published = 0
+        self.dropped_by_gone = 0
+        """Records that subscribers lost which are gone."""
 
     def publish(self, records: Sequence[Record]) -> None:
         """Hand a batch to every subscriber; never blocks."""
         self.published += len(records)
         for subscription in self._subscriptions:
             subscription.put(records)
+
+    @property
+    def dropped(self) -> int:
+        """Return how many records slow subscribers lost so far."""
+        return self.dropped_by_gone + sum(subscription.dropped for subscription in self._subscriptions)
 
     @asynccontextmanager
     async def subscribe(
@@ -70,3 +77,4 @@ class EmbeddedBus:
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
+            self.dropped_by_gone += subscription.dropped

@@ -13,6 +13,7 @@ from engine.config import FleetManagerConfig
 from engine.gate import rows as build
 from engine.gate.editable import editable
 from engine.gate.feed import Feed
+from engine.gate.history import SWITCHED_OFF, History
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
@@ -21,6 +22,7 @@ from engine.model import wire
 from engine.model.commands import COMMANDS
 from engine.model.errors import NotFound, UsageError
 from engine.model.ids import AgentId, TaskId
+from engine.model.metrics import Span
 from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
@@ -48,6 +50,7 @@ class Sources:
     clock: Clock
     status: Callable[[], object]
     log_path: Callable[[TaskId], Path]
+    history: History | None = None
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> object:
@@ -271,6 +274,32 @@ async def _load(sources: Sources, parameters: dict[str, Any]) -> object:
     return await sources.journal.load_since(since, limit=LOAD_MAX)
 
 
+def _kept(sources: Sources) -> History:
+    if sources.history is None:
+        raise UsageError(SWITCHED_OFF)
+    return sources.history
+
+
+async def _metrics(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return _kept(sources).listed()
+
+
+async def _realtime(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return _kept(sources).current()
+
+
+async def _history(sources: Sources, parameters: dict[str, Any]) -> object:
+    usual = Span()
+    span = Span(
+        _number(parameters, "last_s", int(usual.last_s)),
+        _number(parameters, "ago_s", 0),
+        _number(parameters, "points", usual.points),
+        _number(parameters, "quantile", round(100 * usual.quantile)) / 100,
+    )
+    trend = await _kept(sources).trend(str(parameters.get("metric", "")), str(parameters.get("label", "")), span)
+    return {**{spec.name: getattr(trend, spec.name) for spec in fields(trend)}, "gaps": trend.gaps}
+
+
 _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "pool": _pool,
     "agent": _agent,
@@ -285,6 +314,9 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "load": _load,
     "recommendations": _recommendations,
     "cost": _cost,
+    "metrics": _metrics,
+    "realtime": _realtime,
+    "history": _history,
     "commands": _commands,
     "config": _config,
     "schema": _schema,

@@ -49,6 +49,11 @@ class SqliteJournal:
         """Open or make the file. Raises JournalError that says what is wrong, where, and what to do."""
         return cls(await Database.open(path, synchronous=synchronous))
 
+    @property
+    def database(self) -> Database:
+        """The open file, for what is kept beside the records."""
+        return self._database
+
     async def append(self, batch: JournalBatch) -> None:
         """Write a batch; it is durable on return. Raises JournalError, and then nothing of it is written.
 

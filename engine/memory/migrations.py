@@ -19,7 +19,7 @@ def read_sql(name: str) -> str:
 
 def steps() -> tuple[str, ...]:
     """Return the SQL of every step; the first one makes an empty file a database."""
-    return (read_sql("schema.sql"),)
+    return (read_sql("schema.sql"), read_sql("metrics.sql"))
 
 
 def migrate(connection: sqlite3.Connection, sql: Sequence[str]) -> int:

@@ -86,7 +86,7 @@ class PoolObserver:
             waiting,
             0,
             times.service_s,
-            _oldest_s(state, name, at) if waiting else 0.0,
+            oldest_waiting_s(state, name, at) if waiting else 0.0,
             _share(usage.cores, granted.cpu * pool.agents),
             _share(usage.rss_mb, granted.memory * pool.agents),
             0.0 if is_idle else None if times.response_s is None else times.response_s * 1_000,
@@ -101,7 +101,8 @@ def _share(used: float | None, granted: float) -> float | None:
     return used / granted if used is not None and granted else None
 
 
-def _oldest_s(state: FleetState, pool: str, at: float) -> float | None:
+def oldest_waiting_s(state: FleetState, pool: str, at: float) -> float | None:
+    """Return the age of the task of a pool that waits longest for an agent; None if none is found among the first ones."""
     waiting: Iterable[str] = islice(state.pending_of.get(pool, ()), _OLDEST_LOOKED_AT)
     tasks = (state.tasks[task_id] for task_id in waiting)  # type: ignore[index]
     return next((at - task.spec.submitted_at for task in tasks if not task.waiting_on and task.not_before <= at), None)

@@ -1,0 +1,136 @@
+"""The measured history of a fleet as faces ask for it: which metrics there are, how they read now, and how they came about.
+
+Owner: `History`, of the meter, the reader of figures and the recorder, which it puts together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from engine.clock import Clock
+from engine.gate.figures import Around, FigureReader
+from engine.model import wire
+from engine.model.errors import NotFound, UsageError
+from engine.model.events import Record
+from engine.model.metrics import (
+    CATALOGUE,
+    POINTS_MAX,
+    Group,
+    Kind,
+    Label,
+    Metric,
+    Span,
+    Trend,
+    find_metric,
+)
+from engine.monitoring.archive import Archive, Files
+from engine.monitoring.histogram import quantile
+from engine.monitoring.meter import Meter
+from engine.monitoring.recorder import Recorder
+from engine.monitoring.series import step_for
+from engine.monitoring.trends import Window, points_of, wider_step
+from engine.state import FleetState, Touched
+from engine.supervisor import keep_running
+
+SWITCHED_OFF = "no figures are kept: monitoring.enabled is false in the configuration"
+
+
+class History:
+    """What was measured."""
+
+    def __init__(self, files: Files, state: Callable[[], FleetState], clock: Clock, *, enabled: bool) -> None:
+        self.enabled = enabled
+        self._state = state
+        self._clock = clock
+        self.meter = Meter(state, clock)
+        self._reader: FigureReader | None = None
+        self.recorder = Recorder(Archive(files), self.meter, self._read, clock)
+
+    def connect(self, around: Around) -> None:
+        """Say where figures come from; before start()."""
+        self._reader = FigureReader(around)
+
+    def publish(self, records: Sequence[Record], touched: Touched) -> None:
+        """Count one commit."""
+        if self.enabled:
+            self.meter.publish(records, touched)
+
+    def heard(self, records: Sequence[Record]) -> None:
+        """Take note of a batch that a subscriber in the engine got."""
+        if self.enabled:
+            self.meter.heard(records)
+
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Begin to sample and to save."""
+        if not self.enabled:
+            return []
+        self.meter.sized({name: pool.size for name, pool in self._state().pools.items()})
+        return [
+            group.create_task(keep_running("recorder", self.recorder.run, self._clock), name="recorder"),
+            group.create_task(keep_running("archivist", self.recorder.keep, self._clock), name="archivist"),
+        ]
+
+    async def close(self) -> None:
+        """Save what is left."""
+        if self.enabled:
+            await self.recorder.close()
+
+    def _read(self, now: float, elapsed_s: float) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]]:
+        assert self._reader is not None, "connect() comes before start()"
+        return self._reader.read(now, elapsed_s)
+
+    # ---- questions
+
+    def current(self) -> dict[str, object]:
+        """Return every metric with how it reads now, by the six groups; None = unknown."""
+        self._require()
+        groups: dict[str, dict[str, object]] = {group.value: {} for group in Group}
+        for metric in CATALOGUE.values():
+            if metric.label is not Label.AGENT:
+                groups[metric.group][metric.name] = self._now(metric)
+        return {"timestamp": self.recorder.sampled_at or None, "metrics": groups}
+
+    def _now(self, metric: Metric) -> object:
+        labels = [""] if metric.label is Label.FLEET else ["", *self._state().pools]
+        values = {label: self.now_of(metric, label) for label in labels}
+        return {"unit": metric.unit, "value": values.pop(""), **({"pools": values} if values else {})}
+
+    def now_of(self, metric: Metric, label: str) -> float | None:
+        """Return how a metric reads now; of a histogram the 95th percentile since the engine began."""
+        key, recorder = (metric.name, label), self.recorder
+        if metric.kind is Kind.HISTOGRAM:
+            return quantile(recorder.totals.get(key, ()), Span().quantile)
+        return recorder.newest.get(key)
+
+    def listed(self) -> list[dict[str, object]]:
+        """Return the catalogue with how each metric of the fleet reads now."""
+        return [{**metric._asdict(), "now": self.now_of(metric, "") if self.enabled else None} for metric in CATALOGUE.values()]
+
+    async def trend(self, word: str, label: str = "", span: Span = Span()) -> Trend:  # noqa: B008  # frozen
+        """Return the history of one series. Raises FleetError."""
+        self._require()
+        metric = find_metric(word)
+        if not 0 < span.points <= POINTS_MAX or span.last_s < 1 or span.ago_s < 0 or not 0 < span.quantile < 1:
+            raise UsageError(f"a history takes last_s from 1, ago_s from 0, points 1 to {POINTS_MAX}, and a quantile above 0 and below 100 percent")
+        if label and metric.label is Label.FLEET:
+            raise UsageError(f"{metric.name} is a figure of the fleet, not of a pool: leave out {label!r}")
+        if label and (metric.name, label) not in self.recorder.store.keys:
+            raise NotFound(f"nothing was measured of {metric.name} for {label!r}{wire.nearest(label, self._state().pools)}")
+        now = self._clock.now()
+        end = now - span.ago_s
+        step = step_for(end - span.last_s, end, now)
+        wide = wider_step(span.last_s, step, span.points)
+        # Whole steps, so that points do not wander as time goes by. The one that goes on now is among them.
+        until = int(end // wide + 1) * wide
+        window = Window(until - max(1, round(span.last_s / wide)) * wide, until, wide, step)
+        blocks = await self.recorder.store.read((metric.name, label), step, window.since, until)
+        found, newest = points_of(blocks, window, span.quantile)
+        newest_at = min(newest, max(now if span.ago_s else 0.0, self.recorder.sampled_at))
+        values, lows, highs = zip(*found, strict=True)
+        share = span.quantile if metric.kind is Kind.HISTOGRAM else 0.0
+        return Trend(metric.name, label, metric.unit, share, window.since, wide, values, lows, highs, step, now, newest_at)
+
+    def _require(self) -> None:
+        if not self.enabled:
+            raise UsageError(SWITCHED_OFF)

@@ -1,0 +1,78 @@
+"""The measured history of a real engine: read by command and over HTTP, kept over a kill, gaps where nothing ran."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine.model.metrics import CATALOGUE, Group
+
+from tests.integration.engines import EngineProcess, engine, until
+
+
+def metrics(subject: EngineProcess, *words: str) -> Any:  # noqa: ANN401  # plain values
+    done = subject.run("metrics", *words, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def known(trend: dict[str, Any]) -> list[float]:
+    return [value for value in trend["values"] if value is not None]
+
+
+@pytest.mark.row(9, 199, 200, 203, 204, 229)
+def test_what_the_fleet_did_can_be_read_by_metric_pool_and_time(tmp_path: Path) -> None:
+    with engine(tmp_path) as subject:
+        for _ in range(3):
+            assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
+        until(lambda: sum(known(metrics(subject, "succeeded", "--last", "1m"))) > 0)
+        rows = metrics(subject)
+        assert {row["name"] for row in rows} == CATALOGUE.keys()
+        assert {row["group"] for row in rows} == {group.value for group in Group}
+        now = {row["name"]: row["now"] for row in rows}
+        assert now["agents"] == len(subject.get("agents"))
+        assert now["response_ms"] > 0
+        assert now["engine_rss_mb"] > 10
+        assert now["tokens"] is None, "nobody told of tokens: unknown, not 0"
+        trend = metrics(subject, "response_ms", "--of", "coder", "--last", "1m", "--points", "60")
+        assert trend["unit"] == "ms" and trend["quantile"] == 0.95 and trend["resolution_s"] == 1
+        assert len(trend["values"]) == len(trend["times"]) == 60
+        assert trend["values"][0] is None, "the engine did not run a minute ago"
+        assert trend["gaps"][0][0] == trend["since"]
+        assert all(value > 0 for value in known(trend))
+        assert metrics(subject, "responseTime", "--of", "coder", "--last", "1m")["metric"] == "response_ms"
+        sheet = list(csv.reader(io.StringIO(subject.run("metrics", "agents", "--last", "1m", "-o", "csv").stdout)))
+        assert sheet[0] == ["time", "agents", "low", "high"]
+        assert "gap" in subject.run("metrics", "agents", "--last", "2h").stdout
+        assert "did you mean" in subject.run("metrics", "agentz").stderr
+        refused = subject.run("metrics", "agents", "--of", "codr")
+        assert refused.returncode == 4 and "did you mean 'coder'" in refused.stderr
+
+
+def test_a_kill_costs_a_minute_at_most_and_the_time_without_an_engine_is_a_gap(tmp_path: Path) -> None:
+    with engine(tmp_path) as subject:
+        until(lambda: len(known(metrics(subject, "agents", "--last", "1m", "--points", "60"))) > 2)
+    # Ended well: all of it is kept.
+    with engine(tmp_path) as subject:
+        until(lambda: len(known(metrics(subject, "agents", "--last", "2m", "--points", "120"))) > 4)
+        trend = metrics(subject, "agents", "--last", "2m", "--points", "120")
+        between = [value for value in trend["values"] if value is not None]
+        assert len(between) > 4
+        os.kill(subject.pid, signal.SIGKILL)
+    with engine(tmp_path) as subject:
+        until(lambda: len(known(metrics(subject, "agents", "--last", "3m", "--points", "180"))) > 2)
+        later = metrics(subject, "agents", "--last", "3m", "--points", "180")
+        assert len(later["gaps"]) >= 2, "before the first engine, and between two of them"
+
+
+def test_figures_can_be_switched_off(tmp_path: Path) -> None:
+    with engine(tmp_path, "[monitoring]\nenabled = false\n") as subject:
+        refused = subject.run("metrics", "agents")
+        assert refused.returncode == 2
+        assert "monitoring.enabled" in refused.stderr
