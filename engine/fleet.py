@@ -201,6 +201,7 @@ class FleetManager(LibraryCalls):
         self.coordinator = Coordinator(state, self.journal, tools)
         self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
         self.sampling = self._make_sampling(root)
+        self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
         self.coordinator.add_publisher(self.feed.publish)
@@ -372,7 +373,7 @@ class FleetManager(LibraryCalls):
             await self.clock.sleep(self.config.fleet.health_check_interval_s)
             if not self.coordinator.read_only:
                 self.launches.look(self.clock.now())
-                self.room.look(self._report)
+                self.room.look(self._report, self.clock.now())
 
     async def _tell_listeners(self) -> None:
         async with self.bus.subscribe() as subscription:

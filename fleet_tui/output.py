@@ -25,6 +25,7 @@ COLUMNS = {
     "plans": "id at who via summary undone undo_until reason",
     "policies": "id name pool enabled pools rules",
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
+    "gangs": "id pool agents state priority place asked_at ends_at who reason",
     "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency speed_up samples differences reasons breakers",
     "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",
     "audit": "at who via action target before after result reason",
@@ -34,7 +35,7 @@ COLUMNS = {
 """Fields of `-o table`; `-o wide` has all."""
 
 CLOCK_FIELDS = frozenset({"at", "now"})
-COUNTDOWN_FIELDS = frozenset({"undo_until", "not_before", "deadline"})
+COUNTDOWN_FIELDS = frozenset({"undo_until", "ends_at", "not_before", "deadline"})
 MEASURED_FIELDS = frozenset({"cpu", "rss_mb"})
 AGE_ENDINGS = ("_at", "_since")
 DURATION_ENDINGS = ("_s",)

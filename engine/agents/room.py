@@ -10,7 +10,7 @@ from collections.abc import Callable
 from engine.agents.machine import MachineFiles
 from engine.agents.memory_use import MemoryUse
 from engine.model.machines import CPU, MEMORY, THIS_MACHINE, Room, thousandths
-from engine.model.reports import Report, RoomSeen
+from engine.model.reports import GangsDue, Report, RoomSeen
 from engine.model.resource_config import MachineSection
 from engine.state import FleetState
 
@@ -34,9 +34,13 @@ class RoomMeter:
             return Room(capacity)
         return Room(capacity, found.free_mb - section.reserve_memory, self.use.expected(self._state().pools))
 
-    def look(self, report: Callable[[Report], None]) -> None:
-        """Report that there may be room, when somebody waits for it, and that the machine has other amounts than before."""
+    def look(self, report: Callable[[Report], None], now: float) -> None:
+        """Report gangs whose time is over, and that there may be room: when somebody waits for it, and when the machine has other
+        amounts than before."""
         state = self._state()
+        if any(gang.ends_at <= now for gang in state.gangs.values()):
+            report(GangsDue())
         machine = state.machines.get(THIS_MACHINE)
-        if any(pool.waits for pool in state.pools.values()) or machine is None or machine.capacity != self.measure().capacity:
+        waits = any(gang.is_waiting for gang in state.gangs.values()) or any(pool.waits for pool in state.pools.values())
+        if waits or machine is None or machine.capacity != self.measure().capacity:
             report(RoomSeen())

@@ -55,6 +55,9 @@ class Admission:
             self._memory.take(pool.spec.name, _coming(state, pool))
             if pool.waits is not None:
                 self.keep(rank_of(pool.spec.priority, pool.waits.since, deciding), pool.waits.lacks)
+        for gang in state.gangs.values():
+            if gang.is_waiting:
+                self.keep(rank_of(gang.priority, gang.asked_at, deciding), gang.lacks)
 
     def keep(self, rank: tuple[float, float], lacks: str) -> None:
         """Keep what somebody lacks from those behind it."""

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from engine.agents import launching, registry
+from engine.coordinator import gangs
 from engine.coordinator.sizing import (
     Resizing,
     decide_machine,
-    decide_room,
     decide_sized,
     respecified,
 )
+from engine.coordinator.waiting import decide_room
 from engine.model import reports as r
 from engine.model.agents import AgentStatus
 from engine.model.errors import UsageError
@@ -149,6 +150,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.HealthSeen: registry.decide_health,
     r.PoolsSized: decide_sized,
     r.RoomSeen: decide_room,
+    r.GangsDue: gangs.decide_due,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
     r.SampleDue: _decide_sample,

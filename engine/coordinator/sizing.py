@@ -11,17 +11,11 @@ from engine.coordinator.admitting import Admission, Admitted, Asked, rank_of
 from engine.model.agents import Resources
 from engine.model.commands import EditPool
 from engine.model.errors import CommandRefused
-from engine.model.events import (
-    AgentsRevived,
-    Event,
-    MachineSeen,
-    PoolConfigured,
-    PoolEdited,
-    PoolWaits,
-)
+from engine.model.events import AgentsRevived, Event, PoolConfigured, PoolEdited
 from engine.model.machines import THIS_MACHINE, Machine, Waits, say_amount, taken_by
 from engine.model.pools import Pool, PoolSpec, overridden
-from engine.model.reports import PoolsSized, RoomSeen
+from engine.model.reports import PoolsSized
+from engine.model.room_events import MachineSeen, PoolWaits
 from engine.scaling import policies
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
@@ -80,7 +74,7 @@ class Resizing:
         told = pool.waits
         if not short or admitted is None:
             return [PoolWaits(pool.spec.name, None)] if told else []
-        if told is not None and (told.agents, told.lacks, _bare(told.text)) == (short, admitted.lacks, _bare(admitted.text)):
+        if told is not None and told.agents == short and not said_anew((told.lacks, told.text), (admitted.lacks, admitted.text)):
             return []
         since = self._deciding.now if told is None else told.since
         return [PoolWaits(pool.spec.name, Waits(since, short, admitted.lacks, admitted.text))]
@@ -108,9 +102,9 @@ def edited(state: FleetState, command: EditPool) -> tuple[Pool, dict[str, float]
     return pool, overrides, overridden(pool.configured or pool.spec, overrides)
 
 
-def _bare(text: str) -> str:
-    """Return a text without its figures: what is free changes with every look, and that is no news."""
-    return _FIGURES.sub("", text)
+def said_anew(told: tuple[str, str], now: tuple[str, str]) -> bool:
+    """Tell whether what somebody lacks, and why it waits, reads differently, figures aside: what is free changes with every look."""
+    return (told[0], _FIGURES.sub("", told[1])) != (now[0], _FIGURES.sub("", now[1]))
 
 
 def machines_for(resizing: Resizing, pool: Pool, resources: Resources, count: int) -> Sequence[str]:
@@ -160,7 +154,7 @@ def decide_sized(state: FleetState, report: PoolsSized, deciding: Deciding) -> l
         pool = state.pools.get(sizing.pool)
         if pool is None or pool.size != sizing.seen or (pool.hold is not None and pool.hold.holds(deciding.now)):
             continue
-        size = min(max(sizing.size, pool.spec.min), pool.spec.max)
+        size = min(max(sizing.size, policies.least(state, pool)), pool.spec.max)
         more = registry.missing(state, sizing.pool, size)
         if more > room:
             size, more = size - (more - room), room
@@ -177,19 +171,3 @@ def decide_machine(state: FleetState, deciding: Deciding) -> list[Event]:
     room = deciding.room()
     known = state.machines.get(THIS_MACHINE)
     return [] if room is None or (known is not None and known.capacity == room.capacity) else [MachineSeen(THIS_MACHINE, room.capacity)]
-
-
-def decide_room(state: FleetState, _report: RoomSeen, deciding: Deciding) -> list[Event]:
-    """Start what waits for room, as far as there is some: the most important and longest waiting first."""
-    if state.is_halted("scaling"):
-        return []
-    seen = decide_machine(state, deciding)
-    if seen:
-        return seen  # what waits is looked at once that is known
-    resizing = Resizing(state, deciding)
-    resizing.admission.forget_waiting()
-    events: list[Event] = []
-    missing = {name: max(0, pool.size - registry.staying(state, name)) for name, pool in state.pools.items()}
-    for pool in sorted((pool for name, pool in state.pools.items() if missing[name] or pool.waits), key=resizing.rank):
-        events += resizing.grow(pool, missing[pool.spec.name])
-    return events

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.agents import registry
+from engine.coordinator import gangs
 from engine.coordinator.sizing import Resizing, decide_edit, machines_for
 from engine.model import commands as c
 from engine.model.errors import UsageError
@@ -70,6 +71,8 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.EditPool: decide_edit,
     c.HoldPool: policy_verbs.decide_hold,
     c.ReleasePool: policy_verbs.decide_release,
+    c.AskGang: gangs.decide_ask,
+    c.EndGang: gangs.decide_end,
     c.CreatePolicy: policy_verbs.decide_create,
     c.UpdatePolicy: policy_verbs.decide_update,
     c.DeletePolicy: policy_verbs.decide_delete,

@@ -10,7 +10,7 @@ from engine.config import OperationsSection
 from engine.model import commands as c
 from engine.model.errors import Denied, Unconfirmed
 from engine.model.guardrails import Guardrail, GuardrailConfig, guardrails_of, names_verb
-from engine.model.ids import AllocationId, TaskId
+from engine.model.ids import AllocationId, GangId, TaskId
 from engine.model.plans import Authority, Demand, Origin, PlanStep
 from engine.scheduling.router import pool_for
 from engine.state import FleetState
@@ -193,6 +193,8 @@ def names_by(state: FleetState, kind: str, word: str) -> tuple[str, ...]:
         return (agent.spec.id, agent.spec.name, agent.spec.pool)
     if kind == "tasks" and (task := state.tasks.get(TaskId(word))):
         return (task.spec.id, task.spec.title, task.spec.pool)
+    if kind == "gangs" and (gang := state.gangs.get(GangId(word))):
+        return (gang.id, gang.pool)
     if kind == "policies" and (policy := state.policies.get(word)):
         return (policy.id, *([policy.pool] if policy.pool else []))
     return (word,)

@@ -17,13 +17,15 @@ from itertools import chain, islice
 from engine.agents.runtime import HostSample
 from engine.booster.book import BoosterBook
 from engine.clock import Clock
+from engine.config import TasksSection
 from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
+from engine.gate.gang_plans import gang_row
 from engine.gate.scaling_rows import policy_row, scaling_row
 from engine.gate.words import event_row
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, PoolPaused, Record
-from engine.model.ids import AgentId, HostId, PlanId, TaskId
+from engine.model.ids import AgentId, GangId, HostId, PlanId, TaskId
 from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
 from engine.model.tasks import FINISHED, TaskState
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
@@ -64,6 +66,8 @@ class Feed:
         """Where the rows of kind `scaling` come from."""
         self.book = BoosterBook()
         """Where the rows of kinds `boosters` and `instances` come from."""
+        self.aging_s = TasksSection().aging_s
+        """How long a gang waits for one step of priority."""
         self.fallback: Callable[[], str] = lambda: ""
         """Which pool gets what the booster hands on."""
 
@@ -84,6 +88,8 @@ class Feed:
         self._mark("plans", touched.plans)
         if touched.policies:  # one more or less changes for how many pools the others decide
             self._mark("policies", {**touched.policies, **dict.fromkeys(state.policies)})
+        if touched.gangs:  # one more or less changes the places of the others
+            self._mark("gangs", [*touched.gangs, *state.gangs])
         for record in records:
             self._events.append(event_row(state, record))
             if isinstance(record.event, PoolPaused):
@@ -251,6 +257,7 @@ class Feed:
                 "hosts": state.hosts,  # type: ignore[dict-item]
                 "plans": state.plans,  # type: ignore[dict-item]
                 "policies": state.policies,
+                "gangs": state.gangs,  # type: ignore[dict-item]
                 "scaling": self.scaler.decisions if self.scaler else {},
                 "boosters": dict.fromkeys(boosted.booster_pools(state)),
                 "instances": dict.fromkeys(boosted.instance_ids(state)),
@@ -280,6 +287,9 @@ class Feed:
             return policy_row(state, policy) if policy else None
         if kind == "scaling":
             return scaling_row(state, self.scaler, id_) if self.scaler else None
+        if kind == "gangs":
+            gang = state.gangs.get(GangId(id_))
+            return gang_row(state, gang, self.aging_s) if gang else None
         if kind == "boosters":
             return boosted.booster_row(state, self.book, id_, self.fallback(), self._clock.now())
         if kind == "instances":

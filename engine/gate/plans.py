@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.agents.registry import find_agent, revivable
-from engine.gate import policy_plans
+from engine.gate import gang_plans, policy_plans
 from engine.model import commands as c
 from engine.model.plans import Call, PlanStep
 from engine.model.tasks import FINISHED, HELD, TaskState
@@ -220,6 +220,7 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.PausePool: _pause,
     c.UnpausePool: _pause,
     **policy_plans.DESCRIBE,
+    **gang_plans.DESCRIBE,
     c.RegisterAgent: _register,
     c.UnregisterAgent: _agent,
     c.DrainAgent: _agent,

@@ -17,7 +17,7 @@ from engine.model import commands as c
 from engine.model import wire
 from engine.model.agents import Allocation
 from engine.model.errors import CommandRefused, NotFound
-from engine.model.ids import AllocationId, PlanId, TaskId
+from engine.model.ids import AllocationId, GangId, PlanId, TaskId
 from engine.model.plans import Call
 from engine.model.policy_text import policy_table
 from engine.model.scaling import Policy
@@ -112,6 +112,8 @@ def inverse_of_value(command: c.Command, value: object) -> list[Call]:
     """Return the calls that take a verb back which only its answer tells: what it made."""
     if isinstance(command, c.SubmitTask):
         return [Call("task.cancel", {"task": str(value)})]
+    if isinstance(command, c.AskGang):
+        return [Call("gang.end", {"gang": str(value)})]
     if isinstance(command, c.RegisterAgent):
         made = value if isinstance(value, list) else [value]
         return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
@@ -229,6 +231,8 @@ def _is_needless(state: FleetState, command: c.Command, *, undo: bool) -> bool: 
         case c.UnregisterAgent():
             agent = state.agent_named(command.agent)
             return undo and (agent is None or agent.retiring)
+        case c.EndGang():
+            return undo and GangId(command.gang) not in state.gangs
         case c.ReleaseAgent():
             return undo and AllocationId(command.allocation) not in state.allocations
         case c.CancelTask() | c.RetryTask() | c.PrioritiseTask():

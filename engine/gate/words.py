@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.model import events as ev
+from engine.model import room_events as room
 from engine.model.agents import Health
 from engine.model.machines import say_amount
 from engine.model.rows import EventRow
@@ -172,8 +173,12 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.PoolConfigured: _configured,
     ev.PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
     ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
-    ev.PoolWaits: lambda _s, e: ("warn", e.pool, f"{e.waits.agents} of {e.pool}: {e.waits.text}") if e.waits else ("info", e.pool, f"{e.pool} has room for all its agents"),
-    ev.MachineSeen: lambda _s, e: ("info", e.machine, f"machine {e.machine} has {', '.join(say_amount(*amount) for amount in e.capacity.items())} for agents"),
+    room.PoolWaits: lambda _s, e: ("warn", e.pool, f"{e.waits.agents} of {e.pool}: {e.waits.text}") if e.waits else ("info", e.pool, f"{e.pool} has room for all its agents"),
+    room.MachineSeen: lambda _s, e: ("info", e.machine, f"machine {e.machine} has {', '.join(say_amount(*amount) for amount in e.capacity.items())} for agents"),
+    room.GangAsked: lambda _s, e: ("info", e.gang.id, f"{e.gang.who} asks for {e.gang.agents} agents of {e.gang.pool} at once"),
+    room.GangWaits: lambda _s, e: ("warn", e.gang, f"gang {e.gang} {e.text}"),
+    room.GangGranted: lambda _s, e: ("info", e.gang, f"gang {e.gang} starts"),
+    room.GangEnded: lambda _s, e: ("info", e.gang, f"gang {e.gang} of {e.size} in {e.pool} is over: {e.reason}"),
     ev.PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),
     ev.PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),

@@ -16,6 +16,7 @@ from engine.memory.stored import FleetFigures, StoredHost, agent_of, task_of
 from engine.model.agents import Allocation
 from engine.model.errors import JournalError
 from engine.model.events import Audited
+from engine.model.gangs import Gang
 from engine.model.ids import AllocationId, PlanId, TaskId
 from engine.model.machines import Machine
 from engine.model.plans import AuditEntry
@@ -146,6 +147,8 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
         state.allocations[AllocationId(allocation.id)] = allocation
     for kept in _resources(connection, "plan", KeptPlan):
         state.plans[PlanId(kept.plan.id)] = kept
+    for gang in _resources(connection, "gang", Gang):
+        state.gangs[gang.id] = gang
     for policy in _resources(connection, "policy", Policy):
         state.policies[policy.id] = policy
     state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))

@@ -223,6 +223,7 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
         *[("allocation", id_, state.allocations.get(id_)) for id_ in found.allocations],
         *[("plan", id_, state.plans.get(id_)) for id_ in touched.plans],
         *[("policy", id_, state.policies.get(id_)) for id_ in touched.policies],
+        *[("gang", id_, state.gangs.get(id_)) for id_ in touched.gangs],
         *[("machine", id_, state.machines.get(id_)) for id_ in touched.machines],
     ]
     kept: Rows = [(kind, id_, *texts.add(thing)) for kind, id_, thing in things if thing is not None]

@@ -83,9 +83,9 @@ CREATE TABLE consensus (
   FOREIGN KEY (agent_id) REFERENCES agents (id)
 );
 
--- Pools, hosts, machines with what agents take of them, allocations, plans, and one row of the fleet itself.
+-- Pools, hosts, machines with what agents take of them, gangs, allocations, plans, and one row of the fleet itself.
 CREATE TABLE resources (
-  kind TEXT NOT NULL,                   -- pool, host, machine, allocation, plan, policy, fleet
+  kind TEXT NOT NULL,                   -- pool, host, machine, gang, allocation, plan, policy, fleet
   id TEXT NOT NULL,
   data JSON NOT NULL,
   PRIMARY KEY (kind, id)

@@ -117,9 +117,7 @@ class EditPool(Command):
     undo_note = "the size stays where the other bounds had put it"
 
     pool: str = arg("pool to change", completes="pools")
-    changes: dict[str, Any] = arg(
-        'JSON object of min, max, priority, cost, memory (MB), cpu (cores), storage (MB); null = as configured', default={}, option=True
-    )
+    changes: dict[str, Any] = arg('JSON object of min, max, priority, cost, memory (MB), cpu (cores), storage (MB); null = as configured', default={}, option=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +144,34 @@ class ReleasePool(Command):
     inverse = "pool.hold"
 
     pool: str = arg("pool to release", completes="pools")
+
+
+@dataclass(frozen=True, slots=True)
+class AskGang(Command):
+    """Start so many agents of a pool at once or none; a gang that finds no room waits its turn."""
+
+    name = "gang.ask"
+    verb = "gang"
+    help = "Start several agents of a pool at once, or none"
+    inverse = "gang.end"
+
+    pool: str = arg("pool to start them in", completes="pools")
+    agents: int = arg("how many at once", ge=1, le=100_000)
+    priority: int = arg("1..10, higher goes first", default=5, ge=1, le=10)
+    expires_s: float = arg("how long it may wait for room", default=300.0, ge=1, unit="s")
+    keep_s: float = arg("how long its agents are kept once they are there", default=600.0, ge=1, unit="s")
+
+
+@dataclass(frozen=True, slots=True)
+class EndGang(Command):
+    """End a gang: it waits no more, or its agents leave, busy ones when their task ends."""
+
+    name = "gang.end"
+    verb = "end-gang"
+    help = "End a gang: it waits no more, or its agents leave"
+    irreversible = "ask for it again; busy agents finish their task first"
+
+    gang: str = arg("gang to end", completes="gangs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +469,8 @@ COMMANDS: dict[str, type[Command]] = {
         EditPool,
         HoldPool,
         ReleasePool,
+        AskGang,
+        EndGang,
         CreatePolicy,
         UpdatePolicy,
         DeletePolicy,

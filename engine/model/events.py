@@ -12,9 +12,16 @@ import msgspec
 
 from engine.model.agents import AgentSpec, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
-from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import PoolSpec
+from engine.model.room_events import (
+    GangAsked,
+    GangEnded,
+    GangGranted,
+    GangWaits,
+    MachineSeen,
+    PoolWaits,
+)
 from engine.model.scaling import Hold, Policy
 from engine.model.tasks import CANCELLED, Lease, Outcome, TaskSpec
 
@@ -86,24 +93,6 @@ class PoolHeld:
     type: ClassVar[str] = "pool.held"
     pool: str
     hold: Hold | None
-
-
-@dataclass(frozen=True, slots=True)
-class PoolWaits:
-    """Agents of a pool do not start for want of room, or all have room again (nothing waits)."""
-
-    type: ClassVar[str] = "pool.waits"
-    pool: str
-    waits: Waits | None
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSeen:
-    """A machine has other amounts for agents than before, or is new; in thousandths."""
-
-    type: ClassVar[str] = "machine.seen"
-    machine: str
-    capacity: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +417,10 @@ Event = (
     | PoolHeld
     | PoolWaits
     | MachineSeen
+    | GangAsked
+    | GangWaits
+    | GangGranted
+    | GangEnded
     | PolicySet
     | PolicyRemoved
     | AgentsRegistered

@@ -9,6 +9,7 @@ TaskId = NewType("TaskId", str)
 HostId = NewType("HostId", str)
 PlanId = NewType("PlanId", str)
 AllocationId = NewType("AllocationId", str)
+GangId = NewType("GangId", str)
 ArtifactId = NewType("ArtifactId", str)
 
 AGENT_PREFIX = "agt"
@@ -16,4 +17,5 @@ TASK_PREFIX = "tsk"
 HOST_PREFIX = "hst"
 PLAN_PREFIX = "pln"
 ALLOCATION_PREFIX = "alc"
+GANG_PREFIX = "gng"
 ENGINE_PREFIX = "eng"

@@ -97,6 +97,11 @@ class RoomSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class GangsDue:
+    """Gangs have waited, or were kept, as long as was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class TasksBegan:
     """Leased tasks really started: (task, token, instant)."""
 
@@ -133,4 +138,4 @@ class EngineStarted:
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | TasksBegan | TasksEnded | SampleDue | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | SampleDue | TimePassed | EngineStarted

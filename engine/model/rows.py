@@ -155,6 +155,26 @@ class PolicyRow(NamedTuple):
     rules: str
 
 
+class GangRow(NamedTuple):
+    """Agents that start together or not at all. Instants in epoch seconds, 0 = not yet."""
+
+    id: str
+    pool: str
+    agents: int
+    state: str
+    """waiting or granted."""
+    priority: int
+    place: int
+    """Its place among all gangs that wait, from 1; 0 = it waits no more."""
+    asked_at: float
+    granted_at: float
+    ends_at: float
+    """When it is given up, or its agents leave."""
+    who: str
+    reason: str
+    """Why it waits."""
+
+
 class ScalingRow(NamedTuple):
     """What the autoscaler last decided for a pool. Instants in epoch seconds, 0 = none; ratios -1 = unknown."""
 
@@ -274,7 +294,7 @@ class BoosterRow(NamedTuple):
     """File with both answers to the newest of these, which repeats it; empty = none was kept."""
 
 
-Row = InstanceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = InstanceRow | GangRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -284,6 +304,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "plans": PlanRow,
     "policies": PolicyRow,
     "scaling": ScalingRow,
+    "gangs": GangRow,
     "boosters": BoosterRow,
     "instances": InstanceRow,
     "audit": AuditRow,

@@ -17,6 +17,7 @@ from engine.model.scaling import Decision, Hold, Limits, Observation, Policy
 from engine.scaling.follower import Follower
 from engine.scaling.history import Forecast
 from engine.scaling.optimizer import Optimizer
+from engine.scaling.policies import least
 from engine.scaling.words import explain
 from engine.state import FleetState
 
@@ -104,4 +105,4 @@ def policies_of(policies: Mapping[str, Policy], pool: str) -> tuple[Policy, ...]
 def limits_of(pool: Pool, state: FleetState) -> Limits:
     """Return what bounds a pool; a halt of scaling holds it as an operator's own hold does."""
     halts = [Hold(0.0, halt.who, f"{halt.scope} halted") for halt in state.halted.values()]
-    return Limits(pool.spec.min, pool.spec.max, pool.spec.cost, halts[0] if halts else pool.hold)
+    return Limits(least(state, pool), pool.spec.max, pool.spec.cost, halts[0] if halts else pool.hold)

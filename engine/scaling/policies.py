@@ -67,6 +67,12 @@ def decide_sizes(state: FleetState, commands: Sequence[ScalePool], *, restoring:
     return list(sizes.values())
 
 
+def least(state: FleetState, pool: Pool) -> int:
+    """Return how few agents the autoscaler may leave a pool: its min, and the agents of its gangs above that."""
+    ganged = sum(gang.agents for gang in state.gangs.values() if gang.pool == pool.spec.name and not gang.is_waiting)
+    return min(pool.spec.max, pool.spec.min + ganged)
+
+
 def scaled(pool: Pool, size: int, reason: str = "") -> list[Event]:
     """Return the event of a new size, or nothing when the pool has it."""
     return [PoolScaled(pool.spec.name, size, reason)] if pool.size != size else []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from engine.model import events as ev
+from engine.model import room_events as room
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.machines import Machine
 from engine.model.plans import Halt
@@ -52,15 +54,35 @@ def _pool_held(tables: Tables, event: ev.PoolHeld, _at: float) -> None:
     tables.touched.pools[event.pool] = None
 
 
-def _pool_waits(tables: Tables, event: ev.PoolWaits, _at: float) -> None:
+def _pool_waits(tables: Tables, event: room.PoolWaits, _at: float) -> None:
     tables.pools[event.pool].waits = event.waits
     tables.touched.pools[event.pool] = None
 
 
-def _machine_seen(tables: Tables, event: ev.MachineSeen, _at: float) -> None:
+def _machine_seen(tables: Tables, event: room.MachineSeen, _at: float) -> None:
     machine = tables.machines.setdefault(event.machine, Machine(event.machine, {}))
     machine.capacity = dict(event.capacity)
     tables.touched.machines[event.machine] = None
+
+
+def _gang_asked(tables: Tables, event: room.GangAsked, _at: float) -> None:
+    tables.gangs[event.gang.id] = event.gang
+    tables.touched.gangs[event.gang.id] = None
+
+
+def _gang_waits(tables: Tables, event: room.GangWaits, _at: float) -> None:
+    tables.gangs[event.gang] = replace(tables.gangs[event.gang], lacks=event.lacks, text=event.text)
+    tables.touched.gangs[event.gang] = None
+
+
+def _gang_granted(tables: Tables, event: room.GangGranted, at: float) -> None:
+    tables.gangs[event.gang] = replace(tables.gangs[event.gang], granted_at=at, lacks="", text="")
+    tables.touched.gangs[event.gang] = None
+
+
+def _gang_ended(tables: Tables, event: room.GangEnded, _at: float) -> None:
+    tables.gangs.pop(event.gang, None)
+    tables.touched.gangs[event.gang] = None
 
 
 def _policy_set(tables: Tables, event: ev.PolicySet, _at: float) -> None:
@@ -289,8 +311,12 @@ TRANSITIONS: dict[type, Any] = {
     ev.PoolScaled: _pool_scaled,
     ev.PoolPaused: _pool_paused,
     ev.PoolHeld: _pool_held,
-    ev.PoolWaits: _pool_waits,
-    ev.MachineSeen: _machine_seen,
+    room.PoolWaits: _pool_waits,
+    room.MachineSeen: _machine_seen,
+    room.GangAsked: _gang_asked,
+    room.GangWaits: _gang_waits,
+    room.GangGranted: _gang_granted,
+    room.GangEnded: _gang_ended,
     ev.PolicySet: _policy_set,
     ev.PolicyRemoved: _policy_removed,
     ev.AgentsRegistered: _agents_registered,

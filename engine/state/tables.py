@@ -10,7 +10,8 @@ import msgspec
 from engine.model import events as ev
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
 from engine.model.commands import HALT_SCOPES
-from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.gangs import Gang
+from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
 from engine.model.machines import Amounts, Machine, taken_by
 from engine.model.plans import AppliedPlan, AuditEntry, Halt
 from engine.model.pools import Pool
@@ -76,6 +77,7 @@ class Touched:
     plans: dict[PlanId, None] = field(default_factory=dict)
     policies: dict[str, None] = field(default_factory=dict)
     machines: dict[str, None] = field(default_factory=dict)
+    gangs: dict[GangId, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
     removed_agents: list[Agent] = field(default_factory=list)
@@ -91,6 +93,7 @@ class Touched:
         self.plans.update(later.plans)
         self.policies.update(later.policies)
         self.machines.update(later.machines)
+        self.gangs.update(later.gangs)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent in later.removed_agents:
@@ -125,6 +128,8 @@ class Tables:
         self.plans: dict[PlanId, KeptPlan] = {}
         self.policies: dict[str, Policy] = {}
         self.machines: dict[str, Machine] = {}
+        self.gangs: dict[GangId, Gang] = {}
+        """Those that wait or were granted, in the order in which they were asked for."""
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)

@@ -9,9 +9,11 @@ from typing import Any
 
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.model import events as ev
+from engine.model import room_events as room
 from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Resources
 from engine.model.commands import HALT_SCOPES
-from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.gangs import Gang
+from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
 from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry, Call
 from engine.model.pools import CommandSpec, PoolSpec
@@ -124,12 +126,22 @@ class Life:
             self.do(ev.AgentsRegistered(tuple(specs)))
 
     def act_machine(self) -> None:
-        self.do(ev.MachineSeen(self.rng.choice(("local", "other")), {"cpu": self.rng.randint(0, 9), "gpu": 7}))
+        self.do(room.MachineSeen(self.rng.choice(("local", "other")), {"cpu": self.rng.randint(0, 9), "gpu": 7}))
 
     def act_wait(self) -> None:
         if pool := self.pool():
             waits = Waits(self.at, self.rng.randint(1, 9), "memory", self.word()) if self.rng.random() < 0.7 else None
-            self.do(ev.PoolWaits(pool, waits))
+            self.do(room.PoolWaits(pool, waits))
+
+    def act_gang(self) -> None:
+        if pool := self.pool():
+            gang = Gang(GangId(self.new_id("gng")), pool, 2, 5, self.at, self.at + 9, 60.0, self.word())
+            self.do(room.GangAsked(gang))
+
+    def act_gang_goes_on(self) -> None:
+        for gang in self.some(self.state.gangs):
+            waits = room.GangWaits(gang, "memory", self.word())
+            self.do(self.rng.choice([waits, room.GangGranted(gang), room.GangEnded(gang, self.state.gangs[gang].pool, 2, self.word())]))
 
     def act_reconfigure(self) -> None:
         for agent in self.some(self.agents(AgentStatus.STARTING)):

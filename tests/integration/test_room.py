@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from engine import FleetManager
 from engine.fleet import DATABASE_NAME
-from engine.model.commands import ScalePool, SubmitTask
+from engine.model.commands import AskGang, EndGang, ScalePool, SubmitTask
 from engine.model.pools import Pool
 
 from tests.integration.test_scaling_library import until
@@ -55,6 +55,25 @@ async def test_agents_wait_for_a_resource_and_start_when_others_leave(tmp_path: 
         await scale(fleet, "trainer", 2)
         await until(lambda: pool(fleet, "trainer").by_status.get("idle") == 2)
         assert pool(fleet, "trainer").waits is None
+
+
+@pytest.mark.row(93)
+async def test_a_gang_outlives_a_restart_and_starts_as_one(tmp_path: Path) -> None:
+    async with FleetManager(config(), state_dir=tmp_path) as fleet:
+        await scale(fleet, "other", 2)
+        gate = fleet.operator()
+        plan = await gate.plan([AskGang("other", 4)])
+        await gate.execute(plan.id)
+        assert pool(fleet, "other").agents == 2
+    async with FleetManager(config(), state_dir=tmp_path) as fleet:
+        (row,) = cast("list[dict[str, Any]]", await fleet.operator().query("gangs"))
+        assert (row["state"], row["place"], row["reason"]) == ("waiting", 1, "waits for memory: needs 100 MB, 0 MB not taken")
+        await scale(fleet, "other", 1)
+        await until(lambda: pool(fleet, "other").by_status.get("idle") == 5)
+        plan = await fleet.operator().plan([EndGang(row["id"])])
+        await fleet.operator().execute(plan.id)
+        await until(lambda: pool(fleet, "other").agents == 1)
+        assert await fleet.operator().query("gangs") == []
 
 
 async def test_after_a_smaller_machine_the_surplus_waits(tmp_path: Path) -> None:

@@ -111,9 +111,9 @@ def test_it_reports_only_when_something_may_change(root: Path) -> None:
     fleet = Fleet()
     meter = RoomMeter(MachineSection(), lambda: fleet.state, MemoryUse({}), MachineFiles(root))
     told: list[Report] = []
-    meter.look(told.append)
+    meter.look(told.append, 0.0)
     assert told == [RoomSeen()]
     fleet.room = meter.measure()
     fleet.report(RoomSeen())
-    meter.look(told.append)
+    meter.look(told.append, 0.0)
     assert len(told) == 1

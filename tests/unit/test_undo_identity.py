@@ -20,7 +20,7 @@ from tests.unit.test_guardrails import ADMIN
 CONFIG = {"fleet": {"default_pools": POOLS, "max_agents": 14}, "operations": {"undo_window_s": 3_600.0, "plan_ttl_s": 30.0}}
 STEPS = 12
 NAMED = (c.RegisterAgent, c.DrainAgent, c.UndrainAgent)
-APART = ((c.ScalePool,), NAMED)
+APART = ((c.ScalePool, c.AskGang), NAMED)
 """Never both in one life: an agent that left comes back as a new one, as the table of verbs says of `scale`, so that what was
 done to it by name cannot be taken back. It says, too, that a size stays where other bounds had put it: they are left alone."""
 ALONE = (c.UndoPlan, c.RedoPlan)
@@ -31,6 +31,7 @@ SAMPLES: dict[type[c.Command], Callable[[World, random.Random], c.Command]] = {
     c.EditPool: lambda _, chance: c.EditPool(pool(chance), {chance.choice(["cost", "priority", "memory", "cpu"]): chance.choice([4, 7, 9, None])}),
     c.HoldPool: lambda _, chance: c.HoldPool(pool(chance), float(chance.randrange(60, 9_000))),
     c.ReleasePool: lambda _, chance: c.ReleasePool(pool(chance)),
+    c.AskGang: lambda _, chance: c.AskGang(pool(chance), chance.randrange(1, 3), keep_s=9_000.0),
     c.CreatePolicy: lambda _, chance: c.CreatePolicy(chance.choice("pq"), {"pool": pool(chance), "target": chance.choice([0.5, 0.8])}),
     c.UpdatePolicy: lambda _, chance: c.UpdatePolicy(chance.choice("pq"), {chance.choice(["target", "safety"]): chance.choice([0.6, 0.7, None])}),
     c.DeletePolicy: lambda _, chance: c.DeletePolicy(chance.choice("pq")),
@@ -70,6 +71,7 @@ def decided(world: World) -> dict[str, Any]:
         "specs": {name: (asdict(one.spec), dict(one.overrides)) for name, one in state.pools.items()},
         "policies": {name: one.enabled for name, one in state.policies.items()} | {f"{name} in full": str(one) for name, one in state.policies.items()},
         "agents": {name: sum(one.spec.pool == name for one in alive) for name in state.pools},
+        "gangs": {id_: one.is_waiting for id_, one in state.gangs.items()},
         "cordoned": {name: sum(one.spec.pool == name and one.cordoned for one in alive) for name in state.pools},
         "allocated": sorted(str(one.pool) for one in state.allocations.values()),
         "waiting": sorted((str(one.spec.id), one.priority) for one in state.tasks.values() if one.state == "pending"),

@@ -57,6 +57,10 @@ async def _allocation(world: World) -> str:
     return str(held.id)  # type: ignore[attr-defined]
 
 
+async def _gang(world: World) -> str:
+    return str((await world.gate(BOB).execute([c.AskGang("ui", 2)])).values[0])
+
+
 async def _undone(world: World) -> str:
     plan = (await world.gate(ADMIN).execute([c.PausePool("ui")])).plan
     await world.gate(ADMIN).execute([c.UndoPlan(plan)])
@@ -80,6 +84,7 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.CancelTask: lambda: _task(world),
         c.PrioritiseTask: lambda: _task(world),
         c.RetryTask: lambda: _task(world, end=True),
+        c.EndGang: lambda: _gang(world),
         c.ReleaseAgent: lambda: _allocation(world),
         c.RedoPlan: lambda: _undone(world),
     }
@@ -91,6 +96,7 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.EditPool: ("ui", {"cost": 2.0}),
         c.HoldPool: ("ui", 60.0),
         c.ReleasePool: ("ui",),
+        c.AskGang: ("ui", 2),
         c.CreatePolicy: ("mine", {"pool": "ui", "target": 0.5}),
         c.UpdatePolicy: ("mine", {"target": 0.7}),
         c.DeletePolicy: ("mine",),
