@@ -22,7 +22,10 @@
 
 #include "get_changed_ranges.c"
 #include "language.c"
+#define ts_lexer_init init_lexer
 #include "lexer.c"
+#undef ts_lexer_init
+void ts_lexer_init(Lexer *self);
 #include "node.c"
 #include "parser.c"
 #include "point.c"
@@ -32,6 +35,22 @@
 #include "tree.c"
 #include "tree_cursor.c"
 #include "wasm_store.c"
+
+#include "lexing.h"
+
+void step_over_any(TSLexer *lexer, bool skip) {
+    ts_lexer__advance(lexer, skip);
+}
+
+/* Scanners of grammars ask by pointer. */
+static void step_over_for_scanner(TSLexer *lexer, bool skip) {
+    step_over(lexer, skip);
+}
+
+void ts_lexer_init(Lexer *self) {
+    init_lexer(self);
+    self->data.advance = step_over_for_scanner;
+}
 
 /* Copies a compiled query to where it lasts: compiling takes a hundred times the memory of the result, all of which
  * would have to last. The fields are those of tree-sitter 0.26.1, which build.py pins. */
