@@ -18,7 +18,7 @@ import click
 
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.clock import SystemClock
-from engine.model.commands import Command, Danger, StopEngine
+from engine.model.commands import BackUpFleet, Command, Danger, StopEngine
 from engine.model.errors import (
     EXIT_FAILED,
     CommandRefused,
@@ -76,6 +76,14 @@ def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "") -> 
 
 def act(paths: Paths, request: Request) -> None:
     """Carry out a request and print what came of it. Raises FleetError, Denied also when a dry run shows that it would be."""
+    if isinstance(request.commands[0], BackUpFleet):
+        from fleet_tui import database
+
+        address = find_address(paths)
+        if address is None:
+            database.back_up_here(paths, request)
+            return
+        request = database.placed(address, request)
     if request.dry_run:
         plan = asyncio.run(make_plan(require_address(paths), request))
         show_plan(plan, request)

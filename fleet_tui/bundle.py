@@ -144,7 +144,7 @@ def _looks(paths: Paths, environment: Mapping[str, str]) -> Iterator[tuple[str, 
     yield "doctor.json", "what `fleet-tui doctor` finds", lambda: _findings(paths, environment)
     yield "config.json", "the configuration in force, without secrets", lambda: config_of(paths.config, environment)
     yield "files.json", "what lies in the state directory", lambda: files_of(paths)
-    yield "journal.json", "the database: sizes, counts, integrity", lambda: database_facts(paths.state_dir / "fleet.db", QUESTION_S)
+    yield "journal.json", "the database: sizes, counts, integrity", lambda: database_facts(paths.database, QUESTION_S)
     yield "engine.log", "the end of the engine's log", lambda: read_end(paths.log, LOG_BYTES)
     yield "engine.err", "what the last engine that a console started wrote to standard error", lambda: read_end(paths.start_errors, LOG_BYTES)
 

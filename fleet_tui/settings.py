@@ -91,6 +91,11 @@ class Paths:
         return self.state_dir / "exports"
 
     @property
+    def database(self) -> Path:
+        """Return the fleet's database."""
+        return self.state_dir / "fleet.db"
+
+    @property
     def ledger(self) -> Path:
         """Return the list of processes that agents run in."""
         return self.state_dir / "processes.jsonl"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.model.errors import EXIT_FAILED
-from fleet_tui import console, scaling_commands
+from fleet_tui import console, database_commands, scaling_commands
 from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
 
@@ -33,6 +33,7 @@ SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
     "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "watch", "log", "result"),
     ACT: ("edit", "policy", "optimize"),
+    "Database (to write a backup: backup, above)": ("backups", "verify", "restore"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
 }
 """Subcommands in the order of the help; the section ACT has also the verbs."""
@@ -329,6 +330,8 @@ cli.add_command(scaling_commands.cost)
 cli.add_command(scaling_commands.metrics)
 cli.add_command(scaling_commands.optimize)
 cli.add_command(scaling_commands.policy)
+for _command in (database_commands.backups, database_commands.verify, database_commands.restore):
+    cli.add_command(_command)
 
 
 # ---- set up and measure

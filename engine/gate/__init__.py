@@ -5,12 +5,13 @@ Owner: nobody; a gate is one identity at the desk.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard
 
-from engine.gate import foresight, queries, undo
+from engine.gate import backing, foresight, queries, undo
 from engine.gate import plans as planning
 from engine.gate.authority import Act, Judgement, authority_of, check_may
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
@@ -18,6 +19,7 @@ from engine.gate.outlook import outlook
 from engine.model.commands import (
     COMMANDS,
     AllocateAgent,
+    BackUpFleet,
     Command,
     Danger,
     RedoPlan,
@@ -26,7 +28,7 @@ from engine.model.commands import (
     SubmitTask,
     UndoPlan,
 )
-from engine.model.errors import CommandRefused, FleetError, PlanChanged, UsageError
+from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnly, UsageError
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.ids import PLAN_PREFIX, PlanId
 from engine.model.plans import (
@@ -50,7 +52,9 @@ STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
-_ALONE = {UndoPlan, RedoPlan, StopEngine}
+_UNDECIDED = (StopEngine, BackUpFleet)
+"""Verbs that change no state of the fleet."""
+_ALONE = {UndoPlan, RedoPlan, *_UNDECIDED}
 _DANGERS = list(Danger)
 
 
@@ -100,7 +104,7 @@ class Gate:
         meant = self._understand(commands)
         steps = self._describe(meant)
         coordinator = self._desk.coordinator
-        is_decided = not isinstance(meant.does[0], StopEngine)
+        is_decided = not isinstance(meant.does[0], _UNDECIDED)
         events = coordinator.rehearse(meant.does, self.origin, restoring=meant.kept is not None) if is_decided else ()
         judgement = self._judge(meant, steps)
         plan = Plan(
@@ -178,6 +182,8 @@ class Gate:
             raise UsageError(f"{commands[0].verb} stands alone in its plan; send it by itself")
         for command in commands:
             check_limits(command)
+            if isinstance(command, BackUpFleet):
+                backing.check_place(command, self.origin)
         check_may(self._authority, kinds.pop())
 
     def _new_id(self) -> PlanId:
@@ -228,6 +234,8 @@ class Gate:
             await coordinator.record([self._audited(doing)], self.origin)
             self._desk.stop()
             return Answer(doing.plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
+        if isinstance(commands[0], BackUpFleet):
+            return await self._back_up(doing, commands[0])
         is_plan = not self._is_routine(meant) and any(step.changes for step in doing.steps)
         before = [undo.backs(coordinator.state, command) for command in commands] if is_plan else []
         applied: list[AppliedPlan] = []
@@ -240,6 +248,14 @@ class Gate:
 
         values, seq = await coordinator.execute(commands, self.origin, account)
         return Answer(doing.plan_id, tuple(values), seq, _summary(doing), applied[0].undo_until if applied else 0.0)
+
+    async def _back_up(self, doing: _Doing, command: BackUpFleet) -> Answer:
+        """Take a backup, above all of an engine that can write nothing else any more: then only the audit is missing."""
+        desk = self._desk
+        contents = await backing.back_up(desk.sources.journal, command, desk.now())
+        with contextlib.suppress(ReadOnly):
+            await desk.coordinator.record([self._audited(doing)], self.origin)
+        return Answer(doing.plan_id, (contents.path,), desk.coordinator.state.seq, backing.told(contents))
 
     def _applied(self, doing: _Doing, back: Sequence[undo.Back]) -> AppliedPlan:
         commands = doing.meant.does if len(doing.meant.does) <= undo.REDO_CALLS_MAX else ()

@@ -234,5 +234,6 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.HaltFleet: _halt,
     c.ResumeFleet: _resume,
     c.ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
+    c.BackUpFleet: lambda _state, command: PlanStep(call_of(command), "fleet", "", f"copied to {command.file or 'a new file in its backups'}", "the engine goes on meanwhile"),
     c.StopEngine: _stop,
 }

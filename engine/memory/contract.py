@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from engine.model.costs import Lives
@@ -35,6 +36,24 @@ class JournalBatch:
     texts: Sequence[bytes] | None = None
     """The records' events as JSON, when they were encoded already."""
     artifacts: list[StoredArtifact] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a database file holds; counts and spans, no values."""
+
+    path: str
+    bytes: int
+    step: int
+    """Of its tables."""
+    first: int
+    """Oldest record that is kept; 0 = none."""
+    last: int
+    """Newest record."""
+    at: float
+    """Instant of the newest record."""
+    rows: dict[str, int]
+    """By table."""
 
 
 class Journal(Protocol):
@@ -74,6 +93,10 @@ class Journal(Protocol):
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a stored payload, or None."""
+        ...
+
+    async def backup(self, target: Path) -> Contents:
+        """Write a whole copy to a file while work goes on, also when writing here fails. Raises JournalError."""
         ...
 
     async def close(self) -> None:

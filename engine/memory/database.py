@@ -1,30 +1,34 @@
-"""One SQLite file: opened with care, written by one thread, read from another one and from the loop.
+"""One SQLite file: opened with care, written by one thread, read from another one and from the loop, copied by a third.
 
-Owner: `Database`, of the file, its lock and its two threads. Limits: each thread has a queue of QUEUE_MAX works and
+Owner: `Database`, of the file, its lock and its three threads. Limits: each thread has a queue of QUEUE_MAX works and
 refuses more; a work that is under way is never interrupted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import sqlite3
 import time
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Literal, TypeVar
 
+from engine.memory.contract import Contents
+from engine.memory.copies import back_up, make_folder
 from engine.memory.failures import explain, journal_error
 from engine.memory.migrations import migrate, read_sql, require_ours, steps
 from engine.model.errors import JournalError
 
 Synchronous = Literal["full", "normal"]
 """`full`: a commit survives power loss. `normal`: it survives a killed process only."""
+
+BACKUPS = "backups"
+"""Directory beside the database for backups that have a name only."""
 
 QUEUE_MAX = 64
 
@@ -128,12 +132,12 @@ class Lane:
 class Database:
     """The open file."""
 
-    def __init__(self, path: Path, lock: int, lanes: tuple[Lane, Lane], loop_connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, lock: int, lanes: Sequence[Lane], loop_connection: sqlite3.Connection) -> None:
         self.path = path
         self.on_loop = loop_connection
         """Reads only; for the loop's own thread and quick reads."""
         self._lock = lock
-        self._writer, self._reader = lanes
+        self._writer, self._reader, self._copier = lanes
         self._files = _identities(path)
         self._closed = False
 
@@ -147,16 +151,17 @@ class Database:
         """
         if sqlite3.sqlite_version_info < SQLITE_LEAST:
             raise JournalError(f"SQLite is {sqlite3.sqlite_version}, the least is {'.'.join(map(str, SQLITE_LEAST))}; use another Python")
-        lock = _take_lock(path)
+        lock = take_lock(path)
         lanes: list[Lane] = []
         try:
             for name, connect in (
                 ("journal writer", lambda: _open_writer(path, synchronous)),
                 ("journal reader", lambda: _open_reader(path)),
+                ("journal copier", lambda: _open_reader(path)),
             ):
                 lanes.append(Lane(name, path, connect))
                 await lanes[-1].do(lambda _connection: None)
-            return cls(path, lock, (lanes[0], lanes[1]), _open_reader(path))
+            return cls(path, lock, lanes, _open_reader(path))
         except BaseException:
             for lane in reversed(lanes):
                 lane.stop()
@@ -177,29 +182,25 @@ class Database:
         """Have a longer read done off the loop. Raises JournalError; cancelling it does not stop the work."""
         return await self._reader.do(work)
 
-    async def backup(self, target: Path) -> None:
+    async def backup(self, target: Path) -> Contents:
         """Write a whole and consistent copy while writing goes on; it replaces `target` when it is complete.
 
-        Works even when the file itself was deleted under the engine. Raises JournalError.
+        A relative target is a name in BACKUPS beside the database, a directory that is made when it is missing. Works even when the file itself was deleted under the engine. Raises JournalError.
         """
-        part = target.with_name(target.name + ".part")
+        folder = self.path.parent / BACKUPS
 
-        def copy(connection: sqlite3.Connection) -> None:
-            try:
-                _copy(connection, part)
-                part.replace(target)
-                _sync(target.parent)
-            except (OSError, sqlite3.Error) as error:
-                with contextlib.suppress(OSError):
-                    part.unlink()
-                raise journal_error(target, f"the backup cannot be written ({error})", "name another place") from error
+        def copy(connection: sqlite3.Connection) -> Contents:
+            if not target.is_absolute():
+                make_folder(folder)
+            return back_up(connection, self.path, folder / target)
 
-        await self._reader.do(copy)
+        return await self._copier.do(copy)
 
     async def close(self) -> None:
         """Finish what waits, fold the -wal into the file and let go of it; again is no harm."""
         self._closed = True
         self.on_loop.close()
+        await self._copier.close()
         await self._reader.close()
         await self._writer.close()
         if self._lock >= 0:
@@ -231,7 +232,7 @@ def _identities(path: Path) -> list[tuple[int, int]]:
     return found
 
 
-def _take_lock(path: Path) -> int:
+def take_lock(path: Path) -> int:
     """Return the descriptor that holds the lock of the one engine.
 
     Asked of the system for this process (lockf): it is gone with it however it ends, and children do not inherit it.
@@ -291,18 +292,6 @@ def _require_whole(connection: sqlite3.Connection) -> None:
         raise JournalError(f"it is damaged ({found}); {_RESTORE}")
 
 
-def _copy(connection: sqlite3.Connection, part: Path) -> None:
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    copied = sqlite3.connect(part, isolation_level=None)
-    try:
-        connection.backup(copied)
-        copied.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        copied.close()
-    _sync(part)
-
-
 def _open_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     connection.execute("PRAGMA query_only = 1")
@@ -316,11 +305,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

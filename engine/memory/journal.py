@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.memory.contract import JournalBatch, StoredArtifact
+from engine.memory.contract import Contents, JournalBatch, StoredArtifact
 from engine.memory.database import Database, Synchronous
 from engine.memory.failures import explain
 from engine.memory.lives_reading import read_lives
@@ -125,9 +125,9 @@ class SqliteJournal:
         row = await self._database.read(lambda connection: connection.execute(sql, (artifact_id,)).fetchone())
         return None if row is None else StoredArtifact(*row)
 
-    async def backup(self, target: Path) -> None:
-        """Write a whole copy to a file while work goes on. Raises JournalError."""
-        await self._database.backup(target)
+    async def backup(self, target: Path) -> Contents:
+        """Write a whole copy to a file while work goes on, also when writing here fails. Raises JournalError."""
+        return await self._database.backup(target)
 
     async def close(self) -> None:
         """Finish the threads and close the database."""

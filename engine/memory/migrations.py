@@ -22,6 +22,14 @@ def steps() -> tuple[str, ...]:
     return (read_sql("schema.sql"), read_sql("metrics.sql"))
 
 
+def newer_text(step: int, known: int = 0) -> str:
+    """Return what is wrong with tables of a step that this version does not know."""
+    return (
+        f"it was written by a newer version (its tables are step {step}, this one knows {known or len(steps())}); "
+        "install that version, or restore a backup from before the upgrade"
+    )
+
+
 def migrate(connection: sqlite3.Connection, sql: Sequence[str]) -> int:
     """Apply the steps that a database lacks, each in a transaction of its own; return how many.
 
@@ -30,10 +38,7 @@ def migrate(connection: sqlite3.Connection, sql: Sequence[str]) -> int:
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(sql):
-        raise JournalError(
-            f"it was written by a newer version (its tables are step {version}, this one knows {len(sql)}); "
-            "install that version, or restore a backup from before the upgrade"
-        )
+        raise JournalError(newer_text(version, len(sql)))
     for number in range(version, len(sql)):
         try:
             connection.executescript(

@@ -449,6 +449,20 @@ class ClearBoosterCache(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class BackUpFleet(Command):
+    """Write a whole copy of the database while the engine goes on."""
+
+    name = "fleet.backup"
+    verb = "backup"
+    help = "Write a whole, checked copy of the database; the engine goes on"
+    role = Role.ADMIN
+    danger = Danger.NONE
+    irreversible = "the fleet is not changed; delete the file when it is not wanted"
+
+    file: str = arg("where to; empty = a new file in backups/ of the state directory", default="")
+
+
+@dataclass(frozen=True, slots=True)
 class StopEngine(Command):
     """Stop the engine; running tasks are handed back and run again at the next start."""
 
@@ -490,6 +504,7 @@ COMMANDS: dict[str, type[Command]] = {
         UndoPlan,
         RedoPlan,
         ClearBoosterCache,
+        BackUpFleet,
         StopEngine,
     )
 }

@@ -6,10 +6,11 @@ import asyncio
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory, Rng
-from engine.memory.contract import JournalBatch, StoredArtifact
+from engine.memory.contract import Contents, JournalBatch, StoredArtifact
 from engine.model.agents import AgentSpec
 from engine.model.costs import AgentLife, Lives
 from engine.model.effects import Assignment
@@ -30,6 +31,7 @@ class MemoryJournal:
         self.kept: list[Record] = []
         self.broken = ""
         self.appends = 0
+        self.backups: dict[Path, list[Record]] = {}
         self._write_s = write_s
         self._artifacts: dict[str, StoredArtifact] = {}
 
@@ -80,6 +82,12 @@ class MemoryJournal:
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a kept payload."""
         return self._artifacts.get(artifact_id)
+
+    async def backup(self, target: Path) -> Contents:
+        """Keep a copy of the records under a name, broken or not."""
+        self.backups[target] = list(self.kept)
+        last = self.kept[-1] if self.kept else None
+        return Contents(str(target), 0, 1, 1, last.seq if last else 0, last.at if last else 0.0, {"events": len(self.kept), "tasks": 0, "agents": 0})
 
     async def close(self) -> None:
         """Do nothing."""

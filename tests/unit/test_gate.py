@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -349,5 +350,48 @@ def test_wrong_dicts_are_refused(config: Any, text: str) -> None:
     async def story(world: World) -> None:
         with pytest.raises(UsageError, match=text):
             await Library(world).register_agent(config)
+
+    live(story)
+
+
+HERE = Origin("ada", "cli", "pid 7", 2)
+AFAR = Origin("ada", "api", "10.0.0.7:4711", 2)
+
+
+def test_a_backup_is_audited_and_taken_of_an_engine_that_can_write_nothing_else() -> None:
+    async def story(world: World) -> None:
+        answer = await world.gate(HERE).execute([c.BackUpFleet("mine.db")], reason="move")
+        assert answer.values == ("mine.db",)
+        assert world.journal.backups[Path("mine.db")] == world.journal.kept[:-1]
+        assert audits(world) == [("ada", "fleet.backup", "fleet", "done")]
+        world.journal.broken = "the disk is full"
+        with pytest.raises(ReadOnly):
+            await world.gate(HERE).execute([c.PausePool("ui")])
+        assert world.coordinator.read_only
+        [name] = (await world.gate(HERE).execute([c.BackUpFleet()])).values
+        assert str(name).startswith("fleet-")
+        assert Path(str(name)) in world.journal.backups
+        world.journal.broken = ""
+        await world.until(lambda: not world.coordinator.read_only)
+
+    live(story)
+
+
+@pytest.mark.parametrize(
+    ("origin", "file", "words"),
+    [
+        (BOB, "", "needs the role admin"),
+        (HERE, "sub/mine.db", "plain name.*whole path"),
+        (HERE, "../mine.db", "plain name.*whole path"),
+        (HERE, ".hidden", "plain name.*whole path"),
+        (AFAR, "/etc/cron.d/mine", "over the network a backup gets a plain name"),
+    ],
+)
+def test_where_a_backup_may_lie(origin: Origin, file: str, words: str) -> None:
+    async def story(world: World) -> None:
+        for ask in (world.gate(origin).plan, world.gate(origin).execute):
+            with pytest.raises((CommandRefused, UsageError), match=words):
+                await ask([c.BackUpFleet(file)])
+        assert world.journal.backups == {}
 
     live(story)

@@ -107,6 +107,7 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.HaltFleet: ("agents",),
         c.StopEngine: (),
         c.ClearBoosterCache: (),
+        c.BackUpFleet: ("mine.db",),
         c.UndoPlan: (),
         c.ResumeFleet: (),
     }

@@ -1,0 +1,47 @@
+"""The verb `backup`: who may name which place, and what its answer says.
+
+Owner: nobody; functions only.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from engine.memory.contract import Contents, Journal
+from engine.model.commands import BackUpFleet
+from engine.model.errors import CommandRefused, UsageError
+from engine.model.plans import Origin
+
+_ON_THIS_MACHINE = "pid "
+"""How the address of a peer of the Unix socket begins."""
+
+
+def check_place(command: BackUpFleet, origin: Origin) -> None:
+    """Check where a backup shall lie. Raises UsageError, CommandRefused."""
+    path = Path(command.file)
+    if not command.file or (path.name == command.file and not path.name.startswith(".")):
+        return
+    if not path.is_absolute():
+        raise UsageError(f"{command.file!r}: give a plain name, for the engine's own backups, or a whole path")
+    if origin.via != "library" and _ON_THIS_MACHINE not in origin.address:
+        raise CommandRefused("over the network a backup gets a plain name in the engine's own backups; nothing was written")
+
+
+async def back_up(journal: Journal, command: BackUpFleet, now: float) -> Contents:
+    """Take the backup. Raises JournalError."""
+    return await journal.backup(Path(command.file or file_name(now)))
+
+
+def file_name(now: float) -> str:
+    """Return the name of a backup that was given none; in UTC, so that names sort by time."""
+    return time.strftime("fleet-%Y%m%d-%H%M%S.db", time.gmtime(now))
+
+
+def told(contents: Contents, word: str = "backup") -> str:
+    """Return what was copied in one line."""
+    rows = contents.rows
+    return (
+        f"{word} {contents.path}: {contents.bytes / 1e6:,.1f} MB, records to {contents.last:,}, "
+        f"{rows['tasks']:,} tasks, {rows['agents']:,} agents"
+    )
