@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from engine.booster.records import Answer, Status
+from engine.editing import ecmascript, python
+from engine.editing.ecmascript.structure import Structure as ScriptStructure
+from engine.editing.ecmascript.structure import read_structure as read_script_structure
 from engine.editing.edits import Edit, finish
 from engine.editing.matching import replace_matches, show_matches
-from engine.editing.python import DECISIONS
 from engine.editing.source import Source
 from engine.editing.structure import Structure, read_structure
 from engine.model.code_errors import CodeError, HandedOn
@@ -36,10 +38,17 @@ def decide(ask: Ask, request: CodeRequest, source: Source) -> tuple[Edit, Source
     def read(of: Source) -> Structure:
         return read_structure(judge(ask("code.structure", of.text, {})), of.text.encode())
 
+    def read_script(of: Source) -> ScriptStructure:
+        return read_script_structure(judge(ask("code.structure", of.text, {})), of.text.encode())
+
     def check(after: Source) -> None:
         judge(ask("code.parses", after.text, {}))
 
-    edit = DECISIONS[request.operation](source, request, read)
+    name = request.operation
+    if source.language == "python":
+        edit = python.DECISIONS[name](source, request, read)
+    else:
+        edit = ecmascript.DECISIONS[name](source, request, read_script)
     return edit, finish(source, edit, check)
 
 

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from engine.booster.asking import asked_of, is_left
+from engine.booster.asking import FOUND_BY, asked_of, is_left
 from engine.booster.deciding import Ask, decide, judge, replace, search
 from engine.booster.failures import BadAnswer
 from engine.booster.records import Answer, Description, File, Language
 from engine.booster.sandbox import TIMEOUT_S
 from engine.editing.edits import Edit, conclude, finish
-from engine.editing.python import DECISIONS
 from engine.editing.source import Source, decode, read_bytes
 from engine.editing.splices import Splice
 from engine.editing.writing import check_target
@@ -97,7 +96,7 @@ def perform(
 def _edit(ask: Ask, request: CodeRequest, source: Source) -> tuple[Edit, Source]:
     if isinstance(request, ReplaceRequest):
         return replace(ask, request, source)
-    if request.operation in DECISIONS:
+    if FOUND_BY.get(request.operation) == "code.structure":
         return decide(ask, request, source)
     value = judge(ask(request.operation, source.text, _list_arguments(request)))
     edit = _read_edit(source, value)

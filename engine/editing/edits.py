@@ -6,6 +6,7 @@ Owner: nobody; an edit is a value. Edits replace pieces of the text: every other
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from engine.editing.compiler import compile_problem
 from engine.editing.source import Source
@@ -13,6 +14,8 @@ from engine.editing.splices import Splice, splice, unified_diff
 from engine.editing.writing import check_target, write
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import CodeRequest
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Edit:
     count: int  # of what was asked for: identifiers, calls, docstrings
     notes: Mapping[str, object]  # further fields of the answer
     compiles: bool  # also ask Python's compiler whether the edit broke what was whole
+    is_read: bool = False  # its result has been read again already
 
     @classmethod
     def of(
@@ -32,9 +36,10 @@ class Edit:
         count: int,
         notes: Mapping[str, object] | None = None,
         compiles: bool = False,
+        is_read: bool = False,
     ) -> "Edit":
         """Make an edit of splices in any order."""
-        return cls(tuple(sorted(splices)), count, notes or {}, compiles)
+        return cls(tuple(sorted(splices)), count, notes or {}, compiles, is_read)
 
     def diff(self, source: Source) -> str:
         """Give the edit as a unified diff of the file as it is written, byte order mark included."""
@@ -54,14 +59,20 @@ def finish(source: Source, edit: Edit, parse: Callable[[Source], object]) -> Sou
             f"{source.label} cannot be written back in {source.encoding} as it was; convert it to UTF-8 first.",
         )
     after = source.with_text(splice(source.text, edit.splices))
-    try:
-        parse(after)
-    except CodeError as error:
-        raise _broken(source, error.message, error.line, error.column) from error
+    if not edit.is_read:
+        reread(source, after, parse)
     problem = compile_problem(after.text, source.label) if edit.compiles else None
     if problem is not None and compile_problem(source.text, source.label) is None:
-        raise _broken(source, problem.message, problem.line, problem.column)
+        raise broken(source, problem.message, problem.line, problem.column)
     return after
+
+
+def reread(source: Source, after: Source, read: Callable[[Source], Answer]) -> Answer:
+    """Give what a reader says of the source after an edit; raise `CodeError` (broken_edit) if it refuses it."""
+    try:
+        return read(after)
+    except CodeError as error:
+        raise broken(source, error.message, error.line, error.column) from error
 
 
 def conclude(
@@ -88,7 +99,8 @@ def conclude(
     }
 
 
-def _broken(source: Source, reason: str, line: int | None, column: int | None) -> CodeError:
+def broken(source: Source, reason: str, line: int | None = None, column: int | None = None) -> CodeError:
+    """Say why the source would not be valid after an edit."""
     return CodeError(
         "broken_edit",
         f"After the edit {source.label} would not be valid {source.language.capitalize()} ({reason}); nothing "

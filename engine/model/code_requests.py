@@ -272,7 +272,6 @@ class ApplyRequest(CodeRequest):
     """A snippet, and where it goes."""
 
     operation = "code.apply_edit"
-    languages = PYTHON
 
     edit: str = Field(
         min_length=1, max_length=SNIPPET_MAX_CHARACTERS, description="whole definitions, or imports"

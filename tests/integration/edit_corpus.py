@@ -24,7 +24,7 @@ from tests.tools.programs import Missing, find_program
 
 FOLDER = Path(__file__).parents[1] / "corpus" / "edits"
 CLASSES = ("target", "lost", "duplicate", "syntax", "ambiguous", "plain")
-OURS = ("python",)
+OURS = ("python", "javascript", "typescript", "tsx")
 """What our apply_edit knows."""
 PEER = "agent-booster"
 PEER_VERSION = "0.2.2"

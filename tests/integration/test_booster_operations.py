@@ -154,7 +154,8 @@ def test_every_decision_has_its_finder(program: Program) -> None:
     assert set(OPERATIONS) - set(offered) == {name for name in OPERATIONS if name not in own and name not in FOUND_BY}
     assert set(LEFT_TO_AGENT) <= set(OPERATIONS)
     assert offered["code.syntax_check"] == ("python",)
-    assert offered["code.apply_edit"] == ("python",)
+    assert set(offered["code.apply_edit"]) == set(LANGUAGES)
+    assert offered["code.use_const"] == ("javascript", "typescript", "tsx")
     assert set(offered["code.replace"]) == set(LANGUAGES)
 
 

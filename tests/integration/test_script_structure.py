@@ -81,13 +81,14 @@ def test_tricky_code_has_the_agents_structure(sandbox: Sandbox, text: str, varia
 
 
 def test_a_structure_says_how_things_are_written(sandbox: Sandbox) -> None:
-    text = "import a from 'a'\n@b export class C { d() {}\n  e = () => 1; f = 2 }\nexport const g = () => {}, h = 1; exports.i = function () {}; j(function k() {})\nlet l = 1; let l = 2\n"
+    text = "#!/usr/bin/env node\nimport a from 'a'\n@b export class C { d() {}\n  e = () => 1; f = 2 }\nexport const g = () => {}, h = 1; exports.i = function () {}; j(function k() {})\nlet l = 1; let l = 2\n"
     assert compare(sandbox, text, "typescript", text) == "equal"
     found = find_by_tree(text, "typescript")
     forms = {row.name: row.form for row in found.definitions}
     assert forms == {"C": Form.DECLARATION, "d": Form.MEMBER, "e": Form.MEMBER, "g": Form.INSIDE, "i": Form.ASSIGNMENT, "k": Form.INSIDE}
     first = found.definitions[0]
     assert (text[first.start : first.own], text[first.own : first.inner]) == ("@b ", "export ")
+    assert [text[row.start : row.end] for row in found.statements][0] == "import a from 'a'"
     assert found.members == ((0, "d"), (0, "e"), (0, "f"))
     assert found.twice == 1
 

@@ -16,7 +16,7 @@
     X(export_statement) X(expression_statement) X(field_definition) X(float) X(for_in_clause) X(for_in_statement) \
     X(for_statement) X(formal_parameters) X(function_declaration) X(function_definition) X(function_expression) \
     X(function_signature) X(function_type) X(future_import_statement) X(generator_function) X(generator_function_declaration) \
-    X(generic_type) X(global_statement) X(html_comment) X(identifier) X(if_clause) X(if_statement) X(import) \
+    X(generic_type) X(global_statement) X(hash_bang_line) X(html_comment) X(identifier) X(if_clause) X(if_statement) X(import) \
     X(import_alias) X(import_clause) X(import_from_statement) X(import_require_clause) X(import_specifier) \
     X(import_statement) X(index_signature) X(infer_type) X(integer) X(interface_declaration) X(interface_body) X(internal_module) \
     X(jsx_closing_element) X(jsx_namespace_name) X(jsx_opening_element) X(jsx_self_closing_element) \

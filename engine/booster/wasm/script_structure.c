@@ -213,7 +213,7 @@ void note_structure(ScriptWalk *walk, TSNode node, const ScriptFrame *frame, con
     if (frame->definition != NOWHERE)
         note_whole(walk, node, frame);
     note_member(walk, node, frame, parent);
-    if (parent->kind == KIND_program && ts_node_is_named(node))
+    if (parent->kind == KIND_program && ts_node_is_named(node) && frame->kind != KIND_hash_bang_line)
         note_statement(walk, node, frame->kind);
     if (frame->kind == KIND_string || frame->kind == KIND_template_string || frame->kind == KIND_template_literal_type)
         note_string(walk, node);

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.editing.edits import Edit
-from engine.editing.python.targets import find_targets, several
 from engine.editing.source import Source
 from engine.editing.splices import Splice
 from engine.editing.structure import Structure
+from engine.editing.targets import find_targets, several
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import ReturnTypeRequest
 

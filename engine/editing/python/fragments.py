@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from engine.editing.indenting import dedent, indent, lines_of
 from engine.editing.python.importing import Import, is_import, read_import
-from engine.editing.python.indenting import dedent, indent, lines_of
 from engine.editing.source import Source
 from engine.editing.structure import (
     Definition,

@@ -3,28 +3,14 @@
 Owner: nobody. A snippet that abbreviates is the commonest way to lose code: it is refused.
 """
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
+from engine.editing.abbreviations import abbreviates
+from engine.editing.indenting import lines_of
 from engine.editing.python.fragments import Fragment, written
-from engine.editing.python.indenting import lines_of
 from engine.editing.source import Source
 from engine.editing.structure import Structure
 from engine.model.code_errors import CodeError
-
-# What stands for code that the edit does not repeat: "# ...", "# rest of the code", "# body as before", "# unchanged".
-_CODE: Final = r"(code|functions?|methods?|class|body|bodies|file|module|members?|lines?|logic|implementation)"
-_SAME: Final = r"(unchanged|as\s+before|as\s+is|(the\s+)?same(\s+as\s+(before|above))?)"
-_PLACEHOLDER: Final = re.compile(
-    rf"""\#\s*(\.\.\.|…)
-    | \#.*(\.\.\.|…)\s*$
-    | \#.*\b(existing|remaining|unchanged)\s+(code|methods?|lines?)\b
-    | \#\W*(the\s+)?rest\s+of\s+(the\s+|this\s+)?{_CODE}\b
-    | \#\W*((the|this|other|all\s+other)\s+)*({_CODE}|rest|everything\s+else)\s+((is|are|stays?|remains?)\s+)?{_SAME}\W*$
-    | \#\W*({_SAME}|no\s+changes?(\s+here)?)\W*$""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 def check_losses(source: Source, structure: Structure, number: int, fragment: Fragment) -> None:
@@ -50,7 +36,7 @@ def check_placeholders(source: Source, structure: Structure, number: int, fragme
     for at, line in lines_of(fragment.source.text, (fragment.row.start, fragment.end)):
         if fragment.structure.in_string(at) or line.strip() in old:
             continue
-        if line.lstrip().startswith("#") and _PLACEHOLDER.search(line.rstrip()):
+        if line.lstrip().startswith("#") and abbreviates(line.strip().lstrip("#")):
             raise _lost(fragment.name, f"what it abbreviates by {line.strip()!r}")
 
 

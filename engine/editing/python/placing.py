@@ -10,12 +10,11 @@ from typing import Final
 
 from engine.editing.compiler import compile_problem
 from engine.editing.edits import Edit
+from engine.editing.gathering import Gathering
 from engine.editing.python.fragments import Fragment, Snippet, read_snippet, written
 from engine.editing.python.importing import is_import, read_import
 from engine.editing.python.losses import check_losses, check_placeholders
-from engine.editing.python.targets import find_target, several
 from engine.editing.source import Source
-from engine.editing.splices import Splice
 from engine.editing.structure import (
     Definition,
     Statement,
@@ -26,6 +25,7 @@ from engine.editing.structure import (
     newline_of,
     only_spaces,
 )
+from engine.editing.targets import find_target, several
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import ApplyRequest
 
@@ -53,39 +53,16 @@ def apply_edit(source: Source, request: ApplyRequest, read: Callable[[Source], S
     return work.finish()
 
 
-class _Work:
-    """The splices of one edit while they are gathered."""
+class _Work(Gathering):
+    """An edit of one file."""
 
     def __init__(self, source: Source, structure: Structure) -> None:
+        super().__init__()
         self.source = source
         self.text = source.text
         self.structure = structure
         self.names = [name.replace(".<locals>.", ".") for name in structure.qualnames(source.text)]
         self.newline = newline_of(source.text)
-        self.replaced: list[str] = []
-        self.added: list[str] = []
-        self.imports = 0
-        self.is_bound = False  # whether Python compiles it is not told by the snippet alone
-        self._splices: list[Splice] = []
-        self._insertions: dict[int, list[str]] = {}
-
-    def finish(self) -> Edit:
-        """Give the edit."""
-        rows = self._splices + [
-            Splice(at, at, "".join(pieces)) for at, pieces in self._insertions.items()
-        ]
-        rows.sort()
-        for first, second in zip(rows, rows[1:], strict=False):
-            if second.start < first.end:
-                raise CodeError(
-                    "ambiguous", "Two parts of the edit are meant for one place; give them one by one."
-                )
-        return Edit.of(
-            rows,
-            count=len(self.replaced) + len(self.added) + self.imports,
-            notes={"replaced": self.replaced, "added": self.added},
-            compiles=self.is_bound,
-        )
 
     def place_all(self, fragments: Sequence[Fragment], target: str) -> None:
         """Place each definition over the one of its name, or add it; inside of the target if that is a class."""
@@ -171,11 +148,11 @@ class _Work:
         ).removeprefix(margin)
         is_same = after == self.text[start:end]
         if not is_same:
-            self._splices.append(Splice(start, end, after))
+            self.put(start, end, after)
         at = line_start(self.text, row.start)
         has_comments = self._has_comments(fragments[0], at)
         if not has_comments:
-            self._insertions.setdefault(at, []).append(fragments[0].above(margin, self.newline))
+            self.insert(at, fragments[0].above(margin, self.newline))
         if not (is_same and has_comments):
             self.replaced.append(self.names[number])
 
@@ -200,13 +177,13 @@ class _Work:
         after = gap.join(self._write(fragment, margin) for fragment in new)
         if is_before:
             at = self._comments_above(row.start)
-            self._insertions.setdefault(at, []).append(after + gap)
+            self.insert(at, after + gap)
         else:
             at = line_end(self.text, written(self.structure, self.text, row))
             ends = self.text[:at].endswith(("\n", "\r"))
             head = gap if ends else self.newline + gap
-            self._insertions.setdefault(at, []).append(head.removeprefix(self.newline) + after + self.newline)
-        self._note_added(new, row.parent)
+            self.insert(at, head.removeprefix(self.newline) + after + self.newline)
+        self.note_added([fragment.name for fragment in new], "" if row.parent is None else self.names[row.parent])
 
     def _stands(self, fragment: Fragment, parent: int | None, margin: str) -> bool:
         """Is the definition there already? One of the same name and another text would hide it, or be hidden."""
@@ -225,7 +202,7 @@ class _Work:
             self._append_to_module(fragment)
         else:
             self._append_to_class(fragment, inside)
-        self._note_added([fragment], inside)
+        self.note_added([fragment.name], "" if inside is None else self.names[inside])
 
     def _append_to_module(self, fragment: Fragment) -> None:
         gap = self.newline * 2
@@ -235,10 +212,10 @@ class _Work:
             pieces = [self._write(fragment, ""), self.newline, gap]
         else:
             at = line_end(self.text, len(self.text.rstrip())) if self.text.strip() else 0
-            head = gap if at or at in self._insertions else ""
-            head += "" if not at or self.text[:at].endswith(("\n", "\r")) or at in self._insertions else self.newline
+            head = gap if at or self.has_insertion(at) else ""
+            head += "" if not at or self.text[:at].endswith(("\n", "\r")) or self.has_insertion(at) else self.newline
             pieces = [head, self._write(fragment, ""), self.newline]
-        self._insertions.setdefault(at, []).append("".join(pieces))
+        self.insert(at, "".join(pieces))
 
     def _append_to_class(self, fragment: Fragment, inside: int) -> None:
         row = self.structure.definitions[inside]
@@ -250,11 +227,7 @@ class _Work:
         margin = self.text[line_start(self.text, row.body) : row.body]
         at = line_end(self.text, written(self.structure, self.text, row))
         head = self.newline if self.text[:at].endswith(("\n", "\r")) else self.newline * 2
-        self._insertions.setdefault(at, []).append(head + self._write(fragment, margin) + self.newline)
-
-    def _note_added(self, fragments: Sequence[Fragment], inside: int | None) -> None:
-        within = "" if inside is None else self.names[inside] + "."
-        self.added += [within + fragment.name for fragment in fragments]
+        self.insert(at, head + self._write(fragment, margin) + self.newline)
 
     def _note_scope(self, row: Definition) -> None:
         """In a function names mean what the function says of them."""
@@ -329,7 +302,7 @@ class _Work:
             rest = text[at:].lstrip(" \t\f")
             gap = "" if not rest.strip() or rest.startswith(("import ", "from ", "\n", "\r")) else newline
             head = newline if at and not text[:at].endswith(("\n", "\r")) else ""
-            self._insertions.setdefault(at, []).append(head + block + gap)
+            self.insert(at, head + block + gap)
             return
         if text[behind.end : line_end(text, behind.end)].lstrip().startswith(";"):
             raise CodeError("unsupported", "The imports share their line with another statement; put that on a line of its own first.")
@@ -337,7 +310,7 @@ class _Work:
         head = "" if text[:at].endswith(("\n", "\r")) else newline
         head += newline if behind.kind is StatementKind.TEXT else ""
         gap = newline if behind.kind is StatementKind.TEXT and not text[at:].startswith(("\n", "\r")) and text[at:] else ""
-        self._insertions.setdefault(at, []).append(head + block + gap)
+        self.insert(at, head + block + gap)
 
     def _below_header(self) -> int:
         """Give where the first line is that no leading comment stands on."""

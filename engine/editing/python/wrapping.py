@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.editing.edits import Edit
-from engine.editing.python.indenting import indent
-from engine.editing.python.targets import find_target
+from engine.editing.indenting import indent
 from engine.editing.source import Source
 from engine.editing.splices import Splice
 from engine.editing.structure import (
@@ -20,6 +19,7 @@ from engine.editing.structure import (
     newline_of,
     only_spaces,
 )
+from engine.editing.targets import find_target
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import TryRequest
 

@@ -3,12 +3,36 @@
 Owner: nobody.
 """
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from engine.editing.source import Source
-from engine.editing.structure import Structure
 from engine.model.code_errors import CodeError
 
 
-def find_targets(structure: Structure, source: Source, name: str) -> list[int]:
+class HasPlace(Protocol):
+    """A definition, of whatever language."""
+
+    @property
+    def own(self) -> int:
+        """Give where it begins without its decorators."""
+        ...
+
+
+class HasNames(Protocol):
+    """A structure, of whatever language."""
+
+    @property
+    def definitions(self) -> Sequence[HasPlace]:
+        """Give its definitions."""
+        ...
+
+    def qualnames(self, text: str) -> list[str]:
+        """Give each definition's name with what it is in."""
+        ...
+
+
+def find_targets(structure: HasNames, source: Source, name: str) -> list[int]:
     """Give the numbers of the definitions called so, with or without what they are in; raise `CodeError` (no_target).
 
     One that is called just so goes before those whose names only end so.
@@ -24,7 +48,7 @@ def find_targets(structure: Structure, source: Source, name: str) -> list[int]:
     return found
 
 
-def find_target(structure: Structure, source: Source, name: str, *, remedy: str) -> int:
+def find_target(structure: HasNames, source: Source, name: str, *, remedy: str) -> int:
     """Give the one definition called so; raise `CodeError` (no_target, ambiguous)."""
     found = find_targets(structure, source, name)
     if len(found) > 1:
@@ -33,7 +57,7 @@ def find_target(structure: Structure, source: Source, name: str, *, remedy: str)
 
 
 def several(
-    structure: Structure, source: Source, name: str, found: list[int], remedy: str
+    structure: HasNames, source: Source, name: str, found: list[int], remedy: str
 ) -> CodeError:
     """Say which definitions there are of a name."""
     names = structure.qualnames(source.text)

@@ -4,8 +4,17 @@ Owner: nobody.
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
-from engine.editing.structure import Structure, line_end
+from engine.editing.structure import line_end
+
+
+class HasStrings(Protocol):
+    """A structure, of whatever language."""
+
+    def in_string(self, offset: int) -> bool:
+        """Tell whether a place is inside of a string over several lines."""
+        ...
 
 
 def lines_of(text: str, span: tuple[int, int]) -> Iterator[tuple[int, str]]:
@@ -18,7 +27,7 @@ def lines_of(text: str, span: tuple[int, int]) -> Iterator[tuple[int, str]]:
 
 
 def indent(
-    structure: Structure, text: str, span: tuple[int, int], unit: str, *, behind: str = ""
+    structure: HasStrings, text: str, span: tuple[int, int], unit: str, *, behind: str = ""
 ) -> str:
     """Give a piece of text that begins with a line, one level deeper: with `unit` behind the indentation `behind`."""
     pieces: list[str] = []
@@ -33,7 +42,7 @@ def indent(
     return "".join(pieces)
 
 
-def dedent(structure: Structure, text: str, span: tuple[int, int], margin: str) -> str:
+def dedent(structure: HasStrings, text: str, span: tuple[int, int], margin: str) -> str:
     """Give a piece of text with its lines moved to the left; what stands further left stays."""
     return "".join(
         line if structure.in_string(at) else line.removeprefix(margin)
