@@ -1,9 +1,9 @@
 /* lexing.h -- included before every grammar (see build.py): its lexer steps over plain letters without calls.
  *
  * tree-sitter's lexers call the core for each letter, through a pointer, and again for the end of each token. What the
- * core does there for ASCII is little: here it stands in line, which saves a sixth of the time of a parse. A line feed, a letter of more bytes and the end of the text
- * are the core's. It relies on what languages.c keeps to: the text is UTF-8, one piece, and all of it is read.
- * The fields are those of tree-sitter 0.26.1, which build.py pins.
+ * core does there for ASCII is little: here it stands in line, which saves a sixth of the time of a parse. A line feed,
+ * a letter of more bytes and the end of the text are the core's. It relies on what languages.c keeps to: the text is
+ * UTF-8, one piece, and all of it is read. The fields are those of tree-sitter 0.26.1, which build.py pins.
  */
 #ifndef LEXING_H
 #define LEXING_H
