@@ -18,8 +18,9 @@ from engine.monitoring.archive import Key
 from engine.monitoring.histogram import BUCKETS, bucket_of
 from engine.state import FleetState, Touched
 
-TOKENS = ("tokens", "input_tokens", "output_tokens")
-"""Names under which an outcome's usage tells of tokens."""
+TOKENS = "tokens"
+TOKEN_PARTS = ("input_tokens", "output_tokens")
+"""Names under which an outcome's usage tells of tokens: all of them, or by part."""
 COST = "cost"
 
 
@@ -73,7 +74,8 @@ class Meter:
     def _spent(self, task: Task | None, outcome: Outcome) -> None:
         if task is None or not outcome.usage:
             return
-        tokens = [outcome.usage[name] for name in TOKENS if name in outcome.usage]
+        names = (TOKENS,) if TOKENS in outcome.usage else TOKEN_PARTS
+        tokens = [outcome.usage[name] for name in names if name in outcome.usage]
         if tokens:
             self._add("tokens", task.spec.pool, sum(tokens))
         if COST in outcome.usage:
