@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.config import FleetManagerConfig
     from engine.fleet import FleetManager
     from engine.library import AgentBooster, AutoScalingManager, ScalingStatus
+    from engine.library_memory import SwarmMemory
     from engine.model.agents import Agent, AgentType, Allocation
     from engine.model.errors import FleetError
     from engine.model.events import Record as FleetEvent
@@ -51,6 +52,7 @@ __all__ = [
     "PoolSpec",
     "ScalingPolicy",
     "ScalingStatus",
+    "SwarmMemory",
     "Task",
     "TaskRequirements",
     "TaskResult",
@@ -77,6 +79,7 @@ _HOMES = {
     "PoolSpec": "engine.model.pools",
     "ScalingPolicy": "engine.model.scaling:Policy",
     "ScalingStatus": "engine.library",
+    "SwarmMemory": "engine.library_memory",
     "Task": "engine.model.tasks",
     "TaskRequirements": "engine.model.library",
     "TaskResult": "engine.model.library",

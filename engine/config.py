@@ -14,18 +14,18 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from engine.model.agents import Resources
+from engine.model.config_tree import ConfigTree, seconds_of
 from engine.model.errors import ConfigError, UsageError
 from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
+from engine.model.memory_settings import MemorySection
 from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
 from engine.model.quantities import megabytes
@@ -45,17 +45,7 @@ _SEED_MILLISECONDS = {
 }
 
 
-class _Tree(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-def _seconds(key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{key} is {value!r}; write milliseconds as a number, such as 5000")  # noqa: TRY004  # pydantic's
-    return value / 1000
-
-
-class CommandConfig(_Tree):
+class CommandConfig(ConfigTree):
     """A program that does one task a run."""
 
     argv: tuple[str, ...] = Field(min_length=1, description="program and arguments; {prompt} stands for the prompt")
@@ -69,7 +59,7 @@ class CommandConfig(_Tree):
     adopt_within_s: float = Field(600.0, ge=1, description="stop an adoptable program when no engine comes back in time")
 
 
-class PoolConfig(_Tree):
+class PoolConfig(ConfigTree):
     """A pool: one of the sixteen with other figures, or one of your own."""
 
     type: str = Field("", description="pool name when given in a list; otherwise an agent type")
@@ -93,7 +83,7 @@ class PoolConfig(_Tree):
         return self
 
 
-class FleetSection(_Tree):
+class FleetSection(ConfigTree):
     """The fleet as a whole."""
 
     max_agents: int = Field(2_000, ge=1, le=100_000, description="most agents in all pools")
@@ -113,7 +103,7 @@ class FleetSection(_Tree):
         data = dict(data)
         for theirs, ours in _SEED_MILLISECONDS.items():
             if theirs in data:
-                data[ours] = _seconds(theirs, data.pop(theirs))
+                data[ours] = seconds_of(theirs, data.pop(theirs))
         for key in ("defaultPools", "default_pools"):
             if isinstance(data.get(key), list):
                 if not all(isinstance(entry, dict) and entry.get("type") for entry in data[key]):
@@ -122,7 +112,7 @@ class FleetSection(_Tree):
         return data
 
 
-class TasksSection(_Tree):
+class TasksSection(ConfigTree):
     """How tasks are kept and tried."""
 
     poison_deaths: int = Field(3, ge=1, description="agent deaths after which a task is a dead letter")
@@ -134,7 +124,7 @@ class TasksSection(_Tree):
     pending_max: int = Field(200_000, ge=1, description="unfinished tasks accepted; more are refused")
 
 
-class RoutingSection(_Tree):
+class RoutingSection(ConfigTree):
     """Weights of the five factors by which an agent is chosen; they are normalised to a sum of 1."""
 
     capability_match: float = Field(0.3, ge=0)
@@ -154,7 +144,7 @@ class RoutingSection(_Tree):
         return (self.capability_match, self.availability, self.performance, self.cost, self.historical)
 
 
-class JournalSection(_Tree):
+class JournalSection(ConfigTree):
     """Durability."""
 
     synchronous: Literal["full", "normal"] = Field(
@@ -162,7 +152,7 @@ class JournalSection(_Tree):
     )
 
 
-class ScalingLimitsConfig(_Tree):
+class ScalingLimitsConfig(ConfigTree):
     """Bounds of the seeds that hold for every policy of the configuration that does not say otherwise."""
 
     min_agents: int = Field(0, ge=0, description="warned about when the pools' min add up to more")
@@ -171,7 +161,7 @@ class ScalingLimitsConfig(_Tree):
     max_scale_down_step: int = Field(0, ge=0, description="most agents that leave in one decision; 0 = no limit")
 
 
-class AutoScalingSection(_Tree):
+class AutoScalingSection(ConfigTree):
     """The autoscaler. Policies named here are made when the fleet does not have them; operators change them later."""
 
     enabled: bool = Field(default=True, description="whether pools follow their policies")
@@ -210,7 +200,7 @@ class AutoScalingSection(_Tree):
         return tuple(policy_of({**shared, **table, "id": policy_id}) for policy_id, table in self.policies.items())
 
 
-class BoosterSection(_Tree):
+class BoosterSection(ConfigTree):
     """The booster: code operations in WebAssembly sandboxes; what it does not know for certain regular agents do."""
 
     enabled: bool = Field(default=True, description="whether there is a pool `booster` beside the default pools")
@@ -234,7 +224,7 @@ class BoosterSection(_Tree):
     @classmethod
     def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
         if isinstance(data, dict) and "taskTimeout" in data:
-            data = {**data, "task_timeout_s": _seconds("taskTimeout", data["taskTimeout"])}
+            data = {**data, "task_timeout_s": seconds_of("taskTimeout", data["taskTimeout"])}
             del data["taskTimeout"]
         return data
 
@@ -252,7 +242,7 @@ class BoosterSection(_Tree):
         )
 
 
-class OperationsSection(_Tree):
+class OperationsSection(ConfigTree):
     """Operators and their plans."""
 
     undo_window_s: float = Field(600.0, ge=0, description="how long a plan can be undone")
@@ -269,20 +259,20 @@ class OperationsSection(_Tree):
         return self
 
 
-class MonitoringSection(_Tree):
+class MonitoringSection(ConfigTree):
     """The measured history of the fleet."""
 
     enabled: bool = Field(default=True, description="sample every metric once a second and keep it: 24 h as it is, 30 days by minute and hour")
 
 
-class OperatorConfig(_Tree):
+class OperatorConfig(ConfigTree):
     """Somebody who operates this fleet, known by name."""
 
     role: Literal["viewer", "operator", "admin"] = Field("operator", description="what they may do")
     user: str = Field("", description="their own Unix account, which the kernel vouches for; empty = `--as NAME` of the engine's account")
 
 
-class AccessSection(_Tree):
+class AccessSection(ConfigTree):
     """Who may open the engine's socket."""
 
     group: str = Field("", description="Unix group whose members may open it, those named in operators; empty = the engine's user and root alone")
@@ -291,7 +281,7 @@ class AccessSection(_Tree):
 OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9._-]{0,31}$")]
 
 
-class FleetManagerConfig(_Tree):
+class FleetManagerConfig(ConfigTree):
     """Everything that can be configured."""
 
     name: str = Field("fleet", min_length=1, max_length=40, description="what the header calls this fleet")
@@ -308,6 +298,7 @@ class FleetManagerConfig(_Tree):
     booster: BoosterSection = Field(default_factory=BoosterSection)
     monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
     machine: MachineSection = Field(default_factory=MachineSection)
+    memory: MemorySection = Field(default_factory=MemorySection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="before")
@@ -334,6 +325,7 @@ class FleetManagerConfig(_Tree):
     def notices(self) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect as it stands."""
         notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
+        notices += self.memory.notices()
         notices += self._fallback_notices()
         notices += self._unknown_resources()
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))

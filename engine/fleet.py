@@ -42,8 +42,11 @@ from engine.gate.library import LibraryCalls
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
 from engine.gate.sampling import Around, Sampling
-from engine.memory.contract import Journal, StoredArtifact
+from engine.memory.contract import StoredArtifact
+from engine.memory.entries import Entries
 from engine.memory.journal import SqliteJournal
+from engine.memory.store import Memory, memory_settings
+from engine.memory.tidying import Tidying
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
 from engine.model.plans import Origin
@@ -151,7 +154,7 @@ class FleetManager(LibraryCalls):
             logger.warning("there is no booster; regular agents do its work", extra={"reason": self._no_booster})
         for notice in self.config.notices():
             logger.warning("configuration has no effect", extra={"notice": notice})
-        self.journal: Journal = await self._open_journal(stack, root)
+        self.journal = await self._open_journal(stack, root)
         state = await self.journal.load(self.config.tasks.finished_max)
         self._make_coordinator(state, root)
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
@@ -197,8 +200,11 @@ class FleetManager(LibraryCalls):
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure)
+        self.memory = Memory(Entries(self.journal.database), self.clock, memory_settings(self.config.memory))
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf)
         self.coordinator = Coordinator(state, self.journal, tools)
+        self.memory.connect(self.coordinator)
+        self.coordinator.add_publisher(self.memory.publish)
         self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
         self.sampling = self._make_sampling(root)
         self.feed.aging_s = self.config.tasks.aging_s
@@ -215,8 +221,8 @@ class FleetManager(LibraryCalls):
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
         return Access(known_operators(given), self.config.access.group)
 
-    async def _open_journal(self, stack: AsyncExitStack, root: Path) -> Journal:
-        journal = await SqliteJournal.open(root / DATABASE_NAME, synchronous=self.config.journal.synchronous)
+    async def _open_journal(self, stack: AsyncExitStack, root: Path) -> SqliteJournal:
+        journal = await SqliteJournal.open(self.config.memory.sqlite_path or root / DATABASE_NAME, synchronous=self.config.journal.synchronous)
         stack.push_async_callback(journal.close)
         self.history = History(journal.database, lambda: self.coordinator.state, self.clock, enabled=self.config.monitoring.enabled)
         return journal
@@ -231,12 +237,17 @@ class FleetManager(LibraryCalls):
             group.create_task(self.runtime.run(), name="runtime"),
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
+            group.create_task(self.memory.gathering.run(), name="memory"),
+            group.create_task(keep_running("memory tidying", self._tidying().run, self.clock), name="memory tidying"),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             *self.history.start(group),
         ]
         stack.push_async_callback(self.history.close)
         stack.push_async_callback(self._end, parts)
+
+    def _tidying(self) -> Tidying:
+        return Tidying(self.memory, self.coordinator, self.clock, self.config.memory.tombstone_s)
 
     def _add_scaler(self) -> None:
         """Make the autoscaler and let it time results; it needs no followers to work."""

@@ -52,7 +52,7 @@ class ScalingStatus:
     pools: tuple[ScalingRow, ...]
 
 
-class _Manager:
+class Manager:
     """What works on a fleet: one that is given, or one of its own that it starts and stops."""
 
     def __init__(self, fleet: FleetManager | None, own_config: Mapping[str, Any]) -> None:
@@ -79,7 +79,7 @@ class _Manager:
         await self.shutdown()
 
 
-class AutoScalingManager(_Manager):
+class AutoScalingManager(Manager):
     """Policies and scaling by hand. `config` is the section autoScaling of a fleet's configuration."""
 
     def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:
@@ -153,7 +153,7 @@ ENDS = (TasksSucceeded.type, TaskFailed.type, TasksCancelled.type)
 CODE_PREFIX = "code."
 
 
-class AgentBooster(_Manager):
+class AgentBooster(Manager):
     """Code operations, done by the booster where that is certain. `config` is the section booster of a fleet's configuration."""
 
     def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:

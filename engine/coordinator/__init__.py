@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
@@ -68,6 +68,20 @@ class Tools:
     """Says who does a code task that names no pool."""
     room: Callable[[], Room | None] = lambda: None
     """Measures what the machine can take; None = there is no limit."""
+    memory: MemoryIndex | None = None
+    """Knows the entries of memory, which are not in the state; None = there are none."""
+
+
+class MemoryIndex(Protocol):
+    """What the coordinator asks and tells of entries of memory."""
+
+    def applied(self, record: ev.Record) -> None:
+        """Take note of a change that is decided, but not durable yet."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what is not durable: it never will be."""
+        ...
 
 
 @dataclass(slots=True)
@@ -89,6 +103,8 @@ class _Pending:
     touched: Touched = field(default_factory=Touched)
     reports: list[tuple[Report, tuple[StoredArtifact, ...]]] = field(default_factory=list)
     """Reports decided in this commit; they are decided again when it fails."""
+    artifacts: list[StoredArtifact] = field(default_factory=list)
+    """Large payloads that commands brought."""
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
 
@@ -164,9 +180,23 @@ class Coordinator:
 
     async def record(self, events: Sequence[ev.Event], origin: Origin) -> None:
         """Journal events that change no agent or task (audit, undo marks). Raises ReadOnly."""
+        self.keep(events, origin, waiters=())
+        await self._committed()
+
+    def keep(
+        self,
+        events: Sequence[ev.Event],
+        origin: Origin,
+        *,
+        waiters: Iterable[asyncio.Future[None]],
+        artifacts: Sequence[StoredArtifact] = (),
+    ) -> None:
+        """Apply events at once; the waiters are told when these are durable, or that they never will be. Raises ReadOnly."""
         self._require_writable()
         self._apply_for(origin, events)
-        await self._committed()
+        self._pending.artifacts += artifacts
+        self._pending.waiters += waiters
+        self._work.set()
 
     async def settled(self) -> None:
         """Wait until everything applied so far is durable, so that nobody is shown what a failure could take back."""
@@ -281,7 +311,7 @@ class Coordinator:
     async def _write(self, pending: _Pending) -> None:
         """Make a batch durable, then tell everybody. Raises JournalError."""
         if pending.records:
-            artifacts = [artifact for _, named in pending.reports for artifact in named]
+            artifacts = [*pending.artifacts, *(artifact for _, named in pending.reports for artifact in named)]
             await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, pending.texts, artifacts))
             self._durable_seq = pending.records[-1].seq
             self.counters.commits += 1
@@ -316,11 +346,13 @@ class Coordinator:
         if not events:
             return
         self._pending.texts += encode_all(events)
-        state, now = self.state, self._tools.clock.now()
+        state, now, memory = self.state, self._tools.clock.now(), self._tools.memory
         for event in events:
             record = ev.Record(state.seq + 1, now, cause, event)
             state.apply(record)
             self._pending.records.append(record)
+            if memory is not None and type(event) in ev.ABOUT_MEMORY:
+                memory.applied(record)
         touched, state.touched = state.touched, Touched()
         self._follow(events, touched, now)
         self._pending.touched.merge(touched)
@@ -361,6 +393,8 @@ class Coordinator:
         self._queue.rebuild(self.state, self._tools.clock.now())
         self._free.rebuild(self.state)
         self._timers.rebuild(self.state)
+        if self._tools.memory is not None:
+            self._tools.memory.clear()
 
     # ---- when the journal cannot be written
 

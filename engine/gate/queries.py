@@ -14,6 +14,7 @@ from engine.gate import rows as build
 from engine.gate.editable import editable
 from engine.gate.feed import Feed
 from engine.gate.history import SWITCHED_OFF, History
+from engine.gate.memory_words import shown_event
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
@@ -247,7 +248,7 @@ async def _event(sources: Sources, parameters: dict[str, Any]) -> object:
     if not records:
         raise NotFound(f"no event {word!r}; the journal does not reach back to it, or it never was")
     [record] = records
-    return {**wire.row_to_dict(event_row(sources.state(), record)), "record": record.event}
+    return {**wire.row_to_dict(event_row(sources.state(), record)), "record": shown_event(record.event)}
 
 
 async def _policy(sources: Sources, parameters: dict[str, Any]) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.gate.memory_words import memory_line
 from engine.model import events as ev
 from engine.model import room_events as room
 from engine.model.agents import Health
@@ -212,6 +213,9 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
         ("warn", e.scope, f"{e.scope} halted by {e.by}") if e.halted else ("info", e.scope, f"{e.scope} resumed by {e.by}")
     ),
     ev.BoosterCacheCleared: lambda _s, e: ("info", "booster", f"the booster's kept answers were cleared by {e.by}"),
+    ev.MemoryChanged: lambda _s, e: memory_line(e),
+    ev.MemoryPermitted: lambda _s, e: memory_line(e),
+    ev.MemoryPurged: lambda _s, e: memory_line(e),
     ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
     ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
     ev.Audited: _audited,

@@ -8,6 +8,7 @@ operator of the same name, because ids of agents begin with `agt_` and operators
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.model.commands import Role
@@ -22,6 +23,9 @@ class Verdict(NamedTuple):
     because: str
 
 
+_OFF = Verdict(allowed=True, because="the ACL is switched off (memory.acl_enabled = false)")
+
+
 def may(principal: Principal, action: Action, head: Head) -> Verdict:
     """Say whether a principal may act on an entry; for CREATE the head is the one that would be."""
     if principal.is_admin:
@@ -34,6 +38,21 @@ def may(principal: Principal, action: Action, head: Head) -> Verdict:
 def may_know(principal: Principal, head: Head) -> bool:
     """Answer whether a principal may learn that an entry is there: it may do at least one thing with it."""
     return any(may(principal, action, head).allowed for action in (Action.READ, Action.WRITE, Action.DELETE))
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """The rules as an engine applies them; switched off (memory.acl_enabled = false) everything is allowed to everybody."""
+
+    enabled: bool = True
+
+    def may(self, principal: Principal, action: Action, head: Head) -> Verdict:
+        """Say whether a principal may act on an entry."""
+        return may(principal, action, head) if self.enabled else _OFF
+
+    def may_know(self, principal: Principal, head: Head) -> bool:
+        """Answer whether a principal may learn that an entry is there."""
+        return not self.enabled or may_know(principal, head)
 
 
 def is_owner(principal: Principal, head: Head) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from engine.model.artifacts import StoredArtifact
 from engine.model.costs import Lives
 from engine.model.events import Record
 from engine.model.ids import TaskId
@@ -14,15 +15,7 @@ from engine.model.scaling import Load
 from engine.model.tasks import Task
 from engine.state import FleetState, Touched
 
-
-@dataclass(frozen=True, slots=True)
-class StoredArtifact:
-    """A large payload as it is stored."""
-
-    id: str
-    media: str
-    data: bytes
-    task: str
+__all__ = ["Journal", "JournalBatch", "StoredArtifact"]
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.memory.contract import JournalBatch
+from engine.memory.memory_rows import MemoryFound
 from engine.memory.stored import (
     AgentProgress,
     FleetFigures,
@@ -27,7 +28,7 @@ from engine.model.errors import JournalError
 from engine.model.ids import AgentId, AllocationId, TaskId
 from engine.model.tasks import FINISHED
 
-WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 15)})"
+WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 19)})"
 """The statement that writes the values of Projector.project()."""
 
 Rows = list[tuple[object, ...]]
@@ -44,6 +45,7 @@ class _Found:
     """Tasks that began to wait or ended -> their newest turn."""
     allocations: dict[AllocationId, None] = field(default_factory=dict)
     dependencies: Rows = field(default_factory=list)
+    memory: MemoryFound = field(default_factory=MemoryFound)
 
 
 class _Texts:
@@ -92,16 +94,19 @@ class Projector:
         try:
             found = self._find(records)
             encoded = batch.texts if batch.texts is not None else [encode(record.event) for record in records]
-            events = [
-                (seq, event.type, _about_agent(event), at, cause, *texts.add_text(text))
-                for (seq, at, cause, event), text in zip(records, encoded, strict=True)
-            ]
+            events: Rows = []
+            for (seq, at, cause, event), text in zip(records, encoded, strict=True):
+                start, size = texts.add_text(text)
+                events.append((seq, event.type, _about_agent(event), at, cause, start, size))
+                if type(event) in ev.ABOUT_MEMORY:
+                    found.memory.add(seq, event, start + size)
             sections = (
                 events,
                 *_tasks(batch, found, texts),
                 found.dependencies,
                 *_agents(batch, found, texts),
                 *_resources(batch, found, texts, self.turn),
+                *found.memory.rows(texts.add_text),
             )
             arrays = [encode_text(rows) if rows else None for rows in sections]
         except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -10,7 +10,8 @@
 
 CREATE TEMP VIEW batch AS SELECT
   0 AS first, 0 AS last, 0 AS at, x'' AS texts, 0 AS events, 0 AS tasks_new, 0 AS tasks_changed, 0 AS tasks_turned,
-  0 AS dependencies, 0 AS agents_new, 0 AS agents_changed, 0 AS agents_removed, 0 AS agents_respecified, 0 AS kept, 0 AS dropped;
+  0 AS dependencies, 0 AS agents_new, 0 AS agents_changed, 0 AS agents_removed, 0 AS agents_respecified, 0 AS kept, 0 AS dropped,
+  0 AS memory, 0 AS permitted, 0 AS relisted, 0 AS purged;
 
 CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
 
@@ -123,4 +124,60 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
   DELETE FROM resources
   WHERE (kind, id) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(new.dropped));
+
+  -- Entries of memory: each once, as it is after the batch. A bare number stays a blob (memory.sql says why).
+  INSERT INTO memory (namespace, owner_id, key, acl_level, kind, team, swarm, writer, version, created_at, updated_at, ttl,
+    expires_at, deleted, size, artifact, embedder, last_record, value, head, embedding)
+  SELECT namespace, owner, key, level, kind, team, swarm, writer, version, created, updated, ttl, expires, deleted, size,
+    artifact, embedder, record,
+    iif(bare, substr(new.texts, start, length), CAST(substr(new.texts, start, length) AS TEXT)),
+    CAST(substr(new.texts, head_start, head_length) AS TEXT),
+    iif(embedding_length, substr(new.texts, embedding_start, embedding_length), NULL)
+  FROM (
+    WITH element (v) AS MATERIALIZED (SELECT value FROM json_each(new.memory))
+    SELECT json_extract(v, '$[0]') AS namespace, json_extract(v, '$[1]') AS owner, json_extract(v, '$[2]') AS key,
+      json_extract(v, '$[3]') AS level, json_extract(v, '$[4]') AS kind, json_extract(v, '$[5]') AS team,
+      json_extract(v, '$[6]') AS swarm, json_extract(v, '$[7]') AS writer, json_extract(v, '$[8]') AS version,
+      json_extract(v, '$[9]') AS created, json_extract(v, '$[10]') AS updated, json_extract(v, '$[11]') AS ttl,
+      json_extract(v, '$[12]') AS expires, json_extract(v, '$[13]') AS deleted, json_extract(v, '$[14]') AS size,
+      json_extract(v, '$[15]') AS artifact, json_extract(v, '$[16]') AS embedder, json_extract(v, '$[17]') AS record,
+      json_extract(v, '$[18]') AS bare, json_extract(v, '$[19]') AS start, json_extract(v, '$[20]') AS length,
+      json_extract(v, '$[21]') AS head_start, json_extract(v, '$[22]') AS head_length,
+      json_extract(v, '$[23]') AS embedding_start, json_extract(v, '$[24]') AS embedding_length
+    FROM element)
+  WHERE true
+  ON CONFLICT (namespace, owner_id, key) DO UPDATE SET acl_level = excluded.acl_level, kind = excluded.kind,
+    team = excluded.team, swarm = excluded.swarm, writer = excluded.writer, version = excluded.version,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, ttl = excluded.ttl,
+    expires_at = excluded.expires_at, deleted = excluded.deleted, size = excluded.size, artifact = excluded.artifact,
+    embedder = excluded.embedder, last_record = excluded.last_record, value = excluded.value, head = excluded.head,
+    embedding = excluded.embedding;
+
+  -- The same without its value.
+  UPDATE memory
+  SET acl_level = change.level, writer = change.writer, version = change.version, updated_at = change.updated,
+    last_record = change.record, head = CAST(substr(new.texts, change.start, change.length) AS TEXT)
+  FROM (
+    WITH element (v) AS MATERIALIZED (SELECT value FROM json_each(new.permitted))
+    SELECT json_extract(v, '$[0]') AS namespace, json_extract(v, '$[1]') AS owner, json_extract(v, '$[2]') AS key,
+      json_extract(v, '$[3]') AS level, json_extract(v, '$[4]') AS writer, json_extract(v, '$[5]') AS version,
+      json_extract(v, '$[6]') AS updated, json_extract(v, '$[7]') AS record, json_extract(v, '$[8]') AS start,
+      json_extract(v, '$[9]') AS length
+    FROM element) AS change
+  WHERE memory.namespace = change.namespace AND memory.owner_id = change.owner AND memory.key = change.key;
+
+  DELETE FROM permissions
+  WHERE (namespace, owner_id, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(new.relisted));
+
+  INSERT OR IGNORE INTO permissions (namespace, owner_id, key, agent_id, action, granted_by, granted_at)
+  SELECT json_extract(entry.value, '$[0]'), json_extract(entry.value, '$[1]'), json_extract(entry.value, '$[2]'), named.value,
+    action.column1, json_extract(entry.value, '$[3]'), json_extract(entry.value, '$[4]')
+  FROM json_each(new.relisted) AS entry
+  JOIN (VALUES ('read', '$[5]'), ('write', '$[6]'), ('delete', '$[7]')) AS action
+  JOIN json_each(entry.value, action.column2) AS named;
+
+  DELETE FROM memory
+  WHERE deleted = 1 AND (namespace, owner_id, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(new.purged));
 END;

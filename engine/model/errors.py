@@ -5,6 +5,9 @@ FleetError
     ConfigError       a configuration file or variable is wrong
   CommandRefused      understood, but not allowed now (exit code 4)
     NotFound          the thing named is not there
+    Conflict          the thing has another version than the one expected; nothing was changed
+    Ambiguous         the name fits several things
+    TooLarge          a value is larger than what may be kept
     ReadOnly          the engine cannot write its journal; nothing was changed
   EngineUnavailable   no engine answers (exit code 3)
   EngineStartError    the engine cannot start here
@@ -55,9 +58,27 @@ class CommandRefused(FleetError):
 
 
 class NotFound(CommandRefused):
-    """No such pool, agent, task, plan or artifact."""
+    """No such pool, agent, task, plan, artifact or entry."""
 
     code = "not_found"
+
+
+class Conflict(CommandRefused):
+    """Somebody else changed the thing first: its version is not the one expected."""
+
+    code = "conflict"
+
+
+class Ambiguous(CommandRefused):
+    """Several things answer to this name; say which."""
+
+    code = "ambiguous"
+
+
+class TooLarge(CommandRefused):
+    """A value is larger than what may be kept; nothing was changed."""
+
+    code = "too_large"
 
 
 class Denied(CommandRefused):
@@ -146,6 +167,9 @@ _BY_CODE: dict[str, type[FleetError]] = {
         ConfigError,
         CommandRefused,
         NotFound,
+        Conflict,
+        Ambiguous,
+        TooLarge,
         Denied,
         Unconfirmed,
         PlanChanged,

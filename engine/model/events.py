@@ -12,6 +12,10 @@ import msgspec
 
 from engine.model.agents import AgentSpec, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId, PlanId, TaskId
+from engine.model.memory_events import ABOUT_MEMORY as ABOUT_MEMORY
+from engine.model.memory_events import MemoryChanged as MemoryChanged
+from engine.model.memory_events import MemoryPermitted as MemoryPermitted
+from engine.model.memory_events import MemoryPurged as MemoryPurged
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import PoolSpec
 from engine.model.room_events import (
@@ -450,6 +454,9 @@ Event = (
     | AgentReleased
     | FleetHalted
     | BoosterCacheCleared
+    | MemoryChanged
+    | MemoryPermitted
+    | MemoryPurged
     | PlanApplied
     | PlanUndone
     | Audited

@@ -15,10 +15,10 @@ from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
 
 from engine.model.commands import COMMANDS, Command
+from engine.model.config_tree import ConfigTree
 from engine.model.wire import nearest
 
 RULES_MAX = 200
@@ -30,11 +30,7 @@ WHOLE_WEEK = (1 << MINUTES_A_WEEK) - 1
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
-class _Tree(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class WindowConfig(_Tree):
+class WindowConfig(ConfigTree):
     """Hours of the week in which verbs are allowed (`only`) or refused (`never`)."""
 
     only: tuple[str, ...] = Field((), description="allowed in these hours alone, such as 'mon-fri 08:00-18:00'")
@@ -139,7 +135,7 @@ def _days_of(text: str, span: str) -> list[int]:
     return found
 
 
-class GuardrailConfig(_Tree):
+class GuardrailConfig(ConfigTree):
     """A rule about verbs. What it leaves out matches everything; patterns take * and ?."""
 
     name: str = Field("", max_length=60, description="what plans and refusals call it")

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
+
 from engine.model.commands import Role
 
 DEFAULT_NAMESPACE = "default"
@@ -75,13 +77,16 @@ class EntryId(NamedTuple):
         return f"{place}{self.owner}/{self.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """All of an entry but its value: enough to decide."""
+NO_PERMISSIONS = Permissions()
+JSON = "application/json"
+
+
+class Head(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All of an entry but its value: enough to decide. What is as by default takes no room in its JSON."""
 
     id: EntryId
     kind: Kind = Kind.SEMANTIC
-    permissions: Permissions = field(default_factory=Permissions)
+    permissions: Permissions = NO_PERMISSIONS
     team: str = ""
     """The owner's pool when it was stored."""
     swarm: str = ""
@@ -96,12 +101,20 @@ class Head:
     is_deleted: bool = False
     """A tombstone: it keeps the version, so that an older copy never comes back."""
     tags: tuple[str, ...] = ()
-    metadata: dict[str, Any] = field(default_factory=dict)
-    media: str = "application/json"
+    metadata: dict[str, object] = {}
+    media: str = JSON
     size: int = 0
     """Bytes of the value's JSON."""
     artifact: str = ""
     """Where a large value is; empty = with the entry."""
+    value_version: int = 0
+    """The version that brought the value, if a later one only changed who may use it; 0 = this one."""
+    embedder: str = ""
+    """What made the embedding; empty = there is none."""
+    record: int = 0
+    """Number of the record that wrote this version; 0 in the record itself."""
+    previous: int = 0
+    """Number of the record that wrote the version before: the way back through its history; 0 = none."""
 
     def is_there(self, now: float) -> bool:
         """Answer whether it is neither deleted nor expired."""
@@ -155,7 +168,7 @@ class StoreOptions:
     expected_version: int | None = None
     """Store only if the entry has this version now; 0 = only if there is none."""
     tags: tuple[str, ...] = ()
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, object] = field(default_factory=dict)
     embedding: tuple[float, ...] | None = None
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator
 
 from engine.model.agents import Resources
+from engine.model.config_tree import ConfigTree
 from engine.model.quantities import cores, megabytes
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _TAKEN = frozenset({"cpu", "memory", "storage", "cores"})
-
-
-class _Tree(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 def _check_named(named: dict[str, float]) -> dict[str, float]:
@@ -27,7 +23,7 @@ def _check_named(named: dict[str, float]) -> dict[str, float]:
     return named
 
 
-class ResourcesConfig(_Tree):
+class ResourcesConfig(ConfigTree):
     """What one agent of a pool may use."""
 
     memory: int = Field(512, ge=0, description="megabytes, or text such as '4GB'")
@@ -53,7 +49,7 @@ class ResourcesConfig(_Tree):
         return Resources(self.memory, self.cpu, self.storage, self.reserved, dict(self.named))
 
 
-class MachineSection(_Tree):
+class MachineSection(ConfigTree):
     """The machine that the engine runs on: what it has for agents. Cores and memory are measured unless they are given."""
 
     cpu: float = Field(0.0, ge=0, description="cores for agents, or text such as '500m'; 0 = as measured")

@@ -304,6 +304,10 @@ def _audited(tables: Tables, event: ev.Audited, _at: float) -> None:
     tables.totals.audited += 1
 
 
+def _nothing(_tables: Tables, _event: Any, _at: float) -> None:  # noqa: ANN401  # any event
+    """Change nothing."""
+
+
 TRANSITIONS: dict[type, Any] = {
     ev.EngineTookOver: _engine_took_over,
     ev.PoolConfigured: _pool_configured,
@@ -335,6 +339,10 @@ TRANSITIONS: dict[type, Any] = {
     ev.PlanApplied: _plan_applied,
     ev.PlanUndone: _plan_undone,
     ev.FleetHalted: _fleet_halted,
-    ev.BoosterCacheCleared: lambda _tables, _event, _at: None,  # what it is about is no state of the fleet
+    # What these are about is no state of the fleet: caches of workers, and entries that stay in the database.
+    ev.BoosterCacheCleared: _nothing,
+    ev.MemoryChanged: _nothing,
+    ev.MemoryPermitted: _nothing,
+    ev.MemoryPurged: _nothing,
     ev.Audited: _audited,
 }

@@ -1,0 +1,122 @@
+"""SwarmMemory: what the fleet remembers, for programs that embed the engine.
+
+Owner: nobody; a SwarmMemory is one principal at the memory of a fleet. Without an agent's name it acts with the
+library's own authority; `as_agent()` gives the same for an agent, with an agent's rights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Self, TypeVar
+
+from engine.fleet import LIBRARY, FleetManager
+from engine.library import Manager
+from engine.memory.entries import Page
+from engine.memory.store import Item
+from engine.model import wire
+from engine.model.commands import Role
+from engine.model.errors import UsageError
+from engine.model.memory import (
+    Entry,
+    EntryId,
+    Head,
+    MemoryFilter,
+    Permissions,
+    Principal,
+    PrincipalKind,
+    RetrieveOptions,
+    StoreOptions,
+)
+
+Options = StoreOptions | Mapping[str, Any] | None
+Asked = RetrieveOptions | Mapping[str, Any] | None
+
+_SEEDS_WORDS = {"ttl": "ttl_s", "acl": "permissions", "type": "kind", "types": "kinds", "version": "expected_version"}
+_T = TypeVar("_T")
+
+
+def options_of(kind: type[_T], given: _T | Mapping[str, Any] | None) -> _T:
+    """Return options, made from a dict if need be: our names, in camelCase too, or the seeds'. Raises UsageError."""
+    if isinstance(given, kind):
+        return given
+    if not given:
+        return kind()
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{kind.__name__} wanted, or a dict with its fields; got {type(given).__name__}")
+    known = {spec.name for spec in fields(kind)}  # type: ignore[arg-type]
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
+        name = name if name in known else _SEEDS_WORDS.get(name, name)
+        if name == "level" and "permissions" in known:
+            name, value = "permissions", {"level": value}  # noqa: PLW2901  # the short form
+        if name not in known:
+            raise UsageError(f"{kind.__name__} has no field {key!r}{wire.nearest(name, known)}")
+        found[name] = wire.to_plain(value)
+    return wire.convert(found, kind)
+
+
+class SwarmMemory(Manager):
+    """Store, retrieve, delete and list entries. `config` is the section memory of a fleet's configuration."""
+
+    def __init__(self, config: Mapping[str, Any] | None = None, *, fleet: FleetManager | None = None) -> None:
+        """Take a fleet, or check the configuration of one of its own. Raises ConfigError."""
+        if fleet is not None and config:
+            raise UsageError("give the section memory to the fleet's own configuration; not both a fleet and a config")
+        super().__init__(fleet, {"memory": dict(config or {})})
+        self._agent = ""
+        self._itself: Principal | None = None
+
+    def as_agent(self, name: str) -> Self:
+        """Return the same memory as an agent sees it, by id or name; what it may do is looked up at each call."""
+        seen = type(self)(fleet=self.fleet)
+        seen._agent = name  # noqa: SLF001  # its own kind
+        return seen
+
+    async def store(self, key: str, value: object, options: Options = None) -> Head:
+        """Store a value that JSON can hold, or bytes; durable on return. Raises Denied, Conflict, TooLarge, UsageError."""
+        return await self.fleet.memory.store(self._principal(), key, value, options_of(StoreOptions, options))
+
+    async def store_many(self, items: Iterable[tuple[str, object] | tuple[str, object, Options]]) -> Sequence[Head]:
+        """Store values in one commit, all of them or none; each is key, value and, if need be, options."""
+        whole: list[Item] = [(item[0], item[1], options_of(StoreOptions, item[2] if len(item) > 2 else None)) for item in items]  # noqa: PLR2004  # a pair has none
+        return await self.fleet.memory.store_many(self._principal(), whole)
+
+    async def retrieve(self, key: str, options: Asked = None) -> Any:  # noqa: ANN401  # JSON is any
+        """Return the value of a key: one's own, else the only one that may be read. Raises NotFound, Ambiguous."""
+        return (await self.entry(key, options)).value
+
+    async def entry(self, key: str, options: Asked = None) -> Entry:
+        """Return the same with all that is known of it: version, owner, permissions. Raises NotFound, Ambiguous."""
+        return await self.fleet.memory.retrieve(self._principal(), key, options_of(RetrieveOptions, options))
+
+    async def delete(self, key: str, options: Asked = None, *, expected_version: int | None = None) -> None:
+        """Delete an entry. Raises NotFound, Denied, Conflict."""
+        await self.fleet.memory.delete(self._principal(), self._id(key, options), expected_version=expected_version)
+
+    async def list(self, wanted: MemoryFilter | Mapping[str, Any] | None = None) -> Sequence[Head]:
+        """Return the entries that match and that may be read, without their values, in the order of their ids."""
+        return (await self.page(wanted)).heads
+
+    async def page(self, wanted: MemoryFilter | Mapping[str, Any] | None = None) -> Page:
+        """Return the same with where the next page begins (`after` of the next filter)."""
+        return await self.fleet.memory.page(self._principal(), options_of(MemoryFilter, wanted))
+
+    async def set_permissions(self, key: str, permissions: Permissions | Mapping[str, Any], options: Asked = None) -> None:
+        """Set who may do what with an entry beside its owner. Raises NotFound, Denied."""
+        await self.fleet.memory.permit(self._principal(), self._id(key, options), options_of(Permissions, permissions))
+
+    async def get_permissions(self, key: str, options: Asked = None) -> Permissions:
+        """Return the level and the lists of an entry. Raises NotFound, Denied."""
+        return self.fleet.memory.head(self._principal(), self._id(key, options)).permissions
+
+    def _id(self, key: str, options: Asked) -> EntryId:
+        return self.fleet.memory.find(self._principal(), key, options_of(RetrieveOptions, options))
+
+    def _principal(self) -> Principal:
+        if self._agent:
+            return self.fleet.memory.agent(self._agent)
+        if self._itself is None:
+            self._itself = Principal(LIBRARY.who, PrincipalKind.OPERATOR, role=Role(self.fleet.operator(LIBRARY).authority.role))
+        return self._itself

@@ -1,0 +1,239 @@
+"""What storing, deleting and permitting make of an entry: pure, from its head as it is to its head as it will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from engine.memory.acl import Acl
+from engine.memory.values import Encoded
+from engine.model.errors import Conflict, Denied, FleetError, NotFound, UsageError
+from engine.model.memory import (
+    KEY_MAX,
+    NO_PERMISSIONS,
+    Action,
+    EntryId,
+    Head,
+    Kind,
+    Permissions,
+    Principal,
+    StoreOptions,
+)
+
+NULL = b"null"
+NAMES_MAX = 1_000
+"""Names on the lists of an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the owner of an entry belongs."""
+
+    team: str = ""
+    swarm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Store a value."""
+
+    principal: Principal
+    id: EntryId
+    value: Encoded
+    options: StoreOptions
+    place: Place | None
+    """The owner's, if it is known now."""
+    embedding: bytes = b""
+    """Little-endian float32, normalised; empty = none."""
+    embedder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Leave a tombstone."""
+
+    principal: Principal
+    id: EntryId
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Set who may do what."""
+
+    principal: Principal
+    id: EntryId
+    permissions: Permissions
+    expected_version: int | None = None
+
+
+Change = Store | Delete | Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decisions go by beside the entries themselves."""
+
+    acl: Acl
+    working_ttl_s: float
+
+
+def decide_change(change: Change, old: Head | None, now: float, rules: Rules) -> Head:
+    """Return the head as it will be. Raises Denied, NotFound, Conflict, UsageError."""
+    there = old if old is not None and old.is_there(now) else None
+    if isinstance(change, Store):
+        return _stored(change, old, there, now, rules)
+    if there is None:
+        raise no_entry(change.id)
+    require(change.principal, Action.DELETE if isinstance(change, Delete) else Action.PERMIT, there, rules.acl)
+    _require_version(change.id, change.expected_version, there)
+    if isinstance(change, Permit):
+        check_permissions(change.permissions)
+        _require_after(change.principal, msgspec.structs.replace(there, permissions=change.permissions), rules.acl)
+        return _next(there, change.principal, now, permissions=change.permissions)
+    return tombstone(there, change.principal.name, now)
+
+
+def tombstone(head: Head, writer: str, now: float) -> Head:
+    """Return what is left of an entry: its name, who might see it, and its version."""
+    return Head(
+        head.id,
+        head.kind,
+        head.permissions,
+        head.team,
+        head.swarm,
+        writer,
+        head.version + 1,
+        head.created_at,
+        now,
+        is_deleted=True,
+        previous=head.record,
+    )
+
+
+def check_id(id_: EntryId) -> None:
+    """Raise UsageError for what cannot name an entry."""
+    namespace, owner, key = id_
+    if 0 < len(namespace) <= KEY_MAX and 0 < len(owner) <= KEY_MAX and 0 < len(key) <= KEY_MAX and f"{namespace}{owner}{key}".isprintable():
+        return
+    for word, text in zip(("namespace", "owner", "key"), id_, strict=True):
+        if not text or len(text) > KEY_MAX:
+            raise UsageError(f"a {word} has 1 to {KEY_MAX} characters, not {len(text)}")
+        if not text.isprintable():
+            raise UsageError(f"a {word} has printable characters only; {text[:40]!r} does not")
+
+
+def check_permissions(permissions: Permissions) -> None:
+    """Raise UsageError for lists that are too long or name nobody."""
+    names = [*permissions.read, *permissions.write, *permissions.delete]
+    if len(names) > NAMES_MAX:
+        raise UsageError(f"an entry's lists name {len(names)} in all, the most is {NAMES_MAX}; use a level for many")
+    for name in names:
+        if not name or not name.isprintable():
+            raise UsageError(f"a list of permissions names {name!r}; give ids of agents or names of operators")
+
+
+def require(principal: Principal, action: Action, head: Head, acl: Acl) -> None:
+    """Raise Denied, or NotFound for whoever may not even know that the entry is there."""
+    verdict = acl.may(principal, action, head)
+    if verdict.allowed:
+        return
+    if action is not Action.CREATE and not acl.may_know(principal, head):
+        raise no_entry(head.id)
+    raise _denied(principal, action, head, verdict.because)
+
+
+def _require_after(principal: Principal, head: Head, acl: Acl) -> None:
+    """Raise Denied for permissions that somebody may not give; of the entry itself they know."""
+    verdict = acl.may(principal, Action.PERMIT, head)
+    if not verdict.allowed:
+        raise _denied(principal, Action.PERMIT, head, verdict.because)
+
+
+def _denied(principal: Principal, action: Action, head: Head, because: str) -> Denied:
+    return Denied(f"{principal.name} may not {_WORDS[action]} {head.id}: {because}; nothing was changed")
+
+
+def no_entry(id_: EntryId) -> FleetError:
+    """Return the refusal for an entry that is not there, or not to be known of: both read the same."""
+    return NotFound(f"no entry {id_} in memory, or it is not for you")
+
+
+_WORDS = {
+    Action.READ: "read",
+    Action.CREATE: "store",
+    Action.WRITE: "overwrite",
+    Action.DELETE: "delete",
+    Action.PERMIT: "change who may use",
+}
+
+
+def _stored(change: Store, old: Head | None, there: Head | None, now: float, rules: Rules) -> Head:
+    options, principal = change.options, change.principal
+    kind = options.kind or (there.kind if there else Kind.SEMANTIC)
+    ttl_s = _ttl_of(options, kind, there, rules)
+    permissions = options.permissions or (there.permissions if there else NO_PERMISSIONS)
+    place = change.place or (Place(there.team, there.swarm) if there else Place())
+    head = Head(
+        change.id,
+        kind,
+        permissions,
+        place.team,
+        place.swarm,
+        principal.name,
+        old.version + 1 if old else 1,
+        there.created_at if there else now,
+        now,
+        ttl_s,
+        now + ttl_s if ttl_s else None,
+        tags=options.tags,
+        metadata=options.metadata,
+        media=change.value.media,
+        size=len(change.value.data),
+        embedder=change.embedder,
+        previous=old.record if old else 0,
+    )
+    if options.permissions is not None:
+        check_permissions(permissions)
+    if there is None:
+        require(principal, Action.CREATE, head, rules.acl)
+    else:
+        require(principal, Action.WRITE, there, rules.acl)
+        if permissions != there.permissions:
+            require(principal, Action.PERMIT, there, rules.acl)
+            _require_after(principal, head, rules.acl)
+    _require_version(change.id, options.expected_version, there)
+    return head
+
+
+def _ttl_of(options: StoreOptions, kind: Kind, there: Head | None, rules: Rules) -> float | None:
+    if options.ttl_s is not None:
+        if options.ttl_s < 0:
+            raise UsageError(f"ttl is {options.ttl_s:g} s; give seconds from 0, 0 = for ever")
+        return options.ttl_s or None
+    if there is not None and options.kind in (None, there.kind):
+        return there.ttl_s
+    return rules.working_ttl_s or None if kind is Kind.WORKING else None
+
+
+def _require_version(id_: EntryId, expected: int | None, there: Head | None) -> None:
+    if expected is None:
+        return
+    version = there.version if there else 0
+    if version != expected:
+        found = f"it has version {version}" if version else "there is none"
+        raise Conflict(f"{id_} was expected to have version {expected}, and {found}; read it again. Nothing was changed")
+
+
+def _next(there: Head, principal: Principal, now: float, *, permissions: Permissions) -> Head:
+    return msgspec.structs.replace(
+        there,
+        permissions=permissions,
+        writer=principal.name,
+        version=there.version + 1,
+        value_version=there.value_version or there.version,
+        updated_at=now,
+        record=0,
+        previous=there.record,
+    )

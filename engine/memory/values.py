@@ -1,0 +1,89 @@
+"""Values on their way in and out: as JSON with a bound, and the one place where they are sealed and opened again."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from engine.model.errors import TooLarge, UsageError
+from engine.model.memory import JSON, EntryId, Head
+from engine.model.plain import NOT_JSON, printable, require_shallow
+
+VALUE_INLINE_MAX = 16 * 1024
+"""Bytes of JSON kept with an entry; a larger value is kept once, by its hash."""
+
+BYTES = "application/octet-stream"
+"""Media of a value that is bytes; as JSON it is their base64."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Encoded(NamedTuple):
+    """A value as JSON."""
+
+    media: str
+    data: bytes
+
+
+class Seal(Protocol):
+    """How values look where they are kept: as they are, or encrypted; both sides are JSON.
+
+    Several at once, so that keys are looked up once. `open` raises FleetError for what was not sealed so or was changed.
+    """
+
+    def seal(self, heads: Sequence[Head], values: Sequence[bytes]) -> Sequence[bytes]:
+        """Return values as they are to be kept."""
+        ...
+
+    def open(self, head: Head, kept: bytes) -> bytes:
+        """Return a value from what was kept for an entry."""
+        ...
+
+
+class Unsealed:
+    """Values are kept as they are."""
+
+    def seal(self, heads: Sequence[Head], values: Sequence[bytes]) -> Sequence[bytes]:  # noqa: ARG002  # a seal gets both
+        """Return them."""
+        return values
+
+    def open(self, head: Head, kept: bytes) -> bytes:  # noqa: ARG002  # a seal gets both
+        """Return it."""
+        return kept
+
+
+def encode_value(id_: EntryId, value: object, max_bytes: int) -> Encoded:
+    """Return a value as JSON. Raises UsageError for what JSON cannot hold, TooLarge."""
+    size = len(value) if isinstance(value, str | bytes | bytearray | memoryview) else 0
+    if size > max_bytes:
+        raise _too_large(id_, size, max_bytes)
+    is_bytes = isinstance(value, bytes | bytearray | memoryview)
+    try:
+        data = _encode(base64.b64encode(value).decode() if isinstance(value, bytes | bytearray | memoryview) else value)
+        require_shallow(data)
+    except NOT_JSON as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else printable(str(error))
+        raise UsageError(f"the value of {id_} cannot be kept: {reason}; give what JSON can hold, or bytes") from error
+    if len(data) > max_bytes:
+        raise _too_large(id_, len(data), max_bytes)
+    return Encoded(BYTES if is_bytes else JSON, data)
+
+
+def _too_large(id_: EntryId, size: int, max_bytes: int) -> TooLarge:
+    return TooLarge(f"the value of {id_} has {size:,} bytes, the most is {max_bytes:,}; raise memory.value_max_bytes, or keep it in a file")
+
+
+def decode_value(media: str, data: bytes) -> Any:  # noqa: ANN401  # JSON is any
+    """Return a value from its JSON; every call makes a new one, so that changing it changes nothing else."""
+    value = _decode(data)
+    return base64.b64decode(value) if media == BYTES else value
+
+
+def address_of(kept: bytes) -> str:
+    """Return the name under which a large value is kept once."""
+    return sha256(kept).hexdigest()
