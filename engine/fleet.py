@@ -45,6 +45,7 @@ from engine.gate.sampling import Around, Sampling
 from engine.memory.contract import StoredArtifact
 from engine.memory.entries import Entries
 from engine.memory.journal import SqliteJournal
+from engine.memory.sealing import Sealing, open_ring
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.model.events import Record
@@ -156,6 +157,7 @@ class FleetManager(LibraryCalls):
             logger.warning("configuration has no effect", extra={"notice": notice})
         self.journal = await self._open_journal(stack, root)
         state = await self.journal.load(self.config.tasks.finished_max)
+        self.sealing = self._open_sealing(stack, root, state.seq)
         self._make_coordinator(state, root)
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
@@ -200,7 +202,7 @@ class FleetManager(LibraryCalls):
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
-        self.memory = Memory(Entries(self.journal.database), self.clock, memory_settings(self.config.memory))
+        self.memory = Memory(Entries(self.journal.database), self.clock, memory_settings(self.config.memory), self.sealing)
         tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)
@@ -216,6 +218,17 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self._to_bus)
         self.coordinator.add_publisher(self.history.publish)
         self._add_scaler()
+
+    def _open_sealing(self, stack: AsyncExitStack, root: Path, record: int) -> Sealing | None:
+        """Return what seals memory; None = it never was encrypted."""
+        section = self.config.memory.encryption
+        ring = open_ring(section, root, self.ids)
+        if ring is None:
+            return None
+        stack.callback(ring.close)
+        sealing = Sealing(ring, self.clock, seals=section.enabled)
+        sealing.begin(record)
+        return sealing
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
@@ -239,6 +252,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
             group.create_task(self.memory.gathering.run(), name="memory"),
             group.create_task(keep_running("memory tidying", self._tidying().run, self.clock), name="memory tidying"),
+            *([group.create_task(keep_running("keys", self.sealing.run, self.clock), name="keys")] if self.sealing else []),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             *self.history.start(group),

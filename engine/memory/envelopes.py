@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ALGORITHM = "AES-256-GCM"
+PREFIX = b'{"alg":"AES-256-GCM","key_id":'
+"""How the text of every envelope begins."""
 KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -34,6 +36,8 @@ class Place(NamedTuple):
     owner: str
     key: str
     version: int
+    part: str = "value"
+    """Which part of the row: one cannot stand in for another."""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.owner}/{self.key} version {self.version}"

@@ -74,6 +74,12 @@ class ModuleKeys:
             self._current()
             return self._add()
 
+    def older(self) -> tuple[str, ...]:
+        """Give the labels of all but the newest."""
+        with self._lock:
+            current = self._current()
+            return tuple(kek for kek in self._keys if kek != current)
+
     def destroy(self, kek: str) -> None:
         """Destroy an older key in the module."""
         with self._lock:

@@ -49,6 +49,10 @@ class KeyProvider(Protocol):
         """Make a new wrapping key beside the older ones and give its id. Raises UsageError where it is made by hand."""
         ...
 
+    def older(self) -> tuple[str, ...]:
+        """Give the ids of the wrapping keys that are there beside the current one."""
+        ...
+
     def destroy(self, kek: str) -> None:
         """Destroy an older wrapping key for good: what it wrapped is lost. Raises UsageError where that is done by hand."""
         ...
@@ -83,6 +87,11 @@ class FileKeys:
         """Add a key."""
         self.current()
         return self._add()
+
+    def older(self) -> tuple[str, ...]:
+        """Give all but the newest."""
+        current = self.current()
+        return tuple(kek for kek in self._keys if kek != current)
 
     def destroy(self, kek: str) -> None:
         """Take a key out of the file."""
@@ -161,6 +170,10 @@ class EnvironmentKeys:
     def renew(self) -> str:
         """Refuse: nobody but you can change your environment."""
         raise UsageError(f"the wrapping key comes from {VARIABLE}: move it to {VARIABLE_PREVIOUS}, put a new one there, and restart the engine; {_MAKE_ONE}")
+
+    def older(self) -> tuple[str, ...]:
+        """Give those of ENCRYPTION_KEY_PREVIOUS."""
+        return tuple(kek for kek in self._keys if kek != self._current)
 
     def destroy(self, kek: str) -> None:
         """Refuse likewise."""

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS data_keys (
 CREATE INDEX IF NOT EXISTS data_keys_subject ON data_keys (subject, number);
 CREATE INDEX IF NOT EXISTS data_keys_kek ON data_keys (kek) WHERE wrapped IS NOT NULL;
 CREATE TABLE IF NOT EXISTS rotation (one INTEGER PRIMARY KEY CHECK (one = 1), after_number INTEGER NOT NULL, kek_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS beginning (one INTEGER PRIMARY KEY CHECK (one = 1), record INTEGER NOT NULL);
 """
 
 
@@ -103,8 +104,23 @@ class KeyRing:
         row = self._connection.execute("SELECT after_number, kek_at FROM rotation").fetchone() or (0, 0.0)
         self._after_number: int = row[0]
         self._kek_at: float = row[1]
+        self.plain_until = -1
+        """The last record that may hold plain values; -1 = `begin` was never called."""
+        for (record,) in self._connection.execute("SELECT record FROM beginning"):
+            self.plain_until = record
         with self._lock:
             self._check_provider()
+
+    def begin(self, record: int) -> None:
+        """Note, the first time, up to which record of the journal values may be plain."""
+        with self._lock, self._connection:
+            self._connection.execute("INSERT OR IGNORE INTO beginning VALUES (1, ?)", (record,))
+            self.plain_until = self._connection.execute("SELECT record FROM beginning").fetchone()[0]
+
+    def stop_sealing(self) -> None:
+        """Forget that values had to be sealed: from now on they are plain, until it begins again."""
+        with self._lock, self._connection:
+            self._connection.execute("DELETE FROM beginning")
 
     def close(self) -> None:
         """Close the file and forget the keys."""
@@ -177,12 +193,11 @@ class KeyRing:
         What a backup still holds under them is lost for good: this is what makes an erasure reach the backups.
         """
         with self._lock, self._connection:
-            kek = self._provider.current()
-            older = {row[0] for row in self._connection.execute("SELECT DISTINCT kek FROM data_keys WHERE kek != ?", (kek,))}
             used = {row[0] for row in self._connection.execute("SELECT DISTINCT kek FROM data_keys WHERE wrapped IS NOT NULL")}
-            for unused in sorted(older - used):
-                self._provider.destroy(unused)
-            return tuple(sorted(older - used))
+            unused = tuple(kek for kek in self._provider.older() if kek not in used)
+            for kek in unused:
+                self._provider.destroy(kek)
+            return unused
 
     def erase(self, subject: str, now: float) -> int:
         """Destroy all keys of a subject: nothing of its values can be read again, here or in a copy. Gives how many keys."""

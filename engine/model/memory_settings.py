@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from engine.model.config_tree import ConfigTree
+from engine.model.config_tree import ConfigTree, seconds_of
+
+
+class EncryptionSection(ConfigTree):
+    """Whether values are encrypted where they are kept, and by whose keys."""
+
+    enabled: bool = Field(default=True, description="seal what is stored from now on; a section that is not there seals nothing")
+    algorithm: Literal["aes-256-gcm"] = Field("aes-256-gcm", description="how")
+    keys: Literal["file", "environment", "hsm"] = Field(
+        "file", description="where the keys are that wrap all others: a file, ENCRYPTION_KEY, or a hardware module (PKCS#11)"
+    )
+    key_file: Path | None = Field(None, description="for keys = file; none = wrapping-keys.json in the state directory, which also its backup needs")
+    rotation_s: float = Field(90 * 86_400.0, ge=60, description="age at which keys are replaced by new ones")
+    hsm_library: Path | None = Field(None, description="for keys = hsm: the module's .so file")
+    hsm_token: str = Field("", description="for keys = hsm: label of the token")
+    hsm_pin_variable: str = Field("ENCRYPTION_HSM_PIN", min_length=1, description="for keys = hsm: the environment variable that holds the PIN")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        if isinstance(data, bool):
+            return {"enabled": data}
+        if isinstance(data, dict) and "keyRotationPeriod" in data:
+            rest = {key: value for key, value in data.items() if key != "keyRotationPeriod"}
+            return {**rest, "rotation_s": seconds_of("keyRotationPeriod", data["keyRotationPeriod"])}
+        return data
 
 
 class MemorySection(ConfigTree):
@@ -24,6 +49,10 @@ class MemorySection(ConfigTree):
     cache_max_bytes: int = Field(64 << 20, ge=0, description="values read lately, kept in the process for 30 s; 0 = none")
     working_ttl_s: float = Field(3_600.0, ge=0, description="how long a working entry stays unless it says; 0 = for ever")
     tombstone_s: float = Field(7 * 86_400.0, ge=60, description="how long the version of a deleted entry is kept")
+
+    encryption: EncryptionSection = Field(
+        default_factory=lambda: EncryptionSection(enabled=False), description="encrypt values; true = with a key file in the state directory"
+    )
 
     def notices(self) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect, or opens what is closed by default."""
