@@ -43,9 +43,12 @@ from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
 from engine.gate.sampling import Around, Sampling
 from engine.memory.contract import StoredArtifact
+from engine.memory.embedding import embedder_of
 from engine.memory.entries import Entries
+from engine.memory.index import forget_index
 from engine.memory.journal import SqliteJournal
 from engine.memory.sealing import Sealing, open_ring
+from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.model.events import Record
@@ -159,6 +162,8 @@ class FleetManager(LibraryCalls):
         state = await self.journal.load(self.config.tasks.finished_max)
         self.sealing = self._open_sealing(stack, root, state.seq)
         self._make_coordinator(state, root)
+        self.search = self._make_search(root)
+        stack.push_async_callback(self.search.close)
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
         self._keepers = host.keepers
@@ -229,6 +234,14 @@ class FleetManager(LibraryCalls):
         sealing = Sealing(ring, self.clock, seals=section.enabled)
         sealing.begin(record)
         return sealing
+
+    def _make_search(self, root: Path) -> Search:
+        """Make the search of memory; what it would keep of sealed values in a file stays in the process."""
+        index: Path | None = root / INDEX_NAME
+        if self.config.memory.encryption.enabled:
+            forget_index(root / INDEX_NAME)
+            index = None
+        return Search(self.memory, self.journal.database.path, embedder_of(self.config.memory.embedder), index)
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}

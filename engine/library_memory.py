@@ -20,12 +20,14 @@ from engine.model.errors import UsageError
 from engine.model.memory import (
     Entry,
     EntryId,
+    Found,
     Head,
     MemoryFilter,
     Permissions,
     Principal,
     PrincipalKind,
     RetrieveOptions,
+    SearchOptions,
     StoreOptions,
 )
 
@@ -102,6 +104,13 @@ class SwarmMemory(Manager):
     async def page(self, wanted: MemoryFilter | Mapping[str, Any] | None = None) -> Page:
         """Return the same with where the next page begins (`after` of the next filter)."""
         return await self.fleet.memory.page(self._principal(), options_of(MemoryFilter, wanted))
+
+    async def search(self, query: str = "", options: SearchOptions | Mapping[str, Any] | None = None) -> Sequence[Found]:
+        """Return entries that have the words of a query or are like it, best first, of those that may be read.
+
+        Raises UsageError, VectorsUnavailable.
+        """
+        return await self.fleet.search.search(self._principal(), query, options_of(SearchOptions, options), self.fleet.clock.now())
 
     async def set_permissions(self, key: str, permissions: Permissions | Mapping[str, Any], options: Asked = None) -> None:
         """Set who may do what with an entry beside its owner. Raises NotFound, Denied."""

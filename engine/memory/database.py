@@ -156,12 +156,12 @@ class Database:
         try:
             for name, connect in (
                 ("journal writer", lambda: _open_writer(path, synchronous)),
-                ("journal reader", lambda: _open_reader(path)),
-                ("journal copier", lambda: _open_reader(path)),
+                ("journal reader", lambda: open_reader(path)),
+                ("journal copier", lambda: open_reader(path)),
             ):
                 lanes.append(Lane(name, path, connect))
                 await lanes[-1].do(lambda _connection: None)
-            return cls(path, lock, lanes, _open_reader(path))
+            return cls(path, lock, lanes, open_reader(path))
         except BaseException:
             for lane in reversed(lanes):
                 lane.stop()
@@ -292,7 +292,8 @@ def _require_whole(connection: sqlite3.Connection) -> None:
         raise JournalError(f"it is damaged ({found}); {_RESTORE}")
 
 
-def _open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that cannot write."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     connection.execute("PRAGMA query_only = 1")
     # Opens the -wal too, so that everything can still be read when the files are deleted under the engine.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from engine.memory.changing import NULL, Change, Delete, Permit, Rules, Store, decide_change
-from engine.memory.values import VALUE_INLINE_MAX, Seal, address_of
+from engine.memory.values import EMBEDDING, VALUE_INLINE_MAX, Seal, address_of
 from engine.model.artifacts import StoredArtifact
 from engine.model.events import Event, MemoryChanged, MemoryPermitted
 from engine.model.memory import EntryId, Head
@@ -118,5 +118,5 @@ def _changed(group: _Group, seal: Seal, artifacts: list[StoredArtifact]) -> Memo
         change = group.changes[place]
         assert not isinstance(change, Delete | Permit)
         if change.embedding:
-            embeddings[place] = change.embedding
+            embeddings[place] = seal.seal([group.heads[place]], [change.embedding], EMBEDDING)[0]
     return MemoryChanged(tuple(group.heads), embeddings, tuple(msgspec.Raw(value) for value in values))

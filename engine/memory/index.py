@@ -118,6 +118,10 @@ class Index:
             for entry in entries:
                 self._drop_vector(self._number(entry))
 
+    def entries(self) -> list[EntryId]:
+        """Give all entries that are in it."""
+        return [EntryId(*row) for row in self._connection.execute("SELECT namespace, owner, key FROM entries")]
+
     def by_words(self, query: str, limit: int, admit: AdmitIds) -> list[EntryId]:
         """Give up to `limit` admitted entries that have all words of a query, best first; if none has, those that have any.
 
@@ -205,9 +209,14 @@ class Index:
                 self._path.chmod(0o600)
                 return connection
             connection.close()
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        forget_index(self._path)
         return self._open()
+
+
+def forget_index(path: Path) -> None:
+    """Delete an index's file."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def fused(*rankings: Sequence[EntryId]) -> list[tuple[EntryId, float]]:

@@ -18,6 +18,7 @@ from engine.memory.envelopes import PREFIX, Place, decode, encode
 from engine.memory.hsm import ModuleKeys
 from engine.memory.key_providers import EnvironmentKeys, FileKeys, KeyProvider
 from engine.memory.keys import DataKey, KeyRing
+from engine.memory.values import VALUE
 from engine.model.errors import ConfigError, EncryptionError, Tampered
 from engine.model.memory import Head
 from engine.model.memory_settings import EncryptionSection
@@ -46,7 +47,7 @@ class Sealing:
         else:
             self.ring.stop_sealing()
 
-    def seal(self, heads: Sequence[Head], values: Sequence[bytes]) -> Sequence[bytes]:
+    def seal(self, heads: Sequence[Head], values: Sequence[bytes], part: str = VALUE) -> Sequence[bytes]:
         """Return the envelopes of values. Waits for the disk only where an owner needs a new key. Raises EncryptionError."""
         if not self._seals:
             return values
@@ -59,12 +60,12 @@ class Sealing:
                 keys |= self.ring.prepare(missing, now)
             except (sqlite3.Error, OSError) as error:
                 raise EncryptionError(f"no key can be made for {missing[0]} ({error}): free space or repair the key ring; nothing was changed") from error
-        return [encode(keys[head.id.owner].seal(value, place_of(head))).encode() for head, value in zip(heads, values, strict=True)]
+        return [encode(keys[head.id.owner].seal(value, place_of(head, part))).encode() for head, value in zip(heads, values, strict=True)]
 
-    def open(self, head: Head, kept: bytes) -> bytes:
+    def open(self, head: Head, kept: bytes, part: str = VALUE) -> bytes:
         """Return the value of what was kept. Raises Tampered, KeyMissing, KeyWrong, Erased."""
         if kept.startswith(PREFIX):
-            place = place_of(head)
+            place = place_of(head, part)
             return self.ring.unsealed(decode(kept, place), place)
         if self._seals and head.record > self.ring.plain_until:
             raise Tampered(f"{head.id} was stored sealed and is plain now: somebody changed the database; restore it from a backup")
@@ -89,9 +90,9 @@ class Sealing:
             logger.warning("keys were made in the future: this clock is behind, or was ahead", extra={"keys": state.skewed})
 
 
-def place_of(head: Head) -> Place:
+def place_of(head: Head, part: str) -> Place:
     """Return the row that an entry's value is sealed for: permissions may change after it without sealing it anew."""
-    return Place(*head.id, head.value_version or head.version)
+    return Place(*head.id, head.value_version or head.version, part)
 
 
 def open_ring(section: EncryptionSection, root: Path, ids: IdFactory, environment: Mapping[str, str] = os.environ) -> KeyRing | None:

@@ -28,7 +28,7 @@ from engine.memory.denials import Denials
 from engine.memory.entries import Entries, Kept, Page, Version
 from engine.memory.gathering import Gathering, Keeper
 from engine.memory.shelf import Shelf, changed_by
-from engine.memory.values import Seal, Unsealed, decode_value, encode_value
+from engine.memory.values import OWN, Seal, Unsealed, decode_value, encode_value, packed
 from engine.model.errors import Ambiguous, Denied, FleetError, JournalError, NotFound, UsageError
 from engine.model.events import ABOUT_MEMORY, Record
 from engine.model.memory import (
@@ -150,7 +150,8 @@ class Memory:
             check_permissions(options.permissions)
         if options.metadata or options.tags:
             options = _plain_options(id_, options)
-        return Store(principal, id_, encoded, options, self._place_of(principal, id_.owner))
+        embedding = b"" if options.embedding is None else packed(options.embedding)
+        return Store(principal, id_, encoded, options, self._place_of(principal, id_.owner), embedding, OWN if embedding else "")
 
     def _place_of(self, principal: Principal, owner: str) -> Place | None:
         """Return where the owner of an entry belongs; None = not known, and it stays as it is."""

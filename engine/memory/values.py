@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Sequence
 from hashlib import sha256
+from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -15,6 +17,13 @@ from engine.model.plain import NOT_JSON, printable, require_shallow
 
 VALUE_INLINE_MAX = 16 * 1024
 """Bytes of JSON kept with an entry; a larger value is kept once, by its hash."""
+
+VALUE = "value"
+EMBEDDING = "embedding"
+"""The parts of an entry that are sealed."""
+OWN = "own"
+"""The embedder of entries that brought their embedding."""
+DIMENSIONS_MAX = 8_192
 
 BYTES = "application/octet-stream"
 """Media of a value that is bytes; as JSON it is their base64."""
@@ -36,11 +45,11 @@ class Seal(Protocol):
     Several at once, so that keys are looked up once. `open` raises FleetError for what was not sealed so or was changed.
     """
 
-    def seal(self, heads: Sequence[Head], values: Sequence[bytes]) -> Sequence[bytes]:
+    def seal(self, heads: Sequence[Head], values: Sequence[bytes], part: str = VALUE) -> Sequence[bytes]:
         """Return values as they are to be kept."""
         ...
 
-    def open(self, head: Head, kept: bytes) -> bytes:
+    def open(self, head: Head, kept: bytes, part: str = VALUE) -> bytes:
         """Return a value from what was kept for an entry."""
         ...
 
@@ -48,11 +57,11 @@ class Seal(Protocol):
 class Unsealed:
     """Values are kept as they are."""
 
-    def seal(self, heads: Sequence[Head], values: Sequence[bytes]) -> Sequence[bytes]:  # noqa: ARG002  # a seal gets both
+    def seal(self, heads: Sequence[Head], values: Sequence[bytes], part: str = VALUE) -> Sequence[bytes]:  # noqa: ARG002  # a seal gets all
         """Return them."""
         return values
 
-    def open(self, head: Head, kept: bytes) -> bytes:  # noqa: ARG002  # a seal gets both
+    def open(self, head: Head, kept: bytes, part: str = VALUE) -> bytes:  # noqa: ARG002  # a seal gets all
         """Return it."""
         return kept
 
@@ -82,6 +91,17 @@ def decode_value(media: str, data: bytes) -> Any:  # noqa: ANN401  # JSON is any
     """Return a value from its JSON; every call makes a new one, so that changing it changes nothing else."""
     value = _decode(data)
     return base64.b64decode(value) if media == BYTES else value
+
+
+def packed(embedding: Sequence[float]) -> bytes:
+    """Return an embedding as it is kept: little-endian float32. Raises UsageError."""
+    try:
+        data = struct.pack(f"<{len(embedding)}f", *embedding)
+    except (struct.error, OverflowError, TypeError):
+        data = b""
+    if not 0 < len(embedding) <= DIMENSIONS_MAX or not data or not all(map(isfinite, embedding)):
+        raise UsageError(f"an embedding is a list of 1 to {DIMENSIONS_MAX:,} finite numbers")
+    return data
 
 
 def address_of(kept: bytes) -> str:

@@ -199,3 +199,35 @@ class MemoryFilter:
     limit: int = 100
     after: EntryId | None = None
     """The last entry of the page before; entries come in the order of their ids."""
+
+
+class SearchBy(StrEnum):
+    """How a search looks."""
+
+    WORDS = "words"
+    LIKENESS = "likeness"
+    BOTH = "both"
+    """By words and by likeness, joined by rank; by words alone where there are no vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What to look for beside the text of a query, and how much of it."""
+
+    by: SearchBy = SearchBy.BOTH
+    vector: tuple[float, ...] | None = None
+    """Look for entries that brought embeddings like this one; None = like the query's text."""
+    only: MemoryFilter = MemoryFilter()
+    """Which entries count; its limit and page do not."""
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry that a search found, best first."""
+
+    head: Head
+    score: float
+    """By ranks alone: it says nothing of entries that may not be read."""
+    by: tuple[SearchBy, ...]
+    """What found it."""

@@ -50,6 +50,7 @@ class MemorySection(ConfigTree):
     working_ttl_s: float = Field(3_600.0, ge=0, description="how long a working entry stays unless it says; 0 = for ever")
     tombstone_s: float = Field(7 * 86_400.0, ge=60, description="how long the version of a deleted entry is kept")
 
+    embedder: str = Field("", description="what makes vectors of texts, as module:factory; empty = the built-in one, which knows words, not meaning")
     encryption: EncryptionSection = Field(
         default_factory=lambda: EncryptionSection(enabled=False), description="encrypt values; true = with a key file in the state directory"
     )

@@ -1,0 +1,221 @@
+"""Search in the memory of a real engine: what is found, as soon as it is durable, and by nobody who may not read it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import FleetManager, SwarmMemory
+from engine.memory import searching
+from engine.memory.embedding import VectorsUnavailable
+from engine.memory.searching import INDEX_NAME
+from engine.memory.store import Memory
+from engine.model.commands import Role
+from engine.model.errors import FleetError, UsageError
+from engine.model.memory import (
+    Found,
+    Kind,
+    Level,
+    Permissions,
+    Principal,
+    PrincipalKind,
+    RetrieveOptions,
+    SearchBy,
+    StoreOptions,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+LIBRARY_USER = Principal("ada", PrincipalKind.OPERATOR, role=Role.ADMIN)
+
+
+@asynccontextmanager
+async def swarm(folder: Path, **section: Any) -> AsyncIterator[SwarmMemory]:
+    async with FleetManager({"fleet": {"default_pools": False}, "memory": section}, state_dir=folder) as fleet:
+        yield SwarmMemory(fleet=fleet)
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def keys(memory: SwarmMemory, query: str, **options: Any) -> list[str]:
+    return [found.head.id.key for found in await memory.search(query, options)]
+
+
+@pytest.mark.row(195)
+async def test_what_is_stored_is_found_at_once_and_what_changed_is_found_as_it_is(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store("plan", {"steps": ["deployment of the payments"]})
+        assert await keys(memory, "deploy pay") == ["plan"]
+        await memory.store("plan", "all is quiet")
+        assert await keys(memory, "deploy") == []
+        assert await keys(memory, "quiet") == ["plan"]
+        await memory.delete("plan")
+        assert await keys(memory, "quiet") == []
+
+
+async def test_an_index_goes_on_where_it_was_and_one_that_is_gone_is_made_anew(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store("one", "apple")
+        await memory.store("three", "apple")
+        assert len(await keys(memory, "apple")) == 2
+        await memory.store("two", "apple")
+        await memory.delete("three")
+    async with swarm(tmp_path) as memory:
+        assert sorted(await keys(memory, "apple")) == ["one", "two"]
+    (tmp_path / INDEX_NAME).unlink()
+    async with swarm(tmp_path) as memory:
+        assert sorted(await keys(memory, "apple")) == ["one", "two"]
+
+
+async def test_an_index_of_another_life_of_the_database_is_made_anew(tmp_path_factory: pytest.TempPathFactory) -> None:
+    tmp_path, other = tmp_path_factory.mktemp("a"), tmp_path_factory.mktemp("b")
+    async with swarm(tmp_path) as memory:
+        for number in range(20):
+            await memory.store(f"old{number}", "apple")
+        assert await keys(memory, "apple")
+    async with swarm(other) as memory:
+        await memory.store("new", "apple")
+    (tmp_path / INDEX_NAME).replace(other / INDEX_NAME)
+    async with swarm(other) as memory:
+        assert await keys(memory, "apple") == ["new"]
+
+
+async def test_more_changes_than_are_remembered_are_found_by_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "DIRTY_MAX", 3)
+    monkeypatch.setattr(searching, "BATCH", 2)
+    async with swarm(tmp_path) as memory:
+        assert await keys(memory, "apple") == []
+        await memory.store_many([(f"key{number}", "apple") for number in range(7)])
+        assert len(await keys(memory, "apple")) == 7
+
+
+@pytest.mark.row(194)
+async def test_vectors_are_found_by_likeness_and_joined_with_words(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store("a", "migrating databases failed on locks", {"kind": "vector"})
+        await memory.store("b", "dashboards show stale states", {"kind": "vector"})
+        await memory.store("c", "database migration", {"kind": "semantic"})
+        found = await memory.search("database migrations locked", {"by": "likeness"})
+        assert found[0].head.id.key == "a"
+        assert "c" not in {each.head.id.key for each in found}
+        both = {each.head.id.key: each.by for each in await memory.search("database")}
+        assert both["a"] == (SearchBy.WORDS, SearchBy.LIKENESS)
+        assert both["c"] == (SearchBy.WORDS,)
+
+
+@pytest.mark.parametrize("encryption", [False, True])
+async def test_entries_may_bring_embeddings_which_outlive_a_restart(tmp_path: Path, encryption: bool) -> None:
+    async with swarm(tmp_path, encryption=encryption) as memory:
+        await memory.store("east", 1, {"kind": "vector", "embedding": (1.0, 0.0)})
+        await memory.store("north", 2, {"kind": "vector", "embedding": (0.0, 1.0)})
+        assert await keys(memory, "", vector=(0.2, 1.0)) == ["north", "east"]
+    (tmp_path / INDEX_NAME).unlink(missing_ok=True)
+    async with swarm(tmp_path, encryption=encryption) as memory:
+        assert await keys(memory, "", vector=(0.2, 1.0)) == ["north", "east"]
+        await memory.store("north", 3)
+        assert await keys(memory, "", vector=(0.2, 1.0)) == ["east"]
+        with pytest.raises(UsageError, match="finite numbers"):
+            await memory.store("x", 1, {"embedding": (float("nan"),)})
+
+
+async def test_filters_say_which_entries_count(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store("work", "apple", {"kind": "working", "tags": ["x"]})
+        await memory.store("know", "apple", {"kind": "semantic", "level": "public"})
+        now = memory.fleet.clock.now()
+        assert await keys(memory, "apple", only={"kinds": ["working"]}) == ["work"]
+        assert await keys(memory, "apple", only={"levels": ["public"]}) == ["know"]
+        assert await keys(memory, "apple", only={"tags": ["x"]}) == ["work"]
+        assert await keys(memory, "apple", only={"prefix": "k"}) == ["know"]
+        assert await keys(memory, "apple", only={"owner": "nobody"}) == []
+        assert await keys(memory, "apple", only={"since": now + 1}) == []
+        assert len(await keys(memory, "apple", only={"until": now + 1}, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "says"),
+    [(" ", {}, "say what to look for"), ("x" * 5_000, {}, "4,096"), ("x", {"limit": 0}, "1 to 1000"), ("", {"vector": ()}, "finite numbers")],
+)
+async def test_a_search_for_nothing_is_refused(tmp_path: Path, query: str, options: dict[str, Any], says: str) -> None:
+    async with swarm(tmp_path) as memory:
+        with pytest.raises(UsageError, match=says):
+            await memory.search(query, options)
+
+
+async def test_with_encryption_the_words_stay_out_of_every_file(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store("plain", "marmalade")
+        assert await keys(memory, "marmalade") == ["plain"]
+    assert (tmp_path / INDEX_NAME).exists()
+    async with swarm(tmp_path, encryption=True) as memory:
+        await memory.store("sealed", "zanzibar " * 5_000)
+        assert await keys(memory, "zanzibar") == ["sealed"]
+        assert await keys(memory, "marmalade") == ["plain"]
+        assert b"zanzibar" not in on_disk(tmp_path)
+    assert not (tmp_path / INDEX_NAME).exists()
+
+
+async def test_without_numpy_words_are_found_and_likeness_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    async with swarm(tmp_path) as memory:
+        await memory.store("a", "apple", {"kind": "vector"})
+        await memory.store("b", "apple", {"kind": "vector", "embedding": (1.0, 2.0)})
+        assert sorted(await keys(memory, "apple")) == ["a", "b"]
+        with pytest.raises(VectorsUnavailable, match="fleet-tui.vectors."):
+            await memory.search("apple", {"by": "likeness"})
+        with pytest.raises(VectorsUnavailable):
+            await memory.search("", {"vector": (1.0, 2.0)})
+
+
+PEOPLE = [
+    Principal("agt_ann", pool="coder", swarm="fleet"),
+    Principal("agt_bob", pool="tester", swarm="fleet"),
+    Principal("agt_cid", pool="coder", swarm="other"),
+    Principal("vic", PrincipalKind.OPERATOR, role=Role.VIEWER),
+    Principal("opa", PrincipalKind.OPERATOR, role=Role.OPERATOR),
+    LIBRARY_USER,
+]
+shared = st.builds(
+    Permissions,
+    st.sampled_from(list(Level)),
+    read=st.lists(st.sampled_from([who.name for who in PEOPLE]), max_size=2).map(tuple),
+    write=st.lists(st.sampled_from([who.name for who in PEOPLE]), max_size=1).map(tuple),
+)
+stores = st.lists(
+    st.tuples(st.sampled_from(PEOPLE), st.sampled_from(["k1", "k2", "k3"]), shared, st.sampled_from([Kind.SEMANTIC, Kind.VECTOR]), st.sampled_from(["apple", "apple pie"])),
+    min_size=1,
+    max_size=12,
+)
+
+
+async def _retrieves(memory: Memory, who: Principal, found: Found) -> bool:
+    try:
+        await memory.retrieve(who, found.head.id.key, RetrieveOptions(owner=found.head.id.owner))
+    except FleetError:
+        return False
+    return True
+
+
+@pytest.mark.row(186, 187, 188, 189, 190)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stores, st.sampled_from(list(SearchBy)), st.integers(1, 4))
+async def test_a_search_finds_what_retrieve_gives_and_nothing_else(tmp_path_factory: pytest.TempPathFactory, stores: Any, by: SearchBy, limit: int) -> None:
+    async with swarm(tmp_path_factory.mktemp("fleet")) as swarm_memory:
+        memory, fleet = swarm_memory.fleet.memory, swarm_memory.fleet
+        for who, key, permissions, kind, text in stores:
+            try:
+                await memory.store(who, key, text, StoreOptions(permissions=permissions, kind=kind))
+            except FleetError:
+                continue
+        everything = await fleet.search.search(LIBRARY_USER, "apple", searching.SearchOptions(by=by, limit=100), fleet.clock.now())
+        for who in PEOPLE:
+            readable = [found.head.id for found in everything if await _retrieves(memory, who, found)]
+            found = [each.head.id for each in await fleet.search.search(who, "apple", searching.SearchOptions(by=by, limit=limit), fleet.clock.now())]
+            assert set(found) <= set(readable)
+            assert len(found) == min(limit, len(readable))
