@@ -276,6 +276,7 @@ class AccessSection(ConfigTree):
     """Who may open the engine's socket."""
 
     group: str = Field("", description="Unix group whose members may open it, those named in operators; empty = the engine's user and root alone")
+    port: int = Field(0, ge=0, le=65_535, description="port of this machine at which the API and /metrics are served to programs that show the token in the state directory's api.token; 0 = none")
 
 
 OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9._-]{0,31}$")]

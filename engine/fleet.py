@@ -25,7 +25,7 @@ from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.room import RoomMeter
 from engine.agents.runtime import AgentKind, Artifact, Runtime
-from engine.api.gateway import Access, Gateway
+from engine.api.gateway import Access, Gateway, LoopbackPort
 from engine.api.peers import known_operators
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
@@ -166,13 +166,14 @@ class FleetManager(LibraryCalls):
         stack.push_async_callback(self.search.close)
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
-        self._keepers = host.keepers
+        self._keepers, self._programs = host.keepers, host.pids
         kinds, survivors = await self._kinds(root, host, state)
         self.runtime = Runtime(lambda: self.coordinator.state, kinds, self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
         self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
-        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access()) if self._socket else None
+        port = LoopbackPort("127.0.0.1", self.config.access.port, root / "api.token") if self.config.access.port else None
+        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port) if self._socket else None
         if gateway is not None:
             gateway.claim()
             stack.push_async_callback(gateway.stop)
@@ -290,13 +291,16 @@ class FleetManager(LibraryCalls):
         return figures.Around(
             lambda: self.coordinator.state,
             self.coordinator.ready_tasks,
-            lambda: (self.feed.measured_at, self._usage),
+            lambda: self.feed.measured_at,
+            self._usage,
             self.scaler,
             self.feed.book,
             lambda: self._module is not None,
             lambda: (self.bus.published, self.bus.dropped),
             lambda: self.coordinator.counters.commits,
             self.history.meter.counts,
+            lambda: self.feed.samples,
+            lambda: self._programs(),  # noqa: PLW0108  # it is set later
         )
 
     def _scaling_part(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:

@@ -187,6 +187,7 @@ def _read_paths() -> Schema:
         paths[f"/v1/{kind}/{{id}}"] = {"get": _one(what, SINGULAR_HELP[kind], content)}
     for kind in EXPLAINED:
         paths[f"/v1/{kind}/{{id}}/why"] = {"get": _one(f"{kind}.why", "Return why it is as it is, with the evidence.", _json("Explanation"))}
+    paths["/metrics"] = {"get": _operation("prometheus", "Return the newest figures in the text format of Prometheus.", {"text/plain": {"schema": {"type": "string"}}})}
     paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return the end of what a task wrote.", anything)}
     return paths
 

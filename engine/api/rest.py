@@ -43,6 +43,8 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 BYTES = "application/octet-stream"
 TEXT = "text/plain; charset=utf-8"
+SCRAPED = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format of Prometheus."""
 _MEDIA = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,20})?", re.ASCII)
 
 STATUSES: tuple[tuple[type[FleetError], int], ...] = (
@@ -147,6 +149,8 @@ class Rest:
             self._document = self._document or wire.encode(openapi.describe(self._version))
             return Reply(self._document)
         operator = self._operators(origin)
+        if path == ["metrics"]:
+            return replace(_reply_of(await operator.query("prometheus")), content_type=SCRAPED)
         match path[1:]:
             case [kind] if kind in ROW_KINDS:
                 return _reply_of(await operator.query(kind, **typed_parameters(parameters, openapi.LIST_PARAMETERS)))
@@ -185,7 +189,7 @@ def check_path(path: list[str], method: str) -> None:
     """Check that a path takes a method. Raises NotFound with the nearest path, or UsageError."""
     allowed = ""
     match path:
-        case ["openapi.json"]:
+        case ["openapi.json"] | ["metrics"]:
             allowed = "GET"
         case ["v1", name] if name in COMMANDS or name in ("plan", "execute"):
             allowed = "POST"

@@ -6,13 +6,14 @@ Owner: `History`, of the meter, the reader of figures and the recorder, which it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.clock import Clock
 from engine.gate.figures import Around, FigureReader
 from engine.model import wire
 from engine.model.errors import NotFound, UsageError
 from engine.model.events import Record
+from engine.model.ids import AGENT_PREFIX
 from engine.model.metrics import (
     CATALOGUE,
     POINTS_MAX,
@@ -24,12 +25,15 @@ from engine.model.metrics import (
     Trend,
     find_metric,
 )
+from engine.monitoring import agents as agent_columns
+from engine.monitoring.agents import AgentColumns
 from engine.monitoring.archive import Archive, Files
-from engine.monitoring.histogram import quantile
+from engine.monitoring.exposition import Newest, exposition
+from engine.monitoring.histogram import BUCKETS, quantile
 from engine.monitoring.meter import Meter
 from engine.monitoring.recorder import Recorder
 from engine.monitoring.series import step_for
-from engine.monitoring.trends import Window, points_of, wider_step
+from engine.monitoring.trends import Window, points_of, points_of_samples, wider_step
 from engine.state import FleetState, Touched
 from engine.supervisor import keep_running
 
@@ -45,7 +49,8 @@ class History:
         self._clock = clock
         self.meter = Meter(state, clock)
         self._reader: FigureReader | None = None
-        self.recorder = Recorder(Archive(files), self.meter, self._read, clock)
+        self.agents = AgentColumns()
+        self.recorder = Recorder(Archive(files), self.meter, self._read, clock, self.agents)
 
     def connect(self, around: Around) -> None:
         """Say where figures come from; before start()."""
@@ -55,6 +60,9 @@ class History:
         """Count one commit."""
         if self.enabled:
             self.meter.publish(records, touched)
+            self.agents.note(touched)
+            if not records:
+                self.agents.forget()
 
     def heard(self, records: Sequence[Record]) -> None:
         """Take note of a batch that a subscriber in the engine got."""
@@ -78,7 +86,9 @@ class History:
 
     def _read(self, now: float, elapsed_s: float) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]]:
         assert self._reader is not None, "connect() comes before start()"
-        return self._reader.read(now, elapsed_s)
+        found = self._reader.read(now, elapsed_s)
+        self.agents.sample(self._state(), found.uses, now)
+        return found.gauges, found.counts
 
     # ---- questions
 
@@ -100,12 +110,18 @@ class History:
         """Return how a metric reads now; of a histogram the 95th percentile since the engine began."""
         key, recorder = (metric.name, label), self.recorder
         if metric.kind is Kind.HISTOGRAM:
-            return quantile(recorder.totals.get(key, ()), Span().quantile)
+            return quantile(recorder.totals.get(key, ())[:BUCKETS], Span().quantile)
         return recorder.newest.get(key)
 
     def listed(self) -> list[dict[str, object]]:
         """Return the catalogue with how each metric of the fleet reads now."""
         return [{**metric._asdict(), "now": self.now_of(metric, "") if self.enabled else None} for metric in CATALOGUE.values()]
+
+    def scraped(self, info: Mapping[str, str]) -> str:
+        """Return the newest figures as Prometheus reads them; what is not known is left out."""
+        self._require()
+        recorder = self.recorder
+        return exposition(Newest(recorder.sampled_at, recorder.newest, recorder.counts, recorder.totals, info))
 
     async def trend(self, word: str, label: str = "", span: Span = Span()) -> Trend:  # noqa: B008  # frozen
         """Return the history of one series. Raises FleetError."""
@@ -113,6 +129,8 @@ class History:
         metric = find_metric(word)
         if not 0 < span.points <= POINTS_MAX or span.last_s < 1 or span.ago_s < 0 or not 0 < span.quantile < 1:
             raise UsageError(f"a history takes last_s from 1, ago_s from 0, points 1 to {POINTS_MAX}, and a quantile above 0 and below 100 percent")
+        if metric.label is Label.AGENT:
+            return await self._trend_of_agent(metric, label, span)
         if label and metric.label is Label.FLEET:
             raise UsageError(f"{metric.name} is a figure of the fleet, not of a pool: leave out {label!r}")
         if label and (metric.name, label) not in self.recorder.store.keys:
@@ -130,6 +148,28 @@ class History:
         values, lows, highs = zip(*found, strict=True)
         share = span.quantile if metric.kind is Kind.HISTOGRAM else 0.0
         return Trend(metric.name, label, metric.unit, share, window.since, wide, values, lows, highs, step, now, newest_at)
+
+    async def _trend_of_agent(self, metric: Metric, word: str, span: Span) -> Trend:
+        agent = self._state().agent_named(word)
+        if not word:
+            raise UsageError(f"{metric.name} is a figure of one agent: say which one")
+        if agent is None and not word.startswith(f"{AGENT_PREFIX}_"):
+            raise NotFound(f"no agent {word!r}; one that has left is found by its id")
+        id_ = agent.spec.id if agent is not None else word
+        now = self._clock.now()
+        end = now - span.ago_s
+        step = 1 if span.ago_s + span.last_s <= agent_columns.SECONDS else agent_columns.MINUTE_S
+        wide = wider_step(span.last_s, step, span.points)
+        until = int(end // wide + 1) * wide
+        window = Window(until - max(1, round(span.last_s / wide)) * wide, until, wide, step)
+        samples = self.agents.seconds(id_, metric.name)
+        if step != 1:
+            # A count's rate needs the minute before the first one.
+            rows = await self.recorder.archive.agents(metric.name, window.since - step, until)
+            samples = agent_columns.minutes_of(id_, *rows)
+        found, newest = points_of_samples(agent_columns.as_measured(metric.name, samples, step), window)
+        values, lows, highs = zip(*found, strict=True)
+        return Trend(metric.name, word, metric.unit, 0.0, window.since, wide, values, lows, highs, step, now, min(newest, now))
 
     def _require(self) -> None:
         if not self.enabled:

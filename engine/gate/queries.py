@@ -27,6 +27,7 @@ from engine.model.metrics import Span
 from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
+from engine.model.version import version
 from engine.scaling import costs
 from engine.scaling.policy_verbs import find_policy
 from engine.state import FleetState
@@ -289,6 +290,10 @@ async def _realtime(sources: Sources, _parameters: dict[str, Any]) -> object:
     return _kept(sources).current()
 
 
+async def _prometheus(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return _kept(sources).scraped({"fleet": sources.config.name, "version": version()})
+
+
 async def _history(sources: Sources, parameters: dict[str, Any]) -> object:
     usual = Span()
     span = Span(
@@ -317,6 +322,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "cost": _cost,
     "metrics": _metrics,
     "realtime": _realtime,
+    "prometheus": _prometheus,
     "history": _history,
     "commands": _commands,
     "config": _config,

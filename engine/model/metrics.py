@@ -147,6 +147,20 @@ _ALL = (
         ("host_cpu", "ratio", _G, "share of the machine's cores at work, whoever uses them"),
         ("host_memory", "ratio", _G, "share of the machine's memory in use, whoever holds it"),
     ),
+    *_metrics(
+        Group.AGENTS,
+        Label.AGENT,
+        ("agent_busy", "ratio", _G, "1 while it holds a task"),
+        ("agent_health", "level", _G, "2 healthy, 1 slow or suspect, 0 dead; unknown before it started"),
+        ("agent_succeeded", "1/s", _C, "its tasks that ended well"),
+        ("agent_failed", "1/s", _C, "its tasks that ended badly"),
+        ("agent_busy_s", "s/s", _C, "seconds at work a second, counted when a task ends"),
+        ("agent_task_s", "s", _G, "moving mean of its tasks' run time"),
+        ("agent_tries", "count", _G, "attempts of the task that it holds"),
+        ("agent_idle", "ratio", _G, "1 while it could take a task"),
+        ("agent_cpu", "cores", _G, "cores of its process, children included; unknown when several agents share it"),
+        ("agent_rss_mb", "MB", _G, "memory of its process, children included; unknown when several agents share it"),
+    ),
 )
 
 CATALOGUE: dict[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.model import events as ev
 from engine.model.agents import AgentStatus
 from engine.model.ids import AgentId
-from engine.model.tasks import Outcome, Task
+from engine.model.tasks import Lease, Outcome
 from engine.monitoring.archive import Key
 from engine.monitoring.histogram import BUCKETS, bucket_of
 from engine.state import FleetState, Touched
@@ -22,6 +22,10 @@ TOKENS = "tokens"
 TOKEN_PARTS = ("input_tokens", "output_tokens")
 """Names under which an outcome's usage tells of tokens: all of them, or by part."""
 COST = "cost"
+TIMED_MAX = 24
+"""Tasks of one event that are timed; of more every n-th, which then counts for the others: a storm costs no more."""
+_UNCOUNTED = (ev.TasksStarted, ev.TasksSubmitted)
+"""The most frequent events of which nothing is counted here."""
 
 
 class Meter:
@@ -43,36 +47,45 @@ class Meter:
             self._lost.clear()  # the state was rebuilt
             return
         self.observe("commit_ms", "", self._clock.now() - records[0].at)
-        tasks = self._state().tasks
         for record in records:
             event = record.event
             if isinstance(event, ev.TasksLeased):
-                for lease in event.leases:
-                    self._leased(tasks.get(lease.task), record.at)
+                self._time_leases(event.leases, record.at)
             elif isinstance(event, ev.TasksSucceeded):
-                for outcome in event.outcomes:
-                    self._succeeded(tasks.get(outcome.task), outcome, record.at)
+                self._time_outcomes(event.outcomes, record.at)
             elif isinstance(event, ev.TaskFailed):
-                self._spent(tasks.get(event.outcome.task), event.outcome)
-            else:
+                self._spent(event.outcome)
+            elif not isinstance(event, _UNCOUNTED):
                 self._note_rare(record, touched)
 
-    def _leased(self, task: Task | None, at: float) -> None:
-        # Of one that waited on others the instant when it could run is not kept.
-        if task is not None and not task.spec.sample_of and not task.spec.depends_on:
-            self.observe("allocation_ms", task.spec.pool, at - max(task.spec.submitted_at, task.not_before, task.replayed_at))
+    def _time_leases(self, leases: Sequence[Lease], at: float) -> None:
+        tasks = self._state().tasks
+        timed = leases[:: 1 + len(leases) // TIMED_MAX]
+        for lease in timed:
+            task = tasks.get(lease.task)
+            # Of one that waited on others the instant when it could run is not kept.
+            if task is not None and not task.spec.sample_of and not task.spec.depends_on:
+                since = max(task.spec.submitted_at, task.not_before, task.replayed_at)
+                self.observe("allocation_ms", task.spec.pool, at - since, len(leases) / len(timed))
 
-    def _succeeded(self, task: Task | None, outcome: Outcome, at: float) -> None:
+    def _time_outcomes(self, outcomes: Sequence[Outcome], at: float) -> None:
+        tasks = self._state().tasks
+        timed = outcomes[:: 1 + len(outcomes) // TIMED_MAX]
+        weight = len(outcomes) / len(timed) if timed else 0.0
+        for outcome in timed:
+            task = tasks.get(outcome.task)
+            if task is None or task.spec.sample_of:
+                continue
+            self.observe("response_ms", task.spec.pool, at - max(task.spec.submitted_at, task.replayed_at), weight)
+            if outcome.started_at:
+                self.observe("run_ms", task.spec.pool, outcome.ended_at - outcome.started_at, weight)
+        for outcome in outcomes:
+            if outcome.usage:
+                self._spent(outcome)
+
+    def _spent(self, outcome: Outcome) -> None:
+        task = self._state().tasks.get(outcome.task)
         if task is None or task.spec.sample_of:
-            return
-        self.observe("response_ms", task.spec.pool, at - max(task.spec.submitted_at, task.replayed_at))
-        if outcome.started_at:
-            self.observe("run_ms", task.spec.pool, outcome.ended_at - outcome.started_at)
-        if outcome.usage:
-            self._spent(task, outcome)
-
-    def _spent(self, task: Task | None, outcome: Outcome) -> None:
-        if task is None or not outcome.usage:
             return
         names = (TOKENS,) if TOKENS in outcome.usage else TOKEN_PARTS
         tokens = [outcome.usage[name] for name in names if name in outcome.usage]
@@ -121,12 +134,14 @@ class Meter:
         for record in islice(records, 1):
             self.observe("listener_ms", "", now - record.at)
 
-    def observe(self, name: str, label: str, seconds: float) -> None:
-        """Count one duration."""
+    def observe(self, name: str, label: str, seconds: float, weight: float = 1.0) -> None:
+        """Count one duration, or one that stands for several."""
         counts = self._histograms.get((name, label))
         if counts is None:
-            counts = self._histograms[name, label] = [0.0] * BUCKETS
-        counts[bucket_of(seconds * 1_000)] += 1
+            counts = self._histograms[name, label] = [0.0] * (BUCKETS + 1)
+        milliseconds = seconds * 1_000
+        counts[bucket_of(milliseconds)] += weight
+        counts[BUCKETS] += milliseconds * weight
 
     def _add(self, name: str, pool: str, amount: float) -> None:
         self.counts[name, pool] = self.counts.get((name, pool), 0.0) + amount
@@ -136,11 +151,14 @@ class Meter:
         self._sizes.update(sizes)
 
     def take_histograms(self) -> dict[Key, list[float]]:
-        """Return the durations counted since the last call, by metric and pool, those of all pools under an empty one."""
-        taken, self._histograms = self._histograms, {key: [0.0] * BUCKETS for key in self._histograms}
+        """Return the durations counted since the last call, by metric and pool, those of all pools under an empty one.
+
+        Each is the counts by bucket, then the sum in milliseconds.
+        """
+        taken, self._histograms = self._histograms, {key: [0.0] * (BUCKETS + 1) for key in self._histograms}
         for (name, label), counts in list(taken.items()):
             if label:
-                whole = taken.setdefault((name, ""), [0.0] * BUCKETS)
+                whole = taken.setdefault((name, ""), [0.0] * (BUCKETS + 1))
                 for bucket, count in enumerate(counts):
                     whole[bucket] += count
         return taken

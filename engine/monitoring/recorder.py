@@ -6,12 +6,15 @@ missed second the rate is over the time that really passed. Nothing of it waits 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
 from engine.clock import Clock
 from engine.model.errors import JournalError
+from engine.monitoring.agents import AgentColumns, packed
 from engine.monitoring.archive import Archive, Key
+from engine.monitoring.histogram import BUCKETS
 from engine.monitoring.meter import Meter
 from engine.monitoring.series import SeriesStore
 
@@ -31,17 +34,18 @@ Read = Callable[[float, float], tuple[Mapping[Key, float], Mapping[Key, float]]]
 class Recorder:
     """The loop that samples."""
 
-    def __init__(self, archive: Archive, meter: Meter, read: Read, clock: Clock) -> None:
+    def __init__(self, archive: Archive, meter: Meter, read: Read, clock: Clock, agents: AgentColumns) -> None:
         self.meter = meter
         self.store = SeriesStore(archive, clock)
-        self._archive = archive
+        self.archive = archive
+        self._agents = agents
         self.counts: Mapping[Key, float] = {}
         """Of the newest sample."""
         self.newest: Mapping[Key, float] = {}
         """Gauges and rates of the newest sample; what it did not know is not there."""
         self.sampled_at = 0.0
         self.totals: dict[Key, list[float]] = {}
-        """Durations counted since the engine began, by bucket."""
+        """Durations counted since the engine began: by bucket, then their sum in milliseconds."""
         self._read = read
         self._clock = clock
         self._is_open = False
@@ -50,7 +54,7 @@ class Recorder:
         """Sample until cancelled."""
         while not self._is_open:
             try:
-                await self._archive.open()
+                await self.archive.open()
                 self._is_open = True
             except JournalError as error:
                 logger.warning("figures cannot be kept yet", extra={"reason": str(error)})
@@ -88,7 +92,7 @@ class Recorder:
             total = self.totals.setdefault(key, [0.0] * len(durations))
             for bucket, count in enumerate(durations):
                 total[bucket] += count
-        self.store.put(now, values, histograms)
+        self.store.put(now, values, {key: durations[:BUCKETS] for key, durations in histograms.items()})
         self.newest, self.counts, self.sampled_at = values, counts, now
 
     async def keep(self) -> None:
@@ -98,15 +102,25 @@ class Recorder:
             await self._clock.sleep(SAVE_S)
             try:
                 await self.store.save()
+                await self._save_agents()
                 if self._clock.now() - pruned_at >= PRUNE_S:
                     pruned_at = self._clock.now()
                     await self.store.prune(pruned_at)
             except JournalError as error:
                 logger.warning("figures cannot be saved, they are kept and saved later", extra={"reason": str(error)})
 
+    async def _save_agents(self) -> None:
+        while self._agents.pending:
+            begin, columns = self._agents.pending[0]
+            data = await asyncio.to_thread(lambda columns=columns: [(name, packed(column, name)) for name, column in columns])  # type: ignore[misc]
+            await self.archive.save_agents(begin, data)
+            if self._agents.pending and self._agents.pending[0][0] == begin:
+                self._agents.pending.popleft()
+
     async def close(self) -> None:
         """Save what is left; at the engine's end."""
         try:
             await self.store.save()
+            await self._save_agents()
         except JournalError as error:
             logger.warning("the last figures are not saved", extra={"reason": str(error)})

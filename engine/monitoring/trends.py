@@ -55,6 +55,17 @@ def points_of(blocks: Iterable[tuple[int, Block]], window: Window, share: float)
     return [_point(part, share) for part in parts], newest
 
 
+def points_of_samples(samples: Iterable[tuple[int, float]], window: Window) -> tuple[list[Point], int]:
+    """Return the points of a window from single samples, and when the newest one in it ended (0 = there is none)."""
+    parts: list[list[Sequence[float]]] = [[] for _ in range(-(-(window.until - window.since) // window.wide))]
+    newest = 0
+    for at, value in samples:
+        if window.since <= at < window.until:
+            newest = at + window.step
+            parts[(at - window.since) // window.wide].append((value,))
+    return [_point(part, 0.0) for part in parts], newest
+
+
 def _point(samples: list[Sequence[float]], share: float) -> Point:
     if not samples:
         return Point()

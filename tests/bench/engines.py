@@ -25,10 +25,10 @@ def light_config(agents: int, **more: object) -> FleetManagerConfig:
 
 
 @asynccontextmanager
-async def light_fleet(agents: int, state_dir: Path | None = None) -> AsyncIterator[FleetManager]:
-    """Run an engine whose agents are all idle."""
+async def light_fleet(agents: int, state_dir: Path | None = None, **more: object) -> AsyncIterator[FleetManager]:
+    """Run an engine whose agents are all idle; `more` are sections of its configuration."""
     with TemporaryDirectory(prefix="fleet-bench-") as folder:
-        async with FleetManager(light_config(agents), state_dir=state_dir or Path(folder)) as fleet:
+        async with FleetManager(light_config(agents, **more), state_dir=state_dir or Path(folder)) as fleet:
             await idle(fleet, agents)
             calm_collector()  # as the engine's own process does
             yield fleet

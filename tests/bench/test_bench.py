@@ -45,6 +45,7 @@ GOALS = {
     "scaling.agent_seconds_saved": "ratio",
     "scaling.utilisation_saturated": "ratio",
     "scaling.backtest_24h_s": "s",
+    "monitoring.overhead_percent": "%",
     "register.agents_per_s": "1/s",
     "status.p99_ms.10000": "ms",
     "dispatch.burst_tasks_per_s.1000": "1/s",

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,27 @@ def test_figures_can_be_switched_off(tmp_path: Path) -> None:
         refused = subject.run("metrics", "agents")
         assert refused.returncode == 2
         assert "monitoring.enabled" in refused.stderr
+
+
+HUNGRY = """[pools.hog]
+min = 1
+max = 1
+kind = "command"
+[pools.hog.command]
+argv = ["sh", "-c", "%s -c 'kept = bytearray(80 << 20)\\nwhile True: len(kept)' & wait"]
+"""
+
+
+@pytest.mark.row(203, 204)
+def test_an_agents_program_is_measured_with_its_children(tmp_path: Path) -> None:
+    with engine(tmp_path, HUNGRY % sys.executable) as subject:
+        assert subject.run("submit", "work", "hog").returncode == 0
+        name = next(row["name"] for row in subject.get("agents") if row["pool"] == "hog")
+        until(lambda: max(known(metrics(subject, "agent_rss_mb", "--of", name, "--last", "1m")), default=0.0) > 80)
+        until(lambda: max(known(metrics(subject, "agent_cpu", "--of", name, "--last", "1m")), default=0.0) > 0.1)
+        assert max(known(metrics(subject, "rss_mb", "--of", "hog", "--last", "1m"))) > 80
+        until(lambda: 1.0 in known(metrics(subject, "agent_busy", "--of", name, "--last", "1m", "--points", "60")))
+        idle = next(row["name"] for row in subject.get("agents") if row["pool"] == "coder")
+        assert not known(metrics(subject, "agent_rss_mb", "--of", idle, "--last", "1m")), "several agents share its process: unknown"
+        refused = subject.run("metrics", "agent_busy")
+        assert refused.returncode == 2 and "say which one" in refused.stderr

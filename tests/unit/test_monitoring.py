@@ -13,14 +13,19 @@ from typing import TypeVar
 import pytest
 from engine.memory.migrations import migrate, steps
 from engine.model.errors import JournalError, UsageError
+from engine.model.ids import AgentId
 from engine.model.metrics import ALIASES, CATALOGUE, Group, find_gaps, find_metric, written_value
+from engine.monitoring import agents as agent_columns
 from engine.monitoring import archive as archives
+from engine.monitoring.agents import SECONDS, AgentColumns, as_measured, minutes_of, packed
 from engine.monitoring.archive import Archive, Key
 from engine.monitoring.blocks import HISTOGRAM, ROLLUP, SLOTS, VALUE, Block, start_of, summed
 from engine.monitoring.histogram import BUCKETS, bounds, bucket_of, limit_of, quantile
 from engine.monitoring.series import UNSAVED_MAX, SeriesStore, step_for
 from engine.monitoring.trends import Window, points_of, wider_step
 from engine.simulation.loop import VirtualClock, run_virtual
+from engine.state import Touched
+from tests.unit.core_fleet import Fleet
 
 T = TypeVar("T")
 NOON = 1_800_000_000
@@ -352,3 +357,67 @@ def test_values_are_written_with_their_units(value: float | None, unit: str, tex
     assert written_value(value, unit) == text
 
 
+
+
+# ---- agents
+
+
+def agents_at(fleet: Fleet, columns: AgentColumns, second: int, uses: dict[AgentId, tuple[float | None, float]] | None = None) -> None:
+    columns.sample(fleet.state, uses, NOON + second + 0.1)
+
+
+def test_agents_read_by_the_second_and_are_kept_by_the_minute() -> None:
+    fleet, columns = Fleet(), AgentColumns()
+    first, second = fleet.state.agents
+    for at in range(SECONDS + 70):
+        if at == SECONDS + 5:
+            fleet.state.agents[first].succeeded = 6
+            columns.note(Touched(agents={first: None}))
+        agents_at(fleet, columns, at, {first: (0.5, 64.0)} if at % 2 else None)
+    times = [at for at, _ in columns.seconds(first, "agent_idle")]
+    assert times == list(range(NOON + 70, NOON + SECONDS + 70)), "the last seconds, oldest first"
+    assert [value for _, value in columns.seconds(first, "agent_succeeded")] == [0.0] * (SECONDS - 65) + [6.0] * 65
+    assert as_measured("agent_succeeded", columns.seconds(first, "agent_succeeded"), 1)[SECONDS - 66] == (NOON + SECONDS + 5, 6.0)
+    assert columns.seconds(first, "agent_rss_mb")[-1][1] == 64.0
+    assert columns.seconds(second, "agent_rss_mb") == [], "a process that several agents share is nobody's: unknown, not 0"
+    assert columns.seconds("agt_unknown", "agent_idle") == []
+    minutes = [(begin, dict(found)) for begin, found in columns.pending]
+    lists = [(begin, packed(found["ids"], "ids")) for begin, found in minutes if "ids" in found]
+    kept = [(begin, packed(found["agent_succeeded"], "agent_succeeded")) for begin, found in minutes]
+    assert minutes_of(first, lists, kept) == [(NOON, 0.0), (NOON + 60, 0.0), (NOON + 120, 6.0)]
+    assert as_measured("agent_succeeded", minutes_of(first, lists, kept), 60) == [(NOON + 60, 0.0), (NOON + 120, 0.1)]
+
+
+def test_an_agents_place_is_given_away_only_when_nothing_of_it_is_left() -> None:
+    fleet, columns = Fleet(), AgentColumns()
+    first, second = fleet.state.agents
+    agents_at(fleet, columns, 0)
+    gone = fleet.state.agents.pop(first)
+    columns.note(Touched(removed_agents=[gone]))
+    agents_at(fleet, columns, 1)
+    assert columns.seconds(first, "agent_idle") == []
+    fleet.state.agents[AgentId("agt_new")] = gone
+    columns.note(Touched(agents={AgentId("agt_new"): None}))
+    agents_at(fleet, columns, 2)
+    assert [at for at, _ in columns.seconds("agt_new", "agent_idle")] == [NOON + 2], "it does not have the other one's past"
+    assert len(columns.seconds(second, "agent_idle")) == 3
+
+
+def test_missed_seconds_of_agents_are_gaps_and_many_agents_fit() -> None:
+    fleet, columns = Fleet({"coder": {"min": 700, "max": 700}}), AgentColumns()
+    last = list(fleet.state.agents)[-1]
+    agents_at(fleet, columns, 0)
+    agents_at(fleet, columns, 5)
+    assert [at - NOON for at, _ in columns.seconds(last, "agent_idle")] == [0, 5]
+    agents_at(fleet, columns, 3)
+    assert [at - NOON for at, _ in columns.seconds(last, "agent_idle")] == [3], "after a clock that went back nothing is of its second"
+    assert columns.bytes <= 40 * (SECONDS + 1) * 700 * 1.3
+
+
+def test_agents_beyond_the_limit_are_not_kept_and_it_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(agent_columns, "PLACES_MAX", 1)
+    fleet, columns = Fleet(), AgentColumns()
+    first, second = fleet.state.agents
+    agents_at(fleet, columns, 0)
+    assert (len(columns.seconds(first, "agent_idle")), len(columns.seconds(second, "agent_idle"))) == (1, 0)
+    assert "so many agents only" in caplog.text
