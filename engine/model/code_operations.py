@@ -78,7 +78,7 @@ _TABLE: Final = (
         results.ConstResult,
     ),
     Operation(
-        "Give public classes, functions and methods without a docstring one made from their name.",
+        "Give public classes, functions and methods without documentation a sentence made from their name.",
         requests.DocstringsRequest,
         results.EditResult,
     ),

@@ -15,7 +15,7 @@ Language: TypeAlias = Literal["python", "javascript", "typescript", "tsx"]
 
 LANGUAGES: Final[tuple[Language, ...]] = ("python", "javascript", "typescript", "tsx")
 ECMASCRIPT: Final[tuple[Language, ...]] = ("javascript", "typescript", "tsx")
-PYTHON: Final[tuple[Language, ...]] = ("python",)
+TYPED: Final[tuple[Language, ...]] = ("python", "typescript", "tsx")
 SUFFIXES: Final[Mapping[str, Language]] = MappingProxyType(
     {
         **dict.fromkeys((".py", ".pyi", ".pyw"), "python"),
@@ -218,10 +218,9 @@ class ReplaceRequest(CodeRequest):
 
 
 class DocstringsRequest(CodeRequest):
-    """A template for docstrings."""
+    """A template for docstrings and documentation."""
 
     operation = "code.add_docstrings"
-    languages = PYTHON
 
     template: str = Field(
         "{words}.",
@@ -235,7 +234,7 @@ class ReturnTypeRequest(CodeRequest):
     """A return annotation for a function."""
 
     operation = "code.add_return_type"
-    languages = PYTHON
+    languages = TYPED
 
     function: _Dotted = Field(description="the function's name, with its class if need be: Point.move")
     annotation: _Line = Field(min_length=1, description="the type as it is written there")
@@ -246,7 +245,6 @@ class TryRequest(CodeRequest):
     """A function whose body is to be wrapped."""
 
     operation = "code.wrap_in_try"
-    languages = PYTHON
 
     function: _Dotted = Field(description="the function's name, with its class if need be: Point.move")
     handler: _Line = Field(
@@ -265,7 +263,6 @@ class SortRequest(CodeRequest):
     """Imports in order."""
 
     operation = "code.sort_imports"
-    languages = PYTHON
 
 
 class ApplyRequest(CodeRequest):

@@ -97,7 +97,7 @@ def key_of(text: str, row: Definition) -> Key:
 
 
 def _modifiers(text: str, row: Definition) -> list[str]:
-    found = _MODIFIERS.match(text, row.own) if row.form is Form.MEMBER else None
+    found = _MODIFIERS.match(text, row.own) if row.kind is Kind.METHOD else None
     return found[0].split() if found else []
 
 

@@ -3,21 +3,14 @@
 Owner: nobody.
 """
 
-import re
-import string
 from collections.abc import Callable
-from typing import Final
 
 from engine.editing.edits import Edit
+from engine.editing.sentences import check_template, make_sentence
 from engine.editing.source import Source
 from engine.editing.splices import Splice
 from engine.editing.structure import Definition, Structure, line_end, line_start, newline_of
-from engine.model.code_errors import CodeError
 from engine.model.code_requests import DocstringsRequest
-
-_FIELDS: Final = frozenset({"words", "name", "kind"})
-# "HTTPServer2" -> HTTP, Server, 2; letters outside ASCII stay with their neighbours.
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 
 def add_docstrings(
@@ -32,7 +25,7 @@ def add_docstrings(
     line of the colon moves to a line of its own.
     """
     template = request.template
-    _check_template(template)
+    check_template(template, forbidden=('"', "\\"))
     structure = read(source)
     publics = _find_publics(structure, source.text)
     splices = [
@@ -64,30 +57,7 @@ def _place(text: str, structure: Structure, row: Definition, template: str) -> S
     return Splice(at, at, text[line_start(text, row.body) : row.body] + line)
 
 
-def _check_template(template: str) -> None:
-    """Raise `CodeError` (bad_parameter) for what would not make one line of plain text."""
-    try:
-        fields = [row[1:] for row in string.Formatter().parse(template) if row[1] is not None]
-    except ValueError as error:
-        raise CodeError(
-            "bad_parameter", f"`template` has a stray brace: {error}; write {{{{ for {{."
-        ) from error
-    if not all(
-        field in _FIELDS and not spec and not conversion for field, spec, conversion in fields
-    ):
-        raise CodeError("bad_parameter", "`template` may only hold {words}, {name} and {kind}.")
-    if not template.isprintable() or '"' in template or "\\" in template:
-        raise CodeError(
-            "bad_parameter", "`template` must be one line without quotes and backslashes."
-        )
-
-
 def _sentence(template: str, structure: Structure, row: Definition, text: str) -> str:
-    name = structure.name(text, row)
-    words = [
-        word if word.isupper() and len(word) > 1 else word.lower() for word in _WORD.findall(name)
-    ]
     in_class = row.parent is not None and structure.definitions[row.parent].is_class
     kind = "class" if row.is_class else "method" if in_class else "function"
-    sentence = template.format(words=" ".join(words) or name, name=name, kind=kind)
-    return sentence[:1].upper() + sentence[1:]
+    return make_sentence(template, structure.name(text, row), kind)
