@@ -188,8 +188,8 @@ def test_syntax_errors_are_told_with_their_place():
     assert answer == {"ok": False, "errors": [{"by": "regular", "message": "unexpected '='", "line": 2, "column": 2}]}
     with pytest.raises(CodeError, match="not valid TypeScript: .*line 1"):
         ask("code.outline", "let a: = 1")
-    with pytest.raises(CodeError, match="code.add_docstrings is for python, not for javascript"):
-        ask("code.add_docstrings", "let a", "javascript")
+    with pytest.raises(CodeError, match="code.add_return_type is for python, typescript, tsx, not for javascript"):
+        ask("code.add_return_type", "let a", "javascript", function="a", annotation="b")
     with pytest.raises(CodeError) as caught:
         ask("code.syntax_check", "[" * 300_000, "javascript")
     assert caught.value.kind == "too_deep"

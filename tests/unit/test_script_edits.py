@@ -43,7 +43,7 @@ def refuse(kind: str, operation: str, source: str, language: str = "typescript",
     return caught.value.message
 
 
-# ---- imports in order
+# ---- the order of modules
 
 IMPORTS = """\
 import z, { y } from './z';
