@@ -149,6 +149,7 @@ SENTENCES: list[tuple[str, str, str, Arguments]] = [
     ("code.rename", "tsx", REFERRED_TAGS, {"name": "Name", "to": "Other", "attributes": False}),
     ("code.remove_calls", "javascript", REMOVED, {"function": "log"}),
     ("code.remove_calls", "javascript", "'use strict'; log();\n'a'\nfunction f() { log(); 'b' }\n", {"function": "log"}),
+    ("code.remove_calls", "typescript", "log?.(); log?.(1)(2); a?.log(); log(3)\n", {"function": "log"}),
     ("code.remove_calls", "javascript", "this.a.b(); (this.a).b(1)\nthis?.a.b(); super.a.b(); await this.a.b()\n", {"function": "this.a.b"}),
     ("code.remove_calls", "typescript", "declare global { log<string>(); namespace N { log() } }\n", {"function": "log"}),
     *(("code.use_const", "typescript", line, {}) for line in [DECLARED, *DECLARED.splitlines()]),
@@ -180,12 +181,14 @@ def test_tricky_code_has_the_agents_answers(
         ("code.outline", "a = !b!.c(d)\n", {}, "otherwise"),
         ("code.rename", "let a, b\n", {"name": "a", "to": "b", "attributes": False}, "in use"),
         ("code.rename", "let a\n", {"name": "a", "to": "async", "attributes": False}, "keyword"),
+        ("code.rename", "export\n{a}\n", {"name": "a", "to": "b", "attributes": False}, "otherwise"),
+        ("code.remove_calls", "new\na.b()\n", {"function": "a.b"}, "otherwise"),
     ],
 )
 def test_what_the_tree_cannot_tell_is_left_to_the_agent(
     sandbox: Sandbox, operation: str, source: str, arguments: Arguments, reason: str
 ) -> None:
-    (answer,) = sandbox.run(operation, [File(Language.TYPESCRIPT, source.encode())], arguments)
+    (answer,) = sandbox.run(operation, [File(Language.TYPESCRIPT, source.encode())], arguments, tiers=Tier.TREE)
     assert answer.status is Status.UNSURE
     assert reason in answer.value["reason"]
 

@@ -68,9 +68,10 @@ static enum Status perform(Job *job, const Operation *operation, u32 tiers, Text
     enum Status status = stop(job, UNSURE, "the tier that was asked for has no such operation", NOWHERE);
     bool is_script = job->language->id != PYTHON;
     Perform by_tree = is_script && operation->of_scripts ? operation->of_scripts : operation->by_tree;
-    if (operation->by_tokens && !is_script && tiers & TIER_LEXICAL) {
+    Perform by_tokens = is_script ? operation->of_scripts : operation->by_tokens;
+    if (by_tokens && tiers & TIER_LEXICAL) {
         job->tier = TIER_LEXICAL;
-        status = operation->by_tokens(job);
+        status = by_tokens(job);
     }
     if (by_tree && tiers & TIER_TREE && status == UNSURE) {
         job->tier = TIER_TREE;

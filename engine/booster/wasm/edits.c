@@ -1,7 +1,7 @@
 /* edits.c -- see edits.h. */
 #include "edits.h"
 
-#include "python_facts.h"
+#include "script_facts.h"
 
 static const char PROBLEM[] = "after the edit the file would not parse";
 
@@ -22,9 +22,19 @@ static enum Status check_python(Job *job, Text result, u32 at) {
     return stop(job, UNSURE, PROBLEM, at);
 }
 
+/* Tokens that are certain of the result have read what the tree would take. */
+static enum Status check_script_by_tokens(Job *job, Text result, u32 at) {
+    Job after = {.language = job->language, .tier = TIER_LEXICAL};
+    ScriptFacts facts = {.base = {.job = &after}};
+    bool is_certain = source_begin(&after.source, result, false) && collect_script(&facts) == DONE;
+    return is_certain ? DONE : stop(job, UNSURE, PROBLEM, at);
+}
+
 static enum Status check_result(Job *job, Text result, u32 at) {
     if (job->language->id == PYTHON)
         return check_python(job, result, at);
+    if (job->tier == TIER_LEXICAL)
+        return check_script_by_tokens(job, result, at);
     TSNode root;
     if (!parse_text(job, result, &root))
         return UNSURE;

@@ -43,7 +43,7 @@ typedef struct {
     const char *arguments[ARGUMENTS_MAX];
     Perform by_tokens; /* answers only where it is certain; null if there is no such way */
     Perform by_tree;
-    Perform of_scripts; /* by tree too, where JavaScript and TypeScript have one of their own */
+    Perform of_scripts; /* both ways, where JavaScript and TypeScript have one of their own */
 } Operation;
 
 const Operation *find_operation(u32 code);

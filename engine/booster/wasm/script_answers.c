@@ -6,6 +6,10 @@
 #include "edits.h"
 #include "script_facts.h"
 
+enum Status collect_script(ScriptFacts *facts) {
+    return facts->base.job->tier == TIER_TREE ? collect_script_by_tree(facts) : collect_script_by_tokens(facts);
+}
+
 static const char *name_kind(const ScriptDefinition *row) {
     switch (row->kind) {
     case SCRIPT_CLASS: return "class";

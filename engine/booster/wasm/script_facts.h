@@ -44,7 +44,12 @@ typedef struct {
     ScriptStructure *structure; /* the same */
 } ScriptFacts;
 
-/* Fills in the facts; UNSURE where the tree is not to be trusted. */
+/* Fill in the facts from one tier; UNSURE where that tier is not certain of them. */
+enum Status collect_script_by_tree(ScriptFacts *facts);
+enum Status collect_script_by_tokens(ScriptFacts *facts);
+/* By the tier of the job. */
 enum Status collect_script(ScriptFacts *facts);
+/* Brings definitions into the order of their begins: decorators and keys are seen after or before what they belong to. */
+void sort_definitions(ScriptFacts *facts);
 
 #endif

@@ -70,6 +70,24 @@ static void end_runs(ScriptFacts *facts, const StatementList *list, u32 followin
     removal->run_count = list->first_run;
 }
 
+RemovalMark mark_removal(const ScriptFacts *facts) {
+    const ScriptRemoval *removal = facts->removal;
+    if (!removal)
+        return (RemovalMark){0};
+    return (RemovalMark){removal->run_count, removal->splices.count, removal->removed, facts->base.calls, facts->base.removed_calls};
+}
+
+void undo_removal(ScriptFacts *facts, RemovalMark mark) {
+    ScriptRemoval *removal = facts->removal;
+    if (!removal)
+        return;
+    removal->run_count = mark.runs;
+    removal->splices.count = mark.splices;
+    removal->removed = mark.removed;
+    facts->base.calls = mark.calls;
+    facts->base.removed_calls = mark.removed_calls;
+}
+
 StatementList open_list(ScriptFacts *facts) {
     return (StatementList){facts->removal->run_count, NOWHERE};
 }

@@ -10,6 +10,14 @@ typedef struct {
     u32 kept_end;  /* where the statement before ends that stays, or NOWHERE */
 } StatementList;
 
+/* How much of a removal there is, while tokens are read that may be read again. */
+typedef struct {
+    u32 runs, splices, removed, calls, removed_calls;
+} RemovalMark;
+
+RemovalMark mark_removal(const ScriptFacts *facts);
+void undo_removal(ScriptFacts *facts, RemovalMark mark);
+
 StatementList open_list(ScriptFacts *facts);
 void list_statement(ScriptFacts *facts, StatementList *list, Span span, bool is_removed);
 void close_list(ScriptFacts *facts, StatementList *list);

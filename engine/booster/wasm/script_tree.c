@@ -39,10 +39,13 @@ static TSNode strip_parentheses(const ScriptWalk *walk, TSNode node) {
     return node;
 }
 
+/* Is it `a?.b` or `a?.()`? In TypeScript the mark of a call has no name. */
 static bool is_optional(const ScriptWalk *walk, TSNode node) {
-    for (u32 i = 0, count = ts_node_named_child_count(node); i < count; i++)
-        if (kind_of(walk->language, ts_node_named_child(node, i)) == KIND_optional_chain)
+    for (u32 i = 0, count = ts_node_child_count(node); i < count; i++) {
+        TSNode child = ts_node_child(node, i);
+        if (kind_of(walk->language, child) == KIND_optional_chain || !strcmp(ts_node_type(child), "?."))
             return true;
+    }
     return false;
 }
 
@@ -167,11 +170,16 @@ static bool binds_looser(enum Kind kind) {
     }
 }
 
+/* Words that the grammar takes for names where they begin something else: `export`, `let` and `new` at the end of a line. */
+static bool is_keyword(Text name) {
+    return text_is(name, "await") || text_is(name, "export") || text_is(name, "let") || text_is(name, "new");
+}
+
 /* Is it known that the grammar reads this otherwise than the language? */
 static bool is_doubtful(const ScriptWalk *walk, TSNode node, const ScriptFrame *frame, const ScriptFrame *parent) {
     const TSFieldId *fields = walk->language->fields;
     if (frame->kind == KIND_identifier)
-        return is_text(walk, node, (Text){(const u8 *)"await", 5});
+        return is_keyword(text_at(walk->source, span_of(node)));
     if (!frame->field || (frame->field != fields[FIELD_function] && frame->field != fields[FIELD_object] && frame->field != fields[FIELD_constructor]))
         return false;
     if (parent->kind == KIND_with_statement)
@@ -231,7 +239,7 @@ static void leave_to(ScriptWalk *walk, u32 depth) {
         leave(walk);
 }
 
-enum Status collect_script(ScriptFacts *facts) {
+enum Status collect_script_by_tree(ScriptFacts *facts) {
     Job *job = facts->base.job;
     TSNode root;
     if (!parse_flawless(job, &root))

@@ -58,7 +58,5 @@ u32 find_script_begin(const ScriptWalk *walk, TSNode node);
 u32 find_script_end(const ScriptWalk *walk, TSNode node);
 /* Notes the scope that a node begins, and what it declares, names or calls. */
 void note_scope(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptFrame *parent);
-/* Brings definitions into the order of their begins: decorators are seen after what they decorate. */
-void sort_definitions(ScriptFacts *facts);
 
 #endif
