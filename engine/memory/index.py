@@ -21,7 +21,7 @@ from engine.model.memory import EntryId
 if TYPE_CHECKING:
     from engine.memory.embedding import Vectors
 
-VERSION = 1
+VERSION = 2
 TEXT_MAX = 65_536
 """Characters of a value that are indexed."""
 DEPTH_MAX = 64
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS entries (
   number INTEGER PRIMARY KEY, namespace TEXT NOT NULL, owner TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (namespace, owner, key));
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (key, tags, body, tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE IF NOT EXISTS vectors (number INTEGER PRIMARY KEY, embedder TEXT NOT NULL, vector BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), record INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), record INTEGER NOT NULL, at REAL NOT NULL);
 PRAGMA user_version = {VERSION};
 """
 _FIND = "SELECT number FROM entries WHERE namespace = ? AND owner = ? AND key = ?"
@@ -56,6 +56,16 @@ AdmitIds = Callable[[Sequence[EntryId]], Sequence[EntryId]]
 """Leaves out the entries that must not be found; keeps the order."""
 
 
+class Mark(NamedTuple):
+    """A record, and its instant: another life of the database, such as a restored one, has another instant there."""
+
+    record: int
+    at: float
+
+
+NOWHERE = Mark(0, 0.0)
+
+
 class Document(NamedTuple):
     """What is known of an entry by its words."""
 
@@ -65,7 +75,7 @@ class Document(NamedTuple):
 
 
 class Index:
-    """Words and vectors of entries; `record` says up to which record of the journal. A file that is none is made anew."""
+    """Words and vectors of entries; `mark` says up to which record of the journal. A file that is none is made anew."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -74,10 +84,10 @@ class Index:
         self._load_vectors()
 
     @property
-    def record(self) -> int:
-        """Give the last record that is in it; 0 = it is empty."""
-        row = self._connection.execute("SELECT record FROM state").fetchone()
-        return int(row[0]) if row else 0
+    def mark(self) -> Mark:
+        """Give the last record that is in it."""
+        row = self._connection.execute("SELECT record, at FROM state").fetchone()
+        return Mark(*row) if row else NOWHERE
 
     def close(self) -> None:
         """Close the file."""
@@ -90,8 +100,8 @@ class Index:
             for table in ("entries", "words", "vectors", "state"):
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # from above
 
-    def update(self, documents: Iterable[Document], gone: Iterable[EntryId], record: int) -> None:
-        """Take in entries as they are at a record, without the vectors that they had, and forget others."""
+    def update(self, documents: Iterable[Document], gone: Iterable[EntryId]) -> None:
+        """Take in entries as they are now, without the vectors that they had, and forget others."""
         with self._connection:
             for document in documents:
                 self._forget(document.id)
@@ -99,7 +109,11 @@ class Index:
                 self._connection.execute("INSERT INTO words (rowid, key, tags, body) VALUES (?, ?, ?, ?)", (number, document.id.key, document.tags, document.body))
             for entry in gone:
                 self._forget(entry)
-            self._connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (record,))
+
+    def note(self, mark: Mark) -> None:
+        """Note up to which record all changes are in it."""
+        with self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", mark)
 
     def put_vectors(self, entries: Sequence[EntryId], embedder: str, vectors: Vectors) -> None:
         """Keep the vectors of entries that are in the index, in place of those that they had."""

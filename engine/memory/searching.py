@@ -20,7 +20,7 @@ from engine.memory.acl import Acl
 from engine.memory.database import Lane, open_reader
 from engine.memory.embedding import Embedder, VectorsUnavailable, load_numpy
 from engine.memory.entries import head_of
-from engine.memory.index import Document, Index, fused, text_of
+from engine.memory.index import NOWHERE, Document, Index, Mark, fused, text_of
 from engine.memory.shelf import changed_by
 from engine.memory.values import BYTES, EMBEDDING, OWN, VALUE, Seal, packed
 from engine.model.errors import EncryptionError, UsageError
@@ -97,7 +97,7 @@ class Search:
                 for start in range(0, len(dirty), BATCH):
                     await self._lane.do(partial(self._reader.take_in, entries=dirty[start : start + BATCH]))
                 if dirty:
-                    await self._lane.do(lambda _connection: self._reader.note(record))
+                    await self._lane.do(partial(self._reader.note, record=record))
             except BaseException:
                 self._must_scan = True
                 raise
@@ -148,12 +148,12 @@ class Reader:
     def changed(self, connection: sqlite3.Connection) -> tuple[list[EntryId], int]:
         """Return the entries that changed since the index was up to date, and the record that makes it so.
 
-        An index that is ahead of the database is another database's and is made anew.
+        An index of another life of the database is made anew.
         """
         last = connection.execute(_LAST).fetchone()[0]
-        if self._index.record > last:
+        if self._index.mark != _mark(connection, self._index.mark.record):
             self._index.clear()
-        changed = {EntryId(*row): None for row in connection.execute(_CHANGED, (self._index.record or -1,))}
+        changed = {EntryId(*row): None for row in connection.execute(_CHANGED, (self._index.mark.record or -1,))}
         changed |= {entry: None for entry in self._index.entries() if not connection.execute(_IS_THERE, entry).fetchone()}
         return list(changed), last
 
@@ -172,14 +172,14 @@ class Reader:
                 vectors.setdefault((head.embedder, len(opened)), []).append((head.id, opened))
             elif head.kind is Kind.VECTOR:
                 to_embed.append(document)
-        self._index.update(documents, gone, self._index.record)
+        self._index.update(documents, gone)
         for (embedder, _), several in vectors.items():
             self._put_vectors(embedder, several)
         self._embed(to_embed)
 
-    def note(self, record: int) -> None:
+    def note(self, connection: sqlite3.Connection, record: int) -> None:
         """Note up to which record all changes are in the index."""
-        self._index.update((), (), record)
+        self._index.note(_mark(connection, record))
 
     def find(self, connection: sqlite3.Connection, asked: Asked) -> list[Found]:
         """Search the index."""
@@ -259,6 +259,11 @@ def matches(wanted: MemoryFilter, head: Head) -> bool:
         and head.updated_at >= wanted.since
         and (not wanted.until or head.updated_at < wanted.until)
     )
+
+
+def _mark(connection: sqlite3.Connection, record: int) -> Mark:
+    row = connection.execute("SELECT id, timestamp FROM events WHERE id = ?", (record,)).fetchone()
+    return Mark(*row) if row else NOWHERE
 
 
 def _check(query: str, options: SearchOptions) -> None:

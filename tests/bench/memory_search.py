@@ -94,7 +94,7 @@ def _fill(index: Index, texts: Texts, count: int) -> float:
     for start in range(0, count, 1_000):
         documents = [Document(EntryId("default", f"agt_{number % 100}", f"key-{number}"), "", texts.value()) for number in range(start, start + 1_000)]
         started = time.perf_counter()
-        index.update(documents, [], start)
+        index.update(documents, [])
         seconds += time.perf_counter() - started
     return seconds
 

@@ -43,6 +43,11 @@ def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
+def put_away(folder: Path) -> None:
+    for file in folder.glob("fleet.db*"):
+        file.unlink()
+
+
 async def keys(memory: SwarmMemory, query: str, **options: Any) -> list[str]:
     return [found.head.id.key for found in await memory.search(query, options)]
 
@@ -84,6 +89,20 @@ async def test_an_index_of_another_life_of_the_database_is_made_anew(tmp_path_fa
     (tmp_path / INDEX_NAME).replace(other / INDEX_NAME)
     async with swarm(other) as memory:
         assert await keys(memory, "apple") == ["new"]
+
+
+async def test_a_database_that_was_put_back_is_indexed_anew(tmp_path: Path) -> None:
+    """It says `pear` in the record where the index knows `apple`: counting records does not tell these lives apart."""
+    async with swarm(tmp_path) as memory:
+        await memory.store("key", "apple")
+        assert await keys(memory, "apple") == ["key"]
+    put_away(tmp_path)
+    async with swarm(tmp_path) as memory:
+        await memory.store("key", "pear")
+        for number in range(20):
+            await memory.store(f"more{number}", "plum")
+        assert await keys(memory, "apple") == []
+        assert await keys(memory, "pear") == ["key"]
 
 
 async def test_more_changes_than_are_remembered_are_found_by_a_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

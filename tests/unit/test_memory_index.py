@@ -7,7 +7,17 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from engine.memory.index import _NEWEST, RANKED_MAX, TEXT_MAX, Document, Index, fused, text_of
+from engine.memory.index import (
+    _NEWEST,
+    NOWHERE,
+    RANKED_MAX,
+    TEXT_MAX,
+    Document,
+    Index,
+    Mark,
+    fused,
+    text_of,
+)
 from engine.model.memory import EntryId
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +42,7 @@ def keys(found):
 
 
 def test_words_are_found_by_how_they_begin_and_the_key_counts_most(index):
-    index.update([document("a", "the deployment failed"), document("deploy", "all is well"), document("c", "nothing", tags="Deploying")], [], 1)
+    index.update([document("a", "the deployment failed"), document("deploy", "all is well"), document("c", "nothing", tags="Deploying")], [])
     assert keys(index.by_words("deploy", 9, list)) == ["deploy", "c", "a"]
     assert keys(index.by_words("deploy", 1, list)) == ["deploy"]
     assert keys(index.by_words("DEPLÓY", 9, list)) == ["deploy", "c", "a"]
@@ -40,7 +50,7 @@ def test_words_are_found_by_how_they_begin_and_the_key_counts_most(index):
 
 
 def test_all_words_count_and_any_only_when_no_entry_has_all(index):
-    index.update([document("a", "red apple"), document("b", "red pear")], [], 1)
+    index.update([document("a", "red apple"), document("b", "red pear")], [])
     assert keys(index.by_words("red pear", 9, list)) == ["b"]
     assert sorted(keys(index.by_words("red plum", 9, list))) == ["a", "b"]
     assert keys(index.by_words('"red apple" ', 9, list)) == ["a"]
@@ -50,42 +60,43 @@ def test_all_words_count_and_any_only_when_no_entry_has_all(index):
 @given(st.text(max_size=40))
 def test_no_text_is_an_error_or_an_operator(query):
     with closing(Index(None)) as index:
-        index.update([document("a", "red AND pear OR NOT NEAR plum")], [], 1)
+        index.update([document("a", "red AND pear OR NOT NEAR plum")], [])
         assert set(keys(index.by_words(query, 3, list))) <= {"a"}
 
 
 def test_what_was_overwritten_or_is_gone_is_not_found_and_leaves_no_word(tmp_path):
     with closing(Index(tmp_path / "search.db")) as index:
-        index.update([document("a", "first"), document("b", "zanzibar")], [], 1)
+        index.update([document("a", "first"), document("b", "zanzibar")], [])
         index.put_vectors([entry("b")], "own", np.ones((1, 2), np.float32))
-        index.update([document("a", "second")], [entry("b"), entry("never")], 2)
+        index.update([document("a", "second")], [entry("b"), entry("never")])
         assert index.by_words("first zanzibar", 9, list) == []
         assert keys(index.by_words("second", 9, list)) == ["a"]
         assert index.by_likeness(np.ones(2, np.float32), "own", 9, list) == []
-        assert index.record == 2
-
+    
 
 def test_an_index_is_found_again_with_its_vectors_and_belongs_to_its_owner_alone(tmp_path):
     path = tmp_path / "search.db"
     with closing(Index(path)) as index:
-        index.update([document("a", "apple"), document("b", "pear")], [], 7)
+        index.update([document("a", "apple"), document("b", "pear")], [])
+        index.note(Mark(7, 1.5))
         index.put_vectors([entry("a"), entry("b")], "own", np.array([[1, 0], [0, 1]], np.float32))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with closing(Index(path)) as index:
-        assert index.record == 7
+        assert index.mark == Mark(7, 1.5)
         assert keys(index.by_words("app", 9, list)) == ["a"]
         assert keys(index.by_likeness(np.array([0.1, 1], np.float32), "own", 9, list)) == ["b", "a"]
         index.drop_vectors([entry("b")])
         assert keys(index.by_likeness(np.array([0.1, 1], np.float32), "own", 9, list)) == ["a"]
         index.clear()
-        assert index.record == 0 and index.by_words("app", 9, list) == []
+        assert index.mark == NOWHERE and index.by_words("app", 9, list) == []
 
 
 @pytest.mark.parametrize("spoil", ["nonsense", "version", "page"])
 def test_a_spoilt_or_other_index_is_made_anew(tmp_path, spoil):
     path = tmp_path / "search.db"
     with closing(Index(path)) as index:
-        index.update([document(str(number), f"apple {number}") for number in range(300)], [], 7)
+        index.update([document(str(number), f"apple {number}") for number in range(300)], [])
+        index.note(Mark(7, 1.5))
     if spoil == "version":
         with closing(sqlite3.connect(path)) as other:
             other.execute("PRAGMA user_version = 99")
@@ -96,13 +107,13 @@ def test_a_spoilt_or_other_index_is_made_anew(tmp_path, spoil):
     else:
         path.write_bytes(b"nonsense" * 1_000)
     with closing(Index(path)) as index:
-        assert index.record == 0 and index.by_words("apple", 9, list) == []
-        index.update([document("a", "apple")], [], 1)
+        assert index.mark == NOWHERE and index.by_words("apple", 9, list) == []
+        index.update([document("a", "apple")], [])
         assert keys(index.by_words("apple", 9, list)) == ["a"]
 
 
 def test_vectors_of_other_embedders_are_not_compared(index):
-    index.update([document("a", ""), document("b", "")], [], 1)
+    index.update([document("a", ""), document("b", "")], [])
     index.put_vectors([entry("a")], "one", np.ones((1, 2), np.float32))
     index.put_vectors([entry("b")], "two", np.ones((1, 2), np.float32))
     assert keys(index.by_likeness(np.ones(2, np.float32), "one", 9, list)) == ["a"]
@@ -116,8 +127,8 @@ def test_vectors_of_other_embedders_are_not_compared(index):
 def test_only_admitted_entries_are_found_and_as_many_as_there_are(acts, hidden, limit):
     with closing(Index(None)) as index:
         kept = {}
-        for record, (number, body) in enumerate(acts):
-            index.update([document(f"k{number}", body)] if body else [], [] if body else [entry(f"k{number}")], record)
+        for number, body in acts:
+            index.update([document(f"k{number}", body)] if body else [], [] if body else [entry(f"k{number}")])
             kept[number] = body
         found = index.by_words("red", limit, lambda ids: [each for each in ids if int(each.key[1:]) not in hidden])
         wanted = {f"k{number}" for number, body in kept.items() if "red" in body and number not in hidden}
@@ -126,7 +137,7 @@ def test_only_admitted_entries_are_found_and_as_many_as_there_are(acts, hidden, 
 
 def test_of_very_many_the_newest_are_ranked_and_none_is_lost_to_who_may_read_few(index, monkeypatch):
     monkeypatch.setattr("engine.memory.index._NEWEST", _NEWEST.replace(str(RANKED_MAX), "10"))
-    index.update([document(f"k{number}", "red") for number in range(50)] + [document("k3", "red")], [], 1)
+    index.update([document(f"k{number}", "red") for number in range(50)] + [document("k3", "red")], [])
     assert {int(key[1:]) for key in keys(index.by_words("red", 10, list))} == {3, *range(41, 50)}
     assert keys(index.by_words("red", 10, lambda ids: [each for each in ids if each.key in {"k0", "k20"}])) == ["k20", "k0"]
 
