@@ -39,6 +39,7 @@ from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.history import History
 from engine.gate.library import LibraryCalls
+from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
 from engine.gate.sampling import Around, Sampling
@@ -67,6 +68,7 @@ from engine.supervisor import call_listener, keep_running
 logger = logging.getLogger(__name__)
 
 DATABASE_NAME = "fleet.db"
+MODULES_FOLDER = Path("booster", "modules")
 SAMPLE_INTERVAL_S = 2.0
 LIBRARY = Origin(f"uid{os.getuid()}", "library", f"pid {os.getpid()}", 2)
 
@@ -164,6 +166,7 @@ class FleetManager(LibraryCalls):
         self._make_coordinator(state, root)
         self.search = self._make_search(root)
         stack.push_async_callback(self.search.close)
+        await self.modules.restore()
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
         self._keepers, self._programs = host.keepers, host.pids
@@ -171,7 +174,7 @@ class FleetManager(LibraryCalls):
         self.runtime = Runtime(lambda: self.coordinator.state, kinds, self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
-        self.desk = Desk(self.coordinator, self._sources(root), self.config, self.stop)
+        self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules)
         port = LoopbackPort("127.0.0.1", self.config.access.port, root / "api.token") if self.config.access.port else None
         gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port) if self._socket else None
         if gateway is not None:
@@ -204,12 +207,13 @@ class FleetManager(LibraryCalls):
         """Make the single writer and those who listen to it."""
         self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
         self.boosting = Boosting(self.feed, self.clock, self._no_booster)
+        self.modules = ModuleShelf(lambda: self.coordinator.state, self.journal, root / MODULES_FOLDER, directory=self.directory, no_booster=self._no_booster)
         workers = self._workers()
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
         self.memory = Memory(Entries(self.journal.database), self.clock, memory_settings(self.config.memory), self.sealing)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)
@@ -357,6 +361,7 @@ class FleetManager(LibraryCalls):
             memory_max_bytes=section.memory_limit << 20,
             timeout_s=section.task_timeout_s,
             cache_max_bytes=section.cache << 20,
+            modules=str(root / MODULES_FOLDER),
             tracks=section.performance_tracking,
             recovers=section.recovery_enabled,
         )

@@ -36,6 +36,7 @@ ALIASES = {
     "gangs": ("gang", "ga"),
     "boosters": ("booster", "bo"),
     "instances": ("instance", "in"),
+    "modules": ("module", "mo"),
     "audit": ("audits", "au"),
     "events": ("event", "ev"),
     "status": ("st",),

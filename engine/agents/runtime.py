@@ -15,6 +15,7 @@ from engine.model import effects as fx
 from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, HostId, TaskId
+from engine.model.modules import USER_PREFIX, module_of
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, Report
 from engine.model.tasks import HELD, Lease, Task
@@ -189,7 +190,12 @@ class Runtime:
             spec.workspace,
             spec.apply,
             inputs,
+            self._module_of(spec.type) if spec.type.startswith(USER_PREFIX) else "",
         )
+
+    def _module_of(self, operation: str) -> str:
+        module = module_of(self._state().modules, operation)
+        return module.facts.sha256 if module is not None else ""
 
     def _tell(self, word: str) -> None:
         for kind in self._kinds.values():

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from engine.booster.figures import OTHER, REASONS_MAX, Figures, InstanceFigures
+from engine.booster.figures import OTHER, REASONS_MAX, Figures, InstanceFigures, ModuleFigures
 from engine.booster.samples import Samples
 from engine.model.ids import AgentId, HostId
+
+MODULES_GONE_MAX = 64
 
 
 @dataclass(slots=True)
@@ -64,6 +66,8 @@ class BoosterBook:
     def __init__(self) -> None:
         self._pages: dict[HostId, _Page] = {}
         self._gone = Sums()
+        self._gone_modules: dict[str, ModuleFigures] = {}
+        """Sums of modules of operators, of workers that are gone, at most `MODULES_GONE_MAX`."""
         self.instance_s = 0.0
         """Seconds that instances have been there, added up over all of them."""
         self.last_error: tuple[float, str] = (0.0, "")
@@ -102,6 +106,11 @@ class BoosterBook:
         if page is None:
             return []
         self._gone.add(page.figures)
+        for one in page.figures.modules:
+            before = self._gone_modules.pop(one.sha256, ModuleFigures(one.sha256))
+            self._gone_modules[one.sha256] = add_up(one.sha256, [before, one])
+        while len(self._gone_modules) > MODULES_GONE_MAX:
+            del self._gone_modules[next(iter(self._gone_modules))]
         return list(page.rates)
 
     def sums(self) -> Sums:
@@ -131,6 +140,12 @@ class BoosterBook:
         """Return busy instance-seconds of all instance-seconds, -1 before there were any."""
         return min(1.0, self.sums().busy_s / self.instance_s) if self.instance_s else -1.0
 
+    def module(self, sha256: str) -> ModuleFigures:
+        """Return the counts of a module of an operator, of all workers since the engine began."""
+        told = [one for page in self._pages.values() for one in page.figures.modules if one.sha256 == sha256]
+        gone = self._gone_modules.get(sha256)
+        return add_up(sha256, told if gone is None else [gone, *told])
+
     def breakers(self, now: float) -> dict[str, float]:
         """Return the operations (with their language) that any worker leaves to regular agents now, and until when."""
         found: dict[str, float] = {}
@@ -144,6 +159,18 @@ class BoosterBook:
         if figures.reproducer:
             self.reproducer = figures.reproducer
         self.last_error = max([self.last_error, *((one.last_error_at, one.last_error) for one in figures.instances)])
+
+
+def add_up(sha256: str, rows: Iterable[ModuleFigures]) -> ModuleFigures:
+    """Return the sums of a module's figures, with its newest error."""
+    sums = ModuleFigures(sha256)
+    for row in rows:
+        sums.calls += row.calls
+        sums.cache_hits += row.cache_hits
+        sums.failures += row.failures
+        if row.last_error_at > sums.last_error_at:
+            sums.last_error_at, sums.last_error = row.last_error_at, row.last_error
+    return sums
 
 
 def _rates(old: InstanceFigures | None, new: InstanceFigures, elapsed_s: float) -> Rates:

@@ -18,6 +18,8 @@ class Options(msgspec.Struct):
     memory_max_bytes: int
     timeout_s: float
     cache_max_bytes: int
+    modules: str = ""
+    """Folder with the modules of operators; empty = there are none."""
     tracks: bool = True
     """Tell figures with the beats."""
     recovers: bool = True
@@ -39,6 +41,19 @@ class InstanceFigures(msgspec.Struct):
     last_error_at: float = 0.0
     p50_s: float = -1.0
     """Median time of its newest calls; -1 = there were none."""
+
+
+class ModuleFigures(msgspec.Struct):
+    """One module of an operator; counts since its worker began."""
+
+    sha256: str
+    calls: int = 0
+    """What the cache answered is none."""
+    cache_hits: int = 0
+    failures: int = 0
+    """Calls that its instance did not survive, and answers that could not be read."""
+    last_error: str = ""
+    last_error_at: float = 0.0
 
 
 class Figures(msgspec.Struct):
@@ -63,3 +78,4 @@ class Figures(msgspec.Struct):
     """Of instances whose agents left."""
     gone_busy_s: float = 0.0
     instances: list[InstanceFigures] = []
+    modules: list[ModuleFigures] = []

@@ -40,7 +40,7 @@ class Instance:
                 exports = linked.instantiate(store).exports(store)
             self._exports = {name: exports[name] for name in exports}
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            reason = f"the module does not start: {_first_line(error)}"
+            reason = f"the module does not start: {_why_no_start(error)}"
         if reason:
             store.close()
             raise BadModule(reason)
@@ -130,6 +130,15 @@ class Instance:
             return told == _FAULT_OUT_OF_MEMORY
         except (wasmtime.WasmtimeError, wasmtime.Trap):
             return False
+
+
+def _why_no_start(error: wasmtime.WasmtimeError | wasmtime.Trap) -> str:
+    code = error.trap_code if isinstance(error, wasmtime.Trap) else None
+    if code is wasmtime.TrapCode.INTERRUPT:
+        return f"it was stopped after {START_TIMEOUT_S:g} s"
+    if code is wasmtime.TrapCode.STACK_OVERFLOW:
+        return "its calls nest too deep"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

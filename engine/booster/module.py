@@ -1,7 +1,7 @@
 """Keeping compiled modules from one start to the next.
 
-Owner: of `$XDG_CACHE_HOME/fleet-tui/booster/compiled`, at most 8 files. A compiled module is native code, run
-as it is read: the folder must belong to this user and be closed to all others, else nothing is kept. The name of
+Owner: of `$XDG_CACHE_HOME/fleet-tui/booster/compiled`, at most 8 files, and of `compiled-user` beside it, at most 32, so
+that the modules of operators never push the booster's own out. A compiled module is native code, run as it is read: the folder must belong to this user and be closed to all others, else nothing is kept. The name of
 a file has the hash of what it was compiled from and the checksum of what it holds; a damaged one is made anew.
 """
 
@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import platform
-import stat
 import tempfile
 import zlib
 from contextlib import suppress
@@ -22,8 +21,12 @@ import wasmtime
 from engine.booster import build
 from engine.booster.failures import BadModule
 from engine.booster.finding import find_module as find_module
+from engine.booster.private_folder import open_private_folder
 
-FILES_MAX: Final = 8
+OWN: Final = ("compiled", 8)
+"""Folder and most files, for the booster's own module."""
+USERS: Final = ("compiled-user", 32)
+"""The same for those of operators."""
 logger = logging.getLogger(__name__)
 
 
@@ -36,10 +39,11 @@ class CompiledModules:
             f"{settings} {version('wasmtime')} {platform.machine()} {platform.system()}"
         )
 
-    def load(self, wasm: bytes) -> wasmtime.Module:
-        """Compile a module, or take it from the folder; raise `BadModule` for what is none."""
+    def load(self, wasm: bytes, place: tuple[str, int] = OWN) -> wasmtime.Module:
+        """Compile a module, or take it from its folder; raise `BadModule` for what is none."""
+        name, files_max = place
         key = hashlib.sha256(self._settings.encode() + b"\0" + wasm).hexdigest()[:32]
-        folder = open_private_folder(build.cache_folder() / "compiled")
+        folder = open_private_folder(build.cache_folder() / name)
         found = self._find(folder, key) if folder else None
         if found is not None:
             return found
@@ -48,7 +52,7 @@ class CompiledModules:
         except wasmtime.WasmtimeError as error:
             raise BadModule(f"this is no WebAssembly module: {str(error)[:500]}") from None
         if folder:
-            self._keep(folder, key, bytes(module.serialize()))
+            _keep(folder / key, bytes(module.serialize()), files_max)
         return module
 
     def _find(self, folder: Path, key: str) -> wasmtime.Module | None:
@@ -65,34 +69,16 @@ class CompiledModules:
                 path.unlink()
         return None
 
-    def _keep(self, folder: Path, key: str, data: bytes) -> None:
-        """Write a compiled module; a full disk or another writer is no failure, only no gain."""
-        try:
-            descriptor, name = tempfile.mkstemp(prefix=".new-", dir=folder)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            Path(name).replace(folder / f"{key}-{zlib.crc32(data):08x}.cwasm")
-            oldest = sorted(folder.glob("*.cwasm"), key=lambda path: path.stat().st_mtime)
-            for path in oldest[:-FILES_MAX]:
-                path.unlink()
-        except OSError as error:
-            logger.warning("a compiled module cannot be kept", extra={"error": str(error)})
 
-
-def open_private_folder(folder: Path) -> Path | None:
-    """Make a folder that only this user can enter, or give None where there is no such place."""
+def _keep(at: Path, data: bytes, files_max: int) -> None:
+    """Write a compiled module; a full disk or another writer is no failure, only no gain."""
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
+        descriptor, name = tempfile.mkstemp(prefix=".new-", dir=at.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).replace(at.with_name(f"{at.name}-{zlib.crc32(data):08x}.cwasm"))
+        oldest = sorted(at.parent.glob("*.cwasm"), key=lambda path: path.stat().st_mtime)
+        for path in oldest[:-files_max]:
+            path.unlink()
     except OSError as error:
-        logger.info("no folder for compiled modules", extra={"error": str(error)})
-        return None
-    is_private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    if not is_private or status.st_uid != os.geteuid():
-        logger.warning(
-            "the folder of compiled modules is open to others and is not used",
-            extra={"path": str(folder)},
-        )
-        return None
-    return folder
+        logger.warning("a compiled module cannot be kept", extra={"error": str(error)})

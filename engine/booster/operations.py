@@ -23,7 +23,7 @@ from engine.model.code_operations import find_operation
 from engine.model.code_requests import CodeRequest, ReplaceRequest, SearchRequest
 from engine.model.errors import UsageError
 
-_LANGUAGES: Final = MappingProxyType(
+LANGUAGES: Final = MappingProxyType(
     {
         "python": Language.PYTHON,
         "javascript": Language.JAVASCRIPT,
@@ -43,7 +43,7 @@ class Box(Protocol):
         files: Sequence[File],
         arguments: Mapping[str, str | int] = ...,
         *,
-        timeout_s: float = ...,
+        timeout_s: float,
     ) -> list[Answer]:
         """Do an operation on a batch of files."""
         ...
@@ -77,7 +77,7 @@ def perform(
     source = _decode(request)
 
     def ask(operation: str, text: str, arguments: Mapping[str, str | int]) -> Answer:
-        file = File(_LANGUAGES[request.language], _encode(text))
+        file = File(LANGUAGES[request.language], _encode(text))
         try:
             (answer,) = sandbox.run(operation, [file], arguments, timeout_s=timeout_s)
         except UsageError as error:  # the module takes other arguments than the catalogue has
@@ -99,7 +99,7 @@ def _edit(ask: Ask, request: CodeRequest, source: Source) -> tuple[Edit, Source]
     if FOUND_BY.get(request.operation) == "code.structure":
         return decide(ask, request, source)
     value = judge(ask(request.operation, source.text, _list_arguments(request)))
-    edit = _read_edit(source, value)
+    edit = read_edit(source, value)
     return edit, finish(source, edit, _was_parsed)
 
 
@@ -124,13 +124,16 @@ def _list_arguments(request: CodeRequest) -> dict[str, str | int]:
     return request.model_dump(exclude=set(_AROUND))
 
 
-def _read_edit(source: Source, value: Mapping[str, Any]) -> Edit:
+def read_edit(source: Source, value: Mapping[str, Any], *, compiles: bool = False) -> Edit:
+    """Turn an edit's answer into an edit; raise `BadAnswer` for one that cannot be."""
     try:
         rows, count, notes = value["splices"], value["count"], value["notes"]
         splices = _in_characters(source, rows)
     except (KeyError, TypeError, ValueError) as error:  # ValueError: also a piece that begins inside a character
         raise BadAnswer(f"an edit cannot be read: {error!r}") from None
-    return Edit.of(splices, count=count, notes=notes)
+    if not isinstance(count, int) or not isinstance(notes, dict):
+        raise BadAnswer(f"an edit cannot be read: its count is {count!r:.80}, its notes {notes!r:.80}")
+    return Edit.of(splices, count=count, notes=notes, compiles=compiles)
 
 
 def _was_parsed(_after: Source) -> None:
@@ -139,6 +142,8 @@ def _was_parsed(_after: Source) -> None:
 
 def _in_characters(source: Source, rows: Sequence[tuple[int, int, str]]) -> list[Splice]:
     """Turn offsets into bytes of UTF-8 into those of characters; raise ValueError unless in order and inside."""
+    if any(type(start) is not int or type(end) is not int for start, end, _ in rows):
+        raise ValueError("an offset is no whole number")
     if source.text.isascii():
         splices = [Splice(start, end, text) for start, end, text in rows]
         length = len(source.text)

@@ -13,22 +13,24 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from engine.booster.asking import list_offered
 from engine.booster.breaker import Breaker
-from engine.booster.cache import AnswerCache, key_of
+from engine.booster.cache import AnswerCache, KeptAnswers
 from engine.booster.failures import SandboxFailure, TimedOut
 from engine.booster.figures import OTHER, REASONS_MAX, Figures, InstanceFigures, Options
-from engine.booster.operations import perform, why_not
-from engine.booster.records import Answer, File, Status
+from engine.booster.operations import LANGUAGES, perform, why_not
+from engine.booster.records import Answer, File
 from engine.booster.reproducers import Reproducers
-from engine.booster.sandbox import TIMEOUT_S, Machine, Sandbox
+from engine.booster.sandbox import Machine, Sandbox
+from engine.booster.user_work import Asked, UserWork
 from engine.model.code_errors import CodeError, HandedOn
 from engine.model.code_operations import OPERATIONS, read_request
 from engine.model.code_requests import CodeRequest
+from engine.model.modules import SHORT_HASH, USER_PREFIX
 
 ERROR_MAX_CHARS: Final = 300
 TIMES_MAX: Final = 101
@@ -37,6 +39,25 @@ USED_INTERVAL_S: Final = 0.2  # asking the module for its use costs a call
 CLEAR_CACHE: Final = "clear_cache"
 LEFT: Final = "left "  # and the agent
 _EARLY: Final = 0.9  # of its time; a call that was ended before that was meant to be another
+
+
+class Whose(Protocol):
+    """What is known of a task beside what it asks."""
+
+    @property
+    def agent(self) -> str:
+        """Whose task it is."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """The task's own limit; 0 = none."""
+        ...
+
+    @property
+    def module(self) -> str:
+        """SHA-256 of the operator's module that is to do it; empty = none."""
+        ...
 
 
 def settle(options: Mapping[str, object], now: Callable[[], float]) -> "Resident":
@@ -60,6 +81,7 @@ class Resident:
         self._times: dict[str, deque[float]] = {}
         """How long the newest calls of each agent's instances took."""
         self._cache = AnswerCache(options.cache_max_bytes)
+        self._users = UserWork(self._machine, Path(options.modules), self._cache, options.memory_max_bytes)
         self._breaker = Breaker(now)
         self._reproducers = Reproducers(Path(options.reproducers))
         self._handed_on: Counter[str] = Counter()
@@ -76,11 +98,15 @@ class Resident:
 
     # ---- the main thread
 
-    def perform(self, agent: str, timeout_s: float, type_: str, payload: dict[str, object]) -> dict[str, object]:
+    def perform(self, whose: Whose, type_: str, payload: dict[str, object]) -> dict[str, object]:
         """Do a task of an agent; 0 s = as long as the configuration says. Raises `CodeError`, `HandedOn`."""
         with self._at_work:
+            limit_s = min(whose.timeout_s or self._options.timeout_s, self._options.timeout_s)
             try:
-                result = self._perform(agent, timeout_s, type_, payload)
+                if type_.startswith(USER_PREFIX):
+                    result = self._perform_user(whose, type_, payload, limit_s)
+                else:
+                    result = self._perform(whose.agent, limit_s, type_, payload)
             except HandedOn as handed:
                 self._count(handed.failure or handed.reason.partition(" (line ")[0])
                 raise
@@ -92,7 +118,7 @@ class Resident:
             self._answered += 1
             return result
 
-    def _perform(self, agent: str, timeout_s: float, type_: str, payload: dict[str, object]) -> dict[str, object]:
+    def _perform(self, agent: str, limit_s: float, type_: str, payload: dict[str, object]) -> dict[str, object]:
         if type_ not in OPERATIONS:
             raise HandedOn(f"the booster has no {type_}")
         request = read_request(type_, payload)
@@ -101,10 +127,9 @@ class Resident:
         circuit = f"{type_} {request.language}"
         if not self._breaker.lets(circuit):
             raise HandedOn(f"{circuit} failed too often in the booster and is left alone for a while")
-        limit_s = min(timeout_s or self._options.timeout_s, self._options.timeout_s)
         failure: SandboxFailure
         try:
-            result = self._try(agent, request, limit_s)
+            result = self._twice(agent, partial(self._ask, agent, request, limit_s), limit_s)
         except SandboxFailure as error:
             failure = type(error)(error.reason)  # not the one raised: its traceback leads to the instance's memory
         except (CodeError, HandedOn):
@@ -120,19 +145,61 @@ class Resident:
         self._breaker.note(circuit, failed=True)
         raise self._fail(agent, request, failure)
 
-    def _try(self, agent: str, request: CodeRequest, limit_s: float) -> dict[str, object]:
+    def _twice(self, agent: str, ask: Callable[[], dict[str, object]], limit_s: float) -> dict[str, object]:
         """Perform; a call that another's stop has ended is made again."""
         began = time.monotonic()  # noqa: TID251  # a worker process has no Clock
         try:
-            return self._ask(agent, request, limit_s)
+            return ask()
         except TimedOut:
             if time.monotonic() - began >= limit_s * _EARLY:  # noqa: TID251
                 raise
         self._drop(agent)
-        return self._ask(agent, request, limit_s)
+        return ask()
+
+    # ---- modules of operators
+
+    def _perform_user(self, whose: Whose, type_: str, payload: dict[str, object], limit_s: float) -> dict[str, object]:
+        """Do what an operator's module offers; nobody else does it, so every failure ends the task. Raises `CodeError`."""
+        circuit = f"{type_} {whose.module[:SHORT_HASH]}"
+        asked: Asked | None = None
+        try:
+            asked = self._users.find(whose.module, type_, payload)
+            if not self._breaker.lets(circuit):
+                raise CodeError("module_failed", f"{type_} failed too often and is left alone for a while; see `get modules`, and retry the task later.")
+            ask = partial(self._users.perform, asked, partial(self._parse, whose.agent, limit_s), limit_s)
+            result = self._twice(whose.agent, ask, limit_s)
+        except SandboxFailure as error:
+            failure = type(error)(error.reason)  # as in _perform
+        except CodeError:
+            if asked is not None:
+                self._breaker.note(circuit, failed=False)
+            raise
+        except BaseException:
+            self._breaker.forget(circuit)
+            self._drop(whose.agent)
+            raise
+        else:
+            self._breaker.note(circuit, failed=False)
+            return result
+        self._breaker.note(circuit, failed=True)
+        raise self._fail_user(whose.module, type_, asked, failure)
+
+    def _parse(self, agent: str, limit_s: float, text: str, language: str) -> Answer:
+        (answer,) = self._run(agent, "code.parses", [File(LANGUAGES[language], text.encode())], {}, timeout_s=limit_s)
+        return answer
+
+    def _fail_user(self, sha256: str, type_: str, asked: Asked | None, failure: SandboxFailure) -> CodeError:
+        """Note a module's failure, and say it."""
+        figures = self._users.note(sha256)
+        figures.failures += 1
+        figures.last_error = f"{type_}: {failure.kind}: {failure.reason}"[:ERROR_MAX_CHARS]
+        figures.last_error_at = self._now()
+        path = self._reproducers.write(self._case(asked.request, failure) | {"module": sha256}) if asked is not None else ""
+        again = f" Repeat it with `fleet-tui repeat {path}`." if path else ""
+        return CodeError("module_failed", f"{type_} of the module {sha256[:SHORT_HASH]} failed ({failure.kind}): {failure.reason}. Nothing was changed.{again}")
 
     def _ask(self, agent: str, request: CodeRequest, limit_s: float) -> dict[str, object]:
-        box = _Box(self._cache, partial(self._run, agent), keeps=not OPERATIONS[request.operation].edits)
+        box = KeptAnswers(self._cache, partial(self._run, agent), keeps=not OPERATIONS[request.operation].edits)
         return perform(box, self._description, request, timeout_s=limit_s)
 
     def _run(  # noqa: PLR0913  # a sandbox's own arguments, and whose it is
@@ -268,6 +335,7 @@ class Resident:
             gone_calls=self._gone.calls,
             gone_busy_s=self._gone.busy_s,
             instances=list(self._rows.values()),
+            modules=list(self._users.figures.values()),
         )
         told = msgspec.msgpack.encode(figures)
         if told == self._told:
@@ -275,33 +343,3 @@ class Resident:
         self._told = told
         plain: dict[str, object] = msgspec.msgpack.decode(told)
         return plain
-
-
-class _Box:
-    """A sandbox behind the cache."""
-
-    def __init__(self, cache: AnswerCache, run: Callable[..., list[Answer]], *, keeps: bool) -> None:
-        self._cache = cache
-        self._run = run
-        self._keeps = keeps
-
-    def run(
-        self,
-        operation: str,
-        files: Sequence[File],
-        arguments: Mapping[str, str | int] = {},
-        *,
-        timeout_s: float = TIMEOUT_S,
-    ) -> list[Answer]:
-        """Give an answer that is kept, or ask."""
-        if not self._keeps:
-            return self._run(operation, files, arguments, timeout_s=timeout_s)
-        (file,) = files
-        key = key_of(operation, file, arguments)
-        kept = self._cache.find(key)
-        if kept is not None:
-            return [kept]
-        (answer,) = self._run(operation, files, arguments, timeout_s=timeout_s)
-        if answer.status is Status.DONE:
-            self._cache.keep(key, answer)
-        return [answer]

@@ -14,7 +14,7 @@ import wasmtime
 
 from engine.booster.failures import BadAnswer, BadModule, OutOfMemory
 from engine.booster.instance import Instance
-from engine.booster.module import CompiledModules
+from engine.booster.module import OWN, CompiledModules
 from engine.booster.records import (
     ABI_VERSION,
     BOTH_TIERS,
@@ -73,9 +73,15 @@ class Machine:
             raise BadModule(f"{path} cannot be read: {error.strerror}") from None
         return self.load_bytes(wasm)
 
-    def load_bytes(self, wasm: bytes) -> "Program":
-        """Compile a module, or take it from the cache; raise `BadModule`."""
-        return Program(self, self._compiled.load(wasm))
+    def load_bytes(
+        self,
+        wasm: bytes,
+        *,
+        place: tuple[str, int] = OWN,
+        memory_max_bytes: int = MEMORY_MAX_BYTES,
+    ) -> "Program":
+        """Compile a module, or take it from its place in the cache, and have it describe itself; raise `SandboxFailure`."""
+        return Program(self, self._compiled.load(wasm, place), memory_max_bytes)
 
     def close(self) -> None:
         """End the thread that counts time; no sandbox may run any more."""
@@ -85,11 +91,19 @@ class Machine:
 class Program:
     """A compiled module that keeps to the ABI, and the operations it offers."""
 
-    def __init__(self, machine: Machine, module: wasmtime.Module) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        module: wasmtime.Module,
+        memory_max_bytes: int = MEMORY_MAX_BYTES,
+    ) -> None:
         _check_interface(module)
+        self.exports: tuple[str, ...] = tuple(row.name for row in module.exports)
         self._linked = wasmtime.Linker(machine.engine).instantiate_pre(module)
         self._ticker = machine.ticker
-        self.description: Description = self._describe()
+        self.memory_bytes = 0
+        """What an instance begins with."""
+        self.description: Description = self._describe(memory_max_bytes)
         self.operations: Mapping[str, Operation] = MappingProxyType(
             {row.name: row for row in self.description.operations}
         )
@@ -98,8 +112,9 @@ class Program:
         """Start an instance; raise `BadModule`."""
         return Instance(self._linked, self._ticker, memory_max_bytes)
 
-    def _describe(self) -> Description:
-        instance = self.start(MEMORY_MAX_BYTES)
+    def _describe(self, memory_max_bytes: int) -> Description:
+        instance = self.start(memory_max_bytes)
+        self.memory_bytes = instance.memory_bytes
         try:
             abi = instance.call("booster_abi", timeout_s=_DESCRIBE_TIMEOUT_S)
             if abi != ABI_VERSION:

@@ -37,7 +37,7 @@ from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
 from engine.scheduling.task_queue import TaskQueue
 from engine.scheduling.timers import Timers, decide_due
 from engine.state import FleetState, Touched
-from engine.state.deciding import Classify, Deciding
+from engine.state.deciding import Checked, Classify, Deciding
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class Tools:
     """Measures what the machine can take; None = there is no limit."""
     memory: MemoryIndex | None = None
     """Knows the entries of memory, which are not in the state; None = there are none."""
+    checked: Checked | None = None
+    """Tells what is known of a module that was checked."""
 
 
 class MemoryIndex(Protocol):
@@ -143,7 +145,7 @@ class Coordinator:
     def deciding(self, origin: Origin, *, restoring: bool = False) -> Deciding:
         """Return what a decision made now may know."""
         tools = self._tools
-        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, tools.room, restoring)
+        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, tools.room, tools.checked, restoring)
 
     def rehearse(self, commands: Sequence[Command], origin: Origin, *, restoring: bool = False) -> Sequence[ev.Event]:
         """Return the events that verbs would make now; nothing changes. Raises FleetError as execute() would."""
@@ -161,12 +163,13 @@ class Coordinator:
         origin: Origin,
         account: Callable[[Sequence[object]], Sequence[ev.Event]] | None = None,
         *,
+        artifacts: Sequence[StoredArtifact] = (),
         restoring: bool = False,
     ) -> tuple[Sequence[object], int]:
         """Decide and apply verbs; return their values and the state's number when they are durable.
 
-        `account` gets the values and returns the events (plan, audit) that go into the same commit. Raises
-        FleetError; nothing has then been changed. Cancelling it does not take the verbs back.
+        `account` gets the values and returns the events (plan, audit) that go into the same commit, as the artifacts do.
+        Raises FleetError; nothing has then been changed. Cancelling it does not take the verbs back.
         """
         self._require_writable()
         decision = decide_commands(self.state, commands, self.deciding(origin, restoring=restoring), self._free)
@@ -174,6 +177,7 @@ class Coordinator:
         if account is not None:
             events += account(decision.values)
         self._apply_for(origin, events)
+        self._pending.artifacts += artifacts
         seq = self.state.seq
         await self._committed()
         return decision.values, seq

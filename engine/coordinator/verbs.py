@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.agents import registry
+from engine.booster import registering
 from engine.coordinator import gangs
 from engine.coordinator.sizing import Resizing, decide_edit, machines_for
 from engine.model import commands as c
@@ -89,4 +90,6 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.HaltFleet: halting.decide_halt,
     c.ResumeFleet: halting.decide_resume,
     c.ClearBoosterCache: _decide_clear,
+    c.AddModule: registering.decide_add,
+    c.RemoveModule: registering.decide_remove,
 }

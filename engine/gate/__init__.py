@@ -16,8 +16,10 @@ from engine.gate import plans as planning
 from engine.gate.authority import Act, Judgement, authority_of, check_may
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
 from engine.gate.outlook import outlook
+from engine.memory.contract import StoredArtifact
 from engine.model.commands import (
     COMMANDS,
+    AddModule,
     AllocateAgent,
     BackUpFleet,
     Command,
@@ -67,6 +69,8 @@ class _Meant:
     """The same, or what undo and redo do."""
     kept: KeptPlan | None = None
     """The plan that undo or redo is about."""
+    artifacts: Sequence[StoredArtifact] = ()
+    """What the journal is to keep of them."""
 
     @property
     def kinds(self) -> tuple[type[Command], ...]:
@@ -101,7 +105,7 @@ class Gate:
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Check verbs and describe what they would do; nothing changes. Raises FleetError."""
         self._check(commands)
-        meant = self._understand(commands)
+        meant = await self._mean(commands)
         steps = self._describe(meant)
         coordinator = self._desk.coordinator
         is_decided = not isinstance(meant.does[0], _UNDECIDED)
@@ -138,7 +142,7 @@ class Gate:
         assert not isinstance(commands, str)
         try:
             self._check(commands)
-            meant = self._understand(commands)
+            meant = await self._mean(commands, lays_out=True)
             steps = self._describe(meant) if waiting or not self._is_routine(meant) or self._is_ruled(meant) else []
             if waiting is not None and _substance(steps) != waiting.substance:
                 raise PlanChanged(_changed(waiting.plan.steps, steps))
@@ -150,6 +154,8 @@ class Gate:
             if isinstance(error, CommandRefused):
                 await self._audit_refusal(commands, reason, error)
             raise
+        finally:
+            self._desk.modules.tidy(commands)
 
     async def query(self, what: str, **parameters: object) -> object:
         """Return plain values; all but the counts of `status` are durable. Raises FleetError."""
@@ -188,6 +194,16 @@ class Gate:
 
     def _new_id(self) -> PlanId:
         return PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
+
+    async def _mean(self, commands: Sequence[Command], *, lays_out: bool = False) -> _Meant:
+        """Resolve what verbs come to, once the modules that they name are at hand; from there on nothing waits. Raises FleetError."""
+        modules = self._desk.modules
+        commands = await modules.pin(commands)
+        meant = self._understand(commands)
+        if not any(isinstance(command, AddModule) for command in meant.does):
+            return meant
+        artifacts = await modules.fetch(meant.does, lays_out=lays_out)
+        return replace(self._understand(commands), artifacts=artifacts)
 
     def _understand(self, commands: Sequence[Command]) -> _Meant:
         """Resolve what verbs come to now. Raises FleetError."""
@@ -246,7 +262,7 @@ class Gate:
             applied.append(self._applied(doing, undo.calls_back(commands, before, values)))
             return [PlanApplied(applied[0]), self._audited(doing)]
 
-        values, seq = await coordinator.execute(commands, self.origin, account)
+        values, seq = await coordinator.execute(commands, self.origin, account, artifacts=meant.artifacts)
         return Answer(doing.plan_id, tuple(values), seq, _summary(doing), applied[0].undo_until if applied else 0.0)
 
     async def _back_up(self, doing: _Doing, command: BackUpFleet) -> Answer:
@@ -294,7 +310,7 @@ class Gate:
             again = replace(plan, inverse=inverse, left=left, undo_until=self._undo_until())
             return [PlanApplied(again), PlanUndone(plan.id, doing.plan_id, undone=False), Audited(entry)]
 
-        values, seq = await coordinator.execute(does, self.origin, account, restoring=True)
+        values, seq = await coordinator.execute(does, self.origin, account, artifacts=doing.meant.artifacts, restoring=True)
         return Answer(doing.plan_id, tuple(values), seq, f"{'undid' if is_undo else 'redid'} {plan.summary}")
 
     # ---- the audit

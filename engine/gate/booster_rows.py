@@ -8,8 +8,9 @@ from engine.booster.book import BoosterBook, Rates, say_reasons
 from engine.booster.figures import InstanceFigures
 from engine.model.agents import AgentStatus
 from engine.model.ids import AgentId
+from engine.model.modules import UserModule
 from engine.model.pools import BOOSTER, Pool
-from engine.model.rows import BoosterRow, InstanceRow
+from engine.model.rows import BoosterRow, InstanceRow, ModuleRow
 from engine.model.tasks import TaskState
 from engine.state import FleetState
 
@@ -95,6 +96,26 @@ def booster_row(state: FleetState, book: BoosterBook, name: str, fallback: str, 
         samples.differences,
         samples.difference_at,
         samples.difference,
+    )
+
+
+def module_row(module: UserModule, book: BoosterBook) -> ModuleRow:
+    """Return the row of a module of an operator."""
+    facts, sums = module.facts, book.module(module.facts.sha256)
+    return ModuleRow(
+        module.name,
+        facts.sha256,
+        f"{facts.name} {facts.version}",
+        facts.size_bytes,
+        facts.memory_bytes,
+        ", ".join(f"{row.name} ({', '.join(row.languages)})" for row in facts.operations),
+        sums.calls,
+        sums.cache_hits,
+        sums.failures,
+        sums.last_error,
+        sums.last_error_at,
+        module.added_at,
+        module.added_by,
     )
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.config import FleetManagerConfig
 from engine.coordinator import Coordinator
 from engine.gate import queries
 from engine.gate.authority import Rules
+from engine.memory.contract import StoredArtifact
 from engine.model.commands import Command
 from engine.model.errors import NotFound
 from engine.model.ids import PlanId
@@ -31,17 +33,40 @@ class Waiting:
     """Hash of what its steps said."""
 
 
+class Modules(Protocol):
+    """Where modules of operators come from."""
+
+    async def pin(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """Return verbs with the hash of what their files hold now. Raises FleetError for a file that is not what was meant."""
+        ...
+
+    async def fetch(self, commands: Sequence[Command], *, lays_out: bool) -> Sequence[StoredArtifact]:
+        """Have at hand what verbs add and, if asked, lay it out for the workers; return what the journal is to keep. Raises FleetError."""
+        ...
+
+    def tidy(self, commands: Sequence[Command] | str) -> None:
+        """Remove what nobody needs, after verbs that may have left such."""
+        ...
+
+
 class Desk:
     """What all gates of an engine share."""
 
     def __init__(
-        self, coordinator: Coordinator, sources: queries.Sources, config: FleetManagerConfig, stop: Callable[[], None]
+        self,
+        coordinator: Coordinator,
+        sources: queries.Sources,
+        config: FleetManagerConfig,
+        *,
+        stop: Callable[[], None],
+        modules: Modules,
     ) -> None:
         self.coordinator = coordinator
         self.sources = sources
         self.config = config
         self.rules = Rules(config.operations)
         self.stop = stop
+        self.modules = modules
         self._waiting: dict[PlanId, Waiting] = {}
 
     def now(self) -> float:

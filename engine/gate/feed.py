@@ -37,6 +37,8 @@ TASK_ROWS_MAX = 10_000
 CHANGES_KEPT = 100_000
 STATUS_INTERVAL_S = 1.0
 """A follower whose fleet does not change gets a frame with the status at this interval, so that it knows it is current."""
+BOOSTER_KINDS = frozenset({"boosters", "instances", "modules"})
+"""Kinds whose rows the booster's book is joined into."""
 
 
 class Feed:
@@ -86,6 +88,7 @@ class Feed:
         self._mark("tasks", touched.forgotten_tasks)
         self._mark("hosts", touched.hosts)
         self._mark("plans", touched.plans)
+        self._mark("modules", touched.modules)
         if touched.policies:  # one more or less changes for how many pools the others decide
             self._mark("policies", {**touched.policies, **dict.fromkeys(state.policies)})
         if touched.gangs:  # one more or less changes the places of the others
@@ -112,6 +115,7 @@ class Feed:
         self._revision += 1
         self._mark("instances", agents)
         self._mark("boosters", boosted.booster_pools(self._state()))
+        self._mark("modules", self._state().modules)
         self._wake()
 
     def decided(self, pools: Iterable[str]) -> None:
@@ -261,6 +265,7 @@ class Feed:
                 "scaling": self.scaler.decisions if self.scaler else {},
                 "boosters": dict.fromkeys(boosted.booster_pools(state)),
                 "instances": dict.fromkeys(boosted.instance_ids(state)),
+                "modules": state.modules,
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
@@ -290,12 +295,19 @@ class Feed:
         if kind == "gangs":
             gang = state.gangs.get(GangId(id_))
             return gang_row(state, gang, self.aging_s) if gang else None
+        if kind in BOOSTER_KINDS:
+            return self._boosted_row(kind, id_)
+        kept = state.plans.get(PlanId(id_))
+        return build.plan_row(kept) if kept else None
+
+    def _boosted_row(self, kind: str, id_: str) -> Row | None:
+        state = self._state()
         if kind == "boosters":
             return boosted.booster_row(state, self.book, id_, self.fallback(), self._clock.now())
         if kind == "instances":
             return boosted.instance_row(state, self.book, id_)
-        kept = state.plans.get(PlanId(id_))
-        return build.plan_row(kept) if kept else None
+        module = state.modules.get(id_)
+        return boosted.module_row(module, self.book) if module else None
 
     def _oldest_pending(self, pool: str) -> float:
         """Return when the pool's longest waiting task was submitted, of those that wait for an agent only; 0 when none does."""

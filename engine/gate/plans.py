@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.agents.registry import find_agent, revivable
-from engine.gate import gang_plans, policy_plans
+from engine.gate import gang_plans, module_plans, policy_plans
 from engine.model import commands as c
 from engine.model.plans import Call, PlanStep
 from engine.model.tasks import FINISHED, HELD, TaskState
@@ -34,7 +34,7 @@ def exact(state: FleetState, command: c.Command, *, restoring: bool = False) -> 
 
 def describe(state: FleetState, commands: Sequence[c.Command], deciding: Deciding) -> list[PlanStep]:
     """Return one step for each verb. Raises FleetError as executing would."""
-    describers: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, c.SubmitTask: partial(_submit, deciding=deciding)}
+    describers: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, c.SubmitTask: partial(_submit, deciding=deciding), c.AddModule: partial(module_plans.add, deciding=deciding)}
     if deciding.restoring:
         describers[c.ScalePool] = partial(_scale, restoring=True)
     return [describers[type(command)](state, command) for command in commands]
@@ -235,5 +235,6 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.ResumeFleet: _resume,
     c.ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
     c.BackUpFleet: lambda _state, command: PlanStep(call_of(command), "fleet", "", f"copied to {command.file or 'a new file in its backups'}", "the engine goes on meanwhile"),
+    c.RemoveModule: module_plans.remove,
     c.StopEngine: _stop,
 }

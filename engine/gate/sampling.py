@@ -24,6 +24,7 @@ from engine.clock import Clock, IdFactory, Rng
 from engine.memory.contract import Journal
 from engine.model import wire
 from engine.model.agents import AgentStatus
+from engine.model.code_operations import OPERATIONS
 from engine.model.events import Record, TaskFailed, TasksSucceeded
 from engine.model.ids import TASK_PREFIX, TaskId
 from engine.model.pools import BOOSTER
@@ -101,7 +102,7 @@ class Sampling:
             self._ended.append(task)
             return
         pool = self._around.state().pools[task.spec.pool]
-        if pool.spec.kind == BOOSTER and self._is_new(task) and not task.spec.apply and not task.spec.take_inputs and self._around.rng.random() < self._share:
+        if pool.spec.kind == BOOSTER and task.spec.type in OPERATIONS and self._is_new(task) and not task.spec.apply and not task.spec.take_inputs and self._around.rng.random() < self._share:
             self._waiting.append((self._around.clock.now(), task))
 
     def _is_new(self, task: Task) -> bool:

@@ -18,6 +18,7 @@ from engine.model import wire
 from engine.model.agents import Allocation
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.ids import AllocationId, GangId, PlanId, TaskId
+from engine.model.modules import SHORT_HASH, UserModule
 from engine.model.plans import Call
 from engine.model.policy_text import policy_table
 from engine.model.scaling import Policy
@@ -29,6 +30,7 @@ from engine.state import FleetState, KeptPlan
 UNDO_CALLS_MAX = 1_000
 """A plan with more verbs to take back cannot be undone."""
 REDO_CALLS_MAX = 50
+NO_MODULE = "no module"
 
 
 Back = tuple[Call, str]
@@ -93,6 +95,21 @@ def _policy(state: FleetState, command: policy_plans.ScalingVerb) -> list[Call]:
     return [call] if call is not None else []
 
 
+def _module(state: FleetState, command: c.AddModule | c.RemoveModule) -> list[Call]:
+    before = state.modules.get(command.module)
+    if before is not None:
+        return [Call(c.AddModule.name, {"module": before.name, "sha256": before.facts.sha256})] if _found_module(before) != _left_module(command) else []
+    return [Call(c.RemoveModule.name, {"module": command.module})] if isinstance(command, c.AddModule) else []
+
+
+def _left_module(command: c.AddModule | c.RemoveModule) -> str:
+    return f"module {command.sha256[:SHORT_HASH]}" if isinstance(command, c.AddModule) else NO_MODULE
+
+
+def _found_module(module: UserModule | None) -> str:
+    return f"module {module.facts.sha256[:SHORT_HASH]}" if module is not None else NO_MODULE
+
+
 _INVERSE: dict[type[c.Command], Callable[[FleetState, Any], list[Call]]] = {
     c.ScalePool: _scale,
     c.PausePool: _pause,
@@ -105,6 +122,8 @@ _INVERSE: dict[type[c.Command], Callable[[FleetState, Any], list[Call]]] = {
     c.PrioritiseTask: _prioritise,
     c.HaltFleet: _halt,
     c.ResumeFleet: _resume,
+    c.AddModule: _module,
+    c.RemoveModule: _module,
 }
 
 
@@ -155,6 +174,8 @@ def _goal(state: FleetState, command: c.Command) -> str:
             return version_of(updated(state, command))
         case c.EditPool():
             return _version(edited(state, command)[1])
+        case c.AddModule() | c.RemoveModule():
+            return _left_module(command)
     return ""
 
 
@@ -181,6 +202,8 @@ def found_by(state: FleetState, command: c.Command) -> str:
     if isinstance(command, c.EditPool):
         pool = state.pools.get(command.pool)
         return _version(pool.overrides) if pool else ""
+    if isinstance(command, c.AddModule | c.RemoveModule):
+        return _found_module(state.modules.get(command.module))
     return ""
 
 
@@ -239,6 +262,8 @@ def _is_needless(state: FleetState, command: c.Command, *, undo: bool) -> bool: 
             return _is_needless_for_task(state, command, undo=undo)
         case c.HaltFleet() | c.ResumeFleet():
             return not inverse_of(state, command)
+        case c.AddModule() | c.RemoveModule():
+            return found_by(state, command) == _left_module(command)
     return False
 
 

@@ -10,6 +10,7 @@ from engine.model import events as ev
 from engine.model import room_events as room
 from engine.model.agents import Health
 from engine.model.machines import say_amount
+from engine.model.modules import SHORT_HASH
 from engine.model.rows import EventRow
 from engine.state import FleetState
 
@@ -181,6 +182,8 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     room.GangGranted: lambda _s, e: ("info", e.gang, f"gang {e.gang} starts"),
     room.GangEnded: lambda _s, e: ("info", e.gang, f"gang {e.gang} of {e.size} in {e.pool} is over: {e.reason}"),
     ev.PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
+    ev.ModuleAdded: lambda _s, e: ("info", e.module.name, f"module {e.module.name} added: {', '.join(row.name for row in e.module.facts.operations)}, sha256 {e.module.facts.sha256[:SHORT_HASH]}"),
+    ev.ModuleRemoved: lambda _s, e: ("info", e.name, f"module {e.name} removed, sha256 {e.sha256[:SHORT_HASH]}"),
     ev.PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),
     ev.PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),
     ev.PoolPaused: lambda _s, e: ("warn" if e.paused else "info", e.pool, f"{e.pool} {'paused' if e.paused else 'resumed'}"),

@@ -19,6 +19,7 @@ from engine.model.events import Audited
 from engine.model.gangs import Gang
 from engine.model.ids import AllocationId, PlanId, TaskId
 from engine.model.machines import Machine
+from engine.model.modules import UserModule
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
@@ -151,6 +152,8 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
         state.gangs[gang.id] = gang
     for policy in _resources(connection, "policy", Policy):
         state.policies[policy.id] = policy
+    for module in _resources(connection, "module", UserModule):
+        state.modules[module.name] = module
     state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
 
 

@@ -19,6 +19,9 @@ KINDS: Final = (
     "ambiguous",  # several places are: the request must say which
     "lost_code",  # the edit would throw away code that the request does not speak of
     "unsupported",  # this engine cannot do it, or not with this construct
+    "no_module",  # no module of an operator offers the operation any more
+    "module_refused",  # such a module says that it cannot tell, or that the edit would be wrong
+    "module_failed",  # such a module trapped, took too long or too much, or answered what cannot be read
 )
 
 

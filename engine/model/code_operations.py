@@ -142,7 +142,11 @@ def find_operation(name: str) -> Operation:
 
 def read_request(name: str, payload: Mapping[str, object]) -> CodeRequest:
     """Check a payload against its operation; raise `CodeError` (bad_parameter)."""
-    request = find_operation(name).request
+    return check_payload(find_operation(name).request, payload)
+
+
+def check_payload(request: type[CodeRequest], payload: Mapping[str, object]) -> CodeRequest:
+    """Check a payload against what an operation takes; raise `CodeError` (bad_parameter)."""
     try:
         return request.model_validate(payload)
     except ValidationError as error:

@@ -412,6 +412,36 @@ class BackUpFleet(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class AddModule(Command):
+    """Have the booster offer the operations of a WebAssembly file, in place of the module of that name if there is one."""
+
+    name = "booster.add_module"
+    verb = "add-module"
+    help = "Add a module of your own to the booster, or replace one"
+    role = Role.ADMIN
+    inverse = "booster.remove_module"
+    undo_note = "a module that it replaced comes back as it was; tasks that have run stay as they are"
+
+    module: str = arg("a name of your own, such as blanks", completes="modules")
+    path: str = arg("the .wasm file, on the engine's machine", default="", is_path=True)
+    sha256: str = arg("what the file must hold; without a file, a module that the engine has kept", default="", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveModule(Command):
+    """Have the booster offer a module's operations no more; what runs goes on, what waits fails when its turn comes."""
+
+    name = "booster.remove_module"
+    verb = "remove-module"
+    help = "Remove a module of your own from the booster"
+    role = Role.ADMIN
+    inverse = "booster.add_module"
+    undo_note = "tasks that failed for want of it stay failed"
+
+    module: str = arg("module to remove", completes="modules")
+
+
+@dataclass(frozen=True, slots=True)
 class StopEngine(Command):
     """Stop the engine; running tasks are handed back and run again at the next start."""
 
@@ -454,6 +484,8 @@ COMMANDS: dict[str, type[Command]] = {
         RedoPlan,
         ClearBoosterCache,
         BackUpFleet,
+        AddModule,
+        RemoveModule,
         StopEngine,
     )
 }

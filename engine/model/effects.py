@@ -51,6 +51,8 @@ class Assignment:
     apply: bool = False
     inputs: dict[str, object] = field(default_factory=dict)
     """Results of its dependencies by task id, when the task asked for them."""
+    module: str = ""
+    """SHA-256 of the operator's module that offers the type now; empty = none does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.model.memory_events import ABOUT_MEMORY as ABOUT_MEMORY
 from engine.model.memory_events import MemoryChanged as MemoryChanged
 from engine.model.memory_events import MemoryPermitted as MemoryPermitted
 from engine.model.memory_events import MemoryPurged as MemoryPurged
+from engine.model.modules import UserModule
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pools import PoolSpec
 from engine.model.room_events import (
@@ -387,6 +388,24 @@ class BoosterCacheCleared:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleAdded:
+    """The booster has a module of an operator, in place of one of the same name if there was one."""
+
+    type: ClassVar[str] = "booster.module_added"
+    module: UserModule
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRemoved:
+    """The booster has a module no longer; its bytes are kept."""
+
+    type: ClassVar[str] = "booster.module_removed"
+    name: str
+    sha256: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanApplied:
     """A plan was carried out."""
 
@@ -457,6 +476,8 @@ Event = (
     | MemoryChanged
     | MemoryPermitted
     | MemoryPurged
+    | ModuleAdded
+    | ModuleRemoved
     | PlanApplied
     | PlanUndone
     | Audited

@@ -294,7 +294,31 @@ class BoosterRow(NamedTuple):
     """File with both answers to the newest of these, which repeats it; empty = none was kept."""
 
 
-Row = InstanceRow | GangRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+class ModuleRow(NamedTuple):
+    """A module of an operator. Counts are of all workers since the engine began; instants in epoch seconds, 0 = none."""
+
+    id: str
+    """The name under which it was added."""
+    sha256: str
+    module: str
+    """Name and version, as it calls itself."""
+    size_bytes: int
+    memory_bytes: int
+    """What an instance begins with."""
+    operations: str
+    """What it offers, such as `user.count_blanks (python, tsx)`, with commas between."""
+    calls: int
+    """What the cache answered is none."""
+    cache_hits: int
+    failures: int
+    """Calls that its instance did not survive, and answers that could not be read."""
+    last_error: str
+    last_error_at: float
+    added_at: float
+    added_by: str
+
+
+Row = ModuleRow | InstanceRow | GangRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -307,6 +331,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "gangs": GangRow,
     "boosters": BoosterRow,
     "instances": InstanceRow,
+    "modules": ModuleRow,
     "audit": AuditRow,
     "events": EventRow,
 }

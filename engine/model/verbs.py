@@ -1,4 +1,7 @@
-"""What a verb is: a frozen dataclass with a name, help, a role, a danger and, where there is one, an inverse."""
+"""What a verb is: its role, its danger, how its arguments are declared, and the class that all verbs are of.
+
+Owner: nobody; the verbs themselves are the table of `engine.model.commands`.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def arg(
     """Declare an argument of a verb.
 
     Limits are ge, le, choices (beside the default), otherwise (what to do when no choice is meant), completes (a kind of
-    row), unit, option (not positional).
+    row), unit, is_path (a file; a face makes it absolute from where it is), option (not positional).
     """
     metadata = {"help": help, **limits}
     if isinstance(default, dict):

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.config import FleetManagerConfig
 from engine.model.events import Event, Reroute, TasksRerouted
+from engine.model.modules import USER_PREFIX
 from engine.model.pools import BOOSTER
 from engine.model.tasks import Outcome, Task, TaskSpec
 from engine.state import FleetState
@@ -23,6 +24,8 @@ def is_boosted(state: FleetState, task: Task) -> bool:
 
 def fallback_pool(state: FleetState, config: FleetManagerConfig, spec: TaskSpec | None = None) -> str:
     """Return the pool of regular agents that does what the booster does not, for a task if one is named; empty = none may."""
+    if spec is not None and spec.type.startswith(USER_PREFIX):
+        return ""  # only its module does it
     return regular_pool(state, config, spec) if config.booster.fallback_enabled else ""
 
 

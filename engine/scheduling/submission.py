@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from engine.model.events import (
     TasksSubmitted,
 )
 from engine.model.ids import TASK_PREFIX, TaskId
+from engine.model.modules import SHORT_HASH, USER_PREFIX, list_operations, module_of
 from engine.model.plain import NESTING_MAX, NOT_JSON, plain_object
 from engine.model.pools import BOOSTER
 from engine.model.tasks import FELL, FINISHED, HELD, Task, TaskSpec, TaskState
@@ -102,6 +104,8 @@ def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpe
 
 def pool_of(state: FleetState, command: SubmitTask, deciding: Deciding) -> tuple[str, str]:
     """Return the pool of a task, and why if the fleet chose it. Raises FleetError."""
+    if command.type.startswith(USER_PREFIX) and not command.capabilities and _is_boosters(state, command.pool):
+        return _user_pool(state, command)
     if command.pool:
         return (command.pool if command.pool in state.pools else pool_for(state, command.pool)), ""
     if command.capabilities or not command.type.startswith(CODE_PREFIX):
@@ -114,6 +118,26 @@ def pool_of(state: FleetState, command: SubmitTask, deciding: Deciding) -> tuple
     if not regular:
         raise CommandRefused(f"no pool of regular agents can do {command.type}; name a pool ({route.reason})")
     return regular, str(route)
+
+
+def _is_boosters(state: FleetState, name: str) -> bool:
+    """Tell whether a pool is the booster's; a task that names none and is a module's is meant for it."""
+    pool = state.pools.get(name)
+    return not name or (pool is not None and pool.spec.kind == BOOSTER)
+
+
+def _user_pool(state: FleetState, command: SubmitTask) -> tuple[str, str]:
+    """Return the booster's pool for what a module of an operator does. Raises CommandRefused."""
+    module = module_of(state.modules, command.type)
+    if module is None:
+        known = list_operations(state.modules)
+        near = difflib.get_close_matches(command.type, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}" if known else "there are none; add one: add-module NAME PATH"
+        raise NotFound(f"no module offers {command.type}; {hint}")
+    booster = command.pool or next((name for name, pool in state.pools.items() if pool.spec.kind == BOOSTER), "")
+    if not booster:
+        raise CommandRefused(f"{command.type} is done by the booster only, and there is none in this fleet; `fleet-tui doctor` says why")
+    return booster, "" if command.pool else f"offered by the module {module.name} ({module.facts.sha256[:SHORT_HASH]})"
 
 
 def with_pool(state: FleetState, command: Command, deciding: Deciding) -> Command:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +14,13 @@ from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory, Rng
 from engine.memory.contract import Contents, JournalBatch, StoredArtifact
 from engine.model.agents import AgentSpec
+from engine.model.commands import AddModule, Command
 from engine.model.costs import AgentLife, Lives
 from engine.model.effects import Assignment
 from engine.model.errors import JournalError
 from engine.model.events import HostInfo, Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
+from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
@@ -244,3 +248,32 @@ class SimulatedAgents:
     def samples(self) -> Iterable[HostSample]:
         """Return the hosts that are up."""
         return [HostSample(id_, "python", 1, len(agents), self._clock.now()) for id_, agents in self.hosts.items()]
+
+
+class SimulatedModules:
+    """Modules of operators without WebAssembly: a file called `blanks.wasm` offers `user.blanks`, and is what its path says."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, ModuleFacts] = {}
+
+    def checked(self, sha256: str) -> ModuleFacts | None:
+        """Return what is known of a module that was asked for."""
+        return self._facts.get(sha256)
+
+    async def pin(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """Return verbs with the hash of what their files would hold."""
+        return [self._pin(command) if isinstance(command, AddModule) and command.path else command for command in commands]
+
+    async def fetch(self, commands: Sequence[Command], *, lays_out: bool) -> Sequence[StoredArtifact]:  # noqa: ARG002  # there are no workers
+        """Return what the journal would keep."""
+        return [StoredArtifact(command.sha256, MODULE_MEDIA, b"", "") for command in commands if isinstance(command, AddModule)]
+
+    def tidy(self, commands: Sequence[Command] | str) -> None:
+        """Leave all as it is: there are no files."""
+
+    def _pin(self, command: AddModule) -> AddModule:
+        sha256 = hashlib.sha256(command.path.encode()).hexdigest()
+        stem = command.path.rpartition("/")[2].removesuffix(".wasm")
+        offered = (ModuleOperation(f"{USER_PREFIX}{stem}", edits=False, languages=("python",), arguments=()),)
+        self._facts[sha256] = ModuleFacts(sha256, stem, "1", size_bytes=1, memory_bytes=65_536, exports=("memory",), operations=offered)
+        return dataclasses.replace(command, sha256=sha256)

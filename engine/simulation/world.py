@@ -28,7 +28,7 @@ from engine.model.rows import FleetStatus
 from engine.model.tasks import HELD, Outcome
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
-from engine.simulation.fakes import MemoryJournal, SimulatedAgents
+from engine.simulation.fakes import MemoryJournal, SimulatedAgents, SimulatedModules
 from engine.simulation.loop import CountedIds, VirtualClock
 from engine.state import FleetState
 
@@ -60,7 +60,8 @@ class World:
         """Leases that the next start adopts."""
 
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
-        self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config))
+        self.modules = SimulatedModules()
+        self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config, checked=self.modules.checked))
         self.agents = SimulatedAgents(self._report, (self.clock, self.rng, self.ids), hosts=hosts, work=work)
         self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents, BOOSTER: self.agents}, self._report)
         self.coordinator.connect(self.runtime.carry_out)
@@ -74,7 +75,7 @@ class World:
         sources = Sources(
             lambda: self.state, self.feed, self.journal, self.config, self.clock, self.status, lambda task: Path(f"{task}.log")
         )
-        self.desk = Desk(self.coordinator, sources, self.config, lambda: None)
+        self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
 
     @property
     def state(self) -> FleetState:

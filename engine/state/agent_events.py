@@ -90,6 +90,16 @@ def _policy_set(tables: Tables, event: ev.PolicySet, _at: float) -> None:
     tables.touched.policies[event.policy.id] = None
 
 
+def _module_added(tables: Tables, event: ev.ModuleAdded, _at: float) -> None:
+    tables.modules[event.module.name] = event.module
+    tables.touched.modules[event.module.name] = None
+
+
+def _module_removed(tables: Tables, event: ev.ModuleRemoved, _at: float) -> None:
+    tables.modules.pop(event.name, None)
+    tables.touched.modules[event.name] = None
+
+
 def _policy_removed(tables: Tables, event: ev.PolicyRemoved, _at: float) -> None:
     tables.policies.pop(event.policy, None)
     tables.touched.policies[event.policy] = None
@@ -339,6 +349,8 @@ TRANSITIONS: dict[type, Any] = {
     ev.PlanApplied: _plan_applied,
     ev.PlanUndone: _plan_undone,
     ev.FleetHalted: _fleet_halted,
+    ev.ModuleAdded: _module_added,
+    ev.ModuleRemoved: _module_removed,
     # What these are about is no state of the fleet: caches of workers, and entries that stay in the database.
     ev.BoosterCacheCleared: _nothing,
     ev.MemoryChanged: _nothing,

@@ -11,10 +11,12 @@ from engine.model.code_routes import CodeRoute
 from engine.model.commands import SubmitTask
 from engine.model.events import Event
 from engine.model.machines import Room
+from engine.model.modules import ModuleFacts
 from engine.model.plans import Origin
 from engine.state import FleetState
 
 Classify = Callable[[FleetState, SubmitTask], CodeRoute]
+Checked = Callable[[str], ModuleFacts | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Deciding:
     """Says who does a code task that names no pool; None = regular agents do."""
     room: Callable[[], Room | None] = lambda: None
     """Measures what the machine can take now; None = there is no limit."""
+    checked: Checked | None = None
+    """Tells what is known of a module whose file or bytes were checked just now, by its SHA-256."""
     restoring: bool = False
     """The verbs take something back: to where it was, even below a pool's min."""
 

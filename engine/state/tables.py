@@ -13,6 +13,7 @@ from engine.model.commands import HALT_SCOPES
 from engine.model.gangs import Gang
 from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
 from engine.model.machines import Amounts, Machine, taken_by
+from engine.model.modules import UserModule
 from engine.model.plans import AppliedPlan, AuditEntry, Halt
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
@@ -78,6 +79,7 @@ class Touched:
     policies: dict[str, None] = field(default_factory=dict)
     machines: dict[str, None] = field(default_factory=dict)
     gangs: dict[GangId, None] = field(default_factory=dict)
+    modules: dict[str, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
     removed_agents: list[Agent] = field(default_factory=list)
@@ -94,6 +96,7 @@ class Touched:
         self.policies.update(later.policies)
         self.machines.update(later.machines)
         self.gangs.update(later.gangs)
+        self.modules.update(later.modules)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent in later.removed_agents:
@@ -130,6 +133,8 @@ class Tables:
         self.machines: dict[str, Machine] = {}
         self.gangs: dict[GangId, Gang] = {}
         """Those that wait or were granted, in the order in which they were asked for."""
+        self.modules: dict[str, UserModule] = {}
+        """Modules of operators, by the name under which they were added."""
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)

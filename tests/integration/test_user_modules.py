@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
+import hashlib
 import os
 import re
 import shutil
@@ -17,12 +16,14 @@ from pathlib import Path
 import pytest
 from engine.booster import build
 from engine.booster.failures import BadModule, SandboxFailure
+from engine.booster.module_folder import ModuleFolder
 from engine.booster.records import File, Language, Status
 from engine.booster.sandbox import Machine, Sandbox
-from engine.booster.user_modules import MODULE_MAX_BYTES, UserModules, apply_splices, check_module
-from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.booster.user_modules import MODULE_MAX_BYTES, apply_splices, check_module
+from engine.model.errors import CommandRefused, UsageError
 
 from tests.integration.booster_modules import assemble, describe
+from tests.integration.user_modules import NO_FILE, make
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "docs" / "samples"
@@ -34,22 +35,6 @@ COMPILE_S = 170
 def machine() -> Iterator[Machine]:
     with Machine(tick_s=0.002) as machine:
         yield machine
-
-
-@pytest.fixture
-def modules(machine: Machine, tmp_path: Path) -> UserModules:
-    return UserModules(tmp_path / "modules", machine)
-
-
-def make(*names: str, title: str = "mine", **more: object) -> bytes:
-    """A module that answers every operation with one fixed answer to one file, and an empty batch with none."""
-    rows = [{"code": 1, "name": name, "edits": False, "languages": ["python"], "arguments": [], **more} for name in names]
-    rows = [row | {"code": at} for at, row in enumerate(rows)]
-    return assemble(description=json.dumps({"abi": 1, "name": title, "version": "1", "encoding": "json", "operations": rows}).encode(), body=NO_FILE)
-
-
-# An answer to no file: four zeros, which lie at the beginning of the memory. The number of files stands behind two others.
-NO_FILE = "(if (i32.eqz (i32.load offset=8 (local.get 1))) (then (return (call $place (i64.const 0) (i64.const 4)))))"
 
 
 @lru_cache
@@ -76,11 +61,11 @@ def blanks(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     return compile_sample()
 
 
-def test_the_sample_in_c_does_what_it_says(modules: UserModules, blanks: bytes) -> None:
-    module = modules.add(blanks)
+def test_the_sample_in_c_does_what_it_says(machine: Machine, blanks: bytes) -> None:
+    module = check_module(machine, blanks)
     assert [row.name for row in module.operations] == ["user.count_blanks", "user.remove_blanks"]
     data = "a = 1  \n\tb\t\r\n  \nc é\t".encode()
-    with Sandbox(modules.load("user.remove_blanks")) as sandbox:
+    with Sandbox(machine.load_bytes(blanks)) as sandbox:
         edited, clean = sandbox.run("user.remove_blanks", [File(Language.PYTHON, data), File(Language.TSX, b"x\n")])
         (counted, *_) = sandbox.run("user.count_blanks", [File(Language.JAVASCRIPT, data)])
     assert apply_splices(data, edited.value) == "a = 1\n\tb\r\n\nc é".encode()
@@ -138,48 +123,6 @@ def test_the_example_of_the_page_runs(blanks: bytes, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["blanks: user.count_blanks, user.remove_blanks", "b'x = 1\\n'"]
 
 
-def test_modules_are_kept_listed_and_taken_away(machine: Machine, tmp_path: Path) -> None:
-    folder = tmp_path / "modules"
-    modules = UserModules(folder, machine)
-    assert modules.modules == ()
-    one, two = make("user.one"), make("user.two", "user.three", title="second")
-    kept = modules.add(two)
-    modules.add(one)
-    assert modules.add(two) == kept, "the same again is no error"
-    assert [module.name for module in modules.modules] == ["mine", "second"]
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    # Another engine finds them again.
-    again = UserModules(folder, machine)
-    assert again.modules == modules.modules
-    with Sandbox(again.load("user.three")) as sandbox:
-        assert sandbox.run("user.three", [File(Language.PYTHON, b"")])[0].value == {"files": 1}
-    assert again.remove("second") == two
-    with pytest.raises(NotFound, match=re.escape("No module offers 'user.three'; there are user.one")):
-        again.load("user.three")
-    with pytest.raises(NotFound, match="No modules are called 'second'"):
-        again.remove("second")
-    # What was taken away can be added again: that is its undo.
-    assert again.add(two) == kept
-    assert again.remove(kept.sha256[:12]) == two
-
-
-def test_two_modules_of_one_name_are_told_apart_by_hash(modules: UserModules) -> None:
-    modules.add(make("user.one"))
-    second = modules.add(make("user.two"))
-    with pytest.raises(NotFound, match="2 modules are called 'mine'"):
-        modules.remove("mine")
-    modules.remove(second.sha256[:8])
-    assert [row.name for module in modules.modules for row in module.operations] == ["user.one"]
-
-
-def test_an_operation_belongs_to_one_module(modules: UserModules) -> None:
-    modules.add(make("user.one", title="first"))
-    with pytest.raises(CommandRefused, match=r"user\.one is offered by the module first"):
-        modules.add(make("user.two", "user.one", title="second"))
-    assert len(modules.modules) == 1
-
-
 @pytest.mark.parametrize(
     ("wasm", "reason"),
     [
@@ -195,6 +138,7 @@ def test_an_operation_belongs_to_one_module(modules: UserModules) -> None:
         (make("user.one", languages=["python", "python"]), "a language twice"),
         (make("user.one", arguments=["a", "a"]), "or one twice"),
         (make("user.one", arguments=["a b"]), "an argument 'a b'"),
+        (make("user.one", arguments=["path"]), "an argument path, which every payload may have"),
         (make("user.one", title="../x"), "its name is '../x'"),
         (make("user.one", title=""), "its name is ''"),
         (make("user.one", edits=True), "no list of splices"),
@@ -205,11 +149,9 @@ def test_an_operation_belongs_to_one_module(modules: UserModules) -> None:
         (assemble(imports='(import "env" "clock" (func))', description=describe(names=["fine"])), "env.clock"),
     ],
 )
-def test_what_is_wrong_with_a_module_is_said_and_nothing_is_kept(modules: UserModules, wasm: bytes, reason: str) -> None:
+def test_what_is_wrong_with_a_module_is_said(machine: Machine, wasm: bytes, reason: str) -> None:
     with pytest.raises(SandboxFailure, match=re.escape(reason)):
-        modules.add(wasm)
-    assert modules.modules == ()
-    assert not list(modules._folder.iterdir())
+        check_module(machine, wasm)
 
 
 def test_a_module_that_is_too_large_is_not_compiled(machine: Machine) -> None:
@@ -217,27 +159,42 @@ def test_a_module_that_is_too_large_is_not_compiled(machine: Machine) -> None:
         check_module(machine, bytes(MODULE_MAX_BYTES + 1))
 
 
-def test_a_file_that_was_changed_is_not_run(machine: Machine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = tmp_path / "modules"
-    modules = UserModules(folder, machine)
-    modules.add(make("user.one"))
-    (path,) = folder.iterdir()
-    path.write_bytes(make("user.one", "user.two"))
+def test_modules_are_kept_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = ModuleFolder(tmp_path / "modules")
+    wasm = make("user.one")
+    sha256 = hashlib.sha256(wasm).hexdigest()
+    with pytest.raises(BadModule, match="it was removed, or its file was"):
+        folder.read(sha256)
+    folder.write(sha256, wasm)
+    folder.write(sha256, wasm)
+    assert folder.read(sha256) == wasm
+    assert folder.path_of(sha256).parent.stat().st_mode & 0o777 == 0o700
+    assert folder.path_of(sha256).stat().st_mode & 0o777 == 0o600
+    folder.tidy({sha256})
+    assert folder.has(sha256)
+    folder.path_of(sha256).write_bytes(make("user.one", "user.two"))
     with pytest.raises(BadModule, match="was changed"):
-        modules.load("user.one")
-    with caplog.at_level(logging.WARNING):
-        assert UserModules(folder, machine).modules == ()
-    assert "left out" in caplog.text
+        folder.read(sha256)
+    assert not folder.has(sha256)
+    folder.tidy(())
+    assert not list((tmp_path / "modules").iterdir())
 
 
-def test_a_folder_open_to_others_is_not_used(machine: Machine, tmp_path: Path) -> None:
+def test_a_folder_open_to_others_is_not_used(tmp_path: Path) -> None:
     folder = tmp_path / "modules"
-    UserModules(folder, machine).add(make("user.one"))
-    folder.chmod(0o755)
-    modules = UserModules(folder, machine)
-    assert modules.modules == ()
+    folder.mkdir(mode=0o755)
     with pytest.raises(CommandRefused, match="chmod 700"):
-        modules.add(make("user.two"))
+        ModuleFolder(folder).write("0", b"")
+
+
+def test_modules_of_operators_never_push_the_boosters_own_out(machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Compiled modules are kept in two places, each with its own bound."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    machine.load_bytes(make("user.own"))
+    for number in range(34):
+        check_module(machine, make(f"user.o{number}"))
+    places = {path.name: len(list(path.iterdir())) for path in (tmp_path / "fleet-tui" / "booster").iterdir() if path.is_dir()}
+    assert places == {"compiled": 1, "compiled-user": 32}
 
 
 @pytest.mark.parametrize("splices", [None, [[0, 1]], [["0", 1, ""]], [[0, 1, b"x"]], [[2, 1, ""]], [[0, 9, ""]], [[2, 3, ""], [0, 1, ""]], [[0, 2, ""], [1, 3, ""]], [[0, 1, ""]]])
@@ -250,8 +207,7 @@ def test_right_splices_are_applied() -> None:
     assert apply_splices("é = 1".encode(), {"splices": [[0, 2, "x"], [5, 6, "2"], [6, 6, "0"]]}) == b"x = 20"
 
 
-def test_an_answer_that_is_done_is_an_answer(modules: UserModules) -> None:
-    modules.add(make("user.one"))
-    with Sandbox(modules.load("user.one")) as sandbox:
+def test_an_answer_that_is_done_is_an_answer(machine: Machine) -> None:
+    with Sandbox(machine.load_bytes(make("user.one"))) as sandbox:
         assert [answer.status for answer in sandbox.run("user.one", [])] == []
         assert sandbox.run("user.one", [File(Language.PYTHON, b"x")])[0].status is Status.DONE

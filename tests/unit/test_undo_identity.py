@@ -44,6 +44,8 @@ SAMPLES: dict[type[c.Command], Callable[[World, random.Random], c.Command]] = {
     c.RetryTask: lambda world, chance: c.RetryTask(task(world, chance)),
     c.PrioritiseTask: lambda world, chance: c.PrioritiseTask(task(world, chance), chance.randrange(1, 11)),
     c.HaltFleet: lambda _, chance: c.HaltFleet(chance.choice(["scaling", "agents"])),
+    c.AddModule: lambda _, chance: c.AddModule(chance.choice("mn"), chance.choice(["/a/one.wasm", "/b/one.wasm", "/a/two.wasm"])),
+    c.RemoveModule: lambda _, chance: c.RemoveModule(chance.choice("mn")),
     c.ResumeFleet: lambda _, chance: c.ResumeFleet(chance.choice(["scaling", "agents"])),
 }
 
@@ -75,6 +77,7 @@ def decided(world: World) -> dict[str, Any]:
         "cordoned": {name: sum(one.spec.pool == name and one.cordoned for one in alive) for name in state.pools},
         "allocated": sorted(str(one.pool) for one in state.allocations.values()),
         "waiting": sorted((str(one.spec.id), one.priority) for one in state.tasks.values() if one.state == "pending"),
+        "modules": {name: one.facts.sha256 for name, one in state.modules.items()},
         "halted": sorted(one.scope for one in state.halted.values()),
     }
 

@@ -77,6 +77,7 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.UndrainAgent: c.DrainAgent("ui-1"),
         c.ResumeFleet: c.HaltFleet("scaling"),
         c.UndoPlan: c.PausePool("ui"),
+        c.RemoveModule: c.AddModule("mine", "/blanks.wasm"),
     }
     if kind in before:
         await world.gate(ADMIN).execute([before[kind]], confirm="scaling")
@@ -108,6 +109,8 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.StopEngine: (),
         c.ClearBoosterCache: (),
         c.BackUpFleet: ("mine.db",),
+        c.AddModule: ("mine", "/blanks.wasm"),
+        c.RemoveModule: ("mine",),
         c.UndoPlan: (),
         c.ResumeFleet: (),
     }

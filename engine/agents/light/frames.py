@@ -62,6 +62,8 @@ class Job(msgspec.Struct, array_like=True):
     """Whose job it is; told to workers with a resident only."""
     timeout_s: float = 0.0
     """The task's own limit, told as the agent is; 0 = none."""
+    module: str = ""
+    """SHA-256 of the operator's module that does it, told as the agent is; empty = none."""
 
 
 class WorkerOptions(msgspec.Struct):

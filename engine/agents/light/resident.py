@@ -19,11 +19,30 @@ HANDED_ON = "handed_on"
 """JobFailed.kind, and in the engine Outcome.error_kind, of a job that a regular agent is to do."""
 
 
+class Whose(Protocol):
+    """What is known of a job beside what is asked: a `Job`."""
+
+    @property
+    def agent(self) -> str:
+        """Whose job it is."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """The job's own limit; 0 = none."""
+        ...
+
+    @property
+    def module(self) -> str:
+        """SHA-256 of the operator's module that is to do it; empty = none."""
+        ...
+
+
 class Resident(Protocol):
     """Does jobs. perform() is called in the main thread, the others in threads of their own."""
 
-    def perform(self, agent: str, timeout_s: float, type_: str, payload: dict[str, object]) -> dict[str, object]:
-        """Do a job of an agent; 0 s = no limit of the job's own. Raises `CodeError`, `HandedOn`."""
+    def perform(self, whose: Whose, type_: str, payload: dict[str, object]) -> dict[str, object]:
+        """Do a job. Raises `CodeError`, `HandedOn`."""
         ...
 
     def interrupt(self) -> None:
@@ -57,7 +76,7 @@ def _perform(resident: Resident, job: Job, type_: str, payload: dict[str, object
     from engine.model.code_errors import CodeError, HandedOn  # has been imported by the resident
 
     try:
-        return resident.perform(job.agent, job.timeout_s, type_, payload)
+        return resident.perform(job, type_, payload)
     except HandedOn as error:
         told: dict[str, object] = {"failure": error.failure, "reproducer": error.reproducer} if error.failure else {}
         raise JobFailed(HANDED_ON, error.reason, retryable=True, result=told) from None

@@ -175,7 +175,7 @@ class WorkerHost:
             if task.workspace or task.apply or task.inputs:
                 job.workspace, job.apply, job.inputs = task.workspace, task.apply, task.inputs
             if self._settings.resident:
-                job.agent, job.timeout_s = task.agent, task.timeout_s
+                job.agent, job.timeout_s, job.module = task.agent, task.timeout_s, task.module
             jobs.append(job)
         self.process.link.send_jobs(jobs)
 
