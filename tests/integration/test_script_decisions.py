@@ -11,10 +11,16 @@ from pathlib import Path
 
 import pytest
 from engine.agents.code import CodeError, run
+from engine.agents.code.ecmascript.structure import find_structure
+from engine.agents.code.stack import run_deep
 from engine.booster.module import find_module
 from engine.booster.operations import perform
 from engine.booster.sandbox import Machine, Program, Sandbox
 from engine.editing.ecmascript import DECISIONS
+from engine.editing.ecmascript.structure import Definition, Form
+from engine.editing.ecmascript.wholes import end_of
+from engine.editing.source import Source
+from engine.editing.structure import line_start
 from engine.model.code_errors import HandedOn
 from engine.model.code_operations import OPERATIONS, read_request
 from engine.model.code_requests import Language
@@ -22,6 +28,7 @@ from engine.model.code_requests import Language
 from tests.integration.booster_agreement import Answer, Arguments
 from tests.integration.edit_corpus import load_cases
 from tests.integration.script_packages import need_files, need_node, read, sample
+from tests.unit.test_script_edits import read_diff
 
 SAMPLE = 45
 FILE_MAX_BYTES = 40_000
@@ -161,6 +168,41 @@ def test_files_after_an_edit_are_what_node_takes(tmp_path: Path, operation: str)
             checked += 1
             break
     assert checked >= 2
+
+
+def test_a_definition_given_again_changes_nothing_and_with_a_mark_just_that() -> None:
+    chance = random.Random(64)
+    outcomes: Counter[str] = Counter()
+    for path in sample(need_files(), SAMPLE, seed=64):
+        text, language = read(path)
+        text = text.replace("\r\n", "\n")
+        if len(text) > FILE_MAX_BYTES:
+            continue
+        try:
+            structure = run_deep(lambda text=text, language=language: find_structure(Source(None, text.encode(), "utf-8", text, language)))
+        except CodeError:
+            continue
+        rows = [(name, row) for name, row in zip(structure.qualnames(text), structure.definitions, strict=True) if row.form is not Form.INSIDE]
+        for name, row in chance.sample(rows, min(4, len(rows))):
+            outcomes[give_again(chance, text, language, name, row)] += 1
+    assert outcomes["as it should be"] > 0.6 * outcomes.total(), outcomes
+    assert set(outcomes) <= REFUSALS | {"as it should be", "bad_parameter"}, outcomes
+
+
+def give_again(chance: random.Random, text: str, language: Language, name: str, row: Definition) -> str:
+    """Its own text as the edit, with or without a mark, and without `export` and decorators or with them."""
+    start = chance.choice([row.start, row.own, row.inner])
+    margin = text[line_start(text, row.start) : row.start]
+    at = row.body + 1 if row.body is not None and chance.random() < 0.7 else start
+    mark = " /* mark 9 */" if at != start else ""
+    edit = (margin if not margin.strip() else "") + text[start:at] + mark + text[at : end_of(text, row)]
+    target = {"target": name} if row.parent is not None else {}
+    try:
+        answer = run("code.apply_edit", {"source": text, "language": language, "edit": edit, **target})
+    except CodeError as error:
+        return error.kind
+    assert (read_diff(answer, text) if answer["changed"] else text) == text[:at] + mark + text[at:], (edit, answer["diff"])
+    return "as it should be"
 
 
 def is_taken(node: str, path: Path) -> bool:

@@ -237,6 +237,7 @@ interface O {}
         ("/* license */\n\n'use strict'\na()\n", {"edit": "import { b } from 'b'"}, "/* license */\n\n'use strict'\n\nimport { b } from 'b'\n\na()\n"),
         ("// license\n\nexport let a\n", {"edit": "import b from 'b' // why"}, "// license\nimport b from 'b' // why\n\nexport let a\n"),
         ("import a, { b } from 'a'\n", {"edit": "import a, { b, c, type D } from 'a'"}, "import a, { b } from 'a'\nimport { c, type D } from 'a'\n"),
+        ("interface A { b: c }\nnamespace A { }\n", {"edit": "interface A { b: d }"}, "interface A { b: d }\nnamespace A { }\n"),
         ("@a\nexport class B { c() { d } }\n", {"edit": "class B { c() { e } }"}, "@a\nexport class B { c() { e } }\n"),
         ("", {"edit": "import a from 'a'\nfunction f() { a }"}, "import a from 'a'\n\nfunction f() { a }\n"),
     ],

@@ -80,6 +80,9 @@ class Finder:
                     "give `place` replace if that is meant.",
                 )
             found = alike
+        of_kind = [number for number in found if self._rows[number].kind is fragment.row.kind]
+        if len(of_kind) == 1:  # an interface and a namespace, say, may have one name
+            found = of_kind
         if len(found) > 1:
             raise several(self._structure, self._source, fragment.name, found, REMEDY)
         return found[0]
