@@ -30,6 +30,7 @@ from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
 from engine.model.quantities import megabytes
 from engine.model.resource_config import MachineSection, ResourcesConfig
+from engine.model.retention_config import RetentionSection
 from engine.model.scaling import Policy
 from engine.model.wire import nearest
 
@@ -291,6 +292,7 @@ class FleetManagerConfig(ConfigTree):
     tasks: TasksSection = Field(default_factory=TasksSection)
     routing: RoutingSection = Field(default_factory=RoutingSection)
     journal: JournalSection = Field(default_factory=JournalSection)
+    retention: RetentionSection = Field(default_factory=RetentionSection)
     operations: OperationsSection = Field(default_factory=OperationsSection)
     operators: dict[OperatorName, OperatorConfig] = Field(default_factory=dict, description="who operates it, by name")
     access: AccessSection = Field(default_factory=AccessSection)

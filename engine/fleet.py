@@ -48,6 +48,7 @@ from engine.memory.embedding import embedder_of
 from engine.memory.entries import Entries
 from engine.memory.index import forget_index
 from engine.memory.journal import SqliteJournal
+from engine.memory.retention import Retention
 from engine.memory.sealing import Sealing, open_ring
 from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
@@ -273,10 +274,14 @@ class FleetManager(LibraryCalls):
             *([group.create_task(keep_running("keys", self.sealing.run, self.clock), name="keys")] if self.sealing else []),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
+            group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
             *self.history.start(group),
         ]
         stack.push_async_callback(self.history.close)
         stack.push_async_callback(self._end, parts)
+
+    def _retention(self) -> Retention:
+        return Retention(self.journal.database, self.config.retention, self.config.tasks.finished_max, self.clock)
 
     def _tidying(self) -> Tidying:
         return Tidying(self.memory, self.coordinator, self.clock, self.config.memory.tombstone_s)

@@ -120,7 +120,9 @@ def contents_lines(contents: Contents) -> list[str]:
     """Return what a database holds, a line each: counts and spans, no values."""
     rows = ", ".join(f"{count:,} {name}" for name, count in contents.rows.items())
     span = f"{contents.first:,} to {contents.last:,}" if contents.last else "none"
-    return [contents.path, f"  {contents.bytes / 1e6:,.1f} MB, tables of step {contents.step}, records {span}", f"  {rows}"]
+    removed = ", ".join(f"{count:,} {name}" for name, count in contents.removed.items() if count)
+    gone = [f"  removed for their age: {removed}"] if removed else []
+    return [contents.path, f"  {contents.bytes / 1e6:,.1f} MB, tables of step {contents.step}, records {span}", f"  {rows}", *gone]
 
 
 def _entry(path: Path) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -141,6 +142,31 @@ def _look_at_state(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Fi
     yield Finding("disk", WRONG if scarce else OK, f"{text}: free some, the engine stops taking commands when it is full" if scarce else text)
 
 
+def _look_at_database(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See how large the database is, and what went for its age; `fleet-tui verify` looks inside."""
+    if not paths.database.exists():
+        yield Finding("database", OK, "none yet")
+        return
+    from contextlib import closing
+
+    from engine.memory.copies import contents_of
+    from engine.memory.failures import explain
+    from engine.memory.reading import open_to_read
+
+    try:
+        with closing(open_to_read(paths.database)) as connection:
+            found = contents_of(connection, paths.database)
+    except FleetError as error:
+        yield Finding("database", WRONG, str(error))
+        return
+    except sqlite3.Error as error:
+        yield Finding("database", WRONG, str(explain(error, paths.database)))
+        return
+    gone = ", ".join(f"{count:,} {name}" for name, count in found.removed.items() if count)
+    text = f"{found.bytes / 1e6:,.1f} MB, {found.free / 1e6:,.1f} of them free inside; records {found.first:,} to {found.last:,}"
+    yield Finding("database", OK, f"{text}; removed for their age: {gone or 'nothing'}")
+
+
 def _look_at_engine(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
     socket = find_address(paths)
     pid = holder_pid(paths)
@@ -211,6 +237,7 @@ _LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
     _look_at_config,
     _look_at_keys,
     _look_at_state,
+    _look_at_database,
     _look_at_engine,
     _look_at_leftovers,
 )

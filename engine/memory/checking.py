@@ -96,7 +96,7 @@ def _contradictions(connection: sqlite3.Connection, contents: Contents, checked:
     if loaded.seq != contents.last:
         connection.execute("BEGIN")  # an engine wrote in between: what is compared must be of one moment
         loaded, contents = load_state(connection, ALL_TASKS)[0], contents_of(connection, Path(contents.path))
-    if contents.first <= 1 and (whole or contents.last <= REPLAYED_MAX):
+    if contents.first == 1 and (whole or contents.last <= REPLAYED_MAX):
         return _differences(connection, loaded, checked)
     after = 0 if whole else max(0, contents.last - REPLAYED_MAX)
     checked.append(f"how tasks ended by the records after {max(after, contents.first - 1)}, against their rows")

@@ -40,13 +40,17 @@ class Contents:
     step: int
     """Of its tables."""
     first: int
-    """Oldest record that is kept; 0 = none."""
+    """Oldest record from which on all are kept."""
     last: int
     """Newest record."""
     at: float
     """Instant of the newest record."""
     rows: dict[str, int]
     """By table."""
+    removed: dict[str, int] = field(default_factory=dict)
+    """Rows that went for their age, by table."""
+    free: int = 0
+    """Bytes inside that hold nothing; they are used next."""
 
 
 class Journal(Protocol):

@@ -16,6 +16,7 @@ from pathlib import Path
 from engine.memory.contract import Contents
 from engine.memory.failures import journal_error
 from engine.memory.migrations import APPLICATION_ID
+from engine.memory.pruning import read_pruned
 from engine.memory.reading import open_to_read, read_step
 from engine.model.errors import JournalError
 
@@ -26,9 +27,11 @@ _COUNTED = ("events", "tasks", "agents", "audit", "memory", "artifacts")
 def contents_of(connection: sqlite3.Connection, path: Path) -> Contents:
     """Return what a database holds: counts and spans, no values. Raises sqlite3.Error."""
     rows = {name: int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in _COUNTED}  # noqa: S608  # names from above
-    first, last, at = connection.execute("SELECT coalesce(min(id), 0), coalesce(max(id), 0), coalesce(max(timestamp), 0) FROM events").fetchone()
-    pages, page, step = (int(connection.execute(f"PRAGMA {word}").fetchone()[0]) for word in ("page_count", "page_size", "user_version"))
-    return Contents(str(path), pages * page, step, int(first), int(last), float(at), rows)
+    last, at = connection.execute("SELECT coalesce(max(id), 0), coalesce(max(timestamp), 0) FROM events").fetchone()
+    words = ("page_size", "page_count", "freelist_count", "user_version")
+    page, pages, free, step = (int(connection.execute(f"PRAGMA {word}").fetchone()[0]) for word in words)
+    pruned = read_pruned(connection)
+    return Contents(str(path), pages * page, step, pruned.upto + 1, int(last), float(at), rows, pruned.rows, free * page)
 
 
 def back_up(connection: sqlite3.Connection, database: Path, target: Path) -> Contents:

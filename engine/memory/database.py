@@ -264,6 +264,8 @@ def _open_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     try:
         require_ours(connection)
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only an empty file can be told
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             raise JournalError("its disk cannot keep a write-ahead log; name a file on a local disk")
         connection.execute(f"PRAGMA synchronous = {synchronous}")

@@ -147,12 +147,19 @@ class SqliteJournal:
         self._last = last
 
 
+# What is stored again is as if new, so that nobody removes it for its age (pruning.py); at most hourly, for it costs a write.
+_STORE = """
+INSERT INTO artifacts (id, task_id, media, size, data, created_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at WHERE excluded.created_at - created_at > 3600
+"""
+
+
 def _write_with_artifacts(connection: sqlite3.Connection, values: tuple[Any, ...], blobs: list[tuple[Any, ...]]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(WRITING, values)
         connection.executemany(
-            "INSERT OR IGNORE INTO artifacts (id, task_id, media, size, data, created_at) VALUES (?, ?, ?, ?, ?, ?)", blobs
+            _STORE, blobs
         )
         connection.execute("COMMIT")
     except BaseException:

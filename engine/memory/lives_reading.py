@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from engine.memory.pruning import read_pruned
 from engine.model.costs import AgentLife, Lives
 
 _AGENTS = """
@@ -28,4 +29,5 @@ def read_lives(connection: sqlite3.Connection, since: float, limit: int) -> Live
     agents = [AgentLife(*row) for row in connection.execute(_AGENTS, (since, limit + 1))]
     absences = tuple((before, after) for before, after in connection.execute(_ABSENCES, (since,)))
     sizes = tuple((pool, before, after) for pool, before, after, _, _ in connection.execute(_SIZES, (since,)))
-    return Lives(tuple(agents[:limit]), absences, sizes, is_whole=len(agents) <= limit)
+    is_kept = since >= read_pruned(connection).before  # of what was removed for its age nothing is known
+    return Lives(tuple(agents[:limit]), absences, sizes, is_whole=is_kept and len(agents) <= limit)

@@ -116,7 +116,7 @@ class Fleet:
         verdict = verify(path, whole=whole)
         assert verdict.problems == ()
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            rows = database.execute("SELECT id, status, spec ->> '$.payload.batch', result ->> '$.artifact' FROM tasks").fetchall()
+            rows = database.execute("SELECT id, status, spec ->> '$.payload.batch', progress ->> '$.artifact' FROM tasks").fetchall()
             artifacts = {id_ for (id_,) in database.execute("SELECT id FROM artifacts")}
         kept: dict[str, list[str]] = {}
         for id_, _, batch, _ in rows:
