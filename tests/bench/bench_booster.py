@@ -14,23 +14,33 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import cycle
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from engine.agents.code.python.parsing import TREES_MAX
 from engine.booster.module import find_module
-from engine.booster.records import BOTH_TIERS, File, Language, Status, Tier
+from engine.booster.records import File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Program, Sandbox
 
+from tests.bench.booster_scripts import SCRIPT_ROWS, find_scripts, measure_scripts
 from tests.bench.engines import median
 from tests.bench.fallback import measure_fallback
+from tests.bench.tallies import (
+    BATCH_BYTES,
+    RUNS,
+    SECONDS,
+    TIERS,
+    Report,
+    Tally,
+    batch_files,
+    count,
+    measure_pool,
+    one_core,
+    parse_each,
+    time_core,
+)
 from tests.integration import edit_corpus
 from tests.integration.booster_agreement import (
     BY_BOTH_TIERS,
@@ -42,8 +52,6 @@ from tests.integration.booster_agreement import (
 )
 from tests.tools.programs import Missing
 
-Report = Callable[..., None]
-TIERS = {"tokens": Tier.LEXICAL, "tree": Tier.TREE, "both": BOTH_TIERS}
 # What is decided outside of the module, of what its tokens find.
 TOKENS_ONLY = {("tree", name) for name in NAMES if name not in BY_BOTH_TIERS}
 SHORT = {name: name.removeprefix("code.") for name in NAMES}
@@ -62,13 +70,11 @@ ROWS = {
     "booster.edit_corpus_correct": "ratio",
     "booster.memory_efficiency": "%",
     "booster.pool_ratio": "ratio",
+    **SCRIPT_ROWS,
 }
 SEED = 41
 FILES = 30
-RUNS = 5
 SMALL_BYTES = 3_000
-BATCH_BYTES = 128 * 1024
-SECONDS = 1.0
 COLD = """
 import sys, time
 from pathlib import Path
@@ -82,30 +88,17 @@ with Machine() as machine, Sandbox(machine.load(Path(sys.argv[1]))) as sandbox:
 """
 
 
-@dataclass
-class Tally:
-    """One operation by one way of the module, against the regular agent."""
-
-    ratios: list[float] = field(default_factory=list)
-    agent_s: float = 0.0
-    module_s: float = 0.0
-    size: int = 0
-    unsure: int = 0
-    different: int = 0
-
-    @property
-    def note(self) -> str:
-        if not self.ratios:
-            return f"no answer to compare; {self.unsure} unsure, {self.different} different"
-        rates = f"agent {self.size / self.agent_s / 1e6:.2f} MB/s, module {self.size / self.module_s / 1e6:.1f} MB/s"
-        return f"{min(self.ratios):.0f} to {max(self.ratios):.0f}; {rates}; {len(self.ratios)} equal, {self.unsure} unsure, {self.different} different"
-
-
 def measure(report: Report, paths: Sequence[Path] = (STANDARD_LIBRARY,)) -> None:
-    """Measure and report."""
-    sources = find_sources(paths)
-    if len(sources) <= TREES_MAX:
-        raise RuntimeError(f"{len(sources)} files of Python in UTF-8 are too few; name a folder with more than {TREES_MAX}")
+    """Measure and report; files of one's own may be Python or scripts, or both."""
+    sources, scripts = find_sources(paths), find_scripts(paths if paths != (STANDARD_LIBRARY,) else None)
+    if len(sources) > TREES_MAX:
+        _measure_python(report, sources)
+    elif len(scripts) <= TREES_MAX:
+        raise RuntimeError(f"{len(sources)} files of Python in UTF-8 are too few, and so are {len(scripts)} scripts; name a folder with more than {TREES_MAX}")
+    measure_scripts(report, scripts)
+
+
+def _measure_python(report: Report, sources: Sequence[str]) -> None:
     with Machine() as machine:
         program = machine.load(find_module())
         with one_core(), Sandbox(program) as sandbox:
@@ -117,7 +110,7 @@ def measure(report: Report, paths: Sequence[Path] = (STANDARD_LIBRARY,)) -> None
         _measure_many_small(report, program, sources)
     with one_core():
         _measure_cold(report)
-    _measure_pool(report, sources)
+    measure_pool(report, "booster.pool_ratio", _batch([source.encode() for source in sources[:400]]))
     measure_fallback(report, [source for source in sources if 2_000 < len(source) < 4_000])
     _score_edits(report)
 
@@ -136,30 +129,6 @@ def find_sources(paths: Sequence[Path]) -> list[str]:
     return [source for source in sources if source.strip()]
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Keep this process and its threads to one core, where the system can."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def _time_core(runs: int, work: Callable[..., Any], *arguments: object, **more: object) -> tuple[Any, float]:
-    """Give the answer, and the median of the seconds of a core: others on the machine slow long work more than short."""
-    times = []
-    for _ in range(runs):
-        began = time.process_time()
-        answer = work(*arguments, **more)
-        times.append(time.process_time() - began)
-    return answer, median(times)
-
-
 def _time(runs: int, work: Callable[[], Any]) -> tuple[Any, float]:
     """Give the answer, and the median of the seconds that somebody waits for it."""
     times = []
@@ -176,28 +145,16 @@ def _compare_operations(report: Report, sandbox: Sandbox, sources: Sequence[str]
     for operation in NAMES:
         for source in sources[:FILES]:
             arguments = choose_arguments(chance, operation, source)
-            said, agent_s = _time_core(1, ask_agent, operation, source, arguments)
+            said, agent_s = time_core(1, ask_agent, operation, source, arguments)
             for tier, tiers in TIERS.items():
                 if (tier, operation) in TOKENS_ONLY:
                     continue
-                found, module_s = _time_core(RUNS, ask_module, sandbox, operation, source, arguments, tiers=tiers)
-                _count(tallies[operation, tier], found, said, agent_s, module_s, len(source.encode()))
+                found, module_s = time_core(RUNS, ask_module, sandbox, operation, source, arguments, tiers=tiers)
+                count(tallies[operation, tier], found, said, agent_s, module_s, len(source.encode()))
     for (operation, tier), tally in tallies.items():
         if tier != "both" and tally.ratios:
             report(f"booster.{SHORT[operation]}.{tier}_ratio", median(tally.ratios), len(tally.ratios), tally.note)
     _summarize(report, tallies)
-
-
-def _count(tally: Tally, found: object, said: object, agent_s: float, module_s: float, size: int) -> None:
-    if found is None:
-        tally.unsure += 1
-    elif found != said:
-        tally.different += 1
-    else:
-        tally.ratios.append(agent_s / module_s)
-        tally.agent_s += agent_s
-        tally.module_s += module_s
-        tally.size += size
 
 
 def _summarize(report: Report, tallies: dict[tuple[str, str], Tally]) -> None:
@@ -220,24 +177,19 @@ def _compare_parsers(report: Report, sandbox: Sandbox, sources: Sequence[str]) -
 
     parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_python.language()))
     ratios, totals, size = [], {"module": 0.0, "native": 0.0, "ast": 0.0}, 0
-    for batch in _batches([data for data in map(str.encode, sources[: 4 * FILES]) if _is_python(data)]):
+    for batch in _batch([data for data in map(str.encode, sources[: 4 * FILES]) if _is_python(data)]):
         ways: dict[str, Callable[[], object]] = {
             "module": partial(sandbox.run, "code.parses", batch, tiers=Tier.TREE),
-            "native": partial(_each, parser.parse, batch),
-            "ast": partial(_each, ast.parse, batch),
+            "native": partial(parse_each, parser.parse, batch),
+            "ast": partial(parse_each, ast.parse, batch),
         }
-        times = {way: _time_core(RUNS, work)[1] for way, work in ways.items()}
+        times = {way: time_core(RUNS, work)[1] for way, work in ways.items()}
         ratios.append(times["module"] / times["native"])
         size += sum(len(file.data) for file in batch)
         totals = {way: totals[way] + seconds for way, seconds in times.items()}
     rates = ", ".join(f"{way} {size / seconds / 1e6:.1f} MB/s" for way, seconds in totals.items())
     note = f"time of the module's parse / native tree-sitter, batches of {BATCH_BYTES // 1024} kB; {rates}; goal 1.5"
     report("booster.parse_vs_native", median(ratios), len(ratios), note)
-
-
-def _each(parse: Callable[[bytes], object], batch: Sequence[File]) -> None:
-    for file in batch:
-        parse(file.data)
 
 
 def _is_python(data: bytes) -> bool:
@@ -268,23 +220,15 @@ def _measure_one_small(report: Report, sandbox: Sandbox, sources: Sequence[str])
     report("booster.small_op_p50_ms", 1e3 * _time(500, outline)[1], 500, f"outline of {len(data):,} bytes, one call each; goal 1")
 
 
-def _batches(datas: Sequence[bytes]) -> list[list[File]]:
-    batches: list[list[File]] = [[]]
-    size = 0
-    for data in datas:
-        if size > BATCH_BYTES:
-            batches.append([])
-            size = 0
-        batches[-1].append(File(Language.PYTHON, data))
-        size += len(data)
-    return batches
+def _batch(datas: Sequence[bytes]) -> list[list[File]]:
+    return batch_files([File(Language.PYTHON, data) for data in datas])
 
 
 def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> None:
     datas = [source.encode() for source in sources[:1_000]]
     if len(datas) < 1_000:
         return
-    batches = _batches(datas)
+    batches = _batch(datas)
 
     def outline() -> int:
         answers = [answer for batch in batches for answer in sandbox.run("code.outline", batch)]
@@ -298,7 +242,7 @@ def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> 
 
 def _measure_many_small(report: Report, program: Program, sources: Sequence[str]) -> None:
     """As many instances as cores, each with a thread of its own, for a second."""
-    batches = _batches(_smalls(sources))
+    batches = _batch(_smalls(sources))
     if not batches[0]:
         return
     cores = min(2, os.cpu_count() or 1)
@@ -354,35 +298,9 @@ def _measure_memory(report: Report, program: Program, sources: Sequence[str]) ->
     """Of the memory that an instance took, how much it has used by the end of its batches."""
     with Sandbox(program) as sandbox:
         shares = []
-        for batch in _batches([source.encode() for source in sources[:1_000]]):
+        for batch in _batch([source.encode() for source in sources[:1_000]]):
             sandbox.run("code.outline", batch, tiers=Tier.TREE)
             shares.append(100 * sandbox.measure_used_bytes() / sandbox.memory_bytes)
         taken = sandbox.memory_bytes / 2**20
     note = f"used of the memory taken, at the end of the last of {len(shares)} batches; least {min(shares):.0f}; it took {taken:.1f} MB; goal 90"
     report("booster.memory_efficiency", shares[-1], len(shares), note)
-
-
-def _measure_pool(report: Report, sources: Sequence[str]) -> None:
-    """Two processes with an instance each against one, as the fleet's pool has them: the same batches, each at its own pace."""
-    if (os.cpu_count() or 1) < 2:
-        return
-    batches = _batches([source.encode() for source in sources[:400]])
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_outline_for, [batches] * 4, [0.0] * 4))  # both are there, and have compiled
-        ratios, alone = [], []
-        for _ in range(RUNS):
-            alone.append(pool.submit(_outline_for, batches, SECONDS).result())
-            ratios.append(sum(pool.map(_outline_for, [batches] * 2, [SECONDS] * 2)) / alone[-1])
-    note = f"files/s of two processes / of one ({median(alone):,.0f}), outlines in batches by tokens, answers read; goal 1.7"
-    report("booster.pool_ratio", median(ratios), RUNS, note)
-
-
-def _outline_for(batches: Sequence[Sequence[File]], seconds: float) -> float:
-    """Give the files a second of this process."""
-    with Machine() as machine, Sandbox(machine.load(find_module())) as sandbox:
-        count, began = 0, time.perf_counter()
-        for batch in cycle(batches):
-            count += sum(answer.value is not None for answer in sandbox.run("code.outline", batch))
-            if time.perf_counter() - began >= seconds:
-                break
-        return count / (time.perf_counter() - began)

@@ -131,6 +131,8 @@ class Fuzz:
             answers = decode_answer(data, len(files), self._program.description.encoding)
             for file, answer in zip(files, answers, strict=True):
                 self._check(operation, file, answer)
+            if number % 5 == 0:
+                self._check_tiers(self._sandbox, operation, files, arguments)
             if number % 20 == 0:
                 self._check_alone(operation, files, answers, arguments, tiers)
         except (SandboxFailure, AssertionError) as error:
@@ -192,6 +194,17 @@ class Fuzz:
         if answer.status is Status.DONE and operation.edits:
             apply(file.data, value)
 
+    def _check_tiers(self, sandbox: Sandbox, operation: Operation, files: Sequence[File], arguments: list[bytes]) -> None:
+        """Where tokens and tree both have an answer, it is the same."""
+        found = []
+        for tier in (Tier.LEXICAL, Tier.TREE):
+            data = sandbox._call(operation.code, encode_request(files, arguments, tier), TIMEOUT_S)
+            found.append(decode_answer(data, len(files), self._program.description.encoding))
+        for by_tokens, by_tree in zip(*found, strict=True):
+            if by_tokens.status is by_tree.status is Status.DONE:
+                self.report.answers[operation.name, "by both tiers"] += 1
+                assert by_tokens.payload == by_tree.payload, "the tiers differ"
+
     def _check_alone(self, operation: Operation, files: Sequence[File], answers: Sequence[Answer], arguments: list[bytes], tiers: int) -> None:
         """A fresh instance says the same of a file, whatever came before."""
         at = len(files) // 2
@@ -218,6 +231,7 @@ class Fuzz:
                     data = fresh._call(operation.code, encode_request([file], arguments, tiers), TIMEOUT_S)
                     (answer,) = decode_answer(data, 1, self._program.description.encoding)
                     self._check(operation, file, answer)
+                    self._check_tiers(fresh, operation, [file], arguments)
                 except (StackOverflow, OutOfMemory) as error:
                     if file.language == Language.PYTHON or not is_deep(file.data):
                         return f"alone: {error!r}: {file!r:.4000}"
