@@ -53,6 +53,7 @@ from engine.memory.sealing import Sealing, open_ring
 from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
+from engine.memory.verbs import MemoryVerbs
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
 from engine.model.plans import Origin
@@ -214,7 +215,7 @@ class FleetManager(LibraryCalls):
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
         self.memory = Memory(Entries(self.journal.database), self.clock, memory_settings(self.config.memory), self.sealing)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, MemoryVerbs(self.memory))
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)
@@ -398,6 +399,7 @@ class FleetManager(LibraryCalls):
             self.status,
             lambda task: log_path(root / "logs", task),
             self.history,
+            self.memory,
         )
 
     # ---- the parts' ways to each other

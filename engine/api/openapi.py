@@ -51,11 +51,29 @@ PLAIN_QUERIES = {
     "metrics": "every metric that is measured: name, unit, group, kind, help, and how it reads now for the fleet",
     "realtime": "how every metric reads now, for the fleet and each pool, in six groups; null = unknown",
     "history": "the history of one metric: a value for each step, null where nothing was measured",
+    "memory": "the entries of memory that I may read, without their values",
+    "entry": "an entry of memory with its value; without an owner mine, else the only one that I may read",
+    "entry-history": "the versions of an entry of memory that I may read, newest first",
+    "memory-figures": "how much memory holds of each kind, and what its first cache does",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }
 
+_ENTRY: dict[str, tuple[type, str]] = {"key": (str, "its key"), "namespace": (str, "default when it is left out"), "owner": (str, "whose, by id or name")}
+
 QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
+    "memory": {
+        "namespace": (str, "only of this one"),
+        "owner": (str, "only of this agent's id or operator's name"),
+        "prefix": (str, "only keys that begin so"),
+        "kind": (str, "only of these kinds, with commas between"),
+        "level": (str, "only of these levels, with commas between"),
+        "tag": (str, "only with all of these tags, with spaces between"),
+        "limit": (int, "most entries; 100 when it is left out"),
+        "after": (str, "the last entry of the page before, as JSON: [namespace, owner, key]"),
+    },
+    "entry": _ENTRY,
+    "entry-history": {**_ENTRY, "limit": (int, "most versions; 100 when it is left out")},
     "cost": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
     "load": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
     "history": {

@@ -23,12 +23,15 @@ from engine.api.stream import Operators, Receive, Send, what_to_execute
 from engine.model import wire
 from engine.model.commands import COMMANDS
 from engine.model.errors import (
+    Ambiguous,
     CommandRefused,
+    Conflict,
     Denied,
     EngineUnavailable,
     FleetError,
     NotFound,
     ReadOnly,
+    TooLarge,
     UsageError,
 )
 from engine.model.explanations import EXPLAINED
@@ -50,6 +53,9 @@ _MEDIA = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,20})?", re.
 STATUSES: tuple[tuple[type[FleetError], int], ...] = (
     (UsageError, 400),
     (NotFound, 404),
+    (Conflict, 409),
+    (Ambiguous, 409),
+    (TooLarge, 413),
     (ReadOnly, 503),
     (Denied, 403),
     (CommandRefused, 409),

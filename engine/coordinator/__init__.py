@@ -37,7 +37,7 @@ from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
 from engine.scheduling.task_queue import TaskQueue
 from engine.scheduling.timers import Timers, decide_due
 from engine.state import FleetState, Touched
-from engine.state.deciding import Checked, Classify, Deciding
+from engine.state.deciding import Checked, Classify, Deciding, MemoryVerbs
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Tools:
     """Knows the entries of memory, which are not in the state; None = there are none."""
     checked: Checked | None = None
     """Tells what is known of a module that was checked."""
+    memory_verbs: MemoryVerbs | None = None
 
 
 class MemoryIndex(Protocol):
@@ -145,7 +146,7 @@ class Coordinator:
     def deciding(self, origin: Origin, *, restoring: bool = False) -> Deciding:
         """Return what a decision made now may know."""
         tools = self._tools
-        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, tools.room, tools.checked, restoring)
+        return Deciding(tools.clock.now(), origin, tools.config, tools.ids, tools.rng, tools.classify, tools.room, tools.checked, restoring, tools.memory_verbs)
 
     def rehearse(self, commands: Sequence[Command], origin: Origin, *, restoring: bool = False) -> Sequence[ev.Event]:
         """Return the events that verbs would make now; nothing changes. Raises FleetError as execute() would."""
@@ -178,6 +179,7 @@ class Coordinator:
             events += account(decision.values)
         self._apply_for(origin, events)
         self._pending.artifacts += artifacts
+        self._pending.artifacts += decision.artifacts
         seq = self.state.seq
         await self._committed()
         return decision.values, seq

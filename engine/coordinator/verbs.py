@@ -10,8 +10,9 @@ from engine.booster import registering
 from engine.coordinator import gangs
 from engine.coordinator.sizing import Resizing, decide_edit, machines_for
 from engine.model import commands as c
-from engine.model.errors import UsageError
+from engine.model.errors import CommandRefused, UsageError
 from engine.model.events import BoosterCacheCleared, Event
+from engine.model.memory_commands import MemoryVerb
 from engine.scaling import policies, policy_verbs
 from engine.scheduling import halting, submission
 from engine.scheduling.allocator import FreeAgents
@@ -65,6 +66,12 @@ def _decide_clear(_state: FleetState, commands: Sequence[c.ClearBoosterCache], d
     return Decision([BoosterCacheCleared(deciding.origin.who)], ["cleared" for _ in commands])
 
 
+def _decide_memory(state: FleetState, commands: Sequence[c.Command], deciding: Deciding) -> Decision:
+    if deciding.memory is None:
+        raise CommandRefused("this engine keeps no memory")
+    return deciding.memory.decide(commands, deciding, state.seq + 1)
+
+
 _DECIDE: dict[type[c.Command], Decide] = {
     c.ScalePool: _decide_scale,
     c.PausePool: _decide_pause,
@@ -92,4 +99,5 @@ _DECIDE: dict[type[c.Command], Decide] = {
     c.ClearBoosterCache: _decide_clear,
     c.AddModule: registering.decide_add,
     c.RemoveModule: registering.decide_remove,
+    **dict.fromkeys(MemoryVerb.__args__, _decide_memory),
 }

@@ -11,12 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard
 
-from engine.gate import backing, foresight, queries, undo
+from engine.gate import backing, foresight, memory_queries, queries, undo
 from engine.gate import plans as planning
 from engine.gate.authority import Act, Judgement, authority_of, check_may
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
+from engine.gate.memory_queries import MEMORY_QUERIES
 from engine.gate.outlook import outlook
 from engine.memory.contract import StoredArtifact
+from engine.memory.verbs import principal_of
 from engine.model.commands import (
     COMMANDS,
     AddModule,
@@ -38,13 +40,14 @@ from engine.model.plans import (
     AppliedPlan,
     AuditEntry,
     Authority,
+    Call,
     Note,
     Origin,
     Plan,
     PlanStep,
 )
 from engine.model.rows import Frame
-from engine.model.wire import call_of, check_limits
+from engine.model.wire import check_limits
 from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan
 
@@ -163,6 +166,8 @@ class Gate:
             return self._outlook(**parameters)
         if what != "status":
             await self._desk.coordinator.settled()
+        if what in MEMORY_QUERIES:
+            return await memory_queries.answer(self._desk.sources, principal_of(self.origin), what, parameters)
         return await queries.answer(self._desk.sources, what, parameters)
 
     def _outlook(self, verb: object = "", target: object = "") -> object:
@@ -259,7 +264,7 @@ class Gate:
         def account(values: Sequence[object]) -> list[Event]:
             if not is_plan:
                 return [self._audited(doing)]
-            applied.append(self._applied(doing, undo.calls_back(commands, before, values)))
+            applied.append(self._applied(doing, undo.calls_back(commands, before, values), undo.calls_again(commands, values)))
             return [PlanApplied(applied[0]), self._audited(doing)]
 
         values, seq = await coordinator.execute(commands, self.origin, account, artifacts=meant.artifacts)
@@ -273,8 +278,8 @@ class Gate:
             await desk.coordinator.record([self._audited(doing)], self.origin)
         return Answer(doing.plan_id, (contents.path,), desk.coordinator.state.seq, backing.told(contents))
 
-    def _applied(self, doing: _Doing, back: Sequence[undo.Back]) -> AppliedPlan:
-        commands = doing.meant.does if len(doing.meant.does) <= undo.REDO_CALLS_MAX else ()
+    def _applied(self, doing: _Doing, back: Sequence[undo.Back], again: Sequence[Call]) -> AppliedPlan:
+        commands = doing.meant.does if again else ()
         state = self._desk.coordinator.state
         return AppliedPlan(
             doing.plan_id,
@@ -283,7 +288,7 @@ class Gate:
             self.origin.via,
             doing.reason,
             _summary(doing),
-            tuple(call_of(command) for command in commands),
+            tuple(again),
             tuple(call for call, _ in back),
             self._undo_until() if back else 0.0,
             tuple((step.target, step.before, step.after) for step in doing.steps[:STEPS_KEPT]),

@@ -11,6 +11,8 @@ from typing import Any
 from engine.agents.registry import find_agent, revivable
 from engine.gate import gang_plans, module_plans, policy_plans
 from engine.model import commands as c
+from engine.model.errors import CommandRefused
+from engine.model.memory_commands import MemoryVerb
 from engine.model.plans import Call, PlanStep
 from engine.model.tasks import FINISHED, HELD, TaskState
 from engine.model.wire import call_of
@@ -37,7 +39,14 @@ def describe(state: FleetState, commands: Sequence[c.Command], deciding: Decidin
     describers: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, c.SubmitTask: partial(_submit, deciding=deciding), c.AddModule: partial(module_plans.add, deciding=deciding)}
     if deciding.restoring:
         describers[c.ScalePool] = partial(_scale, restoring=True)
+    describers |= dict.fromkeys(MemoryVerb.__args__, partial(_memory, deciding=deciding))
     return [describers[type(command)](state, command) for command in commands]
+
+
+def _memory(_state: FleetState, command: c.Command, *, deciding: Deciding) -> PlanStep:
+    if deciding.memory is None:
+        raise CommandRefused("this engine keeps no memory")
+    return deciding.memory.describe(command, deciding)
 
 
 def shown(steps: Sequence[PlanStep]) -> tuple[PlanStep, ...]:

@@ -19,6 +19,7 @@ from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
 from engine.memory.contract import Journal
+from engine.memory.store import Memory
 from engine.model import wire
 from engine.model.commands import COMMANDS
 from engine.model.errors import NotFound, UsageError
@@ -53,6 +54,7 @@ class Sources:
     status: Callable[[], object]
     log_path: Callable[[TaskId], Path]
     history: History | None = None
+    memory: Memory | None = None
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> object:

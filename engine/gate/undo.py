@@ -18,6 +18,7 @@ from engine.model import wire
 from engine.model.agents import Allocation
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.ids import AllocationId, GangId, PlanId, TaskId
+from engine.model.memory import ChangedEntry
 from engine.model.modules import SHORT_HASH, UserModule
 from engine.model.plans import Call
 from engine.model.policy_text import policy_table
@@ -136,9 +137,24 @@ def inverse_of_value(command: c.Command, value: object) -> list[Call]:
     if isinstance(command, c.RegisterAgent):
         made = value if isinstance(value, list) else [value]
         return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
+    if isinstance(value, ChangedEntry):
+        return [_restore(value, value.previous, value.record)] if value.previous or value.version == 1 else []
     if isinstance(command, c.AllocateAgent) and isinstance(value, Allocation):
         return [Call("agent.release", {"allocation": str(value.id)})]
     return []
+
+
+def _restore(entry: ChangedEntry, record: int, over: int = -1) -> Call:
+    """Return the call that gives an entry back what a record says; no value passes through a plan."""
+    return Call("memory.restore", {"key": entry.key, "record": record, "over": over, "namespace": entry.namespace, "owner": entry.owner})
+
+
+def calls_again(commands: Sequence[c.Command], values: Sequence[object]) -> list[Call]:
+    """Return the calls that do verbs again after an undo; none when there are too many."""
+    if len(commands) > REDO_CALLS_MAX:
+        return []
+    pairs = zip(commands, values, strict=True)
+    return [_restore(value, value.record) if isinstance(value, ChangedEntry) else wire.call_of(command) for command, value in pairs]
 
 
 def backs(state: FleetState, command: c.Command) -> list[Back]:

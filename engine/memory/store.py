@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.memory.acl import Acl
-from engine.memory.caches import CacheFigures, ReadCache
+from engine.memory.caches import ReadCache
 from engine.memory.changing import (
     Delete,
     Permit,
@@ -87,7 +87,7 @@ class Memory:
         self.hooks: list[Callable[[Sequence[Record]], None]] = []
         """Told of the records about memory of each commit; must not block."""
         self._clock = clock
-        self._cache = ReadCache(settings.cache_max_bytes)
+        self.cache = ReadCache(settings.cache_max_bytes)
         self._loads: dict[str, asyncio.Future[bytes]] = {}
         """Large values on their way from the database; who wants the same waits for the same."""
         self._changes_seen = 0
@@ -107,7 +107,7 @@ class Memory:
         self.shelf.durable(about)
         for record in about:
             for id_ in changed_by(record.event):
-                self._cache.forget(id_)
+                self.cache.forget(id_)
         for hook in self.hooks:
             hook(about)
 
@@ -224,13 +224,13 @@ class Memory:
         """Return the durable head of an entry, also of one that is deleted, or None. Raises JournalError."""
         return self.entries.heads((id_,)).get(id_)
 
-    def cache_figures(self) -> CacheFigures:
-        """Return what the first cache has done."""
-        return self._cache.figures
+    async def kinds(self) -> list[tuple[str, int, int]]:
+        """Return for each kind how many entries there are, and their bytes. Raises JournalError."""
+        return await self.entries.totals(self._clock.now())
 
     def _read(self, id_: EntryId, now: float) -> Kept | None:
         """Return an entry that is there, its value opened, from the cache or the database; a large value is empty."""
-        kept = self._cache.get(id_, now)
+        kept = self.cache.get(id_, now)
         if kept is None:
             found = self.entries.one(id_)
             if found is None:
@@ -240,7 +240,7 @@ class Memory:
                 return None
             kept = head, b"" if head.artifact else self.seal.open(head, value)
             if not head.artifact:
-                self._cache.put(kept, now)
+                self.cache.put(kept, now)
         return kept if kept[0].is_there(now) else None
 
     async def _load(self, head: Head, now: float) -> bytes:
@@ -263,7 +263,7 @@ class Memory:
             del self._loads[head.artifact]
         loading.set_result(data)
         if seen == self._changes_seen:  # otherwise it may have changed meanwhile
-            self._cache.put((head, data), now)
+            self.cache.put((head, data), now)
         return data
 
     def _only_readable(self, principal: Principal, own: EntryId, now: float) -> EntryId:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
 from engine.model.verbs import Command, Danger, Role, arg
 
 __all__ = ["Command", "Danger", "Role", "arg"]
@@ -480,6 +481,10 @@ COMMANDS: dict[str, type[Command]] = {
         PrioritiseTask,
         HaltFleet,
         ResumeFleet,
+        RememberEntry,
+        ForgetEntry,
+        PermitEntry,
+        RestoreEntry,
         UndoPlan,
         RedoPlan,
         ClearBoosterCache,

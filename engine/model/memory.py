@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from engine.model.commands import Role
+from engine.model.verbs import Role
 
 DEFAULT_NAMESPACE = "default"
 KEY_MAX = 512
@@ -127,6 +127,19 @@ class Entry:
 
     head: Head
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedEntry:
+    """What a verb about an entry answers."""
+
+    namespace: str
+    owner: str
+    key: str
+    version: int
+    record: int
+    previous: int
+    """The record that wrote the version before; 0 = none."""
 
 
 class PrincipalKind(StrEnum):

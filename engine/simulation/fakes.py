@@ -85,6 +85,10 @@ class MemoryJournal:
 
     async def artifact(self, artifact_id: str) -> StoredArtifact | None:
         """Return a kept payload."""
+        return self.stored(artifact_id)
+
+    def stored(self, artifact_id: str) -> StoredArtifact | None:
+        """Return the same without a wait."""
         return self._artifacts.get(artifact_id)
 
     async def backup(self, target: Path) -> Contents:

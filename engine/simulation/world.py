@@ -19,6 +19,8 @@ from engine.gate.feed import Feed
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status
 from engine.memory.contract import StoredArtifact
+from engine.memory.store import Memory, memory_settings
+from engine.memory.verbs import MemoryVerbs
 from engine.model.effects import Assignment
 from engine.model.ids import TaskId
 from engine.model.plans import Origin
@@ -28,6 +30,7 @@ from engine.model.rows import FleetStatus
 from engine.model.tasks import HELD, Outcome
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
+from engine.simulation.fake_memory import KeptEntries
 from engine.simulation.fakes import MemoryJournal, SimulatedAgents, SimulatedModules
 from engine.simulation.loop import CountedIds, VirtualClock
 from engine.state import FleetState
@@ -61,7 +64,12 @@ class World:
 
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
         self.modules = SimulatedModules()
-        self.coordinator = Coordinator(state, self.journal, Tools(self.clock, self.rng, self.ids, self.config, checked=self.modules.checked))
+        self.memory = Memory(KeptEntries(self.journal), self.clock, memory_settings(self.config.memory))
+        verbs = MemoryVerbs(self.memory)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, checked=self.modules.checked, memory=self.memory.shelf, memory_verbs=verbs)
+        self.coordinator = Coordinator(state, self.journal, tools)
+        self.memory.connect(self.coordinator)
+        self.coordinator.add_publisher(self.memory.publish)
         self.agents = SimulatedAgents(self._report, (self.clock, self.rng, self.ids), hosts=hosts, work=work)
         self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents, BOOSTER: self.agents}, self._report)
         self.coordinator.connect(self.runtime.carry_out)
@@ -73,7 +81,7 @@ class World:
         self.scaler = AutoScaler(lambda: self.state, observer, self._report, self.clock, self.config.auto_scaling.interval_s)
         self.feed.scaler = self.scaler
         sources = Sources(
-            lambda: self.state, self.feed, self.journal, self.config, self.clock, self.status, lambda task: Path(f"{task}.log")
+            lambda: self.state, self.feed, self.journal, self.config, self.clock, self.status, lambda task: Path(f"{task}.log"), memory=self.memory
         )
         self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from engine.clock import IdFactory, Rng
 from engine.config import FleetManagerConfig
+from engine.model.artifacts import StoredArtifact
 from engine.model.code_routes import CodeRoute
-from engine.model.commands import SubmitTask
+from engine.model.commands import Command, SubmitTask
 from engine.model.events import Event
 from engine.model.machines import Room
 from engine.model.modules import ModuleFacts
-from engine.model.plans import Origin
+from engine.model.plans import Origin, PlanStep
 from engine.state import FleetState
 
 Classify = Callable[[FleetState, SubmitTask], CodeRoute]
@@ -36,6 +38,8 @@ class Deciding:
     """Tells what is known of a module whose file or bytes were checked just now, by its SHA-256."""
     restoring: bool = False
     """The verbs take something back: to where it was, even below a pool's min."""
+    memory: MemoryVerbs | None = None
+    """Decides verbs about entries of memory, which are not in the state; None = this engine keeps none."""
 
 
 @dataclass(slots=True)
@@ -44,3 +48,17 @@ class Decision:
 
     events: list[Event] = field(default_factory=list)
     values: Sequence[object] = ()
+    artifacts: Sequence[StoredArtifact] = ()
+    """Large payloads that the events name."""
+
+
+class MemoryVerbs(Protocol):
+    """Knows the entries of memory."""
+
+    def decide(self, commands: Sequence[Command], deciding: Deciding, next_record: int) -> Decision:
+        """Return the events of a plan. Raises FleetError."""
+        ...
+
+    def describe(self, command: Command, deciding: Deciding) -> PlanStep:
+        """Return what a verb would do. Raises FleetError."""
+        ...

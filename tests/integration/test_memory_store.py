@@ -330,7 +330,7 @@ async def test_the_cache_tells_nobody_what_the_acl_refuses(world: MemoryWorld) -
     await world.store("k", "secret")
     assert await world.value("k") == "secret"
     assert await world.value("k") == "secret"
-    assert world.memory.cache_figures().hits >= 1
+    assert world.memory.cache.figures.hits >= 1
     with pytest.raises(NotFound):
         await world.value("k", BOB, owner="agt_ann")
     await world.permit("k", PUBLIC)

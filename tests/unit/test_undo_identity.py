@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from engine.model import commands as c
 from engine.model.errors import FleetError
+from engine.model.memory import EntryId
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings
@@ -46,6 +47,10 @@ SAMPLES: dict[type[c.Command], Callable[[World, random.Random], c.Command]] = {
     c.HaltFleet: lambda _, chance: c.HaltFleet(chance.choice(["scaling", "agents"])),
     c.AddModule: lambda _, chance: c.AddModule(chance.choice("mn"), chance.choice(["/a/one.wasm", "/b/one.wasm", "/a/two.wasm"])),
     c.RemoveModule: lambda _, chance: c.RemoveModule(chance.choice("mn")),
+    c.RememberEntry: lambda _, chance: c.RememberEntry(chance.choice("pq"), chance.choice(["1", "[2]", "x" * 20_000])),
+    c.ForgetEntry: lambda _, chance: c.ForgetEntry(chance.choice("pq")),
+    c.PermitEntry: lambda _, chance: c.PermitEntry(chance.choice("pq"), chance.choice(["private", "team"]), ("agt_x",)),
+    c.RestoreEntry: lambda world, chance: c.RestoreEntry(chance.choice("pq"), chance.randrange(world.state.seq + 1)),
     c.ResumeFleet: lambda _, chance: c.ResumeFleet(chance.choice(["scaling", "agents"])),
 }
 
@@ -60,6 +65,13 @@ def agent(world: World, chance: random.Random) -> str:
 
 def task(world: World, chance: random.Random) -> str:
     return str(chance.choice([*world.state.tasks, "none"]))
+
+
+def remembered(world: World) -> dict[str, Any]:
+    """Return what the entries of memory are, whatever their versions."""
+    ids = [EntryId("default", ADMIN.who, key) for key in "pq"]
+    kept = [world.memory.entries.one(id_) for id_ in ids]
+    return {str(one[0].id): (one[0].permissions, one[0].kind, one[1]) for one in kept if one and not one[0].is_deleted}
 
 
 def decided(world: World) -> dict[str, Any]:
@@ -79,6 +91,7 @@ def decided(world: World) -> dict[str, Any]:
         "waiting": sorted((str(one.spec.id), one.priority) for one in state.tasks.values() if one.state == "pending"),
         "modules": {name: one.facts.sha256 for name, one in state.modules.items()},
         "halted": sorted(one.scope for one in state.halted.values()),
+        "memory": remembered(world),
     }
 
 

@@ -78,6 +78,9 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.ResumeFleet: c.HaltFleet("scaling"),
         c.UndoPlan: c.PausePool("ui"),
         c.RemoveModule: c.AddModule("mine", "/blanks.wasm"),
+        c.ForgetEntry: c.RememberEntry("plan", "1"),
+        c.PermitEntry: c.RememberEntry("plan", "1"),
+        c.RestoreEntry: c.RememberEntry("plan", "1"),
     }
     if kind in before:
         await world.gate(ADMIN).execute([before[kind]], confirm="scaling")
@@ -111,6 +114,10 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.BackUpFleet: ("mine.db",),
         c.AddModule: ("mine", "/blanks.wasm"),
         c.RemoveModule: ("mine",),
+        c.RememberEntry: ("plan", '{"a": 1}'),
+        c.ForgetEntry: ("plan",),
+        c.PermitEntry: ("plan", "team"),
+        c.RestoreEntry: ("plan", 0),
         c.UndoPlan: (),
         c.ResumeFleet: (),
     }

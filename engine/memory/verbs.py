@@ -1,0 +1,205 @@
+"""The verbs about entries, decided and described: the same rules as for programs, with an operator as the principal.
+
+Owner: nobody; `MemoryVerbs` looks at a Memory. Values stay out of plans and of the audit: they say size and sort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from engine.memory.changing import Change, Delete, Permit, Store, check_id, no_entry
+from engine.memory.drafting import Draft
+from engine.memory.entries import Kept
+from engine.memory.store import Memory
+from engine.memory.values import BYTES, Encoded
+from engine.model import wire
+from engine.model.commands import Command
+from engine.model.errors import Conflict, NotFound, UsageError
+from engine.model.memory import (
+    Action,
+    ChangedEntry,
+    EntryId,
+    Head,
+    Kind,
+    Level,
+    Permissions,
+    Principal,
+    PrincipalKind,
+    RetrieveOptions,
+    StoreOptions,
+)
+from engine.model.memory_commands import (
+    ForgetEntry,
+    PermitEntry,
+    RememberEntry,
+    RestoreEntry,
+)
+from engine.model.plans import Call, Origin, PlanStep
+from engine.model.verbs import Role
+from engine.model.wire import call_of
+from engine.state.deciding import Deciding, Decision
+
+
+def principal_of(origin: Origin) -> Principal:
+    """Return an operator as who asks; the engine itself may do everything."""
+    if origin.via == "engine":
+        return Principal(origin.who, PrincipalKind.ENGINE, role=Role.ADMIN)
+    return Principal(origin.who, PrincipalKind.OPERATOR, role=Role(origin.role))
+
+
+class MemoryVerbs:
+    """Decides and describes."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def decide(self, commands: Sequence[Command], deciding: Deciding, next_record: int) -> Decision:
+        """Return the events of a plan, all of it or none. Raises FleetError."""
+        changes = [self._change(command, deciding) for command in commands]
+        draft = self._draft(changes, deciding, next_record)
+        heads = draft.decide(changes)
+        events, artifacts = draft.finish(self._memory.seal)
+        values = [ChangedEntry(*head.id, head.version, head.record, head.previous) for head in heads]
+        return Decision(events, values, artifacts)
+
+    def describe(self, command: Command, deciding: Deciding) -> PlanStep:
+        """Return what a verb would do, without the value. Raises FleetError as deciding would."""
+        change = self._change(command, deciding)
+        old = self._memory.shelf.heads((change.id,)).get(change.id)
+        there = old if old is not None and old.is_there(deciding.now) else None
+        [new] = self._draft([change], deciding, 0).decide([change])
+        readers = _readers(new.permissions)
+        effect = "kept as a tombstone; undo brings it back" if new.is_deleted else f"{readers}; {_stays(new)}"
+        return PlanStep(_without_value(command), str(change.id), _words(there), _words(None if new.is_deleted else new), effect)
+
+    def _draft(self, changes: Sequence[Change], deciding: Deciding, next_record: int) -> Draft:
+        heads = self._memory.shelf.heads({change.id for change in changes})
+        return Draft(next_record, heads, deciding.now, self._memory.settings.rules())
+
+    def _change(self, command: Command, deciding: Deciding) -> Change:
+        principal = principal_of(deciding.origin)
+        match command:
+            case RememberEntry():
+                return self._memory.prepared(principal, (command.key, _value_of(command.value), self._options(principal, command)))
+            case ForgetEntry():
+                return Delete(principal, self._find(principal, command))
+            case PermitEntry():
+                return self._permitted(principal, command)
+            case RestoreEntry():
+                return self._restored(principal, command)
+        raise UsageError(f"{command.name} is no verb about memory")
+
+    def _permitted(self, principal: Principal, command: PermitEntry) -> Permit:
+        id_ = self._find(principal, command)
+        old = self._memory.shelf.heads((id_,)).get(id_)
+        level = Level(command.level) if command.level else old.permissions.level if old else Level.PRIVATE
+        return Permit(principal, id_, Permissions(level, command.read, command.write, command.delete))
+
+    def _options(self, principal: Principal, command: RememberEntry) -> StoreOptions:
+        owner = self._owner(command.owner)
+        permissions = Permissions(Level(command.level)) if command.level else None
+        if permissions is not None:  # its lists stay
+            old = self._memory.shelf.heads([EntryId(command.namespace, owner or principal.name, command.key)])
+            permissions = next((replace(head.permissions, level=permissions.level) for head in old.values() if not head.is_deleted), permissions)
+        return StoreOptions(
+            command.namespace,
+            owner,
+            Kind(command.kind) if command.kind else None,
+            permissions,
+            command.ttl if command.ttl >= 0 else None,
+            command.version if command.version >= 0 else None,
+            command.tags,
+        )
+
+    def _owner(self, word: str) -> str:
+        """Return the id of an agent that is named; other names stand for themselves."""
+        try:
+            return self._memory.agent(word).name if word else ""
+        except NotFound:
+            return word
+
+    def _find(self, principal: Principal, command: ForgetEntry | PermitEntry) -> EntryId:
+        id_ = EntryId(command.namespace, self._owner(command.owner) or principal.name, command.key)
+        check_id(id_)
+        return self._memory.find(principal, command.key, RetrieveOptions(command.namespace, self._owner(command.owner)))
+
+    def _restored(self, principal: Principal, command: RestoreEntry) -> Change:
+        id_ = EntryId(command.namespace, self._owner(command.owner) or principal.name, command.key)
+        if command.over >= 0 and self._content(id_, self._now(id_)) != self._content(id_, self._at(command.over, id_)):
+            raise Conflict(f"{id_} was changed since; look at its history, and restore what you mean. Nothing was changed")
+        found = self._at(command.record, id_)
+        if command.record and (found is None or not self._memory.settings.acl.may(principal, Action.READ, found[0]).allowed):
+            raise no_entry(id_)
+        content = self._content(id_, found)
+        if content is None:
+            return Delete(principal, id_)
+        head, data = content
+        options = StoreOptions(id_.namespace, id_.owner, head.kind, head.permissions, head.ttl_s or 0.0, None, head.tags, head.metadata)
+        return Store(principal, id_, Encoded(head.media, data), options, None)
+
+    def _now(self, id_: EntryId) -> Kept | None:
+        """Return an entry as it is. Raises Conflict while a change of it is on its way."""
+        kept = self._memory.entries.one(id_)
+        newest = self._memory.shelf.heads((id_,)).get(id_)
+        if newest is not None and (kept is None or newest.version != kept[0].version):
+            raise Conflict(f"{id_} is being changed; ask again. Nothing was changed")
+        return kept
+
+    def _at(self, record: int, id_: EntryId) -> Kept | None:
+        """Return an entry as a record left it, or None."""
+        found = self._memory.entries.version_at(record, id_) if record else None
+        return (found.head, found.kept) if found is not None and found.kept is not None else None
+
+    def _content(self, id_: EntryId, kept: Kept | None) -> tuple[Head, bytes] | None:
+        """Return what makes an entry what it is, whatever its version, and its value; None = it is not there."""
+        if kept is None or kept[0].is_deleted:
+            return None
+        head, value = kept
+        stored = self._memory.entries.artifact_now(head.artifact) if head.artifact else value
+        if stored is None:
+            raise NotFound(f"a value that {id_} had is not kept any more")
+        same = Head(id_, head.kind, head.permissions, ttl_s=head.ttl_s, tags=head.tags, metadata=head.metadata, media=head.media)
+        return same, self._memory.seal.open(head, stored)
+
+
+def _value_of(text: str) -> Any:  # noqa: ANN401  # JSON is any
+    try:
+        return wire.decode(text)
+    except UsageError:
+        return text
+
+
+def _without_value(command: Command) -> Call:
+    call = call_of(command)
+    return Call(call.name, {name: value for name, value in call.args.items() if name != "value"})
+
+
+def _words(head: Head | None) -> str:
+    if head is None:
+        return "nothing"
+    sort = "bytes" if head.media == BYTES else head.kind
+    return f"version {head.version}, {head.permissions.level}, {sort}, {head.size} B"
+
+
+def _readers(permissions: Permissions) -> str:
+    seen = {
+        Level.PRIVATE: "only its owner sees it",
+        Level.TEAM: "the owner's pool sees it",
+        Level.SWARM: "all agents see it",
+        Level.PUBLIC: "everybody sees it",
+        Level.SYSTEM: "only administrators see it",
+    }[permissions.level]
+    named = [
+        f"{len(names)} may {word}"
+        for word, names in (("read", permissions.read), ("write", permissions.write), ("delete", permissions.delete))
+        if names
+    ]
+    return ", ".join([seen, *named])
+
+
+def _stays(head: Head) -> str:
+    return f"for {head.ttl_s:g} s" if head.ttl_s else "for ever"
+
+

@@ -1,0 +1,82 @@
+"""The verbs about entries of memory; part of the table in engine.model.commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model.verbs import Command, Danger, arg
+
+LEVELS = ("private", "team", "swarm", "public", "system")
+KINDS = ("working", "episodic", "semantic", "vector")
+
+
+@dataclass(frozen=True, slots=True)
+class RememberEntry(Command):
+    """Store a value under a key."""
+
+    name = "memory.store"
+    verb = "remember"
+    help = "Store a value in the fleet's memory"
+    inverse = "memory.restore"
+
+    key: str = arg("its key")
+    value: str = arg("JSON, or plain text")
+    level: str = arg("who sees it; empty = as it is, a new entry is private", default="", choices=LEVELS, option=True)
+    kind: str = arg("what it is for; empty = as it is, a new entry is semantic", default="", choices=KINDS, option=True)
+    ttl: float = arg("how long it stays; 0 = for ever, -1 = as it is", default=-1.0, ge=-1, unit="s", option=True)
+    tags: tuple[str, ...] = arg("words to find it by", default=(), option=True)
+    version: int = arg("only over this version; 0 = only where there is none, -1 = whatever there is", default=-1, ge=-1, option=True)
+    namespace: str = arg("namespace", default="default", option=True)
+    owner: str = arg("for somebody else, by id or name; empty = mine", default="", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetEntry(Command):
+    """Delete an entry."""
+
+    name = "memory.delete"
+    verb = "forget"
+    help = "Delete an entry of the fleet's memory"
+    inverse = "memory.restore"
+
+    key: str = arg("its key")
+    namespace: str = arg("namespace", default="default", option=True)
+    owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PermitEntry(Command):
+    """Set who may do what with an entry; the lists replace those that it has."""
+
+    name = "memory.permit"
+    verb = "permit"
+    help = "Set who may use an entry of the fleet's memory"
+    inverse = "memory.restore"
+
+    key: str = arg("its key")
+    level: str = arg("who sees it; empty = as it is", default="", choices=LEVELS, option=True)
+    read: tuple[str, ...] = arg("who may read it, too", default=(), option=True)
+    write: tuple[str, ...] = arg("who may overwrite it", default=(), option=True)
+    delete: tuple[str, ...] = arg("who may delete it", default=(), option=True)
+    namespace: str = arg("namespace", default="default", option=True)
+    owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreEntry(Command):
+    """Give an entry the value and the permissions back that a record of its history has."""
+
+    name = "memory.restore"
+    verb = "restore-entry"
+    help = "Give an entry of memory back what it was at a record of its history"
+    danger = Danger.REVERSIBLE
+    inverse = "memory.restore"
+
+    key: str = arg("its key")
+    record: int = arg("number of the record; 0 = from before it was there", ge=0)
+    over: int = arg("only if it is what this record left; -1 = whatever it is", default=-1, ge=-1, option=True)
+    namespace: str = arg("namespace", default="default", option=True)
+    owner: str = arg("whose, by id or name; empty = mine", default="", option=True)
+
+
+MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry

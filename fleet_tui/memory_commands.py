@@ -1,0 +1,90 @@
+"""`fleet-tui memory`: the entries that I may read, the value of one of them, or its history.
+
+Owner: nobody; functions only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.model.wire import to_plain
+from fleet_tui import output
+from fleet_tui.acts import operator_at
+from fleet_tui.attach import require_address
+
+if TYPE_CHECKING:
+    from fleet_tui.settings import Paths
+
+COLUMNS = ("KEY", "OWNER", "NAMESPACE", "LEVEL", "KIND", "SIZE", "VERSION", "CHANGED", "EXPIRES", "TAGS")
+VERSIONS = ("RECORD", "VERSION", "CHANGED", "WRITER", "LEVEL", "SIZE", "WHAT")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries, and in which form."""
+
+    key: str
+    history: bool
+    form: str
+    only: dict[str, object]
+    """Parameters of the query that were given."""
+
+
+def show(paths: Paths, wanted: Wanted) -> None:
+    """Print entries, a value or a history. Raises FleetError."""
+    if not wanted.key:
+        rows = asyncio.run(_ask(paths, "memory", wanted.only))
+        _print(rows, wanted.form, entries_table)
+    elif wanted.history:
+        rows = asyncio.run(_ask(paths, "entry-history", {**wanted.only, "key": wanted.key}))
+        _print(rows, wanted.form, history_table)
+    else:
+        entry = asyncio.run(_ask(paths, "entry", {**wanted.only, "key": wanted.key}))
+        output.print_json(entry if wanted.form == "json" else entry["value"])
+
+
+async def _ask(paths: Paths, what: str, parameters: dict[str, object]) -> Any:  # noqa: ANN401  # plain values
+    async with operator_at(require_address(paths)) as operator:
+        return to_plain(await operator.query(what, **parameters))
+
+
+def _print(rows: list[dict[str, Any]], form: str, table: Any) -> None:  # noqa: ANN401  # one of the two below
+    if form == "json":
+        output.print_json(rows)
+    else:
+        output.print_lines(table(rows))
+
+
+def entries_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Return entries as lines under a heading; one line when there is none."""
+    if not rows:
+        yield "no entry that you may read"
+        return
+    yield from _aligned(COLUMNS, [_entry_cells(row) for row in rows])
+
+
+def history_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Return the versions of an entry as lines, newest first."""
+    yield from _aligned(VERSIONS, [_version_cells(row) for row in rows])
+
+
+def _entry_cells(row: dict[str, Any]) -> list[str]:
+    expires = output.instant(row["expires_at"]) if row["expires_at"] else "never"
+    words = [str(row[name]) for name in ("key", "owner", "namespace", "level", "kind", "size", "version")]
+    return [*words, output.instant(row["updated_at"]), expires, " ".join(row["tags"])]
+
+
+def _version_cells(row: dict[str, Any]) -> list[str]:
+    what = "deleted" if row["is_deleted"] else "stored" if "value" in row else "permitted, or too large to show"
+    words = [str(row[name]) for name in ("record", "version")]
+    return [*words, output.instant(row["at"]), row["writer"], row["level"], str(row["size"]), what]
+
+
+def _aligned(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    cells = [heading, *([output.clean(cell) for cell in line] for line in lines)]
+    widths = [max(output.width(line[column]) for line in cells) for column in range(len(heading))]
+    for line in cells:
+        yield "  ".join(output.pad(cell, size, right=False) for cell, size in zip(line, widths, strict=True)).rstrip()

@@ -1,0 +1,93 @@
+"""Memory of a real engine by command line, over a kill -9, and by the library with agents of a fleet."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from engine import FleetManager, SwarmMemory
+from engine.model.errors import NotFound, UsageError
+
+from tests.integration.engines import EngineProcess, engine, until
+
+
+def out(subject: EngineProcess, *words: str) -> str:
+    done = subject.run(*words)
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
+
+
+@pytest.mark.row(178, 179)
+def test_memory_by_command_line_and_after_a_kill(tmp_path: Path) -> None:
+    with engine(tmp_path) as subject:
+        out(subject, "remember", "plan", '{"steps": [1, 2]}', "--level", "team", "--tags", "x", "--ttl", "3600", "--yes")
+        out(subject, "remember", "plan", '{"steps": [3]}', "--yes")
+        out(subject, "permit", "plan", "--level", "public", "--read", "agt_x", "--yes")
+        os.kill(subject.pid, signal.SIGKILL)
+    with engine(tmp_path) as subject:
+        assert json.loads(out(subject, "memory", "plan")) == {"steps": [3]}
+        [row] = json.loads(out(subject, "memory", "-o", "json", "--prefix", "pl"))
+        assert (row["level"], row["read"], row["version"], row["kind"]) == ("public", ["agt_x"], 3, "semantic")
+        table = out(subject, "memory").splitlines()
+        assert table[0].split()[:5] == ["KEY", "OWNER", "NAMESPACE", "LEVEL", "KIND"]
+        assert table[1].startswith("plan ")
+        history = out(subject, "memory", "plan", "--history").splitlines()
+        assert [line.split()[1] for line in history[1:]] == ["3", "2", "1"]
+        out(subject, "forget", "plan", "--yes")
+        assert subject.run("memory", "plan").returncode == 4
+        assert out(subject, "memory") == "no entry that you may read\n"
+        out(subject, "undo", "--yes")
+        assert json.loads(out(subject, "memory", "plan")) == {"steps": [3]}
+        assert subject.run("memory", "--history").returncode == 2
+        assert subject.run("memory", "plan", "--kind", "working").returncode == 2
+
+
+@pytest.mark.row(177, 178, 179, 187)
+async def test_a_program_and_its_agents_share_memory(tmp_path: Path) -> None:
+    config = {"fleet": {"default_pools": {"coder": {"min": 2, "max": 2}, "tester": {"min": 1, "max": 1}}, "workers": 1}}
+    async with FleetManager(config, directory=tmp_path, state_dir=tmp_path) as fleet:
+        memory = SwarmMemory(fleet=fleet)
+        agents = {agent.spec.pool: agent.spec for agent in fleet.list_agents()}
+        coder, mate, tester = (memory.as_agent(one) for one in ("coder-1", "coder-2", agents["tester"].id))
+        head = await coder.store("plan", {"a": 1}, {"level": "team", "ttl": 60, "tags": ["x"]})
+        assert (head.team, head.id.owner) == ("coder", fleet.get_agent("coder-1").spec.id)
+        assert await mate.retrieve("plan") == {"a": 1}
+        with pytest.raises(NotFound):
+            await tester.retrieve("plan")
+        await coder.set_permissions("plan", {"level": "private", "read": [agents["tester"].id]})
+        assert (await tester.get_permissions("plan")).read == (agents["tester"].id,)
+        assert await tester.retrieve("plan") == {"a": 1}
+        with pytest.raises(NotFound):
+            await mate.retrieve("plan")
+        assert [one.id.key for one in await memory.list({"tags": ["x"]})] == ["plan"]
+        await memory.store_many([("a", 1), ("b", 2, {"kind": "working"})])
+        assert [one.id.key for one in await memory.list({"kinds": ["working"]})] == ["b"]
+        await coder.delete("plan")
+        with pytest.raises(UsageError, match="did you mean 'namespace'"):
+            await memory.store("k", 1, {"namespce": "x"})
+        with pytest.raises(NotFound, match="no agent"):
+            await memory.as_agent("nobody").retrieve("plan")
+
+
+@pytest.mark.row(177)
+async def test_a_memory_with_a_fleet_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "memory.db"
+    for turn in range(2):
+        async with SwarmMemory({"backend": "sqlite", "sqlitePath": str(file), "aclEnabled": True}) as memory:
+            if not turn:
+                await memory.store("k", [1])
+            assert await memory.retrieve("k") == [1]
+    with pytest.raises(UsageError, match="not both"):
+        SwarmMemory({"backend": "sqlite"}, fleet=FleetManager())
+
+
+def test_a_console_hears_of_changes_without_values(tmp_path: Path) -> None:
+    with engine(tmp_path) as subject:
+        out(subject, "remember", "plan", "hush-hush", "--yes")
+        until(lambda: any(row["type"] == "memory.changed" for row in subject.get("events")))
+        texts = json.dumps([subject.get(kind) for kind in ("events", "audit", "plans")])
+        assert "hush-hush" not in texts
+        assert "stored an entry of memory" in texts
