@@ -33,6 +33,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
     "cost": ("co", "costs", "money"),
+    "trends": ("tr", "metrics", "history"),
     "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),

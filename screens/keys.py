@@ -107,6 +107,12 @@ KEYS: tuple[Key, ...] = (
     Key("inbox.snooze", "m", "snooze(1)", "1 hour", "put it away for an hour", "inbox"),
     Key("inbox.snooze_long", "M", "snooze(8)", "8 hours", "put it away for eight hours", "inbox"),
     Key("inbox.bring_back", "A", "bring_back", "", "show again what was put away", "inbox"),
+    # trends
+    Key("trends.range", "r", "range", "range", "an hour, a day, 7 or 30 days", "trends"),
+    Key("trends.compare", "c", "compare", "compare", "beside it the same time yesterday, or the span before", "trends"),
+    Key("trends.pool", "o", "pool(1)", "pool", "the fleet, then one pool after the other", "trends"),
+    Key("trends.pool_back", "O", "pool(-1)", "", "the pool before", "trends"),
+    Key("trends.quantile", "percent_sign", "quantile", "quantile", "of durations: 50, 95 or 99 of a hundred", "trends"),
     # scaler, policies
     Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
     Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),
@@ -264,6 +270,7 @@ SCOPES = {
     "tasks": "Tasks",
     "task": "Task",
     "inbox": "Inbox",
+    "trends": "Trends",
     "scaler": "Scaler",
     "policies": "Policies",
     "plans": "Plans",
@@ -313,6 +320,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "agents": ("agents", "agent", *REASONED, *TABLE),
     "tasks": ("tasks", "task", *REASONED, *TABLE),
     "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
+    "trends": ("trends", "rows", "screen", "app", "anywhere"),
     "scaler": ("scaler", *EDITED, *TABLE),
     "policies": ("policies", *EDITED, *TABLE),
     "booster": ("booster", *REASONED, *TABLE),

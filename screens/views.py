@@ -27,6 +27,7 @@ _CLASSES = {
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),
     "cost": ("screens.costs", "CostScreen"),
+    "trends": ("screens.trends", "TrendsScreen"),
     "booster": ("screens.booster", "BoosterScreen"),
     "skin": ("screens.skin", "SkinScreen"),
     "help": ("screens.help", "HelpScreen"),
