@@ -13,7 +13,7 @@ from engine.editing.source import Source
 from engine.editing.splices import Splice, splice, unified_diff
 from engine.editing.writing import check_target, write
 from engine.model.code_errors import CodeError
-from engine.model.code_requests import CodeRequest
+from engine.model.code_requests import LANGUAGE_NAMES, CodeRequest
 
 Answer = TypeVar("Answer")
 
@@ -103,7 +103,7 @@ def broken(source: Source, reason: str, line: int | None = None, column: int | N
     """Say why the source would not be valid after an edit."""
     return CodeError(
         "broken_edit",
-        f"After the edit {source.label} would not be valid {source.language.capitalize()} ({reason}); nothing "
+        f"After the edit {source.label} would not be valid {LANGUAGE_NAMES[source.language]} ({reason}); nothing "
         "was changed, choose other parameters.",
         line,
         column,

@@ -16,6 +16,10 @@ Language: TypeAlias = Literal["python", "javascript", "typescript", "tsx"]
 LANGUAGES: Final[tuple[Language, ...]] = ("python", "javascript", "typescript", "tsx")
 ECMASCRIPT: Final[tuple[Language, ...]] = ("javascript", "typescript", "tsx")
 TYPED: Final[tuple[Language, ...]] = ("python", "typescript", "tsx")
+LANGUAGE_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"python": "Python", "javascript": "JavaScript", "typescript": "TypeScript", "tsx": "TSX"}
+)
+"""As people write them."""
 SUFFIXES: Final[Mapping[str, Language]] = MappingProxyType(
     {
         **dict.fromkeys((".py", ".pyi", ".pyw"), "python"),
@@ -123,7 +127,7 @@ def _check_spelling(field: str, what: str, value: str, language: Language) -> No
         is_right = is_word(first) and all(map(is_word, rest))
     if not is_right:
         raise ValueError(
-            f"`{field}` must be a {language.capitalize()} {what} and no keyword, not {value!r:.80}."
+            f"`{field}` must be a {LANGUAGE_NAMES[language]} {what} and no keyword, not {value!r:.80}."
         )
 
 

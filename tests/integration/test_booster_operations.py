@@ -180,7 +180,7 @@ def test_a_query_is_searched_and_replaced(program: Program, sandbox: Sandbox, tm
         ({"source": SMALL, "query": "(identifier) @target"}, "broken_edit", "would not be valid Python"),
         ({"source": "def f(a, b): pass\n", "query": "(parameters) @target", "template": "(a, a)"}, "broken_edit", "duplicate argument"),
         ({"source": "if a: b\n", "query": "(block) @target", "template": ""}, "broken_edit", "would not be valid Python"),  # the tree takes it
-        ({"source": "f(a)\n", "language": "javascript", "query": "(arguments) @target", "template": "("}, "broken_edit", "Javascript"),
+        ({"source": "f(a)\n", "language": "javascript", "query": "(arguments) @target", "template": "("}, "broken_edit", "JavaScript"),
     ],
 )
 def test_a_replacement_that_breaks_the_file_is_refused(

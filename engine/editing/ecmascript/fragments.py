@@ -15,6 +15,7 @@ from engine.editing.indenting import dedent, indent, lines_of
 from engine.editing.source import Source
 from engine.editing.structure import line_start
 from engine.model.code_errors import CodeError, HandedOn
+from engine.model.code_requests import LANGUAGE_NAMES
 
 _NEWLINE: Final = re.compile(r"\r\n?|\n")
 _FIRST_LINE: Final = re.compile(r"\s*^([ \t]*)\S", re.MULTILINE)
@@ -128,7 +129,7 @@ def _read(
     first = errors[prefers_members]  # what is said of it as statements
     if isinstance(first, HandedOn):
         raise first
-    raise CodeError("bad_parameter", f"`edit` is no whole piece of {source.language.capitalize()}: {first.message}") from first
+    raise CodeError("bad_parameter", f"`edit` is no whole piece of {LANGUAGE_NAMES[source.language]}: {first.message}") from first
 
 
 def _read_at_margin(

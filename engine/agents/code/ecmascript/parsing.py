@@ -5,8 +5,6 @@ Owner: nobody; a script is a value.
 
 import re
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
 
 from engine.agents.code.ecmascript.parser import Parser
 from engine.agents.code.ecmascript.tokens import ParseError
@@ -14,8 +12,7 @@ from engine.agents.code.ecmascript.tree import Node
 from engine.agents.code.lines import TextLines
 from engine.editing.source import Source
 from engine.model.code_errors import CodeError
-
-_NAMES: Final = MappingProxyType({"javascript": "JavaScript", "typescript": "TypeScript", "tsx": "TSX"})
+from engine.model.code_requests import LANGUAGE_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +44,6 @@ def parse(source: Source) -> Script:
     except ParseError as error:
         raise CodeError(
             "syntax_error",
-            f"{source.label} is not valid {_NAMES[source.language]}: {error.message:.300}; correct it, or see code.syntax_check.",
+            f"{source.label} is not valid {LANGUAGE_NAMES[source.language]}: {error.message:.300}; correct it, or see code.syntax_check.",
             *Lines(source.text).place(error.offset),
         ) from error
