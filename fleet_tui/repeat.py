@@ -10,21 +10,29 @@ import multiprocessing
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.model.code_results import without_engine
 from engine.model.errors import UsageError
+from engine.model.modules import USER_PREFIX
 
 Answer = dict[str, Any]
+MODULES = "modules"
+"""Folder of the modules of operators, beside that of kept failures."""
 
 
 def repeat(file: Path) -> dict[str, Any]:
-    """Ask the booster and a regular agent again what a kept file asks, and return both answers. Raises UsageError."""
+    """Ask the booster and a regular agent again what a kept file asks, and return both answers; of an operator's module
+    there is only one. Raises UsageError."""
     try:
         kept = json.loads(file.read_text("utf-8"))
         operation, request = str(kept["operation"]), _request(kept["request"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{file} holds no question of the booster: {error!r}") from None
+    if operation.startswith(USER_PREFIX):
+        return {"operation": operation, "equal": None, "module": _apart(partial(_ask_module, _module_of(file, kept)), operation, request)}
     answers = {"booster": _apart(_ask_booster, operation, request), "regular": _apart(_ask_agent, operation, request)}
     return {"operation": operation, "equal": answers["booster"] == answers["regular"], **answers}
 
@@ -47,9 +55,43 @@ def _ask_agent(operation: str, request: dict[str, Any]) -> Answer:
     from engine.agents import code
 
     try:
-        return _plain(code.run(operation, request))
+        return _as_json(code.run(operation, request))
     except code.CodeError as error:
         return {"error": error.kind, "message": str(error)}
+
+
+def _module_of(file: Path, kept: Mapping[str, Any]) -> Path:
+    """Return where the module is that a kept file asked: the engine lays its modules out beside its failures."""
+    path = file.absolute().parent.parent / MODULES / f"{kept.get('module')}.wasm"
+    if not path.is_file():
+        raise UsageError(f"{path} is not there: the module was removed, or {file.name} is no longer where the engine has put it")
+    return path
+
+
+def _ask_module(path: Path, operation: str, request: dict[str, Any]) -> Answer:
+    from engine.booster.cache import AnswerCache
+    from engine.booster.failures import SandboxFailure
+    from engine.booster.module import find_module
+    from engine.booster.operations import LANGUAGES
+    from engine.booster.records import Answer as Said
+    from engine.booster.records import File
+    from engine.booster.sandbox import MEMORY_MAX_BYTES, TIMEOUT_S, Machine, Sandbox
+    from engine.booster.user_work import UserWork
+    from engine.model.code_errors import CodeError
+
+    with Machine() as machine, Sandbox(machine.load(find_module())) as own:
+
+        def parse(text: str, language: str) -> Said:
+            (answer,) = own.run("code.parses", [File(LANGUAGES[language], text.encode())])
+            return answer
+
+        try:
+            work = UserWork(machine, path.parent, AnswerCache(), MEMORY_MAX_BYTES)
+            return _as_json(work.perform(work.find(path.stem, operation, request), parse, TIMEOUT_S))
+        except CodeError as error:
+            return {"error": error.kind, "message": str(error)}
+        except SandboxFailure as failure:
+            return {"failure": failure.kind, "message": failure.reason}
 
 
 def _ask_booster(operation: str, request: dict[str, Any]) -> Answer:
@@ -64,7 +106,7 @@ def _ask_booster(operation: str, request: dict[str, Any]) -> Answer:
         program = machine.load(find_module())
         with Sandbox(program) as sandbox:
             try:
-                return _plain(perform(sandbox, program.description, read_request(operation, request)))
+                return _as_json(perform(sandbox, program.description, read_request(operation, request)))
             except CodeError as error:
                 return {"error": error.kind, "message": str(error)}
             except HandedOn as handed:
@@ -73,9 +115,7 @@ def _ask_booster(operation: str, request: dict[str, Any]) -> Answer:
                 return {"failure": failure.kind, "message": failure.reason}
 
 
-def _plain(result: Mapping[str, Any]) -> Answer:
-    """Return a result as JSON, without the name of who gave it."""
-    plain: Answer = json.loads(json.dumps(result))
-    if isinstance(plain.get("provenance"), dict):
-        plain["provenance"].pop("engine", None)
+def _as_json(result: Mapping[str, Any]) -> Answer:
+    """Return a result as JSON has it, without the name of who gave it."""
+    plain: Answer = json.loads(json.dumps(without_engine(result)))
     return plain

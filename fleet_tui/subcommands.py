@@ -433,13 +433,14 @@ def bench(names: tuple[str, ...], *, as_json: bool) -> None:
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def repeat(file: Path) -> None:
-    """Ask the booster and a regular agent again what a kept failure or difference asked."""
+    """Ask the booster and a regular agent, or a module of your own, again what a kept failure or difference asked."""
     from fleet_tui.output import print_json, say
     from fleet_tui.repeat import repeat as ask
 
     found = ask(file)
     print_json(found)
-    say("both answer the same" if found["equal"] else "the answers differ")
+    if found["equal"] is not None:
+        say("both answer the same" if found["equal"] else "the answers differ")
 
 
 @cli.command()

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
-
 from engine.booster.book import BoosterBook
 from engine.booster.reproducers import Reproducers
 from engine.clock import Clock, IdFactory, Rng
@@ -25,6 +23,7 @@ from engine.memory.contract import Journal
 from engine.model import wire
 from engine.model.agents import AgentStatus
 from engine.model.code_operations import OPERATIONS
+from engine.model.code_results import without_engine
 from engine.model.events import Record, TaskFailed, TasksSucceeded
 from engine.model.ids import TASK_PREFIX, TaskId
 from engine.model.pools import BOOSTER
@@ -43,6 +42,8 @@ KNOWN_MAX = 20_000
 ENDED_MAX = 32
 RESULT_MAX_BYTES = 4 << 20
 """Answers longer than this are not compared."""
+LIMITS = frozenset({"too_deep", "too_large"})
+"""Kinds of refusals that are one engine's limits and tell nothing of the answer: the booster reads deeper than LibCST can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,10 @@ class Sampling:
             return True
 
     async def _answer(self, task: Task) -> dict[str, object] | None:
-        """Return what a task answered, without who did it; None if that is not kept, too long, or tells of a death only."""
+        """Return what a task answered, without who did it; None if that is not kept, too long, or tells of a death or a limit only."""
         if task.error is not None:
-            return {"error": task.error.kind} if task.state is TaskState.FAILED and not task.deaths else None
+            tells = task.state is TaskState.FAILED and not task.deaths and task.error.kind not in LIMITS
+            return {"error": task.error.kind} if tells else None
         result = task.result
         if task.artifact:
             stored = await self._around.journal.artifact(task.artifact)
@@ -229,15 +231,6 @@ class Sampling:
                 "regular": answers[1],
             }
         )
-
-
-def without_engine(result: Mapping[str, object]) -> dict[str, object]:
-    """Return an answer without the name of who gave it."""
-    plain = cast("dict[str, object]", msgspec.to_builtins(result))
-    provenance = plain.get("provenance")
-    if isinstance(provenance, dict):
-        plain = {**plain, "provenance": {key: value for key, value in provenance.items() if key != "engine"}}
-    return plain
 
 
 def _seconds(task: Task) -> float:

@@ -4,8 +4,10 @@ Owner: nobody; an answer is a value. Agents answer plain JSON-able data of this 
 checks it here. Lines count from 1, columns from 0 in characters (code points), a byte order mark not counted.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias, cast
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.model.code_requests import Language
@@ -197,3 +199,12 @@ class ApplyResult(EditResult):
 
     replaced: tuple[str, ...]  # qualified names
     added: tuple[str, ...]
+
+
+def without_engine(result: Mapping[str, object]) -> dict[str, object]:
+    """Return an answer as plain data, without the name of who gave it: so answers of two engines are compared."""
+    plain = cast("dict[str, object]", msgspec.to_builtins(result))
+    provenance = plain.get("provenance")
+    if isinstance(provenance, dict):
+        plain = {**plain, "provenance": {key: value for key, value in provenance.items() if key != "engine"}}
+    return plain

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from engine import AgentBooster, FleetManager
-from engine.gate.sampling import without_engine
+from engine.model.code_results import without_engine
 from engine.model.tasks import SAMPLER, Task
 from fleet_tui.subcommands import cli
 
@@ -103,6 +103,22 @@ async def test_a_difference_is_an_alert_that_keeps_both_answers_and_can_be_repea
     answer = await asyncio.to_thread(CliRunner().invoke, cli, ["repeat", samples.difference])
     assert answer.exit_code == 0, answer.output
     assert "the same" in answer.output
+
+
+async def test_what_a_regular_agent_finds_too_deep_is_no_difference(tmp_path: Path) -> None:
+    """The booster reads by tokens what LibCST cannot nest; nobody's answer is wrong."""
+    deep = "x = " + "(" * 5_000 + ")" * 5_000 + "\n"
+    async with FleetManager(config(), state_dir=tmp_path) as fleet, AgentBooster(fleet=fleet) as booster:
+        done = await booster.execute_task({"operation": "outline", "payload": {"source": deep}})
+        assert done.boosted
+        await until(lambda: any(task.error is not None for task in samples_of(fleet)))
+        (sample,) = samples_of(fleet)
+        assert sample.error.kind == "too_deep"
+        # Samples are compared in the order in which they end: after a second one, the first has been.
+        for number in (1, 2):
+            await booster.execute_task({"operation": "outline", "payload": {"source": source(number)}})
+        await until(lambda: fleet.feed.book.samples.alike >= 1)
+        assert fleet.feed.book.samples.differences == 0
 
 
 async def test_with_no_share_nothing_is_sampled(tmp_path: Path) -> None:

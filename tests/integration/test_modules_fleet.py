@@ -15,6 +15,7 @@ from engine.model.commands import AddModule, Command, RedoPlan, RemoveModule, Re
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import ModuleAdded, ModuleRemoved
 from engine.model.tasks import TaskState
+from fleet_tui.repeat import repeat
 
 from tests.integration.boosted import NOTHING_KEPT, Boosted, boosted
 from tests.integration.booster_modules import assemble, describe
@@ -203,6 +204,9 @@ async def test_a_module_that_fails_ends_its_task_and_nothing_else(tmp_path: Path
         assert task.error is not None
         assert (task.state, task.error.kind, task.attempt) == (TaskState.FAILED, "module_failed", 1)
         assert "fleet-tui repeat" in task.error.message
+        (path,) = re.findall(r"repeat (\S+?)`", task.error.message)
+        again = (await asyncio.to_thread(repeat, Path(path)))["module"]
+        assert again["failure"] in task.error.message
         row = await told(engine, "fickle", calls=1, failures=1)
         assert row["last_error"].startswith("user.try: ")
         kept = reproducer_of(task.error.message)
