@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 from textual.widget import Widget
 
 from engine.model.commands import ClearBoosterCache
-from engine.model.rows import BoosterRow, InstanceRow
+from engine.model.rows import BoosterRow, InstanceRow, ModuleRow
 from screens.described import DescribedTable
 from screens.feed import Changes
 from screens.present_booster import (
@@ -17,6 +17,7 @@ from screens.present_booster import (
     HeadLine,
     head_lines,
     instance_cells,
+    module_line,
 )
 from screens.present_rows import columns_over
 from screens.things import open_thing
@@ -24,7 +25,7 @@ from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 from screens.widgets.statusbar import ContextBar
 
-HEAD_MAX = 7
+HEAD_MAX = 8
 """Lines above the table; a subject without anything to tell has none."""
 
 
@@ -35,7 +36,7 @@ class BoosterScreen(DescribedTable):
     TITLE: ClassVar[str] = "Booster"
     KIND: ClassVar[str] = "instances"
     NOUN: ClassVar[str] = "instance"
-    KINDS: ClassVar[tuple[str, ...]] = ("instances", "boosters")
+    KINDS: ClassVar[tuple[str, ...]] = ("instances", "boosters", "modules")
     EMPTY: ClassVar[str] = NO_BOOSTER
     SORT: ClassVar[tuple[str, bool]] = ("instance", False)
 
@@ -52,6 +53,11 @@ class BoosterScreen(DescribedTable):
         """All boosters: one, unless pools of that kind were configured by hand."""
         return [cast("BoosterRow", row) for row in self.feed.tables["boosters"].values()]
 
+    @property
+    def modules(self) -> list[ModuleRow]:
+        """The modules that operators have added."""
+        return [cast("ModuleRow", row) for row in self.feed.tables["modules"].values()]
+
     def compose_body(self) -> Iterable[Widget]:
         """Yield the head, then the table."""
         for number in range(HEAD_MAX):
@@ -61,7 +67,7 @@ class BoosterScreen(DescribedTable):
     def refresh_rows(self, changes: Changes) -> None:
         """Show head and table."""
         now, rows = self.feed.now(), self.boosters
-        lines = head_lines(rows[0], now) if rows else []
+        lines = [*head_lines(rows[0], now), *module_line(self.modules)] if rows else []
         for number in range(HEAD_MAX):
             bar = self.query_one(f"#head-{number}", ContextBar)
             bar.display = number < len(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.model.rows import BoosterRow, InstanceRow
+from engine.model.rows import BoosterRow, InstanceRow, ModuleRow
 from screens.present import (
     AGENT_BADGES,
     badge,
@@ -103,6 +103,17 @@ def head_lines(row: BoosterRow, now: float) -> list[HeadLine]:
         said = Cell(f"{plural(row.differences, 'answer')} differed from a regular agent's, newest {rest_age(now - row.difference_at)} ago", "bad")
         lines.append(HeadLine([said, Cell(f"fleet-tui repeat {row.difference}" if row.difference else "", "dim")]))
     return lines
+
+
+def module_line(rows: Sequence[ModuleRow]) -> list[HeadLine]:
+    """Return the line of the modules of operators, those that failed first; none when there are none."""
+    ordered = sorted(rows, key=lambda row: (not row.failures, row.id))
+    return [HeadLine([plural(len(rows), "module"), *map(_module, ordered)])] if rows else []
+
+
+def _module(row: ModuleRow) -> Cell:
+    failed = f", {count(row.failures)} failed" if row.failures else ""
+    return Cell(f"{row.id} {row.sha256[:8]}, {byte_count(row.size_bytes)}, {plural(row.calls, 'call')}{failed}", "bad" if row.failures else "")
 
 
 def _speed(row: BoosterRow, now: float) -> HeadLine:

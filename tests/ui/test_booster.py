@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from engine.booster.figures import Figures, InstanceFigures
+from engine.booster.figures import Figures, InstanceFigures, ModuleFigures
+from engine.model.commands import AddModule
 from engine.model.ids import HostId
+from engine.model.plans import Origin
 from engine.model.pools import BOOSTER
 from screens.present_booster import NO_BOOSTER
 from screens.widgets.cells import ASCII
@@ -92,6 +94,22 @@ async def test_instances_and_the_whole_read_as_they_were_measured() -> None:
         row = next(line for line in shown.splitlines() if "booster-1" in line)
         for part in ("idle", "2.1 MB", "1.2k", "0.40ms", "100%", "1.3k"):
             assert part in row
+
+
+@SIZES
+async def test_modules_of_operators_are_listed_those_that_failed_first(size: tuple[int, int], snap: Snap) -> None:
+    fleet = Fleet(CONFIG)
+    async with sit(fleet, size) as seat:
+        agents = await boosted(fleet)
+        gate = fleet.world.gate(Origin("ada", "console", role=2))
+        await gate.execute([AddModule("blanks", "/srv/blanks.wasm")])
+        await gate.execute([AddModule("todo", "/srv/todo.wasm")])
+        blanks, todo = (one.facts.sha256 for one in fleet.state.modules.values())
+        tell(fleet, agents, modules=[ModuleFigures(blanks, calls=12), ModuleFigures(todo, calls=3, failures=1, last_error="user.todo: trap", last_error_at=fleet.clock.at)], **TROUBLE)
+        await opened(seat)
+        line = f"2 modules · todo {todo[:8]}, 1 B, 3 calls, 1 failed · blanks {blanks[:8]}, 1 B, 12 calls"
+        await seat.until(lambda: line[: size[0] - 4] in seat.text and "! 1" in seat.text)
+        await snap(seat.pilot, "booster-modules")
 
 
 async def test_enter_opens_the_agent_and_x_says_why_there_are_so_many_and_why_work_is_handed_on() -> None:
