@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 
 from engine.memory.contract import Contents
 from engine.memory.copies import back_up, make_folder
-from engine.memory.failures import explain, journal_error
+from engine.memory.failures import RESTORE, explain, journal_error
 from engine.memory.migrations import migrate, read_sql, require_ours, steps
 from engine.model.errors import JournalError
 
@@ -43,7 +43,7 @@ CHECKPOINT_PAGES = 4_000
 WAL_KEPT_BYTES = 64 * 1024 * 1024
 SQLITE_LEAST = (3, 35, 0)
 
-_RESTORE = "move it and its -wal away and restore a backup; `sqlite3 FILE .recover` saves what can still be read"
+_RESTORE = f"stop the engine and {RESTORE}"
 
 _T = TypeVar("_T")
 _Work = Callable[[sqlite3.Connection], Any]
@@ -275,7 +275,7 @@ def _open_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
         if unclean or _size(path) <= CHECKED_BYTES_MAX:
             _require_whole(connection)
-        migrate(connection, steps())
+        _upgrade(connection, path)
         connection.executescript(read_sql("writing.sql"))
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("COMMIT")
@@ -286,6 +286,17 @@ def _open_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables up to date; what an older version left is backed up first. Raises JournalError."""
+    known = steps()
+    step = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if 0 < step < len(known):
+        folder = path.parent / BACKUPS
+        make_folder(folder)
+        back_up(connection, path, folder / f"{path.stem}-before-step-{step + 1}.db")
+    migrate(connection, known)
 
 
 def _require_whole(connection: sqlite3.Connection) -> None:

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from engine.model.errors import JournalError
 
+RESTORE = (
+    "restore a backup: `fleet-tui backups` lists them, `fleet-tui restore FILE` puts one back and keeps the damaged file; "
+    "`sqlite3 FILE .recover` saves what can still be read"
+)
+
 # By SQLite's primary result code: what is wrong, and what to do.
 _WORDS = {
     sqlite3.SQLITE_FULL: (
@@ -30,12 +35,11 @@ _WORDS = {
     sqlite3.SQLITE_PERM: ("this user may not use it", "make the file and its directory writable for this user"),
     sqlite3.SQLITE_NOTADB: (
         "it is not a database",
-        "move it away and restore a backup, or name another file",
+        f"move it away or name another file; for a fleet's database that was damaged, {RESTORE}",
     ),
     sqlite3.SQLITE_CORRUPT: (
         "it is damaged",
-        "stop the engine, move the file and its -wal away, and restore a backup; "
-        "`sqlite3 FILE .recover` saves what can still be read",
+        f"stop the engine and {RESTORE}",
     ),
     sqlite3.SQLITE_NOMEM: ("there is not enough memory for it", "free memory"),
 }
