@@ -15,6 +15,8 @@ from engine.agents.code.python.parsing import TREES_MAX
 from engine.booster.module import find_module
 from engine.booster.records import File, Tier
 from engine.booster.sandbox import Machine, Sandbox
+from engine.editing.ecmascript import DECISIONS
+from engine.model.code_operations import OPERATIONS
 
 from tests.bench.engines import median
 from tests.bench.tallies import (
@@ -32,14 +34,16 @@ from tests.bench.tallies import (
 from tests.integration.booster_agreement import OF_SCRIPTS, ask_agent, ask_module
 from tests.integration.script_packages import find_files, is_script, read, sample
 from tests.integration.test_booster_scripts import LANGUAGES, choose_arguments
+from tests.integration.test_script_decisions import choose_payload
 from tests.tools.programs import Missing
 
-TREE_ONLY = {("tokens", "code.use_const")}
-SHORT = {name: f"booster.scripts.{name.removeprefix('code.')}" for name in OF_SCRIPTS}
+NAMES = (*OF_SCRIPTS, *DECISIONS)
+TREE_ONLY = {("tokens", name) for name in ("code.use_const", *DECISIONS)}
+SHORT = {name: f"booster.scripts.{name.removeprefix('code.')}" for name in NAMES}
 SCRIPT_ROWS = {
     "booster.scripts.speedup_median": "ratio",
     "booster.scripts.speedup_worst": "ratio",
-    **{f"{SHORT[name]}.{tier}_ratio": "ratio" for name in OF_SCRIPTS for tier in TIERS if tier != "both" and (tier, name) not in TREE_ONLY},
+    **{f"{SHORT[name]}.{tier}_ratio": "ratio" for name in NAMES for tier in TIERS if tier != "both" and (tier, name) not in TREE_ONLY},
     "booster.scripts.certain_tokens_percent": "%",
     "booster.scripts.parse_vs_native": "ratio",
     "booster.scripts.tokens_vs_native": "ratio",
@@ -87,11 +91,14 @@ def _load(path: Path) -> File:
 
 def _compare_operations(report: Report, sandbox: Sandbox, paths: Sequence[Path]) -> None:
     chance = random.Random(SEED)
-    tallies = {(operation, tier): Tally() for operation in OF_SCRIPTS for tier in TIERS if (tier, operation) not in TREE_ONLY}
-    for operation in OF_SCRIPTS:
+    tallies = {(operation, tier): Tally() for operation in NAMES for tier in TIERS if (tier, operation) not in TREE_ONLY}
+    for operation in NAMES:
         for path in paths:
             source, language = read(path)
-            arguments = choose_arguments(chance, operation, source)
+            if language not in OPERATIONS[operation].languages:
+                continue
+            is_decided = operation in DECISIONS
+            arguments = choose_payload(chance, operation, source, language) if is_decided else choose_arguments(chance, operation, source)
             said, agent_s = time_core(1, ask_agent, operation, source, arguments, language)
             for tier, tiers in TIERS.items():
                 if (tier, operation) not in TREE_ONLY:

@@ -15,10 +15,12 @@ from engine.agents.code.python.tools import TOOLS
 from engine.agents.code.stack import run_deep
 from engine.booster.records import File, Language, Status
 from engine.booster.sandbox import Sandbox
+from engine.editing import ecmascript
+from engine.editing.ecmascript.structure import read_structure as read_script_structure
 from engine.editing.edits import finish
 from engine.editing.python import DECISIONS
 from engine.editing.source import Source, decode, read_bytes
-from engine.editing.structure import Structure, read_structure
+from engine.editing.structure import read_structure
 from engine.model.code_errors import CodeError
 from engine.model.code_operations import read_request
 
@@ -120,7 +122,7 @@ def ask_module(
     """What the module says, in the same form; None where it is not certain."""
     try:
         if operation in DECISIONS:
-            return decide_by_module(sandbox, operation, source, arguments, tiers=tiers)
+            return decide_by_module(sandbox, operation, source, arguments, tiers=tiers, language=language)
         value = ask(sandbox, operation, File(language, encode(source)), arguments, tiers=tiers)
     except Unsure:
         return None
@@ -148,17 +150,22 @@ def ask(sandbox: Sandbox, operation: str, file: File, arguments: Arguments, *, t
     return answer.value
 
 
-def decide_by_module(sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int) -> Answer:
+def decide_by_module(
+    sandbox: Sandbox, operation: str, source: str, arguments: Arguments, *, tiers: int, language: Language = Language.PYTHON
+) -> Answer:
     """Find by the module, decide as everybody does, and read the result by the module, too."""
 
-    def read(of: Source) -> Structure:
-        return read_structure(ask(sandbox, "code.structure", File(Language.PYTHON, encode(of.text)), {}, tiers=tiers), of.data)
+    def find(name: str, of: Source) -> dict[str, Any]:
+        return ask(sandbox, name, File(language, encode(of.text)), {}, tiers=tiers)
 
-    request = read_request(operation, {"source": source, **arguments})
+    request = read_request(operation, {"source": source, "language": language.name.lower(), **arguments})
     try:
         decoded = decode(request, read_bytes(request))
-        edit = DECISIONS[operation](decoded, request, read)
-        after = finish(decoded, edit, lambda after: ask(sandbox, "code.parses", File(Language.PYTHON, encode(after.text)), {}, tiers=tiers))
+        if language is Language.PYTHON:
+            edit = DECISIONS[operation](decoded, request, lambda of: read_structure(find("code.structure", of), of.data))
+        else:
+            edit = ecmascript.DECISIONS[operation](decoded, request, lambda of: read_script_structure(find("code.structure", of), of.data))
+        after = finish(decoded, edit, lambda after: find("code.parses", after))
     except CodeError as error:
         return {"error": error.kind}
     return {"text": after.text, "count": edit.count, "notes": dict(edit.notes)}

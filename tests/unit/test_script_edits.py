@@ -124,7 +124,7 @@ def test_a_handler_is_one_statement() -> None:
     source = "async function f() {\r\n  a()\r\n}\r\n"
     wanted = "async function f() {\r\n  try {\r\n    a()\r\n  } catch (error) {\r\n    if (!(error instanceof x.E)) throw error;\r\n    await log(error);\r\n  }\r\n}\r\n"
     assert edit("code.wrap_in_try", source, function="f", handler="await log(error)", exception="x.E") == wanted
-    for handler in ("} b(); {", "a(); b()", "// c", "a() // c", "import 'a'", "{ a }"):
+    for handler in ("} b(); {", "a(); b()", "// c", "a() // c", "import 'a'", "{ a }", "let error = 1", "function a() {}"):
         refuse("bad_parameter", "code.wrap_in_try", source, function="f", handler=handler)
     refuse("broken_edit", "code.wrap_in_try", "function f() { a() }\n", function="f", handler="await b")
 

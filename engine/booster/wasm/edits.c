@@ -33,8 +33,9 @@ static enum Status check_script_by_tokens(Job *job, Text result, u32 at) {
 static enum Status check_result(Job *job, Text result, u32 at) {
     if (job->language->id == PYTHON)
         return check_python(job, result, at);
-    if (job->tier == TIER_LEXICAL)
-        return check_script_by_tokens(job, result, at);
+    enum Status status = check_script_by_tokens(job, result, at);
+    if (job->tier == TIER_LEXICAL || status == DONE)
+        return status;
     TSNode root;
     if (!parse_text(job, result, &root))
         return UNSURE;

@@ -19,7 +19,7 @@ static const Operation OPERATIONS[] = {
     {8, "code.use_const", true, ONLY_SCRIPTS, {0}, NULL, NULL, use_const_script},
     {20, "code.structure", false, EVERYWHERE, {0}, find_structure_python, NULL, find_structure_script},
     {21, "code.search", false, EVERYWHERE, {"query", "max_matches"}, NULL, search_tree, NULL},
-    {23, "code.parses", false, EVERYWHERE, {0}, parses_by_tokens, parses_by_tree, NULL},
+    {23, "code.parses", false, EVERYWHERE, {0}, parses_by_tokens, parses_by_tree, parses_script},
     {22, "code.nodes", false, EVERYWHERE, {0}, NULL, list_nodes, NULL},
 };
 static const char *const LANGUAGE_NAMES[LANGUAGE_COUNT] = {"python", "javascript", "typescript", "tsx"};

@@ -88,6 +88,7 @@ enum Status dump_tree(Job *job);
 enum Status list_nodes(Job *job);
 enum Status parses_by_tokens(Job *job);
 enum Status parses_by_tree(Job *job);
+enum Status parses_script(Job *job);
 enum Status search_tree(Job *job);
 enum Status outline_python(Job *job);
 enum Status measure_python(Job *job);

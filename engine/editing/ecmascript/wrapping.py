@@ -6,7 +6,7 @@ Owner: nobody.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.editing.ecmascript.proving import prove
 from engine.editing.ecmascript.structure import Definition, Form, Kind, Structure
@@ -19,6 +19,10 @@ from engine.editing.structure import line_end, line_start, newline_of, only_spac
 from engine.editing.targets import find_target
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import TryRequest
+
+# What may stand in the handler of an asynchronous function only.
+_WAITS: Final = re.compile(r"\bawait\b")
+_DECLARES: Final = re.compile(r"(let|const|var|using|class|(async\s+)?function|interface|type|enum|import|export)\b|[{;]")
 
 
 class _Block(NamedTuple):
@@ -53,7 +57,7 @@ def wrap_in_try(source: Source, request: TryRequest, read: Callable[[Source], St
         lines.append(f"{inner}if (!(error instanceof {request.exception})) throw error;")
     lines += [f"{inner}{handler}", f"{block.margin}}}{block.tail}"]
     edit = Edit.of([Splice(block.start, block.end, newline.join(lines))], count=1)
-    return prove(source, structure, edit, read)
+    return prove(source, structure, edit, read) if _WAITS.search(handler) else edit
 
 
 def _find_block(source: Source, structure: Structure, row: Definition, unit: str) -> _Block:
@@ -114,7 +118,7 @@ def _read_handler(source: Source, handler: str, read: Callable[[Source], Structu
             found = read(replace(source, path=None, data=text.encode(), encoding="utf-8", text=text))
             row = found.statements[0] if len(found.statements) == 1 else None
             is_right = row is not None and (row.start, row.end) == (0, len(text)) and not found.comments
-            is_right = is_right and not text.startswith(("import", "export", "{", ";"))
+            is_right = is_right and not _DECLARES.match(text)
     except (CodeError, UnicodeEncodeError):
         is_right = False
     if not is_right:
