@@ -14,7 +14,7 @@ from engine.model.version import version
 from tests.bench.terminals import require_terminals
 
 NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
-UNITS = {"1/s", "%", "B", "B/s", "MB", "ms", "ratio", "s"}
+UNITS = {"1/s", "%", "B", "B/s", "MB", "ms", "ratio", "s", "us"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
     "booster.speedup_median": "ratio",
@@ -38,6 +38,9 @@ GOALS = {
     "console.cpu_1000eps_percent": "%",
     "console.rss_mb.10000": "MB",
     "memory.start_1m_rows_s": "s",
+    "memory.store_vs_rowwise": "ratio",
+    "memory.l1_hit_us": "us",
+    "memory.hit_rate_zipf": "ratio",
     "memory.vector_10k_ms": "ms",
     "memory.vector_100k_ms": "ms",
     "scaling.first_new_agent_s": "s",
