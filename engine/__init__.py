@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.fleet import FleetManager
     from engine.library import AgentBooster, AutoScalingManager, ScalingStatus
     from engine.library_memory import SwarmMemory
+    from engine.library_monitor import FleetMonitor
     from engine.model.agents import Agent, AgentType, Allocation
     from engine.model.errors import FleetError
     from engine.model.events import Record as FleetEvent
@@ -46,6 +47,7 @@ __all__ = [
     "FleetEvent",
     "FleetManager",
     "FleetManagerConfig",
+    "FleetMonitor",
     "FleetStatus",
     "PerformanceReport",
     "Pool",
@@ -73,6 +75,7 @@ _HOMES = {
     "FleetEvent": "engine.model.events:Record",
     "FleetManager": "engine.fleet",
     "FleetManagerConfig": "engine.config",
+    "FleetMonitor": "engine.library_monitor",
     "FleetStatus": "engine.model.rows",
     "PerformanceReport": "engine.model.library",
     "Pool": "engine.model.pools",

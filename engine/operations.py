@@ -46,7 +46,7 @@ class Operator(Protocol):
 
         `what` is one of: status; pools, agents, tasks, hosts, plans, audit, events (parameters: limit,
         filter text, after); pool, agent, task (parameter: id); artifact (id); log (id of a task); timeline (id); commands;
-        config; schema; cost (parameter: last_s); metrics; realtime; prometheus;
+        config; schema; cost (parameter: last_s); metrics; realtime; loads; prometheus;
         history (parameters: metric, label, last_s, ago_s, points, quantile in percent); can-i (parameters: verb, target).
         """
         ...

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from engine.model.errors import EngineUnavailable, FleetError
 from engine.model.plans import Authority
@@ -175,8 +175,20 @@ class Feed:
             self.authority = operator.authority
             self.error = ""
             async with operator.follow(self.kinds) as frames:
+                is_first = True
                 async for frame in frames:
                     self.take(frame)
+                    if is_first:
+                        is_first = False
+                        await self._recall(operator)
+
+    async def _recall(self, operator: Operator) -> None:
+        """Fill the last minute with what the engine kept; one that keeps nothing leaves gaps."""
+        try:
+            kept: Any = await operator.query("loads")
+        except FleetError:
+            return
+        self.history.recall(kept["since"], kept["step_s"], kept["pools"])
 
     def take(self, frame: Frame) -> None:
         """Fold one frame in."""

@@ -1,4 +1,4 @@
-"""The last minute of a fleet as far as it was seen: load of each pool, and how many tasks succeeded a second.
+"""The last minute of a fleet as far as it was seen, or kept by its engine before that: load of each pool, and how many tasks succeeded a second.
 
 Owner: the feed, which shows it every frame, whatever view is in front. Where nothing was seen is a gap, never a 0.
 Limits: SAMPLES intervals of SAMPLE_S seconds; of successes those of the last RATE_S seconds.
@@ -7,7 +7,7 @@ Limits: SAMPLES intervals of SAMPLE_S seconds; of successes those of the last RA
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.model.rows import FleetStatus, PoolRow
@@ -40,6 +40,13 @@ class History:
             self.successes.append((status.now, status.tasks.succeeded))
         while self.successes and self.successes[0][0] < status.now - RATE_S - SAMPLE_S:
             self.successes.popleft()
+
+    def recall(self, since: float, step_s: float, pools: Mapping[str, Sequence[float | None]]) -> None:
+        """Take what the engine kept from before anybody looked; what was seen here stays."""
+        for pool, values in pools.items():
+            for place, value in enumerate(values):
+                if value is not None:
+                    self.loads.setdefault(int((since + place * step_s) // SAMPLE_S), {}).setdefault(pool, round(value))
 
     def load_of(self, pool: str, now: float) -> list[int | None]:
         """Return a pool's load, oldest first; None where nothing was seen."""

@@ -28,6 +28,7 @@ from engine.state import FleetState
 
 Key = tuple[str, str]
 HOUR_S = 3_600.0
+_HERE = (TaskState.PENDING, TaskState.LEASED, TaskState.RUNNING)
 _AT_WORK = (AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINING)
 
 
@@ -145,6 +146,7 @@ class FigureReader:
         known["agents_starting", name] = status.get(AgentStatus.STARTING, 0)
         known["agents_drained", name] = status.get(AgentStatus.DRAINED, 0)
         known["agents_failed", name] = status.get(AgentStatus.FAILED, 0)
+        known["load", name] = sum(tasks.get(one, 0) for one in _HERE) - pool.blocked
         known["utilisation", name] = busy / (idle + busy) if idle + busy else None
         known["queue_depth", name] = self.around.ready(name)
         known["tasks_waiting", name] = tasks.get(TaskState.PENDING, 0)
@@ -248,6 +250,7 @@ _SUMMED = (
     "queue_depth",
     "tasks_waiting",
     "tasks_running",
+    "load",
     "cpu_cores",
     "rss_mb",
     "cost_per_hour",

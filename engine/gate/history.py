@@ -37,6 +37,8 @@ from engine.monitoring.trends import Window, points_of, points_of_samples, wider
 from engine.state import FleetState, Touched
 from engine.supervisor import keep_running
 
+LOAD_STEP_S = 2
+"""A column of a pool's sparkline."""
 SWITCHED_OFF = "no figures are kept: monitoring.enabled is false in the configuration"
 
 
@@ -94,7 +96,7 @@ class History:
 
     def current(self) -> dict[str, object]:
         """Return every metric with how it reads now, by the six groups; None = unknown."""
-        self._require()
+        self.require()
         groups: dict[str, dict[str, object]] = {group.value: {} for group in Group}
         for metric in CATALOGUE.values():
             if metric.label is not Label.AGENT:
@@ -113,19 +115,43 @@ class History:
             return quantile(recorder.totals.get(key, ())[:BUCKETS], Span().quantile)
         return recorder.newest.get(key)
 
+    def agent_now(self, word: str) -> dict[str, float | None]:
+        """Return how an agent's metrics read now. Raises NotFound, UsageError."""
+        self.require()
+        agent = self._state().agent_named(word)
+        if agent is None:
+            raise NotFound(f"no agent {word!r}; `get agents` lists them")
+        found = {}
+        for name in agent_columns.NAMES:
+            newest = agent_columns.as_measured(name, self.agents.seconds(agent.spec.id, name)[-2:], 1)
+            found[name] = newest[-1][1] if newest and newest[-1][0] == int(self.recorder.sampled_at) else None
+        return found
+
     def listed(self) -> list[dict[str, object]]:
         """Return the catalogue with how each metric of the fleet reads now."""
         return [{**metric._asdict(), "now": self.now_of(metric, "") if self.enabled else None} for metric in CATALOGUE.values()]
 
+    async def loads(self) -> dict[str, object]:
+        """Return the load of every pool in the last minute: when it began, seconds of a step, and a list of values a pool. Raises FleetError."""
+        self.require()
+        now = self._clock.now()
+        until = int(now // LOAD_STEP_S + 1) * LOAD_STEP_S
+        window = Window(until - 60, until, LOAD_STEP_S, 1)
+        found = {}
+        for pool in self._state().pools:
+            points, _newest = points_of(await self.recorder.store.read(("load", pool), 1, window.since, until), window, 0.0)
+            found[pool] = [point.value for point in points]
+        return {"since": window.since, "step_s": LOAD_STEP_S, "pools": found}
+
     def scraped(self, info: Mapping[str, str]) -> str:
         """Return the newest figures as Prometheus reads them; what is not known is left out."""
-        self._require()
+        self.require()
         recorder = self.recorder
         return exposition(Newest(recorder.sampled_at, recorder.newest, recorder.counts, recorder.totals, info))
 
     async def trend(self, word: str, label: str = "", span: Span = Span()) -> Trend:  # noqa: B008  # frozen
         """Return the history of one series. Raises FleetError."""
-        self._require()
+        self.require()
         metric = find_metric(word)
         if not 0 < span.points <= POINTS_MAX or span.last_s < 1 or span.ago_s < 0 or not 0 < span.quantile < 1:
             raise UsageError(f"a history takes last_s from 1, ago_s from 0, points 1 to {POINTS_MAX}, and a quantile above 0 and below 100 percent")
@@ -171,6 +197,7 @@ class History:
         values, lows, highs = zip(*found, strict=True)
         return Trend(metric.name, word, metric.unit, 0.0, window.since, wide, values, lows, highs, step, now, min(newest, now))
 
-    def _require(self) -> None:
+    def require(self) -> None:
+        """Raise UsageError when nothing is measured."""
         if not self.enabled:
             raise UsageError(SWITCHED_OFF)

@@ -292,6 +292,10 @@ async def _realtime(sources: Sources, _parameters: dict[str, Any]) -> object:
     return _kept(sources).current()
 
 
+async def _loads(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return await _kept(sources).loads()
+
+
 async def _prometheus(sources: Sources, _parameters: dict[str, Any]) -> object:
     return _kept(sources).scraped({"fleet": sources.config.name, "version": version()})
 
@@ -324,6 +328,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "cost": _cost,
     "metrics": _metrics,
     "realtime": _realtime,
+    "loads": _loads,
     "prometheus": _prometheus,
     "history": _history,
     "commands": _commands,

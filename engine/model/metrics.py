@@ -106,6 +106,7 @@ _ALL = (
         ("queue_depth", "count", _G, "tasks that could run now and wait for an agent"),
         ("tasks_waiting", "count", _G, "tasks that wait, those that wait on others or for a back-off included"),
         ("tasks_running", "count", _G, "tasks that an agent holds"),
+        ("load", "count", _G, "tasks that wait for an agent or a back-off, and those that an agent holds"),
         ("oldest_waiting_s", "s", _G, "age of the task that waits longest; 0 when none does"),
         ("succeeded", "1/s", _C, "tasks that ended well"),
         ("failed", "1/s", _C, "tasks that ended badly and are not tried again"),

@@ -9,6 +9,7 @@ import pytest
 from engine.model.errors import UsageError
 from engine.model.metrics import CATALOGUE, Label
 from screens import trends as screen
+from screens.history import History
 from screens.present_trends import RANGES, axis_text, chart_scale, chart_values, gap_words
 from screens.widgets.charts import BrailleChart
 from screens.widgets.table import Table
@@ -153,3 +154,11 @@ def test_an_axis_is_as_wide_as_its_chart(width: int, shown_range: Any) -> None:
     text = axis_text(NOON - shown_range.last_s, NOON, width, shown_range)
     assert len(text) == width
     assert text.endswith("UTC")
+
+
+def test_the_pulse_recalls_what_its_engine_kept_and_believes_what_it_saw() -> None:
+    history = History()
+    history.loads[int(NOON // 2)] = {"coder": 5}
+    history.recall(NOON - 4, 2, {"coder": [1.0, None, 9.0], "tester": [None, 2.4, None]})
+    assert history.load_of("coder", NOON)[-3:] == [1, None, 5]
+    assert history.load_of("tester", NOON)[-3:] == [None, 2, None]
