@@ -33,6 +33,7 @@ ALIASES = {
     "plans": ("plan", "pl"),
     "policies": ("policy", "pol"),
     "scaling": ("scaler", "sc"),
+    "advice": ("savings",),
     "gangs": ("gang", "ga"),
     "boosters": ("booster", "bo"),
     "instances": ("instance", "in"),

@@ -25,6 +25,7 @@ COLUMNS = {
     "plans": "id at who via summary undone undo_until reason",
     "policies": "id name pool enabled pools rules",
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
+    "advice": "pool kind current recommended efficiency saves_agents saves_memory_mb saves_cores saves_cost_per_hour evidence",
     "gangs": "id pool agents state priority place asked_at ends_at who reason",
     "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency speed_up samples differences reasons breakers",
     "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",

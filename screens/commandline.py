@@ -32,6 +32,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "inbox": ("in", "!", "needs"),
     "scaler": ("sc", "scaling"),
     "policies": ("pol", "policy"),
+    "optimize": ("op", "savings"),
+    "gangs": ("ga",),
     "cost": ("co", "costs", "money"),
     "trends": ("tr", "metrics", "history"),
     "booster": ("bo", "boosters", "instances"),
@@ -71,6 +73,8 @@ SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
     "hosts": (("hosts", "id"),),
     "scaler": (("pools", "id"),),
     "policies": (("policies", "name"),),
+    "optimize": (("pools", "pool"),),
+    "gangs": (("pools", "pool"),),
     "booster": (("hosts", "host"),),
 }
 """View to the kinds whose names narrow it, each with the field that such a name is compared with."""
@@ -82,6 +86,8 @@ FILTERED = {
     "hosts": "hosts",
     "scaler": "scaling",
     "policies": "policies",
+    "optimize": "advice",
+    "gangs": "gangs",
     "booster": "instances",
     "plans": "plans",
     "audit": "audit",

@@ -26,6 +26,8 @@ _CLASSES = {
     "inbox": ("screens.inbox", "InboxScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),
+    "optimize": ("screens.optimize", "OptimizeScreen"),
+    "gangs": ("screens.gangs", "GangsScreen"),
     "cost": ("screens.costs", "CostScreen"),
     "trends": ("screens.trends", "TrendsScreen"),
     "booster": ("screens.booster", "BoosterScreen"),

@@ -21,12 +21,20 @@ from engine.config import TasksSection
 from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.gang_plans import gang_row
-from engine.gate.scaling_rows import policy_row, scaling_row
+from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
 from engine.gate.words import event_row
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, PoolPaused, Record
 from engine.model.ids import AgentId, GangId, HostId, PlanId, TaskId
-from engine.model.rows import ROW_KINDS, STREAMED_KINDS, EventRow, FleetStatus, Frame, Row
+from engine.model.rows import (
+    ROW_KINDS,
+    STREAMED_KINDS,
+    AdviceRow,
+    EventRow,
+    FleetStatus,
+    Frame,
+    Row,
+)
 from engine.model.tasks import FINISHED, TaskState
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
 from engine.scaling.autoscaler import AutoScaler
@@ -39,6 +47,9 @@ STATUS_INTERVAL_S = 1.0
 """A follower whose fleet does not change gets a frame with the status at this interval, so that it knows it is current."""
 BOOSTER_KINDS = frozenset({"boosters", "instances", "modules"})
 """Kinds whose rows the booster's book is joined into."""
+
+ADVICE_S = 5.0
+"""What could be smaller is worked out again after so long: it is about minutes."""
 
 
 class Feed:
@@ -64,6 +75,8 @@ class Feed:
         self.samples: dict[HostId, HostSample] = {}
         self.measured_at = 0.0
         """When the samples were taken."""
+        self._advice: dict[str, AdviceRow] = {}
+        self._advised_at = -ADVICE_S
         self.scaler: AutoScaler | None = None
         """Where the rows of kind `scaling` come from."""
         self.book = BoosterBook()
@@ -122,7 +135,18 @@ class Feed:
         """Take note that the autoscaler's decision for some pools reads differently."""
         self._revision += 1
         self._mark("scaling", pools)
+        before = self._advice
+        if self._followers and self.advice() is not before:
+            self._mark("advice", [id_ for id_ in {**before, **self._advice} if before.get(id_) != self._advice.get(id_)])
         self._wake()
+
+    def advice(self) -> dict[str, AdviceRow]:
+        """Return what could be smaller, by id; looked at anew after ADVICE_S."""
+        now = self._clock.now()
+        if self.scaler is not None and not 0 <= now - self._advised_at < ADVICE_S:
+            found = self.scaler.optimizer.recommend(self._state().pools)
+            self._advice, self._advised_at = {row.id: row for row in map(advice_row, found)}, now
+        return self._advice
 
     def recent_events(self, limit: int) -> list[EventRow]:
         """Return the newest events in words, oldest first."""
@@ -261,6 +285,7 @@ class Feed:
                 "hosts": state.hosts,  # type: ignore[dict-item]
                 "plans": state.plans,  # type: ignore[dict-item]
                 "policies": state.policies,
+                "advice": self.advice(),
                 "gangs": state.gangs,  # type: ignore[dict-item]
                 "scaling": self.scaler.decisions if self.scaler else {},
                 "boosters": dict.fromkeys(boosted.booster_pools(state)),
@@ -287,14 +312,8 @@ class Feed:
         if kind == "hosts":
             host = state.hosts.get(HostId(id_))
             return build.host_row(host, self.samples.get(HostId(id_))) if host else None
-        if kind == "policies":
-            policy = state.policies.get(id_)
-            return policy_row(state, policy) if policy else None
-        if kind == "scaling":
-            return scaling_row(state, self.scaler, id_) if self.scaler else None
-        if kind == "gangs":
-            gang = state.gangs.get(GangId(id_))
-            return gang_row(state, gang, self.aging_s) if gang else None
+        if kind in ("policies", "scaling", "advice", "gangs"):
+            return self._scaling_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
         kept = state.plans.get(PlanId(id_))
@@ -308,6 +327,18 @@ class Feed:
             return boosted.instance_row(state, self.book, id_)
         module = state.modules.get(id_)
         return boosted.module_row(module, self.book) if module else None
+
+    def _scaling_row(self, kind: str, id_: str) -> Row | None:
+        state = self._state()
+        if kind == "policies":
+            policy = state.policies.get(id_)
+            return policy_row(state, policy) if policy else None
+        if kind == "advice":
+            return self.advice().get(id_)
+        if kind == "gangs":
+            gang = state.gangs.get(GangId(id_))
+            return gang_row(state, gang, self.aging_s) if gang else None
+        return scaling_row(state, self.scaler, id_) if self.scaler else None
 
     def _oldest_pending(self, pool: str) -> float:
         """Return when the pool's longest waiting task was submitted, of those that wait for an agent only; 0 when none does."""

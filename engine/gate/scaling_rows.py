@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.model.policy_text import policy_table
-from engine.model.rows import PolicyRow, ScalingRow
+from engine.model.rows import AdviceRow, PolicyRow, ScalingRow
 from engine.model.scaling import Policy
 from engine.model.wire import encode
 from engine.scaling.autoscaler import AutoScaler, policies_of
 from engine.scaling.history import demand
+from engine.scaling.optimizer import Recommendation
 from engine.scaling.words import explain
 from engine.state import FleetState
 
@@ -30,6 +31,24 @@ def policy_row(state: FleetState, policy: Policy) -> PolicyRow:
     """Return a policy's row."""
     pools = sum(policy in policies_of(state.policies, pool) for pool in state.pools)
     return PolicyRow(policy.id, policy.name, policy.pool, policy.enabled, pools, policy_rules(policy))
+
+
+def advice_row(one: Recommendation) -> AdviceRow:
+    """Return a recommendation's row."""
+    return AdviceRow(
+        f"{one.pool} {one.kind}",
+        one.pool,
+        one.kind,
+        one.current,
+        one.recommended,
+        round(one.efficiency, 4),
+        round(one.saves_memory_mb, 1),
+        round(one.saves_cores, 2),
+        one.saves_agents,
+        round(one.saves_cost_per_hour, 4),
+        one.evidence,
+        encode(one.call).decode(),
+    )
 
 
 def scaling_row(state: FleetState, scaler: AutoScaler, pool: str) -> ScalingRow | None:

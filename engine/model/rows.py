@@ -155,6 +155,27 @@ class PolicyRow(NamedTuple):
     rules: str
 
 
+class AdviceRow(NamedTuple):
+    """What a pool could have less of. Savings: MB, cores, agents, and cost in the pool's unit an hour."""
+
+    id: str
+    """`coder resize_allocation`: its pool and kind."""
+    pool: str
+    kind: str
+    """resize_allocation, oversized or idle."""
+    current: str
+    recommended: str
+    efficiency: float
+    """Used / granted, 0..1."""
+    saves_memory_mb: float
+    saves_cores: float
+    saves_agents: int
+    saves_cost_per_hour: float
+    evidence: str
+    call: str
+    """The verb that does it, as JSON."""
+
+
 class GangRow(NamedTuple):
     """Agents that start together or not at all. Instants in epoch seconds, 0 = not yet."""
 
@@ -318,7 +339,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = ModuleRow | InstanceRow | GangRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -329,6 +350,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "policies": PolicyRow,
     "scaling": ScalingRow,
     "gangs": GangRow,
+    "advice": AdviceRow,
     "boosters": BoosterRow,
     "instances": InstanceRow,
     "modules": ModuleRow,

@@ -76,7 +76,7 @@ class AutoScaler:
                 changed.append(name)
             if decision.target != decision.size:
                 wanted.append(Sizing(name, decision.size, decision.target, explain(decision)))
-        self.optimizer.see(self.observations)
+        self.optimizer.see(self.observations, state.pools)
         if wanted and self.obeys:
             self._report(PoolsSized(tuple(wanted)))
         return changed

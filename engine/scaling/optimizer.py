@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.model.agents import Resources
 from engine.model.plans import Call
 from engine.model.pools import Pool
 from engine.model.scaling import Observation
@@ -48,7 +49,7 @@ class Recommendation(NamedTuple):
 
 @dataclass(slots=True)
 class Minute:
-    """The highest use of one minute; ratios of what is granted, -1 = not measured."""
+    """The highest use of one minute by one agent, in cores and MB; -1 = not measured. Amounts, since what is granted may change."""
 
     began_at: float
     cpu: float = -1.0
@@ -63,13 +64,13 @@ class UsedByPool:
 
     minutes: deque[Minute] = field(default_factory=lambda: deque(maxlen=WINDOW_MIN))
 
-    def see(self, now: Observation) -> None:
-        """Take an observation."""
+    def see(self, now: Observation, granted: Resources) -> None:
+        """Take an observation of agents that have so much."""
         if not self.minutes or not 0 <= now.at - self.minutes[-1].began_at < _MINUTE_S:
             self.minutes.append(Minute(now.at))
         minute = self.minutes[-1]
-        minute.cpu = max(minute.cpu, -1.0 if now.cpu is None else now.cpu)
-        minute.memory = max(minute.memory, -1.0 if now.memory is None else now.memory)
+        minute.cpu = max(minute.cpu, -1.0 if now.cpu is None else now.cpu * granted.cpu)
+        minute.memory = max(minute.memory, -1.0 if now.memory is None else now.memory * granted.memory)
         minute.busy = max(minute.busy, now.busy + min(now.waiting, now.size))
         minute.size = max(minute.size, now.size)
 
@@ -80,12 +81,12 @@ class Optimizer:
     def __init__(self) -> None:
         self._used: dict[str, UsedByPool] = {}
 
-    def see(self, observations: Mapping[str, Observation]) -> None:
+    def see(self, observations: Mapping[str, Observation], pools: Mapping[str, Pool]) -> None:
         """Take the observations of all pools; pools that are gone are forgotten."""
         for name in [name for name in self._used if name not in observations]:
             del self._used[name]
         for name, now in observations.items():
-            self._used.setdefault(name, UsedByPool()).see(now)
+            self._used.setdefault(name, UsedByPool()).see(now, pools[name].spec.resources)
 
     def recommend(self, pools: Mapping[str, Pool]) -> list[Recommendation]:
         """Return what could be smaller, the largest saving first."""
@@ -109,8 +110,8 @@ def _resize(pool: Pool, minutes: deque[Minute]) -> list[Recommendation]:
         known = [value for minute in minutes if (value := getattr(minute, key)) >= 0]
         if len(known) < SAMPLES_MIN or not amount:
             continue
-        peak = max(known)
-        wanted = max(step, math.ceil(peak * amount * MARGIN / step) * step)
+        peak = max(known) / amount
+        wanted = max(step, math.ceil(max(known) * MARGIN / step) * step)
         if peak < EFFICIENCY_MIN and wanted < amount:
             changes[key] = round(wanted) if key == "memory" else round(wanted, 2)
             peaks.append((key, peak))
@@ -124,8 +125,8 @@ def _resize(pool: Pool, minutes: deque[Minute]) -> list[Recommendation]:
         Recommendation(
             "resize_allocation",
             pool.spec.name,
-            f"{granted.memory} MB, {granted.cpu:g} cores",
-            f"{memory} MB, {cores:g} cores",
+            f"{granted.memory} MB, {_count(granted.cpu, 'core')}",
+            f"{memory} MB, {_count(cores, 'core')}",
             min(peak for _, peak in peaks),
             (granted.memory - memory) * pool.agents,
             (granted.cpu - cores) * pool.agents,
@@ -148,8 +149,8 @@ def _shrink(pool: Pool, minutes: deque[Minute]) -> list[Recommendation]:
         Recommendation(
             "oversized" if busiest else "idle",
             pool.spec.name,
-            f"{pool.size} agents",
-            f"{size} agents",
+            _count(pool.size, "agent"),
+            _count(size, "agent"),
             busiest / pool.size,
             float(fewer * resources.memory),
             fewer * resources.cpu,
@@ -159,3 +160,7 @@ def _shrink(pool: Pool, minutes: deque[Minute]) -> list[Recommendation]:
             Call("pool.scale", {"pool": pool.spec.name, "size": str(size)}),
         )
     ]
+
+
+def _count(number: float, thing: str) -> str:
+    return f"{number:g} {thing}{'' if number == 1 else 's'}"

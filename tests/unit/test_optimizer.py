@@ -23,7 +23,7 @@ def watched(pool: Pool, minutes: int = SAMPLES_MIN, **values: Any) -> list[Any]:
     optimizer = Optimizer()
     for minute in range(minutes):
         figures = {"ready": pool.size, "busy": 0, "waiting": 0, **values}
-        optimizer.see({pool.spec.name: Observation(minute * 60.0, pool.size, **figures)})
+        optimizer.see({pool.spec.name: Observation(minute * 60.0, pool.size, **figures)}, {pool.spec.name: pool})
     return optimizer.recommend({pool.spec.name: pool})
 
 
@@ -34,10 +34,19 @@ def pool(size: int = 10, low: int = 1, memory: int = 2_048, cpu: float = 1.0, co
 @pytest.mark.row(63, 93)
 def test_an_allocation_that_is_not_used_is_recommended_smaller() -> None:
     (found,) = watched(pool(), busy=10, memory=0.25, cpu=0.9)
-    assert (found.kind, found.recommended, found.efficiency) == ("resize_allocation", "640 MB, 1 cores", 0.25)
+    assert (found.kind, found.recommended, found.efficiency) == ("resize_allocation", "640 MB, 1 core", 0.25)
     assert found.saves_memory_mb == (2_048 - 640) * 10
     assert found.call.args == {"pool": "coder", "changes": {"memory": 640}}
     assert "at most 25% of the memory" in found.evidence
+
+
+def test_what_was_carried_out_is_not_recommended_again_for_what_was_seen_before() -> None:
+    optimizer, before = Optimizer(), pool()
+    for minute in range(SAMPLES_MIN):
+        optimizer.see({"coder": Observation(minute * 60.0, 10, 10, 10, 0, memory=0.25, cpu=0.9)}, {"coder": before})
+    (found,) = optimizer.recommend({"coder": before})
+    after = pool(memory=found.call.args["changes"]["memory"])  # type: ignore[index]
+    assert optimizer.recommend({"coder": after}) == []
 
 
 @pytest.mark.row(277)
@@ -46,7 +55,7 @@ def test_agents_without_work_are_found_with_what_they_cost() -> None:
     assert (found.kind, found.recommended, found.saves_agents) == ("oversized", "3 agents", 7)
     assert found.saves_cost_per_hour == pytest.approx(7 * 3.6)
     (idle,) = watched(pool(), cpu=0.9, memory=0.9)
-    assert (idle.kind, idle.recommended) == ("idle", "1 agents")
+    assert (idle.kind, idle.recommended) == ("idle", "1 agent")
 
 
 @pytest.mark.parametrize(
