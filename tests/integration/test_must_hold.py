@@ -151,13 +151,14 @@ def test_full_disk_turns_the_engine_read_only_and_loses_nothing_acknowledged(tmp
     try:
         subject.start(file_bytes_max=1_500_000)
         accepted: list[str] = []
-        payload = json.dumps({"filler": "x" * 60_000})
-        for _ in range(60):
-            done = subject.run("submit", "noop", "coder", "--payload", payload, "-o", "json")
-            if done.returncode:
-                break
-            accepted.append(json.loads(done.stdout)["values"][0])
-        assert done.returncode == 4, done.stderr
+        for size in (60_000, 10_000):  # what is left for the second is too little for the engine's own trial, so it stays read-only
+            payload = json.dumps({"filler": "x" * size})
+            for _ in range(60):
+                done = subject.run("submit", "noop", "coder", "--payload", payload, "-o", "json")
+                if done.returncode:
+                    break
+                accepted.append(json.loads(done.stdout)["values"][0])
+            assert done.returncode == 4, done.stderr
         assert "nothing was changed" in done.stderr
         assert accepted
         assert subject.get("status")["read_only"]

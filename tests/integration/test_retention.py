@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from engine.clock import SystemClock
-from engine.memory import pruning
+from engine.fleet import FleetManager
+from engine.memory import pruning, retention
 from engine.memory.checking import verify
 from engine.memory.journal import SqliteJournal
 from engine.memory.lives_reading import read_lives
@@ -20,6 +21,8 @@ from engine.model.errors import JournalError
 from engine.model.ids import TaskId
 from engine.model.retention_config import RetentionSection
 from engine.model.tasks import TaskSpec
+from fleet_tui.doctor import examine
+from fleet_tui.settings import find_paths
 from pydantic import ValidationError
 
 from tests.integration.journal_lives import Life, plain_state
@@ -207,6 +210,31 @@ async def test_a_disk_that_refuses_leaves_all_as_it_was(journal: SqliteJournal, 
     await journal.database.write(lambda connection: connection.execute("PRAGMA query_only = 0").close())
     assert (await prune(journal, life.at)).rows["events"] > 0
     assert verify(path).problems == ()
+
+
+async def test_an_engine_removes_what_is_too_old_and_doctor_says_so(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FIRST_S", 0.0)
+    monkeypatch.setattr(pruning, "EVENTS_KEPT_MIN", 10)
+    old = await SqliteJournal.open(path)
+    await live(old, Life(3, FINISHED_MAX), 400)  # of 2023
+    await old.close()
+    async with FleetManager({"fleet": {"defaultPools": {}}}, state_dir=tmp_path) as fleet, asyncio.timeout(30):
+        while not (removed := await fleet.journal.database.read(pruning.read_pruned)).rows.get("agents"):
+            await asyncio.sleep(0.02)
+        assert removed.rows["events"] > 50
+        newest = await fleet.journal.records(limit=5)
+        assert newest[-1].seq > removed.upto
+    assert verify(path).problems == ()
+    [found] = [finding for finding in examine(find_paths(tmp_path, state_dir=tmp_path), {}) if finding.what == "database"]
+    assert found.state == "ok"
+    assert f"{removed.rows['events']:,} events" in found.text
+
+
+def test_doctor_says_what_is_wrong_with_a_database(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"no database" * 100)
+    [found] = [finding for finding in examine(find_paths(tmp_path, state_dir=tmp_path), {}) if finding.what == "database"]
+    assert found.state == "wrong"
+    assert "fleet-tui restore FILE" in found.text
 
 
 def test_a_policy_that_makes_no_sense_is_refused() -> None:
