@@ -283,15 +283,14 @@ def _measure_cold(report: Report) -> None:
 def _score_edits(report: Report) -> None:
     """Score apply_edit, and npm's agent-booster where node and npm are here, on the same cases."""
     cases = edit_corpus.load_cases()
-    known = [case for case in cases if case.language in edit_corpus.OURS]
-    ours = edit_corpus.score(known, [edit_corpus.edit_here(case) for case in known])
+    ours = edit_corpus.score(cases, [edit_corpus.edit_here(case) for case in cases])
     try:
-        peer = str(edit_corpus.score(known, edit_corpus.edit_by_peer(known))).splitlines()[0]
+        peer = str(edit_corpus.score(cases, edit_corpus.edit_by_peer(cases))).splitlines()[0]
     except Missing as missing:
         peer = f"absent: {missing}"
-    languages = ", ".join(sorted({case.language for case in known}))
+    languages = ", ".join(sorted({case.language for case in cases}))
     note = f"{languages}: {str(ours).splitlines()[0]}; npm {edit_corpus.PEER} {edit_corpus.PEER_VERSION}, which takes no target: {peer}; goal 0.95, 0 wrong"
-    report("booster.edit_corpus_correct", ours.correct_percent / 100, len(known), note)
+    report("booster.edit_corpus_correct", ours.correct_percent / 100, len(cases), note)
 
 
 def _measure_memory(report: Report, program: Program, sources: Sequence[str]) -> None:

@@ -24,8 +24,6 @@ from tests.tools.programs import Missing, find_program
 
 FOLDER = Path(__file__).parents[1] / "corpus" / "edits"
 CLASSES = ("target", "lost", "duplicate", "syntax", "ambiguous", "plain")
-OURS = ("python", "javascript", "typescript", "tsx")
-"""What our apply_edit knows."""
 PEER = "agent-booster"
 PEER_VERSION = "0.2.2"
 PEER_SHA256 = "5bc5da51719202050a80ea080983e853dec3a437bea1f1d4609933ddda9322d2"
@@ -238,9 +236,8 @@ def find_peer() -> Path:
 
 def main(words: Sequence[str]) -> None:
     cases = [case for case in load_cases() if not words or case.place.startswith(tuple(words))]
-    ours = [case for case in cases if case.language in OURS]
     scores: list[tuple[str, Callable[[], Score]]] = [
-        ("ours", lambda: score(ours, [edit_here(case) for case in ours])),
+        ("ours", lambda: score(cases, [edit_here(case) for case in cases])),
         (f"{PEER} {PEER_VERSION}", lambda: score(cases, edit_by_peer(cases))),
     ]
     for name, make in scores:
