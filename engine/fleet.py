@@ -43,6 +43,7 @@ from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
 from engine.gate.sampling import Around, Sampling
+from engine.memory.consolidating import Consolidating
 from engine.memory.contract import StoredArtifact
 from engine.memory.embedding import embedder_of
 from engine.memory.entries import Entries
@@ -218,6 +219,7 @@ class FleetManager(LibraryCalls):
         tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, MemoryVerbs(self.memory))
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)
+        self.consolidating = Consolidating(self.memory, self.config.memory.episodic_s)
         self.coordinator.add_publisher(self.memory.publish)
         self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
         self.sampling = self._make_sampling(root)
@@ -271,6 +273,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
             group.create_task(self.memory.gathering.run(), name="memory"),
+            group.create_task(keep_running("memory consolidation", partial(self.consolidating.run, self.clock), self.clock), name="memory consolidation"),
             group.create_task(keep_running("memory tidying", self._tidying().run, self.clock), name="memory tidying"),
             *([group.create_task(keep_running("keys", self.sealing.run, self.clock), name="keys")] if self.sealing else []),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),

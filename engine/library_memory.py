@@ -120,6 +120,13 @@ class SwarmMemory(Manager):
         """Return the level and the lists of an entry. Raises NotFound, Denied."""
         return self.fleet.memory.head(self._principal(), self._id(key, options)).permissions
 
+    async def consolidate(self, *, older_s: float | None = None) -> int:
+        """Make summaries of episodes that are older (None = memory.episodic_s), of those one may read and delete, at most 500 a call.
+
+        Return how many episodes these were. A summary says how it was made; the built-in one takes sentences over. Raises FleetError.
+        """
+        return await self.fleet.consolidating.consolidate(self._principal(), self.fleet.clock.now(), older_s=older_s)
+
     def _id(self, key: str, options: Asked) -> EntryId:
         return self.fleet.memory.find(self._principal(), key, options_of(RetrieveOptions, options))
 

@@ -48,6 +48,7 @@ class MemorySection(ConfigTree):
     value_max_bytes: int = Field(8 << 20, ge=1_024, le=512 << 20, description="largest value, as JSON")
     cache_max_bytes: int = Field(64 << 20, ge=0, description="values read lately, kept in the process for 30 s; 0 = none")
     working_ttl_s: float = Field(3_600.0, ge=0, description="how long a working entry stays unless it says; 0 = for ever")
+    episodic_s: float = Field(30 * 86_400.0, ge=60, description="how long episodes stay before they become a summary")
     tombstone_s: float = Field(7 * 86_400.0, ge=60, description="how long the version of a deleted entry is kept")
 
     embedder: str = Field("", description="what makes vectors of texts, as module:factory; empty = the built-in one, which knows words, not meaning")
