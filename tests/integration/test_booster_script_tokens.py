@@ -215,6 +215,7 @@ FOUND: list[tuple[str, str, str, Arguments]] = [
     ("code.rename", "javascript", "export\n{z}\n", {"name": "z", "to": "y", "attributes": False}),
     ("code.metrics", "javascript", "(function(){async//\nfunction e(){}})\n", {}),
     ("code.outline", "typescript", "(e);@a export interface Z{}\n", {}),
+    ("code.metrics", "typescript", "function e() {} /*\n*/\nnamespace A {} /*\n*/\n", {}),
     ("code.outline", "typescript", "namespace a.class {}\nnamespace 1 {}\n", {}),
     ("code.remove_calls", "typescript", "new\nBenchmark.Suite('')\n", {"function": "Benchmark.Suite"}),
     ("code.remove_calls", "typescript", "log?.(); log?.()(() => {(1)})\n", {"function": "log"}),

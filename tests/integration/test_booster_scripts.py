@@ -141,6 +141,7 @@ let ag = <T,>(x: T): x is T => true, ah = (y: typeof l) => { let ai = `${l}`; ta
 """
 SENTENCES: list[tuple[str, str, str, Arguments]] = [
     ("code.outline", "typescript", OUTLINED, {}),
+    ("code.outline", "typescript", "function e() {} /*\n*/\nnamespace A {} /*\n*/\n", {}),
     ("code.metrics", "typescript", OUTLINED, {}),
     *(("code.find_references", "typescript", line, {"name": "name"}) for line in REFERRED.splitlines()),
     *(("code.rename", "typescript", line, {"name": "name", "to": "renamed", "attributes": False}) for line in REFERRED.splitlines()),

@@ -54,11 +54,10 @@ static bool begins_generic(ScriptScan *scan) {
 }
 
 static Around enter_arrow(ScriptScan *scan, const Origin *origin, bool is_async) {
-    static const Text DEFAULT = {(const u8 *)"default", 7};
     ScriptDefinition row = {
         .kind = origin->is_member ? SCRIPT_METHOD : SCRIPT_FUNCTION,
         .is_async = is_async,
-        .name = origin->has_name ? origin->name : origin->is_default ? DEFAULT : (Text){0},
+        .name = choose_name(origin, (Text){0}),
         .start = origin->start == NOWHERE ? scan->tokens.start : origin->start,
         .head = origin->head,
         .first_decorator = origin->first_decorator,

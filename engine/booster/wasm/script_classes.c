@@ -191,7 +191,6 @@ static Text take_class_name(ScriptScan *scan) {
 }
 
 void parse_class(ScriptScan *scan, const Origin *origin, Decorators decorators) {
-    static const Text DEFAULT = {(const u8 *)"default", 7};
     u32 start = scan->tokens.start;
     ScriptDefinition row = {
         .kind = SCRIPT_CLASS,
@@ -202,11 +201,7 @@ void parse_class(ScriptScan *scan, const Origin *origin, Decorators decorators) 
     };
     accept_word(scan, WORD_abstract);
     expect_word(scan, WORD_class);
-    row.name = take_class_name(scan);
-    if (origin->has_name)
-        row.name = origin->name;
-    else if (!row.name.length && origin->is_default)
-        row.name = DEFAULT;
+    row.name = choose_name(origin, take_class_name(scan));
     if (!descend(scan))
         return;
     Around around = enter_definition(scan, row);

@@ -198,7 +198,8 @@ static Text find_definition_name(const ScriptWalk *walk, TSNode node, const Scri
 
 static u32 find_end(const ScriptWalk *walk, TSNode node, TSNode body) {
     TSNode last = kind_of(walk->language, node) == KIND_type_alias_declaration ? field_of(walk->language, node, FIELD_value) : body;
-    return ts_node_end_byte(ts_node_is_null(last) ? node : last);
+    /* In TypeScript a block may end behind the comments that follow, too. */
+    return ts_node_is_null(last) ? ts_node_end_byte(node) : find_script_end(walk, last);
 }
 
 static u32 find_head(TSNode node, const ScriptFrame *frame, const ScriptFrame *parent) {

@@ -1,10 +1,6 @@
 /* script_expressions.c -- operators, assignments, calls and members. */
 #include "script_scan.h"
 
-static Value make_other(const ScriptScan *scan) {
-    return (Value){.references = scan->facts->base.reference_count};
-}
-
 /* May the value be assigned to? What only a part of an expression holds may not. */
 static void bind_target(ScriptScan *scan, const Value *value) {
     Facts *facts = &scan->facts->base;

@@ -175,7 +175,6 @@ static Text take_own_name(ScriptScan *scan) {
 }
 
 void parse_function(ScriptScan *scan, const Origin *origin, bool is_statement) {
-    static const Text DEFAULT = {(const u8 *)"default", 7};
     u32 start = scan->tokens.start;
     ScriptDefinition row = {
         .kind = origin->is_member ? SCRIPT_METHOD : SCRIPT_FUNCTION,
@@ -190,10 +189,7 @@ void parse_function(ScriptScan *scan, const Origin *origin, bool is_statement) {
     row.name = take_own_name(scan);
     if (is_statement && !row.name.length && !origin->is_default)
         fail(scan);
-    if (origin->has_name)
-        row.name = origin->name;
-    else if (!row.name.length && origin->is_default)
-        row.name = DEFAULT;
+    row.name = choose_name(origin, row.name);
     parse_callable(scan, (Callable){.row = row, .is_generator = is_generator, .needs_body = !is_statement});
 }
 

@@ -3,11 +3,6 @@
 
 #include "script_tokens.h"
 
-static void doubt_at(ScriptTokens *tokens, u32 at) {
-    tokens->start = at;
-    script_tokens_fail(tokens, true);
-}
-
 static bool is_digit(u8 byte, u32 base) {
     u8 letter = byte | 32;
     return base == 16 && letter >= 'a' ? letter <= 'f' : (u8)(byte - '0') < MIN(base, 10);
@@ -59,7 +54,7 @@ void take_script_number(ScriptTokens *tokens, u32 start) {
     /* `017` and `08` are numbers of their own kinds. */
     bool is_old = base == 10 && script_byte(tokens, start) == '0' && (is_digit(script_byte(tokens, start + 1), 10) || script_byte(tokens, start + 1) == '_');
     if (end == start || is_old || is_script_letter(behind) || behind >= 128 || behind == '\\')
-        doubt_at(tokens, start);
+        script_tokens_doubt(tokens, start);
     else
         script_tokens_take(tokens, LEX_NUMBER, start, end);
 }
@@ -94,7 +89,7 @@ void take_script_string(ScriptTokens *tokens, u32 start) {
         u8 byte = tokens->bytes[at];
         u32 next = byte == '\\' ? skip_escape(tokens, at) : at + 1;
         if (next == NOWHERE || byte == '\n' || byte == '\r' || !byte) {
-            doubt_at(tokens, at);
+            script_tokens_doubt(tokens, at);
             return;
         }
         at = next;
@@ -102,7 +97,7 @@ void take_script_string(ScriptTokens *tokens, u32 start) {
     if (at < tokens->length)
         script_tokens_take(tokens, LEX_STRING, start, at + 1);
     else
-        doubt_at(tokens, start);
+        script_tokens_doubt(tokens, start);
 }
 
 void script_tokens_regular(ScriptTokens *tokens) {
@@ -113,11 +108,11 @@ void script_tokens_regular(ScriptTokens *tokens) {
         if (byte == '/' && !in_class)
             break;
         if (byte < ' ' || byte >= 128) {
-            doubt_at(tokens, at);
+            script_tokens_doubt(tokens, at);
             return;
         }
         if (byte == '\\' && (script_byte(tokens, ++at) < ' ' || script_byte(tokens, at) >= 128)) {
-            doubt_at(tokens, at);
+            script_tokens_doubt(tokens, at);
             return;
         }
         in_class = byte == '[' || (in_class && byte != ']');
@@ -126,7 +121,7 @@ void script_tokens_regular(ScriptTokens *tokens) {
         at++;
     u8 behind = script_byte(tokens, at);
     if (is_script_letter(behind) || behind == '\\' || behind >= 128)
-        doubt_at(tokens, at);
+        script_tokens_doubt(tokens, at);
     else
         script_tokens_take(tokens, LEX_STRING, tokens->start, at);
 }
@@ -153,7 +148,7 @@ bool script_tokens_template(ScriptTokens *tokens) {
         }
         u32 next = byte == '\\' ? skip_escape(tokens, at) : at + 1;
         if (!byte || next == NOWHERE || (byte == '\r' && script_byte(tokens, at + 1) != '\n')) {
-            doubt_at(tokens, at);
+            script_tokens_doubt(tokens, at);
             return false;
         }
         at = next;
@@ -174,7 +169,7 @@ static void take_tag_string(ScriptTokens *tokens, u32 start) {
     while (at < tokens->length && tokens->bytes[at] != quote) {
         u32 next = tokens->bytes[at] == '&' ? skip_entity(tokens, at) : at + 1;
         if (next == NOWHERE || tokens->bytes[at] < ' ') {
-            doubt_at(tokens, at);
+            script_tokens_doubt(tokens, at);
             return;
         }
         at = next;
@@ -182,7 +177,7 @@ static void take_tag_string(ScriptTokens *tokens, u32 start) {
     if (at < tokens->length)
         script_tokens_take(tokens, LEX_STRING, start, at + 1);
     else
-        doubt_at(tokens, start);
+        script_tokens_doubt(tokens, start);
 }
 
 void script_tokens_tag(ScriptTokens *tokens) {
@@ -207,7 +202,7 @@ void script_tokens_tag(ScriptTokens *tokens) {
     else if (is_mark)
         script_tokens_take(tokens, (enum ScriptToken)KINDS[byte], at, at + 1);
     else
-        doubt_at(tokens, at);
+        script_tokens_doubt(tokens, at);
 }
 
 void script_tokens_jsx_text(ScriptTokens *tokens) {
@@ -220,7 +215,7 @@ void script_tokens_jsx_text(ScriptTokens *tokens) {
             break;
         u32 next = byte == '&' ? skip_entity(tokens, at) : at + 1;
         if (!byte || byte == '}' || byte == '>' || next == NOWHERE) {
-            doubt_at(tokens, at);
+            script_tokens_doubt(tokens, at);
             return;
         }
         at = next;

@@ -1,10 +1,6 @@
 /* script_modules.c -- imports and exports. */
 #include "script_scan.h"
 
-static void expect_string(ScriptScan *scan) {
-    expect(scan, LEX_STRING);
-}
-
 /* `with { type: "json" }` is known to some grammars only. */
 static void end_import(ScriptScan *scan) {
     if (is_word(scan, WORD_with) || is_word(scan, WORD_assert))
@@ -70,7 +66,7 @@ static void parse_import_equals(ScriptScan *scan) {
     else {
         next(scan);
         expect(scan, LEX_OPEN_PAREN);
-        expect_string(scan);
+        expect(scan, LEX_STRING);
         expect(scan, LEX_CLOSE_PAREN);
     }
     end_statement(scan);
@@ -106,7 +102,7 @@ void parse_import(ScriptScan *scan) {
     if (!has_default || accept(scan, LEX_COMMA))
         parse_import_names(scan);
     expect_word(scan, WORD_from);
-    expect_string(scan);
+    expect(scan, LEX_STRING);
     end_import(scan);
 }
 
@@ -136,7 +132,7 @@ static void parse_export_names(ScriptScan *scan) {
                 facts->references[i].kind = REFERENCE_IMPORT;
                 facts->references[i].is_qualified = true;
             }
-        expect_string(scan);
+        expect(scan, LEX_STRING);
     }
     end_import(scan);
 }
@@ -148,7 +144,7 @@ static void parse_export_all(ScriptScan *scan) {
         take_member(scan);
     }
     expect_word(scan, WORD_from);
-    expect_string(scan);
+    expect(scan, LEX_STRING);
     end_import(scan);
 }
 

@@ -1,12 +1,19 @@
 /* script_notes.c -- the definitions of a script and the figures of its functions, while its tokens are read. */
 #include "script_scan.h"
 
-static const Origin NO_ORIGIN = {.start = NOWHERE, .head = NOWHERE};
+static const Origin NOTHING = NO_ORIGIN;
 
 Origin take_origin(ScriptScan *scan) {
     Origin origin = scan->origin;
-    scan->origin = NO_ORIGIN;
+    scan->origin = NOTHING;
     return origin;
+}
+
+Text choose_name(const Origin *origin, Text own) {
+    static const Text DEFAULT = {(const u8 *)"default", 7};
+    if (origin->has_name)
+        return origin->name;
+    return own.length || !origin->is_default ? own : DEFAULT;
 }
 
 /* `[a.b]` of a key that is computed; the blanks in the brackets are left out. */

@@ -1,4 +1,4 @@
-/* script_objects.c -- arrays and objects, which may turn out to be patterns, and JSX's cousins of them. */
+/* script_objects.c -- arrays and objects, which may turn out to be patterns. */
 #include "script_scan.h"
 
 /* Takes one part of an array or object into account: may the whole still be a pattern? */
@@ -87,7 +87,6 @@ static enum Word parse_modifier(ScriptScan *scan) {
 }
 
 static void parse_property(ScriptScan *scan, Value *whole) {
-    static const Origin NO_ORIGIN = {.start = NOWHERE, .head = NOWHERE};
     u32 start = scan->tokens.start;
     enum Word modifier = parse_modifier(scan);
     bool is_generator = accept(scan, LEX_STAR);
@@ -103,10 +102,7 @@ static void parse_property(ScriptScan *scan, Value *whole) {
         parse_shorthand(scan, whole, key);
         return;
     }
-    scan->origin = NO_ORIGIN;
-    scan->origin.name = key.name;
-    scan->origin.has_name = scan->origin.is_member = true;
-    scan->origin.start = scan->origin.head = start;
+    scan->origin = (Origin){.name = key.name, .start = start, .head = start, .has_name = true, .is_member = true};
     Value part = parse_item(scan);
     join_part(whole, &part);
 }

@@ -1,10 +1,6 @@
 /* script_primaries.c -- what an expression is made of: words, literals, parentheses, arrow functions. */
 #include "script_scan.h"
 
-static Value make_other(const ScriptScan *scan) {
-    return (Value){.references = scan->facts->base.reference_count};
-}
-
 void parse_template(ScriptScan *scan, bool of_types) {
     while (script_tokens_template(&scan->tokens)) {
         next(scan);
@@ -140,19 +136,19 @@ static Value parse_async_name(ScriptScan *scan) {
 }
 
 static Value parse_word(ScriptScan *scan) {
-    static const Origin NO_ORIGIN = {.start = NOWHERE, .head = NOWHERE};
+    static const Origin origin = NO_ORIGIN;
     Value value = make_other(scan);
     switch (scan->tokens.word) {
     case WORD_function:
-        parse_function(scan, &NO_ORIGIN, false);
+        parse_function(scan, &origin, false);
         return value;
     case WORD_async:
         if (peek(scan).word != WORD_function || peek(scan).newline)
             return parse_async_name(scan);
-        parse_function(scan, &NO_ORIGIN, false);
+        parse_function(scan, &origin, false);
         return value;
     case WORD_class:
-        parse_class(scan, &NO_ORIGIN, (Decorators){0});
+        parse_class(scan, &origin, (Decorators){0});
         return value;
     case WORD_new: return parse_new(scan);
     case WORD_this: case WORD_super: case WORD_null: case WORD_true: case WORD_false:

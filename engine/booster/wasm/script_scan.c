@@ -156,7 +156,7 @@ enum Status collect_script_by_tokens(ScriptFacts *facts) {
         .has_jsx = job->language->id != TYPESCRIPT,
         .owner = NOWHERE,
         .counted = NOWHERE,
-        .origin = {.start = NOWHERE, .head = NOWHERE},
+        .origin = NO_ORIGIN,
     };
     script_tokens_begin(&scan.tokens, &job->source, facts->base.wants_definitions ? facts : NULL);
     parse_statements(&scan);

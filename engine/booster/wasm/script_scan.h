@@ -31,6 +31,8 @@ typedef struct {
     u32 first_decorator, decorator_count;
 } Origin;
 
+#define NO_ORIGIN {.start = NOWHERE, .head = NOWHERE}
+
 typedef struct {
     ScriptTokens tokens;
     ScriptFacts *facts;
@@ -73,6 +75,11 @@ typedef struct {
     u32 references;   /* how many references there were before it */
     Span word;        /* its last word, where it is a name or a member */
 } Value;
+
+/* What is nothing but a value. */
+static inline Value make_other(const ScriptScan *scan) {
+    return (Value){.references = scan->facts->base.reference_count};
+}
 
 static inline enum ScriptToken now(const ScriptScan *scan) {
     return (enum ScriptToken)scan->tokens.kind;
@@ -198,6 +205,8 @@ typedef struct {
 Around enter_definition(ScriptScan *scan, ScriptDefinition row);
 void leave_definition(ScriptScan *scan, Around around, u32 end, bool has_body);
 Origin take_origin(ScriptScan *scan);
+/* The name of a function or class, which may have one of its own. */
+Text choose_name(const Origin *origin, Text own);
 void nest(ScriptScan *scan);
 /* A key of a member. */
 typedef struct {

@@ -38,11 +38,6 @@ void script_tokens_fail(ScriptTokens *tokens, bool is_doubtful) {
     tokens->at = tokens->start = tokens->end = tokens->length;
 }
 
-static void doubt_at(ScriptTokens *tokens, u32 at) {
-    tokens->start = at;
-    script_tokens_fail(tokens, true);
-}
-
 void script_tokens_take(ScriptTokens *tokens, enum ScriptToken kind, u32 start, u32 end) {
     tokens->kind = (u8)kind;
     tokens->word = WORD_none;
@@ -91,7 +86,7 @@ static bool skip_comment(ScriptTokens *tokens, u32 *at, bool *is_broken) {
         return false;
     u32 end = second == '/' ? skip_line_comment(tokens, *at + 2) : skip_block_comment(tokens, *at + 2);
     if (end == NOWHERE) {
-        doubt_at(tokens, *at);
+        script_tokens_doubt(tokens, *at);
         return false;
     }
     *is_broken |= second == '*' && memchr(tokens->bytes + *at, '\n', end - *at);
@@ -114,7 +109,7 @@ u32 skip_script_space(ScriptTokens *tokens, u32 at) {
     }
     tokens->newline = newline;
     if (is_broken && !newline)
-        doubt_at(tokens, at);
+        script_tokens_doubt(tokens, at);
     return at;
 }
 
@@ -139,7 +134,7 @@ static void take_name(ScriptTokens *tokens, u32 at) {
     u32 end = skip_letters(tokens, at + is_private);
     u8 behind = script_byte(tokens, end), first = script_byte(tokens, at + is_private);
     if (behind == '\\' || behind >= 128 || end == at + is_private || (u8)(first - '0') < 10) {
-        doubt_at(tokens, end);
+        script_tokens_doubt(tokens, end);
         return;
     }
     script_tokens_take(tokens, is_private ? LEX_PRIVATE : LEX_NAME, at, end);
@@ -198,7 +193,7 @@ static void take_mark(ScriptTokens *tokens, u32 at) {
             script_tokens_fail(tokens, true);
         return;
     }
-    doubt_at(tokens, at);
+    script_tokens_doubt(tokens, at);
 }
 
 void script_tokens_next(ScriptTokens *tokens) {
@@ -228,7 +223,7 @@ void script_tokens_begin(ScriptTokens *tokens, const Source *source, ScriptFacts
     if (source->length > 1 && !memcmp(source->bytes, "#!", 2)) {
         u32 end = skip_line_comment(tokens, 2);
         if (end == NOWHERE)
-            doubt_at(tokens, 0);
+            script_tokens_doubt(tokens, 0);
         else
             script_tokens_take(tokens, LEX_SEMICOLON, 0, end);
     }

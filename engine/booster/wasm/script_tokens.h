@@ -90,6 +90,12 @@ static inline u8 script_byte(const ScriptTokens *tokens, u32 at) {
     return at < tokens->length ? tokens->bytes[at] : 0;
 }
 
+/* Ends the tokens at a place from which on the source is not known here. */
+static inline void script_tokens_doubt(ScriptTokens *tokens, u32 at) {
+    tokens->start = at;
+    script_tokens_fail(tokens, true);
+}
+
 /* May this byte be in a name? Those outside ASCII are not known here. */
 static inline bool is_script_letter(u8 byte) {
     return (u8)((byte | 32) - 'a') < 26 || (u8)(byte - '0') < 10 || byte == '_' || byte == '$';
