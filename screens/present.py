@@ -155,6 +155,7 @@ LEVEL_BADGES: dict[str, Badge] = {
 POOL_BADGES: dict[str, Badge] = {
     "broken": Badge("✕", "x", "bad"),
     "paused": Badge("‖", "=", "warn"),
+    "waiting": Badge("◔", "/", "warn"),
     "starting": Badge("◌", ":", "dim"),
     "draining": Badge("◑", "(", "warn"),
     "busy": Badge("●", "@", "accent"),

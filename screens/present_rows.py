@@ -87,6 +87,8 @@ def pool_state(row: PoolRow) -> str:
         return "broken"
     if row.paused:
         return "paused"
+    if row.agents < row.size and row.reason:
+        return "waiting"
     if row.agents < row.size or row.starting:
         return "starting"
     if row.agents > row.size:
@@ -102,6 +104,8 @@ def pool_state_cell(row: PoolRow, glyphs: Glyphs) -> Cell:
     cell = badge(POOL_BADGES, word, glyphs)
     if word == "broken":
         return Cell(f"{cell.text}: {row.failed_agents} of {row.agents}, {row.reason}", cell.role)
+    if word == "waiting":
+        return Cell(f"{cell.text} {row.reason.removeprefix('waits ')}", cell.role)
     if word == "starting" and row.agents < row.size:
         return Cell(f"{cell.text} {row.size - row.agents} more", cell.role)
     return cell
