@@ -27,7 +27,7 @@ def known(trend: dict[str, Any]) -> list[float]:
     return [value for value in trend["values"] if value is not None]
 
 
-@pytest.mark.row(9, 199, 200, 203, 204, 229)
+@pytest.mark.row(9, 199, 200, 203, 204)
 def test_what_the_fleet_did_can_be_read_by_metric_pool_and_time(tmp_path: Path) -> None:
     with engine(tmp_path) as subject:
         for _ in range(3):

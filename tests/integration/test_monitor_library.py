@@ -21,7 +21,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.row(199, 200, 229)
+@pytest.mark.row(199, 200)
 async def test_a_fleet_is_seen_in_six_groups_by_pool_and_by_agent(tmp_path: Path) -> None:
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
         monitor = FleetMonitor(fleet=fleet)
