@@ -403,6 +403,7 @@ class FleetManager(LibraryCalls):
             lambda task: log_path(root / "logs", task),
             self.history,
             self.memory,
+            keys=self.sealing,
         )
 
     # ---- the parts' ways to each other

@@ -32,6 +32,7 @@ from engine.model.commands import (
     SubmitTask,
     UndoPlan,
 )
+from engine.model.data_commands import RotateKeys
 from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnly, UsageError
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.ids import PLAN_PREFIX, PlanId
@@ -57,7 +58,7 @@ STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
-_UNDECIDED = (StopEngine, BackUpFleet)
+_UNDECIDED = (StopEngine, BackUpFleet, RotateKeys)
 """Verbs that change no state of the fleet."""
 _ALONE = {UndoPlan, RedoPlan, *_UNDECIDED}
 _DANGERS = list(Danger)
@@ -196,6 +197,8 @@ class Gate:
             if isinstance(command, BackUpFleet):
                 backing.check_place(command, self.origin)
         check_may(self._authority, kinds.pop())
+        if isinstance(commands[0], RotateKeys):
+            backing.require_keys(self._desk.sources.keys)
 
     def _new_id(self) -> PlanId:
         return PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
@@ -257,6 +260,10 @@ class Gate:
             return Answer(doing.plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
         if isinstance(commands[0], BackUpFleet):
             return await self._back_up(doing, commands[0])
+        if isinstance(commands[0], RotateKeys):
+            told = await backing.require_keys(self._desk.sources.keys).rotate()
+            await coordinator.record([self._audited(doing)], self.origin)
+            return Answer(doing.plan_id, (), coordinator.state.seq, told)
         is_plan = not self._is_routine(meant) and any(step.changes for step in doing.steps)
         before = [undo.backs(coordinator.state, command) for command in commands] if is_plan else []
         applied: list[AppliedPlan] = []

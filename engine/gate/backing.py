@@ -1,4 +1,4 @@
-"""The verb `backup`: who may name which place, and what its answer says.
+"""The verbs `backup` and `rotate`: who may name which place, and what their answers say.
 
 Owner: nobody; functions only.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from engine.memory.contract import Contents, Journal
+from engine.memory.contract import Contents, Journal, Keys
 from engine.model.commands import BackUpFleet
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.plans import Origin
@@ -31,6 +31,13 @@ def check_place(command: BackUpFleet, origin: Origin) -> None:
 async def back_up(journal: Journal, command: BackUpFleet, now: float) -> Contents:
     """Take the backup. Raises JournalError."""
     return await journal.backup(Path(command.file or file_name(now)))
+
+
+def require_keys(keys: Keys | None) -> Keys:
+    """Return the keys of an encrypted memory. Raises CommandRefused when nothing is encrypted."""
+    if keys is None or not keys.is_on:
+        raise CommandRefused("memory is not encrypted: write encryption = true into [memory] of the configuration, and restart the engine")
+    return keys
 
 
 def file_name(now: float) -> str:

@@ -245,5 +245,6 @@ _DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
     c.ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
     c.BackUpFleet: lambda _state, command: PlanStep(call_of(command), "fleet", "", f"copied to {command.file or 'a new file in its backups'}", "the engine goes on meanwhile"),
     c.RemoveModule: module_plans.remove,
+    c.RotateKeys: lambda _state, command: PlanStep(call_of(command), "memory", "", "new keys seal what is stored from now on", "what is there stays as it is, and readable"),
     c.StopEngine: _stop,
 }

@@ -18,7 +18,7 @@ from engine.gate.memory_words import shown_event
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
-from engine.memory.contract import Journal
+from engine.memory.contract import Journal, Keys
 from engine.memory.store import Memory
 from engine.model import wire
 from engine.model.commands import COMMANDS
@@ -55,6 +55,8 @@ class Sources:
     log_path: Callable[[TaskId], Path]
     history: History | None = None
     memory: Memory | None = None
+    keys: Keys | None = None
+    """Of an encrypted memory."""
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> object:

@@ -15,7 +15,7 @@ from engine.model.scaling import Load
 from engine.model.tasks import Task
 from engine.state import FleetState, Touched
 
-__all__ = ["Journal", "JournalBatch", "StoredArtifact"]
+__all__ = ["Journal", "JournalBatch", "Keys", "StoredArtifact"]
 
 
 @dataclass(slots=True)
@@ -51,6 +51,19 @@ class Contents:
     """Rows that went for their age, by table."""
     free: int = 0
     """Bytes inside that hold nothing; they are used next."""
+
+
+class Keys(Protocol):
+    """The keys that memory is sealed with."""
+
+    @property
+    def is_on(self) -> bool:
+        """Answer whether new values are sealed."""
+        ...
+
+    async def rotate(self) -> str:
+        """Have new keys at once, and say which. Raises EncryptionError."""
+        ...
 
 
 class Journal(Protocol):

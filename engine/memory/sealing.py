@@ -71,6 +71,21 @@ class Sealing:
             raise Tampered(f"{head.id} was stored sealed and is plain now: somebody changed the database; restore it from a backup")
         return kept
 
+    @property
+    def is_on(self) -> bool:
+        """Answer whether new values are sealed."""
+        return self._seals
+
+    async def rotate(self) -> str:
+        """Have new keys at once, and say which. Raises EncryptionError."""
+        now = self._clock.now()
+        try:
+            kek = await asyncio.to_thread(self.ring.rotate, now)
+            state = await asyncio.to_thread(self.ring.state, now)
+        except (sqlite3.Error, OSError) as error:
+            raise EncryptionError(f"no new key can be kept ({error}): free space or repair the key ring; the keys are as they were") from error
+        return f"new keys from now on, wrapped by {kek}; {state.to_rewrap:,} older ones are wrapped anew by and by"
+
     async def run(self) -> None:
         """Replace keys that are old enough, and wrap some others anew, every minute until cancelled."""
         while True:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
 from engine.model.verbs import Command, Danger, Role, arg
 
-__all__ = ["Command", "Danger", "Role", "arg"]
+__all__ = ["BackUpFleet", "Command", "Danger", "Role", "RotateKeys", "arg"]
 
 HALT_SCOPES = ("scaling", "placing", "agents")
 """What a halt stops; each of them stops what those before it stop."""
@@ -399,20 +400,6 @@ class ClearBoosterCache(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class BackUpFleet(Command):
-    """Write a whole copy of the database while the engine goes on."""
-
-    name = "fleet.backup"
-    verb = "backup"
-    help = "Write a whole, checked copy of the database; the engine goes on"
-    role = Role.ADMIN
-    danger = Danger.NONE
-    irreversible = "the fleet is not changed; delete the file when it is not wanted"
-
-    file: str = arg("where to; empty = a new file in backups/ of the state directory", default="")
-
-
-@dataclass(frozen=True, slots=True)
 class AddModule(Command):
     """Have the booster offer the operations of a WebAssembly file, in place of the module of that name if there is one."""
 
@@ -491,6 +478,7 @@ COMMANDS: dict[str, type[Command]] = {
         BackUpFleet,
         AddModule,
         RemoveModule,
+        RotateKeys,
         StopEngine,
     )
 }

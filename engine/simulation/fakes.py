@@ -28,6 +28,20 @@ from engine.model.tasks import Outcome, Task
 from engine.state import FleetState
 
 
+class CountedKeys:
+    """Keys that are only counted."""
+
+    is_on = True
+
+    def __init__(self) -> None:
+        self.made = 1
+
+    async def rotate(self) -> str:
+        """Count one more."""
+        self.made += 1
+        return f"new keys from now on, wrapped by kek_{self.made}"
+
+
 class MemoryJournal:
     """A journal that keeps records in a list; `broken` makes it fail as a full disk does."""
 

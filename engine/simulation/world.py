@@ -31,7 +31,7 @@ from engine.model.tasks import HELD, Outcome
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.simulation.fake_memory import KeptEntries
-from engine.simulation.fakes import MemoryJournal, SimulatedAgents, SimulatedModules
+from engine.simulation.fakes import CountedKeys, MemoryJournal, SimulatedAgents, SimulatedModules
 from engine.simulation.loop import CountedIds, VirtualClock
 from engine.state import FleetState
 
@@ -81,7 +81,15 @@ class World:
         self.scaler = AutoScaler(lambda: self.state, observer, self._report, self.clock, self.config.auto_scaling.interval_s)
         self.feed.scaler = self.scaler
         sources = Sources(
-            lambda: self.state, self.feed, self.journal, self.config, self.clock, self.status, lambda task: Path(f"{task}.log"), memory=self.memory
+            lambda: self.state,
+            self.feed,
+            self.journal,
+            self.config,
+            self.clock,
+            self.status,
+            lambda task: Path(f"{task}.log"),
+            memory=self.memory,
+            keys=CountedKeys(),
         )
         self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
 

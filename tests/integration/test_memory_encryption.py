@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from engine import FleetManager, SwarmMemory
 from engine.config import parse_config
+from engine.fleet import LIBRARY
 from engine.memory.key_providers import VARIABLE
 from engine.memory.sealing import KEY_FILE_NAME, RING_NAME, open_ring
 from engine.memory.values import VALUE_INLINE_MAX
-from engine.model.errors import ConfigError, Erased, KeyMissing, Tampered
+from engine.model.commands import RotateKeys
+from engine.model.errors import CommandRefused, ConfigError, Erased, KeyMissing, Tampered
 from engine.model.memory import EntryId, Principal, PrincipalKind
 
 SECRET = "the-word-that-must-not-be-on-the-disk"
@@ -132,6 +134,25 @@ async def test_keys_rotate_while_the_engine_runs(tmp_path: Path) -> None:
         assert ring.state(memory.fleet.clock.now()).keys == 2
     async with swarm(tmp_path) as memory:
         assert [await memory.retrieve(key) for key in ("old", "new")] == [SECRET, SECRET]
+
+
+async def test_an_administrator_has_new_keys_made_at_once(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store("old", SECRET)
+        before = memory.fleet.sealing.ring.state(0.0).kek
+        plan = await memory.fleet.operator(LIBRARY).plan([RotateKeys()])
+        assert memory.fleet.sealing.ring.state(0.0).kek == before
+        assert plan.steps[0].after == "new keys seal what is stored from now on"
+        answer = await memory.fleet.operator(LIBRARY).execute([RotateKeys()], reason="somebody left")
+        kek = memory.fleet.sealing.ring.state(0.0).kek
+        assert kek != before and kek in answer.summary
+        await memory.store("new", SECRET)
+        [audited] = [line for line in memory.fleet.coordinator.state.audit if line.action == "memory.rotate"]
+        assert (audited.reason, audited.result) == ("somebody left", "done")
+        assert [await memory.retrieve(key) for key in ("old", "new")] == [SECRET, SECRET]
+    async with swarm(tmp_path, enabled=False) as memory:
+        with pytest.raises(CommandRefused, match="memory is not encrypted"):
+            await memory.fleet.operator(LIBRARY).execute([RotateKeys()])
 
 
 async def test_an_erased_owner_can_be_read_by_nobody(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ async def _command(world: World, kind: type[c.Command]) -> c.Command:
         c.ForgetEntry: ("plan",),
         c.PermitEntry: ("plan", "team"),
         c.RestoreEntry: ("plan", 0),
+        c.RotateKeys: (),
         c.UndoPlan: (),
         c.ResumeFleet: (),
     }
