@@ -55,6 +55,7 @@ from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.memory.verbs import MemoryVerbs
+from engine.model.errors import JournalError
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
 from engine.model.plans import Origin
@@ -278,11 +279,19 @@ class FleetManager(LibraryCalls):
             *([group.create_task(keep_running("keys", self.sealing.run, self.clock), name="keys")] if self.sealing else []),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
+            group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
             *self.history.start(group),
         ]
         stack.push_async_callback(self.history.close)
         stack.push_async_callback(self._end, parts)
+
+    async def _check_pages(self) -> None:
+        """Check the rest of a large database that the last engine did not close."""
+        try:
+            await self.journal.database.check_pages()
+        except JournalError as error:
+            logger.error("the database is damaged: stop the engine and restore a backup", extra={"reason": str(error)})  # noqa: TRY400  # expected, no traceback
 
     def _retention(self) -> Retention:
         return Retention(self.journal.database, self.config.retention, self.config.tasks.finished_max, self.clock)

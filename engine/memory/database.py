@@ -15,7 +15,7 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, Literal, TypeVar
 
 from engine.memory.contract import Contents
@@ -38,6 +38,7 @@ GIVE_WAY_S = 0.0003
 
 BUSY_TIMEOUT_S = 2.0
 CHECKED_BYTES_MAX = 32 * 1024 * 1024
+CHECK_MAX_S = 0.5
 CACHE_KIB = 32 * 1024
 CHECKPOINT_PAGES = 4_000
 WAL_KEPT_BYTES = 64 * 1024 * 1024
@@ -140,33 +141,43 @@ class Database:
         self._writer, self._reader, self._copier = lanes
         self._files = _identities(path)
         self._closed = False
+        self._is_unchecked = False
 
     @classmethod
     async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> Database:
         """Open or make the file; bring its tables up to date.
 
         Pages are checked (`quick_check`) when the file is at most CHECKED_BYTES_MAX large, or when the last engine
-        did not close it (its -wal is still there): a large file that was closed well is opened without, so that the
-        start stays quick. Raises JournalError that says what is wrong, where, and what to do.
+        did not close it (its -wal is still there); in a larger file for CHECK_MAX_S, so that the start stays quick:
+        the whole is then left to check_pages(). Raises JournalError that says what is wrong, where, and what to do.
         """
         if sqlite3.sqlite_version_info < SQLITE_LEAST:
             raise JournalError(f"SQLite is {sqlite3.sqlite_version}, the least is {'.'.join(map(str, SQLITE_LEAST))}; use another Python")
         lock = take_lock(path)
         lanes: list[Lane] = []
+        unchecked: list[Path] = []
         try:
             for name, connect in (
-                ("journal writer", lambda: _open_writer(path, synchronous)),
+                ("journal writer", lambda: _open_writer(path, synchronous, unchecked)),
                 ("journal reader", lambda: open_reader(path)),
                 ("journal copier", lambda: open_reader(path)),
             ):
                 lanes.append(Lane(name, path, connect))
                 await lanes[-1].do(lambda _connection: None)
-            return cls(path, lock, lanes, open_reader(path))
+            opened = cls(path, lock, lanes, open_reader(path))
         except BaseException:
             for lane in reversed(lanes):
                 lane.stop()
             os.close(lock)
             raise
+        opened._is_unchecked = bool(unchecked)
+        return opened
+
+    async def check_pages(self) -> None:
+        """Check the pages if the start had no time for it, beside all else. Raises JournalError when one is damaged."""
+        if self._is_unchecked:
+            await self._copier.do(_require_whole)
+            self._is_unchecked = False
 
     async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Have a work done by the writer's thread. Raises JournalError; cancelling it does not stop the work."""
@@ -257,7 +268,7 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-def _open_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
+def _open_writer(path: Path, synchronous: Synchronous, unchecked: list[Path]) -> sqlite3.Connection:
     unclean = _size(Path(f"{path}-wal")) > 0
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
@@ -273,8 +284,10 @@ def _open_writer(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        if unclean or _size(path) <= CHECKED_BYTES_MAX:
+        if _size(path) <= CHECKED_BYTES_MAX:
             _require_whole(connection)
+        elif unclean and not _has_been_checked(connection):
+            unchecked.append(path)
         _upgrade(connection, path)
         connection.executescript(read_sql("writing.sql"))
         connection.execute("BEGIN IMMEDIATE")
@@ -297,6 +310,22 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
         make_folder(folder)
         back_up(connection, path, folder / f"{path.stem}-before-step-{step + 1}.db")
     migrate(connection, known)
+
+
+def _has_been_checked(connection: sqlite3.Connection) -> bool:
+    """Check pages for CHECK_MAX_S; tell whether that was time enough for all. Raises JournalError when one is damaged."""
+    alarm = Timer(CHECK_MAX_S, connection.interrupt)
+    alarm.start()
+    try:
+        _require_whole(connection)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return False
+    finally:
+        alarm.cancel()
+        alarm.join()
+    return True
 
 
 def _require_whole(connection: sqlite3.Connection) -> None:

@@ -176,6 +176,28 @@ async def test_a_damaged_header_is_said_with_what_to_do(tmp_path: Path, place: i
     assert path.read_bytes() == bytes(data), "a damaged file is not touched"
 
 
+async def test_a_large_file_is_checked_for_a_while_at_the_start_and_then_beside_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "fleet.db"
+    await lived(path, batches=40)
+    monkeypatch.setattr(database, "CHECKED_BYTES_MAX", 0)
+    monkeypatch.setattr(database, "CHECK_MAX_S", 0.3)  # an alarm before the statement begins would go unheard
+    interrupted: list[str] = []
+
+    def check(connection: sqlite3.Connection) -> None:
+        if not interrupted:  # until it is interrupted, as a check of a large file is
+            interrupted.append("once")
+            connection.execute("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n").fetchone()
+        interrupted.append("whole")
+
+    monkeypatch.setattr(database, "_require_whole", check)
+    journal = await SqliteJournal.open(path)
+    assert interrupted == ["once"]
+    await journal.database.check_pages()
+    await journal.database.check_pages()
+    assert interrupted == ["once", "whole"]
+    await journal.close()
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read and write everything")
 def test_a_file_that_this_user_may_not_use(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
