@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 from engine import FleetManager
 from engine.agents import code
-from engine.model.commands import CancelTask, ClearBoosterCache, PausePool, SubmitTask, UnpausePool
+from engine.model.commands import (
+    CancelTask,
+    ClearBoosterCache,
+    PausePool,
+    ScalePool,
+    SubmitTask,
+    UnpausePool,
+)
 from engine.model.errors import CommandRefused
 from engine.model.events import TaskFailed, TasksCancelled, TasksSucceeded
 from engine.model.tasks import FINISHED, TaskState
@@ -32,7 +39,7 @@ from tests.integration.boosted import (
 from tests.integration.booster_agreement import STANDARD_LIBRARY
 
 
-@pytest.mark.row(161, 165, 204)
+@pytest.mark.row(25, 38, 161, 165, 204)
 async def test_code_tasks_that_name_no_pool_are_done_by_the_booster(tmp_path: Path) -> None:
     async with boosted(tmp_path) as engine:
         for operation, arguments in ARGUMENTS.items():
@@ -190,6 +197,21 @@ async def test_the_pool_grows_with_the_queue_and_a_thousand_files_can_be_cancell
         states = {task.state for task in found}
         assert states <= {TaskState.SUCCEEDED, TaskState.CANCELLED, TaskState.FAILED}
         assert all(task.error is not None and task.error.kind == "syntax_error" for task in found if task.state is TaskState.FAILED)
+
+
+@pytest.mark.row(171)
+async def test_a_thousand_files_in_one_plan_are_done_by_all_instances(tmp_path: Path) -> None:
+    async with boosted(tmp_path, None, {"poolSize": 4, **NOTHING_KEPT}, auto_scaling={"enabled": False}) as engine:
+        await engine.operator.execute([ScalePool("booster", "4")])
+        await engine.until(lambda: engine.fleet.coordinator.state.pools["booster"].by_status.get("idle", 0) == 4)
+        files = sorted(STANDARD_LIBRARY.rglob("*.py"))[:1_000]
+        assert len(files) == 1_000
+        answer = await engine.operator.execute([SubmitTask("code.outline", payload={"path": str(path)}) for path in files])
+        found = await engine.ended(*map(str, answer.values))
+        assert all(task.state is TaskState.SUCCEEDED or (task.error is not None and task.error.kind == "syntax_error") for task in found)
+        await engine.until(lambda: engine.fleet.feed.book.sums().calls == 1_000)
+        rows = await engine.operator.query("instances")
+        assert len([row for row in rows if row["calls"] > 0]) == 4, "each instance took its share"  # type: ignore[attr-defined]
 
 
 @pytest.mark.row(165)

@@ -28,7 +28,7 @@ def same(result: dict[str, object], operation: str, payload: dict[str, object]) 
     return {k: v for k, v in result.items() if k != "provenance"} == {k: v for k, v in regular.items() if k != "provenance"}
 
 
-@pytest.mark.row(163, 164, 165)
+@pytest.mark.row(38, 163, 164, 165)
 async def test_the_seeds_calls_work_as_written() -> None:
     async with AgentBooster({"poolSize": 2, "performanceTracking": True}) as booster:
         before = await booster.get_performance_report()
