@@ -55,6 +55,7 @@ from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.memory.verbs import MemoryVerbs
+from engine.model.accounts import user_name
 from engine.model.errors import JournalError
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
@@ -74,7 +75,7 @@ logger = logging.getLogger(__name__)
 DATABASE_NAME = "fleet.db"
 MODULES_FOLDER = Path("booster", "modules")
 SAMPLE_INTERVAL_S = 2.0
-LIBRARY = Origin(f"uid{os.getuid()}", "library", f"pid {os.getpid()}", 2)
+LIBRARY = Origin(user_name(os.getuid()), "library", f"pid {os.getpid()}", 2)
 
 Listener = Callable[[Record], Awaitable[None] | None]
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.model.accounts import user_name
 from engine.model.commands import Role
 from engine.model.errors import CommandRefused, EngineStartError, UsageError
 from engine.model.plans import Origin
@@ -58,14 +59,6 @@ def peer_of(connection: socket.socket) -> Peer:
         return Peer(pid, uid, f"pid {pid}")
     host, port, *_rest = connection.getpeername()
     return Peer(0, -1, f"{host}:{port}")
-
-
-def user_name(uid: int) -> str:
-    """Return the name of a user, or `uid 1234` if it has none. May ask a directory service: not for the event loop."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,6 @@ def test_a_section_without_its_keys_is_refused(tmp_path: Path, section: dict[str
         open_ring(encryption, tmp_path, None, environment)
 
 
-@pytest.mark.row(247)
 async def test_the_environment_may_hold_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, os.urandom(32).hex())
     async with swarm(tmp_path, keys="environment") as memory:

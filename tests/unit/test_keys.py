@@ -255,7 +255,6 @@ def test_a_key_file_of_a_wrong_key_is_said(tmp_path):
         FileKeys(path).current()
 
 
-@pytest.mark.row(247)
 def test_the_environment_gives_the_key_and_changes_it_at_a_restart(rings):
     old, new = text(), os.urandom(32).hex()
     first = rings(EnvironmentKeys({VARIABLE: old}))
