@@ -100,6 +100,8 @@ KEYS: tuple[Key, ...] = (
     Key("pools.fewer", "less_than_sign", "stage(-1)", "-1", "one agent fewer, staged", "pools"),
     Key("pools.pause", "f", "freeze", "pause pool", "pause or resume placing tasks on the pool", "pools"),
     Key("pools.tasks", "t", "tasks", "tasks", "tasks of the pool", "pools"),
+    # pool
+    Key("pool.range", "r", "range", "size", "its size over an hour, a day, 7 or 30 days", "pool"),
     # booster
     Key("booster.clear", "z", "clear_cache", "clear cache", "have the booster forget the answers that it keeps; shows the plan", "booster"),
     # inbox
@@ -269,6 +271,7 @@ SCOPES = {
     "links": "Lines that name things",
     "pulse": "Pulse",
     "pools": "Pools",
+    "pool": "Pool",
     "agents": "Agents",
     "agent": "Agent",
     "tasks": "Tasks",
@@ -338,7 +341,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "plans": ("plans", "plan", *PAST, *TABLE),
     "audit": ("audit", *NAMED, *TABLE),
     "events": ("events", *NAMED, "stream", "screen", "app", "anywhere"),
-    "pool": (*EDITED, *LINKED),
+    "pool": ("pool", *EDITED, *LINKED),
     "agent": ("agent", *REASONED, *LINKED),
     "task": ("task", *REASONED, *LINKED),
     "host": (*REASONED, *LINKED),

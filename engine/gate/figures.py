@@ -17,6 +17,7 @@ from engine.agents.liveness import read_usage
 from engine.agents.program_usage import ProgramUsage, Use
 from engine.agents.runtime import HostSample
 from engine.booster.book import BoosterBook
+from engine.gate.forecasts_ahead import ForecastsAhead
 from engine.model.agents import AgentStatus
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.pools import Pool
@@ -85,6 +86,7 @@ class FigureReader:
 
     around: Around
     machine: Machine = field(default_factory=Machine)
+    ahead: ForecastsAhead = field(default_factory=ForecastsAhead)
     _spent: dict[str, _Spent] = field(default_factory=dict)
     _process: ProcessUsage | None = None
     _cache: tuple[int, int] | None = None
@@ -100,12 +102,14 @@ class FigureReader:
         uses = self._measure(state, now)
         known: dict[Key, float | None] = {}
         counts = dict(around.counts)
+        self.ahead.note(state, around.scaler, now)
         for pool in state.pools.values():
             self._pool(pool, known, counts)
             waits = bool(known["queue_depth", pool.spec.name])
             known["oldest_waiting_s", pool.spec.name] = oldest_waiting_s(state, pool.spec.name, now) if waits else 0.0
             self._resources(pool, self._used.get(pool.spec.name), known)
             self._scaling(pool, known, elapsed_s)
+            self._foreseen(pool.spec.name, known, now)
         for gone in self._spent.keys() - state.pools.keys():
             del self._spent[gone]
         self._fleet(state, known, counts, elapsed_s)
@@ -188,6 +192,11 @@ class FigureReader:
         spent.watched_s += elapsed_s
         spent.peak = max(spent.peak, pool.agents)
         known["savings", name] = spent.savings()
+
+    def _foreseen(self, name: str, known: dict[Key, float | None], now: float) -> None:
+        forecast = self.ahead.of_now(name, now)
+        if forecast is not None:
+            known["foreseen", name], known["foreseen_low", name], known["foreseen_high", name] = forecast.demand, forecast.low, forecast.high
 
     def _fleet(self, state: FleetState, known: dict[Key, float | None], counts: dict[Key, float], elapsed_s: float) -> None:
         for metric in _SUMMED:

@@ -34,6 +34,7 @@ from engine.monitoring.meter import Meter
 from engine.monitoring.recorder import Recorder
 from engine.monitoring.series import step_for
 from engine.monitoring.trends import Window, points_of, points_of_samples, wider_step
+from engine.scaling.autoscaler import policies_of
 from engine.state import FleetState, Touched
 from engine.supervisor import keep_running
 
@@ -142,6 +143,19 @@ class History:
             points, _newest = points_of(await self.recorder.store.read(("load", pool), 1, window.since, until), window, 0.0)
             found[pool] = [point.value for point in points]
         return {"since": window.since, "step_s": LOAD_STEP_S, "pools": found}
+
+    def foreseen(self, pool: str) -> dict[str, object]:
+        """Return what is foreseen for a pool from now on, and whether one of its policies predicts. Raises NotFound, UsageError."""
+        self.require()
+        state = self._state()
+        if pool not in state.pools:
+            raise NotFound(f"no pool {pool!r}{wire.nearest(pool, state.pools)}")
+        predicting = {one.id: one.prediction for one in policies_of(state.policies, pool) if one.enabled and one.prediction is not None}
+        ahead = self._reader.ahead.of_pool(pool) if self._reader is not None else []
+        return {
+            "pool": pool, "error_max": {id_: one.error_max for id_, one in predicting.items()}, "ahead": ahead,
+            "is_measured": ("foreseen", pool) in self.recorder.store.keys, "asked_at": self._clock.now(),
+        }  # fmt: skip
 
     def scraped(self, info: Mapping[str, str]) -> str:
         """Return the newest figures as Prometheus reads them; what is not known is left out."""

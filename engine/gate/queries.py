@@ -314,6 +314,10 @@ async def _history(sources: Sources, parameters: dict[str, Any]) -> object:
     return {**{spec.name: getattr(trend, spec.name) for spec in fields(trend)}, "gaps": trend.gaps}
 
 
+async def _foreseen(sources: Sources, parameters: dict[str, Any]) -> object:
+    return _kept(sources).foreseen(_id(parameters))
+
+
 _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "pool": _pool,
     "agent": _agent,
@@ -333,6 +337,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "loads": _loads,
     "prometheus": _prometheus,
     "history": _history,
+    "foreseen": _foreseen,
     "commands": _commands,
     "config": _config,
     "schema": _schema,

@@ -86,6 +86,9 @@ _ALL = (
         ("scale_downs", "1/s", _C, "scalings to fewer agents, by the autoscaler or by hand"),
         ("scaling_efficiency", "ratio", _G, "demand met with the agents there are: the smaller of both by the larger one"),
         ("prediction_accuracy", "ratio", _G, "1 - MAPE of the best forecast so far"),
+        ("foreseen", "count", _G, "demand in agents that was foreseen for this instant; unknown when no policy predicts"),
+        ("foreseen_low", "count", _G, "lower end of the 95 % interval of what was foreseen"),
+        ("foreseen_high", "count", _G, "upper end of the 95 % interval of what was foreseen"),
         ("savings", "ratio", _G, "agent-seconds not spent, of those of a fixed size at the peak, since the engine began"),
     ),
     *_metrics(

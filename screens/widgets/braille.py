@@ -14,8 +14,12 @@ from typing import NamedTuple
 LABEL_WIDTH = 5
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Braille dot of a row and column within its cell."""
-LETTERS = "*+o"
-LEGEND_SAMPLES = ("───", "─ ─", "· ·")
+LETTERS = "*+o:"
+LEGEND_SAMPLES = ("───", "─ ─", "· ·", "│ │")
+PATTERNS = ((0, 1, 2, 3), (0, 1), (0,), (2,))
+"""Which of four dot columns each series is drawn in: they are told apart without colour."""
+BARS = 3
+"""The series that is drawn as bars, from the lowest to the highest sample of a dot column: an interval."""
 LEAPS = 8
 """How many leaps make a whole width."""
 Line = list[tuple[str, str]]
@@ -138,13 +142,13 @@ class Canvas:
         return self._dots_high - 1 - max(0, min(dot, self._dots_high - 1))
 
     def draw(self, number: int, spans: dict[int, Span], start: int) -> None:
-        """Draw one series; the second is dashed and the third dotted, to tell them apart without colour."""
+        """Draw one series: a line, dashes, dots, or bars."""
         wide, high = self.frame.dots
         for dot, span in spans.items():
             x = dot // wide
-            if x >= self.frame.columns or (number and (start + dot) % 4 >= 3 - number):
+            if x >= self.frame.columns or (start + dot) % len(PATTERNS) not in PATTERNS[number]:
                 continue
-            before = spans.get(dot - 1)
+            before = spans.get(dot - 1) if number != BARS else None
             # Reach back to where the line came from, or steep parts would fall apart.
             values = (span.low, span.high) if before is None else (span.low, span.high, before.last)
             for y in range(self.find_dot(max(values)), self.find_dot(min(values)) + 1):

@@ -124,7 +124,7 @@ class BrailleChart(Widget):
         glyphs: Glyphs = UNICODE,
         id: str | None = None,  # noqa: A002 - the name every Textual widget has
     ) -> None:
-        """Make a chart of at most three series; without a `scale` the values shown set it."""
+        """Make a chart of at most four series, the fourth of them an interval; without a `scale` the values shown set it."""
         super().__init__(id=id)
         self.glyphs = glyphs
         self.series = tuple(series)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine import FleetManager, FleetMonitor
-from engine.model.commands import SubmitTask
+from engine.model.commands import CreatePolicy, SubmitTask
 from engine.model.errors import NotFound, UsageError
 from engine.model.metrics import AGENT_METRICS, CATALOGUE, Group, Label, Span
 
@@ -55,6 +55,25 @@ async def test_a_fleet_is_seen_in_six_groups_by_pool_and_by_agent(tmp_path: Path
         assert isinstance(kept, dict) and kept["step_s"] == 2 and len(kept["pools"]["coder"]) == 30
         assert kept["pools"]["coder"][0] is None, "a gap: no engine ran a minute ago"
         assert any(value is not None for value in kept["pools"]["coder"])
+
+
+async def test_what_a_policy_foresees_is_told_ahead_and_measured_when_its_time_has_come(tmp_path: Path) -> None:
+    async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
+        operator = fleet.operator()
+        sampled = fleet.history.recorder.sampled_at
+        await until(lambda: fleet.history.recorder.sampled_at > sampled)
+        none = await operator.query("foreseen", id="coder")
+        assert isinstance(none, dict) and (none["error_max"], none["ahead"], none["is_measured"]) == ({}, [], False), "no policy predicts"
+        with pytest.raises(NotFound):
+            await operator.query("foreseen", id="codr")
+        await operator.execute([CreatePolicy("trend", {"pool": "coder", "target": 0.8, "prediction": {"sample_s": 1.0, "horizon_s": 2.0}})])
+        await until(lambda: ("foreseen", "coder") in fleet.history.recorder.store.keys)
+        found = await operator.query("foreseen", id="coder")
+        assert isinstance(found, dict) and found["is_measured"] and found["error_max"] == {"trend": 0.3}
+        assert found["ahead"][-1]["at"] > found["asked_at"] and found["ahead"][-1]["policy"] == "trend"
+        for name in ("foreseen", "foreseen_low", "foreseen_high"):
+            trend = await fleet.history.trend(name, "coder", Span(last_s=10, points=10))
+            assert {value for value in trend.values if value is not None} == {0.0}, "an idle pool has no demand"
 
 
 async def test_a_monitor_of_its_own_and_one_that_is_switched_off() -> None:
