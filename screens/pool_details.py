@@ -66,7 +66,7 @@ class PoolDetails(ThingDocument):
             history[name] = await self.ask_engine("history", metric=name, **wanted) if outlook["is_measured"] else empty_history(history["desired"])
         self._sizes = Sizes(history, outlook)
         chart = drawn(self._sizes, self._dots())
-        return [*size_lines(self._sizes, self.feed.now()), *([cut_line(chart.scale[1])] if chart.is_cut else [])]
+        return [*size_lines(self._sizes, self.feed.now()), *([cut_line(chart.highest)] if chart.is_cut else [])]
 
     @property
     def _range(self) -> Range:
@@ -95,8 +95,9 @@ class PoolDetails(ThingDocument):
         yield from super().compose_body()
 
     def on_resize(self) -> None:
-        """Draw as wide as the terminal is now."""
-        self.call_after_refresh(self._draw)
+        """Read as many points as the terminal is wide now: the words are about what is drawn."""
+        if self.has_class("-charted"):
+            self._reload()
 
     def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
         """Show the text, below the chart where that belongs to it."""

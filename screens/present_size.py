@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from screens.present import age, duration, plural
+from screens.present import age, duration
 from screens.present_text import Lines, field_line, note
 from screens.present_trends import STALE_STEPS, Found, Range, axis_text, gap_words
 from screens.widgets.braille import LABEL_WIDTH, Series
@@ -56,8 +56,13 @@ class Drawn(NamedTuple):
 
     lines: list[list[float | None]]
     scale: tuple[float, float]
-    is_cut: bool
-    """Whether the interval goes on above the chart."""
+    highest: float
+    """How far up the interval reaches."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether the interval reaches higher than the chart is drawn for."""
+        return self.highest > self.scale[1]
 
 
 def drawn(sizes: Sizes, dots: int) -> Drawn:
@@ -69,7 +74,7 @@ def drawn(sizes: Sizes, dots: int) -> Drawn:
     highest = max((value for value in high if value is not None), default=0.0)
     ends: list[float | None] = [value for pair in zip(low, high, strict=True) for value in pair]
     lines = [[value for value in line for _ in range(2)] for line in (target, agents, middle)]
-    return Drawn([*lines, ends], (0.0, max(top, min(highest, INTERVAL_HEIGHT_MAX * top))), highest > INTERVAL_HEIGHT_MAX * top)
+    return Drawn([*lines, ends], (0.0, max(top, min(highest, INTERVAL_HEIGHT_MAX * top))), highest)
 
 
 def _measured(found: Found, at: float) -> float | None:
@@ -136,6 +141,6 @@ def size_lines(sizes: Sizes, now: float) -> Lines:
     return [*lines, field_line("error so far", Cell(f"{mape:.0%}: {words}", "" if mape <= error_max else "warn"))]
 
 
-def cut_line(agents: float) -> tuple[Cell | str, ...]:
-    """Say that the interval goes on above the chart."""
-    return field_line("interval", Cell(f"reaches above the chart, which ends at {plural(round(agents), 'agent')}", "dim"))
+def cut_line(highest: float) -> tuple[Cell | str, ...]:
+    """Say how far up the interval reaches when the chart is drawn for less; its axis ends at a round value near that."""
+    return field_line("interval", Cell(f"reaches up to {highest:.1f}; the chart is drawn for less", "dim"))

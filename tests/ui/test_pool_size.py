@@ -122,6 +122,18 @@ async def test_it_asks_again_only_when_a_point_has_passed(engine: Engine) -> Non
         await seat.until(lambda: len(engine.asked) > asked)
 
 
+async def test_another_width_is_read_anew_with_its_words(engine: Engine) -> None:
+    engine.outlook = outlook(width=500.0)
+    fleet = Fleet()
+    fleet.clock.at = NOON
+    async with sit(fleet, (120, 40)) as seat:
+        await opened(seat)
+        await seat.until(lambda: "the chart is drawn for less" in seat.text)
+        narrow = engine.asked[-1][1]["points"]
+        await seat.pilot.resize_terminal(200, 60)
+        await seat.until(lambda: engine.asked[-1][1].get("points", 0) == narrow + 160)
+
+
 async def test_what_an_engine_refuses_is_said(engine: Engine) -> None:
     engine.outlook = None
     async with sit(Fleet(), (80, 24)) as seat:
