@@ -7,7 +7,7 @@ Owner: each widget owns the newest values it shows. The pictures come from pure 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from screens.widgets.bars import draw_meter as draw_meter
 from screens.widgets.bars import draw_sparkline as draw_sparkline
-from screens.widgets.braille import Frame, Series, draw_chart
+from screens.widgets.braille import Frame, Series, draw_chart, format_number
 from screens.widgets.cells import ROLES, UNICODE, Glyphs
 from screens.widgets.segments import merge_segments
 
@@ -166,6 +166,10 @@ class BrailleChart(Widget):
 
     def _draw(self, width: int, height: int) -> list[Strip]:
         base = self.rich_style
+        if self.glyphs.is_plain:
+            words = [say_series(series, values) for series, values in zip(self.series, self._values, strict=False)]
+            shown = [*words, *[""] * height][:height]
+            return [Strip([Segment(line, base)]).adjust_cell_length(width, base) for line in shown]
         styles: dict[str, Style] = {
             name: base + self.get_component_rich_style(f"chart--{name}", partial=True)
             for name in ("axis", "label", *ROLES)
@@ -178,3 +182,12 @@ class BrailleChart(Widget):
             ).adjust_cell_length(width, base)
             for line in lines
         ]
+
+
+def say_series(series: Series, values: Iterable[float | None]) -> str:
+    """Return a line of a chart in words, for those who hear it."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return f"{series.name}: not measured"
+    least, most, mean = (format_number(value) for value in (min(known), max(known), sum(known) / len(known)))
+    return f"{series.name} {format_number(known[-1])}, least {least}, most {most}, mean {mean}"
