@@ -29,7 +29,7 @@ from engine.model.errors import (
 from engine.model.rows import ROW_KINDS
 from engine.simulation.fake_operator import Asked, FakeOperator, make_agent, make_pool, make_task
 
-LIMITS = Limits(message_bytes_max=20_000, request_s=0.3, receive_s=0.3, drain_s=0.5, answer_bytes_max=100_000)
+LIMITS = Limits(message_bytes_max=20_000, request_s=0.3, receive_s=0.3, drain_s=0.5, answer_bytes_max=200_000)
 
 
 @dataclass
@@ -228,7 +228,7 @@ async def test_slow_body_gives_400(path: Path) -> None:
 
 
 async def test_answer_too_large_is_refused(path: Path, fake: FakeOperator) -> None:
-    fake.artifacts["big"] = bytes(200_000)
+    fake.artifacts["big"] = bytes(LIMITS.answer_bytes_max + 1)
     reply = await ask(path, "GET", "/v1/artifacts/big")
     assert (reply.status, reply.json["code"]) == (400, "usage")
 

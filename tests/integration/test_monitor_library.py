@@ -26,6 +26,8 @@ async def test_a_fleet_is_seen_in_six_groups_by_pool_and_by_agent(tmp_path: Path
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
         monitor = FleetMonitor(fleet=fleet)
         await until(lambda: fleet.status().agents.by_status.get("idle", 0) == 2)
+        # A rate is known from the second sample on: what ended before is in none.
+        await until(lambda: fleet.history.agent_now("coder-1")["agent_failed"] is not None)
         await fleet.operator().execute([SubmitTask("noop", "coder")] * 5)
         await until(lambda: fleet.status().tasks.succeeded == 5)
         sampled = fleet.history.recorder.sampled_at

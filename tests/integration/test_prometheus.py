@@ -61,8 +61,11 @@ def test_metrics_are_behind_the_usual_authority(tmp_path: Path) -> None:
         for token in ("", "wrong"):
             with pytest.raises(urllib.error.HTTPError) as refused:
                 fetch(port, "/metrics", token)
-            assert refused.value.code == 403
-        media, text = fetch(port, "/metrics", token_of(subject).read_text().strip())
+            with refused.value:
+                assert refused.value.code == 403
+        token = token_of(subject).read_text().strip()
+        until(lambda: "fleet_agents" in fetch(port, "/metrics", token)[1])
+        media, text = fetch(port, "/metrics", token)
         assert media.startswith("text/plain; version=0.0.4")
         assert "# TYPE fleet_agents gauge" in text
         checked = subprocess.run([program("promtool").path, "check", "metrics"], input=text, text=True, capture_output=True, check=False, timeout=60)
