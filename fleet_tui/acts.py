@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,10 @@ class Request:
     """read-only, write, or as the engine is configured."""
 
 
+Show = Callable[[Answer, Request], None]
+"""What becomes of the answer to a request."""
+
+
 def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "") -> RemoteOperator:
     """Return this user's authority over the engine at an address; connect by entering its context. Raises UsageError."""
     context = click.get_current_context(silent=True)
@@ -112,30 +116,53 @@ def act(paths: Paths, request: Request) -> None:
 
 
 def act_by_kind(address: Address, commands: Sequence[Command], request: Request) -> None:
-    """Show what verbs would do, ask, and carry them out: one plan for each kind, in their order. Raises FleetError."""
+    """Show what verbs would do, ask, and carry them out: one plan for each kind, in their order. Raises FleetError.
+
+    As JSON it is one document, `plans` and `answers`, also when a later plan fails: it tells what the earlier ones changed.
+    """
     requests = [dataclasses.replace(request, commands=list(group)) for _, group in groupby(commands, key=type)]
     plans = [asyncio.run(make_plan(address, one)) for one in requests]
+    if request.output != "json":
+        _act_in_turn(address, requests, plans)
+        return
+    answers: list[Answer] = []
+    try:
+        _act_in_turn(address, requests, plans, lambda answer, _request: answers.append(answer))
+    finally:
+        output.print_json(to_plain({"plans": plans, "answers": answers}))
+
+
+def show_nothing(text: str, request: Request) -> None:
+    """Say that there is nothing to do, in the form of act_by_kind()."""
+    if request.output == "json":
+        output.print_json({"plans": [], "answers": []})
+    else:
+        output.print_lines([text])
+
+
+def _act_in_turn(address: Address, requests: Sequence[Request], plans: Sequence[Plan], show: Show | None = None) -> None:
+    first = requests[0]
     lines = [line for plan in plans for line in output.plan_lines(plan)]
     refused = next((plan.refused for plan in plans if plan.refused), "")
-    if request.dry_run or refused:
-        output.print_lines(lines)
-        output.say("dry run; nothing was changed" if request.dry_run else "nothing was changed")
+    if first.dry_run or refused or not (first.yes or is_interactive()):
+        if show is None:
+            output.print_lines(lines)
+        if not (first.dry_run or refused):
+            raise CommandRefused("nobody can be asked here; nothing was changed: look with --dry-run, then say --yes")
+        output.say("dry run; nothing was changed" if first.dry_run else "nothing was changed")
         if refused:
             raise Denied(refused)
         return
-    if not request.yes and not is_interactive():
-        output.print_lines(lines)
-        raise CommandRefused("nobody can be asked here; nothing was changed: look with --dry-run, then say --yes")
-    if request.yes:
+    if first.yes:
         output.say("\n".join(lines))
     for one in requests:
-        if request.yes:
-            asyncio.run(carry_out(address, one, one.commands))
+        if one.yes:
+            asyncio.run(carry_out(address, one, one.commands, show))
         else:
-            ask_and_carry_out(address, one)
+            ask_and_carry_out(address, one, show)
 
 
-def ask_and_carry_out(socket: Address, request: Request) -> None:
+def ask_and_carry_out(socket: Address, request: Request, show: Show | None = None) -> None:
     """Show the plan, ask what it demands, carry it out; anew when the fleet has changed meanwhile. Raises FleetError."""
     while True:
         # The connection is closed meanwhile: a person takes longer than the engine waits for a pong.
@@ -145,7 +172,7 @@ def ask_and_carry_out(socket: Address, request: Request) -> None:
             raise Denied(plan.refused)
         answered = ask(plan, request)
         try:
-            return asyncio.run(carry_out(socket, answered, plan.id))
+            return asyncio.run(carry_out(socket, answered, plan.id, show))
         except PlanChanged as error:
             output.say(str(error))
 
@@ -193,12 +220,12 @@ def show_plan(plan: Plan, request: Request) -> None:
     output.say("dry run; nothing was changed")
 
 
-async def carry_out(socket: Address, request: Request, what: Sequence[Command] | str) -> None:
-    """Execute, print the answer, and wait for the end of a submitted task if that is wanted."""
+async def carry_out(socket: Address, request: Request, what: Sequence[Command] | str, show: Show | None = None) -> None:
+    """Execute, show the answer (printed, unless told otherwise), and wait for the end of a submitted task if that is wanted."""
     async with operator_at(socket, mode=request.mode) as operator:
         answer = await operator.execute(what, reason=request.reason, confirm=request.confirm)
         if not request.wait:
-            show_answer(answer, request)
+            (show or show_answer)(answer, request)
             return
         task_id = str(answer.values[0])
         output.say(f"{task_id} is accepted; waiting for its end")

@@ -35,7 +35,7 @@ def apply(paths: Paths, pools: Sequence[str], request: acts.Request) -> None:
     address = require_address(paths)
     found = asyncio.run(_recommendations(address, pools))
     if not found:
-        output.print_lines([NOTHING])
+        acts.show_nothing(NOTHING, request)
         return
     commands = sorted((command_of(one["call"]) for one in found), key=lambda command: command.name)
     acts.act_by_kind(address, commands, request)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.model.commands import Command, CreatePolicy, DeletePolicy, UpdatePolicy
 from engine.model.policy_text import policy_table
 from engine.model.scaling import Policy
-from fleet_tui import acts, output
+from fleet_tui import acts
 from fleet_tui.attach import require_address
 from fleet_tui.backtests import read_fleet, read_policies
 from fleet_tui.settings import Address
@@ -29,7 +29,7 @@ def apply_file(paths: Paths, path: Path, request: acts.Request, *, prune: bool =
     there = asyncio.run(_policies(address, request.mode))
     commands = changes(there, wanted, prune=prune)
     if not commands:
-        output.print_lines([f"the fleet's policies are as {path.name} says; nothing to do"])
+        acts.show_nothing(f"the fleet's policies are as {path.name} says; nothing to do", request)
         return
     acts.act_by_kind(address, commands, request)
 

@@ -75,7 +75,7 @@ def optimize(pools: tuple[str, ...], *, is_applied: bool, output: str, **wanted:
     from fleet_tui.subcommands import places
 
     if is_applied or wanted["dry_run"]:
-        optimizing.apply(places(), pools, _request(**wanted))
+        optimizing.apply(places(), pools, _request(output=output, **wanted))
     else:
         optimizing.show(places(), pools, form=output)
 
@@ -88,6 +88,7 @@ def policy() -> None:
 @policy.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--prune", is_flag=True, help="Remove the policies that the file does not name.")
+@click.option("-o", "--output", type=FORM, default="text", help="Form of the plans and of what came of them.")
 @_acting
 def apply(file: Path, *, prune: bool, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
     """Show what the policies of a TOML file would change, ask, and change it."""

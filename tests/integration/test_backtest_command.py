@@ -99,6 +99,19 @@ def test_a_file_of_policies_is_applied_after_its_plan(shell: Shell) -> None:
     assert "has no key 'fleet'" in shell.run("policy", "apply", "fleet.toml", code=2).stderr
 
 
+def test_what_a_file_changes_is_one_document(shell: Shell) -> None:
+    shell.start_engine()
+    apply = ("policy", "apply", "new.toml", "-o", "json")
+    for words, code in ((apply, 4), ((*apply, "--dry-run"), 0)):
+        only_seen = json.loads(shell.run(*words, code=code).stdout)
+        assert [plan["steps"][0]["call"]["name"] for plan in only_seen["plans"]] == ["policy.create"]
+        assert only_seen["answers"] == []
+    (answer,) = json.loads(shell.run(*apply, "--yes").stdout)["answers"]
+    assert answer["values"] == ["demand"]
+    assert json.loads(shell.run(*apply, "--yes").stdout) == {"plans": [], "answers": []}
+    assert [row["id"] for row in shell.json("get", "policies")] == ["demand"]
+
+
 @pytest.mark.row(63)
 def test_what_could_be_smaller_is_asked_for(shell: Shell) -> None:
     assert "no engine runs" in shell.run("optimize", code=3).stderr
