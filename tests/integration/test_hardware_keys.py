@@ -1,12 +1,7 @@
-"""Wrapping keys in a PKCS#11 module: against SoftHSM (Debian: softhsm2), where it is installed.
-
-SOFTHSM2_LIBRARY and SOFTHSM2_UTIL say where it is when it is not in the system's places.
-"""
+"""Wrapping keys in a PKCS#11 module: against SoftHSM, the machine's or that of Debian's package."""
 
 import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from engine.clock import OrderedIds, SystemClock, system_rng
@@ -15,28 +10,36 @@ from engine.memory.hsm import ModuleKeys
 from engine.memory.keys import KeyRing
 from engine.model.errors import ConfigError, EncryptionError, KeyMissing, KeyWrong, UsageError
 
-PLACES = (os.environ.get("SOFTHSM2_LIBRARY", ""), "/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so")
-LIBRARY = next((Path(place) for place in PLACES if place and Path(place).exists()), None)
-UTIL = os.environ.get("SOFTHSM2_UTIL") or shutil.which("softhsm2-util")
+from tests.tools.programs import Missing, find_program
+
 PIN = "5678"
 NOW = 1_000_000.0
 
-pytestmark = [
-    pytest.mark.skipif(LIBRARY is None or UTIL is None, reason="SoftHSM is not installed: apt install softhsm2"),
-    pytest.mark.xdist_group("softhsm"),
-]
+pytestmark = pytest.mark.xdist_group("softhsm")
 
 
 @pytest.fixture(scope="module")
-def new_token(tmp_path_factory):
+def softhsm():
+    """The program that makes tokens, and the library that holds them."""
+    try:
+        util = find_program(("softhsm2-util",), ("softhsm2",))
+    except Missing as missing:
+        pytest.skip(f"there is no SoftHSM: {missing}")
+    return util, next(util.root.glob("usr/lib*/**/libsofthsm2.so"))
+
+
+@pytest.fixture(scope="module")
+def new_token(tmp_path_factory, softhsm):
     """Make tokens by label, all before the library is loaded: it sees no later ones."""
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
     configuration = folder / "softhsm2.conf"
     configuration.write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
     os.environ["SOFTHSM2_CONF"] = str(configuration)
+    util, library = softhsm
     for number in range(4):
-        subprocess.run([UTIL, "--module", LIBRARY, "--init-token", "--free", "--label", f"fleet{number}", "--so-pin", "1234", "--pin", PIN], check=True, capture_output=True)
+        argv = [util.path, "--module", library, "--init-token", "--free", "--label", f"fleet{number}", "--so-pin", "1234", "--pin", PIN]
+        subprocess.run(argv, check=True, capture_output=True, env=os.environ | util.environment)
     return iter([f"fleet{number}" for number in range(4)])
 
 
@@ -46,8 +49,8 @@ def token(new_token):
 
 
 @pytest.fixture
-def provider(token):
-    keys = ModuleKeys(LIBRARY, token, PIN)
+def provider(token, softhsm):
+    keys = ModuleKeys(softhsm[1], token, PIN)
     yield keys
     keys.close()
 
@@ -87,14 +90,14 @@ def test_what_the_module_does_not_know_is_named(provider):
         provider.destroy("fleet-kek-1")
 
 
-def test_a_wrong_library_token_or_pin_says_which(token, tmp_path):
+def test_a_wrong_library_token_or_pin_says_which(token, softhsm, tmp_path):
     with pytest.raises(ConfigError, match="is not there"):
         ModuleKeys(tmp_path / "none.so", token, PIN)
     (tmp_path / "no.so").write_text("no library")
     with pytest.raises(ConfigError, match="does not load"):
         ModuleKeys(tmp_path / "no.so", token, PIN)
     with pytest.raises(ConfigError, match="has no token 'other'"):
-        ModuleKeys(LIBRARY, "other", PIN)
+        ModuleKeys(softhsm[1], "other", PIN)
     with pytest.raises(EncryptionError, match="check the PIN") as caught:
-        ModuleKeys(LIBRARY, token, "9999")
+        ModuleKeys(softhsm[1], token, "9999")
     assert "9999" not in str(caught.value)

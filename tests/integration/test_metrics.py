@@ -84,7 +84,7 @@ min = 1
 max = 1
 kind = "command"
 [pools.hog.command]
-argv = ["sh", "-c", "%s -c 'kept = bytearray(80 << 20)\\nwhile True: len(kept)' & wait"]
+argv = ["sh", "-c", "'%s' -c 'kept = bytearray(80 << 20)\\nwhile True: len(kept)' & wait"]
 """
 
 
