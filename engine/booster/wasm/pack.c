@@ -89,3 +89,20 @@ void pack_array_end(Buffer *buffer, u32 beginning, u32 length) {
     for (u32 i = 0; i < 4; i++)
         buffer->bytes[beginning - 4 + i] = (u8)(length >> (24 - 8 * i));
 }
+
+void pack_offset(Buffer *buffer, u32 offset) {
+    offset == NOWHERE ? pack_nil(buffer) : pack_number(buffer, offset);
+}
+
+void pack_span(Buffer *buffer, Span span) {
+    pack_offset(buffer, span.start);
+    pack_offset(buffer, span.end);
+}
+
+void pack_spans(Buffer *buffer, const Span *spans, u32 count) {
+    pack_array(buffer, count);
+    for (u32 i = 0; i < count; i++) {
+        pack_array(buffer, 2);
+        pack_span(buffer, spans[i]);
+    }
+}

@@ -23,6 +23,12 @@ void pack_map(Buffer *buffer, u32 pairs);
 u32 pack_array_begin(Buffer *buffer);
 void pack_array_end(Buffer *buffer, u32 beginning, u32 length);
 void pack_array(Buffer *buffer, u32 length);
+/* NOWHERE is nil. */
+void pack_offset(Buffer *buffer, u32 offset);
+/* The two offsets of a span, one after the other. */
+void pack_span(Buffer *buffer, Span span);
+/* An array of spans, each an array of its own. */
+void pack_spans(Buffer *buffer, const Span *spans, u32 count);
 
 #define pack_key(buffer, name) pack_text(buffer, (Text){(const u8 *)(name), sizeof(name) - 1})
 

@@ -1,15 +1,6 @@
 /* python_structure.c -- where the parts of a source of Python stand, for those who decide on edits (engine/editing). */
 #include "python_facts.h"
 
-static void pack_offset(Buffer *answer, u32 offset) {
-    offset == NOWHERE ? pack_nil(answer) : pack_number(answer, offset);
-}
-
-static void pack_span(Buffer *answer, Span span) {
-    pack_offset(answer, span.start);
-    pack_offset(answer, span.end);
-}
-
 /* The order is that of `engine.editing.structure.Definition`. */
 static void pack_row(const Facts *facts, const Definition *row) {
     Buffer *answer = &facts->job->answer;
@@ -52,11 +43,7 @@ enum Status find_structure_python(Job *job) {
         pack_span(answer, facts.statements[i].span);
     }
     pack_key(answer, "strings");
-    pack_array(answer, facts.string_count);
-    for (u32 i = 0; i < facts.string_count; i++) {
-        pack_array(answer, 2);
-        pack_span(answer, facts.strings[i]);
-    }
+    pack_spans(answer, facts.strings, facts.string_count);
     pack_key(answer, "indent");
     pack_array(answer, 2);
     pack_span(answer, facts.indent);

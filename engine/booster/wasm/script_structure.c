@@ -221,23 +221,6 @@ void note_structure(ScriptWalk *walk, TSNode node, const ScriptFrame *frame, con
 
 /* ---- the answer */
 
-static void pack_offset(Buffer *answer, u32 offset) {
-    offset == NOWHERE ? pack_nil(answer) : pack_number(answer, offset);
-}
-
-static void pack_span(Buffer *answer, Span span) {
-    pack_offset(answer, span.start);
-    pack_offset(answer, span.end);
-}
-
-static void pack_spans(Buffer *answer, const Span *spans, u32 count) {
-    pack_array(answer, count);
-    for (u32 i = 0; i < count; i++) {
-        pack_array(answer, 2);
-        pack_span(answer, spans[i]);
-    }
-}
-
 /* The order is that of `engine.editing.ecmascript.structure.Definition`. */
 static void pack_row(Buffer *answer, const ScriptDefinition *definition, const Whole *row, const u32 *places) {
     pack_array(answer, 16);
