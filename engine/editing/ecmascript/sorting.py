@@ -5,32 +5,22 @@ Owner: nobody.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from engine.editing.ecmascript.importing import Import, Name, is_import, read_import
 from engine.editing.ecmascript.structure import Structure
 from engine.editing.ecmascript.wholes import above, line_of, tail_of
 from engine.editing.edits import Edit
+from engine.editing.import_blocks import ImportRow, natural, write_block
 from engine.editing.source import Source
 from engine.editing.splices import Splice
-from engine.editing.structure import line_end, line_start, newline_of, only_spaces
+from engine.editing.structure import line_end, line_start, only_spaces
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import SortRequest
 
 _BUILT_IN, _PACKAGE, _LOCAL, _PARENT, _SIBLING = range(5)
-_DIGITS: Final = re.compile(r"(\d+)")
 _DIRECTIVE: Final = re.compile(r"\b(eslint-disable|prettier-ignore|biome-ignore|sort-imports-ignore|@ts-ignore|@ts-expect-error)\b")
 _BRACES: Final = re.compile(r"\{[^{}\n]*\}")
-
-
-class _Row(NamedTuple):
-    """One import with the comments above it and behind it."""
-
-    start: int  # of the first line
-    end: int  # of its last character, comment included
-    at: int  # of the statement
-    stop: int
-    what: Import
 
 
 def sort_imports(source: Source, request: SortRequest, read: Callable[[Source], Structure]) -> Edit:
@@ -46,9 +36,9 @@ def sort_imports(source: Source, request: SortRequest, read: Callable[[Source], 
     return Edit.of(splices, count=len(splices))
 
 
-def _find_blocks(source: Source, structure: Structure) -> Iterator[list[_Row]]:
+def _find_blocks(source: Source, structure: Structure) -> Iterator[list[ImportRow[Import]]]:
     """Go through runs of imports with nothing between them but blank lines and comments that belong to one."""
-    block: list[_Row] = []
+    block: list[ImportRow[Import]] = []
     last = 0
     for row in structure.statements:
         what = read_import(source, structure, row) if is_import(row) else None
@@ -63,12 +53,12 @@ def _find_blocks(source: Source, structure: Structure) -> Iterator[list[_Row]]:
         if block and source.text[last:start].strip():  # a comment on its own
             yield from _finished(block)
             block = []
-        block.append(_Row(start, end, row.start, row.end, what))
+        block.append(ImportRow(start, end, row.start, row.end, what))
         last = line_end(source.text, end)
     yield from _finished(block)
 
 
-def _finished(block: list[_Row]) -> Iterator[list[_Row]]:
+def _finished(block: list[ImportRow[Import]]) -> Iterator[list[ImportRow[Import]]]:
     if len(block) > 1:
         yield block
 
@@ -83,18 +73,9 @@ def _begin(source: Source, structure: Structure, at: int, last: int) -> int:
     return line_start(source.text, found[0][0])
 
 
-def _write(source: Source, block: Sequence[_Row]) -> str:
-    newline = newline_of(source.text)
-    pieces: list[str] = []
-    section = None
-    for row in sorted(block, key=lambda row: _key(row.what)):
-        own = _section(row.what.module)
-        if section is not None:
-            pieces.append(newline * (1 + (own != section)))
-        section = own
-        pieces += (source.text[row.start : row.at], _statement(source.text[row.at : row.stop], row.what))
-        pieces.append(source.text[row.stop : row.end])
-    return "".join(pieces)
+def _write(source: Source, block: Sequence[ImportRow[Import]]) -> str:
+    rows = sorted(block, key=lambda row: _key(row.what))
+    return write_block(source.text, rows, [_section(row.what.module) for row in rows], _statement)
 
 
 def _statement(text: str, what: Import) -> str:
@@ -133,16 +114,11 @@ def _section(module: str) -> int:
 def _key(what: Import) -> tuple[object, ...]:
     """By section, parents far away first, and by module without regard to case."""
     ups = what.module.split("/").count("..")
-    return (_section(what.module), -ups, _natural(what.module.lower()), what.module, what.is_type, [row.local for row in what.names])
+    return (_section(what.module), -ups, natural(what.module.lower()), what.module, what.is_type, [row.local for row in what.names])
 
 
 def _name_key(name: str) -> tuple[object, ...]:
-    return _natural(name.lower()), name
-
-
-def _natural(word: str) -> list[tuple[int, int, str]]:
-    """So that a2 comes before a10."""
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in _DIGITS.split(word)]
+    return natural(name.lower()), name
 
 
 def _unsupported(source: Source, at: int, why: str) -> CodeError:

@@ -7,31 +7,21 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Final, NamedTuple
+from typing import Final
 
 from engine.editing.edits import Edit
+from engine.editing.import_blocks import ImportRow, natural, write_block
 from engine.editing.python.importing import Import, is_import, read_import
 from engine.editing.source import Source
 from engine.editing.splices import Splice
-from engine.editing.structure import Structure, line_end, line_start, newline_of, only_spaces
+from engine.editing.structure import Structure, line_end, line_start, only_spaces
 from engine.model.code_errors import CodeError
 from engine.model.code_requests import SortRequest
 
 _FUTURE, _STANDARD, _THIRD_PARTY, _LOCAL, _RELATIVE = range(5)
-_DIGITS: Final = re.compile(r"(\d+)")
 _HEADER: Final = re.compile(r"#!|#.*?coding[:=]")
 _SIMPLE_FROM: Final = re.compile(r"from\s+\S+\s+import\s+[\w\s,]+")
 _DIRECTIVE: Final = re.compile(r"#\s*isort\s*:|#\s*ruff\s*:\s*isort\s*:|#\s*fmt\s*:\s*off")
-
-
-class _Row(NamedTuple):
-    """One import with the comments above it and behind it."""
-
-    start: int  # of the first line
-    end: int  # of its last character, comment included
-    at: int  # of the statement
-    stop: int
-    what: Import
 
 
 def sort_imports(source: Source, request: SortRequest, read: Callable[[Source], Structure]) -> Edit:
@@ -50,9 +40,9 @@ def sort_imports(source: Source, request: SortRequest, read: Callable[[Source], 
     return Edit.of(splices, count=len(splices))
 
 
-def _find_blocks(source: Source, structure: Structure) -> Iterator[list[_Row]]:
+def _find_blocks(source: Source, structure: Structure) -> Iterator[list[ImportRow[Import]]]:
     """Go through runs of imports with nothing between them but blank lines and comments that belong to one."""
-    block: list[_Row] = []
+    block: list[ImportRow[Import]] = []
     last = 0
     for number, row in enumerate(structure.statements):
         what = read_import(source, row) if is_import(row) else None
@@ -66,12 +56,12 @@ def _find_blocks(source: Source, structure: Structure) -> Iterator[list[_Row]]:
         if block and source.text[last:start].strip():  # a comment on its own
             yield from _finished(source, block)
             block = []
-        block.append(_Row(start, end, row.start, row.end, what))
+        block.append(ImportRow(start, end, row.start, row.end, what))
         last = line_end(source.text, row.end)
     yield from _finished(source, block)
 
 
-def _finished(source: Source, block: list[_Row]) -> Iterator[list[_Row]]:
+def _finished(source: Source, block: list[ImportRow[Import]]) -> Iterator[list[ImportRow[Import]]]:
     if len(block) < 2:
         return
     bound: dict[str, tuple[str, str | None]] = {}
@@ -104,19 +94,9 @@ def _with_comments(text: str, line: int, last: int) -> int:
     return line if is_head else at
 
 
-def _write(source: Source, block: Sequence[_Row], folders: frozenset[str]) -> str:
-    newline = newline_of(source.text)
+def _write(source: Source, block: Sequence[ImportRow[Import]], folders: frozenset[str]) -> str:
     rows = sorted(block, key=lambda row: _key(row.what, folders))
-    pieces: list[str] = []
-    section = None
-    for row in rows:
-        own = _section(row.what, folders)
-        if section is not None:
-            pieces.append(newline * (1 + (own != section)))
-        section = own
-        pieces += (source.text[row.start : row.at], _statement(source.text[row.at : row.stop], row.what))
-        pieces.append(source.text[row.stop : row.end])
-    return "".join(pieces)
+    return write_block(source.text, rows, [_section(row.what, folders) for row in rows], _statement)
 
 
 def _statement(text: str, what: Import) -> str:
@@ -144,7 +124,7 @@ def _key(what: Import, folders: frozenset[str]) -> tuple[object, ...]:
     dots = len(what.module) - len(what.module.lstrip("."))
     module = what.module.lstrip(".")
     return (
-        *(_section(what, folders), what.is_from, -dots, _natural(module.lower()), module),
+        *(_section(what, folders), what.is_from, -dots, natural(module.lower()), module),
         sorted((_name_key(name), alias or "") for name, alias in what.names),
     )
 
@@ -152,12 +132,7 @@ def _key(what: Import, folders: frozenset[str]) -> tuple[object, ...]:
 def _name_key(name: str) -> tuple[object, ...]:
     """CONSTANTS, then Classes, then the rest."""
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
-    return kind, _natural(name.lower()), name
-
-
-def _natural(word: str) -> list[tuple[int, int, str]]:
-    """So that a2 comes before a10."""
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in _DIGITS.split(word)]
+    return kind, natural(name.lower()), name
 
 
 def _unsupported(source: Source, at: int, why: str) -> CodeError:
