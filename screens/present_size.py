@@ -125,7 +125,7 @@ def size_lines(sizes: Sizes, now: float) -> Lines:
     """Say in words what is foreseen, how sure that is, and whether it counts."""
     allowed: Mapping[str, float] = sizes.outlook["error_max"]
     if not allowed:
-        return note("no policy of this pool foresees its load; `prediction` in a policy adds that (:policies)")
+        return note("no policy of this pool foresees its load; add `prediction` in :policies")
     ahead = [one for one in sizes.outlook["ahead"] if one["at"] > now]
     if not ahead:
         return [field_line("foreseen", "nothing yet: too few samples of the load are known")]
