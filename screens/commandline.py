@@ -11,10 +11,8 @@ from typing import Any, get_type_hints
 from engine.model import wire
 from engine.model.commands import VERBS, Command
 from engine.model.errors import UsageError
-from engine.model.plans import Call
-from engine.model.rows import Row
-from screens.fields import kind_of
-from screens.filters import (
+from engine.model.fields import kind_of
+from engine.model.filters import (
     FilterError,
     format_terms,
     parse_filter,
@@ -22,6 +20,8 @@ from screens.filters import (
     read_terms,
     split_words,
 )
+from engine.model.plans import Call
+from engine.model.rows import Row
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "pulse": ("pu", "home", "0"),

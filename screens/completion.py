@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.model.commands import VERBS, Command
+from engine.model.fields import Kind, kind_of
+from engine.model.filters import find_letters, quote_value, split_words
 from engine.model.rows import Row
 from screens.commandline import FILTERED, SCOPES, VIEWS, WORDS, names_in, usage
-from screens.fields import Kind, kind_of
-from screens.filters import find_letters, quote_value, split_words
 
 Complete = Callable[[str], list[str]]
 CANDIDATES_MAX = 40

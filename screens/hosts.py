@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from engine.model.filters import quote_value
 from engine.model.rows import HostRow
 from screens.agents import AgentsScreen
 from screens.described import DescribedTable
-from screens.filters import quote_value
 from screens.present_rows import HOST_COLUMNS, columns_over, host_cells
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column

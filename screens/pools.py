@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from engine.model.commands import PausePool, ScalePool, UnpausePool
+from engine.model.filters import quote_value
 from engine.model.rows import PoolRow
 from screens.agents import AgentsScreen
 from screens.described import DescribedTable
 from screens.dialogs import ScaleDialog
-from screens.filters import quote_value
 from screens.places import Place
 from screens.present_rows import POOL_COLUMNS, columns_over, pool_cells
 from screens.tasks import TasksScreen

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from engine.model.fields import error_of
+from engine.model.filters import quote_value
 from engine.model.rows import BoosterRow, FleetStatus, HostRow, PoolRow, TaskRow
 from engine.model.tasks import SAMPLER
-from screens.fields import error_of
-from screens.filters import quote_value
 from screens.history import SAMPLES, SPAN_S
 from screens.present import (
     HEALTH_BADGES,

@@ -18,9 +18,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
+from engine.model.filters import FilterError, split_words
 from screens.commandline import LineError
 from screens.completion import Complete
-from screens.filters import FilterError, split_words
 from screens.widgets.cells import ROLES, UNICODE, Cell, Glyphs, clip, measure
 from screens.widgets.line import Line
 from screens.widgets.segments import merge_segments

@@ -12,13 +12,13 @@ from typing import ClassVar, cast
 from textual import on
 from textual.widget import Widget
 
+from engine.model.filters import quote_value
 from engine.model.rows import HostRow, PoolRow
 from screens.agents import AgentsScreen
 from screens.audit import AuditScreen
 from screens.base import FleetScreen
 from screens.booster import BoosterScreen
 from screens.feed import Changes
-from screens.filters import quote_value
 from screens.places import Place
 from screens.pools import PoolsScreen
 from screens.present import unknown

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from screens.fields import kind_of
-from screens.filters import (
+from engine.model.fields import kind_of
+from engine.model.filters import (
     Filter,
     FilterError,
     Span,

@@ -7,6 +7,7 @@ import json
 import pytest
 from engine.model.commands import VERBS, CancelTask, ScalePool
 from engine.model.errors import UsageError
+from engine.model.filters import format_terms
 from engine.simulation.fake_operator import make_agent, make_pool, make_task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from screens.commandline import (
     resolve_scope,
 )
 from screens.completion import Known, complete_filter, complete_line, explain_line
-from screens.filters import format_terms
 from screens.places import Bookmarks, Place, Trail, place_from_plain, place_to_plain
 from screens.prompts import candidate_cells, fault_cells, remember
 from screens.widgets.cells import measure

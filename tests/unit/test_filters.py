@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine.model.rows import ROW_KINDS, HostRow
-from engine.simulation.fake_operator import make_agent, make_pool, make_task
-from hypothesis import example, given
-from hypothesis import strategies as st
-from screens.fields import kind_of
-from screens.filters import (
+from engine.model.fields import kind_of
+from engine.model.filters import (
     FilterError,
     Placed,
     Term,
@@ -19,6 +15,10 @@ from screens.filters import (
     read_terms,
     split_words,
 )
+from engine.model.rows import ROW_KINDS, HostRow
+from engine.simulation.fake_operator import make_agent, make_pool, make_task
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 NOW = 10_000.0
 TASKS = {

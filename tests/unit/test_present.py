@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any
 
 import pytest
+from engine.model.fields import kind_of
+from engine.model.filters import parse_filter
 from engine.model.rows import (
     AgentCounts,
     AuditRow,
@@ -19,8 +21,6 @@ from engine.simulation.fake_operator import make_agent, make_pool, make_task
 from hypothesis import given
 from hypothesis import strategies as st
 from screens import present, present_pulse, present_rows, present_text
-from screens.fields import kind_of
-from screens.filters import parse_filter
 from screens.history import SAMPLES, History
 from screens.widgets.cells import ASCII, UNICODE, Cell, Glyphs, Row, measure, split_cell
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
-from screens.fields import Field, Kind
+from engine.model.fields import Field, Kind
 
 Span = tuple[int, int]
 """First character and the one after the last."""
