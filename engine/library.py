@@ -13,17 +13,9 @@ from typing import Any, Self, cast
 
 from engine.fleet import FleetManager
 from engine.model import wire
-from engine.model.commands import (
-    ClearBoosterCache,
-    Command,
-    CreatePolicy,
-    DeletePolicy,
-    ScalePool,
-    SubmitTask,
-    UpdatePolicy,
-)
+from engine.model.booster_commands import ClearBoosterCache
 from engine.model.errors import UsageError
-from engine.model.events import Event, Record, TaskFailed, TasksCancelled, TasksSucceeded
+from engine.model.events import Event, Record
 from engine.model.ids import TaskId
 from engine.model.library import (
     BoosterStatus,
@@ -33,10 +25,14 @@ from engine.model.library import (
     from_caller,
 )
 from engine.model.policy_text import policy_table
+from engine.model.pool_commands import CreatePolicy, DeletePolicy, ScalePool, UpdatePolicy
 from engine.model.pools import BOOSTER
 from engine.model.rows import BoosterRow, InstanceRow, ScalingRow
 from engine.model.scaling import Policy
+from engine.model.task_commands import SubmitTask
+from engine.model.task_events import TaskFailed, TasksCancelled, TasksSucceeded
 from engine.model.tasks import FINISHED, Task, TaskState
+from engine.model.verbs import Command
 from engine.scaling.policies import find_pool
 from engine.scaling.spreading import Room, spread_down, spread_up
 

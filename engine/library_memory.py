@@ -15,7 +15,6 @@ from engine.library import Manager
 from engine.memory.entries import Page
 from engine.memory.store import Item
 from engine.model import wire
-from engine.model.commands import Role
 from engine.model.errors import UsageError
 from engine.model.memory import (
     Entry,
@@ -30,6 +29,7 @@ from engine.model.memory import (
     SearchOptions,
     StoreOptions,
 )
+from engine.model.verbs import Role
 
 Options = StoreOptions | Mapping[str, Any] | None
 Asked = RetrieveOptions | Mapping[str, Any] | None

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from engine.model.commands import Command
 from engine.model.plans import Answer, Authority, Plan
 from engine.model.rows import Frame
+from engine.model.verbs import Command
 
 FRAMES_PER_SECOND = 10.0
 """Most frames a follower gets in a second; a slow one gets fewer, fuller frames."""

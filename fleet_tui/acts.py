@@ -18,7 +18,7 @@ import click
 
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.clock import SystemClock
-from engine.model.commands import BackUpFleet, Command, Danger, StopEngine
+from engine.model.data_commands import BackUpFleet
 from engine.model.errors import (
     EXIT_FAILED,
     CommandRefused,
@@ -27,8 +27,10 @@ from engine.model.errors import (
     PlanChanged,
     Unconfirmed,
 )
+from engine.model.fleet_commands import StopEngine
 from engine.model.plans import Answer, Plan
 from engine.model.tasks import FINISHED, TaskState
+from engine.model.verbs import Command, Danger
 from engine.model.wire import to_plain
 from engine.operations import Operator
 from fleet_tui import output

@@ -22,9 +22,12 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
 from engine.clock import Clock, SystemClock
-from engine.model.commands import COMMANDS, Command, RedoPlan, StopEngine, SubmitTask, UndoPlan
+from engine.model.commands import COMMANDS
 from engine.model.errors import FleetError, PlanChanged
+from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.plans import Answer, Authority
+from engine.model.task_commands import SubmitTask
+from engine.model.verbs import Command
 from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
 from fleet_tui.lent_terminal import find_editor

@@ -19,7 +19,7 @@ from engine.memory.checking import Verdict, verify
 from engine.memory.contract import Contents
 from engine.memory.copies import back_up, contents_of, make_folder, restore
 from engine.memory.reading import open_to_read
-from engine.model.commands import BackUpFleet
+from engine.model.data_commands import BackUpFleet
 from engine.model.errors import CommandRefused, FleetError, UsageError
 from fleet_tui import output
 from fleet_tui.attach import find_address, hold_lock

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.model.commands import Command
 from engine.model.errors import FleetError
+from engine.model.verbs import Command
 from fleet_tui.memory import Memory
 from fleet_tui.skins import SETTINGS, Skin, SkinnedApp
 from screens.base import FleetScreen

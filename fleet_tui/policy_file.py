@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.model.commands import Command, CreatePolicy, DeletePolicy, UpdatePolicy
 from engine.model.policy_text import policy_table
+from engine.model.pool_commands import CreatePolicy, DeletePolicy, UpdatePolicy
 from engine.model.scaling import Policy
+from engine.model.verbs import Command
 from fleet_tui import acts
 from fleet_tui.attach import require_address
 from fleet_tui.backtests import read_fleet, read_policies

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from engine.clock import Clock, SystemClock
 from engine.config import FleetManagerConfig, load_config
 from engine.fleet import FleetManager
-from engine.model.commands import Role
 from engine.model.errors import FleetError
 from engine.model.plans import Origin
+from engine.model.verbs import Role
 from engine.supervisor import calm_collector
 from fleet_tui import output
 from fleet_tui.attach import hold_lock

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 from textual.worker import Worker
 
 from engine.clock import Clock
-from engine.model.commands import Role
 from engine.model.errors import UsageError
 from engine.model.plans import Authority
+from engine.model.verbs import Role
 from fleet_tui.attending import Attending
 from fleet_tui.contexts import Context, nearest_context
 from fleet_tui.navigation import HOME_VIEW

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from engine.model.commands import COMMANDS, VERBS, Command, Danger
+from engine.model.commands import COMMANDS, VERBS
+from engine.model.verbs import Command, Danger
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

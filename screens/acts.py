@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from engine.model.commands import CancelTask, Command, PrioritiseTask, RetryTask, UndoPlan
+from engine.model.fleet_commands import UndoPlan
 from engine.model.rows import PlanRow, Row, TaskRow
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask
 from engine.model.tasks import FINISHED
+from engine.model.verbs import Command
 
 PRIORITY_MIN, PRIORITY_MAX = 1, 10
 BAD_STATES = frozenset({"failed", "dead", "cancelled"})

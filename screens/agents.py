@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from engine.model.commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
+from engine.model.agent_commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
 from engine.model.rows import AgentRow
 from screens.described import DescribedTable
 from screens.present_rows import AGENT_COLUMNS, agent_cells, columns_over

@@ -16,8 +16,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from engine.model.commands import Command
 from engine.model.rows import Row
+from engine.model.verbs import Command
 from screens.attention import Attention
 from screens.commandline import find_fault
 from screens.completion import Known, complete_line, explain_line

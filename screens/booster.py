@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from textual.widget import Widget
 
-from engine.model.commands import ClearBoosterCache
+from engine.model.booster_commands import ClearBoosterCache
 from engine.model.rows import BoosterRow, InstanceRow, ModuleRow
 from screens.described import DescribedTable
 from screens.feed import Changes

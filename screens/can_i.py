@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from engine.model.commands import Role
+from engine.model.verbs import Role
 from screens.details import DocumentScreen
 from screens.feed import Changes
 from screens.present_text import Lines, field_line, note, title_line

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from engine.model import wire
-from engine.model.commands import VERBS, Command
+from engine.model.commands import VERBS
 from engine.model.errors import UsageError
 from engine.model.fields import kind_of
 from engine.model.filters import (
@@ -22,6 +22,7 @@ from engine.model.filters import (
 )
 from engine.model.plans import Call
 from engine.model.rows import Row
+from engine.model.verbs import Command
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "pulse": ("pu", "home", "0"),

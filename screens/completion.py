@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.model.commands import VERBS, Command
+from engine.model.commands import VERBS
 from engine.model.fields import Kind, kind_of
 from engine.model.filters import find_letters, quote_value, split_words
 from engine.model.rows import Row
+from engine.model.verbs import Command
 from screens.commandline import FILTERED, SCOPES, VIEWS, WORDS, names_in, usage
 
 Complete = Callable[[str], list[str]]

@@ -14,9 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
-from engine.model.commands import Command
 from engine.model.errors import FleetError
 from engine.model.rows import Row
+from engine.model.verbs import Command
 from screens.base import FleetScreen
 from screens.document import Document
 from screens.edits import edit_thing

@@ -14,10 +14,10 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from engine.model import wire
-from engine.model.commands import Command
 from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.rows import Row
+from engine.model.verbs import Command
 from screens.commandline import convert_word
 from screens.keyed import Keyed
 from screens.widgets.line import Line

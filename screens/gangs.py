@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, cast
 
-from engine.model.commands import AskGang, Command, EndGang
+from engine.model.pool_commands import AskGang, EndGang
 from engine.model.rows import GangRow
+from engine.model.verbs import Command
 from screens.forms import VerbForm
 from screens.present_room import GANG_COLUMNS, gang_cells
 from screens.present_rows import columns_over

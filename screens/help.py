@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
-from engine.model.commands import VERBS, Danger
+from engine.model.commands import VERBS
+from engine.model.verbs import Danger
 from screens.commandline import VIEWS, WORDS, usage
 from screens.details import DocumentScreen
 from screens.feed import Changes

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from engine.model.commands import Command, Danger
 from engine.model.plans import Plan
+from engine.model.verbs import Command, Danger
 from screens.document import Document
 from screens.keyed import Keyed, keymap_of
 from screens.present_plan import danger_of, plan_lines, plan_title

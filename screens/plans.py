@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, cast
 
-from engine.model.commands import Command, RedoPlan
+from engine.model.fleet_commands import RedoPlan
 from engine.model.rows import PlanRow
+from engine.model.verbs import Command
 from screens.acts import undo_of
 from screens.described import DescribedTable
 from screens.present_rows import PLAN_COLUMNS, columns_over, plan_cells

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, cast
 
-from engine.model.commands import PausePool, ScalePool, UnpausePool
 from engine.model.filters import quote_value
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from engine.model.rows import PoolRow
 from screens.agents import AgentsScreen
 from screens.described import DescribedTable

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from engine.model.commands import COMMANDS, Command, Danger
+from engine.model.commands import COMMANDS
 from engine.model.plans import Plan, PlanStep
+from engine.model.verbs import Command, Danger
 from screens.present import arrow, count, plural
 from screens.widgets.cells import Cell, Glyphs, Row, clean, clip, measure
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.model.commands import Command
 from engine.model.plans import Call
 from engine.model.rows import AdviceRow, GangRow
+from engine.model.verbs import Command
 from engine.model.wire import command_of, decode_as
 from screens.present import age, number_cell, unknown
 from screens.present_rows import Sorted

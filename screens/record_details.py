@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, cast
 
-from engine.model.commands import RedoPlan
 from engine.model.errors import FleetError
+from engine.model.fleet_commands import RedoPlan
 from engine.model.rows import AuditRow, PlanRow
 from screens.acts import undo_of
 from screens.details import ThingDocument

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, cast
 
-from engine.model.commands import (
-    Command,
+from engine.model.pool_commands import (
     CreatePolicy,
     DeletePolicy,
     HoldPool,
@@ -14,6 +13,7 @@ from engine.model.commands import (
     UpdatePolicy,
 )
 from engine.model.rows import PolicyRow, Row, ScalingRow
+from engine.model.verbs import Command
 from screens.described import DescribedTable
 from screens.edits import edit_thing
 from screens.forms import VerbForm

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from textual import on
 
-from engine.model.commands import Command
 from engine.model.rows import Row
+from engine.model.verbs import Command
 from screens.table_view import TableView
 from screens.widgets.cells import Cell
 from screens.widgets.statusbar import Part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, cast
 
-from engine.model.commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
+from engine.model.agent_commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
 from engine.model.rows import AgentRow, TaskRow
 from screens.acts import cancel_of, priority_of, retry_of
 from screens.details import ThingDocument

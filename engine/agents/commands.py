@@ -22,21 +22,20 @@ from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory
 from engine.model import wire
+from engine.model.agent_events import HostInfo
 from engine.model.agents import AgentSpec, Health
 from engine.model.effects import Assignment
-from engine.model.events import (
-    Event,
-    HostInfo,
+from engine.model.events import Event, Record
+from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
+from engine.model.pools import CommandSpec, PoolSpec
+from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp, TasksBegan, TasksEnded
+from engine.model.task_events import (
     LateResult,
-    Record,
     TaskFailed,
     TaskReturned,
     TasksCancelled,
     TasksSucceeded,
 )
-from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
-from engine.model.pools import CommandSpec, PoolSpec
-from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp, TasksBegan, TasksEnded
 from engine.model.tasks import HELD, Outcome
 from engine.state import FleetState
 

@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from engine.agents.runtime import HostSample
+from engine.model.agent_events import AgentsBroken, AgentsRegistered, AgentsRemoved
 from engine.model.agents import Agent, AgentStatus
-from engine.model.events import AgentsBroken, AgentsRegistered, AgentsRemoved, Event
+from engine.model.events import Event
 from engine.model.ids import AGENT_PREFIX, AgentId, HostId
 from engine.model.reports import AgentsMissing, LaunchesDue, LaunchesLate, Report
 from engine.state import FleetState

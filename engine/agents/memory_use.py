@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.agents.runtime import HostSample
-from engine.model.events import Record, TaskFailed, TasksSucceeded
+from engine.model.events import Record
 from engine.model.machines import Expected
 from engine.model.pools import Pool
+from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import Outcome, Task
 from engine.state import FleetState, Touched
 

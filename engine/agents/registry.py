@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, replace
 
-from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
-from engine.model.commands import (
+from engine.model.agent_commands import (
     DrainAgent,
     RegisterAgent,
     ReleaseAgent,
@@ -14,8 +13,7 @@ from engine.model.commands import (
     UndrainAgent,
     UnregisterAgent,
 )
-from engine.model.errors import CommandRefused, NotFound
-from engine.model.events import (
+from engine.model.agent_events import (
     AgentReleased,
     AgentsBroken,
     AgentsCordoned,
@@ -25,14 +23,16 @@ from engine.model.events import (
     AgentsRemoved,
     AgentsRetiring,
     AgentsStarting,
-    Event,
     HostHealth,
     HostInfo,
     HostLost,
-    PoolScaled,
 )
+from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Resources
+from engine.model.errors import CommandRefused, NotFound
+from engine.model.events import Event
 from engine.model.ids import AGENT_PREFIX, AgentId, AllocationId, HostId
 from engine.model.machines import THIS_MACHINE, Machine, taken_by
+from engine.model.pool_events import PoolScaled
 from engine.model.pools import Pool, PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp
 from engine.state import FleetState

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from engine.model import wire
-from engine.model.commands import COMMANDS, Command
+from engine.model.commands import COMMANDS
 from engine.model.errors import UsageError
+from engine.model.verbs import Command
 
 WORD_CHARS_MAX = 64
 

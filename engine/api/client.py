@@ -23,10 +23,11 @@ import msgspec
 
 from engine.clock import Clock
 from engine.model import wire
-from engine.model.commands import COMMANDS, Command
+from engine.model.commands import COMMANDS
 from engine.model.errors import EngineUnavailable, FleetError, UsageError, error_from_code
 from engine.model.plans import Answer, Authority, Plan
 from engine.model.rows import FleetStatus, Frame
+from engine.model.verbs import Command
 from engine.operations import Following
 
 if TYPE_CHECKING:

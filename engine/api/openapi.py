@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from engine.model.commands import COMMANDS, Command, Danger
+from engine.model.commands import COMMANDS
 from engine.model.explanations import EXPLAINED, Explanation
 from engine.model.plans import Answer, Call, Plan
 from engine.model.rows import ROW_KINDS, FleetStatus, Row
+from engine.model.verbs import Command, Danger
 
 Schema = dict[str, Any]
 

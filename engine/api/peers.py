@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.model.accounts import user_name
-from engine.model.commands import Role
 from engine.model.errors import CommandRefused, EngineStartError, UsageError
 from engine.model.plans import Origin
+from engine.model.verbs import Role
 
 FACES = ("console", "cli", "api")
 """What a client may say it is."""

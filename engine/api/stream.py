@@ -19,10 +19,10 @@ from engine.api.calls import WireCall, commands_of
 from engine.api.limits import Limits
 from engine.api.peers import FACES, address_with_ssh, check_mode
 from engine.model import wire
-from engine.model.commands import Command
 from engine.model.errors import CommandRefused, FleetError, UsageError
 from engine.model.plans import Origin
 from engine.model.rows import ROW_KINDS
+from engine.model.verbs import Command
 from engine.operations import Operator
 
 logger = logging.getLogger(__name__)

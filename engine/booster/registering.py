@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from engine.model.commands import AddModule, RemoveModule
+from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import Event, ModuleAdded, ModuleRemoved
 from engine.model.modules import MODULES_MAX, SHORT_HASH, ModuleFacts, UserModule

@@ -25,12 +25,15 @@ from engine.coordinator.verbs import decide_commands
 from engine.memory.contract import Journal, JournalBatch, StoredArtifact
 from engine.model import effects as fx
 from engine.model import events as ev
-from engine.model.commands import Command
+from engine.model.agent_events import AgentAllocated, AgentsRetiring
 from engine.model.errors import JournalError, ReadOnly, UsageError
 from engine.model.machines import Room
+from engine.model.memory_events import ABOUT_MEMORY
 from engine.model.plain import printable
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report, RoomSeen, TimePassed
+from engine.model.task_events import TasksLeased
+from engine.model.verbs import Command
 from engine.scaling.policy_verbs import new_policies
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
@@ -152,7 +155,7 @@ class Coordinator:
         """Return the events that verbs would make now; nothing changes. Raises FleetError as execute() would."""
         events = decide_commands(self.state, commands, self.deciding(origin, restoring=restoring), self._free).events
         for event in events:
-            if isinstance(event, ev.AgentAllocated):  # choosing took it out of the free ones
+            if isinstance(event, AgentAllocated):  # choosing took it out of the free ones
                 self._free.update(self.state.agents[event.allocation.agent])
         return events
 
@@ -304,7 +307,7 @@ class Coordinator:
         events = decide_placement(self.state, self._queue, self._free, self._tools.clock.now())
         self._apply(events, "engine")
         for event in events:
-            if isinstance(event, ev.TasksLeased) and len(event.leases) >= PLACEMENTS_PER_PASS:
+            if isinstance(event, TasksLeased) and len(event.leases) >= PLACEMENTS_PER_PASS:
                 self._work.set()
 
     async def _commit(self) -> None:
@@ -343,7 +346,7 @@ class Coordinator:
             self._apply(events, printable(origin.who))
         except NotJsonError as error:
             for event in events:
-                if isinstance(event, ev.AgentAllocated):  # choosing it took it off the index
+                if isinstance(event, AgentAllocated):  # choosing it took it off the index
                     self._free.update(self.state.agents[event.allocation.agent])
             raise UsageError(f"this cannot be kept as JSON: {error}; give plain values and whole texts") from error
 
@@ -357,7 +360,7 @@ class Coordinator:
             record = ev.Record(state.seq + 1, now, cause, event)
             state.apply(record)
             self._pending.records.append(record)
-            if memory is not None and type(event) in ev.ABOUT_MEMORY:
+            if memory is not None and type(event) in ABOUT_MEMORY:
                 memory.applied(record)
         touched, state.touched = state.touched, Touched()
         self._follow(events, touched, now)
@@ -377,9 +380,9 @@ class Coordinator:
         for agent in touched.removed_agents:
             self._free.forget(agent)
         for event in events:
-            if isinstance(event, ev.AgentAllocated):
+            if isinstance(event, AgentAllocated):
                 self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))
-            elif isinstance(event, ev.AgentsRetiring) and event.leaves_by:
+            elif isinstance(event, AgentsRetiring) and event.leaves_by:
                 for agent_id in event.agents:
                     self._timers.add((event.leaves_by, "drain", agent_id, 0))
 

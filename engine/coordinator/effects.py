@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from engine.model import effects as fx
 from engine.model import events as ev
+from engine.model.agent_events import AgentsRegistered, AgentsRemoved, AgentsStarting
+from engine.model.task_events import TasksLeased, TasksStopping
 
 
 def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
@@ -13,16 +15,16 @@ def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
     found: list[fx.Effect] = []
     for record in records:
         event = record.event
-        if isinstance(event, ev.TasksLeased):
+        if isinstance(event, TasksLeased):
             found.append(fx.Deliver(event.leases))
-        elif isinstance(event, ev.AgentsRegistered):
+        elif isinstance(event, AgentsRegistered):
             found.append(fx.StartAgents(tuple(spec.id for spec in event.agents)))
-        elif isinstance(event, ev.AgentsStarting):
+        elif isinstance(event, AgentsStarting):
             found.append(fx.StartAgents(event.agents))
-        elif isinstance(event, ev.AgentsRemoved):
+        elif isinstance(event, AgentsRemoved):
             found.append(fx.StopAgents(event.agents))
         elif isinstance(event, ev.BoosterCacheCleared):
             found.append(fx.ClearCaches())
-        elif isinstance(event, ev.TasksStopping) and event.why != "retry":  # those are being stopped already
+        elif isinstance(event, TasksStopping) and event.why != "retry":  # those are being stopped already
             found.append(fx.StopRuns(event.tasks))
     return found

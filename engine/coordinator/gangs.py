@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from engine.agents import registry
 from engine.coordinator.admitting import Asked, rank_of
 from engine.coordinator.sizing import Resizing, said_anew
-from engine.model.commands import AskGang, EndGang
 from engine.model.errors import CommandRefused, NotFound
-from engine.model.events import Event, PoolScaled
+from engine.model.events import Event
 from engine.model.gangs import Gang
 from engine.model.ids import GANG_PREFIX, GangId
 from engine.model.machines import Machine, taken_by
+from engine.model.pool_commands import AskGang, EndGang
+from engine.model.pool_events import PoolScaled
 from engine.model.pools import Pool
 from engine.model.reports import GangsDue
 from engine.model.room_events import GangAsked, GangEnded, GangGranted, GangWaits

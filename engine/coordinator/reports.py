@@ -17,19 +17,14 @@ from engine.coordinator.sizing import (
 )
 from engine.coordinator.waiting import decide_room
 from engine.model import reports as r
+from engine.model.agent_events import AgentReleased, AgentsBroken
 from engine.model.agents import AgentStatus
 from engine.model.errors import UsageError
-from engine.model.events import (
-    AgentReleased,
-    AgentsBroken,
-    EngineTookOver,
-    Event,
-    PoolConfigured,
-    PoolEdited,
-    TasksSubmitted,
-)
+from engine.model.events import EngineTookOver, Event
 from engine.model.ids import AgentId
+from engine.model.pool_events import PoolConfigured, PoolEdited
 from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
+from engine.model.task_events import TasksSubmitted
 from engine.scheduling import handing, leases
 from engine.state import FleetState
 from engine.state.deciding import Deciding

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from engine.agents import registry
 from engine.coordinator.admitting import Admission, Admitted, Asked, rank_of
+from engine.model.agent_events import AgentsRevived
 from engine.model.agents import Resources
-from engine.model.commands import EditPool
 from engine.model.errors import CommandRefused
-from engine.model.events import AgentsRevived, Event, PoolConfigured, PoolEdited
+from engine.model.events import Event
 from engine.model.machines import THIS_MACHINE, Machine, Waits, say_amount, taken_by
+from engine.model.pool_commands import EditPool
+from engine.model.pool_events import PoolConfigured, PoolEdited
 from engine.model.pools import Pool, PoolSpec, overridden
 from engine.model.reports import PoolsSized
 from engine.model.room_events import MachineSeen, PoolWaits

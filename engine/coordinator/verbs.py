@@ -9,10 +9,35 @@ from engine.agents import registry
 from engine.booster import registering
 from engine.coordinator import gangs
 from engine.coordinator.sizing import Resizing, decide_edit, machines_for
-from engine.model import commands as c
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    RestartAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
+from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.events import BoosterCacheCleared, Event
+from engine.model.fleet_commands import HaltFleet, ResumeFleet
 from engine.model.memory_commands import MemoryVerb
+from engine.model.pool_commands import (
+    AskGang,
+    CreatePolicy,
+    DeletePolicy,
+    EditPool,
+    EndGang,
+    HoldPool,
+    PausePool,
+    ReleasePool,
+    ScalePool,
+    UnpausePool,
+    UpdatePolicy,
+)
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
+from engine.model.verbs import Command
 from engine.scaling import policies, policy_verbs
 from engine.scheduling import halting, submission
 from engine.scheduling.allocator import FreeAgents
@@ -25,7 +50,7 @@ Decide = Callable[[FleetState, Sequence[Any], Deciding], Decision]
 
 
 def decide_commands(
-    state: FleetState, commands: Sequence[c.Command], deciding: Deciding, free: FreeAgents
+    state: FleetState, commands: Sequence[Command], deciding: Deciding, free: FreeAgents
 ) -> Decision:
     """Decide a plan of one kind of verb; all of it or, by an exception, nothing. Raises FleetError."""
     if not commands:
@@ -33,7 +58,7 @@ def decide_commands(
     kind = type(commands[0])
     if any(type(command) is not kind for command in commands):
         raise UsageError("a plan holds one kind of verb; send the others in plans of their own")
-    if kind is c.AllocateAgent:
+    if kind is AllocateAgent:
         return decide_allocate(state, commands, deciding, free)  # type: ignore[arg-type]
     decide = _DECIDE.get(kind)
     if decide is None:
@@ -41,7 +66,7 @@ def decide_commands(
     return decide(state, commands, deciding)
 
 
-def _decide_scale(state: FleetState, commands: Sequence[c.ScalePool], deciding: Deciding) -> Decision:
+def _decide_scale(state: FleetState, commands: Sequence[ScalePool], deciding: Deciding) -> Decision:
     events: list[Event] = []
     sizes = policies.decide_sizes(state, commands, restoring=deciding.restoring)
     more = sum(max(0, registry.missing(state, pool.spec.name, size)) for pool, size in sizes)
@@ -56,48 +81,48 @@ def _decide_pause(state: FleetState, commands: Sequence[Any], _deciding: Decidin
     return Decision(policies.decide_pause(state, commands), [command.pool for command in commands])
 
 
-def _decide_register(state: FleetState, commands: Sequence[c.RegisterAgent], deciding: Deciding) -> Decision:
+def _decide_register(state: FleetState, commands: Sequence[RegisterAgent], deciding: Deciding) -> Decision:
     named = [(command, pool_for(state, command.pool or command.type)) for command in commands]
     resizing = Resizing(state, deciding)
     return registry.decide_register(state, named, deciding, lambda pool, resources, count: machines_for(resizing, pool, resources, count))
 
 
-def _decide_clear(_state: FleetState, commands: Sequence[c.ClearBoosterCache], deciding: Deciding) -> Decision:
+def _decide_clear(_state: FleetState, commands: Sequence[ClearBoosterCache], deciding: Deciding) -> Decision:
     return Decision([BoosterCacheCleared(deciding.origin.who)], ["cleared" for _ in commands])
 
 
-def _decide_memory(state: FleetState, commands: Sequence[c.Command], deciding: Deciding) -> Decision:
+def _decide_memory(state: FleetState, commands: Sequence[Command], deciding: Deciding) -> Decision:
     if deciding.memory is None:
         raise CommandRefused("this engine keeps no memory")
     return deciding.memory.decide(commands, deciding, state.seq + 1)
 
 
-_DECIDE: dict[type[c.Command], Decide] = {
-    c.ScalePool: _decide_scale,
-    c.PausePool: _decide_pause,
-    c.UnpausePool: _decide_pause,
-    c.EditPool: decide_edit,
-    c.HoldPool: policy_verbs.decide_hold,
-    c.ReleasePool: policy_verbs.decide_release,
-    c.AskGang: gangs.decide_ask,
-    c.EndGang: gangs.decide_end,
-    c.CreatePolicy: policy_verbs.decide_create,
-    c.UpdatePolicy: policy_verbs.decide_update,
-    c.DeletePolicy: policy_verbs.decide_delete,
-    c.RegisterAgent: _decide_register,
-    c.UnregisterAgent: registry.decide_unregister,
-    c.DrainAgent: registry.decide_cordon,
-    c.UndrainAgent: registry.decide_cordon,
-    c.RestartAgent: registry.decide_restart,
-    c.ReleaseAgent: registry.decide_release,
-    c.SubmitTask: submission.decide_submit,
-    c.CancelTask: submission.decide_cancel,
-    c.RetryTask: submission.decide_retry,
-    c.PrioritiseTask: submission.decide_prioritise,
-    c.HaltFleet: halting.decide_halt,
-    c.ResumeFleet: halting.decide_resume,
-    c.ClearBoosterCache: _decide_clear,
-    c.AddModule: registering.decide_add,
-    c.RemoveModule: registering.decide_remove,
+_DECIDE: dict[type[Command], Decide] = {
+    ScalePool: _decide_scale,
+    PausePool: _decide_pause,
+    UnpausePool: _decide_pause,
+    EditPool: decide_edit,
+    HoldPool: policy_verbs.decide_hold,
+    ReleasePool: policy_verbs.decide_release,
+    AskGang: gangs.decide_ask,
+    EndGang: gangs.decide_end,
+    CreatePolicy: policy_verbs.decide_create,
+    UpdatePolicy: policy_verbs.decide_update,
+    DeletePolicy: policy_verbs.decide_delete,
+    RegisterAgent: _decide_register,
+    UnregisterAgent: registry.decide_unregister,
+    DrainAgent: registry.decide_cordon,
+    UndrainAgent: registry.decide_cordon,
+    RestartAgent: registry.decide_restart,
+    ReleaseAgent: registry.decide_release,
+    SubmitTask: submission.decide_submit,
+    CancelTask: submission.decide_cancel,
+    RetryTask: submission.decide_retry,
+    PrioritiseTask: submission.decide_prioritise,
+    HaltFleet: halting.decide_halt,
+    ResumeFleet: halting.decide_resume,
+    ClearBoosterCache: _decide_clear,
+    AddModule: registering.decide_add,
+    RemoveModule: registering.decide_remove,
     **dict.fromkeys(MemoryVerb.__args__, _decide_memory),
 }

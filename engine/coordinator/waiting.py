@@ -8,8 +8,10 @@ from engine.agents import registry
 from engine.coordinator import gangs
 from engine.coordinator.admitting import rank_of
 from engine.coordinator.sizing import Resizing, decide_machine
-from engine.model.events import AgentsRegistered, Event, PoolScaled
+from engine.model.agent_events import AgentsRegistered
+from engine.model.events import Event
 from engine.model.gangs import Gang
+from engine.model.pool_events import PoolScaled
 from engine.model.pools import Pool
 from engine.model.reports import RoomSeen
 from engine.state import FleetState

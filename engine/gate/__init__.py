@@ -19,22 +19,13 @@ from engine.gate.memory_queries import MEMORY_QUERIES
 from engine.gate.outlook import outlook
 from engine.memory.contract import StoredArtifact
 from engine.memory.verbs import principal_of
-from engine.model.commands import (
-    COMMANDS,
-    AddModule,
-    AllocateAgent,
-    BackUpFleet,
-    Command,
-    Danger,
-    RedoPlan,
-    ReleaseAgent,
-    StopEngine,
-    SubmitTask,
-    UndoPlan,
-)
-from engine.model.data_commands import RotateKeys
+from engine.model.agent_commands import AllocateAgent, ReleaseAgent
+from engine.model.booster_commands import AddModule
+from engine.model.commands import COMMANDS
+from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnly, UsageError
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
+from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.ids import PLAN_PREFIX, PlanId
 from engine.model.plans import (
     Answer,
@@ -48,6 +39,8 @@ from engine.model.plans import (
     PlanStep,
 )
 from engine.model.rows import Frame
+from engine.model.task_commands import SubmitTask
+from engine.model.verbs import Command, Danger
 from engine.model.wire import check_limits
 from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan

@@ -7,11 +7,15 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
 from engine.config import OperationsSection
-from engine.model import commands as c
+from engine.model.agent_commands import AllocateAgent, RegisterAgent, ReleaseAgent
 from engine.model.errors import Denied, Unconfirmed
+from engine.model.fleet_commands import HaltFleet, ResumeFleet
 from engine.model.guardrails import Guardrail, GuardrailConfig, guardrails_of, names_verb
 from engine.model.ids import AllocationId, GangId, TaskId
 from engine.model.plans import Authority, Demand, Origin, PlanStep
+from engine.model.pool_commands import CreatePolicy, ScalePool
+from engine.model.task_commands import SubmitTask
+from engine.model.verbs import Command, Role
 from engine.scheduling.router import pool_for
 from engine.state import FleetState
 
@@ -21,16 +25,16 @@ OUTSIDE = frozenset({"console", "cli", "api"})
 
 def authority_of(origin: Origin, settings: OperationsSection) -> Authority:
     """Return what somebody may do here: the lower of the role they come with and the one configured for their name."""
-    caps = [c.Role[word.upper()] for name, word in settings.roles.items() if fnmatchcase(origin.who, name)]
-    role = min([c.Role(origin.role), *caps])
+    caps = [Role[word.upper()] for name, word in settings.roles.items() if fnmatchcase(origin.who, name)]
+    role = min([Role(origin.role), *caps])
     if origin.mode == "read-only":
         return Authority(origin.who, role, "it was opened to look only, by --read-only or by read_only of its context")
     if settings.read_only and origin.mode != "write" and origin.via in OUTSIDE:
         return Authority(origin.who, role, "operations.read_only is set; open it with --write")
-    return Authority(origin.who, role, f"{origin.who} is viewer" if role < c.Role.OPERATOR else "")
+    return Authority(origin.who, role, f"{origin.who} is viewer" if role < Role.OPERATOR else "")
 
 
-def check_may(authority: Authority, kind: type[c.Command]) -> None:
+def check_may(authority: Authority, kind: type[Command]) -> None:
     """Raise Denied when a verb is nothing for this role or this connection."""
     if why_not := authority.why_not(kind):
         raise Denied(f"{why_not}; nothing was changed")
@@ -40,7 +44,7 @@ def check_may(authority: Authority, kind: type[c.Command]) -> None:
 class Act:
     """A verb that is to be done, with the step that describes it."""
 
-    command: c.Command
+    command: Command
     step: PlanStep
 
 
@@ -76,11 +80,11 @@ class Rules:
     def __init__(self, settings: OperationsSection) -> None:
         self._guardrails = guardrails_of(settings.guardrails)
 
-    def matter(self, origin: Origin, kinds: Sequence[type[c.Command]]) -> bool:
+    def matter(self, origin: Origin, kinds: Sequence[type[Command]]) -> bool:
         """Tell whether anything could be demanded of somebody for verbs of these kinds: else nothing need be described."""
         return any(kind.is_typed or self.about(origin, kind) for kind in kinds)
 
-    def judge(self, state: FleetState, origin: Origin, acts: Sequence[Act], asked: c.Command, now: float) -> Judgement:
+    def judge(self, state: FleetState, origin: Origin, acts: Sequence[Act], asked: Command, now: float) -> Judgement:
         """Return what the rules that match make of acts; `asked` is the verb itself, which for undo is another one."""
         named = [(act, names_of(state, act.command)) for act in acts]
         words = confirm_words(acts)
@@ -101,7 +105,7 @@ class Rules:
             "reason" in kinds_found,
         )
 
-    def about(self, origin: Origin, kind: type[c.Command], names: Sequence[str] = ()) -> list[Guardrail]:
+    def about(self, origin: Origin, kind: type[Command], names: Sequence[str] = ()) -> list[Guardrail]:
         """Return the rules about a verb of somebody; on certain things where they are named, else on any."""
         return [
             guardrail
@@ -113,7 +117,7 @@ class Rules:
 def is_about(rule: GuardrailConfig, origin: Origin) -> bool:
     """Tell whether a rule is about somebody: their role, name and face."""
     return (
-        (not rule.roles or c.Role(origin.role).name.lower() in rule.roles)
+        (not rule.roles or Role(origin.role).name.lower() in rule.roles)
         and (not rule.operators or any(fnmatchcase(origin.who, pattern) for pattern in rule.operators))
         and (not rule.faces or origin.via in rule.faces)
     )
@@ -146,9 +150,9 @@ def _demands(guardrail: Guardrail, matched: Sequence[Act], word: str, now: float
 
 def weight(act: Act) -> int:
     """Return how many things an act touches: agents that come or go, else one."""
-    if isinstance(act.command, c.RegisterAgent):
+    if isinstance(act.command, RegisterAgent):
         return act.command.count
-    if isinstance(act.command, c.ScalePool):
+    if isinstance(act.command, ScalePool):
         return max(1, abs(int(act.step.after) - int(act.step.before)))
     return 1
 
@@ -162,24 +166,24 @@ def confirm_words(acts: Sequence[Act]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in (acts[0].step.target, first) if word))
 
 
-def names_of(state: FleetState, command: c.Command) -> tuple[str, ...]:
+def names_of(state: FleetState, command: Command) -> tuple[str, ...]:
     """Return what the thing that a verb is about is called: by itself, and by the pool that it is in. Raises FleetError.
 
     A task must name its pool.
     """
     match command:
-        case c.SubmitTask():
+        case SubmitTask():
             return (pool_for(state, command.pool), command.title or command.type)
-        case c.RegisterAgent():
+        case RegisterAgent():
             return (pool_for(state, command.pool or command.type),)
-        case c.AllocateAgent():
+        case AllocateAgent():
             return (pool_for(state, command.pool_type), command.task_id)
-        case c.ReleaseAgent():
+        case ReleaseAgent():
             allocation = state.allocations.get(AllocationId(command.allocation))
             return (command.allocation, *([allocation.pool] if allocation else []))
-        case c.CreatePolicy():
+        case CreatePolicy():
             return (command.id, *([str(command.policy["pool"])] if "pool" in command.policy else []))
-        case c.HaltFleet() | c.ResumeFleet():
+        case HaltFleet() | ResumeFleet():
             return ("fleet", command.scope or "all")
     first = next(iter(fields(command)), None)
     if first is None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from engine.memory.contract import Contents, Journal, Keys
-from engine.model.commands import BackUpFleet
+from engine.model.data_commands import BackUpFleet
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.plans import Origin
 

@@ -14,11 +14,13 @@ from engine.booster.classifier import Facts, classify
 from engine.clock import Clock
 from engine.gate.booster_rows import booster_pools
 from engine.gate.feed import Feed
+from engine.model.agent_events import HostLost
 from engine.model.agents import AgentStatus
 from engine.model.code_routes import CodeRoute
-from engine.model.commands import SubmitTask
-from engine.model.events import HostLost, Record, TasksRerouted
+from engine.model.events import Record
 from engine.model.ids import HostId
+from engine.model.task_commands import SubmitTask
+from engine.model.task_events import TasksRerouted
 from engine.state import FleetState, Touched
 
 logger = logging.getLogger(__name__)

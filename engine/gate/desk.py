@@ -14,10 +14,10 @@ from engine.coordinator import Coordinator
 from engine.gate import queries
 from engine.gate.authority import Rules
 from engine.memory.contract import StoredArtifact
-from engine.model.commands import Command
 from engine.model.errors import NotFound
 from engine.model.ids import PlanId
 from engine.model.plans import Plan
+from engine.model.verbs import Command
 
 PLANS_WAITING_MAX = 200
 

@@ -24,8 +24,9 @@ from engine.gate.gang_plans import gang_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
 from engine.gate.words import event_row
 from engine.model.errors import UsageError
-from engine.model.events import FleetHalted, PoolPaused, Record
+from engine.model.events import FleetHalted, Record
 from engine.model.ids import AgentId, GangId, HostId, PlanId, TaskId
+from engine.model.pool_events import PoolPaused
 from engine.model.rows import (
     ROW_KINDS,
     STREAMED_KINDS,

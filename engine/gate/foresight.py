@@ -7,10 +7,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 
 from engine.model import events as ev
+from engine.model.agent_commands import RegisterAgent, UndrainAgent
+from engine.model.agent_events import (
+    AgentsCordoned,
+    AgentsRegistered,
+    AgentsRemoved,
+    AgentsRetiring,
+    AgentsRevived,
+)
 from engine.model.agents import Agent, AgentStatus
-from engine.model.commands import Command, RegisterAgent, ScalePool, UndrainAgent, UnpausePool
 from engine.model.ids import AgentId, TaskId
 from engine.model.plans import Capacity, Note, Plan, PlanStep
+from engine.model.pool_commands import ScalePool, UnpausePool
+from engine.model.pool_events import PoolPaused
+from engine.model.task_events import TasksCancelled, TasksStopping
+from engine.model.verbs import Command
 from engine.state import FleetState
 
 NAMED_MAX = 5
@@ -20,7 +31,7 @@ NAMED_MAX = 5
 def capacity_of(state: FleetState, events: Sequence[ev.Event]) -> tuple[Capacity, ...]:
     """Return the pools whose agents for tasks change in number, with before and after."""
     came, went = _moves(state, events)
-    paused = {event.pool: event.paused for event in events if isinstance(event, ev.PoolPaused)}
+    paused = {event.pool: event.paused for event in events if isinstance(event, PoolPaused)}
     halted = set(state.halted)
     for event in events:
         if isinstance(event, ev.FleetHalted):
@@ -50,14 +61,14 @@ def _moves(state: FleetState, events: Sequence[ev.Event]) -> tuple[dict[str, int
     came: dict[str, int] = {}
     went: dict[str, int] = {}
     for event in events:
-        if isinstance(event, ev.AgentsRegistered):
+        if isinstance(event, AgentsRegistered):
             for spec in event.agents:
                 came[spec.pool] = came.get(spec.pool, 0) + 1
         for agent in _agents(state, event):
             able = _is_able(agent)
-            if isinstance(event, ev.AgentsRevived):
+            if isinstance(event, AgentsRevived):
                 came[agent.spec.pool] = came.get(agent.spec.pool, 0) + 1
-            elif isinstance(event, ev.AgentsCordoned) and not event.cordoned:
+            elif isinstance(event, AgentsCordoned) and not event.cordoned:
                 came[agent.spec.pool] = came.get(agent.spec.pool, 0) + (agent.cordoned and not agent.retiring)
             elif able:
                 went[agent.spec.pool] = went.get(agent.spec.pool, 0) + 1
@@ -66,7 +77,7 @@ def _moves(state: FleetState, events: Sequence[ev.Event]) -> tuple[dict[str, int
 
 def _agents(state: FleetState, event: ev.Event) -> list[Agent]:
     """Return the agents that an event takes from their work or gives back to it."""
-    if isinstance(event, ev.AgentsRemoved | ev.AgentsCordoned | ev.AgentsRevived) or (isinstance(event, ev.AgentsRetiring) and not event.restart):
+    if isinstance(event, AgentsRemoved | AgentsCordoned | AgentsRevived) or (isinstance(event, AgentsRetiring) and not event.restart):
         return [state.agents[agent_id] for agent_id in event.agents]
     return []
 
@@ -75,13 +86,13 @@ def notes_on(state: FleetState, events: Sequence[ev.Event], named: Set[str], now
     """Return who is drained, what is lost and what it costs, in sentences; ids in `named` have steps that say so."""
     notes: list[Note] = []
     for event in events:
-        if isinstance(event, ev.AgentsRetiring):
+        if isinstance(event, AgentsRetiring):
             limit = f", in {event.leaves_by - now:.0f} s at the latest: then it is handed back" if event.leaves_by else ""
             fate = "starts anew when its task ends" if event.restart else f"leaves when its task ends{limit}"
             notes += _note("drain", fate, (_agent_name(state, id_) for id_ in event.agents if id_ not in named))
-        elif isinstance(event, ev.TasksStopping):
+        elif isinstance(event, TasksStopping):
             notes += _note("loss", "work done so far is lost", (_running(state, id_) for id_ in event.tasks if id_ not in named))
-        elif isinstance(event, ev.TasksCancelled):
+        elif isinstance(event, TasksCancelled):
             along = (state.tasks[id_].spec.title for id_ in event.tasks if id_ not in named)
             notes += _note("loss", "cancelled too, for want of them", along)
     return notes + _costs(state, events)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.coordinator.gangs import find_gang
-from engine.model import commands as c
 from engine.model.gangs import Gang
 from engine.model.plans import PlanStep
+from engine.model.pool_commands import AskGang, EndGang
 from engine.model.rows import GangRow
+from engine.model.verbs import Command
 from engine.model.wire import call_of
 from engine.scaling.policies import find_pool
 from engine.state import FleetState
@@ -39,7 +40,7 @@ def gang_row(state: FleetState, gang: Gang, aging_s: float) -> GangRow:
     )
 
 
-def _ask(state: FleetState, command: c.AskGang) -> PlanStep:
+def _ask(state: FleetState, command: AskGang) -> PlanStep:
     pool = find_pool(state, command.pool)
     ahead = sum(gang.is_waiting and gang.priority >= command.priority for gang in state.gangs.values())
     waits = f"waits up to {command.expires_s:g} s, {ahead} before it" if ahead else f"waits up to {command.expires_s:g} s if there is no room"
@@ -47,7 +48,7 @@ def _ask(state: FleetState, command: c.AskGang) -> PlanStep:
     return PlanStep(call_of(command), command.pool, f"{pool.size} agents", f"{pool.size + command.agents} agents", effect)
 
 
-def _end(state: FleetState, command: c.EndGang) -> PlanStep:
+def _end(state: FleetState, command: EndGang) -> PlanStep:
     gang = find_gang(state, command.gang)
     if gang.is_waiting:
         return PlanStep(call_of(command), gang.id, f"{gang.agents} of {gang.pool} wait", "none starts", "it waits no more")
@@ -56,4 +57,4 @@ def _end(state: FleetState, command: c.EndGang) -> PlanStep:
     return PlanStep(call_of(command), gang.id, f"{pool.size} agents", f"{size} agents", "its agents leave, busy ones when their task ends")
 
 
-DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {c.AskGang: _ask, c.EndGang: _end}
+DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {AskGang: _ask, EndGang: _end}

@@ -9,15 +9,8 @@ from typing import Any, cast
 from engine.agents.registry import find_agent
 from engine.coordinator import Coordinator
 from engine.gate import Gate
+from engine.model.agent_commands import AllocateAgent, RegisterAgent, ReleaseAgent, UnregisterAgent
 from engine.model.agents import Agent, Allocation
-from engine.model.commands import (
-    AllocateAgent,
-    Command,
-    RegisterAgent,
-    ReleaseAgent,
-    ScalePool,
-    UnregisterAgent,
-)
 from engine.model.ids import AgentId
 from engine.model.library import (
     AgentConfig,
@@ -27,7 +20,9 @@ from engine.model.library import (
     TaskResult,
     from_caller,
 )
+from engine.model.pool_commands import ScalePool
 from engine.model.rows import FleetStatus
+from engine.model.verbs import Command
 
 
 class LibraryCalls:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.model.events import Event, MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.events import Event
 from engine.model.memory import Head, Level
+from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 
 NAMED_MAX = 3
 _OPEN = frozenset({Level.SWARM, Level.PUBLIC})

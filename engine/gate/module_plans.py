@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.booster.registering import facts_of, find_module, refuse_clash
-from engine.model import commands as c
+from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.modules import SHORT_HASH, ModuleFacts, UserModule, module_of
 from engine.model.plans import PlanStep
 from engine.model.tasks import TaskState
@@ -12,7 +12,7 @@ from engine.state import FleetState
 from engine.state.deciding import Deciding
 
 
-def add(state: FleetState, command: c.AddModule, deciding: Deciding) -> PlanStep:
+def add(state: FleetState, command: AddModule, deciding: Deciding) -> PlanStep:
     """Say what is registered, and what it replaces. Raises FleetError."""
     facts = facts_of(command, deciding)
     refuse_clash(state.modules, command.module, facts)
@@ -23,7 +23,7 @@ def add(state: FleetState, command: c.AddModule, deciding: Deciding) -> PlanStep
     return PlanStep(call_of(command), command.module, say_version(before), _version_of(facts), effect, warning, changes=before is None or before.facts != facts)
 
 
-def remove(state: FleetState, command: c.RemoveModule) -> PlanStep:
+def remove(state: FleetState, command: RemoveModule) -> PlanStep:
     """Say what will be gone. Raises NotFound."""
     module = find_module(state, command.module)
     lost = {row.name for row in module.facts.operations}

@@ -16,9 +16,11 @@ from pathlib import Path
 from engine.booster.checking import check_file
 from engine.booster.module_folder import ModuleFolder
 from engine.memory.contract import Journal, StoredArtifact
-from engine.model.commands import AddModule, Command, RedoPlan, RemoveModule, UndoPlan
+from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.model.fleet_commands import RedoPlan, UndoPlan
 from engine.model.modules import MODULE_MEDIA, SHORT_HASH, ModuleFacts
+from engine.model.verbs import Command
 from engine.state import FleetState
 
 logger = logging.getLogger(__name__)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.gate.authority import Rules, names_by
-from engine.model.commands import COMMANDS, VERBS, Command
+from engine.model.commands import COMMANDS, VERBS
 from engine.model.errors import UsageError
 from engine.model.guardrails import Guardrail
 from engine.model.plans import Authority, Origin
+from engine.model.verbs import Command
 from engine.model.wire import nearest
 from engine.state import FleetState
 

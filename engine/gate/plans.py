@@ -10,11 +10,25 @@ from typing import Any
 
 from engine.agents.registry import find_agent, revivable
 from engine.gate import gang_plans, module_plans, policy_plans
-from engine.model import commands as c
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    RestartAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
+from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused
+from engine.model.fleet_commands import HaltFleet, ResumeFleet, StopEngine
 from engine.model.memory_commands import MemoryVerb
 from engine.model.plans import Call, PlanStep
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.tasks import FINISHED, HELD, TaskState
+from engine.model.verbs import Command
 from engine.model.wire import call_of
 from engine.scaling.policies import find_pool, leavers, wanted_size
 from engine.scheduling.router import pool_for
@@ -27,23 +41,23 @@ STEPS_MAX = 200
 FATES_MAX = 3
 
 
-def exact(state: FleetState, command: c.Command, *, restoring: bool = False) -> c.Command:
+def exact(state: FleetState, command: Command, *, restoring: bool = False) -> Command:
     """Return a verb that means the same whatever happens meanwhile: `+3` becomes the size it is now. Raises FleetError."""
-    if isinstance(command, c.ScalePool):
+    if isinstance(command, ScalePool):
         return replace(command, size=str(wanted_size(find_pool(state, command.pool), command.size, restoring=restoring)))
     return command
 
 
-def describe(state: FleetState, commands: Sequence[c.Command], deciding: Deciding) -> list[PlanStep]:
+def describe(state: FleetState, commands: Sequence[Command], deciding: Deciding) -> list[PlanStep]:
     """Return one step for each verb. Raises FleetError as executing would."""
-    describers: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, c.SubmitTask: partial(_submit, deciding=deciding), c.AddModule: partial(module_plans.add, deciding=deciding)}
+    describers: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, SubmitTask: partial(_submit, deciding=deciding), AddModule: partial(module_plans.add, deciding=deciding)}
     if deciding.restoring:
-        describers[c.ScalePool] = partial(_scale, restoring=True)
+        describers[ScalePool] = partial(_scale, restoring=True)
     describers |= dict.fromkeys(MemoryVerb.__args__, partial(_memory, deciding=deciding))
     return [describers[type(command)](state, command) for command in commands]
 
 
-def _memory(_state: FleetState, command: c.Command, *, deciding: Deciding) -> PlanStep:
+def _memory(_state: FleetState, command: Command, *, deciding: Deciding) -> PlanStep:
     if deciding.memory is None:
         raise CommandRefused("this engine keeps no memory")
     return deciding.memory.describe(command, deciding)
@@ -81,11 +95,11 @@ def _some(number: int, thing: str, does: str, do: str) -> str:
     return f"{number} {thing} {does}" if number == 1 else f"{number} {many} {do}"
 
 
-_COUNTED = frozenset({c.AllocateAgent.name})
+_COUNTED = frozenset({AllocateAgent.name})
 """Verbs whose before and after count what is free just now."""
 
 
-def _scale(state: FleetState, command: c.ScalePool, *, restoring: bool = False) -> PlanStep:
+def _scale(state: FleetState, command: ScalePool, *, restoring: bool = False) -> PlanStep:
     pool = find_pool(state, command.pool)
     size = wanted_size(pool, command.size, restoring=restoring)
     staying = [agent for agent in state.agents_in(command.pool) if not agent.retiring]
@@ -104,9 +118,9 @@ def _scale(state: FleetState, command: c.ScalePool, *, restoring: bool = False) 
     return PlanStep(call, command.pool, str(pool.size), str(size), effect, warning, changes=more != 0 or size != pool.size)
 
 
-def _pause(state: FleetState, command: c.PausePool | c.UnpausePool) -> PlanStep:
+def _pause(state: FleetState, command: PausePool | UnpausePool) -> PlanStep:
     pool = find_pool(state, command.pool)
-    paused = isinstance(command, c.PausePool)
+    paused = isinstance(command, PausePool)
     waiting = len(state.pending_of.get(command.pool, ()))
     does, do = ("keeps waiting", "keep waiting") if paused else ("is placed", "are placed")
     effect = _some(waiting, "waiting task", does, do) if waiting else "no task waits"
@@ -119,7 +133,7 @@ def _paused(paused: bool) -> str:  # noqa: FBT001  # the one argument it is abou
     return "paused" if paused else "placing"
 
 
-def _register(state: FleetState, command: c.RegisterAgent) -> PlanStep:
+def _register(state: FleetState, command: RegisterAgent) -> PlanStep:
     pool = state.pools[pool_for(state, command.pool or command.type)]
     return PlanStep(
         call_of(command), pool.spec.name, f"{pool.agents} agents", f"{pool.agents + command.count} agents", f"starts {command.count}"
@@ -145,17 +159,17 @@ def _agent(state: FleetState, command: Any) -> PlanStep:  # noqa: ANN401  # any 
     return PlanStep(call_of(command), agent.spec.name, agent.status, after, busy if working else idle, warning, changes)
 
 
-def _allocate(state: FleetState, command: c.AllocateAgent) -> PlanStep:
+def _allocate(state: FleetState, command: AllocateAgent) -> PlanStep:
     pool = state.pools[pool_for(state, command.pool_type)]
     free = pool.by_status.get("idle", 0)
     return PlanStep(call_of(command), pool.spec.name, f"{free} idle", f"{max(0, free - 1)} idle", f"reserved for {command.expires_s:g} s at most")
 
 
-def _release(state: FleetState, command: c.ReleaseAgent) -> PlanStep:
+def _release(state: FleetState, command: ReleaseAgent) -> PlanStep:
     return PlanStep(call_of(command), command.allocation, "reserved", "free")
 
 
-def _submit(state: FleetState, command: c.SubmitTask, deciding: Deciding) -> PlanStep:
+def _submit(state: FleetState, command: SubmitTask, deciding: Deciding) -> PlanStep:
     name, routed = pool_of(state, command, deciding)
     pool = state.pools[name]
     waiting = len(state.pending_of.get(pool.spec.name, ()))
@@ -166,7 +180,7 @@ def _submit(state: FleetState, command: c.SubmitTask, deciding: Deciding) -> Pla
     return PlanStep(call_of(command), command.title or command.type, "", "pending", effect, warning, changes=known is None)
 
 
-def _cancel(state: FleetState, command: c.CancelTask) -> PlanStep:
+def _cancel(state: FleetState, command: CancelTask) -> PlanStep:
     task = find_task(state, command.task)
     held = task.state in HELD
     effect = f"stopped on {task.agent_name}; its work is lost" if held else "never runs"
@@ -177,7 +191,7 @@ def _cancel(state: FleetState, command: c.CancelTask) -> PlanStep:
     return PlanStep(call_of(command), task.spec.title, task.state, "cancelled", effect, warning)
 
 
-def _retry(state: FleetState, command: c.RetryTask) -> PlanStep:
+def _retry(state: FleetState, command: RetryTask) -> PlanStep:
     task = find_task(state, command.task)
     if task.stopping in ("cancel", "retry"):
         return PlanStep(call_of(command), task.spec.title, "stopping", "pending", "runs again once it has stopped")
@@ -188,14 +202,14 @@ def _retry(state: FleetState, command: c.RetryTask) -> PlanStep:
     return PlanStep(call_of(command), task.spec.title, task.state, "pending", f"runs again, {task.spec.max_attempts} attempts{more}")
 
 
-def _prioritise(state: FleetState, command: c.PrioritiseTask) -> PlanStep:
+def _prioritise(state: FleetState, command: PrioritiseTask) -> PlanStep:
     task = find_task(state, command.task)
     return PlanStep(
         call_of(command), task.spec.title, str(task.priority), str(command.priority), changes=task.priority != command.priority
     )
 
 
-def _stop(state: FleetState, command: c.StopEngine) -> PlanStep:
+def _stop(state: FleetState, command: StopEngine) -> PlanStep:
     held = sum(state.totals.by_state.get(kind, 0) for kind in HELD)
     waiting = state.totals.by_state.get("pending", 0)
     return PlanStep(
@@ -203,7 +217,7 @@ def _stop(state: FleetState, command: c.StopEngine) -> PlanStep:
     )
 
 
-def _halt(state: FleetState, command: c.HaltFleet) -> PlanStep:
+def _halt(state: FleetState, command: HaltFleet) -> PlanStep:
     held = sum(task.state in HELD and not task.stopping for task in state.tasks.values())
     effect = {
         "scaling": "pools keep their sizes, whatever the load; `scale` still works",
@@ -214,7 +228,7 @@ def _halt(state: FleetState, command: c.HaltFleet) -> PlanStep:
     return PlanStep(call_of(command), command.scope, "halted" if is_so else "going on", "halted", effect, changes=not is_so)
 
 
-def _resume(state: FleetState, command: c.ResumeFleet) -> PlanStep:
+def _resume(state: FleetState, command: ResumeFleet) -> PlanStep:
     scopes = [command.scope] if command.scope else list(state.halted)
     ended = [scope for scope in scopes if scope in state.halted]
     waiting = state.totals.by_state.get("pending", 0)
@@ -224,27 +238,27 @@ def _resume(state: FleetState, command: c.ResumeFleet) -> PlanStep:
     return PlanStep(call_of(command), target, "halted" if ended else "going on", "going on", effect, changes=bool(ended))
 
 
-_DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
-    c.ScalePool: _scale,
-    c.PausePool: _pause,
-    c.UnpausePool: _pause,
+_DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
+    ScalePool: _scale,
+    PausePool: _pause,
+    UnpausePool: _pause,
     **policy_plans.DESCRIBE,
     **gang_plans.DESCRIBE,
-    c.RegisterAgent: _register,
-    c.UnregisterAgent: _agent,
-    c.DrainAgent: _agent,
-    c.UndrainAgent: _agent,
-    c.RestartAgent: _agent,
-    c.AllocateAgent: _allocate,
-    c.ReleaseAgent: _release,
-    c.CancelTask: _cancel,
-    c.RetryTask: _retry,
-    c.PrioritiseTask: _prioritise,
-    c.HaltFleet: _halt,
-    c.ResumeFleet: _resume,
-    c.ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
-    c.BackUpFleet: lambda _state, command: PlanStep(call_of(command), "fleet", "", f"copied to {command.file or 'a new file in its backups'}", "the engine goes on meanwhile"),
-    c.RemoveModule: module_plans.remove,
-    c.RotateKeys: lambda _state, command: PlanStep(call_of(command), "memory", "", "new keys seal what is stored from now on", "what is there stays as it is, and readable"),
-    c.StopEngine: _stop,
+    RegisterAgent: _register,
+    UnregisterAgent: _agent,
+    DrainAgent: _agent,
+    UndrainAgent: _agent,
+    RestartAgent: _agent,
+    AllocateAgent: _allocate,
+    ReleaseAgent: _release,
+    CancelTask: _cancel,
+    RetryTask: _retry,
+    PrioritiseTask: _prioritise,
+    HaltFleet: _halt,
+    ResumeFleet: _resume,
+    ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
+    BackUpFleet: lambda _state, command: PlanStep(call_of(command), "fleet", "", f"copied to {command.file or 'a new file in its backups'}", "the engine goes on meanwhile"),
+    RemoveModule: module_plans.remove,
+    RotateKeys: lambda _state, command: PlanStep(call_of(command), "memory", "", "new keys seal what is stored from now on", "what is there stays as it is, and readable"),
+    StopEngine: _stop,
 }

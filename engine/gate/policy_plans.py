@@ -7,33 +7,41 @@ from typing import Any
 
 from engine.coordinator.sizing import edited
 from engine.gate.scaling_rows import keys_in_words, policy_rules
-from engine.model import commands as c
 from engine.model.plans import Call, PlanStep
 from engine.model.policy_text import policy_table, problems
+from engine.model.pool_commands import (
+    CreatePolicy,
+    DeletePolicy,
+    EditPool,
+    HoldPool,
+    ReleasePool,
+    UpdatePolicy,
+)
 from engine.model.pools import EDITABLE, figure
 from engine.model.scaling import Policy
+from engine.model.verbs import Command
 from engine.model.wire import call_of
 from engine.scaling.autoscaler import policies_of
 from engine.scaling.policies import find_pool
 from engine.scaling.policy_verbs import created, find_policy, updated
 from engine.state import FleetState
 
-ScalingVerb = c.EditPool | c.HoldPool | c.ReleasePool | c.CreatePolicy | c.UpdatePolicy | c.DeletePolicy
+ScalingVerb = EditPool | HoldPool | ReleasePool | CreatePolicy | UpdatePolicy | DeletePolicy
 
 
 def inverse_of(state: FleetState, command: ScalingVerb) -> Call | None:
     """Return the call that takes a verb back, from the state before it, or None when there is none."""
-    if isinstance(command, c.EditPool):
+    if isinstance(command, EditPool):
         pool = state.pools.get(command.pool)
         return Call("pool.edit", {"pool": command.pool, "changes": {**dict.fromkeys(command.changes), **pool.overrides}}) if pool else None
-    if isinstance(command, c.HoldPool | c.ReleasePool):
+    if isinstance(command, HoldPool | ReleasePool):
         pool = state.pools.get(command.pool)
         if pool is None or pool.hold is None:
-            return Call("pool.release", {"pool": command.pool}) if pool and isinstance(command, c.HoldPool) else None
+            return Call("pool.release", {"pool": command.pool}) if pool and isinstance(command, HoldPool) else None
         return Call("pool.hold", {"pool": command.pool, "until": pool.hold.until})
-    if isinstance(command, c.CreatePolicy):
+    if isinstance(command, CreatePolicy):
         return Call("policy.delete", {"id": command.id})
-    if isinstance(command, c.UpdatePolicy | c.DeletePolicy):
+    if isinstance(command, UpdatePolicy | DeletePolicy):
         policy = state.policies.get(command.id)
         return _policy_back(policy, command) if policy else None
     return None
@@ -48,16 +56,16 @@ def revert_warning(state: FleetState, pool: str) -> str:
     return f"policy {', '.join(names)} decides at its next look; hold {pool} to keep the size"
 
 
-def _policy_back(policy: Policy, command: c.UpdatePolicy | c.DeletePolicy) -> Call:
+def _policy_back(policy: Policy, command: UpdatePolicy | DeletePolicy) -> Call:
     """Return the call that gives a policy back as it is."""
     table = policy_table(policy)
     del table["id"]
-    if isinstance(command, c.DeletePolicy):
+    if isinstance(command, DeletePolicy):
         return Call("policy.create", {"id": policy.id, "policy": table})
     return Call("policy.update", {"id": policy.id, "changes": {**dict.fromkeys(command.changes), **table}})
 
 
-def _edit(state: FleetState, command: c.EditPool) -> PlanStep:
+def _edit(state: FleetState, command: EditPool) -> PlanStep:
     pool, overrides, spec = edited(state, command)
     changed = [key for key in EDITABLE if figure(pool.spec, key) != figure(spec, key)]
     before, after = (", ".join(f"{key} {figure(one, key):g}" for key in changed) for one in (pool.spec, spec))
@@ -66,10 +74,10 @@ def _edit(state: FleetState, command: c.EditPool) -> PlanStep:
     return PlanStep(call_of(command), command.pool, before, after, effect, changes=overrides != pool.overrides)
 
 
-def _hold(state: FleetState, command: c.HoldPool | c.ReleasePool) -> PlanStep:
+def _hold(state: FleetState, command: HoldPool | ReleasePool) -> PlanStep:
     pool = find_pool(state, command.pool)
     before = f"held by {pool.hold.who}" if pool.hold else "follows its load"
-    if isinstance(command, c.ReleasePool):
+    if isinstance(command, ReleasePool):
         followed = policies_of(state.policies, command.pool)
         effect = f"{len(followed)} policies decide its size" if followed else "no policy decides its size"
         return PlanStep(call_of(command), command.pool, before, "follows its load", effect, changes=pool.hold is not None)
@@ -80,12 +88,12 @@ def _hold(state: FleetState, command: c.HoldPool | c.ReleasePool) -> PlanStep:
     return PlanStep(call_of(command), command.pool, before, after, f"stays at {pool.size} agents")
 
 
-def _policy(state: FleetState, command: c.CreatePolicy | c.UpdatePolicy | c.DeletePolicy) -> PlanStep:
-    if isinstance(command, c.CreatePolicy):
+def _policy(state: FleetState, command: CreatePolicy | UpdatePolicy | DeletePolicy) -> PlanStep:
+    if isinstance(command, CreatePolicy):
         policy = created(state, command)
         return PlanStep(call_of(command), policy.id, "", _words(policy), _policy_effect(state, policy), _warning(policy))
     old = find_policy(state, command.id)
-    if isinstance(command, c.DeletePolicy):
+    if isinstance(command, DeletePolicy):
         return PlanStep(call_of(command), old.id, _words(old), "removed", "its pools keep their sizes")
     new = updated(state, command)
     before, after = policy_table(old), policy_table(new)
@@ -116,11 +124,11 @@ def _warning(policy: Policy) -> str:
     return "; ".join(problems(policy).warnings)
 
 
-DESCRIBE: dict[type[c.Command], Callable[[FleetState, Any], PlanStep]] = {
-    c.EditPool: _edit,
-    c.HoldPool: _hold,
-    c.ReleasePool: _hold,
-    c.CreatePolicy: _policy,
-    c.UpdatePolicy: _policy,
-    c.DeletePolicy: _policy,
+DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
+    EditPool: _edit,
+    HoldPool: _hold,
+    ReleasePool: _hold,
+    CreatePolicy: _policy,
+    UpdatePolicy: _policy,
+    DeletePolicy: _policy,
 }

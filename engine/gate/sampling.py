@@ -24,10 +24,11 @@ from engine.model import wire
 from engine.model.agents import AgentStatus
 from engine.model.code_operations import OPERATIONS
 from engine.model.code_results import without_engine
-from engine.model.events import Record, TaskFailed, TasksSucceeded
+from engine.model.events import Record
 from engine.model.ids import TASK_PREFIX, TaskId
 from engine.model.pools import BOOSTER
 from engine.model.reports import Report, SampleDue
+from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import SAMPLER, Task, TaskSpec, TaskState
 from engine.state import FleetState, Touched
 

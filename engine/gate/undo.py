@@ -15,15 +15,38 @@ from engine.coordinator.sizing import edited
 from engine.gate import policy_plans
 from engine.model import commands as c
 from engine.model import wire
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
 from engine.model.agents import Allocation
+from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.errors import CommandRefused, NotFound
+from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
 from engine.model.ids import AllocationId, GangId, PlanId, TaskId
 from engine.model.memory import ChangedEntry
 from engine.model.modules import SHORT_HASH, UserModule
 from engine.model.plans import Call
 from engine.model.policy_text import policy_table
+from engine.model.pool_commands import (
+    AskGang,
+    CreatePolicy,
+    DeletePolicy,
+    EditPool,
+    EndGang,
+    PausePool,
+    ScalePool,
+    UnpausePool,
+    UpdatePolicy,
+)
 from engine.model.scaling import Policy
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.tasks import FINISHED, TaskState
+from engine.model.verbs import Command
 from engine.model.wire import command_of
 from engine.scaling.policy_verbs import created, updated
 from engine.state import FleetState, KeptPlan
@@ -41,52 +64,52 @@ Back = tuple[Call, str]
 # ---- the calls that take a verb back
 
 
-def inverse_of(state: FleetState, command: c.Command) -> list[Call]:
+def inverse_of(state: FleetState, command: Command) -> list[Call]:
     """Return the calls that take a verb back, from the state before it; none when it changes nothing or cannot be undone."""
     find = _INVERSE.get(type(command))
     return find(state, command) if find is not None else []
 
 
-def _scale(state: FleetState, command: c.ScalePool) -> list[Call]:
+def _scale(state: FleetState, command: ScalePool) -> list[Call]:
     pool = state.pools.get(command.pool)
     changes = pool is not None and str(pool.size) != command.size
     return [Call(command.name, {"pool": command.pool, "size": str(pool.size)})] if pool and changes else []
 
 
-def _pause(state: FleetState, command: c.PausePool | c.UnpausePool) -> list[Call]:
+def _pause(state: FleetState, command: PausePool | UnpausePool) -> list[Call]:
     pool = state.pools.get(command.pool)
-    changes = pool is not None and pool.paused is isinstance(command, c.UnpausePool)
+    changes = pool is not None and pool.paused is isinstance(command, UnpausePool)
     return [Call(command.inverse, {"pool": command.pool})] if changes else []
 
 
-def _cordon(state: FleetState, command: c.DrainAgent | c.UndrainAgent) -> list[Call]:
+def _cordon(state: FleetState, command: DrainAgent | UndrainAgent) -> list[Call]:
     agent = state.agent_named(command.agent)
-    changes = agent is not None and agent.cordoned is isinstance(command, c.UndrainAgent)
+    changes = agent is not None and agent.cordoned is isinstance(command, UndrainAgent)
     return [Call(command.inverse, {"agent": command.agent})] if changes else []
 
 
-def _cancel(state: FleetState, command: c.CancelTask) -> list[Call]:
+def _cancel(state: FleetState, command: CancelTask) -> list[Call]:
     """Lenient: what ended by itself while it was being stopped must not keep the others from coming back."""
     task = state.tasks.get(TaskId(command.task))
     ends = task is not None and task.state not in FINISHED
     return [Call(command.inverse, {"task": command.task, "lenient": True})] if ends else []
 
 
-def _retry(_state: FleetState, command: c.RetryTask) -> list[Call]:
+def _retry(_state: FleetState, command: RetryTask) -> list[Call]:
     return [Call(command.inverse, {"task": command.task})]
 
 
-def _prioritise(state: FleetState, command: c.PrioritiseTask) -> list[Call]:
+def _prioritise(state: FleetState, command: PrioritiseTask) -> list[Call]:
     task = state.tasks.get(TaskId(command.task))
     changes = task is not None and task.priority != command.priority
     return [Call(command.name, {"task": command.task, "priority": task.priority})] if task and changes else []
 
 
-def _halt(state: FleetState, command: c.HaltFleet) -> list[Call]:
+def _halt(state: FleetState, command: HaltFleet) -> list[Call]:
     return [Call(command.inverse, {"scope": command.scope})] if command.scope not in state.halted else []
 
 
-def _resume(state: FleetState, command: c.ResumeFleet) -> list[Call]:
+def _resume(state: FleetState, command: ResumeFleet) -> list[Call]:
     ended = [command.scope] if command.scope else list(state.halted)
     return [Call(command.inverse, {"scope": scope}) for scope in ended if scope in state.halted]
 
@@ -96,50 +119,50 @@ def _policy(state: FleetState, command: policy_plans.ScalingVerb) -> list[Call]:
     return [call] if call is not None else []
 
 
-def _module(state: FleetState, command: c.AddModule | c.RemoveModule) -> list[Call]:
+def _module(state: FleetState, command: AddModule | RemoveModule) -> list[Call]:
     before = state.modules.get(command.module)
     if before is not None:
-        return [Call(c.AddModule.name, {"module": before.name, "sha256": before.facts.sha256})] if _found_module(before) != _left_module(command) else []
-    return [Call(c.RemoveModule.name, {"module": command.module})] if isinstance(command, c.AddModule) else []
+        return [Call(AddModule.name, {"module": before.name, "sha256": before.facts.sha256})] if _found_module(before) != _left_module(command) else []
+    return [Call(RemoveModule.name, {"module": command.module})] if isinstance(command, AddModule) else []
 
 
-def _left_module(command: c.AddModule | c.RemoveModule) -> str:
-    return f"module {command.sha256[:SHORT_HASH]}" if isinstance(command, c.AddModule) else NO_MODULE
+def _left_module(command: AddModule | RemoveModule) -> str:
+    return f"module {command.sha256[:SHORT_HASH]}" if isinstance(command, AddModule) else NO_MODULE
 
 
 def _found_module(module: UserModule | None) -> str:
     return f"module {module.facts.sha256[:SHORT_HASH]}" if module is not None else NO_MODULE
 
 
-_INVERSE: dict[type[c.Command], Callable[[FleetState, Any], list[Call]]] = {
-    c.ScalePool: _scale,
-    c.PausePool: _pause,
-    c.UnpausePool: _pause,
+_INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
+    ScalePool: _scale,
+    PausePool: _pause,
+    UnpausePool: _pause,
     **dict.fromkeys(policy_plans.ScalingVerb.__args__, _policy),
-    c.DrainAgent: _cordon,
-    c.UndrainAgent: _cordon,
-    c.CancelTask: _cancel,
-    c.RetryTask: _retry,
-    c.PrioritiseTask: _prioritise,
-    c.HaltFleet: _halt,
-    c.ResumeFleet: _resume,
-    c.AddModule: _module,
-    c.RemoveModule: _module,
+    DrainAgent: _cordon,
+    UndrainAgent: _cordon,
+    CancelTask: _cancel,
+    RetryTask: _retry,
+    PrioritiseTask: _prioritise,
+    HaltFleet: _halt,
+    ResumeFleet: _resume,
+    AddModule: _module,
+    RemoveModule: _module,
 }
 
 
-def inverse_of_value(command: c.Command, value: object) -> list[Call]:
+def inverse_of_value(command: Command, value: object) -> list[Call]:
     """Return the calls that take a verb back which only its answer tells: what it made."""
-    if isinstance(command, c.SubmitTask):
+    if isinstance(command, SubmitTask):
         return [Call("task.cancel", {"task": str(value)})]
-    if isinstance(command, c.AskGang):
+    if isinstance(command, AskGang):
         return [Call("gang.end", {"gang": str(value)})]
-    if isinstance(command, c.RegisterAgent):
+    if isinstance(command, RegisterAgent):
         made = value if isinstance(value, list) else [value]
         return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
     if isinstance(value, ChangedEntry):
         return [_restore(value, value.previous, value.record)] if value.previous or value.version == 1 else []
-    if isinstance(command, c.AllocateAgent) and isinstance(value, Allocation):
+    if isinstance(command, AllocateAgent) and isinstance(value, Allocation):
         return [Call("agent.release", {"allocation": str(value.id)})]
     return []
 
@@ -149,7 +172,7 @@ def _restore(entry: ChangedEntry, record: int, over: int = -1) -> Call:
     return Call("memory.restore", {"key": entry.key, "record": record, "over": over, "namespace": entry.namespace, "owner": entry.owner})
 
 
-def calls_again(commands: Sequence[c.Command], values: Sequence[object]) -> list[Call]:
+def calls_again(commands: Sequence[Command], values: Sequence[object]) -> list[Call]:
     """Return the calls that do verbs again after an undo; none when there are too many."""
     if len(commands) > REDO_CALLS_MAX:
         return []
@@ -157,13 +180,13 @@ def calls_again(commands: Sequence[c.Command], values: Sequence[object]) -> list
     return [_restore(value, value.record) if isinstance(value, ChangedEntry) else wire.call_of(command) for command, value in pairs]
 
 
-def backs(state: FleetState, command: c.Command) -> list[Back]:
+def backs(state: FleetState, command: Command) -> list[Back]:
     """Return what takes a verb back, from the state before it, each with what the verb will have left."""
     left = _goal(state, command)
     return [(call, left) for call in inverse_of(state, command)]
 
 
-def calls_back(commands: Sequence[c.Command], before: Sequence[Sequence[Back]], values: Sequence[object]) -> list[Back]:
+def calls_back(commands: Sequence[Command], before: Sequence[Sequence[Back]], values: Sequence[object]) -> list[Back]:
     """Return what takes verbs back, last verb first; `before` is from `backs`. None when there are too many."""
     if len(commands) > UNDO_CALLS_MAX:
         return []
@@ -177,20 +200,20 @@ def calls_back(commands: Sequence[c.Command], before: Sequence[Sequence[Back]], 
 # ---- what undo and redo must find
 
 
-def _goal(state: FleetState, command: c.Command) -> str:
+def _goal(state: FleetState, command: Command) -> str:
     """Return what a verb will leave of that which it sets; empty for verbs that set nothing."""
     match command:
-        case c.ScalePool():
+        case ScalePool():
             return command.size
-        case c.PrioritiseTask():
+        case PrioritiseTask():
             return str(command.priority)
-        case c.CreatePolicy():
+        case CreatePolicy():
             return version_of(created(state, command))
-        case c.UpdatePolicy():
+        case UpdatePolicy():
             return version_of(updated(state, command))
-        case c.EditPool():
+        case EditPool():
             return _version(edited(state, command)[1])
-        case c.AddModule() | c.RemoveModule():
+        case AddModule() | RemoveModule():
             return _left_module(command)
     return ""
 
@@ -204,32 +227,32 @@ def _version(table: Mapping[str, object]) -> str:
     return f"version {zlib.crc32(wire.encode(dict(sorted(table.items())))):08x}"
 
 
-def found_by(state: FleetState, command: c.Command) -> str:
+def found_by(state: FleetState, command: Command) -> str:
     """Return what a verb would replace: the size, priority or policy as it is; empty for verbs that set nothing."""
-    if isinstance(command, c.ScalePool):
+    if isinstance(command, ScalePool):
         pool = state.pools.get(command.pool)
         return str(pool.size) if pool else ""
-    if isinstance(command, c.PrioritiseTask):
+    if isinstance(command, PrioritiseTask):
         task = state.tasks.get(TaskId(command.task))
         return str(task.priority) if task else ""
-    if isinstance(command, c.UpdatePolicy | c.DeletePolicy):
+    if isinstance(command, UpdatePolicy | DeletePolicy):
         policy = state.policies.get(command.id)
         return version_of(policy) if policy else ""
-    if isinstance(command, c.EditPool):
+    if isinstance(command, EditPool):
         pool = state.pools.get(command.pool)
         return _version(pool.overrides) if pool else ""
-    if isinstance(command, c.AddModule | c.RemoveModule):
+    if isinstance(command, AddModule | RemoveModule):
         return _found_module(state.modules.get(command.module))
     return ""
 
 
-def left_to_do(state: FleetState, kept: KeptPlan, *, undo: bool) -> list[c.Command]:
+def left_to_do(state: FleetState, kept: KeptPlan, *, undo: bool) -> list[Command]:
     """Return the verbs that undo or redo still takes. Raises CommandRefused when none is left, or it would do harm."""
     plan = kept.plan
     calls, expected = (plan.inverse, plan.left) if undo else (plan.calls, plan.found)
     commands = [command_of(call) for call in calls]
     word = "undo" if undo else "redo"
-    left: list[c.Command] = []
+    left: list[Command] = []
     for command, wanted in zip(commands, expected or ("",) * len(commands), strict=True):
         if _is_needless(state, command, undo=undo):
             continue
@@ -246,7 +269,7 @@ def left_to_do(state: FleetState, kept: KeptPlan, *, undo: bool) -> list[c.Comma
     return left
 
 
-def command_values(command: c.Command) -> list[object]:
+def command_values(command: Command) -> list[object]:
     """Return a verb's arguments in order."""
     return [getattr(command, spec.name) for spec in fields(command)]
 
@@ -256,47 +279,47 @@ def _who_since(state: FleetState, target: str, plan: PlanId) -> str:
     return f" ({entry.who}, {entry.action} by {entry.via})" if entry is not None and entry.plan != plan else ""
 
 
-def _is_needless(state: FleetState, command: c.Command, *, undo: bool) -> bool:  # noqa: PLR0911  # one line a kind of verb
+def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  # noqa: PLR0911  # one line a kind of verb
     """Tell whether a verb has nothing to do: all is as it would make it or, for undo, what it is about has gone."""
     match command:
-        case c.ScalePool():
+        case ScalePool():
             return found_by(state, command) == command.size
-        case c.PausePool() | c.UnpausePool():
+        case PausePool() | UnpausePool():
             return not _pause(state, command)
-        case c.DrainAgent() | c.UndrainAgent():
+        case DrainAgent() | UndrainAgent():
             agent = state.agent_named(command.agent)
             is_going = agent is None or agent.retiring
             return undo if is_going else not _cordon(state, command)
-        case c.UnregisterAgent():
+        case UnregisterAgent():
             agent = state.agent_named(command.agent)
             return undo and (agent is None or agent.retiring)
-        case c.EndGang():
+        case EndGang():
             return undo and GangId(command.gang) not in state.gangs
-        case c.ReleaseAgent():
+        case ReleaseAgent():
             return undo and AllocationId(command.allocation) not in state.allocations
-        case c.CancelTask() | c.RetryTask() | c.PrioritiseTask():
+        case CancelTask() | RetryTask() | PrioritiseTask():
             return _is_needless_for_task(state, command, undo=undo)
-        case c.HaltFleet() | c.ResumeFleet():
+        case HaltFleet() | ResumeFleet():
             return not inverse_of(state, command)
-        case c.AddModule() | c.RemoveModule():
+        case AddModule() | RemoveModule():
             return found_by(state, command) == _left_module(command)
     return False
 
 
-def _is_needless_for_task(state: FleetState, command: c.CancelTask | c.RetryTask | c.PrioritiseTask, *, undo: bool) -> bool:
+def _is_needless_for_task(state: FleetState, command: CancelTask | RetryTask | PrioritiseTask, *, undo: bool) -> bool:
     task = state.tasks.get(TaskId(command.task))
     if task is None:
         return undo
-    if isinstance(command, c.CancelTask):
+    if isinstance(command, CancelTask):
         return task.state in FINISHED
-    if isinstance(command, c.RetryTask):
+    if isinstance(command, RetryTask):
         return undo and task.state not in FINISHED and not task.stopping
     return task.priority == command.priority or (undo and task.state is not TaskState.PENDING)
 
 
-def find_kept(state: FleetState, command: c.UndoPlan | c.RedoPlan, who: str, now: float) -> KeptPlan:
+def find_kept(state: FleetState, command: UndoPlan | RedoPlan, who: str, now: float) -> KeptPlan:
     """Return the plan that undo or redo means. Raises CommandRefused when there is none, or it is too late."""
-    undo = isinstance(command, c.UndoPlan)
+    undo = isinstance(command, UndoPlan)
     kept = state.plans.get(PlanId(command.plan)) if command.plan else _last_of(state, who, undo=undo)
     if kept is None:
         raise NotFound(f"no plan {command.plan!r}" if command.plan else f"nothing to {command.verb}")

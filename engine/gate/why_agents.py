@@ -11,6 +11,7 @@ from engine.agents.runtime import HostSample
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.gate.words import event_row
 from engine.model import events as ev
+from engine.model.agent_events import AgentsBroken, AgentsStarting, HostHealth, HostLost
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.explanations import Evidence, Explanation
 from engine.state import FleetState, Host
@@ -143,8 +144,8 @@ def _beats(host: Host, seen: Seen) -> list[Evidence]:
 def _troubles(state: FleetState, story: Sequence[ev.Record]) -> list[Evidence]:
     """Return starts that failed, starts anew and lost hosts, the newest first; each is an event."""
     lines = []
-    starts = [record for record in story if isinstance(record.event, ev.AgentsStarting)]
-    broken = [record for record in story if isinstance(record.event, ev.AgentsBroken)]
+    starts = [record for record in story if isinstance(record.event, AgentsStarting)]
+    broken = [record for record in story if isinstance(record.event, AgentsBroken)]
     if len(starts) > 1:
         lines.append(Evidence(f"it was started anew {len(starts)} times within the newest {EVENTS_LOOKED_AT:,} events", "warn", starts[-1].at))
     for record in reversed([*broken[-TOLD_MAX:], *starts[-TOLD_MAX:]]):
@@ -189,7 +190,7 @@ def explain_host(state: FleetState, host: Host, now: float, seen: Seen) -> Expla
     """Return how a process that carries agents is and on what evidence."""
     agents = [state.agents[agent_id] for agent_id in host.agents if agent_id in state.agents]
     working = sum(agent.task is not None for agent in agents)
-    rows = [event_row(state, record) for record in seen.story if isinstance(record.event, ev.HostHealth | ev.HostLost)]
+    rows = [event_row(state, record) for record in seen.story if isinstance(record.event, HostHealth | HostLost)]
     evidence = [
         _health(host),
         *_beats(host, seen),

@@ -8,10 +8,49 @@ from typing import Any
 from engine.gate.memory_words import memory_line
 from engine.model import events as ev
 from engine.model import room_events as room
+from engine.model.agent_events import (
+    AgentAllocated,
+    AgentReleased,
+    AgentsBroken,
+    AgentsCordoned,
+    AgentsReady,
+    AgentsReconfigured,
+    AgentsRegistered,
+    AgentsRemoved,
+    AgentsRetiring,
+    AgentsRevived,
+    AgentsStarting,
+    HostHealth,
+    HostLost,
+)
 from engine.model.agents import Health
 from engine.model.machines import say_amount
+from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 from engine.model.modules import SHORT_HASH
+from engine.model.pool_events import (
+    PolicyRemoved,
+    PolicySet,
+    PoolConfigured,
+    PoolEdited,
+    PoolHeld,
+    PoolPaused,
+    PoolScaled,
+)
 from engine.model.rows import EventRow
+from engine.model.task_events import (
+    LateResult,
+    TaskFailed,
+    TaskPrioritised,
+    TaskReturned,
+    TasksCancelled,
+    TasksLeased,
+    TasksReplayed,
+    TasksRerouted,
+    TasksStarted,
+    TasksStopping,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.state import FleetState
 
 NAMED_MAX = 3
@@ -58,81 +97,81 @@ def _took_over(_state: FleetState, e: ev.EngineTookOver) -> Line:
     return "info", e.engine, f"engine {e.version} started, pid {e.pid}{adopted}"
 
 
-def _configured(_state: FleetState, e: ev.PoolConfigured) -> Line:
+def _configured(_state: FleetState, e: PoolConfigured) -> Line:
     spec = e.spec
     return "info", spec.name, f"pool {spec.name}: {spec.min}..{spec.max} {spec.kind} agents, priority {spec.priority}"
 
 
-def _registered(state: FleetState, e: ev.AgentsRegistered) -> Line:
+def _registered(state: FleetState, e: AgentsRegistered) -> Line:
     return "info", _one([spec.id for spec in e.agents]), f"registered {_names([spec.name for spec in e.agents])}"
 
 
-def _reconfigured(state: FleetState, e: ev.AgentsReconfigured) -> Line:
+def _reconfigured(state: FleetState, e: AgentsReconfigured) -> Line:
     return "info", _one([spec.id for spec in e.agents]), f"new figures for {_names([spec.name for spec in e.agents])}"
 
 
-def _ready(state: FleetState, e: ev.AgentsReady) -> Line:
+def _ready(state: FleetState, e: AgentsReady) -> Line:
     return "info", _one(e.agents), f"ready on {e.host.kind} host {e.host.pid}: {_agents(state, e.agents) or 'nobody yet'}"
 
 
-def _broken(state: FleetState, e: ev.AgentsBroken) -> Line:
+def _broken(state: FleetState, e: AgentsBroken) -> Line:
     return "error", _one(e.agents), f"cannot start {_agents(state, e.agents)}: {e.reason}"
 
 
-def _starting(state: FleetState, e: ev.AgentsStarting) -> Line:
+def _starting(state: FleetState, e: AgentsStarting) -> Line:
     return "info", _one(e.agents), f"starting {_agents(state, e.agents)}: {e.reason}"
 
 
-def _cordoned(state: FleetState, e: ev.AgentsCordoned) -> Line:
+def _cordoned(state: FleetState, e: AgentsCordoned) -> Line:
     return "info", _one(e.agents), f"{'draining' if e.cordoned else 'working again:'} {_agents(state, e.agents)}"
 
 
-def _retiring(state: FleetState, e: ev.AgentsRetiring) -> Line:
+def _retiring(state: FleetState, e: AgentsRetiring) -> Line:
     return "info", _one(e.agents), f"{'restarting' if e.restart else 'leaving'} after its task: {_agents(state, e.agents)}: {e.reason}"
 
 
-def _revived(state: FleetState, e: ev.AgentsRevived) -> Line:
+def _revived(state: FleetState, e: AgentsRevived) -> Line:
     return "info", _one(e.agents), f"stays after all: {_agents(state, e.agents)}: its pool wants as many again"
 
 
-def _removed(_state: FleetState, e: ev.AgentsRemoved) -> Line:
+def _removed(_state: FleetState, e: AgentsRemoved) -> Line:
     return "info", _one(e.agents), f"{len(e.agents)} agent{'s' if len(e.agents) > 1 else ''} left: {e.reason}"
 
 
-def _health(_state: FleetState, e: ev.HostHealth) -> Line:
+def _health(_state: FleetState, e: HostHealth) -> Line:
     return ("info" if e.health is Health.HEALTHY else "warn"), e.host, f"host {e.host} is {e.health}: {e.evidence}"
 
 
-def _submitted(_state: FleetState, e: ev.TasksSubmitted) -> Line:
+def _submitted(_state: FleetState, e: TasksSubmitted) -> Line:
     return "info", _one([spec.id for spec in e.tasks]), f"accepted {_names([spec.title for spec in e.tasks])}"
 
 
-def _leased(state: FleetState, e: ev.TasksLeased) -> Line:
+def _leased(state: FleetState, e: TasksLeased) -> Line:
     pairs = [f"{_title(state, lease.task)} → {_agents(state, [lease.agent])}" for lease in e.leases[:NAMED_MAX]]
     return "info", _one([lease.task for lease in e.leases]), _names([*pairs, *([""] * (len(e.leases) - len(pairs)))])
 
 
-def _started(state: FleetState, e: ev.TasksStarted) -> Line:
+def _started(state: FleetState, e: TasksStarted) -> Line:
     ids = [task_id for task_id, _, _ in e.tasks]
     return "info", _one(ids), f"started {_titles(state, ids)}"
 
 
-def _succeeded(state: FleetState, e: ev.TasksSucceeded) -> Line:
+def _succeeded(state: FleetState, e: TasksSucceeded) -> Line:
     ids = [outcome.task for outcome in e.outcomes]
     return "info", _one(ids), f"succeeded {_titles(state, ids)}"
 
 
-def _failed(state: FleetState, e: ev.TaskFailed) -> Line:
+def _failed(state: FleetState, e: TaskFailed) -> Line:
     outcome = e.outcome
     word = "dead" if e.dead else "failed"
     return "error", outcome.task, f"{word} {_title(state, outcome.task)}: {outcome.error_kind}: {outcome.error}"
 
 
-def _returned(state: FleetState, e: ev.TaskReturned) -> Line:
+def _returned(state: FleetState, e: TaskReturned) -> Line:
     return "warn", e.task, f"waits again {_title(state, e.task)}: {e.kind}: {e.reason}"
 
 
-def _rerouted(state: FleetState, e: ev.TasksRerouted) -> Line:
+def _rerouted(state: FleetState, e: TasksRerouted) -> Line:
     ids = [moved.task for moved in e.tasks]
     first = e.tasks[0]
     kept = f"; repeat it with {first.reproducer}" if first.reproducer else ""
@@ -140,23 +179,23 @@ def _rerouted(state: FleetState, e: ev.TasksRerouted) -> Line:
     return level, _one(ids), f"handed on to {e.pool}: {_titles(state, ids)}: {first.reason}{kept}"
 
 
-def _late(state: FleetState, e: ev.LateResult) -> Line:
+def _late(state: FleetState, e: LateResult) -> Line:
     return "warn", e.outcome.task, f"late result of attempt {e.outcome.token} not applied: {_title(state, e.outcome.task)}"
 
 
-def _stopping(state: FleetState, e: ev.TasksStopping) -> Line:
+def _stopping(state: FleetState, e: TasksStopping) -> Line:
     return "info", _one(e.tasks), f"stopping ({e.why}) {_titles(state, e.tasks)}"
 
 
-def _cancelled(state: FleetState, e: ev.TasksCancelled) -> Line:
+def _cancelled(state: FleetState, e: TasksCancelled) -> Line:
     return "warn", _one(e.tasks), f"cancelled {_titles(state, e.tasks)}: {e.reason}"
 
 
-def _replayed(state: FleetState, e: ev.TasksReplayed) -> Line:
+def _replayed(state: FleetState, e: TasksReplayed) -> Line:
     return "info", _one(e.tasks), f"runs again {_titles(state, e.tasks)}"
 
 
-def _allocated(state: FleetState, e: ev.AgentAllocated) -> Line:
+def _allocated(state: FleetState, e: AgentAllocated) -> Line:
     return "info", e.allocation.agent, f"reserved {_agents(state, [e.allocation.agent])} for {e.allocation.task_id}"
 
 
@@ -172,53 +211,53 @@ def _changes(overrides: dict[str, float]) -> str:
 
 _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     ev.EngineTookOver: _took_over,
-    ev.PoolConfigured: _configured,
-    ev.PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
-    ev.PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
+    PoolConfigured: _configured,
+    PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
+    PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
     room.PoolWaits: lambda _s, e: ("warn", e.pool, f"{e.waits.agents} of {e.pool}: {e.waits.text}") if e.waits else ("info", e.pool, f"{e.pool} has room for all its agents"),
     room.MachineSeen: lambda _s, e: ("info", e.machine, f"machine {e.machine} has {', '.join(say_amount(*amount) for amount in e.capacity.items())} for agents"),
     room.GangAsked: lambda _s, e: ("info", e.gang.id, f"{e.gang.who} asks for {e.gang.agents} agents of {e.gang.pool} at once"),
     room.GangWaits: lambda _s, e: ("warn", e.gang, f"gang {e.gang} {e.text}"),
     room.GangGranted: lambda _s, e: ("info", e.gang, f"gang {e.gang} starts"),
     room.GangEnded: lambda _s, e: ("info", e.gang, f"gang {e.gang} of {e.size} in {e.pool} is over: {e.reason}"),
-    ev.PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
+    PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.ModuleAdded: lambda _s, e: ("info", e.module.name, f"module {e.module.name} added: {', '.join(row.name for row in e.module.facts.operations)}, sha256 {e.module.facts.sha256[:SHORT_HASH]}"),
     ev.ModuleRemoved: lambda _s, e: ("info", e.name, f"module {e.name} removed, sha256 {e.sha256[:SHORT_HASH]}"),
-    ev.PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),
-    ev.PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),
-    ev.PoolPaused: lambda _s, e: ("warn" if e.paused else "info", e.pool, f"{e.pool} {'paused' if e.paused else 'resumed'}"),
-    ev.AgentsRegistered: _registered,
-    ev.AgentsReconfigured: _reconfigured,
-    ev.AgentsReady: _ready,
-    ev.AgentsBroken: _broken,
-    ev.AgentsStarting: _starting,
-    ev.AgentsCordoned: _cordoned,
-    ev.AgentsRetiring: _retiring,
-    ev.AgentsRevived: _revived,
-    ev.AgentsRemoved: _removed,
-    ev.HostLost: lambda _s, e: ("warn", e.host, f"host {e.host} is gone: {e.reason}"),
-    ev.HostHealth: _health,
-    ev.TasksSubmitted: _submitted,
-    ev.TasksLeased: _leased,
-    ev.TasksStarted: _started,
-    ev.TasksSucceeded: _succeeded,
-    ev.TaskFailed: _failed,
-    ev.TaskReturned: _returned,
-    ev.TasksRerouted: _rerouted,
-    ev.LateResult: _late,
-    ev.TasksStopping: _stopping,
-    ev.TasksCancelled: _cancelled,
-    ev.TasksReplayed: _replayed,
-    ev.TaskPrioritised: lambda s, e: ("info", e.task, f"priority {e.priority} for {_title(s, e.task)}"),
-    ev.AgentAllocated: _allocated,
-    ev.AgentReleased: lambda _s, e: ("info", e.allocation, f"reservation {e.allocation} ended: {e.reason}"),
+    PolicySet: lambda _s, e: ("info", e.policy.id, f"policy {e.policy.id} {'set' if e.policy.enabled else 'set, disabled'}"),
+    PolicyRemoved: lambda _s, e: ("info", e.policy, f"policy {e.policy} removed"),
+    PoolPaused: lambda _s, e: ("warn" if e.paused else "info", e.pool, f"{e.pool} {'paused' if e.paused else 'resumed'}"),
+    AgentsRegistered: _registered,
+    AgentsReconfigured: _reconfigured,
+    AgentsReady: _ready,
+    AgentsBroken: _broken,
+    AgentsStarting: _starting,
+    AgentsCordoned: _cordoned,
+    AgentsRetiring: _retiring,
+    AgentsRevived: _revived,
+    AgentsRemoved: _removed,
+    HostLost: lambda _s, e: ("warn", e.host, f"host {e.host} is gone: {e.reason}"),
+    HostHealth: _health,
+    TasksSubmitted: _submitted,
+    TasksLeased: _leased,
+    TasksStarted: _started,
+    TasksSucceeded: _succeeded,
+    TaskFailed: _failed,
+    TaskReturned: _returned,
+    TasksRerouted: _rerouted,
+    LateResult: _late,
+    TasksStopping: _stopping,
+    TasksCancelled: _cancelled,
+    TasksReplayed: _replayed,
+    TaskPrioritised: lambda s, e: ("info", e.task, f"priority {e.priority} for {_title(s, e.task)}"),
+    AgentAllocated: _allocated,
+    AgentReleased: lambda _s, e: ("info", e.allocation, f"reservation {e.allocation} ended: {e.reason}"),
     ev.FleetHalted: lambda _s, e: (
         ("warn", e.scope, f"{e.scope} halted by {e.by}") if e.halted else ("info", e.scope, f"{e.scope} resumed by {e.by}")
     ),
     ev.BoosterCacheCleared: lambda _s, e: ("info", "booster", f"the booster's kept answers were cleared by {e.by}"),
-    ev.MemoryChanged: lambda _s, e: memory_line(e),
-    ev.MemoryPermitted: lambda _s, e: memory_line(e),
-    ev.MemoryPurged: lambda _s, e: memory_line(e),
+    MemoryChanged: lambda _s, e: memory_line(e),
+    MemoryPermitted: lambda _s, e: memory_line(e),
+    MemoryPurged: lambda _s, e: memory_line(e),
     ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
     ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
     ev.Audited: _audited,

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.model.commands import Role
 from engine.model.ids import AGENT_PREFIX
 from engine.model.memory import Action, Head, Level, Principal, PrincipalKind
+from engine.model.verbs import Role
 
 
 class Verdict(NamedTuple):

@@ -13,8 +13,9 @@ import msgspec
 from engine.memory.changing import NULL, Change, Delete, Permit, Rules, Store, decide_change
 from engine.memory.values import EMBEDDING, VALUE_INLINE_MAX, Seal, address_of
 from engine.model.artifacts import StoredArtifact
-from engine.model.events import Event, MemoryChanged, MemoryPermitted
+from engine.model.events import Event
 from engine.model.memory import EntryId, Head
+from engine.model.memory_events import MemoryChanged, MemoryPermitted
 
 EVENT_ENTRIES_MAX = 1_000
 EVENT_BYTES_MAX = 4 * 1024 * 1024

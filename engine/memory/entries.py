@@ -14,8 +14,8 @@ import msgspec
 from engine.memory.database import Database
 from engine.memory.failures import explain
 from engine.memory.stored import encode_text
-from engine.model.events import MemoryChanged, MemoryPermitted
 from engine.model.memory import EntryId, Head, MemoryFilter
+from engine.model.memory_events import MemoryChanged, MemoryPermitted
 
 PAGE = 500
 """Rows of a list read at a time."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from engine.memory.stored import encode
-from engine.model.events import Event, MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.events import Event
 from engine.model.memory import EntryId, Head
+from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 
 _TAIL = len(b"]}")
 """What follows the values, which are the event's last field."""

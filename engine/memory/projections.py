@@ -23,9 +23,26 @@ from engine.memory.stored import (
     task_values,
 )
 from engine.model import events as ev
+from engine.model.agent_events import (
+    AgentAllocated,
+    AgentReleased,
+    AgentsReconfigured,
+    AgentsRegistered,
+)
 from engine.model.agents import AgentSpec
 from engine.model.errors import JournalError
 from engine.model.ids import AgentId, AllocationId, TaskId
+from engine.model.memory_events import ABOUT_MEMORY
+from engine.model.task_events import (
+    TaskFailed,
+    TaskReturned,
+    TasksCancelled,
+    TasksLeased,
+    TasksReplayed,
+    TasksRerouted,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.model.tasks import FINISHED
 
 WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 19)})"
@@ -73,17 +90,17 @@ class Projector:
     def __init__(self) -> None:
         self.turn = 0
         self._on_event: dict[type, Callable[[Any, _Found], None]] = {
-            ev.TasksSubmitted: self._submitted,
-            ev.TasksSucceeded: lambda event, found: self._turned(found, [outcome.task for outcome in event.outcomes]),
-            ev.TaskFailed: lambda event, found: self._turned(found, [event.outcome.task]),
-            ev.TasksCancelled: lambda event, found: self._turned(found, event.tasks),
-            ev.TasksReplayed: lambda event, found: self._turned(found, event.tasks),
-            ev.TaskReturned: lambda event, found: self._turned(found, [event.task]),
-            ev.TasksRerouted: lambda event, found: self._turned(found, [moved.task for moved in event.tasks]),
-            ev.AgentsRegistered: lambda event, found: found.new_agents.update(spec.id for spec in event.agents),
-            ev.AgentsReconfigured: lambda event, found: found.respecified.update(dict.fromkeys(spec.id for spec in event.agents)),
-            ev.AgentAllocated: lambda event, found: found.allocations.update({event.allocation.id: None}),
-            ev.AgentReleased: lambda event, found: found.allocations.update({event.allocation: None}),
+            TasksSubmitted: self._submitted,
+            TasksSucceeded: lambda event, found: self._turned(found, [outcome.task for outcome in event.outcomes]),
+            TaskFailed: lambda event, found: self._turned(found, [event.outcome.task]),
+            TasksCancelled: lambda event, found: self._turned(found, event.tasks),
+            TasksReplayed: lambda event, found: self._turned(found, event.tasks),
+            TaskReturned: lambda event, found: self._turned(found, [event.task]),
+            TasksRerouted: lambda event, found: self._turned(found, [moved.task for moved in event.tasks]),
+            AgentsRegistered: lambda event, found: found.new_agents.update(spec.id for spec in event.agents),
+            AgentsReconfigured: lambda event, found: found.respecified.update(dict.fromkeys(spec.id for spec in event.agents)),
+            AgentAllocated: lambda event, found: found.allocations.update({event.allocation.id: None}),
+            AgentReleased: lambda event, found: found.allocations.update({event.allocation: None}),
         }
 
     def project(self, batch: JournalBatch) -> tuple[object, ...]:
@@ -98,7 +115,7 @@ class Projector:
             for (seq, at, cause, event), text in zip(records, encoded, strict=True):
                 start, size = texts.add_text(text)
                 events.append((seq, event.type, _about_agent(event), at, cause, start, size))
-                if type(event) in ev.ABOUT_MEMORY:
+                if type(event) in ABOUT_MEMORY:
                     found.memory.add(seq, event, start + size)
             sections = (
                 events,
@@ -122,7 +139,7 @@ class Projector:
                 note(record.event, found)
         return found
 
-    def _submitted(self, event: ev.TasksSubmitted, found: _Found) -> None:
+    def _submitted(self, event: TasksSubmitted, found: _Found) -> None:
         ids = [spec.id for spec in event.tasks]
         found.new_tasks.update(ids)
         self._turned(found, ids)
@@ -138,11 +155,11 @@ class Projector:
 
 def _about_agent(event: ev.Event) -> AgentId | None:
     """Return the agent of an event that is about exactly one."""
-    if isinstance(event, ev.TasksLeased):
+    if isinstance(event, TasksLeased):
         return event.leases[0].agent if len(event.leases) == 1 else None
-    if isinstance(event, ev.AgentsRegistered | ev.AgentsReconfigured):
+    if isinstance(event, AgentsRegistered | AgentsReconfigured):
         return event.agents[0].id if len(event.agents) == 1 else None
-    if isinstance(event, ev.AgentAllocated):
+    if isinstance(event, AgentAllocated):
         return event.allocation.agent
     agents: tuple[AgentId, ...] = getattr(event, "agents", ())
     return agents[0] if len(agents) == 1 else None

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import msgspec
 
-from engine.model.events import ABOUT_MEMORY, MemoryChanged, MemoryPermitted, MemoryPurged, Record
+from engine.model.events import Record
 from engine.model.memory import EntryId, Head
+from engine.model.memory_events import ABOUT_MEMORY, MemoryChanged, MemoryPermitted, MemoryPurged
 
 
 class HeadSource(Protocol):

@@ -30,7 +30,7 @@ from engine.memory.gathering import Gathering, Keeper
 from engine.memory.shelf import Shelf, changed_by
 from engine.memory.values import OWN, Seal, Unsealed, decode_value, encode_value, packed
 from engine.model.errors import Ambiguous, Denied, FleetError, JournalError, NotFound, UsageError
-from engine.model.events import ABOUT_MEMORY, Record
+from engine.model.events import Record
 from engine.model.memory import (
     Action,
     Entry,
@@ -43,6 +43,7 @@ from engine.model.memory import (
     RetrieveOptions,
     StoreOptions,
 )
+from engine.model.memory_events import ABOUT_MEMORY
 from engine.model.memory_settings import MemorySection
 from engine.model.plain import NOT_JSON, plain_object, printable
 from engine.state import Touched

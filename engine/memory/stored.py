@@ -11,9 +11,10 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Health
 from engine.model.errors import UsageError
-from engine.model.events import EVENTS, EngineTookOver, HostInfo, Record
+from engine.model.events import EVENTS, EngineTookOver, Record
 from engine.model.plans import Halt
 from engine.model.tasks import Task, TaskSpec, TaskState
 from engine.model.wire import decode_as

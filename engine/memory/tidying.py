@@ -14,8 +14,9 @@ from engine.memory.changing import NULL, tombstone
 from engine.memory.gathering import Keeper
 from engine.memory.store import Memory
 from engine.model.errors import JournalError, ReadOnly
-from engine.model.events import Audited, Event, MemoryChanged, MemoryPurged
+from engine.model.events import Audited, Event
 from engine.model.memory import EntryId, Head
+from engine.model.memory_events import MemoryChanged, MemoryPurged
 from engine.model.plans import Origin
 
 logger = logging.getLogger(__name__)

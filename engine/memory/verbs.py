@@ -15,7 +15,6 @@ from engine.memory.entries import Kept
 from engine.memory.store import Memory
 from engine.memory.values import BYTES, Encoded
 from engine.model import wire
-from engine.model.commands import Command
 from engine.model.errors import Conflict, NotFound, UsageError
 from engine.model.memory import (
     Action,
@@ -37,7 +36,7 @@ from engine.model.memory_commands import (
     RestoreEntry,
 )
 from engine.model.plans import Call, Origin, PlanStep
-from engine.model.verbs import Role
+from engine.model.verbs import Command, Role
 from engine.model.wire import call_of
 from engine.state.deciding import Deciding, Decision
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.model.agents import Resources
-from engine.model.commands import Command, EditPool, UpdatePolicy
 from engine.model.errors import UsageError
 from engine.model.policy_text import merged, policy_of
+from engine.model.pool_commands import EditPool, UpdatePolicy
 from engine.model.pools import PoolSpec, overridden
 from engine.model.quantities import cores, megabytes
+from engine.model.verbs import Command
 from engine.model.wire import decode, encode, nearest
 
 

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
-from engine.model.commands import COMMANDS, Command
+from engine.model.commands import COMMANDS
 from engine.model.config_tree import ConfigTree
+from engine.model.verbs import Command
 from engine.model.wire import nearest
 
 RULES_MAX = 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.model.commands import Command, Role
 from engine.model.ids import PlanId
+from engine.model.verbs import Command, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.model.agent_events import HostInfo
 from engine.model.agents import Health
-from engine.model.events import HostInfo
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.tasks import Outcome, TaskSpec
 

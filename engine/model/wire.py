@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from engine.model.commands import COMMANDS, Command
+from engine.model.commands import COMMANDS
 from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.rows import ROW_KINDS, EventRow, FleetStatus, Frame, Row
+from engine.model.verbs import Command
 
 VERSION = 1
 

@@ -11,8 +11,23 @@ from itertools import islice
 
 from engine.clock import Clock
 from engine.model import events as ev
+from engine.model.agent_events import (
+    AgentsBroken,
+    AgentsReady,
+    AgentsRemoved,
+    AgentsStarting,
+    HostLost,
+)
 from engine.model.agents import AgentStatus
 from engine.model.ids import AgentId
+from engine.model.pool_events import PoolConfigured, PoolScaled
+from engine.model.task_events import (
+    TaskFailed,
+    TasksLeased,
+    TasksStarted,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.model.tasks import Lease, Outcome
 from engine.monitoring.archive import Key
 from engine.monitoring.histogram import BUCKETS, bucket_of
@@ -24,7 +39,7 @@ TOKEN_PARTS = ("input_tokens", "output_tokens")
 COST = "cost"
 TIMED_MAX = 24
 """Tasks of one event that are timed; of more every n-th, which then counts for the others: a storm costs no more."""
-_UNCOUNTED = (ev.TasksStarted, ev.TasksSubmitted)
+_UNCOUNTED = (TasksStarted, TasksSubmitted)
 """The most frequent events of which nothing is counted here."""
 
 
@@ -49,11 +64,11 @@ class Meter:
         self.observe("commit_ms", "", self._clock.now() - records[0].at)
         for record in records:
             event = record.event
-            if isinstance(event, ev.TasksLeased):
+            if isinstance(event, TasksLeased):
                 self._time_leases(event.leases, record.at)
-            elif isinstance(event, ev.TasksSucceeded):
+            elif isinstance(event, TasksSucceeded):
                 self._time_outcomes(event.outcomes, record.at)
-            elif isinstance(event, ev.TaskFailed):
+            elif isinstance(event, TaskFailed):
                 self._spent(event.outcome)
             elif not isinstance(event, _UNCOUNTED):
                 self._note_rare(record, touched)
@@ -96,23 +111,23 @@ class Meter:
 
     def _note_rare(self, record: ev.Record, touched: Touched) -> None:
         event = record.event
-        if isinstance(event, ev.PoolScaled):
+        if isinstance(event, PoolScaled):
             before = self._sizes.get(event.pool, event.size)
             if event.size != before:
                 self._add("scale_ups" if event.size > before else "scale_downs", event.pool, 1)
             self._sizes[event.pool] = event.size
-        elif isinstance(event, ev.PoolConfigured):
+        elif isinstance(event, PoolConfigured):
             pool = self._state().pools.get(event.spec.name)
             self._sizes[event.spec.name] = pool.size if pool is not None else event.size
-        elif isinstance(event, ev.AgentsBroken | ev.AgentsStarting):
+        elif isinstance(event, AgentsBroken | AgentsStarting):
             self._lose(event.agents, record.at)
-        elif isinstance(event, ev.HostLost):
+        elif isinstance(event, HostLost):
             # It does not name its agents: those that this commit left starting, and that had worked before.
             agents = [agent for id_ in touched.agents if (agent := self._state().agents.get(id_)) is not None]
             self._lose([agent.spec.id for agent in agents if agent.status is AgentStatus.STARTING and agent.idle_since], record.at)
-        elif isinstance(event, ev.AgentsReady):
+        elif isinstance(event, AgentsReady):
             self._found(event.agents, record.at)
-        elif isinstance(event, ev.AgentsRemoved):
+        elif isinstance(event, AgentsRemoved):
             for id_ in event.agents:
                 self._lost.pop(id_, None)
 

@@ -13,6 +13,7 @@ from engine.model import events as ev
 from engine.model.agents import AgentStatus
 from engine.model.pools import Pool
 from engine.model.scaling import Observation
+from engine.model.task_events import TasksSucceeded
 from engine.state import FleetState, Touched
 
 TIMED_MAX = 50
@@ -55,7 +56,7 @@ class PoolObserver:
         """Time the results of one commit."""
         tasks = self._state().tasks
         for record in records:
-            if not isinstance(record.event, ev.TasksSucceeded):
+            if not isinstance(record.event, TasksSucceeded):
                 continue
             for outcome in islice(record.event.outcomes, TIMED_MAX):
                 task = tasks.get(outcome.task)

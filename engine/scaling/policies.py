@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from engine.model.agents import Agent, AgentStatus
-from engine.model.commands import PausePool, ScalePool, UnpausePool
 from engine.model.errors import CommandRefused, NotFound, UsageError
-from engine.model.events import Event, PoolPaused, PoolScaled
+from engine.model.events import Event
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
+from engine.model.pool_events import PoolPaused, PoolScaled
 from engine.model.pools import Pool
 from engine.model.wire import nearest
 from engine.state import FleetState

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.model.commands import CreatePolicy, DeletePolicy, HoldPool, ReleasePool, UpdatePolicy
 from engine.model.errors import CommandRefused, NotFound
-from engine.model.events import Event, PolicyRemoved, PolicySet, PoolHeld
+from engine.model.events import Event
 from engine.model.policy_text import merged, policy_of, policy_table
+from engine.model.pool_commands import (
+    CreatePolicy,
+    DeletePolicy,
+    HoldPool,
+    ReleasePool,
+    UpdatePolicy,
+)
+from engine.model.pool_events import PolicyRemoved, PolicySet, PoolHeld
 from engine.model.scaling import Hold, Policy
 from engine.model.wire import nearest
 from engine.scaling.policies import find_pool

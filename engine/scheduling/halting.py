@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.model.commands import HaltFleet, ResumeFleet
 from engine.model.errors import CommandRefused
-from engine.model.events import Event, FleetHalted, TasksStopping
+from engine.model.events import Event, FleetHalted
+from engine.model.fleet_commands import HaltFleet, ResumeFleet
+from engine.model.task_events import TasksStopping
 from engine.model.tasks import HELD
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.config import FleetManagerConfig
-from engine.model.events import Event, Reroute, TasksRerouted
+from engine.model.events import Event
 from engine.model.modules import USER_PREFIX
 from engine.model.pools import BOOSTER
+from engine.model.task_events import Reroute, TasksRerouted
 from engine.model.tasks import Outcome, Task, TaskSpec
 from engine.state import FleetState
 

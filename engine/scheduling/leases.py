@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from engine.model.events import (
-    Event,
+from engine.model.events import Event
+from engine.model.ids import TaskId
+from engine.model.reports import TasksBegan, TasksEnded
+from engine.model.task_events import (
     LateResult,
     TaskFailed,
     TaskReturned,
@@ -15,8 +17,6 @@ from engine.model.events import (
     TasksStarted,
     TasksSucceeded,
 )
-from engine.model.ids import TaskId
-from engine.model.reports import TasksBegan, TasksEnded
 from engine.model.tasks import HANDED_ON, HELD, Outcome, Task, TaskState
 from engine.scheduling.halting import DRAIN, HALT
 from engine.scheduling.handing import decide_handed_on, decide_lost_worker

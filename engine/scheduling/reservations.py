@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.model.agent_commands import AllocateAgent
+from engine.model.agent_events import AgentAllocated
 from engine.model.agents import Allocation
-from engine.model.commands import AllocateAgent
 from engine.model.errors import CommandRefused
-from engine.model.events import AgentAllocated
 from engine.model.ids import ALLOCATION_PREFIX, AllocationId, TaskId
 from engine.model.tasks import TaskSpec
 from engine.scheduling.allocator import FreeAgents

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.errors import CommandRefused, NotFound
-from engine.model.events import Event, TasksLeased
+from engine.model.events import Event
 from engine.model.ids import AgentId
+from engine.model.task_events import TasksLeased
 from engine.model.tasks import Lease, Task
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.scoring import why_not

@@ -8,10 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from engine.model.code_routes import CODE_PREFIX, CodeClass, CodeRoute
-from engine.model.commands import CancelTask, Command, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.errors import CommandRefused, NotFound, UsageError
-from engine.model.events import (
-    Event,
+from engine.model.events import Event
+from engine.model.ids import TASK_PREFIX, TaskId
+from engine.model.modules import SHORT_HASH, USER_PREFIX, list_operations, module_of
+from engine.model.plain import NESTING_MAX, NOT_JSON, plain_object
+from engine.model.pools import BOOSTER
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
+from engine.model.task_events import (
     TaskFailed,
     TaskPrioritised,
     TasksCancelled,
@@ -19,11 +23,8 @@ from engine.model.events import (
     TasksStopping,
     TasksSubmitted,
 )
-from engine.model.ids import TASK_PREFIX, TaskId
-from engine.model.modules import SHORT_HASH, USER_PREFIX, list_operations, module_of
-from engine.model.plain import NESTING_MAX, NOT_JSON, plain_object
-from engine.model.pools import BOOSTER
 from engine.model.tasks import FELL, FINISHED, HELD, Task, TaskSpec, TaskState
+from engine.model.verbs import Command
 from engine.scheduling.handing import regular_pool
 from engine.scheduling.router import pool_by_capabilities, pool_for
 from engine.state import FleetState

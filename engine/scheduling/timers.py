@@ -8,9 +8,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
+from engine.model.agent_events import AgentReleased
 from engine.model.agents import Agent
-from engine.model.events import AgentReleased, Event, TaskFailed, TasksCancelled, TasksStopping
+from engine.model.events import Event
 from engine.model.ids import AgentId, AllocationId, TaskId
+from engine.model.task_events import TaskFailed, TasksCancelled, TasksStopping
 from engine.model.tasks import FINISHED, HELD, Outcome, Task, TaskState
 from engine.scheduling.halting import DRAIN
 from engine.scheduling.submission import doom, each_once

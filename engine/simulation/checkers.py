@@ -9,6 +9,14 @@ from engine.model import events as ev
 from engine.model.agents import AgentStatus
 from engine.model.ids import TaskId
 from engine.model.rows import Frame, Row
+from engine.model.task_events import (
+    TaskFailed,
+    TasksCancelled,
+    TasksLeased,
+    TasksReplayed,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.model.tasks import FINISHED, HELD, TaskState
 from engine.simulation.workload import Promises
 from engine.simulation.world import World
@@ -79,14 +87,14 @@ class JournalReader:
             self._judge(record.event)
 
     def _judge(self, event: ev.Event) -> None:
-        if isinstance(event, ev.TasksSubmitted):
+        if isinstance(event, TasksSubmitted):
             self.submitted.update(spec.id for spec in event.tasks)
-        elif isinstance(event, ev.TasksReplayed):
+        elif isinstance(event, TasksReplayed):
             for task in event.tasks:
                 assert self._fate.pop(task) != "succeeded", f"{task} succeeded and was replayed"
         elif isinstance(event, ev.FleetHalted):
             (self._halted.add if event.halted else self._halted.discard)(event.scope)
-        elif isinstance(event, ev.TasksLeased):
+        elif isinstance(event, TasksLeased):
             assert self._halted <= {"scaling"}, f"tasks were placed while {', '.join(self._halted)} were halted"
             for lease in event.leases:
                 assert lease.task not in self._fate, f"{lease.task} {self._fate[lease.task]} and was leased again"
@@ -96,11 +104,11 @@ class JournalReader:
 
 
 def _ends(event: ev.Event) -> Iterable[tuple[TaskId, str]]:
-    if isinstance(event, ev.TasksSucceeded):
+    if isinstance(event, TasksSucceeded):
         return [(outcome.task, "succeeded") for outcome in event.outcomes]
-    if isinstance(event, ev.TaskFailed):
+    if isinstance(event, TaskFailed):
         return [(event.outcome.task, "failed")]
-    if isinstance(event, ev.TasksCancelled):
+    if isinstance(event, TasksCancelled):
         return [(task, "was cancelled") for task in event.tasks]
     return []
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from engine.memory.entries import Entries, Kept, Page, Version
-from engine.model.events import MemoryChanged, MemoryPermitted, MemoryPurged
 from engine.model.memory import EntryId, Head, MemoryFilter
+from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 from engine.simulation.fakes import MemoryJournal
 
 

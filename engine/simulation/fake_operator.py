@@ -13,22 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from engine.model import wire
-from engine.model.commands import (
-    CancelTask,
-    Command,
-    Danger,
-    DrainAgent,
-    PausePool,
-    PrioritiseTask,
-    ScalePool,
-    SubmitTask,
-    UndoPlan,
-    UndrainAgent,
-    UnpausePool,
-)
+from engine.model.agent_commands import DrainAgent, UndrainAgent
 from engine.model.errors import FleetError, NotFound, UsageError
+from engine.model.fleet_commands import UndoPlan
 from engine.model.ids import PlanId
 from engine.model.plans import Answer, Authority, Origin, Plan, PlanStep
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from engine.model.rows import (
     ROW_KINDS,
     AgentCounts,
@@ -42,6 +32,8 @@ from engine.model.rows import (
     TaskCounts,
     TaskRow,
 )
+from engine.model.task_commands import CancelTask, PrioritiseTask, SubmitTask
+from engine.model.verbs import Command, Danger
 from engine.operations import EVENTS_IN_FRAME_MAX, Following
 
 UNDO_S = 300.0

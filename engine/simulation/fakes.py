@@ -13,18 +13,20 @@ from pathlib import Path
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory, Rng
 from engine.memory.contract import Contents, JournalBatch, StoredArtifact
+from engine.model.agent_events import HostInfo
 from engine.model.agents import AgentSpec
-from engine.model.commands import AddModule, Command
+from engine.model.booster_commands import AddModule
 from engine.model.costs import AgentLife, Lives
 from engine.model.effects import Assignment
 from engine.model.errors import JournalError
-from engine.model.events import HostInfo, Record
+from engine.model.events import Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
 from engine.model.tasks import Outcome, Task
+from engine.model.verbs import Command
 from engine.state import FleetState
 
 

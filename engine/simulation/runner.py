@@ -11,9 +11,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.model import commands as c
+from engine.model.agent_commands import RestartAgent, UndrainAgent
 from engine.model.errors import FleetError, JournalError
 from engine.model.events import EngineTookOver
+from engine.model.fleet_commands import ResumeFleet
+from engine.model.pool_commands import UnpausePool
 from engine.model.tasks import HELD, TaskState
 from engine.simulation.checkers import (
     FOLLOWED,
@@ -148,14 +150,14 @@ class Life:
     async def _heal(self) -> None:
         """Resume, undrain and restart what an operator would."""
         world, gate = self.world, self.world.gate()
-        await gate.execute([c.ResumeFleet()])
-        await gate.execute([c.UnpausePool(name) for name in world.state.pools])
+        await gate.execute([ResumeFleet()])
+        await gate.execute([UnpausePool(name) for name in world.state.pools])
         staying = [agent for agent in world.state.agents.values() if not agent.retiring and not agent.restarting]
         if staying:
-            await gate.execute([c.UndrainAgent(agent.spec.id) for agent in staying])
+            await gate.execute([UndrainAgent(agent.spec.id) for agent in staying])
         failed = [agent.spec.id for agent in world.state.agents.values() if agent.status == "failed"]
         if failed:
-            await gate.execute([c.RestartAgent(agent) for agent in failed])
+            await gate.execute([RestartAgent(agent) for agent in failed])
 
 
 def simulate(seed: int, steps: int = STEPS, lives: int = LIVES) -> Summary:

@@ -7,13 +7,35 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.clock import Rng
-from engine.model import commands as c
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    RestartAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
 from engine.model.agents import Health
 from engine.model.effects import Assignment
 from engine.model.errors import FleetError, ReadOnly
+from engine.model.fleet_commands import HALT_SCOPES, HaltFleet, RedoPlan, ResumeFleet, UndoPlan
 from engine.model.plans import Origin
+from engine.model.pool_commands import (
+    CreatePolicy,
+    DeletePolicy,
+    EditPool,
+    HoldPool,
+    PausePool,
+    ReleasePool,
+    ScalePool,
+    UnpausePool,
+    UpdatePolicy,
+)
 from engine.model.reports import HealthSeen
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.tasks import FINISHED, Outcome
+from engine.model.verbs import Command
 from engine.simulation.world import ADA, World
 
 POOLS = {
@@ -90,7 +112,7 @@ class Workload:
         _, act = self._chance.choices(self._acts, weights)[0]
         await act()
 
-    async def _do(self, commands: Sequence[c.Command], confirm: str = "") -> Sequence[object]:
+    async def _do(self, commands: Sequence[Command], confirm: str = "") -> Sequence[object]:
         gate = self._world.gate(self._chance.choice(OPERATORS))
         try:
             planned = self._chance.random() < 0.3  # noqa: PLR2004
@@ -111,7 +133,7 @@ class Workload:
         values = await self._do([self._task() for _ in range(self._chance.choice((1, 1, 2, 3, 8)))])
         self._promises.tasks.update(dict.fromkeys(str(value) for value in values))
 
-    def _task(self) -> c.SubmitTask:
+    def _task(self) -> SubmitTask:
         chance = self._chance
 
         def maybe(share: float, value: float) -> float:
@@ -120,7 +142,7 @@ class Workload:
         known = list(self._world.state.tasks)
         needs = chance.choices(known[-20:], k=chance.choice((0, 0, 0, 1, 2))) if known else []
         self._keys += chance.random() < 0.8  # noqa: PLR2004
-        return c.SubmitTask(
+        return SubmitTask(
             chance.choice(("noop", "code.outline")),
             chance.choice(tuple(POOLS)),
             priority=chance.randint(1, 10),
@@ -143,46 +165,46 @@ class Workload:
 
     async def _cancel(self) -> None:
         if tasks := self._some_tasks():
-            await self._do([c.CancelTask(task) for task in tasks])
+            await self._do([CancelTask(task) for task in tasks])
 
     async def _retry(self) -> None:
         ended = [id_ for id_ in self._some_tasks() if self._world.state.tasks[id_].state in FINISHED]  # type: ignore[index]
         if ended:
-            await self._do([c.RetryTask(task, lenient=self._chance.random() < 0.5) for task in ended])  # noqa: PLR2004
+            await self._do([RetryTask(task, lenient=self._chance.random() < 0.5) for task in ended])  # noqa: PLR2004
 
     async def _prioritise(self) -> None:
         if tasks := self._some_tasks():
-            await self._do([c.PrioritiseTask(task, self._chance.randint(1, 10)) for task in tasks])
+            await self._do([PrioritiseTask(task, self._chance.randint(1, 10)) for task in tasks])
 
     # ---- pools and agents
 
     async def _scale(self) -> None:
         size = self._chance.choice(("+1", "-1", "+3", "-3", "150%", "=min", "=max", "4"))
-        await self._do([c.ScalePool(self._chance.choice(tuple(POOLS)), size)])
+        await self._do([ScalePool(self._chance.choice(tuple(POOLS)), size)])
 
     async def _pause_or_resume(self) -> None:
-        kind = self._chance.choice((c.PausePool, c.UnpausePool, c.UnpausePool))
+        kind = self._chance.choice((PausePool, UnpausePool, UnpausePool))
         await self._do([kind(self._chance.choice(tuple(POOLS)))])
 
     async def _hold_or_release(self) -> None:
         pool = self._chance.choice(tuple(POOLS))
-        hold = c.HoldPool(pool, self._chance.choice((0.0, 2.0, 10.0)))
-        await self._do([self._chance.choice((hold, c.ReleasePool(pool)))])
+        hold = HoldPool(pool, self._chance.choice((0.0, 2.0, 10.0)))
+        await self._do([self._chance.choice((hold, ReleasePool(pool)))])
 
     async def _change_policies(self) -> None:
         known = self._chance.choice((*self._world.state.policies, "none"))
         table = {"pool": self._chance.choice(("", *POOLS)), "target": self._chance.choice((0.5, 0.85)), "zero_after_s": 3.0}
-        made = c.CreatePolicy(f"policy-{self._chance.randint(1, 4)}", table)
-        changed = c.UpdatePolicy(known, {"target": 0.7, "average_s": self._chance.choice((None, 3.0))})
-        await self._do([self._chance.choice((made, changed, c.DeletePolicy(known)))])
+        made = CreatePolicy(f"policy-{self._chance.randint(1, 4)}", table)
+        changed = UpdatePolicy(known, {"target": 0.7, "average_s": self._chance.choice((None, 3.0))})
+        await self._do([self._chance.choice((made, changed, DeletePolicy(known)))])
 
     async def _edit(self) -> None:
         changes = self._chance.choice(({"min": 1}, {"max": 3}, {"min": None, "max": None}, {"memory": 64, "priority": 2}, {"min": 99}))
-        await self._do([c.EditPool(self._chance.choice(tuple(POOLS)), changes)])
+        await self._do([EditPool(self._chance.choice(tuple(POOLS)), changes)])
 
     async def _register(self) -> None:
         skills = self._chance.choice(((), (), SKILLS[:1], SKILLS))
-        await self._do([c.RegisterAgent(self._chance.choice(tuple(POOLS)), count=self._chance.choice((1, 1, 2)), capabilities=skills)])
+        await self._do([RegisterAgent(self._chance.choice(tuple(POOLS)), count=self._chance.choice((1, 1, 2)), capabilities=skills)])
 
     def _some_agents(self) -> list[str]:
         known = list(self._world.state.agents)
@@ -190,38 +212,38 @@ class Workload:
 
     async def _unregister(self) -> None:
         if agents := self._some_agents():
-            await self._do([c.UnregisterAgent(agent) for agent in agents])
+            await self._do([UnregisterAgent(agent) for agent in agents])
 
     async def _drain_or_undrain(self) -> None:
-        kind = self._chance.choice((c.DrainAgent, c.UndrainAgent, c.UndrainAgent))
+        kind = self._chance.choice((DrainAgent, UndrainAgent, UndrainAgent))
         if agents := self._some_agents():
             await self._do([kind(agent) for agent in agents])
 
     async def _restart(self) -> None:
         if agents := self._some_agents():
-            await self._do([c.RestartAgent(agent) for agent in agents])
+            await self._do([RestartAgent(agent) for agent in agents])
 
     async def _allocate(self) -> None:
         pool = self._chance.choice(tuple(POOLS))
         expires_s = self._chance.choice((0.5, 3.0, 30.0))
-        await self._do([c.AllocateAgent("mine", pool, expires_s=expires_s) for _ in range(self._chance.choice((1, 1, 2)))])
+        await self._do([AllocateAgent("mine", pool, expires_s=expires_s) for _ in range(self._chance.choice((1, 1, 2)))])
 
     async def _release(self) -> None:
         if known := list(self._world.state.allocations):
             chosen = self._chance.choices(known, k=self._chance.choice((1, 1, 2)))
-            await self._do([c.ReleaseAgent(allocation, ok=self._chance.random() < 0.5) for allocation in chosen])  # noqa: PLR2004
+            await self._do([ReleaseAgent(allocation, ok=self._chance.random() < 0.5) for allocation in chosen])  # noqa: PLR2004
 
     async def _undo_or_redo(self) -> None:
         known = ["", *list(self._world.state.plans)[-5:]]
-        kind = self._chance.choice((c.UndoPlan, c.UndoPlan, c.RedoPlan))
+        kind = self._chance.choice((UndoPlan, UndoPlan, RedoPlan))
         await self._do([kind(self._chance.choice(known))])
 
     async def _halt(self) -> None:
-        scope = self._chance.choice(c.HALT_SCOPES)
-        await self._do([c.HaltFleet(scope)], confirm=scope)
+        scope = self._chance.choice(HALT_SCOPES)
+        await self._do([HaltFleet(scope)], confirm=scope)
 
     async def _resume(self) -> None:
-        await self._do([c.ResumeFleet(self._chance.choice(("", *c.HALT_SCOPES)))])
+        await self._do([ResumeFleet(self._chance.choice(("", *HALT_SCOPES)))])
 
     # ---- the world
 

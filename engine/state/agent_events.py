@@ -7,9 +7,34 @@ from typing import Any
 
 from engine.model import events as ev
 from engine.model import room_events as room
+from engine.model.agent_events import (
+    AgentAllocated,
+    AgentReleased,
+    AgentsBroken,
+    AgentsCordoned,
+    AgentsReady,
+    AgentsReconfigured,
+    AgentsRegistered,
+    AgentsRemoved,
+    AgentsRetiring,
+    AgentsRevived,
+    AgentsStarting,
+    HostHealth,
+    HostLost,
+)
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.machines import Machine
+from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 from engine.model.plans import Halt
+from engine.model.pool_events import (
+    PolicyRemoved,
+    PolicySet,
+    PoolConfigured,
+    PoolEdited,
+    PoolHeld,
+    PoolPaused,
+    PoolScaled,
+)
 from engine.model.pools import Pool
 from engine.model.tasks import TaskState
 from engine.state.tables import PLANS_MAX, Host, KeptPlan, Tables, release_room, take_room
@@ -22,7 +47,7 @@ def _engine_took_over(tables: Tables, event: ev.EngineTookOver, at: float) -> No
         tables.touched.tasks[task_id] = None
 
 
-def _pool_configured(tables: Tables, event: ev.PoolConfigured, _at: float) -> None:
+def _pool_configured(tables: Tables, event: PoolConfigured, _at: float) -> None:
     pool = tables.pools.get(event.spec.name)
     if pool is None:
         tables.pools[event.spec.name] = Pool(event.spec, event.size)
@@ -31,25 +56,25 @@ def _pool_configured(tables: Tables, event: ev.PoolConfigured, _at: float) -> No
     tables.touched.pools[event.spec.name] = None
 
 
-def _pool_edited(tables: Tables, event: ev.PoolEdited, _at: float) -> None:
+def _pool_edited(tables: Tables, event: PoolEdited, _at: float) -> None:
     pool = tables.pools[event.pool]
     pool.overrides = dict(event.overrides)
     pool.configured = event.configured if event.overrides else None
     tables.touched.pools[event.pool] = None
 
 
-def _pool_scaled(tables: Tables, event: ev.PoolScaled, at: float) -> None:
+def _pool_scaled(tables: Tables, event: PoolScaled, at: float) -> None:
     pool = tables.pools[event.pool]
     pool.size, pool.sized_at, pool.sized_why = event.size, at, event.reason
     tables.touched.pools[event.pool] = None
 
 
-def _pool_paused(tables: Tables, event: ev.PoolPaused, _at: float) -> None:
+def _pool_paused(tables: Tables, event: PoolPaused, _at: float) -> None:
     tables.pools[event.pool].paused = event.paused
     tables.touched.pools[event.pool] = None
 
 
-def _pool_held(tables: Tables, event: ev.PoolHeld, _at: float) -> None:
+def _pool_held(tables: Tables, event: PoolHeld, _at: float) -> None:
     tables.pools[event.pool].hold = event.hold
     tables.touched.pools[event.pool] = None
 
@@ -85,7 +110,7 @@ def _gang_ended(tables: Tables, event: room.GangEnded, _at: float) -> None:
     tables.touched.gangs[event.gang] = None
 
 
-def _policy_set(tables: Tables, event: ev.PolicySet, _at: float) -> None:
+def _policy_set(tables: Tables, event: PolicySet, _at: float) -> None:
     tables.policies[event.policy.id] = event.policy
     tables.touched.policies[event.policy.id] = None
 
@@ -100,18 +125,18 @@ def _module_removed(tables: Tables, event: ev.ModuleRemoved, _at: float) -> None
     tables.touched.modules[event.name] = None
 
 
-def _policy_removed(tables: Tables, event: ev.PolicyRemoved, _at: float) -> None:
+def _policy_removed(tables: Tables, event: PolicyRemoved, _at: float) -> None:
     tables.policies.pop(event.policy, None)
     tables.touched.policies[event.policy] = None
 
 
-def _agents_registered(tables: Tables, event: ev.AgentsRegistered, at: float) -> None:
+def _agents_registered(tables: Tables, event: AgentsRegistered, at: float) -> None:
     for spec in event.agents:
         tables.pools[spec.pool].created += 1
         tables.add_agent(Agent(spec, created_at=at, updated_at=at))
 
 
-def _agents_reconfigured(tables: Tables, event: ev.AgentsReconfigured, at: float) -> None:
+def _agents_reconfigured(tables: Tables, event: AgentsReconfigured, at: float) -> None:
     for spec in event.agents:
         agent = tables.agents[spec.id]
         assert (agent.spec.name, agent.spec.pool) == (spec.name, spec.pool), f"{spec.id} cannot become {spec.name}"
@@ -123,7 +148,7 @@ def _agents_reconfigured(tables: Tables, event: ev.AgentsReconfigured, at: float
         tables.set_status(agent, agent.status, at)
 
 
-def _agents_ready(tables: Tables, event: ev.AgentsReady, at: float) -> None:
+def _agents_ready(tables: Tables, event: AgentsReady, at: float) -> None:
     host = tables.hosts.get(event.host.id)
     if host is None:
         host = tables.hosts[event.host.id] = Host(event.host)
@@ -157,7 +182,7 @@ def at_rest(agent: Agent) -> AgentStatus:
     return AgentStatus.DRAINED if agent.cordoned else AgentStatus.IDLE
 
 
-def _agents_broken(tables: Tables, event: ev.AgentsBroken, at: float) -> None:
+def _agents_broken(tables: Tables, event: AgentsBroken, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         agent.reason = event.reason
@@ -169,7 +194,7 @@ def _agents_broken(tables: Tables, event: ev.AgentsBroken, at: float) -> None:
             tables.pools[name].launch_misses += 1
 
 
-def _agents_starting(tables: Tables, event: ev.AgentsStarting, at: float) -> None:
+def _agents_starting(tables: Tables, event: AgentsStarting, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         _leave_host(tables, agent)
@@ -188,7 +213,7 @@ def _leave_host(tables: Tables, agent: Agent) -> None:
     tables.touched.hosts[host.info.id] = None
 
 
-def _agents_cordoned(tables: Tables, event: ev.AgentsCordoned, at: float) -> None:
+def _agents_cordoned(tables: Tables, event: AgentsCordoned, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         agent.cordoned = event.cordoned
@@ -209,7 +234,7 @@ def _working(tables: Tables, agent: Agent) -> AgentStatus:
     return AgentStatus.BUSY if started else AgentStatus.ASSIGNED
 
 
-def _agents_retiring(tables: Tables, event: ev.AgentsRetiring, at: float) -> None:
+def _agents_retiring(tables: Tables, event: AgentsRetiring, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         agent.restarting = event.restart
@@ -219,14 +244,14 @@ def _agents_retiring(tables: Tables, event: ev.AgentsRetiring, at: float) -> Non
         tables.set_status(agent, AgentStatus.DRAINING, at)
 
 
-def _agents_revived(tables: Tables, event: ev.AgentsRevived, at: float) -> None:
+def _agents_revived(tables: Tables, event: AgentsRevived, at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents[agent_id]
         agent.retiring, agent.leaves_by, agent.revivable, agent.reason = False, 0.0, False, ""
         tables.set_status(agent, _working(tables, agent), at)
 
 
-def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None:
+def _agents_removed(tables: Tables, event: AgentsRemoved, _at: float) -> None:
     for agent_id in event.agents:
         agent = tables.agents.pop(agent_id)
         agent.reason = event.reason
@@ -244,7 +269,7 @@ def _agents_removed(tables: Tables, event: ev.AgentsRemoved, _at: float) -> None
         tables.touched.pools[agent.spec.pool] = None
 
 
-def _host_lost(tables: Tables, event: ev.HostLost, _at: float) -> None:
+def _host_lost(tables: Tables, event: HostLost, _at: float) -> None:
     host = tables.hosts.pop(event.host, None)
     if host is not None:
         for agent_id in host.agents:
@@ -253,7 +278,7 @@ def _host_lost(tables: Tables, event: ev.HostLost, _at: float) -> None:
     tables.touched.hosts[event.host] = None
 
 
-def _host_health(tables: Tables, event: ev.HostHealth, at: float) -> None:
+def _host_health(tables: Tables, event: HostHealth, at: float) -> None:
     host = tables.hosts[event.host]
     host.health, host.evidence = event.health, event.evidence
     tables.touched.hosts[event.host] = None
@@ -263,7 +288,7 @@ def _host_health(tables: Tables, event: ev.HostHealth, at: float) -> None:
         tables.set_status(agent, agent.status, at)
 
 
-def _agent_allocated(tables: Tables, event: ev.AgentAllocated, at: float) -> None:
+def _agent_allocated(tables: Tables, event: AgentAllocated, at: float) -> None:
     allocation = event.allocation
     tables.allocations[allocation.id] = allocation
     agent = tables.agents[allocation.agent]
@@ -271,7 +296,7 @@ def _agent_allocated(tables: Tables, event: ev.AgentAllocated, at: float) -> Non
     tables.set_status(agent, AgentStatus.BUSY, at)
 
 
-def _agent_released(tables: Tables, event: ev.AgentReleased, at: float) -> None:
+def _agent_released(tables: Tables, event: AgentReleased, at: float) -> None:
     allocation = tables.allocations.pop(event.allocation)
     agent = tables.agents.get(allocation.agent)
     if agent is None or agent.allocation != event.allocation:
@@ -320,32 +345,32 @@ def _nothing(_tables: Tables, _event: Any, _at: float) -> None:  # noqa: ANN401 
 
 TRANSITIONS: dict[type, Any] = {
     ev.EngineTookOver: _engine_took_over,
-    ev.PoolConfigured: _pool_configured,
-    ev.PoolEdited: _pool_edited,
-    ev.PoolScaled: _pool_scaled,
-    ev.PoolPaused: _pool_paused,
-    ev.PoolHeld: _pool_held,
+    PoolConfigured: _pool_configured,
+    PoolEdited: _pool_edited,
+    PoolScaled: _pool_scaled,
+    PoolPaused: _pool_paused,
+    PoolHeld: _pool_held,
     room.PoolWaits: _pool_waits,
     room.MachineSeen: _machine_seen,
     room.GangAsked: _gang_asked,
     room.GangWaits: _gang_waits,
     room.GangGranted: _gang_granted,
     room.GangEnded: _gang_ended,
-    ev.PolicySet: _policy_set,
-    ev.PolicyRemoved: _policy_removed,
-    ev.AgentsRegistered: _agents_registered,
-    ev.AgentsReconfigured: _agents_reconfigured,
-    ev.AgentsReady: _agents_ready,
-    ev.AgentsBroken: _agents_broken,
-    ev.AgentsStarting: _agents_starting,
-    ev.AgentsCordoned: _agents_cordoned,
-    ev.AgentsRetiring: _agents_retiring,
-    ev.AgentsRevived: _agents_revived,
-    ev.AgentsRemoved: _agents_removed,
-    ev.HostLost: _host_lost,
-    ev.HostHealth: _host_health,
-    ev.AgentAllocated: _agent_allocated,
-    ev.AgentReleased: _agent_released,
+    PolicySet: _policy_set,
+    PolicyRemoved: _policy_removed,
+    AgentsRegistered: _agents_registered,
+    AgentsReconfigured: _agents_reconfigured,
+    AgentsReady: _agents_ready,
+    AgentsBroken: _agents_broken,
+    AgentsStarting: _agents_starting,
+    AgentsCordoned: _agents_cordoned,
+    AgentsRetiring: _agents_retiring,
+    AgentsRevived: _agents_revived,
+    AgentsRemoved: _agents_removed,
+    HostLost: _host_lost,
+    HostHealth: _host_health,
+    AgentAllocated: _agent_allocated,
+    AgentReleased: _agent_released,
     ev.PlanApplied: _plan_applied,
     ev.PlanUndone: _plan_undone,
     ev.FleetHalted: _fleet_halted,
@@ -353,8 +378,8 @@ TRANSITIONS: dict[type, Any] = {
     ev.ModuleRemoved: _module_removed,
     # What these are about is no state of the fleet: caches of workers, and entries that stay in the database.
     ev.BoosterCacheCleared: _nothing,
-    ev.MemoryChanged: _nothing,
-    ev.MemoryPermitted: _nothing,
-    ev.MemoryPurged: _nothing,
+    MemoryChanged: _nothing,
+    MemoryPermitted: _nothing,
+    MemoryPurged: _nothing,
     ev.Audited: _audited,
 }

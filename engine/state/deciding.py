@@ -10,11 +10,12 @@ from engine.clock import IdFactory, Rng
 from engine.config import FleetManagerConfig
 from engine.model.artifacts import StoredArtifact
 from engine.model.code_routes import CodeRoute
-from engine.model.commands import Command, SubmitTask
 from engine.model.events import Event
 from engine.model.machines import Room
 from engine.model.modules import ModuleFacts
 from engine.model.plans import Origin, PlanStep
+from engine.model.task_commands import SubmitTask
+from engine.model.verbs import Command
 from engine.state import FleetState
 
 Classify = Callable[[FleetState, SubmitTask], CodeRoute]

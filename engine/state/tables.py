@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from engine.model import events as ev
+from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
-from engine.model.commands import HALT_SCOPES
+from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
 from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
 from engine.model.machines import Amounts, Machine, taken_by
@@ -30,7 +31,7 @@ PLANS_MAX = 200
 class Host:
     """A process that carries agents."""
 
-    info: ev.HostInfo
+    info: HostInfo
     health: Health = Health.HEALTHY
     evidence: str = ""
     agents: set[AgentId] = field(default_factory=set)

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.model import events as ev
 from engine.model.agents import AgentStatus
 from engine.model.ids import TaskId
+from engine.model.task_events import (
+    LateResult,
+    TaskFailed,
+    TaskPrioritised,
+    TaskReturned,
+    TasksCancelled,
+    TasksLeased,
+    TasksReplayed,
+    TasksRerouted,
+    TasksStarted,
+    TasksStopping,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.model.tasks import Task, TaskError, TaskState
 from engine.state.agent_events import at_rest
 from engine.state.tables import Tables
 
 
-def _tasks_submitted(tables: Tables, event: ev.TasksSubmitted, at: float) -> None:
+def _tasks_submitted(tables: Tables, event: TasksSubmitted, at: float) -> None:
     tables.totals.submitted += sum(not spec.sample_of for spec in event.tasks)
     for spec in event.tasks:
         task = Task(spec, priority=spec.priority, history=[(at, "submitted", "")])
         tables.add_task(task)
 
 
-def _tasks_leased(tables: Tables, event: ev.TasksLeased, at: float) -> None:
+def _tasks_leased(tables: Tables, event: TasksLeased, at: float) -> None:
     for lease in event.leases:
         task, agent = tables.tasks[lease.task], tables.agents[lease.agent]
         task.attempt = lease.token
@@ -32,7 +45,7 @@ def _tasks_leased(tables: Tables, event: ev.TasksLeased, at: float) -> None:
         tables.set_to_work(agent, task)
 
 
-def _tasks_started(tables: Tables, event: ev.TasksStarted, _at: float) -> None:
+def _tasks_started(tables: Tables, event: TasksStarted, _at: float) -> None:
     for task_id, _token, began in event.tasks:
         task = tables.tasks[task_id]
         task.started_at = began
@@ -63,7 +76,7 @@ def _give_back(  # noqa: PLR0913  # how the attempt went
         tables.set_status(agent, at_rest(agent), at)
 
 
-def _tasks_succeeded(tables: Tables, event: ev.TasksSucceeded, at: float) -> None:
+def _tasks_succeeded(tables: Tables, event: TasksSucceeded, at: float) -> None:
     for outcome in event.outcomes:
         task = tables.tasks[outcome.task]
         ended = outcome.ended_at or at
@@ -78,7 +91,7 @@ def _tasks_succeeded(tables: Tables, event: ev.TasksSucceeded, at: float) -> Non
         _finish(tables, task, TaskState.SUCCEEDED, ended)
 
 
-def _task_failed(tables: Tables, event: ev.TaskFailed, at: float) -> None:
+def _task_failed(tables: Tables, event: TaskFailed, at: float) -> None:
     outcome = event.outcome
     task = tables.tasks[outcome.task]
     task.started_at = outcome.started_at or task.started_at
@@ -101,7 +114,7 @@ def _task_failed(tables: Tables, event: ev.TaskFailed, at: float) -> None:
     _finish(tables, task, TaskState.DEAD if event.dead else TaskState.FAILED, at)
 
 
-def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
+def _task_returned(tables: Tables, event: TaskReturned, at: float) -> None:
     task = tables.tasks[event.task]
     task.deaths += event.death
     task.uncounted += not event.counts
@@ -120,7 +133,7 @@ def _task_returned(tables: Tables, event: ev.TaskReturned, at: float) -> None:
     tables.set_waiting_on(task, len(tables.awaited_by(task)))  # not 0 if one was replayed and it runs after failures, too
 
 
-def _tasks_rerouted(tables: Tables, event: ev.TasksRerouted, at: float) -> None:
+def _tasks_rerouted(tables: Tables, event: TasksRerouted, at: float) -> None:
     for moved in event.tasks:
         task = tables.tasks[moved.task]
         pool = tables.pools[task.spec.pool]
@@ -138,7 +151,7 @@ def _tasks_rerouted(tables: Tables, event: ev.TasksRerouted, at: float) -> None:
         tables.totals.rerouted += 1
 
 
-def _late_result(tables: Tables, event: ev.LateResult, at: float) -> None:
+def _late_result(tables: Tables, event: LateResult, at: float) -> None:
     tables.totals.late += 1
     task = tables.tasks.get(event.outcome.task)
     if task is not None:
@@ -146,7 +159,7 @@ def _late_result(tables: Tables, event: ev.LateResult, at: float) -> None:
         tables.touched.tasks[task.spec.id] = None
 
 
-def _tasks_stopping(tables: Tables, event: ev.TasksStopping, at: float) -> None:
+def _tasks_stopping(tables: Tables, event: TasksStopping, at: float) -> None:
     for task_id in event.tasks:
         task = tables.tasks[task_id]
         task.stopping = event.why
@@ -154,7 +167,7 @@ def _tasks_stopping(tables: Tables, event: ev.TasksStopping, at: float) -> None:
         tables.touched.tasks[task_id] = None
 
 
-def _tasks_cancelled(tables: Tables, event: ev.TasksCancelled, at: float) -> None:
+def _tasks_cancelled(tables: Tables, event: TasksCancelled, at: float) -> None:
     for task_id in event.tasks:
         task = tables.tasks[task_id]
         task.error = TaskError(event.kind, event.reason)
@@ -213,7 +226,7 @@ def _forget(tables: Tables, task_id: TaskId) -> Task:
     return task
 
 
-def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
+def _tasks_replayed(tables: Tables, event: TasksReplayed, at: float) -> None:
     for task_id in event.tasks:
         tables.finished.pop(task_id, None)
         tables.needed.pop(task_id, None)
@@ -232,7 +245,7 @@ def _tasks_replayed(tables: Tables, event: ev.TasksReplayed, at: float) -> None:
             tables.touched.tasks[task.spec.id] = None
 
 
-def _task_prioritised(tables: Tables, event: ev.TaskPrioritised, at: float) -> None:
+def _task_prioritised(tables: Tables, event: TaskPrioritised, at: float) -> None:
     task = tables.tasks[event.task]
     task.priority = event.priority
     task.note(at, "priority", str(event.priority))
@@ -240,16 +253,16 @@ def _task_prioritised(tables: Tables, event: ev.TaskPrioritised, at: float) -> N
 
 
 TRANSITIONS: dict[type, Any] = {
-    ev.TasksSubmitted: _tasks_submitted,
-    ev.TasksLeased: _tasks_leased,
-    ev.TasksStarted: _tasks_started,
-    ev.TasksSucceeded: _tasks_succeeded,
-    ev.TaskFailed: _task_failed,
-    ev.TaskReturned: _task_returned,
-    ev.TasksRerouted: _tasks_rerouted,
-    ev.LateResult: _late_result,
-    ev.TasksStopping: _tasks_stopping,
-    ev.TasksCancelled: _tasks_cancelled,
-    ev.TasksReplayed: _tasks_replayed,
-    ev.TaskPrioritised: _task_prioritised,
+    TasksSubmitted: _tasks_submitted,
+    TasksLeased: _tasks_leased,
+    TasksStarted: _tasks_started,
+    TasksSucceeded: _tasks_succeeded,
+    TaskFailed: _task_failed,
+    TaskReturned: _task_returned,
+    TasksRerouted: _tasks_rerouted,
+    LateResult: _late_result,
+    TasksStopping: _tasks_stopping,
+    TasksCancelled: _tasks_cancelled,
+    TasksReplayed: _tasks_replayed,
+    TaskPrioritised: _task_prioritised,
 }

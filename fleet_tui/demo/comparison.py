@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from engine.clock import Clock
-from engine.model.commands import ClearBoosterCache, SubmitTask
+from engine.model.booster_commands import ClearBoosterCache
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED, TaskState
 from engine.operations import Operator
 from fleet_tui.demo.discovery import CodeBase, SourceFile

@@ -19,10 +19,11 @@ from typing import TypeVar
 
 from engine.clock import Clock
 from engine.model import wire
-from engine.model.commands import CancelTask, Command, RetryTask
 from engine.model.errors import CommandRefused, EngineUnavailable, NotFound, ReadOnly
 from engine.model.rows import FleetStatus, Frame, TaskRow
+from engine.model.task_commands import CancelTask, RetryTask
 from engine.model.tasks import FINISHED, TaskError, TaskState
+from engine.model.verbs import Command
 from engine.operations import Operator
 from fleet_tui.demo.discovery import CodeBase
 from fleet_tui.demo.findings import Findings, TaskEnd

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 from fleet_tui.demo.discovery import SourceFile
 from fleet_tui.demo.words import Calls
 

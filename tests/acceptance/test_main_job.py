@@ -12,9 +12,11 @@ import pytest
 from engine import FleetManager
 from engine.gate import Gate
 from engine.memory.journal import SqliteJournal
-from engine.model.commands import COMMANDS, ReleaseAgent, SubmitTask
+from engine.model.agent_commands import ReleaseAgent
+from engine.model.commands import COMMANDS
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.plans import Origin
+from engine.model.task_commands import SubmitTask
 
 SMALL = {"fleet": {"defaultPools": {"coder": {"min": 2, "max": 10}}}}
 WITHIN_S = 60.0

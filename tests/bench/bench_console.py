@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from engine.api.client import Caller, connect
 from engine.clock import SystemClock
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 
 from tests.bench.bench_frames import go_to
 from tests.bench.engines import median, percentile

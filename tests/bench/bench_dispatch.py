@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from engine.fleet import FleetManager
-from engine.model.commands import SubmitTask
 from engine.model.events import Record
+from engine.model.task_commands import SubmitTask
 
 from tests.bench.engines import POOL, light_fleet, median, percentile
 

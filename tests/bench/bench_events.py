@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from engine.bus.embedded import EmbeddedBus
-from engine.model.commands import ScalePool
-from engine.model.events import PoolScaled, Record
+from engine.model.events import Record
+from engine.model.pool_commands import ScalePool
+from engine.model.pool_events import PoolScaled
 
 from tests.bench.engines import POOL, light_fleet, median, percentile
 

@@ -20,9 +20,12 @@ from engine.fleet import DATABASE_NAME, FleetManager
 from engine.memory.contract import JournalBatch
 from engine.memory.journal import SqliteJournal
 from engine.model import events as ev
+from engine.model.agent_events import AgentsReady, AgentsRegistered, HostInfo
 from engine.model.agents import AgentSpec, Resources
 from engine.model.ids import AgentId, HostId, TaskId
+from engine.model.pool_events import PoolConfigured
 from engine.model.pools import PoolSpec
+from engine.model.task_events import TasksLeased, TasksStarted, TasksSubmitted, TasksSucceeded
 from engine.model.tasks import Lease, Outcome, Placement, TaskSpec
 from engine.state import FleetState, Touched
 
@@ -38,7 +41,7 @@ _VICTIM = """
 import asyncio, sys
 from pathlib import Path
 from engine.fleet import FleetManager
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 from tests.bench.engines import POOL, light_config
 
 async def main():
@@ -85,17 +88,17 @@ async def fill(path: Path, count: int) -> None:
             await journal.append(batch)
 
     agents = [AgentId(f"agt_{number}") for number in range(AGENTS)]
-    await do(ev.PoolConfigured(PoolSpec(POOL, 0, 50_000), AGENTS))
-    await do(ev.AgentsRegistered(tuple(AgentSpec(agent, agent, POOL, "bench", (), Resources(1, 0.1), 0.0) for agent in agents)))
-    await do(ev.AgentsReady(ev.HostInfo(HostId("hst_bench"), "light", 7, 0.0), tuple(agents)))
+    await do(PoolConfigured(PoolSpec(POOL, 0, 50_000), AGENTS))
+    await do(AgentsRegistered(tuple(AgentSpec(agent, agent, POOL, "bench", (), Resources(1, 0.1), 0.0) for agent in agents)))
+    await do(AgentsReady(HostInfo(HostId("hst_bench"), "light", 7, 0.0), tuple(agents)))
     number = 0
     while state.seq < count:
         number += 1
         task, agent = TaskId(f"tsk_{number:08d}"), agents[number % AGENTS]
-        await do(ev.TasksSubmitted((TaskSpec(task, "echo", POOL, {"text": f"task {number}"}, title=f"task {number}", submitted_at=at),)))
-        await do(ev.TasksLeased((Lease(task, agent, 1, Placement(0.5, (0.1, 0.2, 0.3, 0.4, 0.5), ((agent, 0.5),), 3)),)))
-        await do(ev.TasksStarted(((task, 1, at),)))
-        await do(ev.TasksSucceeded((Outcome(task, 1, ok=True, result={"text": f"task {number}"}),)))
+        await do(TasksSubmitted((TaskSpec(task, "echo", POOL, {"text": f"task {number}"}, title=f"task {number}", submitted_at=at),)))
+        await do(TasksLeased((Lease(task, agent, 1, Placement(0.5, (0.1, 0.2, 0.3, 0.4, 0.5), ((agent, 0.5),), 3)),)))
+        await do(TasksStarted(((task, 1, at),)))
+        await do(TasksSucceeded((Outcome(task, 1, ok=True, result={"text": f"task {number}"}),)))
     if records:
         await journal.append(JournalBatch(records, state, state.touched))
     await journal.close()

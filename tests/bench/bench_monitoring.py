@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from engine.fleet import FleetManager
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 from engine.monitoring.agents import NAMES, SECONDS, AgentColumns, packed
 from engine.monitoring.blocks import SLOTS, VALUE, Block
 from engine.state import Touched

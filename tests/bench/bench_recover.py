@@ -24,7 +24,7 @@ _VICTIM = """
 import asyncio, os, sys
 from pathlib import Path
 from engine.fleet import FleetManager
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 from tests.bench.engines import POOL, light_config
 
 async def main():

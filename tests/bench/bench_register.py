@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from engine.model.commands import RegisterAgent
+from engine.model.agent_commands import RegisterAgent
 
 from tests.bench.engines import POOL, light_fleet, median
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from statistics import mean
 
 from engine.fleet import FleetManager
-from engine.model.commands import ScalePool, SubmitTask
+from engine.model.pool_commands import ScalePool
 from engine.model.scaling import Direction, Limits, Policy
+from engine.model.task_commands import SubmitTask
 from engine.scaling.backtest import PoolTrace, Replay, replay, replay_chooser, static_for
 from engine.scaling.shapes import SHAPES, trace
 from engine.scaling.traces import pool_traces, read_trace

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import FleetManager
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED, Task
 
 from tests.integration.booster_modules import assemble

@@ -10,13 +10,43 @@ from typing import Any
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.model import events as ev
 from engine.model import room_events as room
+from engine.model.agent_events import (
+    AgentAllocated,
+    AgentReleased,
+    AgentsBroken,
+    AgentsCordoned,
+    AgentsReady,
+    AgentsReconfigured,
+    AgentsRegistered,
+    AgentsRemoved,
+    AgentsRetiring,
+    AgentsRevived,
+    AgentsStarting,
+    HostHealth,
+    HostInfo,
+    HostLost,
+)
 from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Resources
-from engine.model.commands import HALT_SCOPES
+from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
 from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
 from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry, Call
+from engine.model.pool_events import PoolConfigured, PoolPaused, PoolScaled
 from engine.model.pools import CommandSpec, PoolSpec
+from engine.model.task_events import (
+    LateResult,
+    TaskFailed,
+    TaskPrioritised,
+    TaskReturned,
+    TasksCancelled,
+    TasksLeased,
+    TasksReplayed,
+    TasksStarted,
+    TasksStopping,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.model.tasks import (
     CANCELLED,
     FELL,
@@ -106,12 +136,12 @@ class Life:
         name = self.rng.choice(("coder", "tester", "ui"))
         command = CommandSpec(("prog", self.word()), env={"A": self.word()}) if self.rng.random() < 0.3 else None
         spec = PoolSpec(name, 0, self.rng.randint(1, 9), capabilities=("a", self.word()), cost=self.rng.random(), command=command)
-        self.do(ev.PoolConfigured(spec, 2))
+        self.do(PoolConfigured(spec, 2))
 
     def act_scale(self) -> None:
         if pool := self.pool():
-            self.do(ev.PoolScaled(pool, self.rng.randint(0, 9)))
-            self.do(ev.PoolPaused(pool, self.rng.random() < 0.5))
+            self.do(PoolScaled(pool, self.rng.randint(0, 9)))
+            self.do(PoolPaused(pool, self.rng.random() < 0.5))
 
     # ---- agents and hosts
 
@@ -123,7 +153,7 @@ class Life:
                 machine = self.rng.choice(("", *self.state.machines))
                 resources = Resources(1, 0.3, reserved=bool(machine), named={"gpu": 0.1} if machine else {})
                 specs.append(AgentSpec(AgentId(id_), f"{pool}-{id_}", pool, self.word(), (self.word(),), resources, 0.1, machine=machine))
-            self.do(ev.AgentsRegistered(tuple(specs)))
+            self.do(AgentsRegistered(tuple(specs)))
 
     def act_machine(self) -> None:
         self.do(room.MachineSeen(self.rng.choice(("local", "other")), {"cpu": self.rng.randint(0, 9), "gpu": 7}))
@@ -147,45 +177,45 @@ class Life:
         for agent in self.some(self.agents(AgentStatus.STARTING)):
             spec = dataclasses.replace(self.state.agents[agent].spec, capabilities=(self.word(),), cost=self.rng.random(), type=self.word())
             spec = dataclasses.replace(spec, resources=dataclasses.replace(spec.resources, memory=self.rng.randint(0, 9)))
-            self.do(ev.AgentsReconfigured((spec,)))
+            self.do(AgentsReconfigured((spec,)))
 
     def act_ready(self) -> None:
         if agents := self.some(self.agents(AgentStatus.STARTING), 5):
             hosts = [host.info for host in self.state.hosts.values()]
-            new = ev.HostInfo(HostId(self.new_id("hst")), "light", self.rng.randint(2, 99), self.rng.random())
-            self.do(ev.AgentsReady(self.rng.choice([new, *hosts]), tuple(agents)))
+            new = HostInfo(HostId(self.new_id("hst")), "light", self.rng.randint(2, 99), self.rng.random())
+            self.do(AgentsReady(self.rng.choice([new, *hosts]), tuple(agents)))
 
     act_ready_again = act_ready
 
     def act_broken(self) -> None:
         if self.rng.random() < 0.2 and (agents := self.some(self.agents(AgentStatus.STARTING))):
-            self.do(ev.AgentsBroken(tuple(agents), self.word()))
+            self.do(AgentsBroken(tuple(agents), self.word()))
 
     def act_starting(self) -> None:
         rest = (AgentStatus.IDLE, AgentStatus.FAILED, AgentStatus.DRAINED)
         if self.rng.random() < 0.3 and (agents := self.some(self.agents(*rest, free=True))):
-            self.do(ev.AgentsStarting(tuple(agents), self.word()))
+            self.do(AgentsStarting(tuple(agents), self.word()))
 
     def act_cordon(self) -> None:
         if agents := self.some(self.agents()):
-            self.do(ev.AgentsCordoned(tuple(agents), self.rng.random() < 0.3, self.word()))
+            self.do(AgentsCordoned(tuple(agents), self.rng.random() < 0.3, self.word()))
 
     def act_retire(self) -> None:
         if self.rng.random() < 0.3 and (agents := self.some(self.agents())):
-            self.do(ev.AgentsRetiring(tuple(agents), self.word(), self.rng.random() < 0.5))
+            self.do(AgentsRetiring(tuple(agents), self.word(), self.rng.random() < 0.5))
 
     def act_revive(self) -> None:
         back = [agent for agent in self.agents() if self.state.agents[agent].retiring and self.state.agents[agent].task]
         if self.rng.random() < 0.3 and (agents := self.some(back)):
-            self.do(ev.AgentsRevived(tuple(agents)))
+            self.do(AgentsRevived(tuple(agents)))
 
     def act_remove(self) -> None:
         leaving = [agent for agent in self.agents(free=True) if self.state.agents[agent].retiring]
         if agents := self.some(leaving):
-            self.do(ev.AgentsRemoved(tuple(agents), self.word()))
+            self.do(AgentsRemoved(tuple(agents), self.word()))
         back = [agent for agent in self.agents(free=True) if self.state.agents[agent].restarting]
         if back:
-            self.do(ev.AgentsStarting(tuple(back), "restart"))
+            self.do(AgentsStarting(tuple(back), "restart"))
 
     def act_host_lost(self) -> None:
         if self.rng.random() < 0.2 and self.state.hosts:
@@ -194,15 +224,15 @@ class Life:
             for agent in agents:
                 if task := self.state.agents[agent].task:
                     self._return(task, death=True)
-            self.do(ev.HostLost(host, self.word()))
+            self.do(HostLost(host, self.word()))
             free = [agent for agent in agents if self.state.agents[agent].allocation is None]
             if free and self.rng.random() < 0.5:
-                self.do(ev.AgentsStarting(tuple(free), "its host was lost"))
+                self.do(AgentsStarting(tuple(free), "its host was lost"))
 
     def act_health(self) -> None:
         if self.state.hosts:
             host = self.rng.choice(list(self.state.hosts))
-            self.do(ev.HostHealth(host, self.rng.choice(list(Health)), self.word()))
+            self.do(HostHealth(host, self.rng.choice(list(Health)), self.word()))
 
     # ---- tasks
 
@@ -228,7 +258,7 @@ class Life:
                     submitted_at=self.at,
                 )
             )
-        self.do(ev.TasksSubmitted(tuple(specs)))
+        self.do(TasksSubmitted(tuple(specs)))
 
     act_submit_again = act_submit
 
@@ -240,13 +270,13 @@ class Life:
             placement = Placement(self.rng.random(), (0.1, 0.2, 0.3, 0.4, self.rng.random()), ((agent, 0.5),), 3)
             leases.append(Lease(task, agent, self.state.tasks[task].attempt + 1, placement))
         if leases:
-            self.do(ev.TasksLeased(tuple(leases)))
+            self.do(TasksLeased(tuple(leases)))
 
     act_lease_again = act_lease
 
     def act_start(self) -> None:
         if tasks := self.some(self.tasks(TaskState.LEASED), 5):
-            self.do(ev.TasksStarted(tuple((task, self.state.tasks[task].attempt, self.at + 0.1) for task in tasks)))
+            self.do(TasksStarted(tuple((task, self.state.tasks[task].attempt, self.at + 0.1) for task in tasks)))
 
     def outcome(self, task: TaskId, *, ok: bool) -> Outcome:
         artifact = ""
@@ -269,11 +299,11 @@ class Life:
 
     def act_succeed(self) -> None:
         if tasks := self.some(self.tasks(*HELD), 5):
-            self.do(ev.TasksSucceeded(tuple(self.outcome(task, ok=True) for task in tasks)))
+            self.do(TasksSucceeded(tuple(self.outcome(task, ok=True) for task in tasks)))
 
     def act_fail(self) -> None:
         for task in self.some(self.tasks(*HELD), 1):
-            self.do(ev.TaskFailed(self.outcome(task, ok=False), self.rng.random() < 0.5, self.rng.random() < 0.1))
+            self.do(TaskFailed(self.outcome(task, ok=False), self.rng.random() < 0.5, self.rng.random() < 0.1))
 
     def act_return(self) -> None:
         for task in self.some(self.tasks(*HELD), 2):
@@ -281,28 +311,28 @@ class Life:
 
     def _return(self, task: TaskId, *, death: bool) -> None:
         kept = self.state.tasks[task]
-        self.do(ev.TaskReturned(task, kept.attempt, "lost", self.word(), self.at + 1, death, kept.started_at, not death))
+        self.do(TaskReturned(task, kept.attempt, "lost", self.word(), self.at + 1, death, kept.started_at, not death))
 
     def act_late(self) -> None:
         for task in self.some(self.tasks(*TaskState), 1):
-            self.do(ev.LateResult(self.outcome(task, ok=True)))
+            self.do(LateResult(self.outcome(task, ok=True)))
 
     def act_stop(self) -> None:
         if tasks := self.some(self.tasks(TaskState.RUNNING)):
-            self.do(ev.TasksStopping(tuple(tasks), "cancel"))
+            self.do(TasksStopping(tuple(tasks), "cancel"))
 
     def act_cancel(self) -> None:
         if self.rng.random() < 0.4 and (tasks := self.some(self.tasks(TaskState.PENDING, *HELD))):
-            self.do(ev.TasksCancelled(tuple(tasks), self.word(), self.rng.choice((CANCELLED, FELL))))
+            self.do(TasksCancelled(tuple(tasks), self.word(), self.rng.choice((CANCELLED, FELL))))
 
     def act_replay(self) -> None:
         # A replay makes room among the finished; a load fills it with one that was forgotten, a live state does not.
         if not self.forgot and (tasks := self.some(self.tasks(*FINISHED - {TaskState.SUCCEEDED}))):
-            self.do(ev.TasksReplayed(tuple(tasks)))
+            self.do(TasksReplayed(tuple(tasks)))
 
     def act_prioritise(self) -> None:
         for task in self.some(self.tasks(*TaskState), 1):
-            self.do(ev.TaskPrioritised(task, self.rng.randint(1, 10)))
+            self.do(TaskPrioritised(task, self.rng.randint(1, 10)))
 
     # ---- the rest
 
@@ -311,11 +341,11 @@ class Life:
         for agent in self.some(free, 1):
             pool = self.state.agents[agent].spec.pool
             id_ = AllocationId(self.new_id("alc"))
-            self.do(ev.AgentAllocated(Allocation(id_, agent, self.word(), pool, self.at, self.at + 9, 0.5, self.word())))
+            self.do(AgentAllocated(Allocation(id_, agent, self.word(), pool, self.at, self.at + 9, 0.5, self.word())))
 
     def act_release(self) -> None:
         for allocation in self.some(self.state.allocations, 1):
-            self.do(ev.AgentReleased(allocation, self.rng.random() < 0.5, self.rng.random(), self.word()))
+            self.do(AgentReleased(allocation, self.rng.random() < 0.5, self.rng.random(), self.word()))
 
     def act_plan(self) -> None:
         id_ = PlanId(self.new_id("pln"))

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 from engine import FleetManager
-from engine.model import commands as c
 from engine.model.ids import TaskId
+from engine.model.task_commands import SubmitTask
 
 from tests.integration.engines import EngineProcess, engine, until
 from tests.integration.processes import is_gone, read_pids
@@ -248,7 +248,7 @@ async def test_engine_that_breaks_leaves_its_programs_to_the_next_one(tmp_path: 
 async def break_at_work(engine: FleetManager, tasks: list[TaskId]) -> None:
     """Run the engine until its task runs, then have it meet what no engine can make sense of."""
     async with engine as fleet:
-        [task] = (await fleet.operator().execute([c.SubmitTask("command", "keep")])).values
+        [task] = (await fleet.operator().execute([SubmitTask("command", "keep")])).values
         tasks.append(TaskId(str(task)))
         while fleet.coordinator.state.tasks[tasks[0]].state != "running":
             await fleet.clock.sleep(0.02)

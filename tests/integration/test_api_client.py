@@ -20,7 +20,6 @@ from engine.api.limits import Limits
 from engine.api.peers import user_name
 from engine.clock import SystemClock
 from engine.model import wire
-from engine.model.commands import PausePool, Role, ScalePool, SubmitTask, UndoPlan
 from engine.model.errors import (
     CommandRefused,
     ConfigError,
@@ -32,8 +31,12 @@ from engine.model.errors import (
     ReadOnly,
     UsageError,
 )
+from engine.model.fleet_commands import UndoPlan
 from engine.model.plans import Answer, Plan
+from engine.model.pool_commands import PausePool, ScalePool
 from engine.model.rows import ROW_KINDS, EventRow, FleetStatus
+from engine.model.task_commands import SubmitTask
+from engine.model.verbs import Role
 from engine.simulation.fake_operator import Asked, FakeOperator, make_agent, make_pool, make_task
 
 CLOCK = SystemClock()

@@ -16,7 +16,7 @@ import pytest_asyncio
 from engine.api.gateway import Gateway
 from engine.api.limits import Limits
 from engine.model import wire
-from engine.model.commands import COMMANDS, SubmitTask
+from engine.model.commands import COMMANDS
 from engine.model.errors import (
     CommandRefused,
     EngineUnavailable,
@@ -27,6 +27,7 @@ from engine.model.errors import (
     UsageError,
 )
 from engine.model.rows import ROW_KINDS
+from engine.model.task_commands import SubmitTask
 from engine.simulation.fake_operator import Asked, FakeOperator, make_agent, make_pool, make_task
 
 LIMITS = Limits(message_bytes_max=20_000, request_s=0.3, receive_s=0.3, drain_s=0.5, answer_bytes_max=200_000)

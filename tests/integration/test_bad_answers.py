@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from engine import FleetManager
-from engine.model import commands as c
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED, Task
 
 PRINTS = "import sys; sys.stdout.buffer.write(b'nul \\0 half \\xed\\xb2\\x80 \\xff end'); sys.stderr.buffer.write(b'why \\0 \\xed\\xb2\\x80 \\xff'); sys.exit({code})"
@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-async def ended(fleet: FleetManager, *commands: c.SubmitTask) -> list[Task]:
+async def ended(fleet: FleetManager, *commands: SubmitTask) -> list[Task]:
     """Submit tasks and wait for their ends."""
     answer = await fleet.operator().execute(commands)
     tasks = [fleet.coordinator.state.tasks[task] for task in answer.values]  # type: ignore[index]
@@ -37,8 +37,8 @@ async def ended(fleet: FleetManager, *commands: c.SubmitTask) -> list[Task]:
 @pytest.mark.row(23)
 async def test_bad_answers_of_python_agents(tmp_path: Path) -> None:
     hows = ["nan", "bytes", "object", "surrogate", "cycle", "key", "number", "raise"]
-    asked = [c.SubmitTask("x", "bad", payload={"how": how}, max_attempts=1) for how in hows]
-    asked += [c.SubmitTask("x", "bad", payload={"how": "nested", "levels": levels}) for levels in (90, 150, 940, 970, 990, 100_000)]
+    asked = [SubmitTask("x", "bad", payload={"how": how}, max_attempts=1) for how in hows]
+    asked += [SubmitTask("x", "bad", payload={"how": "nested", "levels": levels}) for levels in (90, 150, 940, 970, 990, 100_000)]
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
         tasks = await ended(fleet, *asked)
         found = {how: (str(task.state), task.error.kind if task.error else task.result) for how, task in zip(hows, tasks, strict=False)}
@@ -65,7 +65,7 @@ async def test_bad_answers_of_python_agents(tmp_path: Path) -> None:
 
 async def test_bad_output_of_programs(tmp_path: Path) -> None:
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
-        good, bad = await ended(fleet, c.SubmitTask("command", "prints"), c.SubmitTask("command", "fails", max_attempts=1))
+        good, bad = await ended(fleet, SubmitTask("command", "prints"), SubmitTask("command", "fails", max_attempts=1))
         assert (good.state, good.result["stdout"]) == ("succeeded", "nul \0 half \ufffd\ufffd\ufffd \ufffd end")
         assert bad.error is not None
         assert (bad.state, bad.error.kind, bad.error.message) == ("dead", "exit_code", "exit code 3: why \0 \ufffd\ufffd\ufffd \ufffd")

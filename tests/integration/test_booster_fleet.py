@@ -15,16 +15,11 @@ from typing import Any
 import pytest
 from engine import FleetManager
 from engine.agents import code
-from engine.model.commands import (
-    CancelTask,
-    ClearBoosterCache,
-    PausePool,
-    ScalePool,
-    SubmitTask,
-    UnpausePool,
-)
+from engine.model.booster_commands import ClearBoosterCache
 from engine.model.errors import CommandRefused
-from engine.model.events import TaskFailed, TasksCancelled, TasksSucceeded
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
+from engine.model.task_commands import CancelTask, SubmitTask
+from engine.model.task_events import TaskFailed, TasksCancelled, TasksSucceeded
 from engine.model.tasks import FINISHED, TaskState
 
 from tests.integration.boosted import (

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.model.commands import DrainAgent, PausePool, ScalePool, UnpausePool
+from engine.model.agent_commands import DrainAgent
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from engine.model.tasks import TaskState
 
 from tests.integration.boosted import NOTHING_KEPT, SOURCE, Boosted, bad_module, boosted

@@ -19,9 +19,9 @@ import pytest
 from engine.memory import database
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.memory.journal import SqliteJournal
-from engine.model import events as ev
 from engine.model.errors import JournalError
 from engine.model.ids import TaskId
+from engine.model.task_events import TasksSubmitted
 from engine.model.tasks import TaskSpec
 
 from tests.integration.journal_lives import Life, assert_same, plain_state
@@ -51,7 +51,7 @@ def lived(steps: int = 60, seed: int = 3) -> Life:
 
 def large_batch(life: Life, size: int = 400_000) -> JournalBatch:
     pool = next(iter(life.state.pools))
-    life.do(ev.TasksSubmitted((TaskSpec(TaskId(life.new_id("tsk")), "noop", pool, {"x": "y" * size}),)))
+    life.do(TasksSubmitted((TaskSpec(TaskId(life.new_id("tsk")), "noop", pool, {"x": "y" * size}),)))
     return life.batch()
 
 
@@ -204,7 +204,7 @@ async def test_what_json_cannot_hold_leaves_the_journal_in_use(journal: SqliteJo
     life = lived()
     await journal.append(life.batch())
     pool = next(iter(life.state.pools))
-    life.do(ev.TasksSubmitted((TaskSpec(TaskId("tsk_bad"), "noop", pool, {"x": object()}),)))
+    life.do(TasksSubmitted((TaskSpec(TaskId("tsk_bad"), "noop", pool, {"x": object()}),)))
     with pytest.raises(JournalError, match="plain JSON"):
         await journal.append(life.batch())
     life.state = await journal.load(1_000)

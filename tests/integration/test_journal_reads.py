@@ -9,11 +9,27 @@ import pytest
 from engine.memory.contract import Journal, StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.model import events as ev
+from engine.model.agent_events import (
+    AgentsCordoned,
+    AgentsReady,
+    AgentsRegistered,
+    AgentsRemoved,
+    AgentsRetiring,
+    HostInfo,
+)
 from engine.model.agents import AgentSpec
 from engine.model.errors import JournalError
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.plans import AuditEntry
+from engine.model.pool_events import PoolConfigured
 from engine.model.pools import PoolSpec
+from engine.model.task_events import (
+    TaskFailed,
+    TasksLeased,
+    TasksReplayed,
+    TasksSubmitted,
+    TasksSucceeded,
+)
 from engine.model.tasks import Lease, Outcome, Placement, TaskSpec
 from engine.state import FleetState
 
@@ -35,18 +51,18 @@ async def work(journal: SqliteJournal, life: Life, *, tasks: int) -> None:
     """Run tasks tsk_0… one after the other on agt_1; every second one in the pool `tester`, every third one fails."""
     agent = AgentId("agt_1")
     for pool in ("coder", "tester"):
-        life.do(ev.PoolConfigured(PoolSpec(pool, 0, 9), 1))
-    life.do(ev.AgentsRegistered((AgentSpec(agent, "coder-1", "coder"),)))
-    life.do(ev.AgentsReady(ev.HostInfo(HostId("hst_1"), "light", 7), (agent,)))
+        life.do(PoolConfigured(PoolSpec(pool, 0, 9), 1))
+    life.do(AgentsRegistered((AgentSpec(agent, "coder-1", "coder"),)))
+    life.do(AgentsReady(HostInfo(HostId("hst_1"), "light", 7), (agent,)))
     for number in range(tasks):
         task = TaskId(f"tsk_{number}")
-        life.do(ev.TasksSubmitted((spec(task, ("coder", "tester")[number % 2]),)))
-        life.do(ev.TasksLeased((Lease(task, agent, 1, Placement(1.0, (1.0, 1.0, 1.0, 1.0, 1.0))),)))
+        life.do(TasksSubmitted((spec(task, ("coder", "tester")[number % 2]),)))
+        life.do(TasksLeased((Lease(task, agent, 1, Placement(1.0, (1.0, 1.0, 1.0, 1.0, 1.0))),)))
         await journal.append(life.batch())
         if number % 3:
-            life.do(ev.TasksSucceeded((Outcome(task, 1, True, {"number": number}),)))
+            life.do(TasksSucceeded((Outcome(task, 1, True, {"number": number}),)))
         else:
-            life.do(ev.TaskFailed(Outcome(task, 1, False), dead=True))
+            life.do(TaskFailed(Outcome(task, 1, False), dead=True))
         life.do(ev.Audited(AuditEntry(life.at, "ann", "cli", "", "task.submit", task, "", "done", plan=f"pln_{number}")))
         await journal.append(life.batch())
 
@@ -88,9 +104,9 @@ async def test_the_story_of_an_id(journal: SqliteJournal) -> None:
     assert [record.event.type for record in await journal.story("pln_3")] == ["audit"]
     assert len(await journal.story("tester")) == 1 + 5
 
-    life.do(ev.AgentsCordoned((AgentId("agt_1"),), True, ""), cause="pln_9")
-    life.do(ev.AgentsRetiring((AgentId("agt_1"),), ""))
-    life.do(ev.AgentsRemoved((AgentId("agt_1"),), "too many"))
+    life.do(AgentsCordoned((AgentId("agt_1"),), True, ""), cause="pln_9")
+    life.do(AgentsRetiring((AgentId("agt_1"),), ""))
+    life.do(AgentsRemoved((AgentId("agt_1"),), "too many"))
     await journal.append(life.batch())
     assert [record.event.type for record in await journal.story("agt_1", limit=3)] == [
         "agent.cordoned",
@@ -104,7 +120,7 @@ async def test_the_story_of_an_id(journal: SqliteJournal) -> None:
 async def test_finished_tasks_page_by_page(journal: SqliteJournal) -> None:
     life = Life(1)
     await work(journal, life, tasks=7)
-    life.do(ev.TasksSubmitted((spec("tsk_waits"),)))
+    life.do(TasksSubmitted((spec("tsk_waits"),)))
     await journal.append(life.batch())
 
     async def ids(**only: object) -> list[str]:
@@ -137,7 +153,7 @@ async def test_a_finished_task_is_held_for_one_that_depends_on_it(journal: Sqlit
     life = Life(1)
     await work(journal, life, tasks=3)
     needs = (TaskId("tsk_0"), TaskId("tsk_a"))
-    life.do(ev.TasksSubmitted((spec("tsk_a"), TaskSpec(TaskId("tsk_b"), "noop", "coder", {}, depends_on=needs))))
+    life.do(TasksSubmitted((spec("tsk_a"), TaskSpec(TaskId("tsk_b"), "noop", "coder", {}, depends_on=needs))))
     await journal.append(life.batch())
     state = await journal.load(0)
     state.check()
@@ -149,8 +165,8 @@ async def test_a_task_waits_on_one_that_was_replayed(journal: SqliteJournal) -> 
     life = Life(1)
     await work(journal, life, tasks=1)
     needs = (TaskId("tsk_0"), TaskId("tsk_a"))
-    life.do(ev.TasksSubmitted((spec("tsk_a"), TaskSpec(TaskId("tsk_b"), "noop", "coder", {}, depends_on=needs))))
-    life.do(ev.TasksReplayed((TaskId("tsk_0"),)))
+    life.do(TasksSubmitted((spec("tsk_a"), TaskSpec(TaskId("tsk_b"), "noop", "coder", {}, depends_on=needs))))
+    life.do(TasksReplayed((TaskId("tsk_0"),)))
     await journal.append(life.batch())
     state = await journal.load(10)
     state.check()

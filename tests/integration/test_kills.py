@@ -37,7 +37,8 @@ ENGINE = """
 import asyncio, os, sys
 from pathlib import Path
 from engine.fleet import FleetManager
-from engine.model.commands import CancelTask, PausePool, ScalePool, SubmitTask, UnpausePool
+from engine.model.task_commands import CancelTask, SubmitTask
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from tests.bench.engines import POOL, light_config
 
 life, folder = sys.argv[1], Path(sys.argv[2])

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from engine import FleetManager
-from engine.model import commands as c
 from engine.model.agents import AgentSpec
 from engine.model.ids import AgentId
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown
+from engine.model.task_commands import SubmitTask
 
 from tests.integration.light import HANDLERS, Rig, open_light
 
@@ -101,7 +101,7 @@ async def test_missing_handler_is_an_error_of_the_pools_agents(tmp_path: Path) -
         while {agent.status for agent in agents} != {"failed"} or not fleet.coordinator.state.agents_in("ui")[0].is_free():
             await fleet.clock.sleep(0.02)
         assert "No module named 'no_such_module'" in agents[0].reason
-        await fleet.operator().execute([c.SubmitTask("x", "mine")])
+        await fleet.operator().execute([SubmitTask("x", "mine")])
         assert "none of 2 agents in mine is free: 2 failed" in str(await fleet.operator().query("task", id=next(iter(fleet.coordinator.state.tasks))))
 
 
@@ -114,9 +114,9 @@ async def test_relative_paths_begin_in_the_workspace_or_the_engines_directory(tm
     async with FleetManager(config, directory=directory) as fleet:
         outline, rename = {"path": "mod.py"}, {"path": "mod.py", "name": "there", "to": "elsewhere"}
         asked = [
-            c.SubmitTask("code.outline", "coder", payload=outline),
-            c.SubmitTask("code.outline", "coder", payload=outline, workspace=str(workspace)),
-            c.SubmitTask("code.rename", "coder", payload=rename, workspace=str(workspace), apply=True),
+            SubmitTask("code.outline", "coder", payload=outline),
+            SubmitTask("code.outline", "coder", payload=outline, workspace=str(workspace)),
+            SubmitTask("code.rename", "coder", payload=rename, workspace=str(workspace), apply=True),
         ]
         tasks = [fleet.coordinator.state.tasks[id_] for id_ in (await fleet.operator().execute(asked)).values]  # type: ignore[index]
         while fleet.coordinator.state.unfinished:

@@ -16,7 +16,7 @@ from engine.fleet import LIBRARY
 from engine.memory.key_providers import VARIABLE
 from engine.memory.sealing import KEY_FILE_NAME, RING_NAME, open_ring
 from engine.memory.values import VALUE_INLINE_MAX
-from engine.model.commands import RotateKeys
+from engine.model.data_commands import RotateKeys
 from engine.model.errors import CommandRefused, ConfigError, Erased, KeyMissing, Tampered
 from engine.model.memory import EntryId, Principal, PrincipalKind
 

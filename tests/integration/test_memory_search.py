@@ -14,7 +14,6 @@ from engine.memory import searching
 from engine.memory.embedding import VectorsUnavailable
 from engine.memory.searching import INDEX_NAME
 from engine.memory.store import Memory
-from engine.model.commands import Role
 from engine.model.errors import FleetError, UsageError
 from engine.model.memory import (
     Found,
@@ -27,6 +26,7 @@ from engine.model.memory import (
     SearchBy,
     StoreOptions,
 )
+from engine.model.verbs import Role
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

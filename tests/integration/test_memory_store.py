@@ -13,7 +13,6 @@ from engine.memory import store as store_module
 from engine.memory.gathering import CALL_MAX, Gathering
 from engine.memory.migrations import migrate, read_sql, steps
 from engine.memory.values import VALUE_INLINE_MAX, Unsealed
-from engine.model.commands import Role
 from engine.model.errors import (
     Ambiguous,
     CommandRefused,
@@ -34,6 +33,7 @@ from engine.model.memory import (
     PrincipalKind,
     StoreOptions,
 )
+from engine.model.verbs import Role
 
 from tests.integration.memory_world import ANN, BOB, MemoryWorld, memory_world
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.model.commands import AddModule, Command, RedoPlan, RemoveModule, RetryTask, UndoPlan
+from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import ModuleAdded, ModuleRemoved
+from engine.model.fleet_commands import RedoPlan, UndoPlan
+from engine.model.task_commands import RetryTask
 from engine.model.tasks import TaskState
+from engine.model.verbs import Command
 from fleet_tui.repeat import repeat
 
 from tests.integration.boosted import NOTHING_KEPT, Boosted, boosted

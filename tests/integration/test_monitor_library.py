@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from engine import FleetManager, FleetMonitor
-from engine.model.commands import CreatePolicy, SubmitTask
 from engine.model.errors import NotFound, UsageError
 from engine.model.metrics import AGENT_METRICS, CATALOGUE, Group, Label, Span
+from engine.model.pool_commands import CreatePolicy
+from engine.model.task_commands import SubmitTask
 
 CONFIG = {"fleet": {"default_pools": {"coder": {"min": 2, "max": 4}}}}
 

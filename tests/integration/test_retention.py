@@ -20,6 +20,7 @@ from engine.model import events as ev
 from engine.model.errors import JournalError
 from engine.model.ids import TaskId
 from engine.model.retention_config import RetentionSection
+from engine.model.task_events import TasksCancelled, TasksSubmitted
 from engine.model.tasks import TaskSpec
 from fleet_tui.doctor import examine
 from fleet_tui.settings import find_paths
@@ -149,14 +150,14 @@ async def test_nothing_goes_that_somebody_depends_on(journal: SqliteJournal, pat
     life.act_pool()
     pool = next(iter(life.state.pools))
     first, chain = TaskId("tsk_first"), [TaskId(f"tsk_{number}") for number in range(40)]
-    life.do(ev.TasksSubmitted((TaskSpec(first, "noop", pool, {}),)))
-    life.do(ev.TasksSubmitted(tuple(TaskSpec(id_, "noop", pool, {}, depends_on=(chain[number - 1],) if number else ()) for number, id_ in enumerate(chain))))
-    life.do(ev.TasksSubmitted((TaskSpec(TaskId("tsk_waits"), "noop", pool, {}, depends_on=(first,)),)))
-    life.do(ev.TasksCancelled((first,), "over"))
-    life.do(ev.TasksCancelled(tuple(chain), "over"))
+    life.do(TasksSubmitted((TaskSpec(first, "noop", pool, {}),)))
+    life.do(TasksSubmitted(tuple(TaskSpec(id_, "noop", pool, {}, depends_on=(chain[number - 1],) if number else ()) for number, id_ in enumerate(chain))))
+    life.do(TasksSubmitted((TaskSpec(TaskId("tsk_waits"), "noop", pool, {}, depends_on=(first,)),)))
+    life.do(TasksCancelled((first,), "over"))
+    life.do(TasksCancelled(tuple(chain), "over"))
     for number in range(FINISHED_MAX + 10):
-        life.do(ev.TasksSubmitted((TaskSpec(TaskId(f"tsk_more_{number}"), "noop", pool, {}),)))
-        life.do(ev.TasksCancelled((TaskId(f"tsk_more_{number}"),), "over"))
+        life.do(TasksSubmitted((TaskSpec(TaskId(f"tsk_more_{number}"), "noop", pool, {}),)))
+        life.do(TasksCancelled((TaskId(f"tsk_more_{number}"),), "over"))
     await journal.append(life.batch())
     pruned = await prune(journal, life.at + 40 * DAY_S)
     left = {id_ for (id_,) in rows_of(path, "SELECT id FROM tasks")}
@@ -191,8 +192,8 @@ async def test_free_pages_go_back_to_the_disk(journal: SqliteJournal, path: Path
     life.act_pool()
     pool = next(iter(life.state.pools))
     for number in range(60):
-        life.do(ev.TasksSubmitted((TaskSpec(TaskId(f"tsk_{number}"), "noop", pool, {"filler": "x" * 40_000}),)))
-        life.do(ev.TasksCancelled((TaskId(f"tsk_{number}"),), "over"))
+        life.do(TasksSubmitted((TaskSpec(TaskId(f"tsk_{number}"), "noop", pool, {"filler": "x" * 40_000}),)))
+        life.do(TasksCancelled((TaskId(f"tsk_{number}"),), "over"))
     await journal.append(life.batch())
     before = verify(path).contents
     await prune(journal, life.at + 40 * DAY_S)

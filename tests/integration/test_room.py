@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from engine import FleetManager
 from engine.fleet import DATABASE_NAME
-from engine.model.commands import AskGang, EndGang, ScalePool, SubmitTask
+from engine.model.pool_commands import AskGang, EndGang, ScalePool
 from engine.model.pools import Pool
+from engine.model.task_commands import SubmitTask
 
 from tests.integration.test_scaling_library import until
 

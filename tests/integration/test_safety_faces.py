@@ -16,7 +16,10 @@ import pytest
 from engine.api.client import Caller, connect
 from engine.clock import SystemClock
 from engine.model import commands as c
+from engine.model.agent_commands import DrainAgent
 from engine.model.errors import Denied, PlanChanged, Unconfirmed
+from engine.model.fleet_commands import UndoPlan
+from engine.model.pool_commands import PausePool, ScalePool
 
 from tests.integration.cli_shell import SMALL, TIMEOUT_S, Shell
 from tests.integration.test_api_rest import Reply, ask
@@ -185,14 +188,14 @@ def test_websocket_carries_every_refusal_as_its_own_class(shell: Shell) -> None:
     async def story() -> None:
         async with connect(shell.paths.socket, clock=SystemClock(), caller=Caller("api")) as operator:
             with pytest.raises(Denied):
-                await operator.execute([c.PausePool("tester")])
+                await operator.execute([PausePool("tester")])
             with pytest.raises(Unconfirmed):
-                await operator.execute([c.DrainAgent("coder-1")], reason="x")
-            plan = await operator.plan([c.ScalePool("coder", "+1")])
-            await operator.execute([c.ScalePool("coder", "4")])
+                await operator.execute([DrainAgent("coder-1")], reason="x")
+            plan = await operator.plan([ScalePool("coder", "+1")])
+            await operator.execute([ScalePool("coder", "4")])
             with pytest.raises(PlanChanged):
                 await operator.execute(plan.id)
-            await operator.execute([c.UndoPlan()])
+            await operator.execute([UndoPlan()])
 
     asyncio.run(story())
 

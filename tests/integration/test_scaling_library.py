@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from engine import AutoScalingManager, FleetManager
-from engine.model.commands import SubmitTask
 from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.model.task_commands import SubmitTask
 
 SEED_POLICY = {
     "id": "cpu-scaling",

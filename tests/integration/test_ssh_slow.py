@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from engine.api.client import Caller, connect
 from engine.clock import SystemClock
-from engine.model.commands import SubmitTask
+from engine.model.task_commands import SubmitTask
 from screens.flow import WINDOW_BYTES
 
 from tests.integration.engines import EngineProcess, engine, until

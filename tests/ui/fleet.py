@@ -9,8 +9,9 @@ from typing import Any
 
 from engine.agents.runtime import HostSample
 from engine.clock import Rng
-from engine.model.commands import PausePool, ScalePool, SubmitTask
 from engine.model.effects import Assignment
+from engine.model.pool_commands import PausePool, ScalePool
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
 from engine.operations import Operator
 from engine.simulation.world import World

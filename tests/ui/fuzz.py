@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 from itertools import count, zip_longest
 from typing import Any
 
-from engine.model.commands import Command, StopEngine
+from engine.model.fleet_commands import StopEngine
 from engine.model.plans import Answer, Plan
+from engine.model.verbs import Command
 from engine.operations import Operator
 from screens.dialogs import QuitDialog
 from screens.plan_dialog import PlanDialog

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.model.commands import PausePool
 from engine.model.editing import Editable, EditField
+from engine.model.pool_commands import PausePool
 from fleet_tui.app import FleetApp
 from fleet_tui.typeahead import TypeAhead
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from engine.booster.figures import Figures, InstanceFigures, ModuleFigures
-from engine.model.commands import AddModule
+from engine.model.booster_commands import AddModule
 from engine.model.ids import HostId
 from engine.model.plans import Origin
 from engine.model.pools import BOOSTER

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from engine.model.commands import COMMANDS, PausePool, Role
+from engine.model.commands import COMMANDS
 from engine.model.plans import Origin
+from engine.model.pool_commands import PausePool
+from engine.model.verbs import Role
 from screens.keys import VERB_OF
 
 from tests.ui.conftest import Snap

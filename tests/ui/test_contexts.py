@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from engine.model.commands import Role
 from engine.model.errors import CommandRefused, EngineUnavailable
 from engine.model.plans import Authority
+from engine.model.verbs import Role
 from engine.operations import Operator
 from fleet_tui.app import FleetApp
 from fleet_tui.contexts import Context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from engine.model.commands import EditPool
+from engine.model.pool_commands import EditPool
 from screens.editing import EditForm
 from screens.widgets.cells import ASCII
 from textual.widgets import Input, Static

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from engine.model.commands import COMMANDS, SubmitTask
+from engine.model.commands import COMMANDS
 from engine.model.errors import UsageError
+from engine.model.task_commands import SubmitTask
 from screens.forms import VerbForm, command_from, field_names
 from textual.widgets import Input
 

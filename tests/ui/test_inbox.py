@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine.model.commands import PausePool, RetryTask, UnpausePool
+from engine.model.pool_commands import PausePool, UnpausePool
+from engine.model.task_commands import RetryTask
 from fleet_tui.attending import NOTICES, notice_text
 from screens.attention import ANNOUNCE_EVERY_S, Attention
 

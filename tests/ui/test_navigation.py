@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from engine.model.commands import CancelTask
+from engine.model.task_commands import CancelTask
 from fleet_tui.app import FleetApp
 from screens.places import Place
 from screens.plan_dialog import PlanText

@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from engine.model import commands as c
+from engine.model.agent_commands import DrainAgent
+from engine.model.fleet_commands import HaltFleet, StopEngine
+from engine.model.pool_commands import PausePool, ScalePool
+from engine.model.task_commands import CancelTask
+from engine.model.verbs import Command
 from screens.plan_dialog import PlanDialog, PlanText
 from screens.widgets.cells import ASCII, UNICODE, Glyphs
 from textual.widgets import Static
@@ -25,7 +29,7 @@ CONFIG: dict[str, Any] = {"operations": {"guardrails": RULES}, "pools": {"tester
 
 @asynccontextmanager
 async def asked(
-    *commands: c.Command, size: tuple[int, int] = (120, 40), glyphs: Glyphs = UNICODE, config: dict[str, Any] | None = None
+    *commands: Command, size: tuple[int, int] = (120, 40), glyphs: Glyphs = UNICODE, config: dict[str, Any] | None = None
 ) -> AsyncIterator[Seat]:
     """Open a console on a busy fleet and ask for verbs."""
     fleet = Fleet(config)
@@ -70,27 +74,27 @@ SIZES = [(60, 20), (80, 24), (120, 40), (200, 60)]
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_looks_as_approved(size: tuple[int, int], snap: Snap) -> None:
-    async with asked(c.ScalePool("tester", "-2"), size=size, config=CONFIG) as seat:
+    async with asked(ScalePool("tester", "-2"), size=size, config=CONFIG) as seat:
         await snap(seat.pilot, "scale")
         await seat.press("escape")
         await closed(seat)
-        seat.app.ask([c.DrainAgent("coder-1")])
+        seat.app.ask([DrainAgent("coder-1")])
         await dialog(seat)
         await snap(seat.pilot, "typed")
         await seat.press("escape")
         await closed(seat)
-        seat.app.ask([c.CancelTask(task) for task in held(seat)])
+        seat.app.ask([CancelTask(task) for task in held(seat)])
         await dialog(seat)
         await snap(seat.pilot, "destructive")
         await seat.press("escape")
         await closed(seat)
-        seat.app.ask([c.PausePool("tester")])
+        seat.app.ask([PausePool("tester")])
         await dialog(seat)
         await snap(seat.pilot, "refused")
 
 
 async def test_ascii(snap: Snap) -> None:
-    async with asked(c.ScalePool("tester", "-2"), size=(80, 24), glyphs=ASCII, config=CONFIG) as seat:
+    async with asked(ScalePool("tester", "-2"), size=(80, 24), glyphs=ASCII, config=CONFIG) as seat:
         shown = [line.strip() for line in str(seat.screen.query_one("#lines").text).splitlines()]
         assert [line for line in shown if not line.isascii()] == []
         await snap(seat.pilot)
@@ -100,10 +104,10 @@ async def test_long_plan_scrolls_and_keeps_the_answers_in_view() -> None:
     fleet = Fleet()
     async with sit(fleet, (80, 24)) as seat:
         await fleet.ready()
-        await fleet.gate.execute([c.PausePool("database")])
+        await fleet.gate.execute([PausePool("database")])
         tasks = [await fleet.submit(f"waits {number:02d}", "database", "wait") for number in range(30)]
         await seat.current()
-        seat.app.ask([c.CancelTask(task) for task in tasks])
+        seat.app.ask([CancelTask(task) for task in tasks])
         await dialog(seat)
         assert "cancel 30 tasks" in seat.text
         assert "[ keep as it is ]  [ cancel ]" in seat.text
@@ -120,11 +124,11 @@ async def test_long_plan_scrolls_and_keeps_the_answers_in_view() -> None:
 
 
 async def test_enter_at_once_is_the_safe_answer_where_work_may_be_lost() -> None:
-    async with asked(c.StopEngine()) as seat:
+    async with asked(StopEngine()) as seat:
         await seat.press("escape")
         await closed(seat)
         tasks, seq = held(seat), seat.fleet.state.seq
-        seat.app.ask([c.CancelTask(task) for task in tasks])
+        seat.app.ask([CancelTask(task) for task in tasks])
         await dialog(seat)
         assert default(seat) == "keep"
         await seat.press("enter")
@@ -133,7 +137,7 @@ async def test_enter_at_once_is_the_safe_answer_where_work_may_be_lost() -> None
 
 
 async def test_apply_without_the_word_says_what_to_type_and_changes_nothing() -> None:
-    async with asked(c.HaltFleet()) as seat:
+    async with asked(HaltFleet()) as seat:
         await seat.press("tab", "tab", "tab", "enter")
         assert isinstance(seat.screen, PlanDialog)
         assert "type agents to go on, esc to drop it" in said(seat)
@@ -148,7 +152,7 @@ async def test_apply_without_the_word_says_what_to_type_and_changes_nothing() ->
 
 
 async def test_rule_demands_the_name_and_a_reason() -> None:
-    async with asked(c.DrainAgent("coder-1"), config=CONFIG) as seat:
+    async with asked(DrainAgent("coder-1"), config=CONFIG) as seat:
         assert "production: type coder-1 (runbook 7)" in said(seat)
         assert seat.app.focused is not None and seat.app.focused.id == "confirm"
         await seat.press(*"yes", "enter")
@@ -162,7 +166,7 @@ async def test_rule_demands_the_name_and_a_reason() -> None:
 
 
 async def test_denied_plan_has_one_answer_and_says_why() -> None:
-    async with asked(c.PausePool("tester"), config=CONFIG) as seat:
+    async with asked(PausePool("tester"), config=CONFIG) as seat:
         assert "refused by 'frozen': ask the platform team first" in said(seat)
         assert "pause tester" in seat.text and "cannot be carried out" in seat.text
         assert not seat.screen.query("#apply") and not seat.screen.query("Input")
@@ -172,12 +176,12 @@ async def test_denied_plan_has_one_answer_and_says_why() -> None:
 
 
 async def test_more_than_a_rule_allows_cannot_be_applied() -> None:
-    async with asked(c.ScalePool("coder", "+5"), config=CONFIG) as seat:
+    async with asked(ScalePool("coder", "+5"), config=CONFIG) as seat:
         assert "refused by 'few': at most 4 at once, this plan touches 5" in said(seat)
 
 
 async def test_answers_take_clicks_and_arrows() -> None:
-    async with asked(c.PausePool("coder")) as seat:
+    async with asked(PausePool("coder")) as seat:
         await seat.press("tab", "right", "left")
         assert seat.app.focused is not None and seat.app.focused.id == "keep"
         await seat.pilot.click("#apply")
@@ -186,7 +190,7 @@ async def test_answers_take_clicks_and_arrows() -> None:
 
 
 async def test_what_is_typed_on_an_answer_goes_into_the_first_field() -> None:
-    async with asked(c.PausePool("coder")) as seat:
+    async with asked(PausePool("coder")) as seat:
         await seat.press("tab", *"because", "enter")
         await seat.until(lambda: bool(seat.fleet.state.pools["coder"].paused))
         assert seat.fleet.state.audit[-1].reason == "because"
@@ -196,9 +200,9 @@ async def test_what_is_typed_on_an_answer_goes_into_the_first_field() -> None:
 
 
 async def test_plan_that_would_do_something_else_is_shown_anew() -> None:
-    async with asked(c.ScalePool("coder", "+2")) as seat:
+    async with asked(ScalePool("coder", "+2")) as seat:
         first = seat.screen
-        await seat.fleet.gate.execute([c.ScalePool("coder", "9")])
+        await seat.fleet.gate.execute([ScalePool("coder", "9")])
         await seat.press("enter")
         await seat.until(lambda: isinstance(seat.screen, PlanDialog) and seat.screen is not first and seat.app.focused is not None)
         assert "the fleet changed since this plan was made: coder was 5 → 7, now 9 → 7" in said(seat)
@@ -208,7 +212,7 @@ async def test_plan_that_would_do_something_else_is_shown_anew() -> None:
 
 
 async def test_undo_says_what_it_is_about() -> None:
-    async with asked(c.ScalePool("coder", "+2")) as seat:
+    async with asked(ScalePool("coder", "+2")) as seat:
         await seat.press("enter")
         await seat.until(lambda: seat.fleet.state.pools["coder"].size == 7)
         await closed(seat)

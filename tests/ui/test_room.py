@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine.model.commands import ScalePool
+from engine.model.pool_commands import ScalePool
 from engine.model.scaling import Observation
 from screens.forms import VerbForm
 

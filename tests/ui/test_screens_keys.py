@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from engine.model.commands import CancelTask
+from engine.model.task_commands import CancelTask
 from engine.model.tasks import TaskState
 from screens.document import Document
 from screens.widgets.stream import Stream

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine.model.commands import CreatePolicy
 from engine.model.explanations import EXPLAINED
+from engine.model.pool_commands import CreatePolicy
 from engine.model.rows import ROW_KINDS
 from screens.document import Document
 from screens.keymap import KEYMAP

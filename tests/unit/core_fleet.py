@@ -10,14 +10,16 @@ from engine.config import parse_config
 from engine.coordinator.reports import decide_pools, decide_report
 from engine.coordinator.sizing import decide_machine
 from engine.coordinator.verbs import decide_commands
-from engine.model import commands as c
 from engine.model import events as ev
 from engine.model import reports as r
+from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent
 from engine.model.ids import HostId, TaskId
 from engine.model.machines import Room
 from engine.model.plans import Origin
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome, Task
+from engine.model.verbs import Command
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import decide_placement
 from engine.scheduling.task_queue import TaskQueue
@@ -60,7 +62,7 @@ class Fleet:
         self.state.check()
         return events
 
-    def do(self, *commands: c.Command) -> list[Any]:
+    def do(self, *commands: Command) -> list[Any]:
         decision = decide_commands(self.state, commands, self.deciding, self.free())
         self.apply(list(decision.events))
         return list(decision.values)
@@ -70,7 +72,7 @@ class Fleet:
 
     def up(self, host: str = "hst_1") -> None:
         starting = tuple(id_ for id_, agent in self.state.agents.items() if agent.status == "starting")
-        self.report(r.HostUp(ev.HostInfo(HostId(host), "python", 7), starting))
+        self.report(r.HostUp(HostInfo(HostId(host), "python", 7), starting))
 
     def down(self, host: str = "hst_1") -> list[ev.Event]:
         return self.report(r.HostDown(HostId(host), "kill -9"))
@@ -96,7 +98,7 @@ class Fleet:
         return self.apply(decide_due(self.state, timers.take_due(self.now), self.now))
 
     def submit(self, kind: str = "noop", pool: str = "coder", **fields: Any) -> TaskId:
-        return TaskId(self.do(c.SubmitTask(kind, pool, **fields))[0])
+        return TaskId(self.do(SubmitTask(kind, pool, **fields))[0])
 
     def begin(self, task: str) -> None:
         id_ = TaskId(task)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import Rng
-from engine.model.commands import Command, SubmitTask
 from engine.model.effects import Assignment
 from engine.model.errors import FleetError
 from engine.model.plans import Answer
 from engine.model.rows import Frame
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED, Outcome
+from engine.model.verbs import Command
 from engine.operations import Following
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World

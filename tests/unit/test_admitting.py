@@ -8,10 +8,11 @@ import pytest
 from engine.agents.registry import decide_surplus
 from engine.coordinator.sizing import decide_machine
 from engine.gate.why_pools import explain_pool
-from engine.model import commands as c
 from engine.model import reports as r
+from engine.model.agent_commands import RegisterAgent, UnregisterAgent
 from engine.model.errors import CommandRefused, ConfigError
 from engine.model.machines import THIS_MACHINE, Expected, Room, thousandths
+from engine.model.pool_commands import EditPool, ScalePool
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -35,7 +36,7 @@ def room(cpu: float = 4, memory: float = 1_000, *, free_mb: float | None = None,
 
 
 def scale(fleet: Fleet, pool: str, size: int) -> None:
-    fleet.do(c.ScalePool(pool, str(size)))
+    fleet.do(ScalePool(pool, str(size)))
 
 
 def waits(fleet: Fleet, pool: str) -> str:
@@ -86,7 +87,7 @@ def test_who_waits_long_enough_goes_before_a_higher_priority() -> None:
     fleet.now += 30
     scale(fleet, "big", 2)
     fleet.now += 600
-    fleet.do(c.EditPool("small", {"priority": 5}))
+    fleet.do(EditPool("small", {"priority": 5}))
     scale(fleet, "big", 0)
     fleet.state.check()
     scale(fleet, "big", 1)
@@ -135,7 +136,7 @@ def test_why_says_what_it_waits_for_and_what_is_taken() -> None:
 def test_an_operator_who_registers_agents_is_told_that_there_is_no_room() -> None:
     fleet = Fleet(pools(), room=room())
     with pytest.raises(CommandRefused, match="no room for 3 more in big: memory: needs 400 MB, 200 MB not taken"):
-        fleet.do(c.RegisterAgent("big", count=3))
+        fleet.do(RegisterAgent("big", count=3))
     assert not fleet.state.agents
 
 
@@ -143,8 +144,8 @@ def test_agents_cannot_be_made_larger_than_the_machine() -> None:
     fleet = Fleet(pools(), room=room())
     scale(fleet, "big", 2)
     with pytest.raises(CommandRefused, match="memory beyond the machine: 1200 MB of 1000 MB"):
-        fleet.do(c.EditPool("big", {"memory": 600}))
-    fleet.do(c.EditPool("big", {"memory": 500}))
+        fleet.do(EditPool("big", {"memory": 600}))
+    fleet.do(EditPool("big", {"memory": 500}))
     assert fleet.state.machines[THIS_MACHINE].taken["memory"] == 1_000_000
 
 
@@ -195,14 +196,14 @@ class Lives(RuleBasedStateMachine):
     @rule(memory=st.integers(50, 600))
     def edit(self, memory: int) -> None:
         try:
-            self.fleet.do(c.EditPool("small", {"memory": memory}))
+            self.fleet.do(EditPool("small", {"memory": memory}))
         except CommandRefused as error:
             assert "beyond the machine" in str(error)  # noqa: PT017  # a refusal is one of two right answers
 
     @rule()
     def all_leave(self) -> None:
         for agent in list(self.fleet.state.agents.values())[:3]:
-            self.fleet.do(c.UnregisterAgent(agent.spec.name))
+            self.fleet.do(UnregisterAgent(agent.spec.name))
 
     @invariant()
     def no_machine_is_over_its_capacity(self) -> None:

@@ -9,8 +9,11 @@ import pytest
 from engine.api.calls import WireCall, commands_of
 from engine.api.client import calls_of
 from engine.model import wire
-from engine.model.commands import COMMANDS, ScalePool, StopEngine, SubmitTask
+from engine.model.commands import COMMANDS
 from engine.model.errors import UsageError
+from engine.model.fleet_commands import StopEngine
+from engine.model.pool_commands import ScalePool
+from engine.model.task_commands import SubmitTask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

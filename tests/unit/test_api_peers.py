@@ -14,8 +14,8 @@ from engine.api.peers import (
     load_token,
     user_name,
 )
-from engine.model.commands import Role
 from engine.model.errors import CommandRefused, EngineStartError
+from engine.model.verbs import Role
 
 DOOR = Doorkeeper(1000, {1000: "ann", 0: "root"}, token="t" * 32)
 

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 from engine.clock import Rng
-from engine.model import commands as c
-from engine.model import events as ev
+from engine.model.agent_events import AgentsRemoved
 from engine.model.effects import Assignment
 from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.model.fleet_commands import UndoPlan
+from engine.model.pool_commands import CreatePolicy, DeletePolicy, HoldPool, ScalePool, UpdatePolicy
+from engine.model.pool_events import PoolScaled
+from engine.model.task_commands import SubmitTask
+from engine.model.task_events import TaskReturned
 from engine.model.tasks import Outcome
+from engine.model.verbs import Command
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World
 
@@ -39,15 +44,15 @@ def live(work: Callable[[World], Awaitable[Any]], *, policies: dict[str, Any] | 
 
 
 async def submit(world: World, count: int, pool: str = "coder") -> None:
-    await world.gate().execute([c.SubmitTask("noop", pool) for _ in range(count)])
+    await world.gate().execute([SubmitTask("noop", pool) for _ in range(count)])
 
 
 def size(world: World, pool: str = "coder") -> int:
     return world.state.pools[pool].size
 
 
-def scalings(world: World) -> list[ev.PoolScaled]:
-    return [record.event for record in world.journal.kept if isinstance(record.event, ev.PoolScaled)]
+def scalings(world: World) -> list[PoolScaled]:
+    return [record.event for record in world.journal.kept if isinstance(record.event, PoolScaled)]
 
 
 @pytest.mark.row(94, 102)
@@ -59,9 +64,9 @@ def test_a_burst_brings_agents_and_quiet_takes_them_away_idle_ones_only() -> Non
         assert world.clock.now() - began <= 2.1, "seen and decided within two looks"
         await world.until(lambda: world.state.totals.succeeded == 12)
         await world.until(lambda: size(world) == 2)
-        removed = [record.event for record in world.journal.kept if isinstance(record.event, ev.AgentsRemoved)]
+        removed = [record.event for record in world.journal.kept if isinstance(record.event, AgentsRemoved)]
         assert removed
-        assert not [record for record in world.journal.kept if isinstance(record.event, ev.TaskReturned)], "no task lost its agent"
+        assert not [record for record in world.journal.kept if isinstance(record.event, TaskReturned)], "no task lost its agent"
         assert all(event.reason for event in scalings(world))
         assert "demand" in scalings(world)[0].reason
 
@@ -80,7 +85,7 @@ def test_without_a_policy_nothing_moves() -> None:
 @pytest.mark.row(66)
 def test_a_held_pool_is_left_alone_until_the_time_is_over() -> None:
     async def story(world: World) -> None:
-        await world.gate().execute([c.HoldPool("coder", 30.0)])
+        await world.gate().execute([HoldPool("coder", 30.0)])
         held_at = world.clock.now()
         await submit(world, 60)
         await world.until(lambda: size(world) > 2)
@@ -91,10 +96,10 @@ def test_a_held_pool_is_left_alone_until_the_time_is_over() -> None:
 
 def test_scaling_by_hand_under_a_policy_warns_that_it_will_be_changed() -> None:
     async def story(world: World) -> None:
-        plan = await world.gate().plan([c.ScalePool("coder", "10")])
+        plan = await world.gate().plan([ScalePool("coder", "10")])
         assert "coder-demand" in plan.steps[0].warning
-        await world.gate().execute([c.HoldPool("coder")])
-        plan = await world.gate().plan([c.ScalePool("coder", "10")])
+        await world.gate().execute([HoldPool("coder")])
+        plan = await world.gate().plan([ScalePool("coder", "10")])
         assert plan.steps[0].warning == ""
 
     live(story, policies={"coder-demand": DEMAND})
@@ -117,15 +122,15 @@ def test_policies_are_made_changed_removed_and_all_of_it_undone() -> None:
     async def story(world: World) -> None:
         gate = world.gate()
         policies = world.state.policies
-        await gate.execute([c.CreatePolicy("mine", {"pool": "ui", "target": 0.5})])
+        await gate.execute([CreatePolicy("mine", {"pool": "ui", "target": 0.5})])
         made = policies["mine"]
-        await gate.execute([c.UpdatePolicy("mine", {"target": 0.7, "panic": {"threshold": 3.0}})])
+        await gate.execute([UpdatePolicy("mine", {"target": 0.7, "panic": {"threshold": 3.0}})])
         assert (policies["mine"].target, policies["mine"].panic.threshold) == (0.7, 3.0)
-        await gate.execute([c.UndoPlan()])
+        await gate.execute([UndoPlan()])
         assert policies["mine"] == made
-        await gate.execute([c.DeletePolicy("mine")])
+        await gate.execute([DeletePolicy("mine")])
         assert "mine" not in policies
-        await gate.execute([c.UndoPlan()])
+        await gate.execute([UndoPlan()])
         assert policies["mine"] == made
         rows = await gate.query("policies")
         assert [(row["id"], row["pool"], row["pools"], row["rules"]) for row in rows] == [("mine", "ui", 1, "target 0.5")]
@@ -136,16 +141,16 @@ def test_policies_are_made_changed_removed_and_all_of_it_undone() -> None:
 @pytest.mark.parametrize(
     ("command", "error", "words"),
     [
-        (c.CreatePolicy("coder-demand", {"target": 1}), CommandRefused, "is there already"),
-        (c.CreatePolicy("new", {}), UsageError, "neither a target nor a trigger"),
-        (c.CreatePolicy("new", {"pool": "codr", "target": 1}), NotFound, "did you mean 'coder'"),
-        (c.UpdatePolicy("coder-demnd", {}), NotFound, "did you mean 'coder-demand'"),
-        (c.UpdatePolicy("coder-demand", {"target": "much"}), UsageError, "target"),
-        (c.DeletePolicy("none"), NotFound, "no policy"),
-        (c.HoldPool("codr"), NotFound, "did you mean 'coder'"),
+        (CreatePolicy("coder-demand", {"target": 1}), CommandRefused, "is there already"),
+        (CreatePolicy("new", {}), UsageError, "neither a target nor a trigger"),
+        (CreatePolicy("new", {"pool": "codr", "target": 1}), NotFound, "did you mean 'coder'"),
+        (UpdatePolicy("coder-demnd", {}), NotFound, "did you mean 'coder-demand'"),
+        (UpdatePolicy("coder-demand", {"target": "much"}), UsageError, "target"),
+        (DeletePolicy("none"), NotFound, "no policy"),
+        (HoldPool("codr"), NotFound, "did you mean 'coder'"),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_changes_nothing(command: c.Command, error: type[Exception], words: str) -> None:
+def test_what_cannot_be_done_is_refused_and_changes_nothing(command: Command, error: type[Exception], words: str) -> None:
     async def story(world: World) -> None:
         before = dict(world.state.policies)
         with pytest.raises(error, match=words):
@@ -157,8 +162,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(command: c.Command, 
 
 def test_policies_and_holds_outlive_the_engine_and_the_configuration_makes_only_missing_ones() -> None:
     async def story(world: World) -> None:
-        await world.gate().execute([c.UpdatePolicy("coder-demand", {"target": 0.5})])
-        await world.gate().execute([c.HoldPool("coder", 100.0)])
+        await world.gate().execute([UpdatePolicy("coder-demand", {"target": 0.5})])
+        await world.gate().execute([HoldPool("coder", 100.0)])
 
     async def whole() -> None:
         config = {"fleet": {"default_pools": POOLS}, "auto_scaling": {"policies": {"coder-demand": DEMAND}}}

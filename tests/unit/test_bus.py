@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.bus.embedded import EmbeddedBus
-from engine.model.events import PoolPaused, PoolScaled, Record
+from engine.model.events import Record
+from engine.model.pool_events import PoolPaused, PoolScaled
 
 ONE, TWO, THREE = (Record(n, 0.0, "", PoolScaled("coder", n)) for n in (1, 2, 3))
 PAUSED = Record(4, 0.0, "", PoolPaused("coder", True))

@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any, cast
 
 import pytest
-from engine.model.commands import VERBS, Role
+from engine.model.commands import VERBS
 from engine.model.errors import Denied, UsageError
 from engine.model.plans import Origin
+from engine.model.verbs import Role
 from engine.simulation.world import World
 from tests.unit.test_guardrails import live, rules
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from engine.gate.plans import describe
 from engine.gate.undo import inverse_of
-from engine.model import commands as c
 from engine.model import reports as r
 from engine.model.errors import CommandRefused
 from engine.model.ids import TaskId
+from engine.model.task_commands import CancelTask, RetryTask
 from engine.model.wire import command_of
 from engine.scheduling.submission import revived_with
 from hypothesis import given, settings
@@ -24,7 +24,7 @@ class Plan:
 
     def __init__(self, fleet: Fleet, *tasks: TaskId) -> None:
         self.fleet = fleet
-        commands = [c.CancelTask(task) for task in tasks]
+        commands = [CancelTask(task) for task in tasks]
         self.inverse = [call for command in reversed(commands) for call in inverse_of(fleet.state, command)]
         fleet.do(*commands)
 
@@ -49,14 +49,14 @@ def test_what_fell_with_a_task_comes_back_with_it() -> None:
     top = fleet.submit()
     left, right = fleet.submit(depends_on=(top,)), fleet.submit(depends_on=(top,))
     bottom = fleet.submit(depends_on=(left, right))
-    fleet.do(c.CancelTask(right))
+    fleet.do(CancelTask(right))
     before = what_waits(fleet)
     assert before[bottom] == ("cancelled", 0)
     plan = Plan(fleet, top)
     assert fleet.states() == ["cancelled"] * 4
     plan.undo()
     assert what_waits(fleet) == before, "what an earlier plan had cancelled stays so"
-    fleet.do(c.RetryTask(right))
+    fleet.do(RetryTask(right))
     assert what_waits(fleet) == {top: ("pending", 0), left: ("pending", 1), right: ("pending", 1), bottom: ("pending", 2)}
 
 
@@ -80,8 +80,8 @@ def test_retry_of_a_failed_task_brings_back_what_fell_with_it() -> None:
     assert fleet.task(after).error is not None
     assert (fleet.task(after).fell, fleet.task(after).error.kind) == (True, "dependency")
     assert revived_with(fleet.state, [task], fleet.now) == [after]
-    assert describe(fleet.state, [c.RetryTask(task)], fleet.deciding)[0].effect == "runs again, 3 attempts, and 1 more that fell with it"
-    fleet.do(c.RetryTask(task))
+    assert describe(fleet.state, [RetryTask(task)], fleet.deciding)[0].effect == "runs again, 3 attempts, and 1 more that fell with it"
+    fleet.do(RetryTask(task))
     assert (fleet.states(), fleet.task(after).waiting_on) == (["pending", "pending"], 1)
 
 
@@ -121,7 +121,7 @@ def test_what_ended_by_itself_meanwhile_does_not_keep_the_others_from_coming_bac
     plan.undo()
     assert fleet.states() == ["succeeded", "pending"]
     with pytest.raises(CommandRefused, match="is succeeded; only failed, cancelled and dead tasks can be run again"):
-        fleet.do(c.RetryTask(running))
+        fleet.do(RetryTask(running))
 
 
 def test_what_came_too_late_is_refused_and_left_out() -> None:
@@ -131,10 +131,10 @@ def test_what_came_too_late_is_refused_and_left_out() -> None:
     Plan(fleet, task)
     fleet.after(11)
     with pytest.raises(CommandRefused, match=f"the deadline of {late} has passed; submit it anew"):
-        fleet.do(c.RetryTask(late))
-    fleet.do(c.RetryTask(task))
+        fleet.do(RetryTask(late))
+    fleet.do(RetryTask(task))
     assert fleet.states() == ["pending", "cancelled"]
-    fleet.do(c.RetryTask(late, lenient=True))
+    fleet.do(RetryTask(late, lenient=True))
     assert fleet.states() == ["pending", "cancelled"]
 
 
@@ -145,7 +145,7 @@ def test_retry_makes_sure_of_room() -> None:
     Plan(fleet, task)
     fleet.submit()
     with pytest.raises(CommandRefused, match="2 tasks are too many: 1 more can wait"):
-        fleet.do(c.RetryTask(task))
+        fleet.do(RetryTask(task))
 
 
 def test_plan_of_a_cancel_counts_all_that_fall() -> None:
@@ -154,8 +154,8 @@ def test_plan_of_a_cancel_counts_all_that_fall() -> None:
     second = fleet.submit(depends_on=(task,))
     fleet.submit(depends_on=(second,))
     fleet.submit(depends_on=(task,), run_after_failure=True)
-    assert describe(fleet.state, [c.CancelTask(task)], fleet.deciding)[0].warning == "2 tasks that need it are cancelled too"
-    assert describe(fleet.state, [c.CancelTask(second)], fleet.deciding)[0].warning == "1 task that needs it is cancelled too"
+    assert describe(fleet.state, [CancelTask(task)], fleet.deciding)[0].warning == "2 tasks that need it are cancelled too"
+    assert describe(fleet.state, [CancelTask(second)], fleet.deciding)[0].warning == "1 task that needs it is cancelled too"
 
 
 @settings(max_examples=200, deadline=None)

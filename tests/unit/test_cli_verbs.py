@@ -10,8 +10,11 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from engine.model import commands as c
-from engine.model.commands import COMMANDS, VERBS, Command
+from engine.model.agent_commands import DrainAgent, RegisterAgent, ReleaseAgent
+from engine.model.commands import COMMANDS, VERBS
+from engine.model.pool_commands import PausePool, ScalePool
+from engine.model.task_commands import CancelTask, SubmitTask
+from engine.model.verbs import Command
 from fleet_tui import acts
 from fleet_tui.subcommands import SECTIONS, cli
 from fleet_tui.verbs import COMMON, make_verb, many_field, verb_names
@@ -97,21 +100,21 @@ def test_help_lists_every_subcommand_and_verb() -> None:
 
 @pytest.mark.parametrize("size", ["12", "+3", "-2", "150%", "-50%", "=min", "=max"])
 def test_sizes_may_begin_with_a_sign(typed: Any, size: str) -> None:
-    assert typed("scale", "coder", size).commands == [c.ScalePool("coder", size)]
-    assert typed("scale", "--dry-run", "coder", size, "--reason", "load").commands == [c.ScalePool("coder", size)]
+    assert typed("scale", "coder", size).commands == [ScalePool("coder", size)]
+    assert typed("scale", "--dry-run", "coder", size, "--reason", "load").commands == [ScalePool("coder", size)]
 
 
 def test_common_options(typed: Any) -> None:
     request = typed("drain", "coder-1", "--dry-run", "--reason", "patch day", "--yes", "-o", "json")
-    assert request == acts.Request([c.DrainAgent("coder-1")], dry_run=True, reason="patch day", yes=True, output="json")
+    assert request == acts.Request([DrainAgent("coder-1")], dry_run=True, reason="patch day", yes=True, output="json")
 
 
 def test_several_targets_are_one_plan(typed: Any) -> None:
-    assert typed("cancel", "tsk_a", "tsk_b", "tsk_a").commands == [c.CancelTask("tsk_a"), c.CancelTask("tsk_b")]
-    assert typed("pause", "coder", "tester").commands == [c.PausePool("coder"), c.PausePool("tester")]
+    assert typed("cancel", "tsk_a", "tsk_b", "tsk_a").commands == [CancelTask("tsk_a"), CancelTask("tsk_b")]
+    assert typed("pause", "coder", "tester").commands == [PausePool("coder"), PausePool("tester")]
     assert typed("register", "coder", "tester", "--count", "2").commands == [
-        c.RegisterAgent("coder", count=2),
-        c.RegisterAgent("tester", count=2),
+        RegisterAgent("coder", count=2),
+        RegisterAgent("tester", count=2),
     ]
 
 
@@ -130,16 +133,16 @@ def test_submit_takes_everything(typed: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert request.wait
     assert request.commands == [
-        c.SubmitTask(
+        SubmitTask(
             "code.outline", "coder", payload={"path": "a.py", "n": [1, 2]}, priority=9, depends_on=("tsk_a", "tsk_b"),
             take_inputs=True, deadline_s=1.5, apply=True,
         )
     ]  # fmt: skip
-    assert typed("submit", "noop", "--payload", '{"a": {}}').commands == [c.SubmitTask("noop", payload={"a": {}})]
+    assert typed("submit", "noop", "--payload", '{"a": {}}').commands == [SubmitTask("noop", payload={"a": {}})]
 
 
 def test_a_flag_that_is_on_can_be_switched_off(typed: Any) -> None:
-    assert typed("release", "alc_1", "--no-ok").commands == [c.ReleaseAgent("alc_1", ok=False)]
+    assert typed("release", "alc_1", "--no-ok").commands == [ReleaseAgent("alc_1", ok=False)]
 
 
 @pytest.mark.parametrize(

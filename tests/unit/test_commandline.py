@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from engine.model.commands import VERBS, CancelTask, ScalePool
+from engine.model.commands import VERBS
 from engine.model.errors import UsageError
 from engine.model.filters import format_terms
+from engine.model.pool_commands import ScalePool
+from engine.model.task_commands import CancelTask
 from engine.simulation.fake_operator import make_agent, make_pool, make_task
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,8 +9,8 @@ import pytest
 from engine import FleetManager
 from engine.api import openapi
 from engine.api.rest import typed_parameters
-from engine.model import commands as c
 from engine.model.costs import AgentLife, Lives
+from engine.model.pool_commands import ScalePool
 from engine.model.scaling import Load
 from engine.model.wire import to_plain
 from engine.scaling.costs import report
@@ -78,11 +78,11 @@ def test_the_report_reads_well() -> None:
 async def test_a_real_journal_tells_it_over_restarts(tmp_path: Path) -> None:
     config = {"fleet": {"workers": 1, "default_pools": {"ui": {"min": 1, "max": 9, "cost": 2.0}}}}
     async with FleetManager(config, state_dir=tmp_path) as fleet:
-        await fleet.operator().execute([c.ScalePool("ui", "3")])
-        await fleet.operator().execute([c.ScalePool("ui", "1")])
+        await fleet.operator().execute([ScalePool("ui", "3")])
+        await fleet.operator().execute([ScalePool("ui", "1")])
         first = await fleet.operator().query("cost", last_s=60)
     async with FleetManager(config, state_dir=tmp_path) as fleet:
-        await fleet.operator().execute([c.ScalePool("ui", "2")])
+        await fleet.operator().execute([ScalePool("ui", "2")])
         second = await fleet.operator().query("cost", last_s=60)
     assert isinstance(first, dict)
     assert isinstance(second, dict)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from engine.clock import Rng
-from engine.model.commands import CancelTask, Command, PausePool, RetryTask
 from engine.model.effects import Assignment
 from engine.model.errors import CommandRefused, EngineUnavailable, ReadOnly, UsageError
+from engine.model.pool_commands import PausePool
 from engine.model.rows import Frame
+from engine.model.task_commands import CancelTask, RetryTask
 from engine.model.tasks import Outcome, TaskState
+from engine.model.verbs import Command
 from fleet_tui.demo import planner as planner_module
 from fleet_tui.demo import runs
 from fleet_tui.demo.discovery import discover

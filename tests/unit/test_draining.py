@@ -5,22 +5,23 @@ from __future__ import annotations
 import pytest
 from engine.gate.plans import describe
 from engine.gate.why_agents import Seen, explain_agent
-from engine.model import commands as c
 from engine.model import reports as r
+from engine.model.agent_commands import AllocateAgent, UnregisterAgent
 from engine.model.ids import TaskId
+from engine.model.pool_commands import ScalePool
 from tests.unit.core_fleet import Fleet
 
 
 def busy_fleet(deadline_s: float = 30.0, *, tasks: int = 2) -> tuple[Fleet, list[TaskId]]:
     fleet = Fleet({"coder": {"min": 0, "max": 9, "drain_deadline_s": deadline_s}})
-    fleet.do(c.ScalePool("coder", str(tasks)))
+    fleet.do(ScalePool("coder", str(tasks)))
     fleet.up()
     return fleet, [fleet.run() for _ in range(tasks)]
 
 
 def test_a_busy_agent_that_leaves_hands_its_task_back_at_the_deadline() -> None:
     fleet, [first, second] = busy_fleet()
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "0"))
     leaving = [agent for agent in fleet.state.agents.values() if agent.retiring]
     assert [agent.leaves_by for agent in leaving] == [fleet.now + 30] * 2
     assert leaving[0].reason == "coder scaled to 0 by ada; what it holds is handed back after 30 s"
@@ -38,7 +39,7 @@ def test_a_busy_agent_that_leaves_hands_its_task_back_at_the_deadline() -> None:
 
 def test_stopping_at_the_deadline_that_takes_the_host_down_is_no_death() -> None:
     fleet, [task] = busy_fleet(tasks=1)
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "0"))
     fleet.after(30)
     fleet.down()
     assert (fleet.task(task).state, fleet.task(task).tries, fleet.task(task).deaths) == ("pending", 0, 0)
@@ -46,17 +47,17 @@ def test_stopping_at_the_deadline_that_takes_the_host_down_is_no_death() -> None
 
 def test_without_a_deadline_it_takes_as_long_as_it_takes() -> None:
     fleet, [task] = busy_fleet(0, tasks=1)
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "0"))
     assert fleet.after(3_000) == []
     assert fleet.task(task).stopping == ""
 
 
 def test_a_reservation_ends_at_the_deadline() -> None:
     fleet = Fleet({"coder": {"min": 0, "max": 9, "drain_deadline_s": 30}})
-    fleet.do(c.ScalePool("coder", "1"))
+    fleet.do(ScalePool("coder", "1"))
     fleet.up()
-    fleet.do(c.AllocateAgent("job", "coder"))
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(AllocateAgent("job", "coder"))
+    fleet.do(ScalePool("coder", "0"))
     fleet.after(30)
     assert fleet.state.allocations == {}
     assert fleet.state.agents == {}
@@ -66,12 +67,12 @@ def test_a_reservation_ends_at_the_deadline() -> None:
 @pytest.mark.parametrize("end", ["stays", "late"])
 def test_a_leaving_agent_that_is_wanted_again_stays_in_place_of_a_new_one(end: str) -> None:
     fleet, tasks = busy_fleet()
-    fleet.do(c.ScalePool("coder", "0"))
-    [step] = describe(fleet.state, [c.ScalePool("coder", "3")], fleet.deciding)
+    fleet.do(ScalePool("coder", "0"))
+    [step] = describe(fleet.state, [ScalePool("coder", "3")], fleet.deciding)
     assert step.effect == "2 that were leaving stay, starts 1 agent"
     fleet.after(5 if end == "stays" else 31)
     before = set(fleet.state.agents)
-    fleet.do(c.ScalePool("coder", "3"))
+    fleet.do(ScalePool("coder", "3"))
     assert len(set(fleet.state.agents) - before) == 1
     assert {(fleet.state.agents[id_].retiring, fleet.state.agents[id_].status.value) for id_ in before} == {(False, "busy")}
     if end == "stays":
@@ -85,25 +86,25 @@ def test_a_leaving_agent_that_is_wanted_again_stays_in_place_of_a_new_one(end: s
 def test_one_that_an_operator_unregistered_does_not_come_back() -> None:
     fleet, [task] = busy_fleet(tasks=1)
     name = fleet.task(task).agent_name
-    fleet.do(c.UnregisterAgent(name))
-    fleet.do(c.ScalePool("coder", "1"))
+    fleet.do(UnregisterAgent(name))
+    fleet.do(ScalePool("coder", "1"))
     assert fleet.agent(name).retiring
     assert len(fleet.state.agents) == 2
 
 
 def test_a_revived_agent_needs_no_room() -> None:
     fleet = Fleet({"coder": {"min": 0, "max": 9}}, fleet={"max_agents": 1, "default_pools": {"coder": {"min": 0, "max": 9}}})
-    fleet.do(c.ScalePool("coder", "1"))
+    fleet.do(ScalePool("coder", "1"))
     fleet.up()
     fleet.run()
-    fleet.do(c.ScalePool("coder", "0"))
-    fleet.do(c.ScalePool("coder", "1"))
+    fleet.do(ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "1"))
     assert [agent.retiring for agent in fleet.state.agents.values()] == [False]
 
 
 def test_the_autoscaler_revives_too() -> None:
     fleet, [task] = busy_fleet(tasks=1)
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "0"))
     fleet.report(r.PoolsSized((r.Sizing("coder", 0, 1, "load"),)))
     assert not fleet.agent(fleet.task(task).agent_name).retiring
     assert len(fleet.state.agents) == 1
@@ -112,7 +113,7 @@ def test_the_autoscaler_revives_too() -> None:
 def test_why_says_until_when() -> None:
     fleet, [task] = busy_fleet(tasks=1)
     agent = fleet.agent(fleet.task(task).agent_name)
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "0"))
     seen = Seen(None, 0.0, 1.0, ())
     texts = [line.text for line in explain_agent(fleet.state, agent, fleet.now + 10, seen).evidence]
     assert "what it holds is handed back in 20 s unless it ends before" in texts

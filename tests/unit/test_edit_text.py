@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from engine.gate.editable import editable
-from engine.model import commands as c
 from engine.model.editing import Editable, patch_of, table_of
 from engine.model.errors import EngineUnavailable, FleetError, UsageError
 from engine.model.policy_text import policy_of
+from engine.model.pool_commands import CreatePolicy, EditPool
 from fleet_tui.edit_text import TextWrong, read_edited, text_to_edit, toml_value, with_problems
 from fleet_tui.editor import Edited, edit_as_text, editor_words
 from fleet_tui.lent_terminal import find_editor
@@ -27,7 +27,7 @@ POLICY = {"pool": "coder", "target": 0.8, "up": {"metric": "cpu", "threshold": 0
 @pytest.fixture
 def fleet() -> Fleet:
     fleet = Fleet()
-    fleet.do(c.CreatePolicy("own", POLICY))
+    fleet.do(CreatePolicy("own", POLICY))
     return fleet
 
 
@@ -181,7 +181,7 @@ def test_an_editor_that_fails_is_told_and_what_it_wrote_is_kept(fleet: Fleet, te
 
 
 def test_what_somebody_else_changed_is_told_and_only_then_overwritten(fleet: Fleet) -> None:
-    changes = iter([lambda: fleet.do(c.EditPool("coder", {"max": 7})), lambda: None])
+    changes = iter([lambda: fleet.do(EditPool("coder", {"max": 7})), lambda: None])
     editor = Editor(put("max = 9", "max = 6"), lambda text: "\n".join(line for line in text.splitlines() if not line.startswith("#!")))
     edited = edit(fleet, editor, lambda: next(changes)())
     assert "It changed while you edited: max is 7 now, it was 9." in editor.seen[1]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from engine.gate.editable import editable
-from engine.model import commands as c
 from engine.model.editing import (
     EditField,
     check_patch,
@@ -21,6 +20,7 @@ from engine.model.editing import (
 )
 from engine.model.errors import NotFound, UsageError
 from engine.model.policy_text import merged, policy_of, policy_table
+from engine.model.pool_commands import CreatePolicy, EditPool, UpdatePolicy
 from engine.model.pools import EDITABLE
 from engine.model.scaling import Policy
 from tests.unit.core_fleet import Fleet
@@ -31,12 +31,12 @@ POLICY = {"pool": "coder", "target": 0.8, "up": {"metric": "cpu", "threshold": 0
 @pytest.fixture
 def fleet() -> Fleet:
     fleet = Fleet()
-    fleet.do(c.CreatePolicy("own", POLICY))
+    fleet.do(CreatePolicy("own", POLICY))
     return fleet
 
 
 def test_a_pool_s_keys_come_from_its_model_with_limits_help_and_the_configured_value(fleet: Fleet) -> None:
-    fleet.do(c.EditPool("coder", {"max": 6, "cpu": 2}))
+    fleet.do(EditPool("coder", {"max": 6, "cpu": 2}))
     fields = {field.key: field for field in editable(fleet.state, "pools", "coder").fields}
     assert list(fields) == list(EDITABLE)
     assert (fields["max"].value, fields["max"].default, fields["max"].type, fields["max"].limits) == (6, 9, "whole", "1 to 100000")
@@ -113,7 +113,7 @@ def test_changes_become_the_smallest_patch_and_the_verb_that_makes_them(fleet: F
     thing = editable(fleet.state, "pools", "coder")
     patch = patch_of(thing.fields, {"max": 6, "min": 2, "cost": None})
     assert patch == {"max": 6, "cost": None}
-    assert verb_of(thing, patch) == c.EditPool("coder", {"max": 6, "cost": None})
+    assert verb_of(thing, patch) == EditPool("coder", {"max": 6, "cost": None})
     check_patch(thing, patch)
     with pytest.raises(UsageError, match="min 2 would be above max 1"):
         check_patch(thing, {"max": 1})
@@ -124,7 +124,7 @@ def test_a_part_that_is_emptied_is_taken_away(fleet: Fleet) -> None:
     patch = patch_of(thing.fields, {"up.metric": None, "up.threshold": None})
     assert patch == {"up": None}
     check_patch(thing, patch)
-    assert verb_of(thing, patch) == c.UpdatePolicy("own", {"up": None})
+    assert verb_of(thing, patch) == UpdatePolicy("own", {"up": None})
 
 
 def test_a_part_that_was_not_written_keeps_what_it_implied(fleet: Fleet) -> None:
@@ -132,7 +132,7 @@ def test_a_part_that_was_not_written_keeps_what_it_implied(fleet: Fleet) -> None
     thing = editable(fleet.state, "policies", "own")
     patch = patch_of(thing.fields, {"scale_down.cooldown_s": 5.0})
     assert patch == {"scale_down": {"cooldown_s": 5.0, "stabilization_s": 300.0}}
-    fleet.do(c.UpdatePolicy("own", patch))
+    fleet.do(UpdatePolicy("own", patch))
     assert fleet.state.policies["own"].scale_down.stabilization_s == Policy("", "").scale_down.stabilization_s == 300.0
     again = editable(fleet.state, "policies", "own")
     assert patch_of(again.fields, {"scale_down.cooldown_s": None}) == {"scale_down": {"cooldown_s": None}}
@@ -146,10 +146,10 @@ def test_any_one_key_changed_and_changed_back_gives_the_policy_again(fleet: Flee
             continue
         thing = editable(fleet.state, "policies", "own")
         patch = patch_of(thing.fields, {field.key: values[field.type]})
-        fleet.do(c.UpdatePolicy("own", patch))
+        fleet.do(UpdatePolicy("own", patch))
         then = editable(fleet.state, "policies", "own")
         assert {new.key for _, new in moved(thing, then)} == ({field.key} if values[field.type] not in (field.value, field.default) else set())
-        fleet.do(c.UpdatePolicy("own", patch_of(then.fields, {field.key: thing.field(field.key).value})))
+        fleet.do(UpdatePolicy("own", patch_of(then.fields, {field.key: thing.field(field.key).value})))
         assert policy_of({**merged(before, {}), "id": "own"}) == fleet.state.policies["own"], field.key
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from engine.agents.runtime import HostSample
 from engine.gate import feed as feeding
-from engine.model import commands as c
+from engine.model.agent_commands import UnregisterAgent
 from engine.model.errors import UsageError
 from engine.model.ids import HostId, TaskId
+from engine.model.pool_commands import PausePool, ScalePool
 from engine.model.rows import ROW_KINDS, Frame, PoolRow
+from engine.model.task_commands import CancelTask, SubmitTask
 from engine.simulation.checkers import FOLLOWED, Mirror
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
@@ -44,7 +46,7 @@ def test_first_frame_is_full_and_the_next_holds_only_what_changed() -> None:
             assert first.full
             assert [row[0] for row in first.rows["pools"]] == ["coder"]
             assert len(first.rows["agents"]) == 2
-            await world.gate().execute([c.PausePool("coder")])
+            await world.gate().execute([PausePool("coder")])
             second = await next_with(frames, "pools")
             assert not second.full
             assert "agents" not in second.rows
@@ -58,14 +60,14 @@ def test_first_frame_is_full_and_the_next_holds_only_what_changed() -> None:
 def test_a_pool_tells_how_long_tasks_wait_for_agents_not_for_each_other() -> None:
     async def story(world: World) -> None:
         gate = world.gate()
-        await gate.execute([c.PausePool("coder")])
-        first = str((await gate.execute([c.SubmitTask("noop", "coder")])).values[0])
+        await gate.execute([PausePool("coder")])
+        first = str((await gate.execute([SubmitTask("noop", "coder")])).values[0])
         await world.clock.sleep(5.0)
-        await gate.execute([c.SubmitTask("noop", "coder", depends_on=(first,))])
+        await gate.execute([SubmitTask("noop", "coder", depends_on=(first,))])
         row = world.feed.row("pools", "coder")
         assert isinstance(row, PoolRow)
         assert (row.pending, row.blocked, row.oldest_pending_at) == (2, 1, world.state.tasks[TaskId(first)].spec.submitted_at)
-        await gate.execute([c.CancelTask(first)])
+        await gate.execute([CancelTask(first)])
         row = world.feed.row("pools", "coder")
         assert isinstance(row, PoolRow)
         assert row.blocked == 0
@@ -101,7 +103,7 @@ def test_slow_follower_gets_one_row_for_many_changes() -> None:
         async with world.feed.follow(["pools"]) as frames:
             await anext(frames)
             for size in ("3", "4", "5"):
-                await world.gate().execute([c.ScalePool("coder", size)])
+                await world.gate().execute([ScalePool("coder", size)])
                 await world.clock.sleep(1)
             frame = await anext(frames)
             assert [row.size for row in frame.rows["pools"]] == [5]  # type: ignore[union-attr]
@@ -126,7 +128,7 @@ def test_follower_that_lags_behind_what_is_kept_starts_over(monkeypatch: pytest.
         mirror = Mirror()
         async with world.feed.follow(FOLLOWED) as frames:
             mirror.take(await anext(frames))
-            await world.gate().execute([c.SubmitTask("noop", "coder") for _ in range(20)])
+            await world.gate().execute([SubmitTask("noop", "coder") for _ in range(20)])
             await world.until(lambda: world.state.totals.succeeded == 20)
             frame = await anext(frames)
             assert frame.full
@@ -141,8 +143,8 @@ def test_follower_that_lags_behind_what_is_kept_starts_over(monkeypatch: pytest.
 
 def test_end_of_a_back_off_and_of_a_pause_reach_the_rows() -> None:
     async def story(world: World) -> None:
-        await world.gate().execute([c.PausePool("coder")])
-        [task] = (await world.gate().execute([c.SubmitTask("noop", "coder")])).values
+        await world.gate().execute([PausePool("coder")])
+        [task] = (await world.gate().execute([SubmitTask("noop", "coder")])).values
         world.state.tasks[task].not_before = world.clock.now() + 1.5  # type: ignore[index]
         world.feed._note_back_offs([task])  # type: ignore[list-item]
         async with world.feed.follow(["tasks"]) as frames:
@@ -172,7 +174,7 @@ def test_what_is_gone_is_named() -> None:
         agent = next(iter(world.state.agents))
         async with world.feed.follow(["agents"]) as frames:
             await anext(frames)
-            await world.gate().execute([c.UnregisterAgent(agent)])
+            await world.gate().execute([UnregisterAgent(agent)])
             while not (frame := await anext(frames)).removed:
                 pass
             assert frame.removed == {"agents": [agent]}

@@ -8,8 +8,8 @@ import pytest
 from engine.booster.book import BoosterBook
 from engine.gate.figures import Around, FigureReader, Figures
 from engine.memory.migrations import migrate, steps
-from engine.model import commands as c
 from engine.model import events as ev
+from engine.model.pool_commands import ScalePool
 from engine.monitoring.agents import AgentColumns
 from engine.monitoring.archive import Archive
 from engine.monitoring.exposition import Newest, exposition
@@ -112,7 +112,7 @@ def test_recovery_is_from_a_loss_to_being_ready_again() -> None:
     fleet.now += 4.0
     fleet.up("hst_2")
     assert times(fleet.taken(), "recovery_ms") == (2.0, 8_000.0)
-    fleet.do(c.ScalePool("coder", "4"))
+    fleet.do(ScalePool("coder", "4"))
     fleet.up("hst_3")
     assert times(fleet.taken(), "recovery_ms")[0] == 0, "new agents recover from nothing"
 
@@ -121,7 +121,7 @@ def test_recovery_is_from_a_loss_to_being_ready_again() -> None:
 def test_scalings_are_counted_by_direction() -> None:
     fleet = Metered()
     for size in ("6", "4", "9"):
-        fleet.do(c.ScalePool("coder", size))
+        fleet.do(ScalePool("coder", size))
     assert fleet.meter is not None
     assert fleet.meter.counts == {("scale_ups", "coder"): 2, ("scale_downs", "coder"): 1}
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 from engine.gate.forecasts_ahead import AHEAD_MAX, ForecastsAhead
-from engine.model.commands import CreatePolicy
+from engine.model.pool_commands import CreatePolicy
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.history import Forecast
 from tests.unit.core_fleet import Fleet

@@ -8,12 +8,13 @@ import pytest
 from engine.gate.gang_plans import gang_row
 from engine.gate.plans import describe
 from engine.gate.undo import inverse_of_value
-from engine.model import commands as c
 from engine.model import reports as r
 from engine.model.errors import CommandRefused, NotFound
+from engine.model.fleet_commands import HaltFleet
 from engine.model.gangs import Gang
 from engine.model.ids import GangId
 from engine.model.machines import Room, thousandths
+from engine.model.pool_commands import AskGang, EndGang, ScalePool
 from engine.model.reports import Sizing
 from engine.scaling.autoscaler import limits_of
 from tests.unit.core_fleet import Fleet
@@ -29,7 +30,7 @@ def fleet(memory: float = 1_000, **pools: Any) -> Fleet:
 
 
 def ask(fleet: Fleet, pool: str, agents: int, **more: Any) -> GangId:
-    (id_,) = fleet.do(c.AskGang(pool, agents, **more))
+    (id_,) = fleet.do(AskGang(pool, agents, **more))
     return GangId(id_)
 
 
@@ -56,32 +57,32 @@ def test_a_gang_with_room_starts_at_once() -> None:
 
 def test_a_gang_without_room_for_all_starts_none_and_says_why() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("tester", "5"))
+    fleet_.do(ScalePool("tester", "5"))
     id_ = ask(fleet_, "coder", 6)
     assert agents(fleet_) == 0
     assert gang(fleet_, id_).text == "waits for memory: needs 100 MB, 0 MB not taken"
-    fleet_.do(c.ScalePool("tester", "4"))
+    fleet_.do(ScalePool("tester", "4"))
     look(fleet_)
     assert agents(fleet_) == 6
 
 
 def test_a_gang_that_waits_too_long_expires() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("tester", "5"))
+    fleet_.do(ScalePool("tester", "5"))
     id_ = ask(fleet_, "coder", 6, expires_s=30.0)
     look(fleet_, 29)
     assert id_ in fleet_.state.gangs
     look(fleet_, 1)
     assert id_ not in fleet_.state.gangs
     assert fleet_.events[-1].reason.startswith("expired: waits for memory")  # type: ignore[union-attr]
-    fleet_.do(c.ScalePool("tester", "0"))
+    fleet_.do(ScalePool("tester", "0"))
     look(fleet_)
     assert agents(fleet_) == 0
 
 
 def test_its_agents_are_kept_from_the_autoscaler_and_then_leave() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("coder", "2"))
+    fleet_.do(ScalePool("coder", "2"))
     ask(fleet_, "coder", 3, keep_s=60.0)
     fleet_.up()
     assert limits_of(fleet_.state.pools["coder"], fleet_.state).min == 3
@@ -94,12 +95,12 @@ def test_its_agents_are_kept_from_the_autoscaler_and_then_leave() -> None:
 
 def test_the_first_in_line_is_not_overtaken_by_what_would_fit() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("tester", "6"))
+    fleet_.do(ScalePool("tester", "6"))
     large = ask(fleet_, "coder", 8)
     fleet_.now += 1
     small = ask(fleet_, "tester", 2)
     assert gang(fleet_, small).text == "waits for memory: others wait for it that go first"
-    fleet_.do(c.ScalePool("tester", "2"))
+    fleet_.do(ScalePool("tester", "2"))
     look(fleet_)
     assert not gang(fleet_, large).is_waiting
     assert gang(fleet_, small).is_waiting
@@ -107,16 +108,16 @@ def test_the_first_in_line_is_not_overtaken_by_what_would_fit() -> None:
 
 def test_a_higher_priority_goes_first_and_age_makes_up_for_it() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("tester", "5"))
+    fleet_.do(ScalePool("tester", "5"))
     old = ask(fleet_, "coder", 6, priority=5, expires_s=1e5)
     fleet_.now += AGING_S * 2
     urgent = ask(fleet_, "tester", 6, priority=8, expires_s=1e5)
     assert [gang_row(fleet_.state, gang(fleet_, id_), AGING_S).place for id_ in (old, urgent)] == [2, 1]
-    fleet_.do(c.EndGang(urgent))
+    fleet_.do(EndGang(urgent))
     fleet_.now += AGING_S * 2
     late = ask(fleet_, "tester", 6, priority=8, expires_s=1e5)
     assert [gang_row(fleet_.state, gang(fleet_, id_), AGING_S).place for id_ in (old, late)] == [1, 2]
-    fleet_.do(c.ScalePool("tester", "0"))
+    fleet_.do(ScalePool("tester", "0"))
     look(fleet_)
     assert [gang(fleet_, id_).is_waiting for id_ in (old, late)] == [False, True]
 
@@ -149,20 +150,20 @@ def test_what_could_never_start_is_refused_at_once(pool: str, number: int, messa
 
 def test_a_pool_that_is_full_makes_a_gang_wait() -> None:
     fleet_ = fleet(3_000, small={"min": 0, "max": 5})
-    fleet_.do(c.ScalePool("small", "3"))
+    fleet_.do(ScalePool("small", "3"))
     id_ = ask(fleet_, "small", 4)
     assert gang(fleet_, id_).text == "waits for its pool: 7 agents would be above its max 5"
-    fleet_.do(c.ScalePool("small", "1"))
+    fleet_.do(ScalePool("small", "1"))
     look(fleet_)
     assert agents(fleet_, "small") == 5
 
 
 def test_names_stay_unique_when_a_pool_and_its_gang_find_room_in_one_look() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("tester", "9"))
-    fleet_.do(c.ScalePool("coder", "3"))
+    fleet_.do(ScalePool("tester", "9"))
+    fleet_.do(ScalePool("coder", "3"))
     ask(fleet_, "coder", 2)
-    fleet_.do(c.ScalePool("tester", "0"))
+    fleet_.do(ScalePool("tester", "0"))
     look(fleet_)
     look(fleet_)
     names = [agent.spec.name for agent in fleet_.state.agents_in("coder")]
@@ -171,10 +172,10 @@ def test_names_stay_unique_when_a_pool_and_its_gang_find_room_in_one_look() -> N
 
 def test_a_halt_of_scaling_keeps_gangs_waiting_but_not_for_ever() -> None:
     fleet_ = fleet()
-    fleet_.do(c.ScalePool("tester", "5"))
+    fleet_.do(ScalePool("tester", "5"))
     id_ = ask(fleet_, "coder", 6, expires_s=60.0)
-    fleet_.do(c.HaltFleet("scaling"))
-    fleet_.do(c.ScalePool("tester", "0"))
+    fleet_.do(HaltFleet("scaling"))
+    fleet_.do(ScalePool("tester", "0"))
     look(fleet_)
     assert gang(fleet_, id_).is_waiting
     look(fleet_, 60)
@@ -183,12 +184,12 @@ def test_a_halt_of_scaling_keeps_gangs_waiting_but_not_for_ever() -> None:
 
 def test_plans_say_what_becomes_of_a_gang() -> None:
     fleet_ = fleet()
-    (step,) = describe(fleet_.state, [c.AskGang("coder", 4)], fleet_.deciding)
+    (step,) = describe(fleet_.state, [AskGang("coder", 4)], fleet_.deciding)
     assert (step.before, step.after) == ("0 agents", "4 agents")
     assert step.effect == "all at once or none; waits up to 300 s if there is no room; kept 600 s, then they leave"
     id_ = ask(fleet_, "coder", 4)
-    (step,) = describe(fleet_.state, [c.EndGang(id_)], fleet_.deciding)
+    (step,) = describe(fleet_.state, [EndGang(id_)], fleet_.deciding)
     assert (step.before, step.after) == ("4 agents", "0 agents")
-    assert [call.name for call in inverse_of_value(c.AskGang("coder", 4), id_)] == ["gang.end"]
+    assert [call.name for call in inverse_of_value(AskGang("coder", 4), id_)] == ["gang.end"]
     with pytest.raises(NotFound, match="no gang 'gng_x'"):
-        fleet_.do(c.EndGang("gng_x"))
+        fleet_.do(EndGang("gng_x"))

@@ -9,11 +9,23 @@ from typing import Any
 import pytest
 from engine.gate import PLANS_WAITING_MAX
 from engine.gate.library import LibraryCalls
-from engine.model import commands as c
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
 from engine.model.agents import AgentStatus
+from engine.model.data_commands import BackUpFleet
 from engine.model.errors import CommandRefused, JournalError, NotFound, ReadOnly, UsageError
-from engine.model.events import Audited, PoolPaused
+from engine.model.events import Audited
+from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.plans import Origin
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
+from engine.model.pool_events import PoolPaused
+from engine.model.task_commands import CancelTask, PrioritiseTask, SubmitTask
+from engine.model.verbs import Command
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings
@@ -46,7 +58,7 @@ def audits(world: World) -> list[tuple[str, str, str, str]]:
 
 def test_verb_is_durable_audited_and_a_plan_when_it_is_answered() -> None:
     async def story(world: World) -> None:
-        answer = await world.gate(BOB).execute([c.ScalePool("coder", "+1")], reason="busy")
+        answer = await world.gate(BOB).execute([ScalePool("coder", "+1")], reason="busy")
         assert answer.values == (3,)
         assert answer.summary == "scale coder 2 → 3"
         assert world.journal.kept[-1].seq >= answer.seq
@@ -60,11 +72,11 @@ def test_verb_is_durable_audited_and_a_plan_when_it_is_answered() -> None:
 def test_viewer_is_refused_and_the_refusal_is_audited() -> None:
     async def story(world: World) -> None:
         with pytest.raises(CommandRefused, match="pool.scale needs the role operator; eve is viewer"):
-            await world.gate(EVE).execute([c.ScalePool("coder", "3")])
+            await world.gate(EVE).execute([ScalePool("coder", "3")])
         with pytest.raises(CommandRefused, match="engine.stop needs the role admin; bob is operator"):
-            await world.gate(BOB).execute([c.StopEngine()])
+            await world.gate(BOB).execute([StopEngine()])
         with pytest.raises(CommandRefused):
-            await world.gate(EVE).plan([c.ScalePool("coder", "3")])
+            await world.gate(EVE).plan([ScalePool("coder", "3")])
         assert [line[:3] for line in audits(world)] == [("eve", "pool.scale", "coder"), ("bob", "engine.stop", "stop")]
         assert world.state.pools["coder"].size == 2
 
@@ -75,12 +87,12 @@ def test_viewer_is_refused_and_the_refusal_is_audited() -> None:
     ("commands", "text"),
     [
         ([], "needs at least one verb"),
-        ([c.PausePool("coder"), c.UnpausePool("ui")], "one kind of verb"),
-        ([c.UndoPlan(), c.UndoPlan()], "undo stands alone in its plan; send it by itself"),
-        ([c.PausePool("coder"), c.UndoPlan()], "one kind of verb"),
+        ([PausePool("coder"), UnpausePool("ui")], "one kind of verb"),
+        ([UndoPlan(), UndoPlan()], "undo stands alone in its plan; send it by itself"),
+        ([PausePool("coder"), UndoPlan()], "one kind of verb"),
     ],
 )
-def test_malformed_plans(commands: Sequence[c.Command], text: str) -> None:
+def test_malformed_plans(commands: Sequence[Command], text: str) -> None:
     async def story(world: World) -> None:
         for ask in (world.gate().plan, world.gate().execute):
             with pytest.raises(UsageError, match=text):
@@ -92,7 +104,7 @@ def test_malformed_plans(commands: Sequence[c.Command], text: str) -> None:
 def test_plan_by_its_id_applies_exactly_what_it_said() -> None:
     async def story(world: World) -> None:
         gate = world.gate()
-        plan = await gate.plan([c.ScalePool("coder", "+2")], reason="why")
+        plan = await gate.plan([ScalePool("coder", "+2")], reason="why")
         assert (plan.steps[0].before, plan.steps[0].after, plan.steps[0].effect) == ("2", "4", "starts 2 agents")
         assert world.state.pools["coder"].size == 2
         answer = await gate.execute(plan.id)
@@ -107,11 +119,11 @@ def test_plan_by_its_id_applies_exactly_what_it_said() -> None:
 def test_plan_gets_too_old_and_there_are_only_so_many() -> None:
     async def story(world: World) -> None:
         gate = world.gate()
-        first = await gate.plan([c.PausePool("coder")])
+        first = await gate.plan([PausePool("coder")])
         await world.clock.sleep(31)
         with pytest.raises(NotFound, match="too old"):
             await gate.execute(first.id)
-        plans = [await gate.plan([c.PausePool("coder")]) for _ in range(PLANS_WAITING_MAX + 1)]
+        plans = [await gate.plan([PausePool("coder")]) for _ in range(PLANS_WAITING_MAX + 1)]
         with pytest.raises(NotFound):
             await gate.execute(plans[0].id)
         await gate.execute(plans[1].id)
@@ -121,7 +133,7 @@ def test_plan_gets_too_old_and_there_are_only_so_many() -> None:
 
 def test_plan_is_not_used_up_by_somebody_who_may_not() -> None:
     async def story(world: World) -> None:
-        plan = await world.gate(BOB).plan([c.PausePool("coder")])
+        plan = await world.gate(BOB).plan([PausePool("coder")])
         with pytest.raises(CommandRefused, match="eve is viewer"):
             await world.gate(EVE).execute(plan.id)
         await world.gate(BOB).execute(plan.id)
@@ -142,19 +154,19 @@ def snapshot(world: World) -> dict[str, Any]:
 
 
 reversible = st.one_of(
-    st.builds(c.ScalePool, st.sampled_from(["coder", "ui"]), st.sampled_from(["3", "+1", "=max", "=min", "150%"])),
-    st.builds(c.PausePool, st.sampled_from(["coder", "ui"])),
-    st.builds(c.UnpausePool, st.just("coder")),
-    st.builds(c.DrainAgent, st.sampled_from(["coder-1", "ui-1"])),
-    st.builds(c.UndrainAgent, st.just("coder-1")),
-    st.builds(c.RegisterAgent, st.just("coder"), count=st.integers(1, 3)),
-    st.builds(c.AllocateAgent, st.just("mine"), st.just("coder")),
+    st.builds(ScalePool, st.sampled_from(["coder", "ui"]), st.sampled_from(["3", "+1", "=max", "=min", "150%"])),
+    st.builds(PausePool, st.sampled_from(["coder", "ui"])),
+    st.builds(UnpausePool, st.just("coder")),
+    st.builds(DrainAgent, st.sampled_from(["coder-1", "ui-1"])),
+    st.builds(UndrainAgent, st.just("coder-1")),
+    st.builds(RegisterAgent, st.just("coder"), count=st.integers(1, 3)),
+    st.builds(AllocateAgent, st.just("mine"), st.just("coder")),
 )
 
 
 @given(reversible)
 @settings(max_examples=25, deadline=None)
-def test_undo_takes_back_and_redo_does_again(command: c.Command) -> None:
+def test_undo_takes_back_and_redo_does_again(command: Command) -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
         before = snapshot(world)
@@ -165,15 +177,15 @@ def test_undo_takes_back_and_redo_does_again(command: c.Command) -> None:
         after = snapshot(world)
         for _ in range(2):
             await world.clock.sleep(1)
-            await gate.execute([c.UndoPlan(answer.plan)])
+            await gate.execute([UndoPlan(answer.plan)])
             assert snapshot(world) == before
             with pytest.raises(CommandRefused, match="was undone already"):
-                await gate.execute([c.UndoPlan(answer.plan)])
+                await gate.execute([UndoPlan(answer.plan)])
             await world.clock.sleep(1)
-            await gate.execute([c.RedoPlan()])
+            await gate.execute([RedoPlan()])
             assert snapshot(world) == after
         with pytest.raises(CommandRefused, match="is not undone"):
-            await gate.execute([c.RedoPlan(answer.plan)])
+            await gate.execute([RedoPlan(answer.plan)])
 
     live(story)
 
@@ -181,13 +193,13 @@ def test_undo_takes_back_and_redo_does_again(command: c.Command) -> None:
 def test_undo_of_task_verbs() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        await gate.execute([c.PausePool("ui")])
-        [task] = (await gate.execute([c.SubmitTask("noop", "ui", title="one")])).values
-        await gate.execute([c.PrioritiseTask(str(task), 9)])
-        await gate.execute([c.UndoPlan()])
+        await gate.execute([PausePool("ui")])
+        [task] = (await gate.execute([SubmitTask("noop", "ui", title="one")])).values
+        await gate.execute([PrioritiseTask(str(task), 9)])
+        await gate.execute([UndoPlan()])
         assert world.state.tasks[task].priority == 5  # type: ignore[index]
-        cancel = await gate.execute([c.CancelTask(str(task))])
-        await gate.execute([c.UndoPlan(cancel.plan)])
+        cancel = await gate.execute([CancelTask(str(task))])
+        await gate.execute([UndoPlan(cancel.plan)])
         assert world.state.tasks[task].state == "pending"  # type: ignore[index]
 
     live(story)
@@ -196,11 +208,11 @@ def test_undo_of_task_verbs() -> None:
 def test_undo_of_a_submission_done_again_takes_back_the_new_task() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        await gate.execute([c.PausePool("ui")])
-        plan = (await gate.execute([c.SubmitTask("noop", "ui")])).plan
-        await gate.execute([c.UndoPlan(plan)])
-        [second] = (await gate.execute([c.RedoPlan(plan)])).values
-        await gate.execute([c.UndoPlan(plan)])
+        await gate.execute([PausePool("ui")])
+        plan = (await gate.execute([SubmitTask("noop", "ui")])).plan
+        await gate.execute([UndoPlan(plan)])
+        [second] = (await gate.execute([RedoPlan(plan)])).values
+        await gate.execute([UndoPlan(plan)])
         assert world.state.tasks[second].state == "cancelled"  # type: ignore[index]
 
     live(story)
@@ -210,31 +222,31 @@ def test_what_cannot_be_undone_says_so() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
         with pytest.raises(NotFound, match="nothing to undo"):
-            await gate.execute([c.UndoPlan()])
+            await gate.execute([UndoPlan()])
         with pytest.raises(NotFound, match="no plan 'pln_x'"):
-            await gate.execute([c.UndoPlan("pln_x")])
-        gone = await gate.execute([c.UnregisterAgent("coder-1")])
+            await gate.execute([UndoPlan("pln_x")])
+        gone = await gate.execute([UnregisterAgent("coder-1")])
         with pytest.raises(CommandRefused, match="cannot be taken back: an agent that left does not come back"):
-            await gate.execute([c.UndoPlan(gone.plan)])
+            await gate.execute([UndoPlan(gone.plan)])
         with pytest.raises(CommandRefused, match="`plans` lists those before it"):
-            await gate.execute([c.UndoPlan()])
-        drained = await gate.execute([c.DrainAgent("coder-2")])
-        await gate.execute([c.UnregisterAgent("coder-2")])
+            await gate.execute([UndoPlan()])
+        drained = await gate.execute([DrainAgent("coder-2")])
+        await gate.execute([UnregisterAgent("coder-2")])
         with pytest.raises(CommandRefused, match="nothing is left to undo of 'drain coder-2 idle → drained'"):
-            await gate.execute([c.UndoPlan(drained.plan)])
-        late = await gate.execute([c.PausePool("ui")])
+            await gate.execute([UndoPlan(drained.plan)])
+        late = await gate.execute([PausePool("ui")])
         await world.clock.sleep(61)
         with pytest.raises(CommandRefused, match="the undo window of .* has closed; do the opposite by hand"):
-            await gate.execute([c.UndoPlan(late.plan)])
+            await gate.execute([UndoPlan(late.plan)])
 
     live(story)
 
 
 def test_undo_means_my_own_last_plan() -> None:
     async def story(world: World) -> None:
-        await world.gate(BOB).execute([c.PausePool("ui")])
-        await world.gate().execute([c.PausePool("coder")])
-        await world.gate(BOB).execute([c.UndoPlan()])
+        await world.gate(BOB).execute([PausePool("ui")])
+        await world.gate().execute([PausePool("coder")])
+        await world.gate(BOB).execute([UndoPlan()])
         assert (world.state.pools["ui"].paused, world.state.pools["coder"].paused) == (False, True)
 
     live(story)
@@ -242,7 +254,7 @@ def test_undo_means_my_own_last_plan() -> None:
 
 def test_routine_work_of_programs_is_audited_and_makes_no_plan() -> None:
     async def story(world: World) -> None:
-        answer = await world.gate().execute([c.SubmitTask("noop", "ui")])
+        answer = await world.gate().execute([SubmitTask("noop", "ui")])
         assert (answer.undo_until, world.state.plans) == (0.0, {})
         assert audits(world)[-1] == ("ada", "task.submit", "noop", "done")
 
@@ -252,20 +264,20 @@ def test_routine_work_of_programs_is_audited_and_makes_no_plan() -> None:
 def test_full_disk_refuses_loses_nothing_and_goes_on() -> None:
     async def story(world: World) -> None:
         gate = world.gate()
-        [kept] = (await gate.execute([c.SubmitTask("noop", "ui")])).values
+        [kept] = (await gate.execute([SubmitTask("noop", "ui")])).values
         await world.until(lambda: world.state.tasks[kept].state == "succeeded")  # type: ignore[index]
         world.journal.broken = "disk full"
         with pytest.raises(ReadOnly, match="not done, nothing was changed: disk full"):
-            await gate.execute([c.ScalePool("coder", "5")])
+            await gate.execute([ScalePool("coder", "5")])
         assert world.state.pools["coder"].size == 2
         with pytest.raises(ReadOnly, match="the engine is read-only: disk full; nothing was changed"):
-            await gate.execute([c.ScalePool("coder", "5")])
+            await gate.execute([ScalePool("coder", "5")])
         assert world.status().read_only == "disk full"
         await world.clock.sleep(30)
         assert len(world.coordinator._reports) <= 1
         world.journal.broken = ""
         await world.until(lambda: not world.coordinator.read_only)
-        await gate.execute([c.ScalePool("coder", "5")])
+        await gate.execute([ScalePool("coder", "5")])
         assert kept in world.state.tasks
 
     live(story)
@@ -360,15 +372,15 @@ AFAR = Origin("ada", "api", "10.0.0.7:4711", 2)
 
 def test_a_backup_is_audited_and_taken_of_an_engine_that_can_write_nothing_else() -> None:
     async def story(world: World) -> None:
-        answer = await world.gate(HERE).execute([c.BackUpFleet("mine.db")], reason="move")
+        answer = await world.gate(HERE).execute([BackUpFleet("mine.db")], reason="move")
         assert answer.values == ("mine.db",)
         assert world.journal.backups[Path("mine.db")] == world.journal.kept[:-1]
         assert audits(world) == [("ada", "fleet.backup", "fleet", "done")]
         world.journal.broken = "the disk is full"
         with pytest.raises(ReadOnly):
-            await world.gate(HERE).execute([c.PausePool("ui")])
+            await world.gate(HERE).execute([PausePool("ui")])
         assert world.coordinator.read_only
-        [name] = (await world.gate(HERE).execute([c.BackUpFleet()])).values
+        [name] = (await world.gate(HERE).execute([BackUpFleet()])).values
         assert str(name).startswith("fleet-")
         assert Path(str(name)) in world.journal.backups
         world.journal.broken = ""
@@ -391,7 +403,7 @@ def test_where_a_backup_may_lie(origin: Origin, file: str, words: str) -> None:
     async def story(world: World) -> None:
         for ask in (world.gate(origin).plan, world.gate(origin).execute):
             with pytest.raises((CommandRefused, UsageError), match=words):
-                await ask([c.BackUpFleet(file)])
+                await ask([BackUpFleet(file)])
         assert world.journal.backups == {}
 
     live(story)

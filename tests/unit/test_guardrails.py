@@ -9,10 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from engine.config import parse_config
-from engine.model import commands as c
+from engine.model.agent_commands import AllocateAgent, DrainAgent, RegisterAgent
 from engine.model.errors import CommandRefused, ConfigError, Denied, Unconfirmed
+from engine.model.fleet_commands import HaltFleet, RedoPlan, UndoPlan
 from engine.model.guardrails import MINUTES_A_WEEK, WHOLE_WEEK, WindowConfig, minutes_of
 from engine.model.plans import Origin
+from engine.model.pool_commands import PausePool, ScalePool
+from engine.model.task_commands import CancelTask, SubmitTask
+from engine.model.verbs import Role
 from engine.simulation.loop import VirtualClock, run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given
@@ -159,16 +163,16 @@ def test_windows_follow_the_clock_of_their_zone(month: int, day: int, hour: int,
 def test_deny_refuses_with_its_text_and_the_refusal_is_audited() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        plan = await gate.plan([c.PausePool("coder")])
+        plan = await gate.plan([PausePool("coder")])
         assert plan.refused == "refused by 'freeze': ask the platform team (incident 12)"
         assert [(demand.kind, demand.rule) for demand in plan.demands] == [("deny", "freeze")]
         with pytest.raises(CommandRefused, match="no plan"):
             await gate.execute(plan.id)  # such a plan is not kept
         with pytest.raises(Denied, match="refused by 'freeze': ask the platform team .*; nothing was changed"):
-            await gate.execute([c.PausePool("coder")], confirm="coder", reason="please")
+            await gate.execute([PausePool("coder")], confirm="coder", reason="please")
         assert audits(world)[-1][:3] == ("bob", "pool.pause", "coder")
         assert not world.state.pools["coder"].paused
-        await gate.execute([c.PausePool("ui")])
+        await gate.execute([PausePool("ui")])
 
     rule = {"name": "freeze", "verbs": ["pause"], "targets": ["cod*"], "deny": "ask the platform team", "because": "incident 12"}
     live(rules(rule), story)
@@ -177,19 +181,19 @@ def test_deny_refuses_with_its_text_and_the_refusal_is_audited() -> None:
 def test_type_name_demands_the_targets_name_and_for_several_their_number() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        plan = await gate.plan([c.DrainAgent("coder-1")])
+        plan = await gate.plan([DrainAgent("coder-1")])
         assert (plan.confirm, plan.refused) == ("coder-1", "")
         for typed in ("", "yes", "Coder-1"):
             with pytest.raises(Unconfirmed, match=r"type 'coder-1' to confirm.* \(guardrail 1\); nothing was changed"):
                 await gate.execute(plan.id, confirm=typed)
         await gate.execute(plan.id, confirm=" coder-1 ")
-        both = [c.DrainAgent("coder-2"), c.DrainAgent("ui-1")]
+        both = [DrainAgent("coder-2"), DrainAgent("ui-1")]
         assert (await gate.plan(both)).confirm == "2"
         with pytest.raises(Unconfirmed, match="type '2' to confirm, not 'ui-1'"):
             await gate.execute(both, confirm="ui-1")
         await gate.execute(both, confirm="2")
         agent = next(iter(world.state.agents))
-        await gate.execute([c.DrainAgent(agent)], confirm=agent)  # the id will do as well
+        await gate.execute([DrainAgent(agent)], confirm=agent)  # the id will do as well
 
     live(rules({"verbs": ["drain"], "confirm": "type-name"}), story)
 
@@ -198,18 +202,18 @@ def test_max_bulk_counts_what_a_plan_touches() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
         for commands, touched in (
-            ([c.ScalePool("coder", "+4")], 4),
-            ([c.RegisterAgent("coder", count=3)], 3),
-            ([c.PausePool("coder"), c.PausePool("ui"), c.PausePool("coder")], 3),
+            ([ScalePool("coder", "+4")], 4),
+            ([RegisterAgent("coder", count=3)], 3),
+            ([PausePool("coder"), PausePool("ui"), PausePool("coder")], 3),
         ):
             plan = await gate.plan(commands)
             assert plan.refused == f"refused by 'few': at most 2 at once, this plan touches {touched}"
             with pytest.raises(Denied, match=f"this plan touches {touched}; nothing was changed"):
                 await gate.execute(commands)
-        plan = await gate.plan([c.ScalePool("coder", "+2")])
+        plan = await gate.plan([ScalePool("coder", "+2")])
         assert (plan.refused, plan.demands[0].text) == ("", "at most 2 at once, this plan touches 2")
         await gate.execute(plan.id)
-        await gate.execute([c.ScalePool("coder", "-1")])
+        await gate.execute([ScalePool("coder", "-1")])
 
     live(rules({"name": "few", "max_bulk": 2}, {"name": "some", "max_bulk": 5}), story)
 
@@ -217,13 +221,13 @@ def test_max_bulk_counts_what_a_plan_touches() -> None:
 def test_window_is_judged_when_the_plan_is_carried_out() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        plan = await gate.plan([c.ScalePool("coder", "3")])
+        plan = await gate.plan([ScalePool("coder", "3")])
         assert plan.demands[0].text == "only mon-fri 08:00-18:00 (Europe/Zurich; it is mon 17:59 there)"
         await world.clock.sleep(120)
         with pytest.raises(Denied, match=r"refused by 'guardrail 1': only mon-fri 08:00-18:00 .*it is mon 18:01 there, open again tue 08:00"):
             await gate.execute(plan.id)
         assert world.state.pools["coder"].size == 2
-        await world.gate(ADMIN).execute([c.ScalePool("coder", "3")])
+        await world.gate(ADMIN).execute([ScalePool("coder", "3")])
 
     window = {"only": ["mon-fri 08:00-18:00"], "zone": "Europe/Zurich"}
     live(rules({"verbs": ["scale"], "roles": ["operator"], "window": window}), story, MONDAY_NOON + 5 * 3_600 + 3_590)
@@ -232,12 +236,12 @@ def test_window_is_judged_when_the_plan_is_carried_out() -> None:
 def test_reason_is_demanded() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        plan = await gate.plan([c.ScalePool("coder", "3")])
+        plan = await gate.plan([ScalePool("coder", "3")])
         assert plan.needs_reason
         with pytest.raises(Unconfirmed, match=r"give a reason \(tickets\); nothing was changed"):
             await gate.execute(plan.id, reason="  ")
         await gate.execute(plan.id, reason="ticket 7")
-        planned = await gate.plan([c.ScalePool("coder", "2")], reason="ticket 8")
+        planned = await gate.plan([ScalePool("coder", "2")], reason="ticket 8")
         await gate.execute(planned.id)  # the reason given with the plan counts
 
     live(rules({"name": "tickets", "reason_required": True}), story)
@@ -245,12 +249,12 @@ def test_reason_is_demanded() -> None:
 
 def test_demands_of_all_rules_that_match_add_up() -> None:
     async def story(world: World) -> None:
-        plan = await world.gate(BOB).plan([c.ScalePool("coder", "3")])
+        plan = await world.gate(BOB).plan([ScalePool("coder", "3")])
         assert [demand.kind for demand in plan.demands] == ["reason", "confirm", "bulk"]
         assert (plan.needs_reason, plan.confirm) == (True, "coder")
-        other = await world.gate(Origin("bob", "cli", "", 1)).plan([c.ScalePool("coder", "3")])
+        other = await world.gate(Origin("bob", "cli", "", 1)).plan([ScalePool("coder", "3")])
         assert [demand.kind for demand in other.demands] == ["reason", "bulk"]
-        other = await world.gate(Origin("ada", "console", "", 1)).plan([c.ScalePool("ui", "2")])
+        other = await world.gate(Origin("ada", "console", "", 1)).plan([ScalePool("ui", "2")])
         assert other.demands == ()
 
     live(
@@ -266,12 +270,12 @@ def test_demands_of_all_rules_that_match_add_up() -> None:
 def test_agents_and_tasks_are_matched_by_their_pool_and_their_names() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        await world.gate(ADMIN).execute([c.HaltFleet("placing")], confirm="placing")
-        [task] = (await world.gate(ADMIN).execute([c.SubmitTask("noop", "ui", title="nightly backup")])).values
-        for command in (c.DrainAgent("coder-1"), c.DrainAgent(world.state.agent_ids["coder-1"]), c.CancelTask(str(task))):
+        await world.gate(ADMIN).execute([HaltFleet("placing")], confirm="placing")
+        [task] = (await world.gate(ADMIN).execute([SubmitTask("noop", "ui", title="nightly backup")])).values
+        for command in (DrainAgent("coder-1"), DrainAgent(world.state.agent_ids["coder-1"]), CancelTask(str(task))):
             assert (await gate.plan([command])).refused
-        assert not (await gate.plan([c.DrainAgent("ui-1")])).refused
-        for command in (c.SubmitTask("noop", "coder"), c.AllocateAgent("mine", "coder"), c.RegisterAgent("coder")):
+        assert not (await gate.plan([DrainAgent("ui-1")])).refused
+        for command in (SubmitTask("noop", "coder"), AllocateAgent("mine", "coder"), RegisterAgent("coder")):
             with pytest.raises(CommandRefused):
                 await gate.execute([command])
 
@@ -280,7 +284,7 @@ def test_agents_and_tasks_are_matched_by_their_pool_and_their_names() -> None:
 
 def test_a_code_task_without_a_pool_is_judged_by_the_pool_that_it_would_go_to() -> None:
     async def story(world: World) -> None:
-        task = c.SubmitTask("code.outline", payload={"source": ""})
+        task = SubmitTask("code.outline", payload={"source": ""})
         with pytest.raises(Denied, match="not here"):
             await world.gate(BOB).execute([task])
 
@@ -289,19 +293,19 @@ def test_a_code_task_without_a_pool_is_judged_by_the_pool_that_it_would_go_to() 
 
 
 async def _submits_code(world: World) -> None:
-    await world.gate(BOB).execute([c.SubmitTask("code.outline", payload={"source": ""})])
+    await world.gate(BOB).execute([SubmitTask("code.outline", payload={"source": ""})])
 
 
 def test_undo_and_redo_are_judged_by_what_they_do() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        await gate.execute([c.ScalePool("coder", "4")], confirm="coder")
-        assert (await gate.plan([c.UndoPlan()])).confirm == "coder"
+        await gate.execute([ScalePool("coder", "4")], confirm="coder")
+        assert (await gate.plan([UndoPlan()])).confirm == "coder"
         with pytest.raises(Unconfirmed):
-            await gate.execute([c.UndoPlan()])
-        await gate.execute([c.UndoPlan()], confirm="coder")
+            await gate.execute([UndoPlan()])
+        await gate.execute([UndoPlan()], confirm="coder")
         with pytest.raises(Unconfirmed):
-            await gate.execute([c.RedoPlan()])
+            await gate.execute([RedoPlan()])
 
     live(rules({"verbs": ["scale"], "confirm": "type-name"}), story)
 
@@ -309,8 +313,8 @@ def test_undo_and_redo_are_judged_by_what_they_do() -> None:
 def test_rules_for_programs_hold_for_their_routine_work_too() -> None:
     async def story(world: World) -> None:
         with pytest.raises(Denied):
-            await world.gate().execute([c.SubmitTask("noop", "ui")])
-        await world.gate().execute([c.SubmitTask("noop", "coder")])
+            await world.gate().execute([SubmitTask("noop", "ui")])
+        await world.gate().execute([SubmitTask("noop", "coder")])
 
     live(rules({"faces": ["library"], "targets": ["ui"], "deny": "no"}), story)
 
@@ -335,7 +339,7 @@ def test_who_may_only_look_is_refused_with_the_reason(origin: Origin, operations
         assert gate.authority.read_only
         for ask in (gate.plan, gate.execute):
             with pytest.raises(Denied, match=f"{text}.*; nothing was changed"):
-                await ask([c.ScalePool("coder", "3")])
+                await ask([ScalePool("coder", "3")])
         assert audits(world)[-1][:3] == ("eve", "pool.scale", "coder")
         assert await gate.query("pools")
 
@@ -354,13 +358,13 @@ def test_who_may_act_does(origin: Origin, operations: dict[str, Any]) -> None:
     async def story(world: World) -> None:
         gate = world.gate(origin)
         assert not gate.authority.read_only
-        await gate.execute([c.ScalePool("coder", "3")])
+        await gate.execute([ScalePool("coder", "3")])
 
     live(rules(**operations), story)
 
 
 def test_configured_role_never_raises() -> None:
     async def story(world: World) -> None:
-        assert world.gate(Origin("eve", "cli", "", 1)).authority.role == c.Role.OPERATOR
+        assert world.gate(Origin("eve", "cli", "", 1)).authority.role == Role.OPERATOR
 
     live(rules(roles={"eve": "admin"}), story)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 from engine.config import load_config
-from engine.model import commands as c
 from engine.model import events as ev
 from engine.model import reports as r
 from engine.model.errors import ConfigError
+from engine.model.fleet_commands import HaltFleet
+from engine.model.pool_commands import ScalePool
+from engine.model.task_commands import CancelTask, PrioritiseTask
+from engine.model.task_events import LateResult, TasksRerouted
 from engine.model.tasks import HANDED_ON, HELD, Task, TaskState
 from engine.scheduling.handing import fallback_pool
 from engine.scheduling.task_queue import TaskQueue
@@ -32,7 +35,7 @@ def test_a_task_that_is_handed_on_waits_at_once_and_no_attempt_is_counted() -> N
     task = fleet.run(kind="code.outline", pool="booster", max_attempts=1)
     instance = fleet.task(task).agent_name
     [event] = hand_on(fleet, task)
-    assert isinstance(event, ev.TasksRerouted)
+    assert isinstance(event, TasksRerouted)
     found = fleet.task(task)
     assert (found.state, found.spec.pool, found.tries, found.retries, found.not_before) == (TaskState.PENDING, "coder", 0, 0, 0.0)
     assert fleet.agent(instance).status == "idle", "the instance is free for the next"
@@ -48,7 +51,7 @@ def test_what_failed_is_told_with_its_file() -> None:
     fleet = make_fleet()
     task = fleet.run(kind="code.outline", pool="booster")
     [event] = hand_on(fleet, task, **FAILED)
-    assert isinstance(event, ev.TasksRerouted)
+    assert isinstance(event, TasksRerouted)
     assert (event.tasks[0].failure, event.tasks[0].reproducer) == ("trap", "/state/case.json")
 
 
@@ -71,7 +74,7 @@ def test_a_late_hand_on_changes_nothing() -> None:
     task = fleet.run(kind="code.outline", pool="booster")
     hand_on(fleet, task)
     [late] = fleet.end(task, ok=False, token=1, error_kind=HANDED_ON, error="again")
-    assert isinstance(late, ev.LateResult)
+    assert isinstance(late, LateResult)
     assert fleet.state.totals.rerouted == 1
 
 
@@ -82,7 +85,7 @@ def test_what_is_being_stopped_is_not_handed_on(why: str) -> None:
     if why == "deadline":
         fleet.after(6)
     else:
-        fleet.do(c.CancelTask(task) if why == "cancel" else c.HaltFleet("agents"))
+        fleet.do(CancelTask(task) if why == "cancel" else HaltFleet("agents"))
     hand_on(fleet, task)
     expected = {"cancel": TaskState.CANCELLED, "deadline": TaskState.FAILED, "halt": TaskState.PENDING}[why]
     assert (fleet.task(task).state, fleet.task(task).spec.pool) == (expected, "booster")
@@ -91,7 +94,7 @@ def test_what_is_being_stopped_is_not_handed_on(why: str) -> None:
 @pytest.mark.row(175)
 def test_a_worker_that_dies_hands_on_what_ran_and_keeps_what_had_not_begun() -> None:
     fleet = make_fleet()
-    fleet.do(c.ScalePool("booster", "2"))
+    fleet.do(ScalePool("booster", "2"))
     fleet.up("hst_2")
     running = fleet.run(kind="code.outline", pool="booster")
     leased = fleet.submit("code.outline", "booster")
@@ -164,9 +167,9 @@ def test_the_queue_follows_tasks_that_move(moves: list[tuple[str, int]]) -> None
 def change(fleet: Fleet, task: Task, move: str, number: int) -> None:
     """Do something to a task, where it can be done."""
     if move == "cancel":
-        fleet.do(c.CancelTask(task.spec.id))
+        fleet.do(CancelTask(task.spec.id))
     elif task.state is TaskState.PENDING and move == "prioritise":
-        fleet.do(c.PrioritiseTask(task.spec.id, number % 3 + 4))
+        fleet.do(PrioritiseTask(task.spec.id, number % 3 + 4))
     elif task.state in HELD and move == "hand on":
         hand_on(fleet, task.spec.id)
     elif task.state in HELD and move == "end":

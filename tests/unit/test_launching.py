@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from engine.agents.launching import BACK_OFF_MAX_S, Launch, back_off_s, launch_of
 from engine.clock import Rng
 from engine.gate.why_agents import Seen, explain_agent
-from engine.model import commands as c
 from engine.model import events as ev
+from engine.model.agent_events import AgentsBroken, AgentsRemoved
 from engine.model.agents import AgentSpec, AgentStatus
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId
+from engine.model.pool_commands import ScalePool
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World
@@ -52,15 +54,15 @@ def test_a_start_passes_asked_starting_ready() -> None:
 def test_agents_that_miss_their_deadline_are_told_and_replaced_with_back_off() -> None:
     async def story(world: World) -> None:
         first = list(world.state.agents.values())
-        await world.until(lambda: bool(events(world, ev.AgentsBroken)), 60)
-        [broken] = events(world, ev.AgentsBroken)
-        assert broken.event == ev.AgentsBroken(tuple(agent.spec.id for agent in first), first[0].reason, missed=True)
+        await world.until(lambda: bool(events(world, AgentsBroken)), 60)
+        [broken] = events(world, AgentsBroken)
+        assert broken.event == AgentsBroken(tuple(agent.spec.id for agent in first), first[0].reason, missed=True)
         assert first[0].reason == "it did not start: starting for more than 20 s; it is replaced after a wait"
         said = explain_agent(world.state, first[0], world.clock.now(), Seen(None, 0.0, 1.0, ()))
         assert said.headline.startswith("it cannot start: it did not start")
-        await world.until(lambda: len(events(world, ev.AgentsBroken)) == 4, 400)
-        lost = [record.at for record in events(world, ev.AgentsBroken)]
-        made = [record.at for record in events(world, ev.AgentsRemoved)]
+        await world.until(lambda: len(events(world, AgentsBroken)) == 4, 400)
+        lost = [record.at for record in events(world, AgentsBroken)]
+        made = [record.at for record in events(world, AgentsRemoved)]
         waits = [round(new - old) for old, new in zip(lost, made, strict=False)]
         assert waits == [2, 4, 8]
         assert [agent.spec.name for agent in world.state.agents.values()] == ["coder-7", "coder-8"]
@@ -96,7 +98,7 @@ def test_agents_that_live_and_should_not_are_stopped_and_told() -> None:
 def test_agents_that_should_live_and_do_not_are_started_anew_and_their_task_waits_again() -> None:
     async def story(world: World) -> None:
         await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 2)
-        [task] = (await world.gate().execute([c.SubmitTask("noop", "coder")])).values
+        [task] = (await world.gate().execute([SubmitTask("noop", "coder")])).values
         await world.until(lambda: world.state.tasks[task].state == "running")
         busy = world.state.tasks[task].agent
         assert busy is not None
@@ -127,11 +129,11 @@ def test_a_host_that_is_gone_without_a_word_is_told() -> None:
 def test_a_fleet_at_work_has_no_differences() -> None:
     async def story(world: World) -> None:
         for size in ("9", "2", "7"):
-            await world.gate().execute([c.SubmitTask("noop", "coder") for _ in range(5)])
-            await world.gate().execute([c.ScalePool("coder", size)])
+            await world.gate().execute([SubmitTask("noop", "coder") for _ in range(5)])
+            await world.gate().execute([ScalePool("coder", size)])
             began = world.clock.now()
             await world.until(lambda began=began: world.clock.now() > began + 25)  # type: ignore[misc]
             assert world.status().differences == ()
-        assert not events(world, ev.AgentsBroken)
+        assert not events(world, AgentsBroken)
 
     live(story)

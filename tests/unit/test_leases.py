@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from engine.model import commands as c
 from engine.model import reports as r
+from engine.model.agent_commands import UnregisterAgent
+from engine.model.task_commands import CancelTask, RetryTask
 from engine.model.tasks import Outcome, TaskError
 from engine.scheduling.leases import back_off_s
 from tests.unit.core_fleet import Fleet
@@ -161,7 +162,7 @@ def test_replay_gives_back_the_deaths_too() -> None:
     task = fleet.run()
     fleet.down()
     assert fleet.task(task).error == TaskError("poison", "1 agent died while running it; the last: kill -9")
-    fleet.do(c.RetryTask(task))
+    fleet.do(RetryTask(task))
     assert (fleet.task(task).deaths, fleet.task(task).tries) == (0, 0)
 
 
@@ -173,7 +174,7 @@ def test_lost_while_being_stopped_ends_as_it_was_meant(stopping: str, state: str
     fleet = Fleet()
     task = fleet.run(deadline_s=50, timeout_s=20)
     if stopping == "cancel":
-        fleet.do(c.CancelTask(task))
+        fleet.do(CancelTask(task))
     else:
         fleet.after(60 if stopping == "deadline" else 21)
         fleet.task(task).stopping = stopping
@@ -186,7 +187,7 @@ def test_lost_while_being_stopped_ends_as_it_was_meant(stopping: str, state: str
 def test_cancel_of_a_running_task_waits_for_its_process() -> None:
     fleet = Fleet()
     task = fleet.run()
-    assert fleet.do(c.CancelTask(task)) == ["stopping"]
+    assert fleet.do(CancelTask(task)) == ["stopping"]
     assert fleet.task(task).stopping == "cancel"
     fleet.end(task, ok=False, error_kind="stopped")
     assert fleet.task(task).state == "cancelled"
@@ -195,7 +196,7 @@ def test_cancel_of_a_running_task_waits_for_its_process() -> None:
 def test_result_that_arrives_while_it_is_cancelled_counts() -> None:
     fleet = Fleet()
     task = fleet.run()
-    fleet.do(c.CancelTask(task))
+    fleet.do(CancelTask(task))
     fleet.end(task)
     assert fleet.task(task).state == "succeeded"
 
@@ -248,7 +249,7 @@ def test_new_engine_hands_back_what_was_held_without_blaming_the_agent() -> None
     fleet = Fleet()
     task, doomed = fleet.run(), fleet.run()
     child = fleet.submit(depends_on=(doomed,))
-    fleet.do(c.CancelTask(doomed))
+    fleet.do(CancelTask(doomed))
     fleet.now += 36_000
     fleet.report(r.EngineStarted("eng_2", "1", 2))
     assert fleet.states() == ["pending", "cancelled", "cancelled"]
@@ -281,7 +282,7 @@ def test_leaving_agent_of_an_adopted_task_leaves_when_that_has_ended(then: str) 
     fleet = Fleet()
     kept = fleet.run()
     agent = fleet.agent(fleet.task(kept).agent_name)
-    fleet.do(c.UnregisterAgent(agent.spec.id))
+    fleet.do(UnregisterAgent(agent.spec.id))
     fleet.report(r.EngineStarted("eng_2", "1", 2, ((kept, 1),)))
     assert agent.status == "starting"
     if then == "up":

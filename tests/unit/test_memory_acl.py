@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from engine.memory.acl import may, may_know
-from engine.model.commands import Role
 from engine.model.memory import (
     WIDENING,
     Action,
@@ -15,6 +14,7 @@ from engine.model.memory import (
     Principal,
     PrincipalKind,
 )
+from engine.model.verbs import Role
 from hypothesis import given
 from hypothesis import strategies as st
 

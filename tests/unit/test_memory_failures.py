@@ -12,7 +12,9 @@ from engine.memory.projections import Projector
 from engine.model import events as ev
 from engine.model.errors import JournalError
 from engine.model.ids import TaskId
+from engine.model.pool_events import PoolConfigured
 from engine.model.pools import PoolSpec
+from engine.model.task_events import TasksSubmitted
 from engine.model.tasks import TaskSpec
 from engine.state import FleetState
 
@@ -57,8 +59,8 @@ def test_what_json_cannot_hold_is_refused_by_name(value: object) -> None:
     state = FleetState()
     spec = TaskSpec(TaskId("tsk_1"), "noop", "coder", {"x": value})
     records = [
-        ev.Record(1, 1.0, "", ev.PoolConfigured(PoolSpec("coder", 0, 1), 0)),
-        ev.Record(2, 1.0, "", ev.TasksSubmitted((spec,))),
+        ev.Record(1, 1.0, "", PoolConfigured(PoolSpec("coder", 0, 1), 0)),
+        ev.Record(2, 1.0, "", TasksSubmitted((spec,))),
     ]
     for record in records:
         state.apply(record)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine.model import commands as c
 from engine.model import wire
 from engine.model.errors import Ambiguous, Conflict, Denied, NotFound, UsageError
+from engine.model.fleet_commands import RedoPlan, UndoPlan
+from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
 from engine.model.plans import Origin
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
@@ -33,7 +34,7 @@ def in_world(story: Any, **memory: Any) -> None:
 @pytest.mark.parametrize(("text", "value"), [('{"a": [1]}', {"a": [1]}), ("plain words", "plain words"), ("5", 5), ('"5"', "5")])
 def test_remember_takes_json_or_text(text: str, value: object) -> None:
     async def story(world: World) -> None:
-        answer = await world.gate(BOB).execute([c.RememberEntry("plan", text, kind="episodic", ttl=60.0, tags=("x",))])
+        answer = await world.gate(BOB).execute([RememberEntry("plan", text, kind="episodic", ttl=60.0, tags=("x",))])
         assert answer.values[0].version == 1  # type: ignore[attr-defined]
         assert await value_of(world, "plan") == value
         [row] = await world.gate(BOB).query("memory")  # type: ignore[misc]
@@ -46,13 +47,13 @@ def test_remember_takes_json_or_text(text: str, value: object) -> None:
 def test_no_value_is_in_a_plan_an_audit_line_or_an_event() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        plan = await gate.plan([c.RememberEntry("plan", SECRET)])
+        plan = await gate.plan([RememberEntry("plan", SECRET)])
         assert plan.steps[0].after == "version 1, private, semantic, 11 B"
         await gate.execute(plan.id)
-        await gate.execute([c.RememberEntry("plan", SECRET + "2", level="team")])
-        await gate.execute([c.UndoPlan()])
-        await gate.execute([c.RedoPlan()])
-        await gate.execute([c.ForgetEntry("plan")])
+        await gate.execute([RememberEntry("plan", SECRET + "2", level="team")])
+        await gate.execute([UndoPlan()])
+        await gate.execute([RedoPlan()])
+        await gate.execute([ForgetEntry("plan")])
         state = world.state
         shown = [wire.to_plain(plan), [wire.to_plain(one) for one in state.audit], [wire.to_plain(kept.plan) for kept in state.plans.values()]]
         shown.append([await gate.query("events"), await gate.query("audit"), await gate.query("memory")])
@@ -67,25 +68,25 @@ def test_no_value_is_in_a_plan_an_audit_line_or_an_event() -> None:
 def test_undo_and_redo_bring_values_and_permissions_back() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
-        await gate.execute([c.RememberEntry("plan", "1")])
-        await gate.execute([c.RememberEntry("plan", "2", level="public")])
-        await gate.execute([c.UndoPlan()])
+        await gate.execute([RememberEntry("plan", "1")])
+        await gate.execute([RememberEntry("plan", "2", level="public")])
+        await gate.execute([UndoPlan()])
         assert await value_of(world, "plan") == 1
         with pytest.raises(Denied):
-            await gate.execute([c.RememberEntry("plan", "3", level="system")])
-        await gate.execute([c.RedoPlan()])
+            await gate.execute([RememberEntry("plan", "3", level="system")])
+        await gate.execute([RedoPlan()])
         assert await value_of(world, "plan", VIC) == 2
-        await gate.execute([c.ForgetEntry("plan")])
+        await gate.execute([ForgetEntry("plan")])
         with pytest.raises(NotFound):
             await value_of(world, "plan")
-        await gate.execute([c.UndoPlan()])
+        await gate.execute([UndoPlan()])
         assert await value_of(world, "plan", VIC) == 2
-        await gate.execute([c.PermitEntry("plan", "private", read=("vic",))])
+        await gate.execute([PermitEntry("plan", "private", read=("vic",))])
         assert (await gate.query("memory"))[0]["read"] == ("vic",)  # type: ignore[index]
-        await gate.execute([c.RememberEntry("plan", "9", level="team")])
+        await gate.execute([RememberEntry("plan", "9", level="team")])
         assert (await gate.query("memory"))[0]["read"] == ("vic",)  # type: ignore[index]
-        await gate.execute([c.UndoPlan()])
-        await gate.execute([c.UndoPlan()])
+        await gate.execute([UndoPlan()])
+        await gate.execute([UndoPlan()])
         assert (await gate.query("memory"))[0]["level"] == "public"  # type: ignore[index]
 
     in_world(story)
@@ -93,10 +94,10 @@ def test_undo_and_redo_bring_values_and_permissions_back() -> None:
 
 def test_an_undo_does_not_take_back_what_somebody_else_did_since() -> None:
     async def story(world: World) -> None:
-        await world.gate(BOB).execute([c.RememberEntry("plan", "1")])
-        await world.gate(ADA).execute([c.RememberEntry("plan", "2", owner="bob")])
+        await world.gate(BOB).execute([RememberEntry("plan", "1")])
+        await world.gate(ADA).execute([RememberEntry("plan", "2", owner="bob")])
         with pytest.raises(Conflict, match="changed since"):
-            await world.gate(BOB).execute([c.UndoPlan()])
+            await world.gate(BOB).execute([UndoPlan()])
         assert await value_of(world, "plan") == 2
 
     in_world(story)
@@ -106,14 +107,14 @@ def test_an_entry_is_restored_from_its_history() -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)
         for value in ("1", "x" * 20_000, "3"):
-            await gate.execute([c.RememberEntry("plan", value)])
+            await gate.execute([RememberEntry("plan", value)])
         versions = await gate.query("entry-history", key="plan")
         assert [(one["version"], one.get("value")) for one in versions] == [(3, 3), (2, None), (1, 1)]  # type: ignore[attr-defined]
-        await gate.execute([c.RestoreEntry("plan", versions[1]["record"])])  # type: ignore[index]
+        await gate.execute([RestoreEntry("plan", versions[1]["record"])])  # type: ignore[index]
         assert await value_of(world, "plan") == "x" * 20_000
         with pytest.raises(NotFound):
-            await gate.execute([c.RestoreEntry("plan", 9_999)])
-        await gate.execute([c.ForgetEntry("plan")])
+            await gate.execute([RestoreEntry("plan", 9_999)])
+        await gate.execute([ForgetEntry("plan")])
         assert [one["is_deleted"] for one in await gate.query("entry-history", key="plan", limit=2)] == [True, False]  # type: ignore[attr-defined]
 
     in_world(story)
@@ -123,7 +124,7 @@ def test_an_entry_is_restored_from_its_history() -> None:
 def test_questions_are_asked_with_the_role_of_whoever_asks() -> None:
     async def story(world: World) -> None:
         for level in ("private", "swarm", "public", "system"):
-            await world.gate(ADA).execute([c.RememberEntry(level, SECRET, level=level)])
+            await world.gate(ADA).execute([RememberEntry(level, SECRET, level=level)])
         seen = {who.who: [row["key"] for row in await world.gate(who).query("memory")] for who in (ADA, BOB, VIC)}  # type: ignore[attr-defined]
         assert seen == {"ada": ["private", "public", "swarm", "system"], "bob": ["private", "public", "swarm"], "vic": ["public", "swarm"]}
         for key in ("private", "system"):
@@ -131,9 +132,9 @@ def test_questions_are_asked_with_the_role_of_whoever_asks() -> None:
                 with pytest.raises(NotFound):
                     await world.gate(VIC).query(question, key=key, owner="ada")
         with pytest.raises(Denied):
-            await world.gate(VIC).execute([c.RememberEntry("mine", "1")])
+            await world.gate(VIC).execute([RememberEntry("mine", "1")])
         with pytest.raises(Denied):
-            await world.gate(BOB).execute([c.ForgetEntry("public", owner="ada")])
+            await world.gate(BOB).execute([ForgetEntry("public", owner="ada")])
 
     in_world(story)
 
@@ -141,9 +142,9 @@ def test_questions_are_asked_with_the_role_of_whoever_asks() -> None:
 def test_what_is_asked_wrong_is_said() -> None:
     async def story(world: World) -> None:
         gate = world.gate(ADA)
-        await gate.execute([c.RememberEntry("plan", "1")])
-        await world.gate(BOB).execute([c.RememberEntry("plan", "2", level="public")])
-        await world.gate(Origin("eve", "cli", "", 2)).execute([c.RememberEntry("other", "2", owner="agt_gone")])
+        await gate.execute([RememberEntry("plan", "1")])
+        await world.gate(BOB).execute([RememberEntry("plan", "2", level="public")])
+        await world.gate(Origin("eve", "cli", "", 2)).execute([RememberEntry("other", "2", owner="agt_gone")])
         with pytest.raises(Ambiguous, match="ada, bob"):
             await value_of(world, "plan", Origin("eve", "cli", "", 1))
         for what, parameters in (("memory", {"kind": "semantc"}), ("memory", {"limit": "x"}), ("memory", {"limit": 0}), ("entry", {})):

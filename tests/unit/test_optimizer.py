@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 from engine.coordinator.reports import decide_pools
-from engine.model import commands as c
 from engine.model.agents import Resources
 from engine.model.errors import CommandRefused, UsageError
+from engine.model.pool_commands import EditPool, ScalePool
 from engine.model.pools import Pool, PoolSpec
 from engine.model.scaling import Observation
 from engine.model.wire import command_of, to_plain
@@ -69,19 +69,19 @@ def test_nothing_is_recommended_when_it_is_used_unknown_or_too_new(values: dict[
 @pytest.mark.row(93)
 def test_a_pool_is_edited_beside_its_configuration_and_taken_back() -> None:
     fleet = Fleet()
-    fleet.do(c.EditPool("coder", {"min": 4, "memory": 64, "cpu": 0.25}))
+    fleet.do(EditPool("coder", {"min": 4, "memory": 64, "cpu": 0.25}))
     state_pool = fleet.state.pools["coder"]
     assert (state_pool.size, state_pool.spec.min, state_pool.spec.resources.memory) == (4, 4, 64)
     assert {agent.spec.resources.memory for agent in fleet.state.agents.values()} == {64}
     fleet.apply(decide_pools(fleet.state, fleet.config.pool_specs(), fleet.deciding))
     assert state_pool.overrides == {"min": 4, "memory": 64, "cpu": 0.25}, "a new start of the engine keeps it"
-    fleet.do(c.EditPool("coder", dict.fromkeys(("min", "memory", "cpu"))))
+    fleet.do(EditPool("coder", dict.fromkeys(("min", "memory", "cpu"))))
     assert (state_pool.spec, state_pool.overrides, state_pool.configured) == (fleet.config.pool_specs()[0], {}, None)
 
 
 def test_a_change_that_a_new_configuration_contradicts_is_dropped() -> None:
     fleet = Fleet()
-    fleet.do(c.EditPool("coder", {"min": 8}))
+    fleet.do(EditPool("coder", {"min": 8}))
     (spec,) = Fleet({"coder": {"min": 1, "max": 5}}).config.pool_specs()
     fleet.apply(decide_pools(fleet.state, (spec,), fleet.deciding))
     assert (fleet.state.pools["coder"].spec, fleet.state.pools["coder"].overrides) == (spec, {})
@@ -101,9 +101,9 @@ def test_a_change_that_a_new_configuration_contradicts_is_dropped() -> None:
 def test_an_edit_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:
     fleet = Fleet()
     with pytest.raises(UsageError, match=words):
-        fleet.do(c.EditPool("coder", changes))
+        fleet.do(EditPool("coder", changes))
     with pytest.raises(CommandRefused, match="named twice"):
-        fleet.do(c.EditPool("coder", {"min": 1}), c.EditPool("coder", {"min": 1}))
+        fleet.do(EditPool("coder", {"min": 1}), EditPool("coder", {"min": 1}))
 
 
 @pytest.mark.row(63, 95, 277)
@@ -112,7 +112,7 @@ def test_recommendations_of_a_living_fleet_are_carried_out_as_a_plan() -> None:
         world = World({"fleet": {"default_pools": {"coder": {"min": 2, "max": 9, "cost": 0.01}}}}, 1, hosts=1, work=instant_success)
         async with world.running():
             gate, began = world.gate(), world.clock.now()
-            await gate.execute([c.ScalePool("coder", "9")])
+            await gate.execute([ScalePool("coder", "9")])
             await world.until(lambda: world.clock.now() > began + 660)
             [found] = cast("list[dict[str, Any]]", to_plain(await gate.query("recommendations")))
             what, saves, why = lines_of(found)

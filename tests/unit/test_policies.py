@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from engine.model import commands as c
+from engine.model.agent_commands import RestartAgent
 from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.model.pool_commands import PausePool, ScalePool
 from engine.model.pools import Pool, PoolSpec
+from engine.model.verbs import Command
 from engine.scaling.policies import leavers, wanted_size
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,23 +53,23 @@ def test_failed_leave_first_then_idle_longest_busy_last() -> None:
     busy = fleet.task(task).agent_name
     idle = [agent for agent in fleet.state.agents.values() if agent.status == "idle"]
     idle[0].idle_since, idle[1].idle_since = 900.0, 800.0
-    fleet.do(c.RestartAgent(idle[2].spec.name))
+    fleet.do(RestartAgent(idle[2].spec.name))
     order = [agent.spec.name for agent in leavers(fleet.state.agents_in("coder"), 9)]
     assert order == [idle[2].spec.name, idle[1].spec.name, idle[0].spec.name, busy]
 
 
 def test_scaling_down_lets_busy_ones_finish() -> None:
     fleet = Fleet({"coder": {"min": 1, "max": 9}})
-    assert fleet.do(c.ScalePool("coder", "3")) == [3]
+    assert fleet.do(ScalePool("coder", "3")) == [3]
     fleet.up("hst_2")
     tasks = [fleet.run() for _ in range(3)]
-    fleet.do(c.ScalePool("coder", "=min"))
+    fleet.do(ScalePool("coder", "=min"))
     assert [agent.status for agent in fleet.state.agents.values()].count("draining") == 2
     assert [fleet.task(task).state for task in tasks] == ["running"] * 3
     for task in tasks:
         fleet.end(task)
     assert len(fleet.state.agents) == 1
-    assert fleet.do(c.ScalePool("coder", "1")) == [1]
+    assert fleet.do(ScalePool("coder", "1")) == [1]
 
 
 def test_growing_again_while_some_are_leaving() -> None:
@@ -75,8 +77,8 @@ def test_growing_again_while_some_are_leaving() -> None:
     fleet.run()
     fleet.run()
     fleet.state.pools["coder"].spec = PoolSpec("coder", 0, 9)
-    fleet.do(c.ScalePool("coder", "0"))
-    fleet.do(c.ScalePool("coder", "3"))
+    fleet.do(ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "3"))
     assert len(fleet.state.agents) == 3
     assert not any(agent.retiring for agent in fleet.state.agents.values())
 
@@ -84,12 +86,12 @@ def test_growing_again_while_some_are_leaving() -> None:
 @pytest.mark.parametrize(
     ("commands", "text"),
     [
-        ([c.ScalePool("codr", "3")], "no pool 'codr'; did you mean 'coder'\\?; `get pools` lists them"),
-        ([c.ScalePool("coder", "3"), c.ScalePool("coder", "4")], "coder is named twice in one plan"),
-        ([c.ScalePool("coder", "9")], r"2 agents \+ 7 is above fleet.max_agents 5"),
+        ([ScalePool("codr", "3")], "no pool 'codr'; did you mean 'coder'\\?; `get pools` lists them"),
+        ([ScalePool("coder", "3"), ScalePool("coder", "4")], "coder is named twice in one plan"),
+        ([ScalePool("coder", "9")], r"2 agents \+ 7 is above fleet.max_agents 5"),
     ],
 )
-def test_refused_scalings(commands: list[c.Command], text: str) -> None:
+def test_refused_scalings(commands: list[Command], text: str) -> None:
     fleet = Fleet(fleet={"max_agents": 5, "default_pools": {"coder": {"min": 2, "max": 9}}})
     with pytest.raises(CommandRefused, match=text):
         fleet.do(*commands)
@@ -98,9 +100,9 @@ def test_refused_scalings(commands: list[c.Command], text: str) -> None:
 
 def test_pausing_twice_is_pausing_once() -> None:
     fleet = Fleet()
-    fleet.do(c.PausePool("coder"), c.PausePool("coder"))
+    fleet.do(PausePool("coder"), PausePool("coder"))
     seq = fleet.state.seq
-    fleet.do(c.PausePool("coder"))
+    fleet.do(PausePool("coder"))
     assert fleet.state.seq == seq
     with pytest.raises(NotFound, match="no pool 'x'"):
-        fleet.do(c.PausePool("x"))
+        fleet.do(PausePool("x"))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from engine.gate import queries
 from engine.memory.contract import StoredArtifact
-from engine.model import commands as c
 from engine.model.errors import FleetError, NotFound, UsageError
 from engine.model.rows import ROW_KINDS, FleetStatus
+from engine.model.task_commands import SubmitTask
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 
@@ -25,7 +25,7 @@ def live(work: Callable[[World, str], Awaitable[Any]]) -> None:
         world = World(CONFIG, 1, hosts=1, work=instant_success)
         async with world.running():
             await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 2)
-            [task] = (await world.gate().execute([c.SubmitTask("noop", "coder", title="the one")])).values
+            [task] = (await world.gate().execute([SubmitTask("noop", "coder", title="the one")])).values
             await world.until(lambda: world.state.totals.succeeded == 1)
             await work(world, str(task))
 

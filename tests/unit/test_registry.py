@@ -5,13 +5,24 @@ from __future__ import annotations
 import pytest
 from engine.config import parse_config
 from engine.coordinator.reports import decide_pools
-from engine.model import commands as c
-from engine.model import events as ev
 from engine.model import reports as r
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    RestartAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
+from engine.model.agent_events import AgentsRemoved, HostHealth, HostInfo
 from engine.model.agents import AGENT_TYPES, Health, Resources
 from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.model.fleet_commands import StopEngine
 from engine.model.ids import AgentId, HostId
+from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from engine.model.pools import DEFAULT_POOLS
+from engine.model.verbs import Command
 from tests.unit.core_fleet import CODER, Fleet
 
 POOLS = {  # name: min, max, priority (B3.1)
@@ -67,35 +78,35 @@ def test_pools_start_at_their_min_with_their_types_abilities() -> None:
 @pytest.mark.row(49)
 def test_register_grows_its_pool() -> None:
     fleet = Fleet()
-    asked = c.RegisterAgent("coder", count=2, capabilities=("lathe",), memory=1024, cpu=2.0)
+    asked = RegisterAgent("coder", count=2, capabilities=("lathe",), memory=1024, cpu=2.0)
     [[first, second]] = fleet.do(asked)
     assert fleet.state.pools["coder"].size == 4
     spec = fleet.agent(first).spec
     assert (spec.name, spec.capabilities[-1], spec.resources.memory, spec.resources.cpu) == ("coder-3", "lathe", 1024, 2.0)
     assert fleet.agent("coder-4").spec.id == second
-    [single] = fleet.do(c.RegisterAgent("coder"))
+    [single] = fleet.do(RegisterAgent("coder"))
     assert isinstance(single, str)
 
 
 def test_those_that_leave_are_no_part_of_a_grown_size() -> None:
     fleet = Fleet({"coder": {"min": 1, "max": 4}})
-    fleet.do(c.RegisterAgent("coder"))
+    fleet.do(RegisterAgent("coder"))
     task = fleet.run()
-    fleet.do(c.UnregisterAgent(fleet.task(task).agent_name))
-    fleet.do(c.RegisterAgent("coder"))
+    fleet.do(UnregisterAgent(fleet.task(task).agent_name))
+    fleet.do(RegisterAgent("coder"))
     assert fleet.state.pools["coder"].size == 2
 
 
 @pytest.mark.parametrize(
     ("commands", "text"),
     [
-        ([c.RegisterAgent("coder", count=8)], "coder would have 10 agents, its max is 9; raise pools.coder.max"),
-        ([c.RegisterAgent("coder"), c.RegisterAgent("coder")], "coder is named twice in one plan; use count"),
-        ([c.RegisterAgent("coder", count=5)], r"2 agents \+ 5 is above fleet.max_agents 6; raise it or scale another pool down"),
-        ([c.RegisterAgent("baker")], "no pool or agent type 'baker'"),
+        ([RegisterAgent("coder", count=8)], "coder would have 10 agents, its max is 9; raise pools.coder.max"),
+        ([RegisterAgent("coder"), RegisterAgent("coder")], "coder is named twice in one plan; use count"),
+        ([RegisterAgent("coder", count=5)], r"2 agents \+ 5 is above fleet.max_agents 6; raise it or scale another pool down"),
+        ([RegisterAgent("baker")], "no pool or agent type 'baker'"),
     ],
 )
-def test_refused_registrations(commands: list[c.Command], text: str) -> None:
+def test_refused_registrations(commands: list[Command], text: str) -> None:
     fleet = Fleet({"coder": {"min": 2, "max": 9}, "ui": {"min": 0, "max": 9}}, fleet={"max_agents": 6, "default_pools": CODER})
     with pytest.raises(CommandRefused, match=text):
         fleet.do(*commands)
@@ -108,18 +119,18 @@ def test_unregister_idle_now_busy_when_it_finishes() -> None:
     task = fleet.run()
     busy = fleet.task(task).agent_name
     idle = next(agent.spec.name for agent in fleet.state.agents.values() if agent.spec.name != busy)
-    names = fleet.do(c.UnregisterAgent(idle), c.UnregisterAgent(busy), c.UnregisterAgent(busy))
+    names = fleet.do(UnregisterAgent(idle), UnregisterAgent(busy), UnregisterAgent(busy))
     assert len(names) == 3
     assert fleet.state.agent_named(idle) is None
     assert (fleet.agent(busy).status, fleet.agent(busy).retiring) == ("draining", True)
     assert fleet.state.pools["coder"].size == 0
     fleet.end(task)
     assert fleet.state.agents == {}
-    assert fleet.events[-1] == ev.AgentsRemoved((AgentId(names[1]),), "finished its last task")
+    assert fleet.events[-1] == AgentsRemoved((AgentId(names[1]),), "finished its last task")
 
 
 def test_unknown_agent_is_refused() -> None:
-    for verb in (c.UnregisterAgent, c.DrainAgent, c.RestartAgent):
+    for verb in (UnregisterAgent, DrainAgent, RestartAgent):
         with pytest.raises(NotFound, match="no agent 'x'; `get agents` lists them"):
             Fleet().do(verb("x"))
 
@@ -129,24 +140,24 @@ def test_drain_and_undrain_idle_and_busy() -> None:
     task = fleet.run()
     busy = fleet.agent(fleet.task(task).agent_name)
     idle = next(agent for agent in fleet.state.agents.values() if agent is not busy)
-    fleet.do(c.DrainAgent(busy.spec.name), c.DrainAgent(idle.spec.id))
+    fleet.do(DrainAgent(busy.spec.name), DrainAgent(idle.spec.id))
     assert (busy.status, idle.status, idle.reason) == ("draining", "drained", "drained by ada")
-    fleet.do(c.UndrainAgent(busy.spec.name))
+    fleet.do(UndrainAgent(busy.spec.name))
     assert busy.status == "busy"
-    fleet.do(c.DrainAgent(busy.spec.name))
+    fleet.do(DrainAgent(busy.spec.name))
     fleet.end(task)
     assert busy.status == "drained"
     assert fleet.place() == {}
-    fleet.do(c.UndrainAgent(busy.spec.name), c.UndrainAgent(idle.spec.name))
+    fleet.do(UndrainAgent(busy.spec.name), UndrainAgent(idle.spec.name))
     assert (busy.status, idle.status) == ("idle", "idle")
 
 
 def test_agent_that_leaves_cannot_be_drained() -> None:
     fleet = Fleet()
     name = fleet.task(fleet.run()).agent_name
-    fleet.do(c.UnregisterAgent(name))
+    fleet.do(UnregisterAgent(name))
     with pytest.raises(CommandRefused, match=f"{name} is leaving or restarting: unregistered by ada"):
-        fleet.do(c.DrainAgent(name))
+        fleet.do(DrainAgent(name))
 
 
 def test_restart_idle_now_busy_after_its_task() -> None:
@@ -154,7 +165,7 @@ def test_restart_idle_now_busy_after_its_task() -> None:
     task = fleet.run()
     busy = fleet.agent(fleet.task(task).agent_name)
     idle = next(agent for agent in fleet.state.agents.values() if agent is not busy)
-    assert len(fleet.do(c.RestartAgent(busy.spec.name), c.RestartAgent(idle.spec.name), c.RestartAgent(idle.spec.name))) == 3
+    assert len(fleet.do(RestartAgent(busy.spec.name), RestartAgent(idle.spec.name), RestartAgent(idle.spec.name))) == 3
     assert (busy.status, idle.status, idle.host) == ("draining", "starting", None)
     fleet.end(task)
     assert (busy.status, busy.restarting) == ("starting", False)
@@ -166,10 +177,10 @@ def test_agent_that_cannot_start_says_why_and_starts_anew() -> None:
     fleet = Fleet(up=False)
     first, second = fleet.state.agents.values()
     fleet.report(r.AgentsUp(HostId("hst_0"), (first.spec.id,)))
-    fleet.report(r.HostUp(ev.HostInfo(HostId("hst_1"), "python", 7), (second.spec.id, AgentId("gone"))))
+    fleet.report(r.HostUp(HostInfo(HostId("hst_1"), "python", 7), (second.spec.id, AgentId("gone"))))
     fleet.report(r.AgentsFailed((first.spec.id, second.spec.id, AgentId("gone")), "no program"))
     assert (first.status, first.reason, second.status) == ("failed", "no program", "idle")
-    fleet.do(c.RestartAgent(first.spec.name))
+    fleet.do(RestartAgent(first.spec.name))
     assert first.status == "starting"
 
 
@@ -177,7 +188,7 @@ def test_agent_that_moved_follows_its_host() -> None:
     fleet = Fleet()
     task = fleet.run()
     agent = fleet.agent(fleet.task(task).agent_name)
-    fleet.report(r.HostUp(ev.HostInfo(HostId("hst_2"), "python", 8), (agent.spec.id,)))
+    fleet.report(r.HostUp(HostInfo(HostId("hst_2"), "python", 8), (agent.spec.id,)))
     assert (agent.host, agent.status) == ("hst_2", "busy")
     assert agent.spec.id not in fleet.state.hosts[HostId("hst_1")].agents
     fleet.down("hst_2")
@@ -187,7 +198,7 @@ def test_agent_that_moved_follows_its_host() -> None:
 def test_lost_host_restarts_those_that_stay_and_removes_those_that_leave() -> None:
     fleet = Fleet()
     name = fleet.task(fleet.run()).agent_name
-    fleet.do(c.UnregisterAgent(name))
+    fleet.do(UnregisterAgent(name))
     fleet.down()
     assert fleet.state.agent_named(name) is None
     assert [agent.status for agent in fleet.state.agents.values()] == ["starting"]
@@ -197,7 +208,7 @@ def test_lost_host_restarts_those_that_stay_and_removes_those_that_leave() -> No
 def test_health_is_noted_once() -> None:
     fleet = Fleet()
     seen = r.HealthSeen(HostId("hst_1"), Health.SLOW, "2 beats missed")
-    assert fleet.report(seen) == [ev.HostHealth(HostId("hst_1"), Health.SLOW, "2 beats missed")]
+    assert fleet.report(seen) == [HostHealth(HostId("hst_1"), Health.SLOW, "2 beats missed")]
     assert {agent.health for agent in fleet.state.agents.values()} == {Health.SLOW}
     assert fleet.report(seen) == []
     assert fleet.report(r.HealthSeen(HostId("hst_9"), Health.SLOW, "")) == []
@@ -206,12 +217,12 @@ def test_health_is_noted_once() -> None:
 @pytest.mark.row(53, 54, 62)
 def test_reserve_and_give_back() -> None:
     fleet = Fleet()
-    [held] = fleet.do(c.AllocateAgent("mine", "coder", ("coding",)))
+    [held] = fleet.do(AllocateAgent("mine", "coder", ("coding",)))
     agent = fleet.state.agents[held.agent]
     assert (agent.status, agent.allocation, held.task_id, held.expires_at) == ("busy", held.id, "mine", 4_600.0)
     assert held.reasoning.endswith("best of 2 free")
     fleet.now += 5
-    fleet.do(c.ReleaseAgent(held.id, ok=False))
+    fleet.do(ReleaseAgent(held.id, ok=False))
     assert (agent.status, agent.failed, agent.busy_s) == ("idle", 1, 5.0)
 
 
@@ -219,28 +230,28 @@ def test_refused_reservations_leave_every_agent_free() -> None:
     fleet = Fleet()
     free = fleet.free()
     with pytest.raises(CommandRefused, match="no free agent in coder has time; scale it up or wait"):
-        fleet.do(*[c.AllocateAgent("mine", "coder") for _ in range(3)])
+        fleet.do(*[AllocateAgent("mine", "coder") for _ in range(3)])
     with pytest.raises(NotFound):
-        fleet.do(c.AllocateAgent("mine", "coder"), c.AllocateAgent("mine", "baker"))
+        fleet.do(AllocateAgent("mine", "coder"), AllocateAgent("mine", "baker"))
     free.check(fleet.state)
     with pytest.raises(CommandRefused, match="no free agent in coder has flying"):
-        fleet.do(c.AllocateAgent("mine", "coder", ("flying",)))
+        fleet.do(AllocateAgent("mine", "coder", ("flying",)))
     with pytest.raises(NotFound, match="no reservation 'alc_x'; it may have expired"):
-        fleet.do(c.ReleaseAgent("alc_x"))
-    [held] = fleet.do(c.AllocateAgent("mine", "coder"))
+        fleet.do(ReleaseAgent("alc_x"))
+    [held] = fleet.do(AllocateAgent("mine", "coder"))
     with pytest.raises(CommandRefused, match="named twice in one plan"):
-        fleet.do(c.ReleaseAgent(held.id), c.ReleaseAgent(held.id))
+        fleet.do(ReleaseAgent(held.id), ReleaseAgent(held.id))
 
 
 def test_reservation_outlives_its_host_and_ends_without_waking_a_dead_agent() -> None:
     fleet = Fleet()
-    [held] = fleet.do(c.AllocateAgent("mine", "coder"))
+    [held] = fleet.do(AllocateAgent("mine", "coder"))
     agent = fleet.state.agents[held.agent]
     fleet.down()
     fleet.up("hst_2")
     assert agent.status == "busy"
     fleet.down("hst_2")
-    fleet.do(c.ReleaseAgent(held.id))
+    fleet.do(ReleaseAgent(held.id))
     assert (agent.status, agent.is_free()) == ("starting", False)
     fleet.up("hst_3")
     assert agent.is_free()
@@ -248,10 +259,10 @@ def test_reservation_outlives_its_host_and_ends_without_waking_a_dead_agent() ->
 
 def test_reserved_agent_that_leaves_goes_at_its_release() -> None:
     fleet = Fleet()
-    [held] = fleet.do(c.AllocateAgent("mine", "coder"))
-    fleet.do(c.UnregisterAgent(held.agent))
+    [held] = fleet.do(AllocateAgent("mine", "coder"))
+    fleet.do(UnregisterAgent(held.agent))
     assert fleet.state.agents[held.agent].status == "draining"
-    fleet.do(c.ReleaseAgent(held.id))
+    fleet.do(ReleaseAgent(held.id))
     assert held.agent not in fleet.state.agents
 
 
@@ -267,7 +278,7 @@ def test_changed_bounds_bring_the_size_inside(low: int, high: int, size: int) ->
 
 def test_agents_get_the_new_figures_of_their_pool_and_keep_their_own() -> None:
     fleet = Fleet({"coder": {"min": 1, "max": 9, "capabilities": ["python", "sql"], "cost": 1.0}})
-    fleet.do(c.RegisterAgent("coder", capabilities=("rust", "sql"), memory=4_096))
+    fleet.do(RegisterAgent("coder", capabilities=("rust", "sql"), memory=4_096))
     pools = {"coder": {"min": 1, "max": 9, "capabilities": ["python", "go"], "cost": 2.0, "resources": {"memory": "1GB", "cpu": 2}}}
     config = parse_config({"fleet": {"default_pools": pools}}, "test")
     fleet.report(r.EngineStarted("eng_2", "1", 2))
@@ -288,7 +299,7 @@ def test_pool_that_is_configured_no_more_may_shrink_to_nothing() -> None:
     fleet = Fleet()
     config = parse_config({"fleet": {"default_pools": {"ui": {"min": 0, "max": 1}}}}, "test")
     fleet.apply(decide_pools(fleet.state, config.pool_specs(), fleet.deciding))
-    fleet.do(c.ScalePool("coder", "0"))
+    fleet.do(ScalePool("coder", "0"))
     assert fleet.state.pools["coder"].agents == 0
 
 
@@ -297,18 +308,18 @@ def test_plan_of_nothing_of_two_kinds_or_of_the_owners_verb_is_refused() -> None
     with pytest.raises(UsageError, match="needs at least one verb"):
         fleet.do()
     with pytest.raises(UsageError, match="one kind of verb; send the others in plans of their own"):
-        fleet.do(c.PausePool("coder"), c.UnpausePool("coder"))
+        fleet.do(PausePool("coder"), UnpausePool("coder"))
     with pytest.raises(UsageError, match=r"engine\.stop is carried out by the engine's owner"):
-        fleet.do(c.StopEngine())
+        fleet.do(StopEngine())
 
 
 def test_reserved_agent_drained_while_it_starts_waits_for_its_host() -> None:
     fleet = Fleet()
-    [held] = fleet.do(c.AllocateAgent("mine", "coder"))
+    [held] = fleet.do(AllocateAgent("mine", "coder"))
     agent = fleet.state.agents[held.agent]
     fleet.down()
-    fleet.do(c.DrainAgent(agent.spec.name))
-    fleet.do(c.ReleaseAgent(held.id))
+    fleet.do(DrainAgent(agent.spec.name))
+    fleet.do(ReleaseAgent(held.id))
     assert agent.status == "starting"
     fleet.up("hst_2")
     assert (agent.status, agent.host) == ("drained", "hst_2")

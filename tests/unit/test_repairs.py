@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from engine.clock import Rng
-from engine.model import commands as c
 from engine.model import reports as r
+from engine.model.agent_commands import AllocateAgent
 from engine.model.agents import Health
 from engine.model.effects import Assignment
 from engine.model.errors import FleetError, UsageError
+from engine.model.pool_commands import ScalePool
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
+from engine.model.verbs import Command
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World
 
@@ -50,7 +53,7 @@ def live(story: Callable[[World], Awaitable[None]]) -> None:
 def test_outcome_that_cannot_be_kept_fails_its_task_and_no_other(bad: str) -> None:
     async def story(world: World) -> None:
         titles = ["fine", bad, "fine too"]
-        answer = await world.gate().execute([c.SubmitTask("noop", "coder", title=title) for title in titles])
+        answer = await world.gate().execute([SubmitTask("noop", "coder", title=title) for title in titles])
         await world.until(lambda: not world.state.unfinished)
         tasks = [world.state.tasks[task] for task in answer.values]  # type: ignore[index]
         assert [task.state for task in tasks] == ["succeeded", "failed", "succeeded"]
@@ -76,15 +79,15 @@ def test_texts_of_other_reports_are_kept_with_escapes() -> None:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (c.SubmitTask("noop", "coder", payload={"x": object()}), "the payload is no JSON: Encoding objects of type object is unsupported; give"),
-        (c.SubmitTask("noop", "coder", payload={"x": [1 << 2_000, "\ud800"]}), "the payload is no JSON"),
-        (c.SubmitTask("noop", "coder", title="\ud800"), "this cannot be kept as JSON"),
-        (c.SubmitTask("noop", "coder", deadline_s=float("inf")), "task.submit: deadline_s is inf; give a number"),
-        (c.SubmitTask("noop", "coder", timeout_s=float("nan")), "task.submit: timeout_s is nan; give a number"),
-        (c.AllocateAgent("mine \ud800", "coder"), "this cannot be kept as JSON"),
+        (SubmitTask("noop", "coder", payload={"x": object()}), "the payload is no JSON: Encoding objects of type object is unsupported; give"),
+        (SubmitTask("noop", "coder", payload={"x": [1 << 2_000, "\ud800"]}), "the payload is no JSON"),
+        (SubmitTask("noop", "coder", title="\ud800"), "this cannot be kept as JSON"),
+        (SubmitTask("noop", "coder", deadline_s=float("inf")), "task.submit: deadline_s is inf; give a number"),
+        (SubmitTask("noop", "coder", timeout_s=float("nan")), "task.submit: timeout_s is nan; give a number"),
+        (AllocateAgent("mine \ud800", "coder"), "this cannot be kept as JSON"),
     ],
 )
-def test_verb_that_cannot_be_kept_is_refused_and_nothing_else_is(command: c.Command, says: str) -> None:
+def test_verb_that_cannot_be_kept_is_refused_and_nothing_else_is(command: Command, says: str) -> None:
     async def story(world: World) -> None:
         gate = world.gate()
         before = world.state.seq
@@ -92,7 +95,7 @@ def test_verb_that_cannot_be_kept_is_refused_and_nothing_else_is(command: c.Comm
             await gate.execute([command])
         assert says in str(caught.value)
         assert world.state.seq == before
-        assert len((await gate.execute([c.AllocateAgent(f"mine {n}", "coder") for n in range(3)])).values) == 3
+        assert len((await gate.execute([AllocateAgent(f"mine {n}", "coder") for n in range(3)])).values) == 3
 
     live(story)
 
@@ -100,7 +103,7 @@ def test_verb_that_cannot_be_kept_is_refused_and_nothing_else_is(command: c.Comm
 def test_reason_that_cannot_be_kept_refuses_the_plan() -> None:
     async def story(world: World) -> None:
         with pytest.raises(FleetError, match="cannot be kept as JSON"):
-            await world.gate().execute([c.ScalePool("coder", "+1")], reason="\ud800")
+            await world.gate().execute([ScalePool("coder", "+1")], reason="\ud800")
         assert world.state.pools["coder"].size == 3
 
     live(story)
@@ -108,7 +111,7 @@ def test_reason_that_cannot_be_kept_refuses_the_plan() -> None:
 
 def test_payload_is_kept_as_json_keeps_it() -> None:
     async def story(world: World) -> None:
-        answer = await world.gate().execute([c.SubmitTask("noop", "coder", payload={"pair": (1, float("nan"))})])
+        answer = await world.gate().execute([SubmitTask("noop", "coder", payload={"pair": (1, float("nan"))})])
         assert world.state.tasks[answer.values[0]].spec.payload == {"pair": [1, None]}  # type: ignore[index]
 
     live(story)

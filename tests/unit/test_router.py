@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from engine.model import commands as c
 from engine.model.errors import CommandRefused, NotFound
+from engine.model.pool_commands import PausePool, UnpausePool
 from engine.scheduling import router
 from engine.scheduling.router import count_reasons, pool_by_capabilities, pool_for
 from engine.scheduling.task_queue import TaskQueue
@@ -30,11 +30,11 @@ def test_pools_of_higher_priority_are_served_first(monkeypatch: pytest.MonkeyPat
 
 def test_paused_pool_places_nothing_and_then_everything() -> None:
     fleet = Fleet()
-    fleet.do(c.PausePool("coder"))
+    fleet.do(PausePool("coder"))
     task = fleet.submit()
     assert fleet.place() == {}
     assert count_reasons(fleet.state, fleet.task(task)) == {"pool paused": 2}
-    fleet.do(c.UnpausePool("coder"))
+    fleet.do(UnpausePool("coder"))
     assert task in fleet.place()
 
 

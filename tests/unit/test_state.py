@@ -6,13 +6,15 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from engine.model import commands as c
 from engine.model import events as ev
 from engine.model.agents import HISTORY_TYPES_MAX, Agent, AgentSpec, AgentStatus
 from engine.model.ids import AgentId, PlanId, TaskId
 from engine.model.plans import AppliedPlan
+from engine.model.pool_events import PoolConfigured
 from engine.model.pools import PoolSpec
-from engine.model.tasks import HISTORY_MAX, Task, TaskSpec
+from engine.model.task_commands import CancelTask, RetryTask
+from engine.model.task_events import TasksCancelled, TasksSubmitted, TasksSucceeded
+from engine.model.tasks import HISTORY_MAX, Outcome, Task, TaskSpec
 from engine.state import FleetState, Touched
 from engine.state.tables import PLANS_MAX
 from tests.unit.core_fleet import Fleet
@@ -89,9 +91,9 @@ def test_long_chain_that_fell_is_forgotten_link_by_link() -> None:
     first = fleet.submit()
     second = fleet.submit(depends_on=(first,))
     third = fleet.submit(depends_on=(second,))
-    fleet.do(c.CancelTask(second))
+    fleet.do(CancelTask(second))
     assert (list(fleet.state.tasks), fleet.state.totals.cancelled) == ([first], 2)
-    fleet.do(c.CancelTask(first))
+    fleet.do(CancelTask(first))
     assert (fleet.state.tasks, third in fleet.state.touched.forgotten_tasks) == ({}, False)
 
 
@@ -100,7 +102,7 @@ def test_long_chain_is_forgotten_without_recursion() -> None:
     ids = [TaskId(f"tsk_{number:05d}") for number in range(3_000)]
     specs = [TaskSpec(id_, "noop", "coder", {}, depends_on=(before,) if before else ()) for before, id_ in zip([None, *ids], ids, strict=False)]
     for seq, event in enumerate(
-        [ev.PoolConfigured(PoolSpec("coder", 0, 1), 0), ev.TasksSubmitted(tuple(specs)), ev.TasksCancelled(tuple(ids), "by ada")], 1
+        [PoolConfigured(PoolSpec("coder", 0, 1), 0), TasksSubmitted(tuple(specs)), TasksCancelled(tuple(ids), "by ada")], 1
     ):
         state.apply(ev.Record(seq, 0.0, "", event))
     state.check()
@@ -112,8 +114,8 @@ def test_forgotten_task_is_handed_on_as_it_ended() -> None:
     fleet.state.finished_max = 0
     task = fleet.run()
     before = fleet.state.seq
-    outcome = ev.Outcome(task, 1, ok=True)
-    fleet.state.apply(ev.Record(before + 1, fleet.now, "", ev.TasksSucceeded((outcome,))))
+    outcome = Outcome(task, 1, ok=True)
+    fleet.state.apply(ev.Record(before + 1, fleet.now, "", TasksSucceeded((outcome,))))
     assert fleet.state.touched.forgotten_tasks[task].state == "succeeded"
 
 
@@ -123,11 +125,11 @@ def test_waiting_task_waits_again_on_one_that_is_replayed() -> None:
     anyway = fleet.submit(depends_on=(first,), run_after_failure=True)
     fleet.end(first, ok=False, retryable=False)
     assert fleet.task(anyway).waiting_on == 0
-    fleet.do(c.RetryTask(first))
+    fleet.do(RetryTask(first))
     assert (fleet.task(anyway).waiting_on, fleet.state.waiting_for(first)) == (1, [fleet.task(anyway)])
-    fleet.do(c.CancelTask(first), c.CancelTask(blocker))
+    fleet.do(CancelTask(first), CancelTask(blocker))
     assert set(fleet.place()) == {anyway}
-    fleet.do(c.RetryTask(first))
+    fleet.do(RetryTask(first))
     assert fleet.task(anyway).waiting_on == 0, "it is with an agent"
     fleet.end(anyway, ok=False)
     assert fleet.task(anyway).waiting_on == 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine.model import commands as c
 from engine.model.errors import CommandRefused, FleetError, NotFound, UsageError
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from tests.unit.core_fleet import Fleet
 
 TWO = {"coder": {"min": 2, "max": 9, "priority": 8}, "security": {"min": 1, "max": 3, "priority": 9}}
@@ -15,7 +15,7 @@ TWO = {"coder": {"min": 2, "max": 9, "priority": 8}, "security": {"min": 1, "max
 @pytest.mark.row(154)
 def test_accepted_task_keeps_what_was_asked() -> None:
     fleet = Fleet()
-    asked = c.SubmitTask(
+    asked = SubmitTask(
         "code.outline", "coder", "look\nclosely", {"path": "a.py"}, priority=8, capabilities=("coding",), deadline_s=30,
         queue_timeout_s=9, max_attempts=2, backoff_s=4, fairness_key="team", workspace="/w", apply=True,
     )  # fmt: skip
@@ -37,7 +37,7 @@ def test_title(fields: dict[str, Any], title: str) -> None:
 def test_same_key_gives_the_same_task_also_within_one_plan() -> None:
     fleet = Fleet()
     first = fleet.submit(idempotency_key="k")
-    again, other, same = fleet.do(*[c.SubmitTask("noop", "coder", idempotency_key=key) for key in ("k", "j", "j")])
+    again, other, same = fleet.do(*[SubmitTask("noop", "coder", idempotency_key=key) for key in ("k", "j", "j")])
     assert again == first
     assert other == same != first
     assert len(fleet.state.tasks) == 2
@@ -79,7 +79,7 @@ def test_full_queue_refuses_more() -> None:
     fleet = Fleet(tasks={"pending_max": 2})
     fleet.submit()
     with pytest.raises(CommandRefused, match="2 tasks are too many: 1 more can wait; cancel some or let them end"):
-        fleet.do(c.SubmitTask("noop", "coder"), c.SubmitTask("noop", "coder"))
+        fleet.do(SubmitTask("noop", "coder"), SubmitTask("noop", "coder"))
     fleet.submit()
 
 
@@ -88,17 +88,17 @@ def test_cancel_takes_followers_along_and_counts_once() -> None:
     first = fleet.submit()
     second = fleet.submit(depends_on=(first,))
     third = fleet.submit(depends_on=(second,))
-    assert fleet.do(c.CancelTask(first), c.CancelTask(first), c.CancelTask(third)) == ["cancelled"] * 3
+    assert fleet.do(CancelTask(first), CancelTask(first), CancelTask(third)) == ["cancelled"] * 3
     assert fleet.states() == ["cancelled"] * 3
     assert fleet.state.totals.cancelled == 3
-    assert fleet.do(c.CancelTask(second)) == ["already cancelled"]
+    assert fleet.do(CancelTask(second)) == ["already cancelled"]
     assert fleet.task(second).error is not None
     assert fleet.task(second).error.message == f"needs {first}, which was cancelled"
 
 
 def test_cancel_of_an_unknown_task_is_refused() -> None:
     with pytest.raises(NotFound, match="no task 'tsk_x' in memory; `get tasks` lists them, finished ones are kept for a while"):
-        Fleet().do(c.CancelTask("tsk_x"))
+        Fleet().do(CancelTask("tsk_x"))
 
 
 def test_retry_gives_a_full_set_of_attempts() -> None:
@@ -106,7 +106,7 @@ def test_retry_gives_a_full_set_of_attempts() -> None:
     task = fleet.run(max_attempts=1)
     fleet.end(task, ok=False)
     assert fleet.task(task).state == "dead"
-    assert fleet.do(c.RetryTask(task), c.RetryTask(task)) == [task, task]
+    assert fleet.do(RetryTask(task), RetryTask(task)) == [task, task]
     assert task in fleet.place()
     assert (fleet.task(task).attempt, fleet.task(task).tries, fleet.task(task).deaths) == (2, 1, 0)
     fleet.end(task, ok=False)
@@ -120,17 +120,17 @@ def test_retry_of_what_has_not_ended_badly_is_refused(state: str) -> None:
     if state == "succeeded":
         fleet.end(task)
     with pytest.raises(CommandRefused, match=f"is {state}; only failed, cancelled and dead tasks can be run again"):
-        fleet.do(c.RetryTask(task))
+        fleet.do(RetryTask(task))
 
 
 def test_replayed_dependent_waits_for_its_replayed_dependency() -> None:
     fleet = Fleet()
     first = fleet.submit()
     second = fleet.submit(depends_on=(first,))
-    fleet.do(c.CancelTask(first))
+    fleet.do(CancelTask(first))
     with pytest.raises(CommandRefused, match=f"needs {first}, which is cancelled; retry that one, and this one with it"):
-        fleet.do(c.RetryTask(second))
-    fleet.do(c.RetryTask(second), c.RetryTask(first))
+        fleet.do(RetryTask(second))
+    fleet.do(RetryTask(second), RetryTask(first))
     assert fleet.task(second).waiting_on == 1
     assert set(fleet.place()) == {first}
     fleet.end(first)
@@ -140,9 +140,9 @@ def test_replayed_dependent_waits_for_its_replayed_dependency() -> None:
 def test_priority_changes_only_while_it_waits() -> None:
     fleet = Fleet()
     task = fleet.submit()
-    assert fleet.do(c.PrioritiseTask(task, 9), c.PrioritiseTask(task, 9)) == [9, 9]
+    assert fleet.do(PrioritiseTask(task, 9), PrioritiseTask(task, 9)) == [9, 9]
     assert fleet.task(task).priority == 9
     assert fleet.task(task).spec.priority == 5
     fleet.place()
     with pytest.raises(CommandRefused, match="is leased; only a waiting task has a place in the queue"):
-        fleet.do(c.PrioritiseTask(task, 1))
+        fleet.do(PrioritiseTask(task, 1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.model import commands as c
+from engine.model.agent_commands import AllocateAgent
+from engine.model.task_commands import CancelTask, RetryTask
 from engine.scheduling.timers import STALE_MAX, Timers
 from tests.unit.core_fleet import Fleet
 
@@ -32,7 +33,7 @@ def test_deadline_while_it_runs_ends_it_for_good() -> None:
 def test_deadline_does_not_turn_a_cancellation_into_a_failure() -> None:
     fleet = Fleet()
     task = fleet.run(deadline_s=5)
-    fleet.do(c.CancelTask(task))
+    fleet.do(CancelTask(task))
     fleet.after(6)
     fleet.end(task, ok=False, error_kind="stopped")
     assert fleet.task(task).state == "cancelled"
@@ -68,13 +69,13 @@ def test_queue_time_out_begins_anew_with_a_replay() -> None:
     task = fleet.submit(queue_timeout_s=3)
     fleet.after(3)
     assert fleet.task(task).state == "failed"
-    fleet.do(c.RetryTask(task))
+    fleet.do(RetryTask(task))
     fleet.after(2)
     assert fleet.task(task).state == "pending"
     fleet.after(1)
     assert fleet.task(task).state == "failed"
     fleet.up()
-    fleet.do(c.RetryTask(task))
+    fleet.do(RetryTask(task))
     assert task in fleet.place()
     fleet.after(9)
     assert fleet.task(task).state == "leased"
@@ -82,7 +83,7 @@ def test_queue_time_out_begins_anew_with_a_replay() -> None:
 
 def test_reservation_expires() -> None:
     fleet = Fleet()
-    [allocation] = fleet.do(c.AllocateAgent("mine", "coder", expires_s=10))
+    [allocation] = fleet.do(AllocateAgent("mine", "coder", expires_s=10))
     fleet.after(10)
     assert fleet.state.allocations == {}
     agent = fleet.state.agents[allocation.agent]

@@ -9,8 +9,26 @@ from typing import Any
 
 import pytest
 from engine.model import commands as c
+from engine.model.agent_commands import AllocateAgent, DrainAgent, RegisterAgent, UndrainAgent
+from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.errors import FleetError
+from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
 from engine.model.memory import EntryId
+from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
+from engine.model.pool_commands import (
+    AskGang,
+    CreatePolicy,
+    DeletePolicy,
+    EditPool,
+    HoldPool,
+    PausePool,
+    ReleasePool,
+    ScalePool,
+    UnpausePool,
+    UpdatePolicy,
+)
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
+from engine.model.verbs import Command
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings
@@ -20,38 +38,38 @@ from tests.unit.test_guardrails import ADMIN
 
 CONFIG = {"fleet": {"default_pools": POOLS, "max_agents": 14}, "operations": {"undo_window_s": 3_600.0, "plan_ttl_s": 30.0}}
 STEPS = 12
-NAMED = (c.RegisterAgent, c.DrainAgent, c.UndrainAgent)
-APART = ((c.ScalePool, c.AskGang), NAMED)
+NAMED = (RegisterAgent, DrainAgent, UndrainAgent)
+APART = ((ScalePool, AskGang), NAMED)
 """Never both in one life: an agent that left comes back as a new one, as the table of verbs says of `scale`, so that what was
 done to it by name cannot be taken back. It says, too, that a size stays where other bounds had put it: they are left alone."""
-ALONE = (c.UndoPlan, c.RedoPlan)
-SAMPLES: dict[type[c.Command], Callable[[World, random.Random], c.Command]] = {
-    c.ScalePool: lambda _, chance: c.ScalePool(pool(chance), chance.choice(["3", "+1", "-1", "=max", "=min", "150%"])),
-    c.PausePool: lambda _, chance: c.PausePool(pool(chance)),
-    c.UnpausePool: lambda _, chance: c.UnpausePool(pool(chance)),
-    c.EditPool: lambda _, chance: c.EditPool(pool(chance), {chance.choice(["cost", "priority", "memory", "cpu"]): chance.choice([4, 7, 9, None])}),
-    c.HoldPool: lambda _, chance: c.HoldPool(pool(chance), float(chance.randrange(60, 9_000))),
-    c.ReleasePool: lambda _, chance: c.ReleasePool(pool(chance)),
-    c.AskGang: lambda _, chance: c.AskGang(pool(chance), chance.randrange(1, 3), keep_s=9_000.0),
-    c.CreatePolicy: lambda _, chance: c.CreatePolicy(chance.choice("pq"), {"pool": pool(chance), "target": chance.choice([0.5, 0.8])}),
-    c.UpdatePolicy: lambda _, chance: c.UpdatePolicy(chance.choice("pq"), {chance.choice(["target", "safety"]): chance.choice([0.6, 0.7, None])}),
-    c.DeletePolicy: lambda _, chance: c.DeletePolicy(chance.choice("pq")),
-    c.RegisterAgent: lambda _, chance: c.RegisterAgent(pool(chance), count=chance.randrange(1, 3)),
-    c.DrainAgent: lambda world, chance: c.DrainAgent(agent(world, chance)),
-    c.UndrainAgent: lambda world, chance: c.UndrainAgent(agent(world, chance)),
-    c.AllocateAgent: lambda _, chance: c.AllocateAgent("mine", pool(chance)),
-    c.SubmitTask: lambda _, chance: c.SubmitTask("noop", pool(chance), priority=chance.randrange(1, 11)),
-    c.CancelTask: lambda world, chance: c.CancelTask(task(world, chance)),
-    c.RetryTask: lambda world, chance: c.RetryTask(task(world, chance)),
-    c.PrioritiseTask: lambda world, chance: c.PrioritiseTask(task(world, chance), chance.randrange(1, 11)),
-    c.HaltFleet: lambda _, chance: c.HaltFleet(chance.choice(["scaling", "agents"])),
-    c.AddModule: lambda _, chance: c.AddModule(chance.choice("mn"), chance.choice(["/a/one.wasm", "/b/one.wasm", "/a/two.wasm"])),
-    c.RemoveModule: lambda _, chance: c.RemoveModule(chance.choice("mn")),
-    c.RememberEntry: lambda _, chance: c.RememberEntry(chance.choice("pq"), chance.choice(["1", "[2]", "x" * 20_000])),
-    c.ForgetEntry: lambda _, chance: c.ForgetEntry(chance.choice("pq")),
-    c.PermitEntry: lambda _, chance: c.PermitEntry(chance.choice("pq"), chance.choice(["private", "team"]), ("agt_x",)),
-    c.RestoreEntry: lambda world, chance: c.RestoreEntry(chance.choice("pq"), chance.randrange(world.state.seq + 1)),
-    c.ResumeFleet: lambda _, chance: c.ResumeFleet(chance.choice(["scaling", "agents"])),
+ALONE = (UndoPlan, RedoPlan)
+SAMPLES: dict[type[Command], Callable[[World, random.Random], Command]] = {
+    ScalePool: lambda _, chance: ScalePool(pool(chance), chance.choice(["3", "+1", "-1", "=max", "=min", "150%"])),
+    PausePool: lambda _, chance: PausePool(pool(chance)),
+    UnpausePool: lambda _, chance: UnpausePool(pool(chance)),
+    EditPool: lambda _, chance: EditPool(pool(chance), {chance.choice(["cost", "priority", "memory", "cpu"]): chance.choice([4, 7, 9, None])}),
+    HoldPool: lambda _, chance: HoldPool(pool(chance), float(chance.randrange(60, 9_000))),
+    ReleasePool: lambda _, chance: ReleasePool(pool(chance)),
+    AskGang: lambda _, chance: AskGang(pool(chance), chance.randrange(1, 3), keep_s=9_000.0),
+    CreatePolicy: lambda _, chance: CreatePolicy(chance.choice("pq"), {"pool": pool(chance), "target": chance.choice([0.5, 0.8])}),
+    UpdatePolicy: lambda _, chance: UpdatePolicy(chance.choice("pq"), {chance.choice(["target", "safety"]): chance.choice([0.6, 0.7, None])}),
+    DeletePolicy: lambda _, chance: DeletePolicy(chance.choice("pq")),
+    RegisterAgent: lambda _, chance: RegisterAgent(pool(chance), count=chance.randrange(1, 3)),
+    DrainAgent: lambda world, chance: DrainAgent(agent(world, chance)),
+    UndrainAgent: lambda world, chance: UndrainAgent(agent(world, chance)),
+    AllocateAgent: lambda _, chance: AllocateAgent("mine", pool(chance)),
+    SubmitTask: lambda _, chance: SubmitTask("noop", pool(chance), priority=chance.randrange(1, 11)),
+    CancelTask: lambda world, chance: CancelTask(task(world, chance)),
+    RetryTask: lambda world, chance: RetryTask(task(world, chance)),
+    PrioritiseTask: lambda world, chance: PrioritiseTask(task(world, chance), chance.randrange(1, 11)),
+    HaltFleet: lambda _, chance: HaltFleet(chance.choice(["scaling", "agents"])),
+    AddModule: lambda _, chance: AddModule(chance.choice("mn"), chance.choice(["/a/one.wasm", "/b/one.wasm", "/a/two.wasm"])),
+    RemoveModule: lambda _, chance: RemoveModule(chance.choice("mn")),
+    RememberEntry: lambda _, chance: RememberEntry(chance.choice("pq"), chance.choice(["1", "[2]", "x" * 20_000])),
+    ForgetEntry: lambda _, chance: ForgetEntry(chance.choice("pq")),
+    PermitEntry: lambda _, chance: PermitEntry(chance.choice("pq"), chance.choice(["private", "team"]), ("agt_x",)),
+    RestoreEntry: lambda world, chance: RestoreEntry(chance.choice("pq"), chance.randrange(world.state.seq + 1)),
+    ResumeFleet: lambda _, chance: ResumeFleet(chance.choice(["scaling", "agents"])),
 }
 
 
@@ -96,7 +114,7 @@ def decided(world: World) -> dict[str, Any]:
 
 
 def test_every_verb_that_can_be_undone_is_tried() -> None:
-    assert set(SAMPLES) | set(ALONE) == {kind for kind in c.COMMANDS.values() if kind.inverse} | {c.RetryTask, *ALONE}
+    assert set(SAMPLES) | set(ALONE) == {kind for kind in c.COMMANDS.values() if kind.inverse} | {RetryTask, *ALONE}
 
 
 @given(st.integers(0, 2**32))
@@ -113,7 +131,7 @@ def test_undoing_all_goes_back_step_by_step(seed: int) -> None:
             await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
             gate = world.gate(ADMIN)
             # What waits stays where it is, so that only operators change anything.
-            await gate.execute([c.HaltFleet("placing")], confirm="placing")
+            await gate.execute([HaltFleet("placing")], confirm="placing")
             trail: list[tuple[str, dict[str, Any]]] = []
             while len(trail) < STEPS:
                 before = decided(world)
@@ -129,7 +147,7 @@ def test_undoing_all_goes_back_step_by_step(seed: int) -> None:
                 await world.clock.sleep(1)
             for name, before in reversed(trail):
                 if name:
-                    plan = await gate.plan([c.UndoPlan(name)])
+                    plan = await gate.plan([UndoPlan(name)])
                     await gate.execute(plan.id, confirm=plan.confirm)
                     await world.clock.sleep(1)
                 assert decided(world) == before, (name, world.state.plans.get(name))
@@ -139,5 +157,5 @@ def test_undoing_all_goes_back_step_by_step(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ALONE)
-def test_undo_and_redo_are_each_others_inverse(kind: type[c.Command]) -> None:
+def test_undo_and_redo_are_each_others_inverse(kind: type[Command]) -> None:
     assert c.COMMANDS[kind.inverse] in ALONE

@@ -7,6 +7,34 @@ from pathlib import Path
 
 import pytest
 from engine.model import commands as c
+from engine.model.agent_commands import (
+    AllocateAgent,
+    DrainAgent,
+    RegisterAgent,
+    ReleaseAgent,
+    RestartAgent,
+    UndrainAgent,
+    UnregisterAgent,
+)
+from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.data_commands import BackUpFleet, RotateKeys
+from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
+from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
+from engine.model.pool_commands import (
+    AskGang,
+    CreatePolicy,
+    DeletePolicy,
+    EditPool,
+    EndGang,
+    HoldPool,
+    PausePool,
+    ReleasePool,
+    ScalePool,
+    UnpausePool,
+    UpdatePolicy,
+)
+from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
+from engine.model.verbs import Command
 from engine.simulation.world import World
 from tests.unit.test_gate import BOB, audits, live
 from tests.unit.test_guardrails import ADMIN
@@ -16,7 +44,7 @@ KINDS = list(c.COMMANDS.values())
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=c.COMMANDS)
-def test_verb_has_an_inverse_or_says_why_not(kind: type[c.Command]) -> None:
+def test_verb_has_an_inverse_or_says_why_not(kind: type[Command]) -> None:
     assert bool(kind.inverse) is not bool(kind.irreversible), "an inverse, or why there is none; not both"
     assert not kind.inverse or kind.inverse in c.COMMANDS
     assert not (kind.irreversible and kind.undo_note)
@@ -45,89 +73,89 @@ def test_docs_say_what_cannot_be_undone() -> None:
 
 
 async def _task(world: World, *, end: bool = False) -> str:
-    await world.gate(ADMIN).execute([c.HaltFleet("placing")], confirm="placing")
-    task = str((await world.gate(BOB).execute([c.SubmitTask("noop", "ui")])).values[0])
+    await world.gate(ADMIN).execute([HaltFleet("placing")], confirm="placing")
+    task = str((await world.gate(BOB).execute([SubmitTask("noop", "ui")])).values[0])
     if end:
-        await world.gate(BOB).execute([c.CancelTask(task)])
+        await world.gate(BOB).execute([CancelTask(task)])
     return task
 
 
 async def _allocation(world: World) -> str:
-    [held] = (await world.gate(BOB).execute([c.AllocateAgent("mine", "ui")])).values
+    [held] = (await world.gate(BOB).execute([AllocateAgent("mine", "ui")])).values
     return str(held.id)  # type: ignore[attr-defined]
 
 
 async def _gang(world: World) -> str:
-    return str((await world.gate(BOB).execute([c.AskGang("ui", 2)])).values[0])
+    return str((await world.gate(BOB).execute([AskGang("ui", 2)])).values[0])
 
 
 async def _undone(world: World) -> str:
-    plan = (await world.gate(ADMIN).execute([c.PausePool("ui")])).plan
-    await world.gate(ADMIN).execute([c.UndoPlan(plan)])
+    plan = (await world.gate(ADMIN).execute([PausePool("ui")])).plan
+    await world.gate(ADMIN).execute([UndoPlan(plan)])
     return plan
 
 
-async def _command(world: World, kind: type[c.Command]) -> c.Command:
+async def _command(world: World, kind: type[Command]) -> Command:
     """Return a verb that changes something, after making the world so that it does."""
-    before: dict[type[c.Command], c.Command] = {
-        c.UnpausePool: c.PausePool("ui"),
-        c.ReleasePool: c.HoldPool("ui"),
-        c.UpdatePolicy: c.CreatePolicy("mine", {"pool": "ui", "target": 0.5}),
-        c.DeletePolicy: c.CreatePolicy("mine", {"pool": "ui", "target": 0.5}),
-        c.UndrainAgent: c.DrainAgent("ui-1"),
-        c.ResumeFleet: c.HaltFleet("scaling"),
-        c.UndoPlan: c.PausePool("ui"),
-        c.RemoveModule: c.AddModule("mine", "/blanks.wasm"),
-        c.ForgetEntry: c.RememberEntry("plan", "1"),
-        c.PermitEntry: c.RememberEntry("plan", "1"),
-        c.RestoreEntry: c.RememberEntry("plan", "1"),
+    before: dict[type[Command], Command] = {
+        UnpausePool: PausePool("ui"),
+        ReleasePool: HoldPool("ui"),
+        UpdatePolicy: CreatePolicy("mine", {"pool": "ui", "target": 0.5}),
+        DeletePolicy: CreatePolicy("mine", {"pool": "ui", "target": 0.5}),
+        UndrainAgent: DrainAgent("ui-1"),
+        ResumeFleet: HaltFleet("scaling"),
+        UndoPlan: PausePool("ui"),
+        RemoveModule: AddModule("mine", "/blanks.wasm"),
+        ForgetEntry: RememberEntry("plan", "1"),
+        PermitEntry: RememberEntry("plan", "1"),
+        RestoreEntry: RememberEntry("plan", "1"),
     }
     if kind in before:
         await world.gate(ADMIN).execute([before[kind]], confirm="scaling")
-    make: dict[type[c.Command], Callable[[], object]] = {
-        c.CancelTask: lambda: _task(world),
-        c.PrioritiseTask: lambda: _task(world),
-        c.RetryTask: lambda: _task(world, end=True),
-        c.EndGang: lambda: _gang(world),
-        c.ReleaseAgent: lambda: _allocation(world),
-        c.RedoPlan: lambda: _undone(world),
+    make: dict[type[Command], Callable[[], object]] = {
+        CancelTask: lambda: _task(world),
+        PrioritiseTask: lambda: _task(world),
+        RetryTask: lambda: _task(world, end=True),
+        EndGang: lambda: _gang(world),
+        ReleaseAgent: lambda: _allocation(world),
+        RedoPlan: lambda: _undone(world),
     }
     made = await make[kind]() if kind in make else ""  # type: ignore[misc]
-    arguments: dict[type[c.Command], tuple[object, ...]] = {
-        c.ScalePool: ("ui", "2"),
-        c.PausePool: ("ui",),
-        c.UnpausePool: ("ui",),
-        c.EditPool: ("ui", {"cost": 2.0}),
-        c.HoldPool: ("ui", 60.0),
-        c.ReleasePool: ("ui",),
-        c.AskGang: ("ui", 2),
-        c.CreatePolicy: ("mine", {"pool": "ui", "target": 0.5}),
-        c.UpdatePolicy: ("mine", {"target": 0.7}),
-        c.DeletePolicy: ("mine",),
-        c.RegisterAgent: ("ui",),
-        c.AllocateAgent: ("mine", "ui"),
-        c.SubmitTask: ("noop", "ui"),
-        c.PrioritiseTask: (made, 9),
-        c.HaltFleet: ("agents",),
-        c.StopEngine: (),
-        c.ClearBoosterCache: (),
-        c.BackUpFleet: ("mine.db",),
-        c.AddModule: ("mine", "/blanks.wasm"),
-        c.RemoveModule: ("mine",),
-        c.RememberEntry: ("plan", '{"a": 1}'),
-        c.ForgetEntry: ("plan",),
-        c.PermitEntry: ("plan", "team"),
-        c.RestoreEntry: ("plan", 0),
-        c.RotateKeys: (),
-        c.UndoPlan: (),
-        c.ResumeFleet: (),
+    arguments: dict[type[Command], tuple[object, ...]] = {
+        ScalePool: ("ui", "2"),
+        PausePool: ("ui",),
+        UnpausePool: ("ui",),
+        EditPool: ("ui", {"cost": 2.0}),
+        HoldPool: ("ui", 60.0),
+        ReleasePool: ("ui",),
+        AskGang: ("ui", 2),
+        CreatePolicy: ("mine", {"pool": "ui", "target": 0.5}),
+        UpdatePolicy: ("mine", {"target": 0.7}),
+        DeletePolicy: ("mine",),
+        RegisterAgent: ("ui",),
+        AllocateAgent: ("mine", "ui"),
+        SubmitTask: ("noop", "ui"),
+        PrioritiseTask: (made, 9),
+        HaltFleet: ("agents",),
+        StopEngine: (),
+        ClearBoosterCache: (),
+        BackUpFleet: ("mine.db",),
+        AddModule: ("mine", "/blanks.wasm"),
+        RemoveModule: ("mine",),
+        RememberEntry: ("plan", '{"a": 1}'),
+        ForgetEntry: ("plan",),
+        PermitEntry: ("plan", "team"),
+        RestoreEntry: ("plan", 0),
+        RotateKeys: (),
+        UndoPlan: (),
+        ResumeFleet: (),
     }
-    agents = (c.UnregisterAgent, c.DrainAgent, c.UndrainAgent, c.RestartAgent)
+    agents = (UnregisterAgent, DrainAgent, UndrainAgent, RestartAgent)
     return kind(*(("ui-1",) if kind in agents else arguments.get(kind, (made,))))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=c.COMMANDS)
-def test_verb_has_a_plan_an_audit_entry_and_an_undo_or_none(kind: type[c.Command]) -> None:
+def test_verb_has_a_plan_an_audit_entry_and_an_undo_or_none(kind: type[Command]) -> None:
     async def story(world: World) -> None:
         gate = world.gate(ADMIN)
         command = await _command(world, kind)
@@ -136,7 +164,7 @@ def test_verb_has_a_plan_an_audit_entry_and_an_undo_or_none(kind: type[c.Command
         assert plan.undo_note == (kind.irreversible or kind.undo_note)
         answer = await gate.execute(plan.id, confirm=plan.confirm, reason="a test")
         assert [line[1] for line in audits(world)].count(kind.name) == 1
-        if issubclass(kind, c.UndoPlan | c.RedoPlan):
+        if issubclass(kind, UndoPlan | RedoPlan):
             assert plan.undoable
             return
         kept = world.state.plans.get(answer.plan)

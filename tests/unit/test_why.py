@@ -9,12 +9,14 @@ import pytest
 from engine.agents.runtime import HostSample
 from engine.clock import Rng
 from engine.gate.why_tasks import explain_task
-from engine.model import commands as c
+from engine.model.agent_commands import AllocateAgent, DrainAgent
 from engine.model.effects import Assignment
 from engine.model.errors import NotFound, UsageError
 from engine.model.explanations import EXPLAINED, Evidence, Explanation
 from engine.model.ids import TaskId
+from engine.model.pool_commands import EditPool, HoldPool, PausePool, ScalePool
 from engine.model.scaling import Decision, Reason, Why
+from engine.model.task_commands import CancelTask, SubmitTask
 from engine.model.tasks import Outcome
 from engine.scheduling.router import count_reasons
 from engine.simulation.loop import run_virtual
@@ -52,8 +54,8 @@ def test_placement_explains_itself() -> None:
 def test_pending_says_why_in_counts_and_who_is_busy_with_what() -> None:
     fleet = Fleet({"coder": {"min": 4, "max": 9}})
     busy = fleet.run()
-    fleet.do(c.DrainAgent([a.spec.name for a in fleet.state.agents.values() if a.status == "idle"][0]))
-    fleet.do(c.AllocateAgent("mine", "coder"))
+    fleet.do(DrainAgent([a.spec.name for a in fleet.state.agents.values() if a.status == "idle"][0]))
+    fleet.do(AllocateAgent("mine", "coder"))
     task = fleet.submit(capabilities=("rare",))
     assert count_reasons(fleet.state, fleet.task(task)) == {"busy": 1, "draining": 1, "reserved": 1, "lacks rare": 1}
     found = why(fleet, task)
@@ -96,7 +98,7 @@ def test_many_dependencies_are_named_as_far_as_one_can_read_and_the_rest_counted
 
 def test_pending_says_who_comes_first_and_why_there_are_no_more_agents() -> None:
     fleet = Fleet({"coder": {"min": 0, "max": 0 + 1, "priority": 8}}, up=False)
-    fleet.do(c.ScalePool("coder", "1"))
+    fleet.do(ScalePool("coder", "1"))
     fleet.submit(priority=9)
     fleet.now += 1
     fleet.submit(priority=5)
@@ -114,7 +116,7 @@ def test_pending_says_who_comes_first_and_why_there_are_no_more_agents() -> None
 def test_ended_task_says_how() -> None:
     fleet = Fleet()
     task = fleet.submit()
-    fleet.do(c.CancelTask(task))
+    fleet.do(CancelTask(task))
     assert why(fleet, task).headline == "it was cancelled: cancelled: by ada"
     fleet = Fleet({"coder": {"min": 0, "max": 2}})
     found = why(fleet, fleet.submit())
@@ -180,8 +182,8 @@ def lines_of(found: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
 
 def test_a_paused_pool_says_who_paused_it_why_and_by_which_plan() -> None:
     async def story(world: World) -> None:
-        paused = await world.gate().execute([c.PausePool("coder")], reason="migration tonight")
-        [task] = (await world.gate().execute([c.SubmitTask("noop", "coder")])).values
+        paused = await world.gate().execute([PausePool("coder")], reason="migration tonight")
+        [task] = (await world.gate().execute([SubmitTask("noop", "coder")])).values
         pool, waiting = await explained(world, "pools", "coder"), await explained(world, "tasks", str(task))
         assert pool["headline"] == "it is paused: it is given no tasks"
         assert lines_of(pool)["it was paused by ada: migration tonight"] == ("warn", "plans", paused.plan)
@@ -198,8 +200,8 @@ def test_a_pool_says_who_sized_it_who_holds_it_and_what_the_policies_want() -> N
         world.scaler.tick()
         wanted = lines_of(await explained(world, "pools", "coder"))
         assert {where for text, where in wanted.items() if text.startswith("policy own recommends ")} == {("info", "policies", "own")}
-        await gate.execute([c.HoldPool("coder", 600)])
-        scaled = await gate.execute([c.ScalePool("coder", "4")], reason="release")
+        await gate.execute([HoldPool("coder", 600)])
+        scaled = await gate.execute([ScalePool("coder", "4")], reason="release")
         world.scaler.tick()
         found = await explained(world, "pools", "coder")
         assert found["headline"] == "it has 4 agents, held by ada"
@@ -209,7 +211,7 @@ def test_a_pool_says_who_sized_it_who_holds_it_and_what_the_policies_want() -> N
         assert any(text.startswith("held by ada for ") for text in lines)
         assert "held by an operator" in next(text for text in lines if text.startswith("last decision: "))
         assert (await explained(world, "scaling", "coder"))["evidence"] == found["evidence"]
-        await gate.execute([c.EditPool("coder", {"max": 6})])
+        await gate.execute([EditPool("coder", {"max": 6})])
         assert "it may have 2 to 6 agents; max changed by ada" in lines_of(await explained(world, "pools", "coder"))
         policy = await explained(world, "policies", "own")
         assert policy["headline"] == "it decides for coder"
@@ -220,7 +222,7 @@ def test_a_pool_says_who_sized_it_who_holds_it_and_what_the_policies_want() -> N
 
 def test_the_autoscaler_s_own_move_says_its_reason() -> None:
     async def story(world: World) -> None:
-        await world.gate().execute([c.SubmitTask("noop", "coder", payload={}) for _ in range(40)])
+        await world.gate().execute([SubmitTask("noop", "coder", payload={}) for _ in range(40)])
         await world.until(lambda: world.state.pools["coder"].size > 2)
         pool = world.state.pools["coder"]
         lines = lines_of(await explained(world, "pools", "coder"))
@@ -233,7 +235,7 @@ def test_an_agent_says_its_beat_its_limit_its_task_and_who_drained_it() -> None:
     async def story(world: World) -> None:
         host = next(iter(world.state.hosts))
         world.feed.measured([HostSample(host, "python", 1, 2, world.clock.now(), 0.31, 164.0)])
-        drained = await world.gate().execute([c.DrainAgent("coder-1")], reason="odd answers")
+        drained = await world.gate().execute([DrainAgent("coder-1")], reason="odd answers")
         found = await explained(world, "agents", "coder-1")
         assert found["headline"] == "it is drained: it takes no more work"
         lines = lines_of(found)
@@ -266,7 +268,7 @@ def test_what_cannot_be_explained_is_refused() -> None:
 
 def test_one_event_in_full() -> None:
     async def story(world: World) -> None:
-        await world.gate().execute([c.PausePool("coder")])
+        await world.gate().execute([PausePool("coder")])
         rows: Any = await world.gate().query("events")
         row = next(row for row in rows if row["type"] == "pool.paused")
         found: Any = await world.gate().query("event", id=row["id"])

@@ -14,6 +14,8 @@ from engine.model.errors import UsageError
 from engine.model.events import EVENTS, Record
 from engine.model.plans import Call
 from engine.model.rows import ROW_KINDS, AgentCounts, EventRow, FleetStatus, Frame, TaskCounts
+from engine.model.task_commands import SubmitTask
+from engine.model.verbs import Command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +43,7 @@ _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def commands(draw: st.DrawFn) -> c.Command:
+def commands(draw: st.DrawFn) -> Command:
     kind = draw(st.sampled_from(list(c.COMMANDS.values())))
     values = {
         spec.name: draw(st.sampled_from(spec.metadata["choices"]) if "choices" in spec.metadata else _BY_FIELD[spec.name] if spec.name in _BY_FIELD else _BY_TYPE[str(spec.type)])
@@ -52,7 +54,7 @@ def commands(draw: st.DrawFn) -> c.Command:
 
 @given(commands())
 @settings(max_examples=60, deadline=None)
-def test_command_comes_back(command: c.Command) -> None:
+def test_command_comes_back(command: Command) -> None:
     call = wire.call_of(command)
     assert wire.command_of(call) == command
     assert wire.command_of(wire.decode(wire.encode(call))) == command
@@ -125,7 +127,7 @@ def test_json_that_is_none_is_refused() -> None:
 
 
 def test_arguments_equal_to_their_default_are_left_out() -> None:
-    assert wire.call_of(c.SubmitTask("noop", priority=5, capabilities=("a",))) == Call("task.submit", {"type": "noop", "capabilities": ["a"]})
+    assert wire.call_of(SubmitTask("noop", priority=5, capabilities=("a",))) == Call("task.submit", {"type": "noop", "capabilities": ["a"]})
 
 
 def test_every_verb_has_words_and_its_inverse_exists() -> None:

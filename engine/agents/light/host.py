@@ -19,9 +19,9 @@ from engine.agents.light.worker_host import LightSettings, Surroundings, WorkerH
 from engine.agents.processes.process_table import ENGINE_PID, ENGINE_STATE, read_start
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory
+from engine.model.agent_events import HostInfo
 from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
-from engine.model.events import HostInfo
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp
