@@ -17,19 +17,28 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
-from engine.model.agents import Resources
-from engine.model.config_tree import ConfigTree, seconds_of
-from engine.model.errors import ConfigError, UsageError
-from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
+from engine.model.config_sections import (
+    AccessSection,
+    AutoScalingSection,
+    BoosterSection,
+    FleetSection,
+    JournalSection,
+    MonitoringSection,
+    OperationsSection,
+    OperatorConfig,
+    PoolConfig,
+    RoutingSection,
+    TasksSection,
+)
+from engine.model.config_tree import ConfigTree
+from engine.model.errors import ConfigError
 from engine.model.memory_settings import MemorySection
 from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
-from engine.model.quantities import megabytes
-from engine.model.resource_config import MachineSection, ResourcesConfig
+from engine.model.resource_config import MachineSection
 from engine.model.retention_config import RetentionSection
 from engine.model.scaling import Policy
 from engine.model.wire import nearest
@@ -39,245 +48,6 @@ ENVIRONMENT_OF_BUILDING = frozenset({"FLEET_BOOSTER", "FLEET_BOOSTER_SOURCES"})
 """Variables that the build hook reads (docs/booster.md)."""
 ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
 """Variables that the engine itself sets for its children; they are no configuration."""
-
-_SEED_MILLISECONDS = {
-    "heartbeatInterval": "heartbeat_interval_s",
-    "healthCheckInterval": "health_check_interval_s",
-}
-
-
-class CommandConfig(ConfigTree):
-    """A program that does one task a run."""
-
-    argv: tuple[str, ...] = Field(min_length=1, description="program and arguments; {prompt} stands for the prompt")
-    prompt: Literal["stdin", "argument"] = Field("stdin", description="how the prompt reaches it")
-    env: dict[str, str] = Field(default_factory=dict, description="variables added to its environment")
-    idle_timeout_s: float = Field(0.0, ge=0, description="stop it after so many seconds without output; 0 = never")
-    grace_s: float = Field(5.0, ge=0, description="seconds between TERM and KILL")
-    on_engine_death: Literal["kill", "adopt"] = Field(
-        "kill", description="what becomes of a program whose engine dies: killed with it, or adopted by the next engine"
-    )
-    adopt_within_s: float = Field(600.0, ge=1, description="stop an adoptable program when no engine comes back in time")
-
-
-class PoolConfig(ConfigTree):
-    """A pool: one of the sixteen with other figures, or one of your own."""
-
-    type: str = Field("", description="pool name when given in a list; otherwise an agent type")
-    min: int = Field(1, ge=0, le=100_000, description="fewest agents; started at once")
-    max: int = Field(10, ge=1, le=100_000, description="most agents")
-    priority: int = Field(5, ge=1, le=10, description="1..10, higher first")
-    kind: Literal["python", "command"] = Field("python", description="what its agents are")
-    capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
-    resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
-    cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
-    drain_deadline_s: float = Field(0.0, ge=0, description="seconds a busy agent that leaves may take; then its task is handed back; 0 = as long as it takes")
-    handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
-    command: CommandConfig | None = Field(None, description="the program for kind command")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> PoolConfig:
-        if self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}")
-        if self.kind == "command" and self.command is None:
-            raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
-        return self
-
-
-class FleetSection(ConfigTree):
-    """The fleet as a whole."""
-
-    max_agents: int = Field(2_000, ge=1, le=100_000, description="most agents in all pools")
-    default_pools: bool | dict[str, PoolConfig] = Field(
-        default=True, description="true = the sixteen pools; a table or list replaces them"
-    )
-    heartbeat_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two beats of a host")
-    health_check_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the beats")
-    start_deadline_s: float = Field(120.0, ge=1, le=86_400, description="an agent that is not ready in this time has failed and is replaced")
-    workers: int = Field(0, ge=0, le=64, description="worker processes for light agents; 0 = one a core")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
-        if not isinstance(data, dict):
-            return data
-        data = dict(data)
-        for theirs, ours in _SEED_MILLISECONDS.items():
-            if theirs in data:
-                data[ours] = seconds_of(theirs, data.pop(theirs))
-        for key in ("defaultPools", "default_pools"):
-            if isinstance(data.get(key), list):
-                if not all(isinstance(entry, dict) and entry.get("type") for entry in data[key]):
-                    raise ValueError(f"each pool in the list {key} must be a table with its name as `type`")
-                data[key] = {str(entry.get("type", "")): {k: v for k, v in entry.items() if k != "type"} for entry in data[key]}
-        return data
-
-
-class TasksSection(ConfigTree):
-    """How tasks are kept and tried."""
-
-    poison_deaths: int = Field(3, ge=1, description="agent deaths after which a task is a dead letter")
-    backoff_max_s: float = Field(60.0, ge=0, description="longest wait between two attempts")
-    backoff_jitter: float = Field(0.2, ge=0, le=1, description="share by which waits are spread")
-    aging_s: float = Field(60.0, gt=0, description="a waiting task gains one step of priority in this time")
-    timeout_s: float = Field(3_600.0, ge=0, description="longest run of one attempt unless the task says; 0 = none")
-    finished_max: int = Field(20_000, ge=100, description="finished tasks kept in memory")
-    pending_max: int = Field(200_000, ge=1, description="unfinished tasks accepted; more are refused")
-
-
-class RoutingSection(ConfigTree):
-    """Weights of the five factors by which an agent is chosen; they are normalised to a sum of 1."""
-
-    capability_match: float = Field(0.3, ge=0)
-    availability: float = Field(0.2, ge=0)
-    performance: float = Field(0.25, ge=0)
-    cost: float = Field(0.15, ge=0)
-    historical: float = Field(0.1, ge=0)
-
-    @model_validator(mode="after")
-    def _some_weight(self) -> RoutingSection:
-        if sum(self.weights()) <= 0:
-            raise ValueError("at least one weight must be above 0")
-        return self
-
-    def weights(self) -> tuple[float, float, float, float, float]:
-        """Return the weights in the order of `Placement.factors`, as configured."""
-        return (self.capability_match, self.availability, self.performance, self.cost, self.historical)
-
-
-class JournalSection(ConfigTree):
-    """Durability."""
-
-    synchronous: Literal["full", "normal"] = Field(
-        "full", description="full survives power loss; normal survives a killed process only"
-    )
-
-
-class ScalingLimitsConfig(ConfigTree):
-    """Bounds of the seeds that hold for every policy of the configuration that does not say otherwise."""
-
-    min_agents: int = Field(0, ge=0, description="warned about when the pools' min add up to more")
-    max_agents: int = Field(0, ge=0, description="most agents in all pools, as fleet.max_agents; 0 = that alone")
-    max_scale_up_step: int = Field(0, ge=0, description="most agents in one decision; 0 = no limit")
-    max_scale_down_step: int = Field(0, ge=0, description="most agents that leave in one decision; 0 = no limit")
-
-
-class AutoScalingSection(ConfigTree):
-    """The autoscaler. Policies named here are made when the fleet does not have them; operators change them later."""
-
-    enabled: bool = Field(default=True, description="whether pools follow their policies")
-    interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the load")
-    policies: dict[str, dict[str, Any]] = Field(default_factory=dict, description="scaling policies by id (docs/scaling.md)")
-    limits: ScalingLimitsConfig = Field(default_factory=ScalingLimitsConfig)
-    prediction: dict[str, Any] | None = Field(None, description="for every policy that has none of its own")
-
-    @field_validator("policies", mode="before")
-    @classmethod
-    def _list_of_the_seeds(cls, value: Any) -> Any:  # noqa: ANN401  # raw input
-        if not isinstance(value, list):
-            return value
-        if not all(isinstance(entry, dict) and entry.get("id") for entry in value):
-            raise ValueError("each policy in the list must be a table with an id")
-        return {str(entry["id"]): entry for entry in value}
-
-    @model_validator(mode="after")
-    def _policies_make_sense(self) -> AutoScalingSection:
-        try:
-            self.made_policies()
-        except UsageError as error:
-            raise ValueError(str(error)) from error
-        return self
-
-    def made_policies(self) -> tuple[Policy, ...]:
-        """Return the policies, with limits and prediction where they do not say otherwise. Raises UsageError."""
-        shared: dict[str, Any] = {}
-        if self.limits.max_scale_up_step:
-            shared["maxScaleUpStep"] = self.limits.max_scale_up_step
-        if self.limits.max_scale_down_step:
-            shared["maxScaleDownStep"] = self.limits.max_scale_down_step
-        given = dict(self.prediction or {})
-        if given.pop("enabled", True) and given:
-            shared["prediction"] = given
-        return tuple(policy_of({**shared, **table, "id": policy_id}) for policy_id, table in self.policies.items())
-
-
-class BoosterSection(ConfigTree):
-    """The booster: code operations in WebAssembly sandboxes; what it does not know for certain regular agents do."""
-
-    enabled: bool = Field(default=True, description="whether there is a pool `booster` beside the default pools")
-    pool_size: int = Field(5, ge=1, le=20, description="most instances; the pool grows and shrinks with its queue")
-    memory_limit: int = Field(512, ge=16, le=4095, description="megabytes that an instance may take, or text such as '512MB'; a cap, not a reservation")
-    task_timeout_s: float = Field(30.0, ge=0.05, le=3_600, description="longest call of an instance; a task's own shorter limit counts")
-    fallback_enabled: bool = Field(default=True, description="hand on to regular agents; false = such tasks fail")
-    fallback_pool: str = Field("", description="pool of regular agents; empty = the first of kind python without a handler")
-    performance_tracking: bool = Field(default=True, description="whether instances are measured")
-    recovery_enabled: bool = Field(default=True, description="replace an instance that failed; false = its agent hands everything on until it starts anew")
-    sample_share: float = Field(0.01, ge=0, le=1, description="share of its tasks that an idle regular agent does again, to compare answers and times; 0 = none")
-    samples_per_minute: int = Field(3, ge=0, le=60, description="most of these in a minute")
-    cache: int = Field(32, ge=0, le=4095, description="megabytes of answers kept by each worker process, or text such as '64MB'; 0 = none")
-
-    @field_validator("memory_limit", "cache", mode="before")
-    @classmethod
-    def _quantity(cls, value: object) -> int:
-        return megabytes(value)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
-        if isinstance(data, dict) and "taskTimeout" in data:
-            data = {**data, "task_timeout_s": seconds_of("taskTimeout", data["taskTimeout"])}
-            del data["taskTimeout"]
-        return data
-
-    def pool(self) -> PoolSpec:
-        """Return the pool of the booster's instances."""
-        return PoolSpec(
-            BOOSTER,
-            1,
-            self.pool_size,
-            priority=8,
-            kind=BOOSTER,
-            type=BOOSTER,
-            capabilities=(BOOSTER, "code"),
-            resources=Resources(self.memory_limit, 0.5, 0),
-        )
-
-
-class OperationsSection(ConfigTree):
-    """Operators and their plans."""
-
-    undo_window_s: float = Field(600.0, ge=0, description="how long a plan can be undone")
-    plan_ttl_s: float = Field(600.0, ge=1, description="how long a plan waits to be executed")
-    read_only: bool = Field(default=False, description="consoles and commands may only look unless they say --write")
-    roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
-        default_factory=dict, description="operators by name (* and ? allowed), and the highest role that they get"
-    )
-    guardrails: tuple[GuardrailConfig, ...] = Field((), max_length=RULES_MAX, description="rules about verbs; all that match count")
-
-    @model_validator(mode="after")
-    def _agree(self) -> OperationsSection:
-        check_together(self.guardrails)
-        return self
-
-
-class MonitoringSection(ConfigTree):
-    """The measured history of the fleet."""
-
-    enabled: bool = Field(default=True, description="sample every metric once a second and keep it: 24 h as it is, 30 days by minute and hour")
-
-
-class OperatorConfig(ConfigTree):
-    """Somebody who operates this fleet, known by name."""
-
-    role: Literal["viewer", "operator", "admin"] = Field("operator", description="what they may do")
-    user: str = Field("", description="their own Unix account, which the kernel vouches for; empty = `--as NAME` of the engine's account")
-
-
-class AccessSection(ConfigTree):
-    """Who may open the engine's socket."""
-
-    group: str = Field("", description="Unix group whose members may open it, those named in operators; empty = the engine's user and root alone")
-    port: int = Field(0, ge=0, le=65_535, description="port of this machine at which the API and /metrics are served to programs that show the token in the state directory's api.token; 0 = none")
 
 
 OperatorName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9._-]{0,31}$")]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from engine.config import OperationsSection
 from engine.model.agent_commands import AllocateAgent, RegisterAgent, ReleaseAgent
+from engine.model.config_sections import OperationsSection
 from engine.model.errors import Denied, Unconfirmed
 from engine.model.fleet_commands import HaltFleet, ResumeFleet
 from engine.model.guardrails import Guardrail, GuardrailConfig, guardrails_of, names_verb

@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from engine.config import PoolConfig
+from engine.model.config_sections import PoolConfig
 from engine.model.editing import EDITED, Editable, EditField
 from engine.model.errors import UsageError
 from engine.model.policy_text import part_table, policy_table

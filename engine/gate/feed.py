@@ -17,12 +17,12 @@ from itertools import chain, islice
 from engine.agents.runtime import HostSample
 from engine.booster.book import BoosterBook
 from engine.clock import Clock
-from engine.config import TasksSection
 from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.gang_plans import gang_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
 from engine.gate.words import event_row
+from engine.model.config_sections import TasksSection
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, Record
 from engine.model.ids import AgentId, GangId, HostId, PlanId, TaskId

@@ -6,8 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from engine.config import RoutingSection
 from engine.model.agents import Agent, AgentSpec, AgentStatus
+from engine.model.config_sections import RoutingSection
 from engine.model.ids import AgentId, TaskId
 from engine.model.pools import Pool, PoolSpec
 from engine.model.tasks import TaskSpec
