@@ -413,6 +413,7 @@ class FleetManager(LibraryCalls):
             lambda task: log_path(root / "logs", task),
             self.history,
             self.memory,
+            self.search,
             keys=self.sealing,
         )
 

@@ -1,4 +1,4 @@
-"""`fleet-tui memory`: the entries that I may read, the value of one of them, or its history.
+"""`fleet-tui memory`: the entries that I may read, the value of one of them, its history, or what a search finds.
 
 Owner: nobody; functions only.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fleet_tui.settings import Paths
 
 COLUMNS = ("KEY", "OWNER", "NAMESPACE", "LEVEL", "KIND", "SIZE", "VERSION", "CHANGED", "EXPIRES", "TAGS")
+FOUND = ("KEY", "OWNER", "NAMESPACE", "LEVEL", "KIND", "SCORE", "BY", "CHANGED", "SNIPPET")
 VERSIONS = ("RECORD", "VERSION", "CHANGED", "WRITER", "LEVEL", "SIZE", "WHAT")
 
 
@@ -46,12 +47,17 @@ def show(paths: Paths, wanted: Wanted) -> None:
         output.print_json(entry if wanted.form == "json" else entry["value"])
 
 
+def search(paths: Paths, asked: dict[str, object], form: str) -> None:
+    """Print what a search finds. Raises FleetError."""
+    _print(asyncio.run(_ask(paths, "memory-search", asked)), form, found_table)
+
+
 async def _ask(paths: Paths, what: str, parameters: dict[str, object]) -> Any:  # noqa: ANN401  # plain values
     async with operator_at(require_address(paths)) as operator:
         return to_plain(await operator.query(what, **parameters))
 
 
-def _print(rows: list[dict[str, Any]], form: str, table: Any) -> None:  # noqa: ANN401  # one of the two below
+def _print(rows: list[dict[str, Any]], form: str, table: Any) -> None:  # noqa: ANN401  # one of those below
     if form == "json":
         output.print_json(rows)
     else:
@@ -69,6 +75,19 @@ def entries_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def history_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Return the versions of an entry as lines, newest first."""
     yield from _aligned(VERSIONS, [_version_cells(row) for row in rows])
+
+
+def found_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Return what a search found as lines, best first; one line when it found nothing."""
+    if not rows:
+        yield "nothing found among the entries that you may read"
+        return
+    yield from _aligned(FOUND, [_found_cells(row) for row in rows])
+
+
+def _found_cells(row: dict[str, Any]) -> list[str]:
+    words = [str(row[name]) for name in ("key", "owner", "namespace", "level", "kind")]
+    return [*words, f"{row['score']:.4f}", "+".join(row["by"]), output.instant(row["updated_at"]), row["snippet"]]
 
 
 def _entry_cells(row: dict[str, Any]) -> list[str]:

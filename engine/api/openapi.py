@@ -55,6 +55,7 @@ PLAIN_QUERIES = {
     "memory": "the entries of memory that I may read, without their values",
     "entry": "an entry of memory with its value; without an owner mine, else the only one that I may read",
     "entry-history": "the versions of an entry of memory that I may read, newest first",
+    "memory-search": "the entries of memory that I may read and that have these words or are like a text, best first, with a piece of each value",
     "memory-figures": "how much memory holds of each kind, and what its first cache does",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
@@ -62,16 +63,30 @@ PLAIN_QUERIES = {
 
 _ENTRY: dict[str, tuple[type, str]] = {"key": (str, "its key"), "namespace": (str, "default when it is left out"), "owner": (str, "whose, by id or name")}
 
+_ENTRIES: dict[str, tuple[type, str]] = {
+    "namespace": (str, "only of this one"),
+    "owner": (str, "only of this agent, by id or name, or of this operator"),
+    "prefix": (str, "only keys that begin so"),
+    "kind": (str, "only of these kinds, with commas between"),
+    "level": (str, "only of these levels, with commas between"),
+    "tag": (str, "only with all of these tags, with spaces between"),
+    "since": (str, "only what changed since: 2h (so long ago), 2026-11-21 or 2026-11-21T18:00 (UTC)"),
+    "until": (str, "only what changed before"),
+}
+
 QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
     "memory": {
-        "namespace": (str, "only of this one"),
-        "owner": (str, "only of this agent's id or operator's name"),
-        "prefix": (str, "only keys that begin so"),
-        "kind": (str, "only of these kinds, with commas between"),
-        "level": (str, "only of these levels, with commas between"),
-        "tag": (str, "only with all of these tags, with spaces between"),
+        **_ENTRIES,
         "limit": (int, "most entries; 100 when it is left out"),
         "after": (str, "the last entry of the page before, as JSON: [namespace, owner, key]"),
+    },
+    "memory-search": {
+        "words": (str, "words of the entry, or how they begin; \"words in quotation marks\" stand together"),
+        "like": (str, "a text that the entry is like; the words when it is left out"),
+        "by": (str, "words, likeness or both; both when there are words"),
+        **_ENTRIES,
+        "limit": (int, "most entries; 20 when it is left out"),
+        "skip": (int, "leave out so many of the best: the pages before"),
     },
     "entry": _ENTRY,
     "entry-history": {**_ENTRY, "limit": (int, "most versions; 100 when it is left out")},

@@ -1,12 +1,15 @@
 """What faces may ask about memory: always as somebody, so that the ACL is asked with their name and role.
 
-Owner: nobody; functions only. Values leave the engine by `entry` and `entry-history` alone.
+Owner: nobody; functions only. Values leave the engine by `entry` and `entry-history`, and in pieces by `memory-search`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.gate.queries import Sources
@@ -17,22 +20,31 @@ from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.memory import (
     DEFAULT_NAMESPACE,
     EntryId,
+    Found,
     Head,
     Kind,
     Level,
     MemoryFilter,
     Principal,
     RetrieveOptions,
+    SearchBy,
+    SearchOptions,
 )
 
 Parameters = dict[str, Any]
+
+SEARCH = "memory-search"
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_AGO = re.compile(rf"(\d+(?:\.\d+)?)([{''.join(_UNITS_S)}])")
 
 
 async def answer(sources: Sources, principal: Principal, what: str, parameters: Parameters) -> object:
     """Return plain values. Raises UsageError, NotFound, Denied, Ambiguous."""
     if sources.memory is None:
         raise CommandRefused("this engine keeps no memory")
-    return wire.to_plain(await MEMORY_QUERIES[what](sources.memory, principal, parameters))
+    if what == SEARCH:
+        return wire.to_plain(await _search(sources, sources.memory, principal, parameters))
+    return wire.to_plain(await _OF_MEMORY[what](sources.memory, principal, parameters, sources.clock.now()))
 
 
 def entry_row(head: Head) -> dict[str, object]:
@@ -59,31 +71,52 @@ def entry_row(head: Head) -> dict[str, object]:
     }
 
 
-async def _list(memory: Memory, principal: Principal, parameters: Parameters) -> object:
-    namespace, owner, prefix = (str(parameters.get(name) or "") for name in ("namespace", "owner", "prefix"))
-    page = await memory.page(
-        principal,
-        MemoryFilter(
-            namespace,
-            owner,
-            prefix,
-            kinds=_words(parameters, "kind", Kind),
-            levels=_words(parameters, "level", Level),
-            tags=tuple(str(parameters.get("tag") or "").split()),
-            limit=_limit(parameters),
-            after=_after(parameters),
-        ),
-    )
+def found_row(found: Found) -> dict[str, object]:
+    """Return what a search found: the row of the entry, how well it fits, what found it, and a piece of its value."""
+    return {**entry_row(found.head), "score": found.score, "by": found.by, "snippet": found.snippet}
+
+
+async def _list(memory: Memory, principal: Principal, parameters: Parameters, now: float) -> object:
+    page = await memory.page(principal, replace(_filter(memory, parameters, now), limit=_limit(parameters), after=_after(parameters)))
     return [entry_row(head) for head in page.heads]
 
 
-async def _entry(memory: Memory, principal: Principal, parameters: Parameters) -> object:
+async def _search(sources: Sources, memory: Memory, principal: Principal, parameters: Parameters) -> object:
+    if sources.search is None:
+        raise CommandRefused("this engine has no search")
+    now, words, like = sources.clock.now(), str(parameters.get("words") or ""), str(parameters.get("like") or "")
+    by = _words(parameters, "by", SearchBy) or (SearchBy.BOTH if words else SearchBy.LIKENESS,)
+    options = SearchOptions(
+        by[0],
+        like=like,
+        only=_filter(memory, parameters, now),
+        limit=_limit(parameters, SearchOptions().limit),
+        skip=_whole(parameters, "skip", 0),
+        snippets=True,
+    )
+    return [found_row(found) for found in await sources.search.search(principal, words, options, now)]
+
+
+def _filter(memory: Memory, parameters: Parameters, now: float) -> MemoryFilter:
+    return MemoryFilter(
+        str(parameters.get("namespace") or ""),
+        _owner(memory, parameters),
+        str(parameters.get("prefix") or ""),
+        kinds=_words(parameters, "kind", Kind),
+        levels=_words(parameters, "level", Level),
+        tags=tuple(str(parameters.get("tag") or "").split()),
+        since=_instant(parameters, "since", now),
+        until=_instant(parameters, "until", now),
+    )
+
+
+async def _entry(memory: Memory, principal: Principal, parameters: Parameters, _now: float) -> object:
     key, options = _asked(memory, parameters)
     found = await memory.retrieve(principal, key, options)
     return {**entry_row(found.head), "metadata": found.head.metadata, "value": found.value}
 
 
-async def _history(memory: Memory, principal: Principal, parameters: Parameters) -> object:
+async def _history(memory: Memory, principal: Principal, parameters: Parameters, _now: float) -> object:
     key, options = _asked(memory, parameters)
     id_ = EntryId(options.namespace, options.owner or principal.name, key)
     if memory.durable_head(id_) is None and not options.owner:
@@ -97,7 +130,7 @@ async def _history(memory: Memory, principal: Principal, parameters: Parameters)
     return found
 
 
-async def _figures(memory: Memory, _principal: Principal, _parameters: Parameters) -> object:
+async def _figures(memory: Memory, _principal: Principal, _parameters: Parameters, _now: float) -> object:
     cache = memory.cache.figures
     kinds = await memory.kinds()
     return {
@@ -108,19 +141,44 @@ async def _figures(memory: Memory, _principal: Principal, _parameters: Parameter
 
 
 def _asked(memory: Memory, parameters: Parameters) -> tuple[str, RetrieveOptions]:
-    key, owner = parameters.get("key"), str(parameters.get("owner") or "")
+    key = parameters.get("key")
     if not isinstance(key, str) or not key:
         raise UsageError("this query needs a key")
-    with contextlib.suppress(NotFound):  # then it is a name or an id that stands for itself
-        owner = memory.agent(owner).name if owner else ""
-    return key, RetrieveOptions(str(parameters.get("namespace") or DEFAULT_NAMESPACE), owner)
+    return key, RetrieveOptions(str(parameters.get("namespace") or DEFAULT_NAMESPACE), _owner(memory, parameters))
 
 
-def _limit(parameters: Parameters) -> int:
-    value = parameters.get("limit", 100)
+def _owner(memory: Memory, parameters: Parameters) -> str:
+    """Return whose entries are meant: an agent's id for its name; any other word stands for itself."""
+    owner = str(parameters.get("owner") or "")
+    with contextlib.suppress(NotFound):
+        return memory.agent(owner).name if owner else ""
+    return owner
+
+
+def _limit(parameters: Parameters, usual: int = 100) -> int:
+    return _whole(parameters, "limit", usual)
+
+
+def _whole(parameters: Parameters, name: str, usual: int) -> int:
+    value = parameters.get(name, usual)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise UsageError(f"limit must be a whole number, not {value!r}")
+        raise UsageError(f"{name} must be a whole number, not {value!r}")
     return value
+
+
+def _instant(parameters: Parameters, name: str, now: float) -> float:
+    """Return an instant, 0 for none: `2h` ago by the engine's clock, a day, an hour of it, or seconds since 1970."""
+    text = str(parameters.get(name) or "").strip()
+    if not text:
+        return 0.0
+    if ago := _AGO.fullmatch(text):
+        return now - float(ago[1]) * _UNITS_S[ago[2]]
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    with contextlib.suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    raise UsageError(f"{name} is {text!r}; write 30m, 2h or 7d (so long ago), 2026-11-21 or 2026-11-21T18:00 (UTC)")
 
 
 def _after(parameters: Parameters) -> EntryId | None:
@@ -138,9 +196,10 @@ def _words(parameters: Parameters, name: str, kind: type[Any]) -> tuple[Any, ...
     return tuple(known[word] for word in words)
 
 
-MEMORY_QUERIES: dict[str, Callable[[Memory, Principal, Parameters], Awaitable[object]]] = {
+_OF_MEMORY: dict[str, Callable[[Memory, Principal, Parameters, float], Awaitable[object]]] = {
     "memory": _list,
     "entry": _entry,
     "entry-history": _history,
     "memory-figures": _figures,
 }
+MEMORY_QUERIES = frozenset({*_OF_MEMORY, SEARCH})

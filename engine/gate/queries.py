@@ -19,6 +19,7 @@ from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
 from engine.memory.contract import Journal, Keys
+from engine.memory.searching import Search
 from engine.memory.store import Memory
 from engine.model import wire
 from engine.model.commands import COMMANDS
@@ -55,6 +56,7 @@ class Sources:
     log_path: Callable[[TaskId], Path]
     history: History | None = None
     memory: Memory | None = None
+    search: Search | None = None
     keys: Keys | None = None
     """Of an encrypted memory."""
 

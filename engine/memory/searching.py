@@ -2,14 +2,16 @@
 
 Owner: `Search`, of a thread with the index in it. The index lags: a search first has it take in what was durable when it was
 asked. The ACL is asked twice with the one function: in the thread, before results are cut to the limit, and again at the end, for what is
-durable by then. Limits: DIRTY_MAX changes are remembered; after more, what changed is found by a scan.
+durable by then. A snippet is of the version that was found readable, read in one statement with its head, and of no other.
+Limits: DIRTY_MAX changes are remembered; after more, what changed is found by a scan.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,8 +22,9 @@ from engine.memory.acl import Acl
 from engine.memory.database import Lane, open_reader
 from engine.memory.embedding import Embedder, VectorsUnavailable, load_numpy
 from engine.memory.entries import head_of
-from engine.memory.index import NOWHERE, Document, Index, Mark, fused, text_of
+from engine.memory.index import NOWHERE, AdmitIds, Document, Index, Mark, fused, text_of
 from engine.memory.shelf import changed_by
+from engine.memory.snippets import snippet
 from engine.memory.values import BYTES, EMBEDDING, OWN, VALUE, Seal, packed
 from engine.model.errors import EncryptionError, UsageError
 from engine.model.events import Record
@@ -45,6 +48,11 @@ INDEX_NAME = "search.db"
 DIRTY_MAX = 100_000
 BATCH = 500
 LIMIT_MAX = 1_000
+"""Results of a search, in all its pages."""
+SNIPPED_MAX = 1 << 20
+"""Bytes of a value that a snippet is made of."""
+FUSED_MAX = 200
+"""Best results by words, and by likeness, that are joined: the same for every page, so that the next goes on where one ended."""
 QUERY_MAX = 4_096
 
 _JOIN = (
@@ -84,7 +92,7 @@ class Search:
         await self.catch_up()
         asked = Asked(principal, query, options, now)
         found = await self._lane.do(lambda connection: self._reader.find(connection, asked))
-        return [each for each in found if self._may_still_read(asked, each.head)]
+        return [still for each in found if (still := self._still(asked, each)) is not None]
 
     async def catch_up(self) -> None:
         """Have the index take in all that is durable now. Raises JournalError."""
@@ -110,9 +118,12 @@ class Search:
             self._dirty.clear()
             self._must_scan = True
 
-    def _may_still_read(self, asked: Asked, head: Head) -> bool:
-        newest = self._memory.durable_head(head.id)
-        return newest is not None and newest.is_there(asked.now) and self._memory.settings.acl.may(asked.principal, Action.READ, newest).allowed
+    def _still(self, asked: Asked, found: Found) -> Found | None:
+        """Return what was found if it may be read as it is now, without a snippet of what it was."""
+        newest = self._memory.durable_head(found.head.id)
+        if newest is None or not newest.is_there(asked.now) or not self._memory.settings.acl.may(asked.principal, Action.READ, newest).allowed:
+            return None
+        return found if newest.version == found.head.version else replace(found, snippet="")
 
 
 class Asked(NamedTuple):
@@ -122,7 +133,6 @@ class Asked(NamedTuple):
     query: str
     options: SearchOptions
     now: float
-
 
 class Reader:
     """The index and what it reads from the database, in the thread of a search."""
@@ -193,28 +203,48 @@ class Reader:
                     heads[head.id] = head
             return [entry for entry in ids if entry in heads]
 
-        rankings: dict[SearchBy, list[EntryId]] = {}
-        if asked.options.by is not SearchBy.LIKENESS:
-            rankings[SearchBy.WORDS] = self._index.by_words(asked.query, asked.options.limit, admit)
-        if asked.options.by is not SearchBy.WORDS:
-            rankings[SearchBy.LIKENESS] = self._alike(asked, admit)
-        best = fused(*rankings.values())[: asked.options.limit]
-        return [Found(heads[entry], score, tuple(by for by, ranking in rankings.items() if entry in ranking)) for entry, score in best]
+        rankings = self._rankings(asked, admit)
+        best = fused(*rankings.values())[asked.options.skip : asked.options.skip + asked.options.limit]
+        snippets = self._snippets(connection, asked, [heads[entry] for entry, _ in best]) if asked.options.snippets else {}
+        return [
+            Found(heads[entry], score, tuple(by for by, ranking in rankings.items() if entry in ranking), snippets.get(entry, ""))
+            for entry, score in best
+        ]
 
-    def _alike(self, asked: Asked, admit: Callable[[Sequence[EntryId]], list[EntryId]]) -> list[EntryId]:
+    def _rankings(self, asked: Asked, admit: AdmitIds) -> dict[SearchBy, list[EntryId]]:
+        """Give what each way of looking finds, best first: of one way as much as is asked for, of two as much for every page."""
+        by, most = asked.options.by, asked.options.skip + asked.options.limit
+        if by is SearchBy.WORDS:
+            return {by: self._index.by_words(asked.query, most, admit)}
+        if by is SearchBy.LIKENESS:
+            return {by: self._alike(asked, most, admit)}
+        alike = self._alike(asked, joined := max(FUSED_MAX, asked.options.limit), admit)
+        return {SearchBy.WORDS: self._index.by_words(asked.query, joined if alike else most, admit), SearchBy.LIKENESS: alike}
+
+    def _snippets(self, connection: sqlite3.Connection, asked: Asked, heads: Sequence[Head]) -> dict[EntryId, str]:
+        """Give a piece of each entry that still is as it was found; none of bytes, of large values, and of what does not open."""
+        versions = {head.id: head.version for head in heads if head.media != BYTES and head.size <= SNIPPED_MAX}
+        pieces: dict[EntryId, str] = {}
+        for text, kept, _ in connection.execute(_ENTRIES, (_ids(list(versions)),)):
+            head = head_of(text)
+            if head.version == versions[head.id]:
+                pieces[head.id] = snippet(self._document(head, kept).body, asked.query)
+        return pieces
+
+    def _alike(self, asked: Asked, most: int, admit: AdmitIds) -> list[EntryId]:
         try:
             vector, embedder = self._query_vector(asked)
         except VectorsUnavailable:
             if asked.options.by is SearchBy.LIKENESS or asked.options.vector is not None:
                 raise
             return []
-        return self._index.by_likeness(vector, embedder, asked.options.limit, admit)
+        return self._index.by_likeness(vector, embedder, most, admit)
 
     def _query_vector(self, asked: Asked) -> tuple[Vectors, str]:
         np = load_numpy()
         if asked.options.vector is not None:
             return np.array(asked.options.vector, np.float32), OWN
-        return self._embedder.embed([asked.query])[0], self._embedder.name
+        return self._embedder.embed([asked.options.like or asked.query])[0], self._embedder.name
 
     def _document(self, head: Head, kept: str | bytes) -> Document:
         """Give the words of an entry; of one that does not open, its names alone."""
@@ -269,11 +299,14 @@ def _mark(connection: sqlite3.Connection, record: int) -> Mark:
 def _check(query: str, options: SearchOptions) -> None:
     if not 0 < options.limit <= LIMIT_MAX:
         raise UsageError(f"limit is {options.limit}; give 1 to {LIMIT_MAX}")
-    if len(query) > QUERY_MAX:
-        raise UsageError(f"the query has {len(query):,} characters, the most is {QUERY_MAX:,}")
+    if not 0 <= options.skip <= LIMIT_MAX - options.limit:
+        raise UsageError(f"skip is {options.skip}; a search gives {LIMIT_MAX} results in all its pages, narrow it by a filter or by more words")
+    for text in (query, options.like):
+        if len(text) > QUERY_MAX:
+            raise UsageError(f"the query has {len(text):,} characters, the most is {QUERY_MAX:,}")
     if options.vector is not None:
         packed(options.vector)
-    elif not query.strip():
+    elif not query.strip() and (options.by is SearchBy.WORDS or not options.like.strip()):
         raise UsageError("say what to look for: some words, or a vector")
 
 

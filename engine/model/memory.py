@@ -229,10 +229,16 @@ class SearchOptions:
 
     by: SearchBy = SearchBy.BOTH
     vector: tuple[float, ...] | None = None
-    """Look for entries that brought embeddings like this one; None = like the query's text."""
+    """Look for entries that brought embeddings like this one; None = like a text."""
+    like: str = ""
+    """Look for entries like this text; empty = like the query."""
     only: MemoryFilter = MemoryFilter()
     """Which entries count; its limit and page do not."""
     limit: int = 20
+    skip: int = 0
+    """How many of the best to leave out: the pages before."""
+    snippets: bool = False
+    """With a piece of each value, around the words of the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +250,5 @@ class Found:
     """By ranks alone: it says nothing of entries that may not be read."""
     by: tuple[SearchBy, ...]
     """What found it."""
+    snippet: str = ""
+    """A piece of its value, if one was asked for; empty for bytes and for values of more than 1 MB."""

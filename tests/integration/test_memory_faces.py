@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from engine import FleetManager, SwarmMemory
 from engine.model.errors import NotFound, UsageError
+from fleet_tui.settings import find_paths
 
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.test_api_rest import ask
 
 
 def out(subject: EngineProcess, *words: str) -> str:
@@ -43,6 +45,31 @@ def test_memory_by_command_line_and_after_a_kill(tmp_path: Path) -> None:
         assert json.loads(out(subject, "memory", "plan")) == {"steps": [3]}
         assert subject.run("memory", "--history").returncode == 2
         assert subject.run("memory", "plan", "--kind", "working").returncode == 2
+
+
+@pytest.mark.row(195)
+async def test_search_by_command_line_and_over_http(tmp_path: Path) -> None:
+    with engine(tmp_path) as subject:
+        out(subject, "remember", "plan", '{"steps": ["deployment of the payments"]}', "--tags", "release", "--yes")
+        out(subject, "remember", "note", "deploy nothing on fridays", "--kind", "vector", "--level", "public", "--yes")
+        first, second = (line.split() for line in out(subject, "memory", "search", "deploy", "--by", "words").splitlines()[1:])
+        assert {first[0], second[0]} == {"plan", "note"}
+        [plan] = json.loads(out(subject, "memory", "search", "deploy pay", "--kind", "semantic", "--since", "1h", "-o", "json"))
+        assert (plan["key"], plan["by"], plan["snippet"]) == ("plan", ["words"], "steps deployment of the payments")
+        assert 0 < plan["score"] < 1
+        assert "value" not in plan
+        [like] = json.loads(out(subject, "memory", "search", "--like", "deploys on a friday", "-o", "json"))
+        assert (like["key"], like["by"]) == ("note", ["likeness"])
+        assert out(subject, "memory", "search", "deploy", "--until", "1h") == "nothing found among the entries that you may read\n"
+        assert len(json.loads(out(subject, "memory", "search", "deploy", "--skip", "1", "-o", "json"))) == 1
+        for refused in (("memory", "search"), ("memory", "search", "x", "--since", "soon"), ("memory", "search", "x", "--kind", "semantc")):
+            assert subject.run(*refused).returncode == 2
+        out(subject, "remember", "search", "found by its name", "--yes")
+        assert json.loads(out(subject, "memory", "show", "search")) == "found by its name"
+        socket = find_paths(subject.directory, environment=subject.environment).socket
+        reply = await ask(socket, "GET", "/v1/memory-search?words=deploy&by=words&tag=release&limit=5")
+        assert [(row["key"], row["snippet"]) for row in reply.json] == [("plan", "steps deployment of the payments")]
+        assert (await ask(socket, "GET", "/v1/memory-search")).status == 400
 
 
 @pytest.mark.row(177, 178, 179, 187)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -167,6 +168,55 @@ async def test_a_search_for_nothing_is_refused(tmp_path: Path, query: str, optio
             await memory.search(query, options)
 
 
+@pytest.mark.parametrize("encryption", [False, True])
+async def test_a_snippet_shows_the_words_of_what_may_be_read(tmp_path: Path, encryption: bool) -> None:
+    async with swarm(tmp_path, encryption=encryption) as memory:
+        await memory.store("plan", {"steps": ["wait " * 100, "then deploy the payments", "wait " * 100]})
+        await memory.store("large", f"deploy {'x' * 20_000}")
+        await memory.store("huge", f"deploy {'x' * (searching.SNIPPED_MAX + 1)}")
+        await memory.store("picture", b"deploy", {"tags": ["deploy"]})
+        found = {each.head.id.key: each.snippet for each in await memory.search("deploy", {"by": "words", "snippets": True})}
+        assert "then deploy the payments" in found["plan"]
+        assert found["large"].startswith("deploy ")
+        assert (found["huge"], found["picture"]) == ("", "")
+        assert all(not each.snippet for each in await memory.search("deploy"))
+
+
+async def test_a_value_that_changed_while_it_was_found_shows_nothing_of_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with swarm(tmp_path) as memory:
+        vic = Principal("vic", PrincipalKind.OPERATOR, role=Role.VIEWER)
+        await memory.store("plan", "apple, for all", {"level": "public"})
+        await memory.search("apple")
+        search = memory.fleet.search
+        find = search._reader.find
+
+        def meanwhile(*asked: Any) -> list[Found]:
+            found = find(*asked)
+            future = asyncio.run_coroutine_threadsafe(change(), loop)
+            future.result(10)
+            return found
+
+        async def change() -> None:
+            await memory.store("plan", "apple, for few", {"level": levels.pop(0)})
+
+        levels = ["public", "private"]
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(search._reader, "find", meanwhile)
+        for left in ([""], []):
+            options = searching.SearchOptions(snippets=True)
+            assert [each.snippet for each in await search.search(vic, "apple", options, memory.fleet.clock.now())] == left
+
+
+async def test_pages_of_a_search_go_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        await memory.store_many([(f"k{number:02}", f"apple {'pie ' * number}", {"kind": "vector" if number % 2 else "semantic"}) for number in range(30)])
+        whole = await keys(memory, "apple", limit=100)
+        assert len(whole) == 30
+        assert [key for skip in range(0, 35, 7) for key in await keys(memory, "apple", limit=7, skip=skip)] == whole
+        assert await keys(memory, "apple", by="words", like="pie", limit=3) == await keys(memory, "apple", by="words", limit=3)
+        assert set(await keys(memory, "", like="apple pie", by="likeness", limit=100)) == {f"k{number:02}" for number in range(1, 30, 2)}
+
+
 async def test_with_encryption_the_words_stay_out_of_every_file(tmp_path: Path) -> None:
     async with swarm(tmp_path) as memory:
         await memory.store("plain", "marmalade")
@@ -235,6 +285,10 @@ async def test_a_search_finds_what_retrieve_gives_and_nothing_else(tmp_path_fact
         everything = await fleet.search.search(LIBRARY_USER, "apple", searching.SearchOptions(by=by, limit=100), fleet.clock.now())
         for who in PEOPLE:
             readable = [found.head.id for found in everything if await _retrieves(memory, who, found)]
-            found = [each.head.id for each in await fleet.search.search(who, "apple", searching.SearchOptions(by=by, limit=limit), fleet.clock.now())]
-            assert set(found) <= set(readable)
-            assert len(found) == min(limit, len(readable))
+            pages = [
+                await fleet.search.search(who, "apple", searching.SearchOptions(by=by, limit=limit, skip=skip, snippets=True), fleet.clock.now())
+                for skip in range(0, len(everything) + limit, limit)
+            ]
+            assert len(pages[0]) == min(limit, len(readable))
+            assert sorted(each.head.id for page in pages for each in page) == sorted(readable)
+            assert all(each.snippet.startswith("apple") for page in pages for each in page)
