@@ -15,7 +15,7 @@ Rate = Callable[[float], float]
 
 
 def daily(seconds: float) -> Rate:
-    """One quiet night and one busy day over the length of the trace; work needs between 4 and 40 agents' worth of a mean task."""
+    """One quiet night and one busy day over the length of the trace; work needs between 1 and 19 agents."""
     return lambda at: 2.0 - 1.8 * math.cos(2 * math.pi * at / seconds)
 
 

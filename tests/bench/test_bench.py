@@ -14,7 +14,7 @@ from engine.model.version import version
 from tests.bench.terminals import require_terminals
 
 NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
-UNITS = {"1/s", "%", "B", "B/s", "MB", "ms", "ratio", "s", "us"}
+UNITS = {"1/s", "%", "agents", "B", "B/s", "MB", "ms", "ratio", "s", "us"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
     "booster.speedup_median": "ratio",
@@ -47,6 +47,8 @@ GOALS = {
     "scaling.light_10_to_100_s": "s",
     "scaling.process_10_to_100_s": "s",
     "scaling.agent_seconds_saved": "ratio",
+    "scaling.busy_removed": "agents",
+    "scaling.turns_per_real_change": "ratio",
     "scaling.utilisation_saturated": "ratio",
     "scaling.backtest_24h_s": "s",
     "monitoring.overhead_percent": "%",
