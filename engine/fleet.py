@@ -43,17 +43,10 @@ from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status, usage_by_pool
 from engine.gate.sampling import Around, Sampling
-from engine.memory.consolidating import Consolidating
 from engine.memory.contract import StoredArtifact
-from engine.memory.embedding import embedder_of
-from engine.memory.entries import Entries
-from engine.memory.index import forget_index
 from engine.memory.journal import SqliteJournal
+from engine.memory.remembering import Remembering
 from engine.memory.retention import Retention
-from engine.memory.sealing import Sealing, open_ring
-from engine.memory.searching import INDEX_NAME, Search
-from engine.memory.store import Memory, memory_settings
-from engine.memory.tidying import Tidying
 from engine.memory.verbs import MemoryVerbs
 from engine.model.accounts import user_name
 from engine.model.errors import JournalError
@@ -167,10 +160,10 @@ class FleetManager(LibraryCalls):
             logger.warning("configuration has no effect", extra={"notice": notice})
         self.journal = await self._open_journal(stack, root)
         state = await self.journal.load(self.config.tasks.finished_max)
-        self.sealing = self._open_sealing(stack, root, state.seq)
+        self.remembering = Remembering(self.journal.database, self.config.memory, root, self.ids, self.clock)
+        stack.push_async_callback(self.remembering.close)
+        self.memory = self.remembering.memory
         self._make_coordinator(state, root)
-        self.search = self._make_search(root)
-        stack.push_async_callback(self.search.close)
         await self.modules.restore()
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
@@ -217,11 +210,9 @@ class FleetManager(LibraryCalls):
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
-        self.memory = Memory(Entries(self.journal.database), self.clock, memory_settings(self.config.memory), self.sealing)
         tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, MemoryVerbs(self.memory))
         self.coordinator = Coordinator(state, self.journal, tools)
-        self.memory.connect(self.coordinator)
-        self.consolidating = Consolidating(self.memory, self.config.memory.episodic_s)
+        self.remembering.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)
         self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
         self.sampling = self._make_sampling(root)
@@ -234,25 +225,6 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self._to_bus)
         self.coordinator.add_publisher(self.history.publish)
         self._add_scaler()
-
-    def _open_sealing(self, stack: AsyncExitStack, root: Path, record: int) -> Sealing | None:
-        """Return what seals memory; None = it never was encrypted."""
-        section = self.config.memory.encryption
-        ring = open_ring(section, root, self.ids)
-        if ring is None:
-            return None
-        stack.callback(ring.close)
-        sealing = Sealing(ring, self.clock, seals=section.enabled)
-        sealing.begin(record)
-        return sealing
-
-    def _make_search(self, root: Path) -> Search:
-        """Make the search of memory; what it would keep of sealed values in a file stays in the process."""
-        index: Path | None = root / INDEX_NAME
-        if self.config.memory.encryption.enabled:
-            forget_index(root / INDEX_NAME)
-            index = None
-        return Search(self.memory, self.journal.database.path, embedder_of(self.config.memory.embedder), index)
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
@@ -274,10 +246,7 @@ class FleetManager(LibraryCalls):
             group.create_task(self.runtime.run(), name="runtime"),
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
-            group.create_task(self.memory.gathering.run(), name="memory"),
-            group.create_task(keep_running("memory consolidation", partial(self.consolidating.run, self.clock), self.clock), name="memory consolidation"),
-            group.create_task(keep_running("memory tidying", self._tidying().run, self.clock), name="memory tidying"),
-            *([group.create_task(keep_running("keys", self.sealing.run, self.clock), name="keys")] if self.sealing else []),
+            *self.remembering.start(group),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             group.create_task(self._check_pages(), name="pages"),
@@ -296,9 +265,6 @@ class FleetManager(LibraryCalls):
 
     def _retention(self) -> Retention:
         return Retention(self.journal.database, self.config.retention, self.config.tasks.finished_max, self.clock)
-
-    def _tidying(self) -> Tidying:
-        return Tidying(self.memory, self.coordinator, self.clock, self.config.memory.tombstone_s)
 
     def _add_scaler(self) -> None:
         """Make the autoscaler and let it time results; it needs no followers to work."""
@@ -413,8 +379,8 @@ class FleetManager(LibraryCalls):
             lambda task: log_path(root / "logs", task),
             self.history,
             self.memory,
-            self.search,
-            keys=self.sealing,
+            self.remembering.search,
+            keys=self.remembering.sealing,
         )
 
     # ---- the parts' ways to each other

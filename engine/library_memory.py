@@ -110,7 +110,7 @@ class SwarmMemory(Manager):
 
         Raises UsageError, VectorsUnavailable.
         """
-        return await self.fleet.search.search(self._principal(), query, options_of(SearchOptions, options), self.fleet.clock.now())
+        return await self.fleet.remembering.search.search(self._principal(), query, options_of(SearchOptions, options), self.fleet.clock.now())
 
     async def set_permissions(self, key: str, permissions: Permissions | Mapping[str, Any], options: Asked = None) -> None:
         """Set who may do what with an entry beside its owner. Raises NotFound, Denied."""
@@ -125,7 +125,7 @@ class SwarmMemory(Manager):
 
         Return how many episodes these were. A summary says how it was made; the built-in one takes sentences over. Raises FleetError.
         """
-        return await self.fleet.consolidating.consolidate(self._principal(), self.fleet.clock.now(), older_s=older_s)
+        return await self.fleet.remembering.consolidating.consolidate(self._principal(), self.fleet.clock.now(), older_s=older_s)
 
     def _id(self, key: str, options: Asked) -> EntryId:
         return self.fleet.memory.find(self._principal(), key, options_of(RetrieveOptions, options))

@@ -127,7 +127,7 @@ async def test_without_the_key_ring_entries_say_what_to_restore(tmp_path: Path) 
 async def test_keys_rotate_while_the_engine_runs(tmp_path: Path) -> None:
     async with swarm(tmp_path) as memory:
         await memory.store("old", SECRET)
-        ring = memory.fleet.sealing.ring
+        ring = memory.fleet.remembering.sealing.ring
         ring.rotate(memory.fleet.clock.now())
         await memory.store("new", SECRET)
         assert ring.rewrap(100) == 0 and len(ring.destroy_unused()) == 1
@@ -139,12 +139,12 @@ async def test_keys_rotate_while_the_engine_runs(tmp_path: Path) -> None:
 async def test_an_administrator_has_new_keys_made_at_once(tmp_path: Path) -> None:
     async with swarm(tmp_path) as memory:
         await memory.store("old", SECRET)
-        before = memory.fleet.sealing.ring.state(0.0).kek
+        before = memory.fleet.remembering.sealing.ring.state(0.0).kek
         plan = await memory.fleet.operator(LIBRARY).plan([RotateKeys()])
-        assert memory.fleet.sealing.ring.state(0.0).kek == before
+        assert memory.fleet.remembering.sealing.ring.state(0.0).kek == before
         assert plan.steps[0].after == "new keys seal what is stored from now on"
         answer = await memory.fleet.operator(LIBRARY).execute([RotateKeys()], reason="somebody left")
-        kek = memory.fleet.sealing.ring.state(0.0).kek
+        kek = memory.fleet.remembering.sealing.ring.state(0.0).kek
         assert kek != before and kek in answer.summary
         await memory.store("new", SECRET)
         [audited] = [line for line in memory.fleet.coordinator.state.audit if line.action == "memory.rotate"]
@@ -158,7 +158,7 @@ async def test_an_administrator_has_new_keys_made_at_once(tmp_path: Path) -> Non
 async def test_an_erased_owner_can_be_read_by_nobody(tmp_path: Path) -> None:
     async with swarm(tmp_path) as memory:
         owner = (await memory.store("key", SECRET)).id.owner
-        assert memory.fleet.sealing.ring.erase(owner, memory.fleet.clock.now()) == 1
+        assert memory.fleet.remembering.sealing.ring.erase(owner, memory.fleet.clock.now()) == 1
     async with swarm(tmp_path) as memory:
         with pytest.raises(Erased, match="was erased"):
             await memory.retrieve("key")

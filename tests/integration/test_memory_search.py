@@ -282,11 +282,11 @@ async def test_a_search_finds_what_retrieve_gives_and_nothing_else(tmp_path_fact
                 await memory.store(who, key, text, StoreOptions(permissions=permissions, kind=kind))
             except FleetError:
                 continue
-        everything = await fleet.search.search(LIBRARY_USER, "apple", searching.SearchOptions(by=by, limit=100), fleet.clock.now())
+        everything = await fleet.remembering.search.search(LIBRARY_USER, "apple", searching.SearchOptions(by=by, limit=100), fleet.clock.now())
         for who in PEOPLE:
             readable = [found.head.id for found in everything if await _retrieves(memory, who, found)]
             pages = [
-                await fleet.search.search(who, "apple", searching.SearchOptions(by=by, limit=limit, skip=skip, snippets=True), fleet.clock.now())
+                await fleet.remembering.search.search(who, "apple", searching.SearchOptions(by=by, limit=limit, skip=skip, snippets=True), fleet.clock.now())
                 for skip in range(0, len(everything) + limit, limit)
             ]
             assert len(pages[0]) == min(limit, len(readable))

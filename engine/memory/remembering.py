@@ -1,0 +1,79 @@
+"""Memory put together: what seals, keeps, finds, summarises and tidies entries.
+
+Owner: `Remembering`, of these parts; they run in the engine's TaskGroup once `start` was called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+from engine.clock import Clock, OrderedIds
+from engine.memory.consolidating import Consolidating
+from engine.memory.database import Database
+from engine.memory.embedding import embedder_of
+from engine.memory.entries import Entries
+from engine.memory.gathering import Keeper
+from engine.memory.index import forget_index
+from engine.memory.sealing import Sealing, open_ring
+from engine.memory.searching import INDEX_NAME, Search
+from engine.memory.store import Memory, memory_settings
+from engine.memory.tidying import Tidying
+from engine.model.memory_settings import MemorySection
+from engine.supervisor import keep_running
+
+
+class Remembering:
+    """The parts of memory, made for a database and a section of the configuration."""
+
+    def __init__(self, database: Database, section: MemorySection, root: Path, ids: OrderedIds, clock: Clock) -> None:
+        """Open the keys, if there are any. Raises EncryptionError, ConfigError."""
+        self._section = section
+        self._clock = clock
+        self.sealing = _open_sealing(section, root, ids, clock)
+        self.memory = Memory(Entries(database), clock, memory_settings(section), self.sealing)
+        self.search = Search(self.memory, database.path, embedder_of(section.embedder), _index(section, root))
+        self.consolidating = Consolidating(self.memory, section.episodic_s)
+
+    def connect(self, keeper: Keeper) -> None:
+        """Say who makes changes durable; called once, before `start`."""
+        self._keeper = keeper
+        if self.sealing is not None:
+            self.sealing.begin(keeper.state.seq)
+        self.memory.connect(keeper)
+
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start what works in the background; who calls ends it."""
+        tidying = Tidying(self.memory, self._keeper, self._clock, self._section.tombstone_s)
+        kept: dict[str, Callable[[], Awaitable[None]]] = {
+            "memory consolidation": partial(self.consolidating.run, self._clock),
+            "memory tidying": tidying.run,
+        }
+        if self.sealing is not None:
+            kept["keys"] = self.sealing.run
+        return [
+            group.create_task(self.memory.gathering.run(), name="memory"),
+            *(group.create_task(keep_running(name, run, self._clock), name=name) for name, run in kept.items()),
+        ]
+
+    async def close(self) -> None:
+        """Close the index and the keys."""
+        await self.search.close()
+        if self.sealing is not None:
+            self.sealing.ring.close()
+
+
+def _open_sealing(section: MemorySection, root: Path, ids: OrderedIds, clock: Clock) -> Sealing | None:
+    """Return what seals memory; None = it never was encrypted."""
+    ring = open_ring(section.encryption, root, ids)
+    return None if ring is None else Sealing(ring, clock, seals=section.encryption.enabled)
+
+
+def _index(section: MemorySection, root: Path) -> Path | None:
+    """Return where the index of words is; None = in the process, for what it would keep of sealed values in a file."""
+    if not section.encryption.enabled:
+        return root / INDEX_NAME
+    forget_index(root / INDEX_NAME)
+    return None
