@@ -187,7 +187,7 @@ async def test_a_value_that_changed_while_it_was_found_shows_nothing_of_either(t
         vic = Principal("vic", PrincipalKind.OPERATOR, role=Role.VIEWER)
         await memory.store("plan", "apple, for all", {"level": "public"})
         await memory.search("apple")
-        search = memory.fleet.search
+        search = memory.fleet.remembering.search
         find = search._reader.find
 
         def meanwhile(*asked: Any) -> list[Found]:
