@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import msgspec
 
 from engine.memory.acl import Acl
+from engine.memory.merging import lineage_after
 from engine.memory.values import Encoded
 from engine.model.errors import Conflict, Denied, FleetError, NotFound, UsageError
 from engine.model.memory import (
     KEY_MAX,
     NO_PERMISSIONS,
     Action,
+    Dot,
     EntryId,
     Head,
     Kind,
@@ -47,6 +49,8 @@ class Store:
     embedding: bytes = b""
     """Little-endian float32, normalised; empty = none."""
     embedder: str = ""
+    settles: bool = False
+    """It stands for the conflicts of the entry, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Delete:
     principal: Principal
     id: EntryId
     expected_version: int | None = None
+    settles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,16 @@ class Rules:
 
     acl: Acl
     working_ttl_s: float
+    life: str = ""
+    """Of the engine: names the versions that it makes."""
 
 
-def decide_change(change: Change, old: Head | None, now: float, rules: Rules) -> Head:
-    """Return the head as it will be. Raises Denied, NotFound, Conflict, UsageError."""
+def decide_change(change: Change, old: Head | None, now: float, rules: Rules, *, number: int = 0) -> Head:
+    """Return the head as it will be; `number` is above those of all versions that this life made. Raises Denied, NotFound, Conflict, UsageError."""
+    lineage = lineage_after(old, Dot(rules.life, number))
     there = old if old is not None and old.is_there(now) else None
     if isinstance(change, Store):
-        return _stored(change, old, there, now, rules)
+        return _stored(change, (old, there), now, rules, lineage)
     if there is None:
         raise no_entry(change.id)
     require(change.principal, Action.DELETE if isinstance(change, Delete) else Action.PERMIT, there, rules.acl)
@@ -91,12 +99,13 @@ def decide_change(change: Change, old: Head | None, now: float, rules: Rules) ->
     if isinstance(change, Permit):
         check_permissions(change.permissions)
         _require_after(change.principal, msgspec.structs.replace(there, permissions=change.permissions), rules.acl)
-        return _next(there, change.principal, now, permissions=change.permissions)
-    return tombstone(there, change.principal.name, now)
+        return _next(there, change, now, lineage)
+    return tombstone(there, change.principal.name, now, lineage, settles=change.settles)
 
 
-def tombstone(head: Head, writer: str, now: float) -> Head:
+def tombstone(head: Head, writer: str, now: float, lineage: tuple[Dot, ...], *, settles: bool = False) -> Head:
     """Return what is left of an entry: its name, who might see it, and its version."""
+    rivals = () if settles else head.rivals
     return Head(
         head.id,
         head.kind,
@@ -109,6 +118,9 @@ def tombstone(head: Head, writer: str, now: float) -> Head:
         now,
         is_deleted=True,
         previous=head.record,
+        lineage=lineage,
+        spared=rivals,
+        rivals=rivals,
     )
 
 
@@ -169,8 +181,11 @@ _WORDS = {
 }
 
 
-def _stored(change: Store, old: Head | None, there: Head | None, now: float, rules: Rules) -> Head:
+def _stored(change: Store, found: tuple[Head | None, Head | None], now: float, rules: Rules, lineage: tuple[Dot, ...]) -> Head:
+    """Return the head of a value over what was found: the entry, a tombstone too, and the same only if it is there."""
     options, principal = change.options, change.principal
+    old, there = found
+    rivals = old.rivals if old and not change.settles else ()
     kind = options.kind or (there.kind if there else Kind.SEMANTIC)
     ttl_s = _ttl_of(options, kind, there, rules)
     permissions = options.permissions or (there.permissions if there else NO_PERMISSIONS)
@@ -193,6 +208,9 @@ def _stored(change: Store, old: Head | None, there: Head | None, now: float, rul
         size=len(change.value.data),
         embedder=change.embedder,
         previous=old.record if old else 0,
+        lineage=lineage,
+        spared=rivals,
+        rivals=rivals,
     )
     if options.permissions is not None:
         check_permissions(permissions)
@@ -226,14 +244,17 @@ def _require_version(id_: EntryId, expected: int | None, there: Head | None) -> 
         raise Conflict(f"{id_} was expected to have version {expected}, and {found}; read it again. Nothing was changed")
 
 
-def _next(there: Head, principal: Principal, now: float, *, permissions: Permissions) -> Head:
+def _next(there: Head, change: Permit, now: float, lineage: tuple[Dot, ...]) -> Head:
     return msgspec.structs.replace(
         there,
-        permissions=permissions,
-        writer=principal.name,
+        permissions=change.permissions,
+        writer=change.principal.name,
         version=there.version + 1,
         value_version=there.value_version or there.version,
         updated_at=now,
         record=0,
         previous=there.record,
+        lineage=lineage,
+        spared=there.rivals,
+        heard=(),
     )

@@ -55,7 +55,7 @@ class Draft:
             raise
 
     def _one(self, change: Change) -> Head:
-        head = decide_change(change, self.heads.get(change.id), self._now, self._rules)
+        head = decide_change(change, self.heads.get(change.id), self._now, self._rules, number=self._first)
         group = self._group_for(change, head.size)
         group.changes.append(change)
         group.heads.append(head)

@@ -1,22 +1,29 @@
 """What becomes of an entry that was written in two places: one version wins everywhere, and what lost is kept for people.
 
-Owner: nobody; pure. The winner is the highest by version, then time, then writer, then content: a total order, so any two replicas
-that saw the same versions hold the same winner, whatever came first, twice, or again. A version that was written in
-knowledge of another (its lineage names it) replaces it; what is neither the winner nor replaced is a conflict.
+Owner: nobody; pure. The winner is the highest by version, then time, then writer, then name: a total order, so any two replicas
+that saw the same versions hold the same winner, whatever came first, twice, or again. A version replaces those that its
+writer knew (its lineage), but for conflicts that its writer left open (spared); what is neither the winner nor replaced is
+a conflict. A lineage names the newest version of each life of an engine instead of all: within a life, an engine knows its
+own earlier versions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from typing import NamedTuple
 
-LINEAGE_MAX = 32
-"""Versions that a version names as its forebears. An older one that comes late is kept as a conflict: too much rather than lost."""
+import msgspec
+
+from engine.model.memory import Dot, Head
+
+LINEAGE_MAX = 64
+"""Lives in a lineage, the newest ones. What comes late from an older one is kept as a conflict: too much rather than lost."""
 CONFLICTS_MAX = 64
 """Conflicts kept of an entry, the highest ones."""
+ENDED = "-"
+"""Begins the life of versions that age alone made: every engine that makes one makes the same."""
 
 
 class Stamp(NamedTuple):
@@ -25,8 +32,7 @@ class Stamp(NamedTuple):
     version: int
     at: float
     writer: str
-    digest: str = ""
-    """Of the content: two writers of one name still differ, as on two machines."""
+    dot: Dot
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,15 @@ class Version:
     """A version of an entry as it travels between replicas."""
 
     stamp: Stamp
-    content: bytes
-    """Head and value as they are kept; sealed where values are."""
-    lineage: frozenset[Stamp] = frozenset()
-    """The versions that it replaces."""
+    lineage: tuple[Dot, ...]
+    spared: frozenset[Dot] = frozenset()
+    content: object = field(default=None, compare=False)
+    """Whatever goes with it; merging does not look at it."""
+
+    def replaces(self, other: Version) -> bool:
+        """Answer whether another version is none any more beside this one."""
+        dot = other.stamp.dot
+        return dot != self.stamp.dot and covers(self.lineage, dot) and dot not in self.spared
 
 
 @dataclass(frozen=True)
@@ -57,37 +68,66 @@ class Merged:
         return tuple(sorted(self.versions - {self.winner}, key=lambda version: version.stamp, reverse=True))
 
 
-def digest_of(content: bytes) -> str:
-    """Name a content."""
-    return sha256(content).hexdigest()[:16]
-
-
-def first(version: Version) -> Merged:
-    """Begin with one version."""
-    return Merged(frozenset((version,)))
-
-
 def merge(one: Merged, other: Merged) -> Merged:
     """Join what two replicas hold: in any order and grouping, and however often, the result is the same."""
-    return _maximal(one.versions | other.versions)
+    return merge_all((*one.versions, *other.versions))
 
 
-def successor(held: Merged, stamp: Stamp, content: bytes) -> Version:
-    """Make the version that replaces all that a replica holds: a write, or what somebody chose between conflicts.
-
-    Its stamp's version must be above the winner's.
-    """
-    assert stamp.version > held.winner.stamp.version, f"{stamp.version} does not follow {held.winner.stamp.version}"
-    known = {version.stamp for version in held.versions}.union(*(version.lineage for version in held.versions))
-    return Version(stamp, content, frozenset(sorted(known, reverse=True)[:LINEAGE_MAX]))
-
-
-def _maximal(versions: Iterable[Version]) -> Merged:
-    by_stamp: dict[Stamp, Version] = {}
+def merge_all(versions: Iterable[Version]) -> Merged:
+    """Join versions, at least one; of two of the same name the first stays."""
+    by_dot: dict[Dot, Version] = {}
     for version in versions:
-        same = by_stamp.get(version.stamp)
-        # The same version may have come with more or less of its lineage.
-        by_stamp[version.stamp] = version if same is None else Version(version.stamp, version.content, same.lineage | version.lineage)
-    replaced = frozenset[Stamp]().union(*(version.lineage for version in by_stamp.values()))
-    kept = sorted((version for stamp, version in by_stamp.items() if stamp not in replaced), key=lambda version: version.stamp, reverse=True)
+        by_dot.setdefault(version.stamp.dot, version)
+    kept = [one for one in by_dot.values() if not any(other.replaces(one) for other in by_dot.values())]
+    kept.sort(key=lambda version: version.stamp, reverse=True)
     return Merged(frozenset(kept[: CONFLICTS_MAX + 1]))
+
+
+def covers(lineage: Iterable[Dot], dot: Dot) -> bool:
+    """Answer whether a lineage knows a version."""
+    return any(life == dot.life and number >= dot.number for life, number in lineage)
+
+
+def join(*lineages: Iterable[Dot]) -> tuple[Dot, ...]:
+    """Return what several lineages know together; the lives of the later ones come last, and stay when there are too many."""
+    newest: dict[str, int] = {}
+    for life, number in (dot for lineage in lineages for dot in lineage):
+        newest[life] = max(number, newest.pop(life, number))
+    return tuple(Dot(life, number) for life, number in newest.items())[-LINEAGE_MAX:]
+
+
+def lineage_after(old: Head | None, dot: Dot) -> tuple[Dot, ...]:
+    """Return the lineage of a version that somebody writes over what is held: all that is known there, and itself."""
+    if old is None:
+        return (dot,)
+    known = old.lineage or (dot_of(old),)
+    if len(known) == 1 and known[0].life == dot.life and not old.heard:
+        return (dot,)  # the rule where nothing is ever exchanged
+    return join((known_dot for known_dot in join(known, old.heard) if known_dot.life != dot.life), (dot,))
+
+
+def dot_of(head: Head) -> Dot:
+    """Return the name of a version; one from before there were lineages has the same in every copy of its database."""
+    return head.lineage[-1] if head.lineage else Dot(f"{head.updated_at!r} {head.writer}", head.version)
+
+
+def version_of(head: Head, content: object = None) -> Version:
+    """Return what merging looks at. What only age ended loses against what somebody did at the same time."""
+    dot = dot_of(head)
+    at = 0.0 if dot.life.startswith(ENDED) else head.updated_at
+    return Version(Stamp(head.version, at, head.writer, dot), head.lineage or (dot,), frozenset(head.spared), content)
+
+
+def end_of(head: Head) -> tuple[Dot, ...]:
+    """Return the lineage of the tombstone that age makes of an entry."""
+    last = dot_of(head)
+    return lineage_after(head, Dot(f"{ENDED}{last.life}", last.number))
+
+
+def held_of(merged: Merged) -> Head:
+    """Return the winner's head with what is known of its conflicts. The contents of the versions are heads."""
+    head, winner = merged.winner.content, merged.winner
+    assert isinstance(head, Head)
+    rivals = tuple(version.stamp.dot for version in merged.conflicts)
+    heard = tuple(dot for dot in join(*(version.lineage for version in merged.conflicts)) if not covers(winner.lineage, dot))
+    return msgspec.structs.replace(head, rivals=rivals, heard=heard)

@@ -58,21 +58,23 @@ Item = tuple[str, Any, StoreOptions]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an engine's configuration says about memory."""
+    """What an engine's configuration says about memory, and which engine it is."""
 
     acl: Acl
     value_max_bytes: int
     cache_max_bytes: int
     working_ttl_s: float
+    life: str = ""
+    """Of the engine: no two that exchange entries may have the same."""
 
     def rules(self) -> Rules:
         """Return what decisions need of it."""
-        return Rules(self.acl, self.working_ttl_s)
+        return Rules(self.acl, self.working_ttl_s, self.life)
 
 
-def memory_settings(section: MemorySection) -> Settings:
+def memory_settings(section: MemorySection, life: str = "") -> Settings:
     """Return what a configuration says."""
-    return Settings(Acl(section.acl_enabled), section.value_max_bytes, section.cache_max_bytes, section.working_ttl_s)
+    return Settings(Acl(section.acl_enabled), section.value_max_bytes, section.cache_max_bytes, section.working_ttl_s, life)
 
 
 class Memory:

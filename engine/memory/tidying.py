@@ -12,6 +12,7 @@ import msgspec
 from engine.clock import Clock
 from engine.memory.changing import NULL, tombstone
 from engine.memory.gathering import Keeper
+from engine.memory.merging import end_of
 from engine.memory.store import Memory
 from engine.model.errors import JournalError, ReadOnly
 from engine.model.events import Audited, Event
@@ -69,7 +70,7 @@ class Tidying:
             return []
         heads = self._memory.shelf.heads([head.id for head in found]).values()
         return [
-            tombstone(head, EXPIRED, now)
+            tombstone(head, EXPIRED, now, end_of(head))
             for head in heads
             if not head.is_deleted and not head.is_there(now)  # something newer may be on its way
         ]

@@ -81,6 +81,15 @@ NO_PERMISSIONS = Permissions()
 JSON = "application/json"
 
 
+class Dot(NamedTuple):
+    """Names a version of an entry for all engines: who made it, and when by its own count."""
+
+    life: str
+    """An engine from one start to the next; with a `-` before it, the end by age of a version of that engine."""
+    number: int
+    """Grows with every version of an entry that the engine makes in this life."""
+
+
 class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """All of an entry but its value: enough to decide. What is as by default takes no room in its JSON."""
 
@@ -115,6 +124,14 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """Number of the record that wrote this version; 0 in the record itself."""
     previous: int = 0
     """Number of the record that wrote the version before: the way back through its history; 0 = none."""
+    lineage: tuple[Dot, ...] = ()
+    """What its writer knew of the entry: the newest version of each life, at last its own name; empty = from before there was one."""
+    spared: tuple[Dot, ...] = ()
+    """Versions that the lineage covers and this one does not replace: conflicts that its writer left open."""
+    rivals: tuple[Dot, ...] = ()
+    """The conflicts that this engine keeps of the entry; no part of the version, and never sent."""
+    heard: tuple[Dot, ...] = ()
+    """What the rivals' writers knew beside the lineage; no part of the version, and never sent."""
 
     def is_there(self, now: float) -> bool:
         """Answer whether it is neither deleted nor expired."""
