@@ -235,19 +235,20 @@ def _units(sources: Path) -> list[tuple[Path, list[str]]]:
     typescript = sources / TYPESCRIPT.stem
     third_party = [f"-I{OWN_SOURCES}", *_THIRD_PARTY]
     # The header tree_sitter/parser.h comes with the grammar of JavaScript.
-    grammar = [f"-I{javascript}", f"-I{core / 'include'}", f"-I{core / 'src'}", *third_party, "-include", "lexing.h"]
+    grammar = [f"-I{javascript}", f"-I{core / 'include'}", f"-I{core / 'src'}", *third_party]
+    lexer, scanning = [*grammar, "-include", "lexing.h"], [*grammar, "-include", "scanning.h"]
     scanner = f'-DJAVASCRIPT_SCANNER="{javascript / "scanner.c"}"'
     units = [
-        (typescript / "tsx" / "src" / "parser.c", [*grammar, *_ABI_14]),
-        (typescript / "typescript" / "src" / "parser.c", [*grammar, *_ABI_14]),
-        (python / "parser.c", [*grammar, *_ABI_14]),
-        (javascript / "parser.c", grammar),
-        (python / "scanner.c", grammar),
-        (javascript / "scanner.c", grammar),
+        (typescript / "tsx" / "src" / "parser.c", [*lexer, *_ABI_14]),
+        (typescript / "typescript" / "src" / "parser.c", [*lexer, *_ABI_14]),
+        (python / "parser.c", [*lexer, *_ABI_14]),
+        (javascript / "parser.c", lexer),
+        (python / "scanner.c", scanning),
+        (javascript / "scanner.c", scanning),
     ]
     special = {
         "libc.c": [*_OWN, "-fno-builtin"],  # else its loops would become calls of themselves
-        "typescript_scanner.c": [*grammar, scanner],
+        "typescript_scanner.c": [*scanning, scanner],
         "tree_sitter_core.c": [f"-I{core / 'include'}", f"-I{core / 'src'}", *third_party],
     }
     own = [f"-I{core / 'include'}", f'-DBOOSTER_VERSION="{recipe_hash()}"', *_OWN]

@@ -28,6 +28,15 @@ static inline void step_over(TSLexer *lexer, bool skip) {
     lexer->lookahead = self->chunk[next];
 }
 
+/* Asked before every letter: at the end of the text the letter is 0, and elsewhere it hardly ever is. */
+static inline bool is_at_end(const TSLexer *lexer) {
+    const Lexer *self = (const Lexer *)lexer;
+    return self->current_included_range_index == self->included_range_count;
+}
+
+/* What generated lexers write is `eof = lexer->eof(lexer);`. */
+#define eof(lexer) lookahead == 0 && is_at_end(lexer)
+
 #undef START_LEXER
 #define START_LEXER() \
     bool result = false, skip = false; \

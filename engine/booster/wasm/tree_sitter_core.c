@@ -1,5 +1,6 @@
 /* tree_sitter_core.c -- the core of tree-sitter as one unit; its sources come by -I (see build.py).
  *
+ * Some of its functions get another name, with `_any`: shortcuts.h has what stands in for them.
  * Left out are alloc.c, because the arena allocates, and the printing of debug output: stdio would
  * give the module imports. wasm_store.c is compiled to nothing without its feature flag.
  */
@@ -20,17 +21,31 @@
 #define fclose(...) ((void)0)
 #define fdopen(...) ((FILE *)0)
 
-#include "get_changed_ranges.c"
-#include "language.c"
-#define ts_lexer_init init_lexer
+#include "language.h"
+#include "lexer.h"
+#include "stack.h"
+
+#define ts_lexer_init init_any
+#define ts_lexer_reset reset_any
+#define ts_lexer_start start_any
 #include "lexer.c"
 #undef ts_lexer_init
-void ts_lexer_init(Lexer *self);
+#undef ts_lexer_reset
+#undef ts_lexer_start
+#define ts_stack_pop_count pop_count_any
+#define ts_stack_push push_any
+#include "stack.c"
+#undef ts_stack_pop_count
+#undef ts_stack_push
+#include "shortcuts.h"
+#define ts_language_lookup look_up
+#include "language.c"
+#undef ts_language_lookup
+#include "get_changed_ranges.c"
 #include "node.c"
 #include "parser.c"
 #include "point.c"
 #include "query.c"
-#include "stack.c"
 #include "subtree.c"
 #include "tree.c"
 #include "tree_cursor.c"
@@ -48,7 +63,7 @@ static void step_over_for_scanner(TSLexer *lexer, bool skip) {
 }
 
 void ts_lexer_init(Lexer *self) {
-    init_lexer(self);
+    init_any(self);
     self->data.advance = step_over_for_scanner;
 }
 
