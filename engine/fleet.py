@@ -41,8 +41,9 @@ from engine.gate.history import History
 from engine.gate.library import LibraryCalls
 from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
-from engine.gate.rows import fleet_status, usage_by_pool
+from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
+from engine.gate.usage import UsageMeter
 from engine.memory.contract import StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.memory.remembering import Remembering
@@ -58,7 +59,7 @@ from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.scaling.autoscaler import AutoScaler
-from engine.scaling.observer import PoolObserver, Usage
+from engine.scaling.observer import PoolObserver
 from engine.scheduling.handing import fallback_pool
 from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
@@ -268,7 +269,9 @@ class FleetManager(LibraryCalls):
 
     def _add_scaler(self) -> None:
         """Make the autoscaler and let it time results; it needs no followers to work."""
-        observer = PoolObserver(lambda: self.coordinator.state, self.coordinator.ready_tasks, self._usage)
+        self.usage = UsageMeter(lambda: self.coordinator.state)
+        observer = PoolObserver(lambda: self.coordinator.state, self.coordinator.ready_tasks, lambda: self.usage.used.pools)
+        self.coordinator.add_publisher(self.usage.publish)
         self.coordinator.add_publisher(observer.publish)
         interval_s = self.config.auto_scaling.interval_s
         self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
@@ -280,25 +283,19 @@ class FleetManager(LibraryCalls):
         return figures.Around(
             lambda: self.coordinator.state,
             self.coordinator.ready_tasks,
-            lambda: self.feed.measured_at,
-            self._usage,
+            lambda: self.usage.used,
             self.scaler,
             self.feed.book,
             lambda: self._module is not None,
             lambda: (self.bus.published, self.bus.dropped),
             lambda: self.coordinator.counters.commits,
             self.history.meter.counts,
-            lambda: self.feed.samples,
-            lambda: self._programs(),  # noqa: PLW0108  # it is set later
         )
 
     def _scaling_part(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
         self.scaler.obeys = self.config.auto_scaling.enabled
         follow = partial(self.scaler.run, self.feed.decided)
         return group.create_task(keep_running("autoscaler", follow, self.clock), name="autoscaler")
-
-    def _usage(self) -> dict[str, Usage]:
-        return usage_by_pool(self.coordinator.state, self.feed.samples)
 
     async def _coordinate(self) -> None:
         """Run the coordinator; if it breaks, the programs that may outlive the engine are left to the next one."""
@@ -396,6 +393,7 @@ class FleetManager(LibraryCalls):
         while True:
             samples = self.runtime.samples()
             self.feed.measured(samples)
+            self.usage.look(samples, self._programs(), self.clock.now())
             self.room.use.see(samples)
             await self.clock.sleep(SAMPLE_INTERVAL_S)
 

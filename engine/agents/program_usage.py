@@ -1,6 +1,6 @@
 """What programs that agents run use, with all their children: cores and memory, by a few reads of /proc a program.
 
-Owner: `ProgramUsage`, of the CPU seconds of the last look. Limits: TREE_MAX processes of a program are looked at. Where there
+Owner: `ProgramUsage`, of the last look. Limits: TREE_MAX processes of a program are looked at. Where there
 is no /proc, or the kernel does not tell children, a program is unknown or counts without them.
 """
 
@@ -31,23 +31,44 @@ class ProgramUsage:
     """Looks at programs again and again."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[float, float]] = {}
-        """Name of a run -> when it was looked at, and its CPU seconds then."""
+        self._seen: dict[str, float] = {}
+        """Name of a run -> its CPU seconds at the last look."""
+        self._gone: dict[str, float] = {}
+        """The same of those that were there at the look before, and not at the last one."""
+        self._at: float | None = None
+        """When the last look was."""
+        self._before_at: float | None = None
+        """When the one before it was."""
 
     def look(self, pids: Mapping[str, int], now: float) -> dict[str, Use]:
-        """Return what each run uses, by its name; those that have ended meanwhile are left out."""
+        """Return what each run uses, by its name; those that have ended meanwhile are left out.
+
+        One that was not there at the last look has begun since, so all its CPU seconds count.
+        """
         found: dict[str, Use] = {}
-        seen: dict[str, tuple[float, float]] = {}
+        seen: dict[str, float] = {}
+        elapsed_s = now - self._at if self._at is not None else 0.0
         for name, pid in pids.items():
             tree = read_tree(pid)
             if tree is None:
                 continue
-            cpu_s, rss_mb = tree
-            seen[name] = (now, cpu_s)
-            at, before = self._seen.get(name, (now, 0.0))
-            found[name] = Use(max(0.0, cpu_s - before) / (now - at) if now > at else None, rss_mb)
-        self._seen = seen
+            seen[name], rss_mb = tree
+            used_s = max(0.0, seen[name] - self._seen.get(name, 0.0))
+            found[name] = Use(used_s / elapsed_s if elapsed_s > 0 else None, rss_mb)
+        self._gone = {name: cpu_s for name, cpu_s in self._seen.items() if name not in seen}
+        self._seen, self._before_at, self._at = seen, self._at, now
         return found
+
+    def unseen(self, name: str, cpu_s: float, started_at: float) -> float:
+        """Return how many of the CPU seconds that a run had at its end no look has counted.
+
+        Its end is told some time after it: a look may have missed it meanwhile. Nothing is counted of what began before all looks.
+        """
+        known = self._seen.get(name, self._gone.get(name))
+        if known is not None:
+            return max(0.0, cpu_s - known)
+        began_since = self._before_at if self._before_at is not None else self._at
+        return cpu_s if began_since is not None and started_at >= began_since else 0.0
 
 
 def read_tree(pid: int) -> tuple[float, float] | None:

@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 from engine.agents.liveness import Usage as ProcessUsage
 from engine.agents.liveness import read_usage
-from engine.agents.program_usage import ProgramUsage, Use
-from engine.agents.runtime import HostSample
 from engine.booster.book import BoosterBook
 from engine.gate.forecasts_ahead import ForecastsAhead
+from engine.gate.usage import Used
 from engine.model.agents import AgentStatus
-from engine.model.ids import AgentId, HostId, TaskId
+from engine.model.ids import AgentId
 from engine.model.pools import Pool
 from engine.model.tasks import TaskState
 from engine.monitoring.machine import Machine
@@ -50,10 +49,8 @@ class Around:
     state: Callable[[], FleetState]
     ready: Callable[[str], int]
     """How many waiting tasks of a pool could run now."""
-    measured_at: Callable[[], float]
-    """When the hosts were measured last."""
-    usage: Callable[[], Mapping[str, Usage]]
-    """What their agents use by pool."""
+    used: Callable[[], Used]
+    """What agents use, as last measured."""
     scaler: AutoScaler
     book: BoosterBook
     has_booster: Callable[[], bool]
@@ -62,9 +59,6 @@ class Around:
     commits: Callable[[], int]
     counts: Mapping[Key, float]
     """What the meter counts since the engine began."""
-    samples: Callable[[], Mapping[HostId, HostSample]]
-    programs: Callable[[], Mapping[str, int]]
-    """Runs of programs, by `task.attempt`, and their process ids."""
 
 
 @dataclass(slots=True)
@@ -90,16 +84,16 @@ class FigureReader:
     _spent: dict[str, _Spent] = field(default_factory=dict)
     _process: ProcessUsage | None = None
     _cache: tuple[int, int] | None = None
-    _used: dict[str, Usage] = field(default_factory=dict)
     _used_at: float = -1.0
-    _programs: ProgramUsage = field(default_factory=ProgramUsage)
     _ended: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def read(self, now: float, elapsed_s: float) -> Figures:
         """Return what is known now; `elapsed_s` since the last call, 0 at the first one."""
         around = self.around
         state = around.state()
-        uses = self._measure(state, now)
+        used = around.used()
+        uses = dict(used.agents) if used.at != self._used_at else None
+        self._used_at = used.at
         known: dict[Key, float | None] = {}
         counts = dict(around.counts)
         self.ahead.note(state, around.scaler, now)
@@ -107,7 +101,7 @@ class FigureReader:
             self._pool(pool, known, counts)
             waits = bool(known["queue_depth", pool.spec.name])
             known["oldest_waiting_s", pool.spec.name] = oldest_waiting_s(state, pool.spec.name, now) if waits else 0.0
-            self._resources(pool, self._used.get(pool.spec.name), known)
+            self._resources(pool, used.pools.get(pool.spec.name), known)
             self._scaling(pool, known, elapsed_s)
             self._foreseen(pool.spec.name, known, now)
         for gone in self._spent.keys() - state.pools.keys():
@@ -115,30 +109,6 @@ class FigureReader:
         self._fleet(state, known, counts, elapsed_s)
         self._booster(known, counts)
         return Figures({key: value for key, value in known.items() if value is not None and math.isfinite(value)}, counts, uses)
-
-    def _measure(self, state: FleetState, now: float) -> dict[AgentId, tuple[float | None, float]] | None:
-        """Look through all agents, which costs, only when their hosts were measured anew."""
-        measured_at = self.around.measured_at()
-        if measured_at == self._used_at:
-            return None
-        self._used_at, self._used = measured_at, dict(self.around.usage())
-        uses: dict[AgentId, tuple[float | None, float]] = {}
-        samples = self.around.samples()
-        for host in state.hosts.values():
-            sample = samples.get(host.info.id)
-            if len(host.agents) == 1 and sample is not None and sample.cpu >= 0:
-                uses[next(iter(host.agents))] = (sample.cpu, sample.rss_mb)
-        runs = self._programs.look(self.around.programs(), now)
-        by_pool: dict[str, list[Use]] = {pool.spec.name: [] for pool in state.pools.values() if pool.spec.kind == "command"}
-        for run, use in runs.items():
-            task = state.tasks.get(TaskId(run.rpartition(".")[0]))
-            if task is not None and task.agent is not None:
-                uses[task.agent] = use
-                by_pool.setdefault(task.spec.pool, []).append(use)
-        for pool, found in by_pool.items():
-            cores = [use.cores for use in found if use.cores is not None]
-            self._used[pool] = Usage(sum(cores) if len(cores) == len(found) else None, sum(use.rss_mb for use in found))
-        return uses
 
     def _pool(self, pool: Pool, known: dict[Key, float | None], counts: dict[Key, float]) -> None:
         name, status, tasks = pool.spec.name, pool.by_status, pool.by_state

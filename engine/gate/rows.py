@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from engine.agents.runtime import HostSample
 from engine.model.agents import Agent, AgentStatus
-from engine.model.ids import HostId
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
 from engine.model.rows import (
@@ -21,7 +18,6 @@ from engine.model.rows import (
     TaskRow,
 )
 from engine.model.tasks import HELD, Task, TaskState
-from engine.scaling.observer import Usage
 from engine.state import FleetState, Host, KeptPlan
 
 REASON_MAX = 200
@@ -129,28 +125,6 @@ def task_reason(state: FleetState, task: Task, now: float) -> str:
     if task.error is None or task.state in HELD:
         return ""
     return f"{task.error.kind}: {task.error.message}"[:REASON_MAX]
-
-
-def usage_by_pool(state: FleetState, samples: Mapping[HostId, HostSample]) -> dict[str, Usage]:
-    """Return what the agents of each pool use: a host's cores and memory count for the pools of its agents.
-
-    Cores are shared by the agents that work, memory by all of them; a host that was not measured leaves its pools unknown.
-    """
-    cores: dict[str, float] = {}
-    memory: dict[str, float] = {}
-    unknown: set[str] = set()
-    for host in state.hosts.values():
-        agents = [state.agents[agent_id] for agent_id in host.agents]
-        sample = samples.get(host.info.id)
-        if sample is None or sample.cpu < 0:
-            unknown.update(agent.spec.pool for agent in agents)
-            continue
-        working = [agent for agent in agents if agent.task is not None or agent.allocation is not None]
-        for agent in working:
-            cores[agent.spec.pool] = cores.get(agent.spec.pool, 0.0) + sample.cpu / len(working)
-        for agent in agents:
-            memory[agent.spec.pool] = memory.get(agent.spec.pool, 0.0) + max(0.0, sample.rss_mb) / len(agents)
-    return {pool: Usage(cores.get(pool, 0.0), used) for pool, used in memory.items() if pool not in unknown}
 
 
 def host_row(host: Host, sample: HostSample | None) -> HostRow:

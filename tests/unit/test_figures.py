@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 from engine.booster.book import BoosterBook
 from engine.gate.figures import Around, FigureReader, Figures
+from engine.gate.usage import Used
 from engine.memory.migrations import migrate, steps
 from engine.model import events as ev
 from engine.model.pool_commands import ScalePool
@@ -146,16 +147,13 @@ def reader_of(fleet: Fleet, machine: Machine | None = None) -> FigureReader:
     around = Around(
         state=lambda: fleet.state,
         ready=lambda pool: len(fleet.state.pending_of.get(pool, ())),
-        measured_at=lambda: fleet.now,
-        usage=lambda: {"coder": Usage(0.5, 256.0)},
+        used=lambda: Used(fleet.now, {"coder": Usage(0.5, 256.0)}),
         scaler=AutoScaler(lambda: fleet.state, observer, lambda _report: None, Now(fleet), 5.0),
         book=BoosterBook(),
         has_booster=lambda: False,
         bus=lambda: (fleet.state.seq, 0),
         commits=lambda: 3,
         counts={},
-        samples=dict,
-        programs=dict,
     )
     return FigureReader(around, machine or Machine())
 

@@ -1,0 +1,114 @@
+"""What agents use of cores and memory, of each and of each pool, measured once for all who ask: history, autoscaler, admission.
+
+A light agent's is its part of its worker; a program's is that of its process and all its descendants, also of those that ended
+between two looks, whose CPU seconds the kernel tells at their end.
+Owner: `UsageMeter`, of the last look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.agents.program_usage import ProgramUsage, Use
+from engine.agents.runtime import HostSample
+from engine.model.events import Record
+from engine.model.ids import AgentId, HostId, TaskId
+from engine.model.task_events import TaskFailed, TasksSucceeded
+from engine.model.tasks import Outcome
+from engine.scaling.observer import Usage
+from engine.state import FleetState, Touched
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was found at one look."""
+
+    at: float = -1.0
+    pools: Mapping[str, Usage] = field(default_factory=dict)
+    agents: Mapping[AgentId, tuple[float | None, float]] = field(default_factory=dict)
+    """Cores, None = not known, and megabytes of the agents that have a process of their own."""
+    programs: Mapping[TaskId, float] = field(default_factory=dict)
+    """Megabytes of each program that runs, with its descendants, by its task."""
+
+
+class UsageMeter:
+    """Looks at hosts and programs."""
+
+    def __init__(self, state: Callable[[], FleetState]) -> None:
+        self._state = state
+        self._programs = ProgramUsage()
+        self._ended: dict[str, float] = {}
+        """Pool -> CPU seconds since the last look of programs that have ended."""
+        self.used = Used()
+
+    def publish(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
+        """Count what programs used that have ended."""
+        for record in records:
+            event = record.event
+            if isinstance(event, TasksSucceeded):
+                for outcome in event.outcomes:
+                    self._count(outcome)
+            elif isinstance(event, TaskFailed):
+                self._count(event.outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        task = self._state().tasks.get(outcome.task) if outcome.usage else None
+        if task is None:
+            return
+        cpu_s = self._programs.unseen(f"{outcome.task}.{outcome.token}", outcome.usage.get("cpu_s", 0.0), outcome.started_at)
+        self._ended[task.spec.pool] = self._ended.get(task.spec.pool, 0.0) + cpu_s
+
+    def look(self, samples: Sequence[HostSample], programs: Mapping[str, int], now: float) -> None:
+        """Take new measurements of hosts, and look at programs: runs by `task.attempt` with their process ids."""
+        state = self._state()
+        by_host = {sample.host: sample for sample in samples}
+        pools = usage_by_pool(state, by_host)
+        agents: dict[AgentId, tuple[float | None, float]] = {}
+        for host in state.hosts.values():
+            sample = by_host.get(host.info.id)
+            if len(host.agents) == 1 and sample is not None and sample.cpu >= 0:
+                agents[next(iter(host.agents))] = (sample.cpu, sample.rss_mb)
+        elapsed_s = now - self.used.at if self.used.at >= 0 else 0.0
+        by_pool: dict[str, list[Use]] = {pool.spec.name: [] for pool in state.pools.values() if pool.spec.kind == "command"}
+        running: dict[TaskId, float] = {}
+        for run, use in self._programs.look(programs, now).items():
+            task = state.tasks.get(TaskId(run.rpartition(".")[0]))
+            if task is None:
+                continue
+            running[task.spec.id] = use.rss_mb
+            by_pool.setdefault(task.spec.pool, []).append(use)
+            if task.agent is not None:
+                agents[task.agent] = use
+        for pool, found in by_pool.items():
+            ended = self._ended.get(pool, 0.0) / elapsed_s if elapsed_s > 0 else None
+            pools[pool] = Usage(_sum([ended, *(use.cores for use in found)]), sum(use.rss_mb for use in found))
+        self._ended.clear()
+        self.used = Used(now, pools, agents, running)
+
+
+def _sum(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def usage_by_pool(state: FleetState, samples: Mapping[HostId, HostSample]) -> dict[str, Usage]:
+    """Return what the agents of each pool use: a host's cores and memory count for the pools of its agents.
+
+    Cores are shared by the agents that work, memory by all of them; a host that was not measured leaves its pools unknown.
+    """
+    cores: dict[str, float] = {}
+    memory: dict[str, float] = {}
+    unknown: set[str] = set()
+    for host in state.hosts.values():
+        agents = [state.agents[agent_id] for agent_id in host.agents]
+        sample = samples.get(host.info.id)
+        if sample is None or sample.cpu < 0:
+            unknown.update(agent.spec.pool for agent in agents)
+            continue
+        working = [agent for agent in agents if agent.task is not None or agent.allocation is not None]
+        for agent in working:
+            cores[agent.spec.pool] = cores.get(agent.spec.pool, 0.0) + sample.cpu / len(working)
+        for agent in agents:
+            memory[agent.spec.pool] = memory.get(agent.spec.pool, 0.0) + max(0.0, sample.rss_mb) / len(agents)
+    return {pool: Usage(cores.get(pool, 0.0), used) for pool, used in memory.items() if pool not in unknown}

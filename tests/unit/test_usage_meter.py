@@ -1,0 +1,132 @@
+"""What programs use is counted whole: those that run, those that ended between two looks, and those that a look missed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from engine.agents import program_usage
+from engine.gate.usage import UsageMeter
+from engine.model import events as ev
+from engine.scaling.observer import PoolObserver
+from engine.state import Touched
+from tests.unit.core_fleet import Fleet
+
+POOLS = {"tool": {"kind": "command", "command": {"argv": ["true"]}, "min": 4, "max": 4, "resources": {"cpu": 0.5, "memory": 100}}}
+
+
+class Tree(NamedTuple):
+    cpu_s: float
+    rss_mb: float
+
+
+class Watched(Fleet):
+    """A fleet of programs whose processes are a table."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.meter: UsageMeter | None = None
+        super().__init__(POOLS)
+        self.meter = UsageMeter(lambda: self.state)
+        self.trees: dict[int, Tree] = {}
+        self.pids: dict[str, int] = {}
+        monkeypatch.setattr(program_usage, "read_tree", lambda pid: self.trees.get(pid))
+
+    def apply(self, events: list[ev.Event]) -> list[ev.Event]:
+        done = super().apply(events)
+        if self.meter is not None:
+            self.meter.publish([ev.Record(number, self.now, "test", event) for number, event in enumerate(events, 1)], Touched())
+        return done
+
+    def program(self, pid: int) -> str:
+        task = self.run(pool="tool")
+        self.pids[f"{task}.1"] = pid
+        self.trees[pid] = Tree(0.0, 10.0)
+        return task
+
+    def finish(self, task: str, cpu_s: float, *, ok: bool = True) -> None:
+        self.pids.pop(f"{task}.1")
+        self.end(task, ok=ok, usage={"cpu_s": cpu_s}, started_at=self.task(task).started_at, retryable=False)
+
+    def look(self) -> tuple[float | None, float | None]:
+        assert self.meter is not None
+        self.meter.look([], self.pids, self.now)
+        used = self.meter.used.pools["tool"]
+        return used.cores, used.rss_mb
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(monkeypatch)
+
+
+def test_before_two_looks_nothing_is_known(fleet: Watched) -> None:
+    fleet.program(11)
+    assert fleet.look() == (None, 10.0)
+
+
+def test_cores_are_cpu_seconds_since_the_last_look(fleet: Watched) -> None:
+    first, _second = fleet.program(11), fleet.program(12)
+    fleet.look()
+    fleet.now += 2.0
+    fleet.trees |= {11: Tree(1.5, 30.0), 12: Tree(0.5, 20.0)}
+    assert fleet.look() == (1.0, 50.0)
+    assert fleet.meter is not None
+    assert fleet.meter.used.programs[fleet.task(first).spec.id] == 30.0
+    fleet.now += 2.0
+    fleet.program(13)
+    fleet.trees[13] = Tree(1.0, 5.0)
+    assert fleet.look() == (0.5, 55.0), "a new one has begun since"
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_programs_that_end_between_looks_count_with_what_no_look_saw(fleet: Watched, ok: bool) -> None:
+    seen = fleet.program(11)
+    fleet.look()
+    fleet.now += 2.0
+    fleet.trees[11] = Tree(1.0, 10.0)
+    assert fleet.look() == (0.5, 10.0)
+    fleet.now += 1.0
+    short = fleet.program(12)
+    fleet.finish(short, 0.6, ok=ok)
+    fleet.finish(seen, 1.4, ok=ok)
+    fleet.now += 1.0
+    assert fleet.look() == (pytest.approx((0.6 + 0.4) / 2), 0.0)
+    fleet.now += 2.0
+    assert fleet.look() == (0.0, 0.0)
+
+
+def test_an_end_that_is_told_after_a_look_is_counted_once(fleet: Watched) -> None:
+    task = fleet.program(11)
+    fleet.look()
+    fleet.now += 2.0
+    fleet.trees[11] = Tree(1.0, 10.0)
+    fleet.look()
+    fleet.now += 2.0
+    del fleet.trees[11]
+    assert fleet.look() == (0.0, 0.0)
+    fleet.finish(task, 1.5)
+    fleet.now += 2.0
+    assert fleet.look()[0] == pytest.approx(0.25)
+
+
+def test_what_began_before_all_looks_is_not_guessed(fleet: Watched) -> None:
+    task = fleet.program(11)
+    fleet.now += 50.0
+    del fleet.trees[11]
+    fleet.look()
+    fleet.finish(task, 40.0)
+    fleet.now += 2.0
+    assert fleet.look() == (0.0, 0.0)
+
+
+@pytest.mark.row(66)
+def test_the_autoscaler_sees_what_programs_use_of_what_is_granted(fleet: Watched) -> None:
+    fleet.program(11)
+    fleet.look()
+    fleet.now += 2.0
+    fleet.trees[11] = Tree(2.0, 200.0)
+    fleet.look()
+    assert fleet.meter is not None
+    observer = PoolObserver(lambda: fleet.state, lambda _pool: 0, lambda: fleet.meter.used.pools)  # type: ignore[union-attr]
+    seen = observer.observe(fleet.state.pools["tool"], fleet.now)
+    assert (seen.cpu, seen.memory) == (1.0 / (4 * 0.5), 200.0 / (4 * 100))
