@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from engine.model.rows import ROW_KINDS
+from engine.model.rows import row_type
 from engine.model.secrets import conceal, redact
 from screens.widgets.cells import clean, measure
 
@@ -49,7 +49,7 @@ class Paper:
 
 def sheet_of(kind: str, rows: Iterable[Sequence[object]]) -> Sheet:
     """Return rows of a kind as a sheet."""
-    return Sheet(kind, ROW_KINDS[kind]._fields, list(rows))
+    return Sheet(kind, row_type(kind)._fields, list(rows))
 
 
 def write_form(what: Sheet | Paper, form: str) -> str:

@@ -1,6 +1,7 @@
 """What faces may ask about memory: always as somebody, so that the ACL is asked with their name and role.
 
-Owner: nobody; functions only. Values leave the engine by `entry` and `entry-history`, and in pieces by `memory-search`.
+Owner: nobody; functions only. Values leave the engine by `entry`, `entry-history`, `entry-sheet` and `entry-version`, and in
+pieces by `memory-search`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.gate import memory_pages
 from engine.gate.queries import Sources
 from engine.memory.store import Memory
 from engine.memory.values import decode_value
@@ -44,6 +46,8 @@ async def answer(sources: Sources, principal: Principal, what: str, parameters: 
         raise CommandRefused("this engine keeps no memory")
     if what == SEARCH:
         return wire.to_plain(await _search(sources, sources.memory, principal, parameters))
+    if what in _PAGES:
+        return wire.to_plain(await _PAGES[what](sources, principal, parameters))
     return wire.to_plain(await _OF_MEMORY[what](sources.memory, principal, parameters, sources.clock.now()))
 
 
@@ -196,10 +200,21 @@ def _words(parameters: Parameters, name: str, kind: type[Any]) -> tuple[Any, ...
     return tuple(known[word] for word in words)
 
 
+_PAGES: dict[str, Callable[[Sources, Principal, Parameters], Awaitable[object]]] = {
+    "entries": memory_pages.entries,
+    "entry-sheet": memory_pages.sheet,
+    "entry-versions": memory_pages.versions,
+    "entry-version": memory_pages.version,
+    "entry-access": memory_pages.access,
+}
+"""What the console asks."""
+
 _OF_MEMORY: dict[str, Callable[[Memory, Principal, Parameters, float], Awaitable[object]]] = {
     "memory": _list,
     "entry": _entry,
     "entry-history": _history,
     "memory-figures": _figures,
 }
-MEMORY_QUERIES = frozenset({*_OF_MEMORY, SEARCH})
+
+MEMORY_QUERIES = frozenset({*_OF_MEMORY, *_PAGES, SEARCH})
+"""Questions about memory."""

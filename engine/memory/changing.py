@@ -240,7 +240,7 @@ def _require_version(id_: EntryId, expected: int | None, there: Head | None) -> 
         return
     version = there.version if there else 0
     if version != expected:
-        found = f"it has version {version}" if version else "there is none"
+        found = f"it has version {version}, by {there.writer}" if there else "there is none"
         raise Conflict(f"{id_} was expected to have version {expected}, and {found}; read it again. Nothing was changed")
 
 

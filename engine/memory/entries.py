@@ -13,7 +13,10 @@ import msgspec
 
 from engine.memory.database import Database
 from engine.memory.failures import explain
-from engine.memory.stored import encode_text
+from engine.memory.listing import Listing, read_page
+from engine.memory.stored import encode_text, head_of
+from engine.model.entry_rows import EntryPage, EntryRow
+from engine.model.filters import Filter
 from engine.model.memory import EntryId, Head, MemoryFilter
 from engine.model.memory_events import MemoryChanged, MemoryPermitted
 
@@ -23,7 +26,6 @@ SCANNED_MAX = 200_000
 """Rows that a list looks at; one that finds too little in them says where it stopped."""
 LAST = "\U0010ffff"
 
-head_of = msgspec.json.Decoder(Head).decode
 _changed_of = msgspec.json.Decoder(MemoryChanged).decode
 _permitted_of = msgspec.json.Decoder(MemoryPermitted).decode
 
@@ -128,6 +130,10 @@ class Entries:
     async def page(self, wanted: MemoryFilter, allows: Callable[[Head], bool], now: float) -> Page:
         """Return the entries that match and are allowed, in the order of their ids. Raises JournalError."""
         return await self._database.read(lambda connection: _read_page(connection, wanted, allows, now))
+
+    async def listed(self, listing: Listing, wanted: Filter, row_of: Callable[[Head], EntryRow | None], now: float) -> EntryPage:
+        """Return a page of a list in any order. Raises UsageError, JournalError."""
+        return await self._database.read(lambda connection: read_page(connection, listing, wanted, row_of, now))
 
     async def artifact(self, artifact_id: str) -> bytes | None:
         """Return a large value as it is kept, or None. Raises JournalError."""

@@ -21,10 +21,10 @@ import msgspec
 from engine.memory.acl import Acl
 from engine.memory.database import Lane, open_reader
 from engine.memory.embedding import Embedder, VectorsUnavailable, load_numpy
-from engine.memory.entries import head_of
 from engine.memory.index import NOWHERE, AdmitIds, Document, Index, Mark, fused, text_of
 from engine.memory.shelf import changed_by
 from engine.memory.snippets import snippet
+from engine.memory.stored import head_of
 from engine.memory.values import BYTES, EMBEDDING, OWN, VALUE, Seal, packed
 from engine.model.errors import EncryptionError, UsageError
 from engine.model.events import Record

@@ -89,16 +89,16 @@ class Memory:
         self.denials = Denials()
         self.hooks: list[Callable[[Sequence[Record]], None]] = []
         """Told of the records about memory of each commit; must not block."""
-        self._clock = clock
+        self.clock = clock
         self.cache = ReadCache(settings.cache_max_bytes)
         self._loads: dict[str, asyncio.Future[bytes]] = {}
         """Large values on their way from the database; who wants the same waits for the same."""
         self._changes_seen = 0
-        self._keeper: Keeper | None = None
+        self.keeper: Keeper | None = None
 
     def connect(self, keeper: Keeper) -> None:
         """Say who makes changes durable; called once."""
-        self._keeper = keeper
+        self.keeper = keeper
         self.gathering.connect(keeper)
 
     def publish(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
@@ -160,12 +160,12 @@ class Memory:
         """Return where the owner of an entry belongs; None = not known, and it stays as it is."""
         if owner == principal.name:
             return Place(principal.pool, principal.swarm)
-        agent = self._keeper.state.agent_named(owner) if self._keeper else None
+        agent = self.keeper.state.agent_named(owner) if self.keeper else None
         return Place(agent.spec.pool, SWARM) if agent and agent.spec.id == owner else None
 
     def agent(self, name: str) -> Principal:
         """Return an agent of this fleet, by id or name, as who asks. Raises NotFound."""
-        agent = self._keeper.state.agent_named(name) if self._keeper else None
+        agent = self.keeper.state.agent_named(name) if self.keeper else None
         if agent is None:
             raise NotFound(f"no agent {name!r}; `get agents` lists them")
         return Principal(agent.spec.id, PrincipalKind.AGENT, agent.spec.pool, SWARM)
@@ -175,7 +175,7 @@ class Memory:
     async def retrieve(self, principal: Principal, key: str, options: RetrieveOptions) -> Entry:
         """Return an entry. Raises NotFound (also for what one may not know of), Denied, Ambiguous, JournalError."""
         id_ = EntryId(options.namespace, options.owner or principal.name, key)
-        now = self._clock.now()
+        now = self.clock.now()
         kept = self._read(id_, now)
         if kept is None and not options.owner:
             id_ = self._only_readable(principal, id_, now)
@@ -190,7 +190,7 @@ class Memory:
 
     def head(self, principal: Principal, id_: EntryId) -> Head:
         """Return an entry without its value. Raises NotFound, Denied, JournalError."""
-        now = self._clock.now()
+        now = self.clock.now()
         kept = self._read(id_, now)
         if kept is None:
             raise no_entry(id_)
@@ -200,7 +200,7 @@ class Memory:
     def find(self, principal: Principal, key: str, options: RetrieveOptions) -> EntryId:
         """Return which entry a key means: one's own, else the only one that may be read. Raises NotFound, Ambiguous."""
         id_ = EntryId(options.namespace, options.owner or principal.name, key)
-        now = self._clock.now()
+        now = self.clock.now()
         if options.owner or self._read(id_, now) is not None:
             return id_
         return self._only_readable(principal, id_, now)
@@ -210,7 +210,7 @@ class Memory:
         if not 0 < wanted.limit <= LIST_MAX:
             raise UsageError(f"limit is {wanted.limit}; give 1 to {LIST_MAX}")
         acl = self.settings.acl
-        return await self.entries.page(wanted, lambda head: acl.may(principal, Action.READ, head).allowed, self._clock.now())
+        return await self.entries.page(wanted, lambda head: acl.may(principal, Action.READ, head).allowed, self.clock.now())
 
     def history(self, principal: Principal, id_: EntryId, limit: int = 50) -> Sequence[Version]:
         """Return the versions of an entry that a principal may read, newest first, values as they are kept.
@@ -229,7 +229,7 @@ class Memory:
 
     async def kinds(self) -> list[tuple[str, int, int]]:
         """Return for each kind how many entries there are, and their bytes. Raises JournalError."""
-        return await self.entries.totals(self._clock.now())
+        return await self.entries.totals(self.clock.now())
 
     def _read(self, id_: EntryId, now: float) -> Kept | None:
         """Return an entry that is there, its value opened, from the cache or the database; a large value is empty."""
@@ -291,7 +291,7 @@ class Memory:
 
     def _noted(self, error: FleetError, principal: Principal, action: Action, id_: EntryId) -> FleetError:
         """Return a refusal after noting it for the audit, unless there is nothing that could be refused."""
-        now = self._clock.now()
+        now = self.clock.now()
         head = self.shelf.heads((id_,)).get(id_)
         if head is not None and head.is_there(now):
             verdict = self.settings.acl.may(principal, action, head)

@@ -15,6 +15,7 @@ from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Health
 from engine.model.errors import UsageError
 from engine.model.events import EVENTS, EngineTookOver, Record
+from engine.model.memory import Head
 from engine.model.plans import Halt
 from engine.model.tasks import Task, TaskSpec, TaskState
 from engine.model.wire import decode_as
@@ -75,6 +76,10 @@ _task_spec = msgspec.json.Decoder(TaskSpec)
 _agent_progress = msgspec.json.Decoder(AgentProgress)
 _agent_spec = msgspec.json.Decoder(AgentSpec)
 _result = msgspec.json.Decoder(dict[str, object])
+
+
+head_of = msgspec.json.Decoder(Head).decode
+"""An entry of memory without its value, from the column that has it."""
 
 
 def encode_text(value: object) -> str:

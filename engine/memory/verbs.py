@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from engine.memory.access import access_change
+from engine.memory.browsing import known_agents
 from engine.memory.changing import Change, Delete, Permit, Store, check_id, no_entry
 from engine.memory.drafting import Draft
 from engine.memory.entries import Kept
@@ -17,6 +19,7 @@ from engine.memory.values import BYTES, Encoded
 from engine.model import wire
 from engine.model.errors import Conflict, NotFound, UsageError
 from engine.model.memory import (
+    NO_PERMISSIONS,
     Action,
     ChangedEntry,
     EntryId,
@@ -69,9 +72,14 @@ class MemoryVerbs:
         old = self._memory.shelf.heads((change.id,)).get(change.id)
         there = old if old is not None and old.is_there(deciding.now) else None
         [new] = self._draft([change], deciding, 0).decide([change])
-        readers = _readers(new.permissions)
-        effect = "kept as a tombstone; undo brings it back" if new.is_deleted else f"{readers}; {_stays(new)}"
+        effect = "kept as a tombstone; undo brings it back" if new.is_deleted else "; ".join((_readers(new.permissions), _stays(new), *self._turns(there, new)))
         return PlanStep(_without_value(command), str(change.id), _words(there), _words(None if new.is_deleted else new), effect)
+
+    def _turns(self, old: Head | None, new: Head) -> list[str]:
+        """Return who gains or loses something by a change of permissions."""
+        if old is None or old.permissions == new.permissions:
+            return []
+        return access_change(self._memory.settings.acl, old, new, known_agents(self._memory)) or ["nobody there is gains or loses anything"]
 
     def _draft(self, changes: Sequence[Change], deciding: Deciding, next_record: int) -> Draft:
         heads = self._memory.shelf.heads({change.id for change in changes})
@@ -94,23 +102,26 @@ class MemoryVerbs:
         id_ = self._find(principal, command)
         old = self._memory.shelf.heads((id_,)).get(id_)
         level = Level(command.level) if command.level else old.permissions.level if old else Level.PRIVATE
-        return Permit(principal, id_, Permissions(level, command.read, command.write, command.delete))
+        return Permit(principal, id_, Permissions(level, *(self._owners(names) for names in (command.read, command.write, command.delete))))
 
     def _options(self, principal: Principal, command: RememberEntry) -> StoreOptions:
         owner = self._owner(command.owner)
-        permissions = Permissions(Level(command.level)) if command.level else None
-        if permissions is not None:  # its lists stay
-            old = self._memory.shelf.heads([EntryId(command.namespace, owner or principal.name, command.key)])
-            permissions = next((replace(head.permissions, level=permissions.level) for head in old.values() if not head.is_deleted), permissions)
+        heads = self._memory.shelf.heads([EntryId(command.namespace, owner or principal.name, command.key)])
+        old = next((head for head in heads.values() if not head.is_deleted), None)
+        lists = old.permissions if old else NO_PERMISSIONS
         return StoreOptions(
             command.namespace,
             owner,
             Kind(command.kind) if command.kind else None,
-            permissions,
+            replace(lists, level=Level(command.level)) if command.level else None,
             command.ttl if command.ttl >= 0 else None,
             command.version if command.version >= 0 else None,
-            command.tags,
+            command.tags or (old.tags if old else ()),
+            old.metadata if old else {},
         )
+
+    def _owners(self, words: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(self._owner, words)))
 
     def _owner(self, word: str) -> str:
         """Return the id of an agent that is named; other names stand for themselves."""

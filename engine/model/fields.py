@@ -12,7 +12,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, Literal, get_type_hints
 
-from engine.model.rows import ROW_KINDS
+from engine.model.rows import row_type
 
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)([A-Za-z%]*)")
 _TIMES = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -20,9 +20,10 @@ _UNITS: dict[str, dict[str, float]] = {
     "": {"": 1.0, "k": 1e3, "M": 1e6},
     "s": _TIMES,
     "%": {"": 0.01, "%": 0.01},
+    "B": {"": 1.0, "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "k": 1e3, "M": 1e6, "G": 1e9},
     "MB": {"": 1.0, "kB": 1e-3, "MB": 1.0, "GB": 1e3, "k": 1e-3, "M": 1.0, "G": 1e3},
 }
-_EXAMPLES = {"": "a number such as 7 or 2k", "s": "a time such as 30s, 5m, 2h or 1d", "%": "a percentage such as 80", "MB": "an amount such as 200 or 1.5GB"}
+_EXAMPLES = {"": "a number such as 7 or 2k", "s": "a time such as 30s, 5m, 2h or 1d", "%": "a percentage such as 80", "B": "an amount such as 200, 16kB or 1.5MB", "MB": "an amount such as 200 or 1.5GB"}
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 Read = Callable[[Any, float], Any]
@@ -81,8 +82,9 @@ class Kind:
 
 
 _UNIT_OF = {"cpu": "%", "rss_mb": "MB", "busy_s": "s", "mean_task_s": "s", "p50_s": "s", "last_s": "s", "load": "%", "utilization": "%", "efficiency": "%"}
+_UNIT_IN_KIND = {("memory", "size"): "B"}
 _NOT_MEASURED = frozenset({"cpu", "rss_mb", "p50_s", "speed_up", "utilization", "efficiency"})
-_NAMES = ("name", "title", "summary", "target", "subject", "agent", "id")
+_NAMES = ("name", "title", "key", "summary", "target", "subject", "agent", "id")
 """What names a row: the first of these that it has."""
 
 _ALIASES: dict[str, dict[str, str]] = {
@@ -93,16 +95,17 @@ _ALIASES: dict[str, dict[str, str]] = {
     "advice": {"used": "efficiency", "what": "kind", "memory": "saves_memory_mb", "cores": "saves_cores"},
     "gangs": {"gang": "id", "pri": "priority", "by": "who", "why": "reason"},
     "plans": {"plan": "summary"},
+    "memory": {"ver": "version", "by": "writer", "tag": "tags"},
     "instances": {"instance": "agent", "p50": "p50_s", "use": "load", "failed": "failures", "error": "last_error"},
 }
 """Kind to what a column is called on the screen, to the field of the row behind it."""
 
 
-def _field(index: int, name: str, hint: type) -> Field:
+def _field(kind: str, index: int, name: str, hint: type) -> Field:
     get = itemgetter(index)
     type_: Literal["text", "number", "bool"] = "bool" if hint is bool else "text" if hint is str else "number"
     unknown = (lambda row: row[index] < 0) if name in _NOT_MEASURED else None
-    return Field(lambda row, _now: get(row), type_, _UNIT_OF.get(name, ""), is_unknown=unknown)
+    return Field(lambda row, _now: get(row), type_, _UNIT_IN_KIND.get((kind, name)) or _UNIT_OF.get(name, ""), is_unknown=unknown)
 
 
 def _since(index: int) -> Field:
@@ -125,6 +128,9 @@ def _computed(kind: str, columns: Mapping[str, int]) -> dict[str, Field]:
         found["queue"] = Field(lambda row, _now: row.pending - row.blocked, "number")
         found["oldest"] = _since(columns["oldest_pending_at"])
         found["use"] = Field(lambda row, _now: row.busy / row.agents, "number", "%", is_unknown=lambda row: not row.agents)
+    if kind == "memory":
+        found["changed"] = _since(columns["updated_at"])
+        found["expires"] = Field(lambda row, now: row.expires_at - now, "number", "s", has_clock=True, is_unknown=lambda row: not row.expires_at)
     if kind == "tasks":
         found["wait"] = Field(lambda row, now: (row.leased_at or row.finished_at or now) - row.submitted_at, "number", "s", has_clock=True)
         found["run"] = Field(_ran, "number", "s", has_clock=True, is_unknown=lambda row: not row.started_at)
@@ -140,10 +146,10 @@ def error_of(row: Any) -> str:  # noqa: ANN401  # a TaskRow
 @cache
 def kind_of(name: str) -> Kind:
     """Return what filters know of a kind of row."""
-    row = ROW_KINDS[name]
+    row = row_type(name)
     hints = get_type_hints(row)
     columns = {field: index for index, field in enumerate(row._fields)}
-    fields = {field: _field(index, field, hints[field]) for field, index in columns.items()}
+    fields = {field: _field(name, index, field, hints[field]) for field, index in columns.items()}
     fields |= _computed(name, columns)
     fields |= {alias: fields[field] for alias, field in _ALIASES.get(name, {}).items()}
     texts = [index for field, index in columns.items() if hints[field] is str]

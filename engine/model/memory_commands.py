@@ -24,7 +24,7 @@ class RememberEntry(Command):
     level: str = arg("who sees it; empty = as it is, a new entry is private", default="", choices=LEVELS, option=True)
     kind: str = arg("what it is for; empty = as it is, a new entry is semantic", default="", choices=KINDS, option=True)
     ttl: float = arg("how long it stays; 0 = for ever, -1 = as it is", default=-1.0, ge=-1, unit="s", option=True)
-    tags: tuple[str, ...] = arg("words to find it by", default=(), option=True)
+    tags: tuple[str, ...] = arg("words to find it by; none = as they are", default=(), option=True)
     version: int = arg("only over this version; 0 = only where there is none, -1 = whatever there is", default=-1, ge=-1, option=True)
     namespace: str = arg("namespace", default="default", option=True)
     owner: str = arg("for somebody else, by id or name; empty = mine", default="", option=True)
@@ -55,9 +55,9 @@ class PermitEntry(Command):
 
     key: str = arg("its key")
     level: str = arg("who sees it; empty = as it is", default="", choices=LEVELS, option=True)
-    read: tuple[str, ...] = arg("who may read it, too", default=(), option=True)
-    write: tuple[str, ...] = arg("who may overwrite it", default=(), option=True)
-    delete: tuple[str, ...] = arg("who may delete it", default=(), option=True)
+    read: tuple[str, ...] = arg("who may read it, too", default=(), option=True, completes="agents")
+    write: tuple[str, ...] = arg("who may overwrite it", default=(), option=True, completes="agents")
+    delete: tuple[str, ...] = arg("who may delete it", default=(), option=True, completes="agents")
     namespace: str = arg("namespace", default="default", option=True)
     owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
 

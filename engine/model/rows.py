@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
 
 
@@ -339,7 +340,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = EntryRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -359,8 +360,16 @@ ROW_KINDS: dict[str, type[Row]] = {
 }
 """Kind, as in `fleet-tui get KIND`, to the type of its rows."""
 
+ASKED_KINDS: dict[str, type[Row]] = {"memory": EntryRow}
+"""Kinds that are asked for in pages: nobody follows them, and nobody has all of their rows."""
+
 STREAMED_KINDS = frozenset({"events"})
 """Kinds that a feed sends as a bounded tail, never as a table."""
+
+
+def row_type(kind: str) -> type[Row]:
+    """Return the type of a kind's rows."""
+    return ROW_KINDS.get(kind) or ASKED_KINDS[kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection
+from contextlib import closing
 
 import msgspec
 
 from engine.memory.entries import Entries, Kept, Page, Version
+from engine.memory.listing import Listing, read_page
+from engine.memory.stored import encode_text
+from engine.model.entry_rows import EntryPage, EntryRow
+from engine.model.filters import Filter
 from engine.model.memory import EntryId, Head, MemoryFilter
 from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 from engine.simulation.fakes import MemoryJournal
+
+_COLUMNS = (
+    "namespace", "owner_id", "key", "acl_level", "kind", "size", "version", "writer", "created_at", "updated_at", "expires_at", "deleted", "head",
+)  # fmt: skip
 
 
 class KeptEntries(Entries):
@@ -36,6 +46,14 @@ class KeptEntries(Entries):
         found = [head for head, _ in self._all().values() if head.id > after and head.is_there(now) and allows(head)]
         heads = sorted(found, key=lambda head: head.id)
         return Page(heads[: wanted.limit], None)
+
+    async def listed(self, listing: Listing, wanted: Filter, row_of: Callable[[Head], EntryRow | None], now: float) -> EntryPage:
+        """Return a page of a list, by the real statements on a table made for them."""
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute(f"CREATE TABLE memory ({', '.join(_COLUMNS)})")
+            heads = [head for head, _ in self._all().values()]
+            connection.executemany(f"INSERT INTO memory VALUES ({', '.join('?' * len(_COLUMNS))})", map(_cells, heads))
+            return read_page(connection, listing, wanted, row_of, now)
 
     def artifact_now(self, artifact_id: str) -> bytes | None:
         """Return a large value, or None."""
@@ -69,3 +87,8 @@ class KeptEntries(Entries):
                 for id_ in record.event.entries:
                     entries.pop(id_, None)
         return entries
+
+
+def _cells(head: Head) -> tuple[object, ...]:
+    facts = (head.permissions.level, head.kind, head.size, head.version, head.writer, head.created_at, head.updated_at, head.expires_at)
+    return (*head.id, *facts, int(head.is_deleted), encode_text(head))
