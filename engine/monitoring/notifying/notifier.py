@@ -1,0 +1,194 @@
+"""Takes what became of alerts, and has each channel told of it in groups.
+
+Owner: `Notifier`, of the groups and of one sender for each channel. What it decides to tell is kept in one transaction with
+what each group was told; while the database cannot be written, it tells nevertheless and keeps it later: an alert about a full disk
+must get out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from engine.model.alerting_config import AlertingSection, ChannelConfig
+from engine.model.alerts import Severity, Transition
+from engine.model.errors import CommandRefused, JournalError, NotFound
+from engine.model.notifications import (
+    About,
+    AlertNews,
+    Notification,
+    Outcome,
+    news_of,
+)
+from engine.model.wire import nearest
+from engine.monitoring.notifying.addresses import address_of
+from engine.monitoring.notifying.courier import Courier
+from engine.monitoring.notifying.grouping import Grouping, Groups, key_of, merge
+from engine.monitoring.notifying.hiding import ALERTMANAGER
+from engine.monitoring.notifying.outbox import Files, Outbox
+from engine.monitoring.notifying.routing import route_of
+from engine.monitoring.notifying.sender import Around, Sender
+from engine.supervisor import keep_running
+
+logger = logging.getLogger(__name__)
+
+ID_PREFIX = "ntf"
+RETRY_S = 5.0
+"""Pause before the database is tried again."""
+
+
+class Notifier:
+    """Who tells others of alerts."""
+
+    def __init__(self, config: AlertingSection, files: Files, fleet: str, around: Around) -> None:
+        self.config = config
+        self.outbox = Outbox(files)
+        self.groups = Groups(Grouping(config.group_by, config.group_wait_s, config.group_interval_s, config.repeat_interval_s))
+        self._fleet = fleet
+        self._around = around
+        self._clock = around.clock
+        self._ids = around.ids
+        self._news = asyncio.Event()
+        self._early: list[AlertNews] = []
+        self._is_open = False
+        self.runbook_of: Callable[[str], str] = lambda _rule: ""
+        """Where it is written what to do about a rule's alerts."""
+        channels = [channel for channel in config.channels if channel.enabled] if config.enabled else []
+        self.senders = {channel.name: self._sender(channel) for channel in channels}
+        self.outbox.on_change(self._touched)
+        self.changed: Callable[[str], None] = lambda _channel: None
+        """Called with the channel that reads differently."""
+
+    def _sender(self, channel: ChannelConfig) -> Sender:
+        route = route_of(channel, keeps_state=address_of(channel).scheme in ALERTMANAGER)
+        sender = Sender(channel, route, self.outbox, Courier(self._fleet, channel.ca_file), self._around)
+        sender.changed = partial(self._touched, channel.name)
+        return sender
+
+    def _touched(self, channel: str) -> None:
+        self._news.set()
+        sender = self.senders.get(channel)
+        if sender is not None:
+            sender.wake()
+        self.changed(channel)
+
+    # ---- alerts come in
+
+    def take(self, transitions: Sequence[Transition], now: float) -> None:
+        """Take what changed; the same again is no harm."""
+        found = (news_of(one.alert, self.runbook_of(one.alert.rule)) for one in transitions)
+        self.hear([news for news in found if news is not None], now)
+
+    def hear(self, news: Iterable[AlertNews], now: float) -> None:
+        """Take news of alerts."""
+        if not self.senders:
+            return
+        if self._is_open:
+            self.groups.take(news, now)
+        else:
+            self._early += news
+        self._news.set()
+
+    # ---- notifications go out
+
+    async def run(self) -> None:
+        """Tell until cancelled."""
+        while not self._is_open:
+            try:
+                known = await self.outbox.open(self._clock.now())
+            except JournalError as error:
+                logger.warning("notifications that wait cannot be read yet", extra={"reason": str(error)})
+                await self._clock.sleep(RETRY_S)
+                continue
+            self.groups.know(known)
+            self.outbox.abandon(self.senders, self._clock.now())
+            self._is_open = True
+            self.groups.take(self._early, self._clock.now())
+            self._early.clear()
+        async with asyncio.TaskGroup() as group:
+            for name, sender in self.senders.items():
+                group.create_task(keep_running(f"channel {name}", sender.run, self._clock), name=f"channel {name}")
+                self.changed(name)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        retry_at = 0.0
+        while True:
+            self._news.clear()
+            now = self._clock.now()
+            for notification in self.groups.collect(now, partial(self._ids.new, ID_PREFIX)):
+                self._put(notification, now)
+            is_kept = self.outbox.is_kept and not self.groups.dirty
+            if not is_kept and now >= retry_at:
+                is_kept = await self._save()
+                retry_at = 0.0 if is_kept else self._clock.now() + RETRY_S
+            wait_s = min(self.groups.next_at(), float("inf") if is_kept else max(retry_at, now)) - self._clock.now()
+            try:
+                async with asyncio.timeout(None if wait_s == float("inf") else max(0.0, wait_s)):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    def _put(self, notification: Notification, now: float) -> None:
+        for sender in self.senders.values():
+            part = sender.route.part_for(notification)
+            if part is not None:
+                self.outbox.put(sender.channel.name, part, now, waiting_max=sender.channel.waiting_max, join=merge)
+
+    async def _save(self) -> bool:
+        try:
+            await self.outbox.save(self.groups.groups, self.groups.dirty)
+        except JournalError as error:
+            logger.warning("notifications cannot be kept, they are sent all the same", extra={"reason": str(error)})
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Keep what is not kept yet; at the engine's end."""
+        if self._is_open and (self.groups.dirty or not self.outbox.is_kept):
+            await self._save()
+
+    # ---- what operators ask for
+
+    def channel(self, name: str) -> ChannelConfig:
+        """Return a channel of the configuration. Raises NotFound."""
+        found = {channel.name: channel for channel in self.config.channels}
+        if name not in found:
+            raise NotFound(f"no channel {name!r}{nearest(name, found)}; write it into [[alerting.channels]] of the configuration")
+        return found[name]
+
+    async def test(self, name: str, who: str) -> Outcome:
+        """Send a test through a channel now, past all that waits, in a process of its own. Raises NotFound, CommandRefused."""
+        channel = self.channel(name)
+        address = address_of(channel)
+        if address.lacks:
+            raise CommandRefused(f"channel {name}: {address.lacks}")
+        now = self._clock.now()
+        news = AlertNews("test", "test", Severity.INFO, {}, f"{who} tests this channel; there is nothing to do", is_firing=True, since=now)
+        id_ = self._ids.new(ID_PREFIX)
+        test = Notification(id_, key_of({"test": id_}), About.TEST, {}, (news,), now)
+        courier = Courier(self._fleet, channel.ca_file)
+        try:
+            outcome = await courier.deliver(address, test, channel.deadline_s)
+        finally:
+            await courier.close()
+        sender = self.senders.get(name)
+        if sender is not None and not outcome.error:
+            sender.health.not_before = 0.0
+            sender.wake()
+        return outcome
+
+    def requeue(self, which: str) -> int:
+        """Have dead letters wait again: those of a channel, one by its id, or all (empty). Raises NotFound, CommandRefused."""
+        if which and not which.startswith(f"{ID_PREFIX}_"):
+            self.channel(which)
+        letters = self.outbox.parked(which)
+        gone = sorted({letter.channel for letter in letters} - set(self.senders))
+        if gone and which:
+            raise CommandRefused(f"channel {gone[0]} is switched off or no longer configured: nobody would send it")
+        for sender in self.senders.values():
+            if which in ("", sender.channel.name):
+                sender.health.not_before = 0.0
+        return self.outbox.requeue([letter for letter in letters if letter.channel in self.senders], self._clock.now())

@@ -1,0 +1,41 @@
+"""Which channel gets what of a notification: by severity, by labels, and by whether it is news at all; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from engine.model.alerting_config import ChannelConfig
+from engine.model.alerts import Matcher, Severity, all_match, matcher_of
+from engine.model.notifications import About, Notification
+
+
+class Route:
+    """What one channel wants."""
+
+    def __init__(self, severities: Iterable[Severity], matchers: Iterable[Matcher], *, resolved: bool = True, keeps_state: bool = False) -> None:
+        """`keeps_state`: the receiver forgets what it does not hear of again, so it is reminded of acknowledged alerts too."""
+        self._severities = frozenset(severities)
+        self._matchers = tuple(matchers)
+        self._resolved = resolved
+        self._keeps_state = keeps_state
+
+    def part_for(self, notification: Notification) -> Notification | None:
+        """Return what of a notification this channel gets; None = nothing."""
+        alerts = tuple(
+            news for news in notification.alerts
+            if news.severity in self._severities and all_match(self._matchers, news.all_labels()) and (news.is_firing or self._resolved)
+        )  # fmt: skip
+        if not alerts:
+            return None
+        firing = [news for news in alerts if news.is_firing]
+        about = About.RESOLVED if not firing else About.ACKNOWLEDGED if all(news.is_acked for news in firing) else About.FIRING
+        if notification.is_reminder and about is About.ACKNOWLEDGED and not self._keeps_state:
+            return None
+        left_out = notification.left_out if len(alerts) == len(notification.alerts) else 0
+        return replace(notification, alerts=alerts, about=about, left_out=left_out)
+
+
+def route_of(channel: ChannelConfig, *, keeps_state: bool = False) -> Route:
+    """Return what a channel's configuration asks for."""
+    return Route(channel.severities, map(matcher_of, channel.matchers), resolved=channel.resolved, keeps_state=keeps_state)
