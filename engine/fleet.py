@@ -48,7 +48,6 @@ from engine.memory.contract import StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.memory.remembering import Remembering
 from engine.memory.retention import Retention
-from engine.memory.verbs import MemoryVerbs
 from engine.model.accounts import user_name
 from engine.model.errors import JournalError
 from engine.model.events import Record
@@ -211,7 +210,7 @@ class FleetManager(LibraryCalls):
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, MemoryVerbs(self.memory))
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, self.remembering.verbs)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.remembering.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)

@@ -24,7 +24,15 @@ from engine.memory.store import Memory
 from engine.memory.values import decode_value, encode_value
 from engine.model import wire
 from engine.model.errors import CommandRefused, JournalError
-from engine.model.memory import Action, EntryId, Kind, Principal, PrincipalKind, StoreOptions
+from engine.model.memory import (
+    Action,
+    Consolidated,
+    EntryId,
+    Kind,
+    Principal,
+    PrincipalKind,
+    StoreOptions,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -107,12 +115,16 @@ class Consolidating:
         changes = self.changes(principal, now, older_s=older_s)
         if changes:
             await self._memory.gathering.change(changes)
-        return sum(isinstance(change, Delete) for change in changes)
+        return told(changes).episodes
 
-    def changes(self, principal: Principal, now: float, *, older_s: float | None = None) -> list[Change]:
+    def age_s(self, older_s: float | None) -> float:
+        """Return how old episodes are that become summaries."""
+        return self._episodic_s if older_s is None else older_s
+
+    def changes(self, principal: Principal, now: float, *, older_s: float | None = None, namespace: str = "") -> list[Change]:
         """Return the summaries to store and the episodes to delete; none when there is nothing to do. Raises FleetError."""
-        before = now - (self._episodic_s if older_s is None else older_s)
-        kept = [one for one in self._memory.entries.episodes(before, ENTRIES_MAX) if self._is_open(principal, one, now)]
+        episodes = self._memory.entries.episodes(now - self.age_s(older_s), ENTRIES_MAX, namespace)
+        kept = [one for one in episodes if self._is_open(principal, one, now)]
         changes: list[Change] = []
         for _, alike in groupby(sorted(kept, key=_order), key=_likeness):
             group = list(alike)
@@ -148,6 +160,12 @@ class Consolidating:
             return ""
         value = decode_value(head.media, self._memory.seal.open(head, stored))
         return value if isinstance(value, str) else "" if isinstance(value, bytes) else wire.encode(value).decode()
+
+
+def told(changes: Sequence[Change]) -> Consolidated:
+    """Return what changes come to."""
+    episodes = [change.id for change in changes if isinstance(change, Delete)]
+    return Consolidated(len(episodes), len(changes) - len(episodes), len({id_.owner for id_ in episodes}))
 
 
 def _likeness(kept: Kept) -> tuple[object, ...]:

@@ -88,10 +88,13 @@ class Entries:
         sql = "SELECT head FROM memory WHERE expires_at <= ? AND deleted = 0 LIMIT ?"
         return [head_of(text) for (text,) in self._quick(sql, now, limit)]
 
-    def episodes(self, before: float, limit: int) -> list[Kept]:
-        """Return episodes from before an instant with their values as they are kept, the oldest ones. Raises JournalError."""
-        sql = "SELECT head, value FROM memory WHERE kind = 'episodic' AND deleted = 0 AND created_at < ? ORDER BY created_at LIMIT ?"
-        return [(head_of(text), value.encode() if type(value) is str else value) for text, value in self._quick(sql, before, limit)]
+    def episodes(self, before: float, limit: int, namespace: str = "") -> list[Kept]:
+        """Return episodes from before an instant (of a namespace) with their values as they are kept, the oldest ones. Raises JournalError."""
+        sql = (
+            "SELECT head, value FROM memory WHERE kind = 'episodic' AND deleted = 0 AND created_at < ?1 AND ?3 IN ('', namespace) "
+            "ORDER BY created_at LIMIT ?2"
+        )
+        return [(head_of(text), value.encode() if type(value) is str else value) for text, value in self._quick(sql, before, limit, namespace)]
 
     def tombstones(self, before: float, limit: int) -> list[EntryId]:
         """Return tombstones from before an instant. Raises JournalError."""

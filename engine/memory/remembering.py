@@ -21,6 +21,7 @@ from engine.memory.sealing import Sealing, open_ring
 from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
+from engine.memory.verbs import MemoryVerbs
 from engine.model.ids import LIFE_PREFIX
 from engine.model.memory_settings import MemorySection
 from engine.supervisor import keep_running
@@ -37,6 +38,7 @@ class Remembering:
         self.memory = Memory(Entries(database), clock, memory_settings(section, ids.new(LIFE_PREFIX)), self.sealing)
         self.search = Search(self.memory, database.path, embedder_of(section.embedder), _index(section, root))
         self.consolidating = Consolidating(self.memory, section.episodic_s)
+        self.verbs = MemoryVerbs(self.memory, self.consolidating)
 
     def connect(self, keeper: Keeper) -> None:
         """Say who makes changes durable; called once, before `start`."""

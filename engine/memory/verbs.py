@@ -12,6 +12,7 @@ from typing import Any
 from engine.memory.access import access_change
 from engine.memory.browsing import known_agents
 from engine.memory.changing import Change, Delete, Permit, Store, check_id, no_entry
+from engine.memory.consolidating import ENTRIES_MAX, Consolidating, told
 from engine.memory.drafting import Draft
 from engine.memory.entries import Kept
 from engine.memory.store import Memory
@@ -22,6 +23,7 @@ from engine.model.memory import (
     NO_PERMISSIONS,
     Action,
     ChangedEntry,
+    Consolidated,
     EntryId,
     Head,
     Kind,
@@ -33,6 +35,7 @@ from engine.model.memory import (
     StoreOptions,
 )
 from engine.model.memory_commands import (
+    ConsolidateMemory,
     ForgetEntry,
     PermitEntry,
     RememberEntry,
@@ -42,6 +45,8 @@ from engine.model.plans import Call, Origin, PlanStep
 from engine.model.verbs import Command, Role
 from engine.model.wire import call_of
 from engine.state.deciding import Deciding, Decision
+
+_DAY_S = 86_400.0
 
 
 def principal_of(origin: Origin) -> Principal:
@@ -54,20 +59,24 @@ def principal_of(origin: Origin) -> Principal:
 class MemoryVerbs:
     """Decides and describes."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, consolidating: Consolidating) -> None:
         self._memory = memory
+        self._consolidating = consolidating
 
     def decide(self, commands: Sequence[Command], deciding: Deciding, next_record: int) -> Decision:
         """Return the events of a plan, all of it or none. Raises FleetError."""
-        changes = [self._change(command, deciding) for command in commands]
+        asked = [self._changes(command, deciding) for command in commands]
+        changes = [change for several in asked for change in several]
         draft = self._draft(changes, deciding, next_record)
-        heads = draft.decide(changes)
+        heads = iter(draft.decide(changes))
         events, artifacts = draft.finish(self._memory.seal)
-        values = [ChangedEntry(*head.id, head.version, head.record, head.previous) for head in heads]
+        values = [self._answer(command, several, [next(heads) for _ in several]) for command, several in zip(commands, asked, strict=True)]
         return Decision(events, values, artifacts)
 
     def describe(self, command: Command, deciding: Deciding) -> PlanStep:
         """Return what a verb would do, without the value. Raises FleetError as deciding would."""
+        if isinstance(command, ConsolidateMemory):
+            return self._describe_summaries(command, self._changes(command, deciding))
         change = self._change(command, deciding)
         old = self._memory.shelf.heads((change.id,)).get(change.id)
         there = old if old is not None and old.is_there(deciding.now) else None
@@ -84,6 +93,34 @@ class MemoryVerbs:
     def _draft(self, changes: Sequence[Change], deciding: Deciding, next_record: int) -> Draft:
         heads = self._memory.shelf.heads({change.id for change in changes})
         return Draft(next_record, heads, deciding.now, self._memory.settings.rules())
+
+    def _changes(self, command: Command, deciding: Deciding) -> Sequence[Change]:
+        if isinstance(command, ConsolidateMemory):
+            older_s = command.older if command.older >= 0 else None
+            return self._consolidating.changes(principal_of(deciding.origin), deciding.now, older_s=older_s, namespace=command.namespace)
+        return (self._change(command, deciding),)
+
+    @staticmethod
+    def _answer(command: Command, changes: Sequence[Change], heads: Sequence[Head]) -> Consolidated | ChangedEntry:
+        if isinstance(command, ConsolidateMemory):
+            return told(changes)
+        [head] = heads
+        return ChangedEntry(*head.id, head.version, head.record, head.previous)
+
+    def _describe_summaries(self, command: ConsolidateMemory, changes: Sequence[Change]) -> PlanStep:
+        """Return how much would become summaries; whose and what about, only those may know who may read it."""
+        found, call, target = told(changes), call_of(command), command.namespace or "memory"
+        age = _age(self._consolidating.age_s(command.older if command.older >= 0 else None))
+        if not found.episodes:
+            return PlanStep(call, target, f"no episode older than {age}", "as it is", changes=False)
+        more = f"; of more than {ENTRIES_MAX} the oldest, ask again for the rest" if found.episodes == ENTRIES_MAX else ""
+        return PlanStep(
+            call,
+            target,
+            f"{_counted(found.episodes, 'episode')} older than {age}, of {_counted(found.owners, 'owner')}",
+            f"{_counted(found.summaries, 'summary', 'summaries')} and tombstones",
+            f"a summary is for those who may read its episodes{more}",
+        )
 
     def _change(self, command: Command, deciding: Deciding) -> Change:
         principal = principal_of(deciding.origin)
@@ -207,6 +244,14 @@ def _readers(permissions: Permissions) -> str:
         if names
     ]
     return ", ".join([seen, *named])
+
+
+def _counted(number: int, word: str, words: str = "") -> str:
+    return f"{number:,} {word if number == 1 else words or f'{word}s'}"
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds / _DAY_S:g} d" if seconds >= _DAY_S else f"{seconds:g} s"
 
 
 def _stays(head: Head) -> str:

@@ -17,7 +17,13 @@ from engine.model.agent_commands import (
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
-from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
+from engine.model.memory_commands import (
+    ConsolidateMemory,
+    ForgetEntry,
+    PermitEntry,
+    RememberEntry,
+    RestoreEntry,
+)
 from engine.model.pool_commands import (
     AskGang,
     CreatePolicy,
@@ -65,6 +71,7 @@ COMMANDS: dict[str, type[Command]] = {
         ForgetEntry,
         PermitEntry,
         RestoreEntry,
+        ConsolidateMemory,
         UndoPlan,
         RedoPlan,
         ClearBoosterCache,

@@ -159,6 +159,16 @@ class ChangedEntry:
     """The record that wrote the version before; 0 = none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Consolidated:
+    """What became of episodes."""
+
+    episodes: int
+    """They are tombstones now."""
+    summaries: int
+    owners: int
+
+
 class PrincipalKind(StrEnum):
     """What acts: a program that works, a person, or the engine itself."""
 

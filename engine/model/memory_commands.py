@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.model.verbs import Command, Danger, arg
+from engine.model.verbs import Command, Danger, Role, arg
 
 LEVELS = ("private", "team", "swarm", "public", "system")
 KINDS = ("working", "episodic", "semantic", "vector")
@@ -79,4 +79,19 @@ class RestoreEntry(Command):
     owner: str = arg("whose, by id or name; empty = mine", default="", option=True)
 
 
-MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry
+@dataclass(frozen=True, slots=True)
+class ConsolidateMemory(Command):
+    """Make summaries of episodes that are old enough, as the engine does once an hour."""
+
+    name = "memory.consolidate"
+    verb = "consolidate"
+    help = "Make summaries of old episodes of the fleet's memory, now"
+    role = Role.ADMIN
+    danger = Danger.DESTRUCTIVE
+    irreversible = "the episodes stay in the journal; `restore-entry` gives one back as it was"
+
+    namespace: str = arg("only of this namespace; empty = all", default="")
+    older: float = arg("older than this; -1 = than memory.episodic_s", default=-1.0, ge=-1, unit="s", option=True)
+
+
+MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry | ConsolidateMemory

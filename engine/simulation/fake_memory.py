@@ -13,7 +13,7 @@ from engine.memory.listing import Listing, read_page
 from engine.memory.stored import encode_text
 from engine.model.entry_rows import EntryPage, EntryRow
 from engine.model.filters import Filter
-from engine.model.memory import EntryId, Head, MemoryFilter
+from engine.model.memory import EntryId, Head, Kind, MemoryFilter
 from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
 from engine.simulation.fakes import MemoryJournal
 
@@ -39,6 +39,11 @@ class KeptEntries(Entries):
     def of_key(self, namespace: str, key: str) -> list[Head]:
         """Return the entries that have a key."""
         return [head for head, _ in self._all().values() if (head.id.namespace, head.id.key) == (namespace, key) and not head.is_deleted]
+
+    def episodes(self, before: float, limit: int, namespace: str = "") -> list[Kept]:
+        """Return episodes from before an instant, the oldest ones."""
+        found = [kept for kept in self._all().values() if kept[0].kind is Kind.EPISODIC and not kept[0].is_deleted and kept[0].created_at < before]
+        return sorted((kept for kept in found if namespace in ("", kept[0].id.namespace)), key=lambda kept: kept[0].created_at)[:limit]
 
     async def page(self, wanted: MemoryFilter, allows: Callable[[Head], bool], now: float) -> Page:
         """Return the entries that may be read; of the filter only where to begin and the limit count."""

@@ -18,6 +18,7 @@ from engine.gate import Desk, Gate
 from engine.gate.feed import Feed
 from engine.gate.queries import Sources
 from engine.gate.rows import fleet_status
+from engine.memory.consolidating import Consolidating
 from engine.memory.contract import StoredArtifact
 from engine.memory.store import Memory, memory_settings
 from engine.memory.verbs import MemoryVerbs
@@ -65,7 +66,7 @@ class World:
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
         self.modules = SimulatedModules()
         self.memory = Memory(KeptEntries(self.journal), self.clock, memory_settings(self.config.memory))
-        verbs = MemoryVerbs(self.memory)
+        verbs = MemoryVerbs(self.memory, Consolidating(self.memory, self.config.memory.episodic_s))
         tools = Tools(self.clock, self.rng, self.ids, self.config, checked=self.modules.checked, memory=self.memory.shelf, memory_verbs=verbs)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)

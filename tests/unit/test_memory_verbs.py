@@ -8,7 +8,13 @@ import pytest
 from engine.model import wire
 from engine.model.errors import Ambiguous, Conflict, Denied, NotFound, UsageError
 from engine.model.fleet_commands import RedoPlan, UndoPlan
-from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
+from engine.model.memory_commands import (
+    ConsolidateMemory,
+    ForgetEntry,
+    PermitEntry,
+    RememberEntry,
+    RestoreEntry,
+)
 from engine.model.plans import Origin
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
@@ -151,5 +157,35 @@ def test_what_is_asked_wrong_is_said() -> None:
             with pytest.raises(UsageError):
                 await gate.query(what, **parameters)
         assert [row["key"] for row in await gate.query("memory", limit=1, after='["default","ada","plan"]')] == ["other"]  # type: ignore[attr-defined]
+
+    in_world(story)
+
+
+@pytest.mark.row(194)
+def test_episodes_become_summaries_after_a_plan_that_says_how_many() -> None:
+    async def story(world: World) -> None:
+        for who, key in ((ADA, "one"), (ADA, "two"), (BOB, "three")):
+            await world.gate(who).execute([RememberEntry(key, f"The {SECRET} was {key}.", kind="episodic", ttl=0.0)])
+        gate = world.gate(ADA)
+        [step] = (await gate.plan([ConsolidateMemory()])).steps
+        assert (step.before, step.changes) == ("no episode older than 30 d", False)
+        [step] = (await gate.plan([ConsolidateMemory("elsewhere", 0.0)])).steps
+        assert not step.changes
+        await world.clock.sleep(60)
+        plan = await gate.plan([ConsolidateMemory(older=30.0)])
+        assert (plan.steps[0].before, plan.steps[0].after) == ("3 episodes older than 30 s, of 2 owners", "2 summaries and tombstones")
+        assert plan.danger == "destructive"
+        assert SECRET not in str(wire.to_plain(plan))
+        [done] = (await gate.execute(plan.id, confirm=plan.confirm)).values
+        assert wire.to_plain(done) == {"episodes": 3, "summaries": 2, "owners": 2}
+        rows = await gate.query("memory")
+        assert sorted((row["owner"], row["tags"], row["kind"]) for row in rows) == [("ada", ("summary",), "semantic"), ("bob", ("summary",), "semantic")]  # type: ignore[attr-defined]
+        summary = await value_of(world, next(row["key"] for row in rows if row["owner"] == "bob"))  # type: ignore[attr-defined]
+        assert summary["summary"] == f"The {SECRET} was three."
+        with pytest.raises(NotFound):
+            await value_of(world, "three")
+        assert (await gate.execute([ConsolidateMemory(older=30.0)])).values[0].episodes == 0  # type: ignore[attr-defined]
+        with pytest.raises(Denied):
+            await world.gate(BOB).plan([ConsolidateMemory()])
 
     in_world(story)

@@ -19,7 +19,13 @@ from engine.model.agent_commands import (
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
-from engine.model.memory_commands import ForgetEntry, PermitEntry, RememberEntry, RestoreEntry
+from engine.model.memory_commands import (
+    ConsolidateMemory,
+    ForgetEntry,
+    PermitEntry,
+    RememberEntry,
+    RestoreEntry,
+)
 from engine.model.pool_commands import (
     AskGang,
     CreatePolicy,
@@ -109,6 +115,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ForgetEntry: RememberEntry("plan", "1"),
         PermitEntry: RememberEntry("plan", "1"),
         RestoreEntry: RememberEntry("plan", "1"),
+        ConsolidateMemory: RememberEntry("met", "all went well", kind="episodic"),
     }
     if kind in before:
         await world.gate(ADMIN).execute([before[kind]], confirm="scaling")
@@ -146,6 +153,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ForgetEntry: ("plan",),
         PermitEntry: ("plan", "team"),
         RestoreEntry: ("plan", 0),
+        ConsolidateMemory: ("", 0.0),
         RotateKeys: (),
         UndoPlan: (),
         ResumeFleet: (),
