@@ -210,7 +210,7 @@ class FleetManager(LibraryCalls):
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, self.remembering.verbs)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, self.remembering.verbs, self.room.for_programs)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.remembering.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)
@@ -393,7 +393,7 @@ class FleetManager(LibraryCalls):
             samples = self.runtime.samples()
             self.feed.measured(samples)
             self.usage.look(samples, self._programs(), self.clock.now())
-            self.room.use.see(samples)
+            self.room.see(samples, self.usage.used.programs)
             await self.clock.sleep(SAMPLE_INTERVAL_S)
 
     def _deadlines(self) -> Deadlines:

@@ -1,7 +1,7 @@
 """How much memory one more agent of a pool will take, by what those before it took: a high quantile, so that most take less.
 
 Owner: of the last KEPT_MAX measurements of each pool of programs and each kind of light agents. A program is measured by the kernel
-at its end. Light agents share workers, so one more takes what a worker takes, as long as workers are still to start, then nothing.
+at its end, and as it is while it runs. Light agents share workers, so one more takes what a worker takes, as long as workers are still to start, then nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class MemoryUse:
         self._workers = workers
         self._programs: dict[str, deque[float]] = {}
         """Pool -> peak of each of its last programs, MB."""
+        self._held: dict[str, list[float]] = {}
+        """Pool -> what each of its programs has that run now, MB."""
         self._sizes: dict[str, deque[float]] = {}
         """Kind -> MB of its workers, at each look."""
         self._running: dict[str, int] = {}
@@ -74,6 +76,14 @@ class MemoryUse:
                 self._running[sample.kind] = self._running.get(sample.kind, 0) + 1
                 self._sizes.setdefault(sample.kind, deque(maxlen=KEPT_MAX)).append(sample.rss_mb)
 
+    def hold(self, programs: Mapping[str, list[float]]) -> None:
+        """Learn from the programs that run, as they are now: megabytes by pool."""
+        self._held = dict(programs)
+
+    def each_program(self, pool: str) -> float:
+        """Return what one more program of a pool takes: as much as those that ended, or run, took; 0 = not known."""
+        return max(high(self._programs.get(pool, ())), high(self._held.get(pool, ())))
+
     def expected(self, pools: Mapping[str, Pool]) -> dict[str, Expected]:
         """Return what more agents of each pool will take; pools of which nothing was measured are left out."""
         found = {name: self._expected(name, pool.spec.kind) for name, pool in pools.items()}
@@ -83,4 +93,4 @@ class MemoryUse:
         if kind in self._workers:
             left = max(0, self._workers[kind] - self._running.get(kind, 0))
             return Expected(high(self._sizes.get(kind, ())) if left else 0.0, kind, left)
-        return Expected(high(self._programs.get(pool, ())), pool, None)
+        return Expected(self.each_program(pool), pool, None)

@@ -27,7 +27,7 @@ from engine.model import effects as fx
 from engine.model import events as ev
 from engine.model.agent_events import AgentAllocated, AgentsRetiring
 from engine.model.errors import JournalError, ReadOnly, UsageError
-from engine.model.machines import Room
+from engine.model.machines import ProgramRoom, Room
 from engine.model.memory_events import ABOUT_MEMORY
 from engine.model.plain import printable
 from engine.model.plans import Origin
@@ -76,6 +76,8 @@ class Tools:
     checked: Checked | None = None
     """Tells what is known of a module that was checked."""
     memory_verbs: MemoryVerbs | None = None
+    program_room: Callable[[], ProgramRoom | None] = lambda: None
+    """Memory for programs as last measured; None = they may start whatever they take."""
 
 
 class MemoryIndex(Protocol):
@@ -304,7 +306,7 @@ class Coordinator:
         return decide_due(self.state, due, now)
 
     def _place(self) -> None:
-        events = decide_placement(self.state, self._queue, self._free, self._tools.clock.now())
+        events = decide_placement(self.state, self._queue, self._free, self._tools.clock.now(), self._tools.program_room)
         self._apply(events, "engine")
         for event in events:
             if isinstance(event, TasksLeased) and len(event.leases) >= PLACEMENTS_PER_PASS:

@@ -27,6 +27,7 @@ from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, Record
 from engine.model.ids import AgentId, GangId, HostId, PlanId, TaskId
 from engine.model.pool_events import PoolPaused
+from engine.model.room_events import TasksWaitForRoom
 from engine.model.rows import (
     ROW_KINDS,
     STREAMED_KINDS,
@@ -109,7 +110,7 @@ class Feed:
             self._mark("gangs", [*touched.gangs, *state.gangs])
         for record in records:
             self._events.append(event_row(state, record))
-            if isinstance(record.event, PoolPaused):
+            if isinstance(record.event, PoolPaused | TasksWaitForRoom):
                 self._mark("tasks", state.pending_of.get(record.event.pool, ()))
             elif isinstance(record.event, FleetHalted):
                 for waiting in state.pending_of.values():

@@ -55,7 +55,7 @@ def pool_row(state: FleetState, pool: Pool, oldest_pending_at: float) -> PoolRow
 
 def _pool_reason(state: FleetState, pool: Pool) -> str:
     if not pool.by_status.get(AgentStatus.FAILED):
-        return "paused" if pool.paused else pool.waits.text if pool.waits else ""
+        return "paused" if pool.paused else pool.waits.text if pool.waits else pool.tasks_wait
     broken = (agent for agent in state.agents_in(pool.spec.name) if agent.status is AgentStatus.FAILED)
     return next(broken).reason[:REASON_MAX]
 
@@ -121,7 +121,8 @@ def task_reason(state: FleetState, task: Task, now: float) -> str:
             return f"backs off: {task.error.kind if task.error else ''}"
         if state.is_halted("placing"):
             return "fleet halted"
-        return "pool paused" if state.pools[task.spec.pool].paused else "waits for an agent"
+        pool = state.pools[task.spec.pool]
+        return "pool paused" if pool.paused else pool.tasks_wait or "waits for an agent"
     if task.error is None or task.state in HELD:
         return ""
     return f"{task.error.kind}: {task.error.message}"[:REASON_MAX]

@@ -42,6 +42,8 @@ def _headline(state: FleetState, pool: Pool, now: float, decision: Decision | No
         return "it is paused: it is given no tasks", "warn"
     if pool.waits is not None:
         return f"{pool.waits.agents} of its {_agents(pool.size)} {'wait' if pool.waits.agents > 1 else 'waits'}: {pool.waits.text.removeprefix('waits ')}", "warn"
+    if pool.tasks_wait:
+        return f"its tasks {pool.tasks_wait.replace('waits', 'wait', 1)}", "warn"
     if pool.hold is not None and pool.hold.holds(now):
         return f"it has {size}, held by {pool.hold.who}", "warn"
     if decision is None or not decision.reasons or not decision.reasons[0].policy:
@@ -134,6 +136,9 @@ def _work(state: FleetState, pool: Pool) -> list[Evidence]:
         lines.append(Evidence(f"{number} task{'s wait' if number != 1 else ' waits'} for an agent, longest {task.spec.title or ready}", at=task.spec.submitted_at, kind="tasks", id=ready))
     if pool.blocked:
         lines.append(Evidence(f"{pool.blocked} more wait for other tasks; no agent would help them"))
+    if pool.tasks_wait:
+        act = "programs that run may still grow to what others of their pool took; a task starts as soon as it fits"
+        lines.append(Evidence(f"{pool.tasks_wait}; {act}", "warn"))
     if not ids:
         lines.append(Evidence("no task waits for it"))
     return lines

@@ -73,6 +73,8 @@ def _headline(pool: Pool, reasons: Counter[str]) -> tuple[str, str]:
         return f"it waits for an agent, and pool {pool.spec.name} is paused", "warn"
     if not reasons:
         return f"it waits for an agent, and {pool.spec.name} has none", "warn"
+    if pool.tasks_wait:
+        return f"it {pool.tasks_wait}", "warn"
     if all(reason.startswith("lacks ") for reason in reasons):
         return f"no agent of {pool.spec.name} can do it: {next(iter(reasons))}", "error"
     return f"it waits for an agent of {pool.spec.name} to become free", "info"

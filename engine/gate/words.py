@@ -215,6 +215,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
     PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
     room.PoolWaits: lambda _s, e: ("warn", e.pool, f"{e.waits.agents} of {e.pool}: {e.waits.text}") if e.waits else ("info", e.pool, f"{e.pool} has room for all its agents"),
+    room.TasksWaitForRoom: lambda _s, e: ("warn", e.pool, f"tasks of {e.pool}: {e.text}") if e.text else ("info", e.pool, f"tasks of {e.pool} wait for memory no longer"),
     room.MachineSeen: lambda _s, e: ("info", e.machine, f"machine {e.machine} has {', '.join(say_amount(*amount) for amount in e.capacity.items())} for agents"),
     room.GangAsked: lambda _s, e: ("info", e.gang.id, f"{e.gang.who} asks for {e.gang.agents} agents of {e.gang.pool} at once"),
     room.GangWaits: lambda _s, e: ("warn", e.gang, f"gang {e.gang} {e.text}"),

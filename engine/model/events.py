@@ -43,6 +43,7 @@ from engine.model.room_events import (
     GangWaits,
     MachineSeen,
     PoolWaits,
+    TasksWaitForRoom,
 )
 from engine.model.task_events import (
     LateResult,
@@ -141,6 +142,7 @@ Event = (
     | PoolPaused
     | PoolHeld
     | PoolWaits
+    | TasksWaitForRoom
     | MachineSeen
     | GangAsked
     | GangWaits

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.model.agents import Resources
+from engine.model.ids import TaskId
 
 THIS_MACHINE = "local"
 """Id of the machine that the engine runs on."""
@@ -88,6 +89,18 @@ class Room:
     """Memory that programs could have without swapping, without what is kept back; None = it is not to be looked at."""
     expected: Mapping[str, Expected] = field(default_factory=dict)
     """Pool -> what more agents of it will take; of a pool that is not there it is nothing, or not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRoom:
+    """Memory for programs, MB, as at one look."""
+
+    all_mb: float
+    """What those that ran had, and what there was beside them without swapping and without what is kept back."""
+    held: Mapping[TaskId, float]
+    """What each of them had, with its descendants, by its task."""
+    each: Mapping[str, float]
+    """Pool -> what one more takes; of a pool that is not there it is nothing, or not known."""
 
 
 @dataclass(frozen=True, slots=True)

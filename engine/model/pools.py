@@ -75,6 +75,8 @@ class Pool:
     """An operator keeps its size; the autoscaler leaves it alone."""
     waits: Waits | None = None
     """Agents that it should have and that do not start for want of room."""
+    tasks_wait: str = ""
+    """Why its tasks wait although agents are free, as it was when that began; empty = they do not."""
     created: int = 0
     """Agents ever registered; numbers the names."""
     agents: int = 0

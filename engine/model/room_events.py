@@ -20,6 +20,15 @@ class PoolWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class TasksWaitForRoom:
+    """Tasks of a pool wait although agents are free, and why as it began; empty = they go on."""
+
+    type: ClassVar[str] = "pool.tasks_wait"
+    pool: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSeen:
     """A machine has other amounts for agents than before, or is new; in thousandths."""
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event
 from engine.model.ids import AgentId
+from engine.model.machines import ProgramRoom
+from engine.model.pools import Pool
 from engine.model.task_events import TasksLeased
 from engine.model.tasks import Lease, Task
 from engine.scheduling.allocator import FreeAgents
+from engine.scheduling.program_memory import ProgramMemory
 from engine.scheduling.scoring import why_not
 from engine.scheduling.task_queue import TaskQueue
 from engine.state import FleetState
@@ -33,27 +37,45 @@ class RoutingResult:
     reasoning: str
 
 
-def decide_placement(state: FleetState, queue: TaskQueue, free: FreeAgents, now: float) -> list[Event]:
-    """Lease waiting tasks to free agents, pools of higher priority first, at most PLACEMENTS_PER_PASS; none while halted."""
+def decide_placement(
+    state: FleetState, queue: TaskQueue, free: FreeAgents, now: float, room: Callable[[], ProgramRoom | None] = lambda: None
+) -> list[Event]:
+    """Lease waiting tasks to free agents, pools of higher priority first, at most PLACEMENTS_PER_PASS; none while halted.
+
+    A program that would not fit the memory by `room` waits; that this begins or is over is told.
+    """
     if state.is_halted("placing"):
         return []
     leases: list[Lease] = []
+    memory = ProgramMemory(state, room)
     pools = [state.pools[name] for name in queue.pools_waiting()]
     for pool in sorted(pools, key=lambda pool: -pool.spec.priority):
-        name = pool.spec.name
-        unfit: set[tuple[str, ...]] = set()
-        while not pool.paused and len(leases) < PLACEMENTS_PER_PASS and free.any_in(name):
-            task = queue.next(name, now, unfit)
-            if task is None:
-                break
-            choice = free.choose(task.spec)
-            if choice is None:
-                unfit.add(task.spec.capabilities)
-                queue.put_back(task)
-                continue
-            agent, placement = choice
-            leases.append(Lease(task.spec.id, agent.spec.id, task.attempt + 1, placement))
-    return [TasksLeased(tuple(leases))] if leases else []
+        if not pool.paused:
+            _place_pool(pool, queue, free, now, leases=leases, memory=memory)
+    events: list[Event] = [TasksLeased(tuple(leases))] if leases else []
+    return events + memory.told()
+
+
+def _place_pool(  # noqa: PLR0913  # a pass over one pool: who waits, who is free, what is left
+    pool: Pool, queue: TaskQueue, free: FreeAgents, now: float, *, leases: list[Lease], memory: ProgramMemory
+) -> None:
+    name = pool.spec.name
+    unfit: set[tuple[str, ...]] = set()
+    while len(leases) < PLACEMENTS_PER_PASS and free.any_in(name):
+        task = queue.next(name, now, unfit)
+        if task is None:
+            return
+        if not memory.admit(pool):
+            queue.put_back(task)
+            return
+        choice = free.choose(task.spec)
+        if choice is None:
+            unfit.add(task.spec.capabilities)
+            queue.put_back(task)
+            continue
+        agent, placement = choice
+        memory.take(pool)
+        leases.append(Lease(task.spec.id, agent.spec.id, task.attempt + 1, placement))
 
 
 def pool_for(state: FleetState, word: str) -> str:
@@ -84,4 +106,4 @@ def count_reasons(state: FleetState, task: Task) -> Counter[str]:
     """Count, over the pool's agents, why each cannot take the task; free ones count as `free, is next`."""
     pool = state.pools[task.spec.pool]
     agents = state.agents_in(task.spec.pool)[:CAPABILITY_SCAN_MAX]
-    return Counter(why_not(agent, pool, task.spec.capabilities) or "free, its turn comes" for agent in agents)
+    return Counter(why_not(agent, pool, task.spec.capabilities) or pool.tasks_wait or "free, its turn comes" for agent in agents)

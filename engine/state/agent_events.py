@@ -84,6 +84,11 @@ def _pool_waits(tables: Tables, event: room.PoolWaits, _at: float) -> None:
     tables.touched.pools[event.pool] = None
 
 
+def _tasks_wait(tables: Tables, event: room.TasksWaitForRoom, _at: float) -> None:
+    tables.pools[event.pool].tasks_wait = event.text
+    tables.touched.pools[event.pool] = None
+
+
 def _machine_seen(tables: Tables, event: room.MachineSeen, _at: float) -> None:
     machine = tables.machines.setdefault(event.machine, Machine(event.machine, {}))
     machine.capacity = dict(event.capacity)
@@ -351,6 +356,7 @@ TRANSITIONS: dict[type, Any] = {
     PoolPaused: _pool_paused,
     PoolHeld: _pool_held,
     room.PoolWaits: _pool_waits,
+    room.TasksWaitForRoom: _tasks_wait,
     room.MachineSeen: _machine_seen,
     room.GangAsked: _gang_asked,
     room.GangWaits: _gang_waits,

@@ -15,9 +15,10 @@ from engine.model import reports as r
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent
 from engine.model.ids import HostId, TaskId
-from engine.model.machines import Room
+from engine.model.machines import ProgramRoom, Room
 from engine.model.plans import Origin
 from engine.model.task_commands import SubmitTask
+from engine.model.task_events import TasksLeased
 from engine.model.tasks import Outcome, Task
 from engine.model.verbs import Command
 from engine.scheduling.allocator import FreeAgents
@@ -40,6 +41,8 @@ class Fleet:
         self.now = 1_000.0
         self.room = room
         """What the machine can take; None = everything."""
+        self.program_room: ProgramRoom | None = None
+        """The memory that programs may have; None = they start whatever they take."""
         self.rng = random.Random(0)
         self.ids = CountedIds()
         self.events: list[ev.Event] = []
@@ -86,8 +89,8 @@ class Fleet:
         """Place what can be placed; task -> agent's name."""
         queue = TaskQueue(self.config.tasks.aging_s)
         queue.rebuild(self.state, self.now)
-        events = self.apply(decide_placement(self.state, queue, self.free(), self.now))
-        leases = events[0].leases if events else ()
+        events = self.apply(decide_placement(self.state, queue, self.free(), self.now, lambda: self.program_room))
+        leases = [lease for event in events if isinstance(event, TasksLeased) for lease in event.leases]
         return {lease.task: self.state.agents[lease.agent].spec.name for lease in leases}
 
     def after(self, seconds: float) -> list[ev.Event]:
