@@ -49,6 +49,7 @@ COUNT_S, CPU_S = 8.0, 10.0
 SETTLE_S = 1.0
 DOWN, ESCAPE = b"\x1b[B", b"\x1b"
 STEP_S = 0.1
+HOLD_S = 20.0
 VIEWS = ("pulse", "pools", "agents", "tasks", "events", "plans", "audit", "scaler", "help")
 
 
@@ -94,7 +95,10 @@ def _busy(subject: EngineProcess, screen: PtyScreen, report: Callable[..., None]
         keys = [_key_ms(screen) for _ in range(KEYS)]
         report("console.key_p95_ms.10000", percentile(keys, 0.95), KEYS, f"key to its row pointed at, median {median(keys):.1f}; {sent}")
         report("console.cpu_1000eps_percent", _cpu_percent(screen), 1, f"agents view; {sent}")
-    with _load(subject, AGENTS * 0.05) as sent:
+    # A task changes its agent's row twice, and half of the agents hold one at any time: short ones go to the same few, out of sight.
+    with _load(subject, AGENTS * 0.05 / 2, hold_s=HOLD_S) as sent:
+        _view(screen, "agents")
+        screen.count_bytes(HOLD_S)
         report("console.live_table_bytes_per_s", _bytes_per_s(screen), 1, f"agents view, 5 % of the rows a second; {sent}")
         _view(screen, "pulse")
         report("console.pulse_bytes_per_s", _bytes_per_s(screen), 1, f"with its charts; {sent}")
@@ -116,9 +120,10 @@ class _Sent:
 
 
 @contextmanager
-def _load(subject: EngineProcess, tasks_per_s: float) -> Iterator[_Sent]:
-    """Submit no-op tasks at a steady rate from a thread of its own."""
+def _load(subject: EngineProcess, tasks_per_s: float, hold_s: float = 0.0) -> Iterator[_Sent]:
+    """Submit tasks at a steady rate from a thread of its own: no-ops, or such that hold their agents for some seconds."""
     sent, stop = _Sent(), threading.Event()
+    task = SubmitTask("sleep", "light", payload={"seconds": hold_s}) if hold_s else SubmitTask("noop", "light")
 
     async def submit() -> None:
         from fleet_tui.settings import find_paths
@@ -128,7 +133,7 @@ def _load(subject: EngineProcess, tasks_per_s: float) -> Iterator[_Sent]:
         async with connect(socket, clock=clock, caller=Caller("api", "0", "")) as operator:
             due = clock.now()
             while not stop.is_set():
-                await operator.execute([SubmitTask("noop", "light") for _ in range(math.ceil(tasks_per_s * STEP_S))])
+                await operator.execute([task] * math.ceil(tasks_per_s * STEP_S))
                 sent.tasks += math.ceil(tasks_per_s * STEP_S)
                 due += STEP_S
                 await clock.sleep(max(0.0, due - clock.now()))
