@@ -10,6 +10,7 @@ HostId = NewType("HostId", str)
 PlanId = NewType("PlanId", str)
 AllocationId = NewType("AllocationId", str)
 GangId = NewType("GangId", str)
+ProposalId = NewType("ProposalId", str)
 ArtifactId = NewType("ArtifactId", str)
 
 AGENT_PREFIX = "agt"
@@ -18,6 +19,7 @@ HOST_PREFIX = "hst"
 PLAN_PREFIX = "pln"
 ALLOCATION_PREFIX = "alc"
 GANG_PREFIX = "gng"
+PROPOSAL_PREFIX = "prp"
 ENGINE_PREFIX = "eng"
 LIFE_PREFIX = "life"
 """An engine from one start to the next, as versions of entries name it."""

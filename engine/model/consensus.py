@@ -1,0 +1,159 @@
+"""Decisions of several: what is put to the vote, by which rule, the ballots, and the verdict.
+
+Owner: nobody; values only. Instants are seconds of the fleet clock. Weights are in the voters' own unit, shares are ratios 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.model.ids import ProposalId, TaskId
+
+VOTERS_MAX = 1_000
+"""Voters of one proposal."""
+REASONING_MAX = 2_000
+"""Characters of a ballot's reasoning that are kept."""
+DEPTH_MAX = 16
+"""Delegations that a vote may pass."""
+TWO_THIRDS = 2 / 3
+SEED_TWO_THIRDS = 0.67
+"""The seeds' threshold; it means two thirds (C23)."""
+
+
+class Choice(StrEnum):
+    """What a ballot says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    ABSTAIN = "abstain"
+
+
+class Rule(StrEnum):
+    """How ballots make a verdict."""
+
+    QUORUM = "quorum"
+    """Approvals reach a share of all who may vote."""
+    UNANIMOUS = "unanimous"
+    """Everybody voted, nobody against, somebody for."""
+    WEIGHTED = "weighted"
+    """Approving weight is above a share of the weight of all who may vote, and above the rejecting weight."""
+    DELEGATED = "delegated"
+    """A quorum in which who does not vote is spoken for by the voter that it names."""
+    DISTRIBUTED = "distributed"
+    """Every group decides by quorum; then a quorum of the groups."""
+    CENTRALIZED = "centralized"
+    """One decides; the others' votes are feedback, and a share of them against holds its approval back."""
+
+
+class Standing(StrEnum):
+    """How a proposal stands; all but `open` are verdicts."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    VETOED = "vetoed"
+    DEADLOCKED = "deadlocked"
+    """Enough took part, and neither side is decided: a tie, or votes are missing. Somebody may break it."""
+    EXPIRED = "expired"
+    """Too few took part by the deadline."""
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """Somebody who may vote: an agent by its id, or an operator by name."""
+
+    id: str
+    weight: float = 1.0
+    """At least 0; only the rule `weighted` looks at it."""
+    delegate: str = ""
+    """Voter that speaks for it while it has not voted; only the rule `delegated` looks at it."""
+    group: str = ""
+    """Only the rule `distributed` looks at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By what a proposal is decided."""
+
+    rule: Rule = Rule.QUORUM
+    threshold: float = TWO_THIRDS
+    """Share: of the voters (quorum, delegated, distributed), of the weight (weighted: more than it), or of the feedback (centralized)."""
+    min_turnout: float = 0.5
+    """Share of the voters that must take part, abstentions included; of the satellites under the rule `centralized`."""
+    timeout_s: float = 300.0
+    may_change: bool = True
+    """A later ballot of a voter replaces the former one while the round is open."""
+    vetoers: tuple[str, ...] = ()
+    """Whose rejection ends the round."""
+    center: str = ""
+    """Who decides under the rule `centralized`, and breaks what is undecided under `delegated` with escalation."""
+    depth: int = 3
+    """Delegations that a vote may pass under the rule `delegated`."""
+    escalates: bool = False
+    """An undecided round goes to `center` for another `timeout_s` by itself; otherwise an operator breaks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is put to the vote."""
+
+    id: ProposalId
+    subject: str
+    """One line."""
+    text: str
+    voters: tuple[Voter, ...]
+    terms: Terms
+    by: str
+    opened_at: float
+    deadline: float
+    swarm: str = ""
+    task: TaskId | None = None
+    """The task whose result is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A vote as it was cast. Two that differ under one number by one voter are equivocation, and neither counts."""
+
+    voter: str
+    choice: Choice
+    number: int = 1
+    """Counts the voter's ballots of this round from 1; the highest counts, or the lowest when votes may not be changed."""
+    confidence: float = 1.0
+    """0..1; shown, never counted."""
+    reasoning: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What was counted, in voters or, under the rule `weighted`, in weight."""
+
+    eligible: float = 0.0
+    approve: float = 0.0
+    reject: float = 0.0
+    abstain: float = 0.0
+    outstanding: float = 0.0
+    """Of those who can still vote: not those who are lost or whose ballots contradict each other."""
+    needed: float = 0.0
+    """What `approve` must reach; under the rule `weighted`, exceed."""
+    turnout: int = 0
+    """Voters who took part."""
+    turnout_needed: int = 0
+    void: tuple[str, ...] = ()
+    """Voters whose ballots contradict each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a proposal stands, and why."""
+
+    standing: Standing
+    because: str
+    tally: Tally
+    projected: Standing = Standing.OPEN
+    """The verdict if the round closed now; the verdict itself once it is closed."""
+    escalate: bool = False
+    """Undecided, and the terms send it to the center."""

@@ -1,0 +1,1 @@
+"""Agents deciding and working together: consensus."""
