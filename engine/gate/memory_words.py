@@ -6,12 +6,29 @@ from collections.abc import Sequence
 
 from engine.model.events import Event
 from engine.model.memory import Head, Level
-from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.memory_events import (
+    MemoryChanged,
+    MemoryConflicted,
+    MemoryExchanged,
+    MemoryPermitted,
+    MemoryPurged,
+)
 
 NAMED_MAX = 3
 _OPEN = frozenset({Level.SWARM, Level.PUBLIC})
 
 Line = tuple[str, str, str]
+
+
+def exchange_line(event: MemoryConflicted | MemoryExchanged) -> Line:
+    """Return the same for an event about other engines."""
+    if isinstance(event, MemoryExchanged):
+        return "info", "memory", f"changes of {event.peer} are here up to its record {event.progress.pulled.record}, ours there up to {event.progress.pushed.record}"
+    lost, settled = len(event.losers), len(event.settled)
+    if lost:
+        names = _names([loser.head for loser in event.losers])
+        return "warning", "memory", f"{names} was written in two places; the version that lost is kept: see conflicts"
+    return "info", "memory", f"{settled} conflict{'' if settled == 1 else 's'} of memory settled"
 
 
 def memory_line(event: MemoryChanged | MemoryPermitted | MemoryPurged) -> Line:
@@ -33,6 +50,8 @@ def shown_event(event: Event) -> object:
         return {"entries": [_shown(head) for head in event.heads]}
     if isinstance(event, MemoryPurged):
         return {"entries": len(event.entries)}
+    if isinstance(event, MemoryConflicted):
+        return {"losers": [_shown(loser.head) for loser in event.losers], "settled": len(event.settled)}
     return event
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.gate.memory_words import memory_line
+from engine.gate.memory_words import exchange_line, memory_line
 from engine.model import events as ev
 from engine.model import room_events as room
 from engine.model.agent_events import (
@@ -25,7 +25,13 @@ from engine.model.agent_events import (
 )
 from engine.model.agents import Health
 from engine.model.machines import say_amount
-from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.memory_events import (
+    MemoryChanged,
+    MemoryConflicted,
+    MemoryExchanged,
+    MemoryPermitted,
+    MemoryPurged,
+)
 from engine.model.modules import SHORT_HASH
 from engine.model.pool_events import (
     PolicyRemoved,
@@ -259,6 +265,8 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     MemoryChanged: lambda _s, e: memory_line(e),
     MemoryPermitted: lambda _s, e: memory_line(e),
     MemoryPurged: lambda _s, e: memory_line(e),
+    MemoryConflicted: lambda _s, e: exchange_line(e),
+    MemoryExchanged: lambda _s, e: exchange_line(e),
     ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
     ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
     ev.Audited: _audited,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from engine.memory.acl import Acl
-from engine.memory.merging import lineage_after
+from engine.memory.merging import end_of, lineage_after
 from engine.memory.values import Encoded
 from engine.model.errors import Conflict, Denied, FleetError, NotFound, UsageError
 from engine.model.memory import (
@@ -24,6 +24,8 @@ from engine.model.memory import (
 )
 
 NULL = b"null"
+EXPIRED = "expired"
+"""Who writes the tombstone of an expired entry."""
 NAMES_MAX = 1_000
 """Names on the lists of an entry."""
 
@@ -122,6 +124,13 @@ def tombstone(head: Head, writer: str, now: float, lineage: tuple[Dot, ...], *, 
         spared=rivals,
         rivals=rivals,
     )
+
+
+def ended(head: Head) -> Head:
+    """Return the tombstone that age makes of an entry: the same on every engine that has this version."""
+    assert head.expires_at is not None, f"{head.id} stays for ever"
+    left = tombstone(head, EXPIRED, head.expires_at, end_of(head))
+    return msgspec.structs.replace(left, spared=head.spared, rivals=head.rivals, heard=head.heard)
 
 
 def check_id(id_: EntryId) -> None:

@@ -14,8 +14,8 @@ from engine.memory.changing import NULL, Change, Delete, Permit, Rules, Store, d
 from engine.memory.values import EMBEDDING, VALUE_INLINE_MAX, Seal, address_of
 from engine.model.artifacts import StoredArtifact
 from engine.model.events import Event
-from engine.model.memory import EntryId, Head
-from engine.model.memory_events import MemoryChanged, MemoryPermitted
+from engine.model.memory import Dot, EntryId, Head
+from engine.model.memory_events import MemoryChanged, MemoryConflicted, MemoryPermitted
 
 EVENT_ENTRIES_MAX = 1_000
 EVENT_BYTES_MAX = 4 * 1024 * 1024
@@ -41,6 +41,8 @@ class Draft:
         self._now = now
         self._rules = rules
         self._groups: list[_Group] = []
+        self._settled: list[tuple[EntryId, Dot]] = []
+        """Conflicts that changes stand for."""
 
     def decide(self, changes: Sequence[Change]) -> list[Head]:
         """Return the heads after changes, all of them or none. Raises FleetError."""
@@ -48,14 +50,19 @@ class Draft:
             return [self._one(changes[0])]
         before = {change.id: self.heads.get(change.id) for change in changes}
         mark = len(self._groups), len(self._groups[-1].heads) if self._groups else 0
+        settled = len(self._settled)
         try:
             return [self._one(change) for change in changes]
         except BaseException:
             self._undo(before, mark)
+            del self._settled[settled:]
             raise
 
     def _one(self, change: Change) -> Head:
-        head = decide_change(change, self.heads.get(change.id), self._now, self._rules, number=self._first)
+        old = self.heads.get(change.id)
+        head = decide_change(change, old, self._now, self._rules, number=self._first)
+        if old is not None and old.rivals and not head.rivals:
+            self._settled += [(head.id, dot) for dot in old.rivals]
         group = self._group_for(change, head.size)
         group.changes.append(change)
         group.heads.append(head)
@@ -99,6 +106,8 @@ class Draft:
                 events.append(MemoryPermitted(tuple(group.heads)))
             else:
                 events.append(_changed(group, seal, artifacts))
+        if self._settled:
+            events.append(MemoryConflicted((), settled=tuple(self._settled)))
         return events, artifacts
 
 

@@ -19,6 +19,7 @@ from engine.model.entry_rows import EntryPage, EntryRow
 from engine.model.filters import Filter
 from engine.model.memory import EntryId, Head, MemoryFilter
 from engine.model.memory_events import MemoryChanged, MemoryPermitted
+from engine.model.replication import Carried
 
 PAGE = 500
 """Rows of a list read at a time."""
@@ -33,6 +34,8 @@ _HEADS = (
     "SELECT entry.head FROM json_each(?) AS id CROSS JOIN memory AS entry ON entry.namespace = json_extract(id.value, '$[0]') "
     "AND entry.owner_id = json_extract(id.value, '$[1]') AND entry.key = json_extract(id.value, '$[2]')"
 )
+CARRIED_ENTRY = "SELECT head, value, embedding FROM memory WHERE namespace = ? AND owner_id = ? AND key = ?"
+CARRIED_LOSERS = "SELECT head, value, embedding FROM conflicts WHERE namespace = ? AND owner_id = ? AND key = ? ORDER BY version DESC, timestamp DESC, agent_id DESC"
 _ONE = "SELECT head, value FROM memory WHERE namespace = ? AND owner_id = ? AND key = ?"
 _OWNERS = "SELECT head FROM memory WHERE key = ? AND namespace = ? AND deleted = 0 ORDER BY owner_id LIMIT 1000"
 
@@ -79,6 +82,16 @@ class Entries:
             return head_of(text), value.encode() if type(value) is str else value
         return None
 
+    def carried(self, id_: EntryId) -> Carried | None:
+        """Return an entry with its value and embedding as they are kept, a tombstone too, or None. Raises JournalError."""
+        for row in self._quick(CARRIED_ENTRY, *id_):
+            return carried_of(*row)
+        return None
+
+    def losers(self, id_: EntryId) -> list[Carried]:
+        """Return the versions of an entry that lost, the highest first. Raises JournalError."""
+        return [carried_of(*row) for row in self._quick(CARRIED_LOSERS, *id_)]
+
     def of_key(self, namespace: str, key: str) -> list[Head]:
         """Return the entries that have a key, whoever owns them. Raises JournalError."""
         return [head_of(text) for (text,) in self._quick(_OWNERS, key, namespace)]
@@ -96,10 +109,10 @@ class Entries:
         )
         return [(head_of(text), value.encode() if type(value) is str else value) for text, value in self._quick(sql, before, limit, namespace)]
 
-    def tombstones(self, before: float, limit: int) -> list[EntryId]:
-        """Return tombstones from before an instant. Raises JournalError."""
-        sql = "SELECT namespace, owner_id, key FROM memory WHERE deleted = 1 AND updated_at < ? LIMIT ?"
-        return [EntryId(*row) for row in self._quick(sql, before, limit)]
+    def tombstones(self, before: float, upto: int, limit: int) -> list[EntryId]:
+        """Return tombstones from before an instant that no record after one changed. Raises JournalError."""
+        sql = "SELECT namespace, owner_id, key FROM memory WHERE deleted = 1 AND updated_at < ? AND changed <= ? AND NOT EXISTS (SELECT 1 FROM conflicts AS other WHERE other.namespace = memory.namespace AND other.owner_id = memory.owner_id AND other.key = memory.key) LIMIT ?"
+        return [EntryId(*row) for row in self._quick(sql, before, upto, limit)]
 
     def version_at(self, record: int, id_: EntryId) -> Version | None:
         """Return an entry with its value as a record left it, or None. Raises JournalError."""
@@ -160,6 +173,11 @@ class Entries:
             return self._database.on_loop.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise explain(error, self._database.path) from error
+
+
+def carried_of(head: str, value: str | bytes, embedding: bytes | None) -> Carried:
+    """Return an entry from its columns."""
+    return Carried(head_of(head), msgspec.Raw(value.encode() if isinstance(value, str) else value), embedding or b"")
 
 
 def _contents(type_: str, data: str) -> Iterable[tuple[Head, bytes | None]]:

@@ -95,6 +95,12 @@ def decode(text: str | bytes, place: Place) -> Envelope:
         raise Tampered(f"{place} is no envelope: {_REMEDY}") from None
 
 
+def key_id_of(text: bytes) -> str:
+    """Return which key an envelope asks for, without reading the rest of it."""
+    assert text.startswith(PREFIX)
+    return text[len(PREFIX) :].split(b'"', 2)[1].decode(errors="replace")
+
+
 def unwrap_with(wrapping_key: bytes, wrapped: bytes, what: str) -> bytes:
     """Unwrap a data key (RFC 3394). Raises KeyWrong, which names `what` it was."""
     from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap

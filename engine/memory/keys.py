@@ -23,6 +23,7 @@ from engine.clock import IdFactory
 from engine.memory.envelopes import KEY_BYTES, Entropy, Envelope, Place, cipher_of, seal, unseal
 from engine.memory.key_providers import KeyProvider
 from engine.model.errors import EncryptionError, Erased, KeyMissing
+from engine.model.replication import WrappedKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -208,6 +209,28 @@ class KeyRing:
                     del self._opened[key_id]
             cursor = self._connection.execute("UPDATE data_keys SET wrapped = NULL, erased_at = ? WHERE subject = ? AND wrapped IS NOT NULL", (now, subject))
             return cursor.rowcount
+
+    def wrapped(self, ids: Iterable[str]) -> list[WrappedKey]:
+        """Return keys as they lie in the file, without those that were destroyed."""
+        sql = "SELECT id, subject, kek, wrapped, made_at FROM data_keys WHERE id = ? AND wrapped IS NOT NULL"
+        with self._lock:
+            return [WrappedKey(*row) for key_id in sorted(ids) for row in self._connection.execute(sql, (key_id,))]
+
+    def adopt(self, keys: Iterable[WrappedKey]) -> None:
+        """Keep keys that another ring made, to open what they sealed; one that was destroyed here stays so. Raises KeyMissing, KeyWrong.
+
+        They seal nothing here. Their numbers are below those of all keys made here, so that none is the newest of its subject.
+        """
+        with self._lock, self._connection:
+            for key in keys:
+                if self._connection.execute("SELECT 1 FROM data_keys WHERE id = ?", (key.id,)).fetchone():
+                    continue
+                self._provider.unwrap(key.kek, key.wrapped)
+                self._connection.execute(
+                    "INSERT INTO data_keys (number, id, subject, kek, wrapped, made_at) "
+                    "VALUES ((SELECT min(0, coalesce(min(number), 0)) - 1 FROM data_keys), ?, ?, ?, ?, ?)",
+                    (key.id, key.subject, key.kek, key.wrapped, key.made_at),
+                )
 
     def state(self, now: float) -> RingState:
         """Count the keys."""

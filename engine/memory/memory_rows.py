@@ -1,17 +1,24 @@
-"""How changes of memory become rows of a batch: its sections `memory`, `permitted`, `relisted` and `purged` (writing.sql).
+"""How changes of memory become rows of a batch: its sections from `memory` on (writing.sql).
 
 Owner: `MemoryFound`, of what one batch changes. Runs in the loop's thread: at most 3 µs an entry beside its event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from engine.memory.merging import dot_of
 from engine.memory.stored import encode
 from engine.model.events import Event
-from engine.model.memory import EntryId, Head
-from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.memory import Dot, EntryId, Head
+from engine.model.memory_events import (
+    MemoryChanged,
+    MemoryConflicted,
+    MemoryPermitted,
+    MemoryPurged,
+)
+from engine.model.replication import Carried
 
 _TAIL = len(b"]}")
 """What follows the values, which are the event's last field."""
@@ -40,11 +47,15 @@ class MemoryFound:
         self._changed: dict[EntryId, Change] = {}
         self._permitted: dict[EntryId, tuple[int, Head]] = {}
         self._purged: dict[EntryId, None] = {}
+        self._conflicted: dict[EntryId, tuple[int, Head]] = {}
+        self._losers: dict[tuple[EntryId, Dot], tuple[int, Carried] | None] = {}
+        """None = it is none any more."""
 
     def add(self, record: int, event: Event, end: int) -> None:
         """Note an event whose JSON ends before the byte `end` of the batch's texts."""
         if isinstance(event, MemoryChanged):
             self._changed.update(changes_in(record, event, end))
+            self._forget_conflicted(event.heads)
         elif isinstance(event, MemoryPermitted):
             for head in event.heads:
                 here = self._changed.get(head.id)
@@ -52,11 +63,32 @@ class MemoryFound:
                     self._permitted[head.id] = (record, head)
                 else:
                     self._changed[head.id] = here._replace(record=record, head=head)
+            self._forget_conflicted(event.heads)
+        elif isinstance(event, MemoryConflicted):
+            self._conflicted.update((head.id, (record, head)) for head in event.heads)
+            self._losers.update(((loser.head.id, dot_of(loser.head)), (record, loser)) for loser in event.losers)
+            self._losers.update(dict.fromkeys(event.settled))
         elif isinstance(event, MemoryPurged):
             self._purged.update(dict.fromkeys(event.entries))
 
-    def rows(self, add_text: AddText) -> tuple[Rows, Rows, Rows, Rows]:
+    def _forget_conflicted(self, heads: Iterable[Head]) -> None:
+        """Forget what an older head said: these know it."""
+        if self._conflicted:
+            for head in heads:
+                self._conflicted.pop(head.id, None)
+
+    def rows(self, add_text: AddText) -> Sequence[Rows]:
         """Return the rows of the sections; what is large goes to the batch's texts."""
+        return (*self._entry_rows(add_text), *self._conflict_rows(add_text))
+
+    def _conflict_rows(self, add_text: AddText) -> tuple[Rows, Rows, Rows]:
+        return (
+            [(*id_, record, *add_text(encode(head))) for id_, (record, head) in self._conflicted.items()],
+            [loser_row(*found, add_text) for found in self._losers.values() if found is not None],
+            [(*id_, *dot) for (id_, dot), found in self._losers.items() if found is None],
+        )
+
+    def _entry_rows(self, add_text: AddText) -> tuple[Rows, Rows, Rows, Rows]:
         if not (self._changed or self._permitted or self._purged):
             return [], [], [], []
         changed = self._changed.values()
@@ -111,6 +143,24 @@ def memory_row(change: Change, add_text: AddText) -> tuple[object, ...]:
         length,
         *add_text(_with_record(head, record)),
         *(add_text(embedding) if embedding else (0, 0)),
+    )
+
+
+def loser_row(record: int, loser: Carried, add_text: AddText) -> tuple[object, ...]:
+    """Return the row of a version that lost."""
+    head, value = loser.head, bytes(loser.value)
+    return (
+        *head.id,
+        *dot_of(head),
+        head.version,
+        head.writer,
+        head.updated_at,
+        record,
+        head.artifact or None,
+        int(value[0] in _BARE_NUMBER),
+        *add_text(value),
+        *add_text(_with_record(head, record)),
+        *(add_text(loser.embedding) if loser.embedding else (0, 0)),
     )
 
 

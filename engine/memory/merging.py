@@ -119,9 +119,9 @@ def version_of(head: Head, content: object = None) -> Version:
 
 
 def end_of(head: Head) -> tuple[Dot, ...]:
-    """Return the lineage of the tombstone that age makes of an entry."""
+    """Return the lineage of the tombstone that age makes of an entry: the same on every engine."""
     last = dot_of(head)
-    return lineage_after(head, Dot(f"{ENDED}{last.life}", last.number))
+    return join(head.lineage or (last,), (Dot(f"{ENDED}{last.life}", last.number),))
 
 
 def held_of(merged: Merged) -> Head:

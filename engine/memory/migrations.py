@@ -19,7 +19,8 @@ def read_sql(name: str) -> str:
 
 def steps() -> tuple[str, ...]:
     """Return the SQL of every step; the first one makes an empty file a database."""
-    return (read_sql("schema.sql"), read_sql("metrics.sql"), read_sql("memory.sql"), read_sql("retention.sql"), read_sql("episodes.sql"), read_sql("notifying.sql"))
+    names = ("schema", "metrics", "memory", "retention", "episodes", "notifying", "replicas")
+    return tuple(read_sql(f"{name}.sql") for name in names)
 
 
 def newer_text(step: int, known: int = 0) -> str:

@@ -32,7 +32,8 @@ from engine.model.agent_events import (
 from engine.model.agents import AgentSpec
 from engine.model.errors import JournalError
 from engine.model.ids import AgentId, AllocationId, TaskId
-from engine.model.memory_events import ABOUT_MEMORY
+from engine.model.memory_events import ABOUT_MEMORY, MemoryExchanged
+from engine.model.replication import Progress
 from engine.model.task_events import (
     TaskFailed,
     TaskReturned,
@@ -45,7 +46,7 @@ from engine.model.task_events import (
 )
 from engine.model.tasks import FINISHED
 
-WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 19)})"
+WRITING = f"INSERT INTO batch VALUES ({', '.join('?' * 22)})"
 """The statement that writes the values of Projector.project()."""
 
 Rows = list[tuple[object, ...]]
@@ -63,6 +64,7 @@ class _Found:
     allocations: dict[AllocationId, None] = field(default_factory=dict)
     dependencies: Rows = field(default_factory=list)
     memory: MemoryFound = field(default_factory=MemoryFound)
+    peers: dict[str, Progress] = field(default_factory=dict)
 
 
 class _Texts:
@@ -101,6 +103,7 @@ class Projector:
             AgentsReconfigured: lambda event, found: found.respecified.update(dict.fromkeys(spec.id for spec in event.agents)),
             AgentAllocated: lambda event, found: found.allocations.update({event.allocation.id: None}),
             AgentReleased: lambda event, found: found.allocations.update({event.allocation: None}),
+            MemoryExchanged: lambda event, found: found.peers.update({event.peer: event.progress}),
         }
 
     def project(self, batch: JournalBatch) -> tuple[object, ...]:
@@ -243,6 +246,7 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
         *[("pool", pool, state.pools.get(pool)) for pool in touched.pools],
         *[("host", id_, host and StoredHost(host.info, host.health, host.evidence)) for id_, host in hosts.items()],
         *[("allocation", id_, state.allocations.get(id_)) for id_ in found.allocations],
+        *[("peer", address, progress) for address, progress in found.peers.items()],
         *[("plan", id_, state.plans.get(id_)) for id_ in touched.plans],
         *[("policy", id_, state.policies.get(id_)) for id_ in touched.policies],
         *[("gang", id_, state.gangs.get(id_)) for id_ in touched.gangs],

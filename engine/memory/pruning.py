@@ -90,7 +90,10 @@ def find_agents(connection: sqlite3.Connection, before: float, upto: int) -> lis
 
 def find_artifacts(connection: sqlite3.Connection, before: float) -> list[str]:
     """Return payloads from before an instant that neither a task nor memory refers to."""
-    sql = "SELECT id FROM artifacts WHERE task_id IS NULL AND created_at < ? AND id NOT IN (SELECT artifact FROM memory WHERE artifact IS NOT NULL)"
+    sql = (
+        "SELECT id FROM artifacts WHERE task_id IS NULL AND created_at < ? AND id NOT IN (SELECT artifact FROM memory WHERE artifact IS NOT NULL)"
+        " AND id NOT IN (SELECT artifact FROM conflicts WHERE artifact IS NOT NULL)"
+    )
     found = [id_ for (id_,) in connection.execute(sql, (before,))]
     if not found:
         return []

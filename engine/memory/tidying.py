@@ -6,13 +6,13 @@ Owner: nobody; `Tidying` asks and has events kept. Limits: BATCH entries of each
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
 from engine.clock import Clock
-from engine.memory.changing import NULL, tombstone
+from engine.memory.changing import NULL, ended
 from engine.memory.gathering import Keeper
-from engine.memory.merging import end_of
 from engine.memory.store import Memory
 from engine.model.errors import JournalError, ReadOnly
 from engine.model.events import Audited, Event
@@ -24,19 +24,21 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 BATCH = 500
-EXPIRED = "expired"
-"""Who writes the tombstone of an expired entry."""
+ALL = 1 << 62
+"""A record that never comes."""
 _ENGINE = Origin("engine", "engine", "", 2)
 
 
 class Tidying:
     """Does what is due."""
 
-    def __init__(self, memory: Memory, keeper: Keeper, clock: Clock, tombstone_s: float) -> None:
+    def __init__(self, memory: Memory, keeper: Keeper, clock: Clock, tombstone_s: float, known_upto: Callable[[], int] = lambda: ALL) -> None:
+        """Take what tidies; `known_upto` says up to which record all peers know the changes: later tombstones stay."""
         self._memory = memory
         self._keeper = keeper
         self._clock = clock
         self._tombstone_s = tombstone_s
+        self._known_upto = known_upto
 
     async def run(self) -> None:
         """Do what is due once a second until cancelled; goes on at once while there is more than a round takes."""
@@ -70,17 +72,17 @@ class Tidying:
             return []
         heads = self._memory.shelf.heads([head.id for head in found]).values()
         return [
-            tombstone(head, EXPIRED, now, end_of(head))
+            ended(head)
             for head in heads
             if not head.is_deleted and not head.is_there(now)  # something newer may be on its way
         ]
 
     def _old(self, now: float) -> list[EntryId]:
-        found = self._memory.entries.tombstones(now - self._tombstone_s, BATCH)
+        found = self._memory.entries.tombstones(now - self._tombstone_s, self._known_upto(), BATCH)
         if not found:
             return []
         heads = self._memory.shelf.heads(found)
-        return [id_ for id_ in found if id_ in heads and heads[id_].is_deleted and heads[id_].updated_at < now - self._tombstone_s]
+        return [id_ for id_ in found if id_ in heads and heads[id_].is_deleted and not heads[id_].rivals and heads[id_].updated_at < now - self._tombstone_s]
 
     def _audit(self, now: float) -> None:
         entries = self._memory.denials.take(now)

@@ -11,7 +11,7 @@
 CREATE TEMP VIEW batch AS SELECT
   0 AS first, 0 AS last, 0 AS at, x'' AS texts, 0 AS events, 0 AS tasks_new, 0 AS tasks_changed, 0 AS tasks_turned,
   0 AS dependencies, 0 AS agents_new, 0 AS agents_changed, 0 AS agents_removed, 0 AS agents_respecified, 0 AS kept, 0 AS dropped,
-  0 AS memory, 0 AS permitted, 0 AS relisted, 0 AS purged;
+  0 AS memory, 0 AS permitted, 0 AS relisted, 0 AS purged, 0 AS conflicted, 0 AS losers, 0 AS settled;
 
 CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
 
@@ -127,9 +127,9 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
 
   -- Entries of memory: each once, as it is after the batch. A bare number stays a blob (memory.sql says why).
   INSERT INTO memory (namespace, owner_id, key, acl_level, kind, team, swarm, writer, version, created_at, updated_at, ttl,
-    expires_at, deleted, size, artifact, embedder, last_record, value, head, embedding)
+    expires_at, deleted, size, artifact, embedder, last_record, changed, value, head, embedding)
   SELECT namespace, owner, key, level, kind, team, swarm, writer, version, created, updated, ttl, expires, deleted, size,
-    artifact, embedder, record,
+    artifact, embedder, record, record,
     iif(bare, substr(new.texts, start, length), CAST(substr(new.texts, start, length) AS TEXT)),
     CAST(substr(new.texts, head_start, head_length) AS TEXT),
     iif(embedding_length, substr(new.texts, embedding_start, embedding_length), NULL)
@@ -150,13 +150,13 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
     team = excluded.team, swarm = excluded.swarm, writer = excluded.writer, version = excluded.version,
     created_at = excluded.created_at, updated_at = excluded.updated_at, ttl = excluded.ttl,
     expires_at = excluded.expires_at, deleted = excluded.deleted, size = excluded.size, artifact = excluded.artifact,
-    embedder = excluded.embedder, last_record = excluded.last_record, value = excluded.value, head = excluded.head,
+    embedder = excluded.embedder, last_record = excluded.last_record, changed = excluded.changed, value = excluded.value, head = excluded.head,
     embedding = excluded.embedding;
 
   -- The same without its value.
   UPDATE memory
   SET acl_level = change.level, writer = change.writer, version = change.version, updated_at = change.updated,
-    last_record = change.record, head = CAST(substr(new.texts, change.start, change.length) AS TEXT)
+    last_record = change.record, changed = change.record, head = CAST(substr(new.texts, change.start, change.length) AS TEXT)
   FROM (
     WITH element (v) AS MATERIALIZED (SELECT value FROM json_each(new.permitted))
     SELECT json_extract(v, '$[0]') AS namespace, json_extract(v, '$[1]') AS owner, json_extract(v, '$[2]') AS key,
@@ -180,4 +180,35 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
   DELETE FROM memory
   WHERE deleted = 1 AND (namespace, owner_id, key) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(new.purged));
+
+  -- Entries that stay as they are but for their conflicts.
+  UPDATE memory
+  SET changed = change.record, head = CAST(substr(new.texts, change.start, change.length) AS TEXT)
+  FROM (
+    WITH element (v) AS MATERIALIZED (SELECT value FROM json_each(new.conflicted))
+    SELECT json_extract(v, '$[0]') AS namespace, json_extract(v, '$[1]') AS owner, json_extract(v, '$[2]') AS key,
+      json_extract(v, '$[3]') AS record, json_extract(v, '$[4]') AS start, json_extract(v, '$[5]') AS length
+    FROM element) AS change
+  WHERE memory.namespace = change.namespace AND memory.owner_id = change.owner AND memory.key = change.key;
+
+  INSERT OR REPLACE INTO conflicts (namespace, owner_id, key, life, number, version, agent_id, timestamp, record, artifact, value,
+    head, embedding)
+  SELECT namespace, owner, key, life, number, version, writer, at, record, artifact,
+    iif(bare, substr(new.texts, start, length), CAST(substr(new.texts, start, length) AS TEXT)),
+    CAST(substr(new.texts, head_start, head_length) AS TEXT),
+    iif(embedding_length, substr(new.texts, embedding_start, embedding_length), NULL)
+  FROM (
+    WITH element (v) AS MATERIALIZED (SELECT value FROM json_each(new.losers))
+    SELECT json_extract(v, '$[0]') AS namespace, json_extract(v, '$[1]') AS owner, json_extract(v, '$[2]') AS key,
+      json_extract(v, '$[3]') AS life, json_extract(v, '$[4]') AS number, json_extract(v, '$[5]') AS version,
+      json_extract(v, '$[6]') AS writer, json_extract(v, '$[7]') AS at, json_extract(v, '$[8]') AS record,
+      json_extract(v, '$[9]') AS artifact, json_extract(v, '$[10]') AS bare, json_extract(v, '$[11]') AS start,
+      json_extract(v, '$[12]') AS length, json_extract(v, '$[13]') AS head_start, json_extract(v, '$[14]') AS head_length,
+      json_extract(v, '$[15]') AS embedding_start, json_extract(v, '$[16]') AS embedding_length
+    FROM element);
+
+  DELETE FROM conflicts
+  WHERE (namespace, owner_id, key, life, number) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+      json_extract(value, '$[4]') FROM json_each(new.settled));
 END;

@@ -24,7 +24,13 @@ from engine.model.agent_events import (
     HostLost,
 )
 from engine.model.ids import PlanId, TaskId
-from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.memory_events import (
+    MemoryChanged,
+    MemoryConflicted,
+    MemoryExchanged,
+    MemoryPermitted,
+    MemoryPurged,
+)
 from engine.model.modules import UserModule
 from engine.model.plans import AppliedPlan, AuditEntry
 from engine.model.pool_events import (
@@ -180,6 +186,8 @@ Event = (
     | MemoryChanged
     | MemoryPermitted
     | MemoryPurged
+    | MemoryConflicted
+    | MemoryExchanged
     | ModuleAdded
     | ModuleRemoved
     | PlanApplied

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import msgspec
 
-from engine.model.memory import EntryId, Head
+from engine.model.memory import Dot, EntryId, Head
+from engine.model.replication import Carried, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,25 @@ class MemoryPurged:
     entries: tuple[EntryId, ...]
 
 
-ABOUT_MEMORY = frozenset({MemoryChanged, MemoryPermitted, MemoryPurged})
+@dataclass(frozen=True, slots=True)
+class MemoryConflicted:
+    """Versions lost against others and are kept for people, or are none any more beside what is there now."""
+
+    type: ClassVar[str] = "memory.conflicted"
+    heads: tuple[Head, ...]
+    """Entries that stay as they are but for their conflicts, with the record that wrote them."""
+    losers: tuple[Carried, ...] = ()
+    settled: tuple[tuple[EntryId, Dot], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryExchanged:
+    """How far this engine and another one know each other's changes."""
+
+    type: ClassVar[str] = "memory.exchanged"
+    peer: str
+    """Its address."""
+    progress: Progress
+
+
+ABOUT_MEMORY = frozenset({MemoryChanged, MemoryPermitted, MemoryPurged, MemoryConflicted})

@@ -24,7 +24,13 @@ from engine.model.agent_events import (
 )
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.machines import Machine
-from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.memory_events import (
+    MemoryChanged,
+    MemoryConflicted,
+    MemoryExchanged,
+    MemoryPermitted,
+    MemoryPurged,
+)
 from engine.model.plans import Halt
 from engine.model.pool_events import (
     PolicyRemoved,
@@ -387,5 +393,7 @@ TRANSITIONS: dict[type, Any] = {
     MemoryChanged: _nothing,
     MemoryPermitted: _nothing,
     MemoryPurged: _nothing,
+    MemoryConflicted: _nothing,
+    MemoryExchanged: _nothing,
     ev.Audited: _audited,
 }

@@ -13,6 +13,7 @@ from engine.config import parse_config
 from engine.coordinator import Coordinator, Tools
 from engine.memory.entries import Entries
 from engine.memory.journal import SqliteJournal
+from engine.memory.replica import LocalReplica
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.model.memory import (
@@ -52,6 +53,7 @@ class MemoryWorld:
         self.memory = memory
         self.clock = clock
         self.tidying = Tidying(memory, coordinator, clock, 60.0)
+        self.replica = LocalReplica(journal.database, memory, coordinator, clock)
 
     async def store(self, key: str, value: object, who: Principal = ANN, **options: Any) -> Head:
         return await self.memory.store(who, key, value, StoreOptions(**options))
@@ -79,12 +81,12 @@ class MemoryWorld:
 
 
 @asynccontextmanager
-async def memory_world(path: Path, **section: Any) -> AsyncIterator[MemoryWorld]:
+async def memory_world(path: Path, *, life: str = "life_a", **section: Any) -> AsyncIterator[MemoryWorld]:
     """Open the memory of a database file; leaving it closes the file as an engine does."""
     config = parse_config({"fleet": {"default_pools": False}, "memory": section}, "test")
     journal = await SqliteJournal.open(path, synchronous="normal")
     clock = SetClock()
-    memory = Memory(Entries(journal.database), clock, memory_settings(config.memory))
+    memory = Memory(Entries(journal.database), clock, memory_settings(config.memory, life))
     tools = Tools(clock, random.Random(0), CountedIds(), config, memory=memory.shelf)
     coordinator = Coordinator(await journal.load(100), journal, tools)
     memory.connect(coordinator)

@@ -2,12 +2,11 @@
 
 import msgspec
 import pytest
-from engine.memory.changing import tombstone
+from engine.memory.changing import ended
 from engine.memory.merging import (
     CONFLICTS_MAX,
     LINEAGE_MAX,
     Merged,
-    end_of,
     held_of,
     lineage_after,
     merge,
@@ -186,10 +185,9 @@ def test_a_clock_that_is_ahead_decides_only_between_equal_versions():
 
 
 def test_what_ended_by_age_is_the_same_on_both_sides_and_loses_against_a_write():
-    old = head(3, at=50.0)
-    ends = [tombstone(old, "expired", now, end_of(old)) for now in (100.0, 107.0)]
-    one, two = (version_of(end, end) for end in ends)
-    assert merge_all((one, two)) == first(one)
+    old = msgspec.structs.replace(head(3, at=50.0), expires_at=60.0)
+    one, two = (version_of(end, end) for end in (ended(old), ended(msgspec.structs.replace(old, rivals=(Dot("life_z", 1),), heard=(Dot("life_z", 1),)))))
+    assert merge_all((one, two)) == first(one) == first(two)
     longer = written(first(version_of(old, old)), at=51.0, writer="bob", life="eng_b", count=1)
     assert merge(first(two), longer).winner == longer.winner
 
