@@ -8,16 +8,15 @@ from typing import ClassVar, cast
 from engine.model.pool_commands import AskGang, EndGang
 from engine.model.rows import GangRow
 from engine.model.verbs import Command
+from screens.described import DescribedTable
 from screens.forms import VerbForm
 from screens.present_room import GANG_COLUMNS, gang_cells
 from screens.present_rows import columns_over
-from screens.tables import TableScreen
-from screens.things import open_thing
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 
 
-class GangsScreen(TableScreen):
+class GangsScreen(DescribedTable):
     """Every gang that waits or was granted."""
 
     NAME: ClassVar[str] = "gangs"
@@ -34,10 +33,6 @@ class GangsScreen(TableScreen):
     def present_row(self, row: GangRow, now: float) -> Cells:
         """Return a gang's cells."""
         return gang_cells(row, now, self.console.glyphs)
-
-    def open_row(self, row_id: str) -> None:
-        """Describe its pool."""
-        self.console.drill(open_thing("pools", cast("GangRow", self.rows[row_id]).pool))
 
     def action_create(self) -> None:
         """Ask for a gang in a form."""

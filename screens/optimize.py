@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from engine.model.rows import AdviceRow
+from screens.described import DescribedTable
 from screens.present import plural
 from screens.present_room import ADVICE_COLUMNS, advice_cells, call_in, savings
 from screens.present_rows import columns_over
-from screens.tables import TableScreen
-from screens.things import open_thing
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
 from screens.widgets.statusbar import Part
 
 
-class OptimizeScreen(TableScreen):
+class OptimizeScreen(DescribedTable):
     """Every recommendation."""
 
     NAME: ClassVar[str] = "optimize"
@@ -40,10 +39,6 @@ class OptimizeScreen(TableScreen):
         left, right = super().heading()
         saved = savings(list(cast("dict[str, AdviceRow]", self.rows).values()))
         return [*left, *([Cell(f"would save at least {saved}", "dim")] if saved else [])], right
-
-    def open_row(self, row_id: str) -> None:
-        """Describe the pool that it is about."""
-        self.console.drill(open_thing("pools", cast("AdviceRow", self.rows[row_id]).pool))
 
     def action_apply(self) -> None:
         """Ask for what the chosen rows recommend; a plan is of one kind of verb, so others are left for the next one."""

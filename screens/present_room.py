@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import shlex
 from collections.abc import Sequence
 
+from engine.model.commands import COMMANDS
 from engine.model.plans import Call
 from engine.model.rows import AdviceRow, GangRow
 from engine.model.verbs import Command
 from engine.model.wire import command_of, decode_as
 from screens.present import age, number_cell, unknown
 from screens.present_rows import Sorted
+from screens.present_text import Lines, field_line
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
@@ -86,6 +91,52 @@ def advice_cells(row: AdviceRow) -> Cells:
 def call_in(row: AdviceRow) -> Command:
     """Return the verb that does what is recommended."""
     return command_of(decode_as(row.call, Call))
+
+
+def advice_lines(row: AdviceRow) -> Lines:
+    """Return a recommendation in full. The second line names the pool."""
+    saves = saved(row.saves_agents, row.saves_memory_mb, row.saves_cores, row.saves_cost_per_hour)
+    call = decode_as(row.call, Call)
+    return [
+        field_line("recommended", Cell(_WHAT.get(row.kind, row.kind), "accent")),
+        field_line("pool", row.pool),
+        field_line("now", row.current),
+        field_line("better", Cell(row.recommended, "accent")),
+        field_line("used", f"{row.efficiency:.0%} of what it has"),
+        field_line("saves", saves or "nothing that is counted"),
+        field_line("seen", row.evidence),
+        field_line("does", written(call)),
+    ]
+
+
+def written(call: Call) -> str:
+    """Return a call as somebody would write it."""
+    kind = COMMANDS[call.name]
+    words = [kind.verb]
+    for spec in dataclasses.fields(kind):
+        if spec.name not in call.args:
+            continue
+        value = call.args[spec.name]
+        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+        words += [f"--{spec.name.replace('_', '-')}", text] if spec.metadata.get("option") else [text]
+    return shlex.join(words)
+
+
+def gang_lines(row: GangRow, now: float) -> Lines:
+    """Return a gang in full. The second line names its pool."""
+    is_waiting = row.state == "waiting"
+    left = age(max(0.0, row.ends_at - now))
+    return [
+        field_line("gang", row.id),
+        field_line("pool", row.pool),
+        field_line("agents", f"{row.agents:,}, all at once or none"),
+        field_line("state", Cell(row.state, "warn" if is_waiting else "good")),
+        *([field_line("place", f"{row.place} of the gangs that wait"), field_line("why", row.reason)] if is_waiting else []),
+        field_line("priority", f"{row.priority}; waiting makes it higher" if is_waiting else str(row.priority)),
+        field_line("asked", f"{age(now - row.asked_at)} ago by {row.who}"),
+        *([] if is_waiting else [field_line("started", f"{age(now - row.granted_at)} ago")]),
+        field_line("ends in", f"{left}: then it is given up" if is_waiting else f"{left}: then its agents leave, busy ones after their task"),
+    ]
 
 
 def gang_cells(row: GangRow, now: float, glyphs: Glyphs) -> Cells:

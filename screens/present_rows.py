@@ -87,7 +87,7 @@ def pool_state(row: PoolRow) -> str:
         return "broken"
     if row.paused:
         return "paused"
-    if row.agents < row.size and row.reason:
+    if row.reason:
         return "waiting"
     if row.agents < row.size or row.starting:
         return "starting"

@@ -16,6 +16,8 @@ _CLASSES = {
     "audit": ("screens.record_details", "AuditDetails"),
     "events": ("screens.record_details", "EventDetails"),
     "policies": ("screens.scaler_details", "PolicyDetails"),
+    "advice": ("screens.room_details", "RecommendationDetails"),
+    "gangs": ("screens.room_details", "GangDetails"),
     "scaling": ("screens.scaler_details", "ScalingDetails"),
 }
 DESCRIBED = tuple(_CLASSES)

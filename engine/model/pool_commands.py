@@ -98,9 +98,9 @@ class AskGang(Command):
 
     pool: str = arg("pool to start them in", completes="pools")
     agents: int = arg("how many at once", ge=1, le=100_000)
-    priority: int = arg("1..10, higher goes first", default=5, ge=1, le=10)
-    expires_s: float = arg("how long it may wait for room", default=300.0, ge=1, unit="s")
-    keep_s: float = arg("how long its agents are kept once they are there", default=600.0, ge=1, unit="s")
+    priority: int = arg("1..10, higher goes first", default=5, ge=1, le=10, option=True)
+    expires_s: float = arg("how long it may wait for room", default=300.0, ge=1, unit="s", option=True)
+    keep_s: float = arg("how long its agents are kept once they are there", default=600.0, ge=1, unit="s", option=True)
 
 
 @dataclass(frozen=True, slots=True)

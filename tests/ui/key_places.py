@@ -149,6 +149,8 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "host": lambda seat: _document(seat, open_thing("hosts", next(iter(seat.fleet.state.hosts)))),
     "policy": lambda seat: _document(seat, open_thing("policies", "nobody")),
     "decision": lambda seat: _document(seat, open_thing("scaling", "coder")),
+    "recommendation": lambda seat: _document(seat, open_thing("advice", "coder idle")),
+    "gang": lambda seat: _document(seat, open_thing("gangs", "gng_1")),
     "audit line": lambda seat: _document(seat, open_thing("audit", next(iter(seat.app.feed.tables["audit"])))),
     "event": lambda seat: _document(seat, open_thing("events", "ev_1")),
     "agent": _agent,

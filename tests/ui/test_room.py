@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine.model.pool_commands import ScalePool
+from engine.model.pool_commands import AskGang, ScalePool
 from engine.model.scaling import Observation
 from screens.forms import VerbForm
 
@@ -84,7 +84,7 @@ async def test_gangs_are_asked_for_seen_and_ended(snap: Snap, size: tuple[int, i
         await seat.pilot.press("colon", *"gang coder 6", "enter")
         await seat.agree()
         await seat.until(lambda: fleet.state.pools["coder"].size == 7)
-        await seat.pilot.press("colon", *"gang coder 8 7", "enter")
+        await seat.pilot.press("colon", *"gang coder 8 --priority 7", "enter")
         await seat.agree()
         await seat.until(lambda: len(seat.screen.table.shown_ids) == 2)
         assert "waits for its pool" in seat.text
@@ -97,3 +97,40 @@ async def test_gangs_are_asked_for_seen_and_ended(snap: Snap, size: tuple[int, i
         await seat.press("x")
         await seat.agree()
         await seat.until(lambda: fleet.state.pools["coder"].size == 1)
+
+
+@pytest.mark.row(63, 93)
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_recommendations_and_gangs_have_a_document_that_leads_to_their_pool(snap: Snap, size: tuple[int, int]) -> None:
+    fleet = Fleet(CONFIG)
+    async with sit(fleet, size) as seat:
+        await used(fleet, seat)
+        await fleet.gate.execute([AskGang("reviewer", 8, priority=7), AskGang("coder", 2)])
+        await seat.current()
+        await seat.open("optimize coder")
+        await seat.until(lambda: len(seat.screen.table.shown_ids) == 2)
+        await seat.press("enter")
+        assert "saves" in await seat.read()
+        await snap(seat.pilot, f"recommendation-{size[0]}")
+        await seat.press("enter")
+        await seat.until(lambda: seat.screen.NAME == "pool")
+        await seat.open("gangs")
+        await seat.press("d")
+        assert "ends in" in await seat.read()
+        await snap(seat.pilot, f"gang-{size[0]}")
+        before = len(fleet.state.gangs)
+        await seat.press("x")
+        await seat.agree()
+        await seat.until(lambda: len(fleet.state.gangs) == before - 1)
+        await seat.until(lambda: "this gang is over" in seat.text)
+
+
+async def test_a_recommendation_is_applied_from_its_document() -> None:
+    fleet = Fleet(CONFIG)
+    async with sit(fleet, (120, 40)) as seat:
+        await used(fleet, seat)
+        await seat.open("optimize tester")
+        await seat.until(lambda: len(seat.screen.table.shown_ids) == 1)
+        await seat.press("d", "a")
+        await seat.agree()
+        await seat.until(lambda: fleet.state.pools["tester"].size == 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from engine.model.explanations import EXPLAINED
-from engine.model.pool_commands import CreatePolicy
+from engine.model.pool_commands import AskGang, CreatePolicy
 from engine.model.rows import ROW_KINDS
+from engine.model.scaling import Observation
 from screens.document import Document
 from screens.keymap import KEYMAP
 from screens.keys import CONTEXTS
@@ -17,10 +18,10 @@ from tests.ui.fleet import Fleet, Seat, sit
 
 NOUNS = {
     "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "plans": "plan", "audit": "audit line", "events": "event",
-    "policies": "policy", "scaling": "decision",
+    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang",
 }  # fmt: skip
 """Kind of row to the context of its document."""
-VIEWS = {**{kind: kind for kind in NOUNS}, "scaling": "scaler"}
+VIEWS = {**{kind: kind for kind in NOUNS}, "scaling": "scaler", "advice": "optimize"}
 TABS = {"d": "info", "y": "yaml", "X": "why", "T": "timeline"}
 
 
@@ -32,18 +33,24 @@ def keys_of(context: str) -> set[str]:
 async def ready(seat: Seat) -> None:
     await seat.fleet.busy()
     await seat.fleet.gate.execute([CreatePolicy("own", {"pool": "coder", "target": 0.85})])
+    await seat.fleet.gate.execute([AskGang("coder", 1)])
+    pools = seat.fleet.state.pools
+    for minute in range(10):
+        seen = {"coder": Observation(minute * 60.0, pools["coder"].size, 1, 1, 0, memory=0.1, cpu=0.9)}
+        seat.fleet.world.scaler.optimizer.see(seen, pools)
     seat.fleet.world.scaler.tick()
+    seat.fleet.clock.at += 10
     await seat.current()
 
 
 def test_every_kind_has_its_document_and_what_makes_no_sense_is_not_bound() -> None:
     assert set(DESCRIBED) == set(NOUNS)
-    assert set(ROW_KINDS) - set(DESCRIBED) <= {"boosters", "instances", "modules", "advice", "gangs"}, "what else has no document"
+    assert set(ROW_KINDS) - set(DESCRIBED) <= {"boosters", "instances", "modules"}, "what else has no document"
     for kind, document in NOUNS.items():
         assert keys_of(document) == keys_of(VIEWS[kind]), kind
         assert {"d", "y"} <= keys_of(document)
         assert ("X" in keys_of(document)) is (kind in EXPLAINED)
-    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events"}
+    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice"}
 
 
 @pytest.mark.parametrize("kind", NOUNS)
