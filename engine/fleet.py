@@ -376,7 +376,8 @@ class FleetManager(LibraryCalls):
             self.history,
             self.memory,
             self.remembering.search,
-            keys=self.remembering.sealing,
+            self.remembering.erasing,
+            self.remembering.sealing,
         )
 
     # ---- the parts' ways to each other

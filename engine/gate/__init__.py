@@ -27,6 +27,7 @@ from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnl
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.ids import PLAN_PREFIX, PlanId
+from engine.model.memory_commands import EraseOwner
 from engine.model.plans import (
     Answer,
     AppliedPlan,
@@ -51,7 +52,7 @@ STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
-_UNDECIDED = (StopEngine, BackUpFleet, RotateKeys)
+_UNDECIDED = (StopEngine, BackUpFleet, RotateKeys, EraseOwner)
 """Verbs that change no state of the fleet."""
 _ALONE = {UndoPlan, RedoPlan, *_UNDECIDED}
 _DANGERS = list(Danger)
@@ -253,8 +254,8 @@ class Gate:
             return Answer(doing.plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
         if isinstance(commands[0], BackUpFleet):
             return await self._back_up(doing, commands[0])
-        if isinstance(commands[0], RotateKeys):
-            told = await backing.require_keys(self._desk.sources.keys).rotate()
+        if isinstance(commands[0], RotateKeys | EraseOwner):
+            told = await backing.keep_secret(self._desk.sources, commands[0], self.origin)
             await coordinator.record([self._audited(doing)], self.origin)
             return Answer(doing.plan_id, (), coordinator.state.seq, told)
         is_plan = not self._is_routine(meant) and any(step.changes for step in doing.steps)

@@ -1,4 +1,4 @@
-"""The verbs `backup` and `rotate`: who may name which place, and what their answers say.
+"""The verbs `backup`, `rotate` and `erase`: who may name which place, and what their answers say.
 
 Owner: nobody; functions only.
 """
@@ -8,9 +8,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from engine.gate.queries import Sources
 from engine.memory.contract import Contents, Journal, Keys
-from engine.model.data_commands import BackUpFleet
+from engine.memory.verbs import owner_named
+from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused, UsageError
+from engine.model.memory_commands import EraseOwner
 from engine.model.plans import Origin
 
 _ON_THIS_MACHINE = "pid "
@@ -38,6 +41,15 @@ def require_keys(keys: Keys | None) -> Keys:
     if keys is None or not keys.is_on:
         raise CommandRefused("memory is not encrypted: write encryption = true into [memory] of the configuration, and restart the engine")
     return keys
+
+
+async def keep_secret(sources: Sources, command: RotateKeys | EraseOwner, origin: Origin) -> str:
+    """Have new keys, or erase what somebody owns; say what was done. Raises FleetError."""
+    if isinstance(command, RotateKeys):
+        return await require_keys(sources.keys).rotate()
+    if sources.erasing is None or sources.memory is None:
+        raise CommandRefused("this engine keeps no memory")
+    return await sources.erasing.erase(owner_named(sources.memory, command.owner), origin)
 
 
 def file_name(now: float) -> str:

@@ -17,8 +17,9 @@ from engine.gate import memory_pages
 from engine.gate.queries import Sources
 from engine.memory.store import Memory
 from engine.memory.values import decode_value
+from engine.memory.verbs import owner_named
 from engine.model import wire
-from engine.model.errors import CommandRefused, NotFound, UsageError
+from engine.model.errors import CommandRefused, UsageError
 from engine.model.memory import (
     DEFAULT_NAMESPACE,
     EntryId,
@@ -104,7 +105,7 @@ async def _search(sources: Sources, memory: Memory, principal: Principal, parame
 def _filter(memory: Memory, parameters: Parameters, now: float) -> MemoryFilter:
     return MemoryFilter(
         str(parameters.get("namespace") or ""),
-        _owner(memory, parameters),
+        owner_named(memory, str(parameters.get("owner") or "")),
         str(parameters.get("prefix") or ""),
         kinds=_words(parameters, "kind", Kind),
         levels=_words(parameters, "level", Level),
@@ -148,15 +149,7 @@ def _asked(memory: Memory, parameters: Parameters) -> tuple[str, RetrieveOptions
     key = parameters.get("key")
     if not isinstance(key, str) or not key:
         raise UsageError("this query needs a key")
-    return key, RetrieveOptions(str(parameters.get("namespace") or DEFAULT_NAMESPACE), _owner(memory, parameters))
-
-
-def _owner(memory: Memory, parameters: Parameters) -> str:
-    """Return whose entries are meant: an agent's id for its name; any other word stands for itself."""
-    owner = str(parameters.get("owner") or "")
-    with contextlib.suppress(NotFound):
-        return memory.agent(owner).name if owner else ""
-    return owner
+    return key, RetrieveOptions(str(parameters.get("namespace") or DEFAULT_NAMESPACE), owner_named(memory, str(parameters.get("owner") or "")))
 
 
 def _limit(parameters: Parameters, usual: int = 100) -> int:

@@ -23,7 +23,7 @@ from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveMo
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused
 from engine.model.fleet_commands import HaltFleet, ResumeFleet, StopEngine
-from engine.model.memory_commands import MemoryVerb
+from engine.model.memory_commands import ConsolidateMemory, EraseOwner, MemoryVerb
 from engine.model.plans import Call, PlanStep
 from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
@@ -95,8 +95,8 @@ def _some(number: int, thing: str, does: str, do: str) -> str:
     return f"{number} {thing} {does}" if number == 1 else f"{number} {many} {do}"
 
 
-_COUNTED = frozenset({AllocateAgent.name})
-"""Verbs whose before and after count what is free just now."""
+_COUNTED = frozenset({AllocateAgent.name, ConsolidateMemory.name, EraseOwner.name})
+"""Verbs whose before and after count what is free, or there, just now."""
 
 
 def _scale(state: FleetState, command: ScalePool, *, restoring: bool = False) -> PlanStep:

@@ -18,7 +18,7 @@ from engine.gate.memory_words import shown_event
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
-from engine.memory.contract import Journal, Keys
+from engine.memory.contract import Eraser, Journal, Keys
 from engine.memory.searching import Search
 from engine.memory.store import Memory
 from engine.model import wire
@@ -57,6 +57,7 @@ class Sources:
     history: History | None = None
     memory: Memory | None = None
     search: Search | None = None
+    erasing: Eraser | None = None
     keys: Keys | None = None
     """Of an encrypted memory."""
 

@@ -11,11 +11,12 @@ from engine.model.artifacts import StoredArtifact
 from engine.model.costs import Lives
 from engine.model.events import Record
 from engine.model.ids import TaskId
+from engine.model.plans import Origin
 from engine.model.scaling import Load
 from engine.model.tasks import Task
 from engine.state import FleetState, Touched
 
-__all__ = ["Journal", "JournalBatch", "Keys", "StoredArtifact"]
+__all__ = ["Eraser", "Journal", "JournalBatch", "Keys", "StoredArtifact"]
 
 
 @dataclass(slots=True)
@@ -63,6 +64,14 @@ class Keys(Protocol):
 
     async def rotate(self) -> str:
         """Have new keys at once, and say which. Raises EncryptionError."""
+        ...
+
+
+class Eraser(Protocol):
+    """Erases what somebody owns in memory."""
+
+    async def erase(self, owner: str, origin: Origin) -> str:
+        """Erase all of it, and say what was erased and what is left. Raises FleetError."""
         ...
 
 

@@ -282,6 +282,7 @@ def _open_writer(path: Path, synchronous: Synchronous, unchecked: list[Path]) ->
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA secure_delete = FAST")  # whatever the build's own is; an erasure overwrites free pages, too
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
         if _size(path) <= CHECKED_BYTES_MAX:

@@ -49,6 +49,10 @@ class Keeper(Protocol):
         """Apply events at once; tell the waiters when they are durable, or never will be. Raises ReadOnly."""
         ...
 
+    async def settled(self) -> None:
+        """Wait until everything applied so far is durable."""
+        ...
+
 
 @dataclass(slots=True)
 class Call:

@@ -15,6 +15,7 @@ from engine.memory.consolidating import Consolidating
 from engine.memory.database import Database
 from engine.memory.embedding import embedder_of
 from engine.memory.entries import Entries
+from engine.memory.erasing import Erasing
 from engine.memory.gathering import Keeper
 from engine.memory.index import forget_index
 from engine.memory.sealing import Sealing, open_ring
@@ -38,7 +39,9 @@ class Remembering:
         self.memory = Memory(Entries(database), clock, memory_settings(section, ids.new(LIFE_PREFIX)), self.sealing)
         self.search = Search(self.memory, database.path, embedder_of(section.embedder), _index(section, root))
         self.consolidating = Consolidating(self.memory, section.episodic_s)
-        self.verbs = MemoryVerbs(self.memory, self.consolidating)
+        ring = None if self.sealing is None else self.sealing.ring
+        self.erasing = Erasing(self.memory, database, self.search, ring, clock)
+        self.verbs = MemoryVerbs(self.memory, self.consolidating, self.erasing.extent)
 
     def connect(self, keeper: Keeper) -> None:
         """Say who makes changes durable; called once, before `start`."""
@@ -46,6 +49,7 @@ class Remembering:
         if self.sealing is not None:
             self.sealing.begin(keeper.state.seq)
         self.memory.connect(keeper)
+        self.erasing.connect(keeper)
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start what works in the background; who calls ends it."""
@@ -53,6 +57,7 @@ class Remembering:
         kept: dict[str, Callable[[], Awaitable[None]]] = {
             "memory consolidation": partial(self.consolidating.run, self._clock),
             "memory tidying": tidying.run,
+            "memory erasing": self.erasing.run,
         }
         if self.sealing is not None:
             kept["keys"] = self.sealing.run

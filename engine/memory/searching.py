@@ -21,7 +21,16 @@ import msgspec
 from engine.memory.acl import Acl
 from engine.memory.database import Lane, open_reader
 from engine.memory.embedding import Embedder, VectorsUnavailable, load_numpy
-from engine.memory.index import NOWHERE, AdmitIds, Document, Index, Mark, fused, text_of
+from engine.memory.index import (
+    NOWHERE,
+    AdmitIds,
+    Document,
+    Index,
+    Mark,
+    forget_index,
+    fused,
+    text_of,
+)
 from engine.memory.shelf import changed_by
 from engine.memory.snippets import snippet
 from engine.memory.stored import head_of
@@ -94,6 +103,12 @@ class Search:
         found = await self._lane.do(lambda connection: self._reader.find(connection, asked))
         return [still for each in found if (still := self._still(asked, each)) is not None]
 
+    async def forget_all(self) -> None:
+        """Delete the index with its bytes; the next search makes it anew. Raises JournalError."""
+        async with self._catching_up:
+            self._must_scan = True
+            await self._lane.do(lambda _connection: self._reader.forget_all())
+
     async def catch_up(self) -> None:
         """Have the index take in all that is durable now. Raises JournalError."""
         async with self._catching_up:
@@ -154,6 +169,13 @@ class Reader:
         """Close the index."""
         if self._made is not None:
             self._made.close()
+
+    def forget_all(self) -> None:
+        """Delete the index."""
+        self.close()
+        self._made = None
+        if self._path is not None:
+            forget_index(self._path)
 
     def changed(self, connection: sqlite3.Connection) -> tuple[list[EntryId], int]:
         """Return the entries that changed since the index was up to date, and the record that makes it so.

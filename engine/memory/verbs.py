@@ -5,7 +5,7 @@ Owner: nobody; `MemoryVerbs` looks at a Memory. Values stay out of plans and of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.memory.consolidating import ENTRIES_MAX, Consolidating, told
 from engine.memory.drafting import Draft
 from engine.memory.entries import Kept
 from engine.memory.store import Memory
-from engine.memory.values import BYTES, Encoded
+from engine.memory.values import BYTES, Encoded, Unsealed
 from engine.model import wire
 from engine.model.errors import Conflict, NotFound, UsageError
 from engine.model.memory import (
@@ -36,6 +36,7 @@ from engine.model.memory import (
 )
 from engine.model.memory_commands import (
     ConsolidateMemory,
+    EraseOwner,
     ForgetEntry,
     PermitEntry,
     RememberEntry,
@@ -56,11 +57,21 @@ def principal_of(origin: Origin) -> Principal:
     return Principal(origin.who, PrincipalKind.OPERATOR, role=Role(origin.role))
 
 
+def owner_named(memory: Memory, word: str) -> str:
+    """Return whose entries are meant: an agent's id for its name; any other word stands for itself."""
+    try:
+        return memory.agent(word).name if word else ""
+    except NotFound:
+        return word
+
+
 class MemoryVerbs:
     """Decides and describes."""
 
-    def __init__(self, memory: Memory, consolidating: Consolidating) -> None:
+    def __init__(self, memory: Memory, consolidating: Consolidating, extent: Callable[[str], tuple[int, int]]) -> None:
+        """`extent` says how many entries somebody owns, and their bytes."""
         self._memory = memory
+        self._extent = extent
         self._consolidating = consolidating
 
     def decide(self, commands: Sequence[Command], deciding: Deciding, next_record: int) -> Decision:
@@ -77,6 +88,8 @@ class MemoryVerbs:
         """Return what a verb would do, without the value. Raises FleetError as deciding would."""
         if isinstance(command, ConsolidateMemory):
             return self._describe_summaries(command, self._changes(command, deciding))
+        if isinstance(command, EraseOwner):
+            return self._describe_erasing(command)
         change = self._change(command, deciding)
         old = self._memory.shelf.heads((change.id,)).get(change.id)
         there = old if old is not None and old.is_there(deciding.now) else None
@@ -122,6 +135,20 @@ class MemoryVerbs:
             f"a summary is for those who may read its episodes{more}",
         )
 
+    def _describe_erasing(self, command: EraseOwner) -> PlanStep:
+        """Return how much would be gone, for whoever has to agree to it."""
+        owner = owner_named(self._memory, command.owner)
+        entries, size = self._extent(owner)
+        keys = ", and its keys, so that no copy of the database opens" if not isinstance(self._memory.seal, Unsealed) else ""
+        return PlanStep(
+            call_of(command),
+            owner,
+            f"{_counted(entries, 'entry', 'entries')}, {size:,} B",
+            f"tombstones; no value in the journal's history{keys}",
+            "left are names and times, what others stored, results and logs of tasks, other engines that exchange memory, and backups",
+            "nobody can bring it back",
+        )
+
     def _change(self, command: Command, deciding: Deciding) -> Change:
         principal = principal_of(deciding.origin)
         match command:
@@ -142,7 +169,7 @@ class MemoryVerbs:
         return Permit(principal, id_, Permissions(level, *(self._owners(names) for names in (command.read, command.write, command.delete))))
 
     def _options(self, principal: Principal, command: RememberEntry) -> StoreOptions:
-        owner = self._owner(command.owner)
+        owner = owner_named(self._memory, command.owner)
         heads = self._memory.shelf.heads([EntryId(command.namespace, owner or principal.name, command.key)])
         old = next((head for head in heads.values() if not head.is_deleted), None)
         lists = old.permissions if old else NO_PERMISSIONS
@@ -158,22 +185,15 @@ class MemoryVerbs:
         )
 
     def _owners(self, words: Sequence[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(map(self._owner, words)))
-
-    def _owner(self, word: str) -> str:
-        """Return the id of an agent that is named; other names stand for themselves."""
-        try:
-            return self._memory.agent(word).name if word else ""
-        except NotFound:
-            return word
+        return tuple(dict.fromkeys(owner_named(self._memory, word) for word in words))
 
     def _find(self, principal: Principal, command: ForgetEntry | PermitEntry) -> EntryId:
-        id_ = EntryId(command.namespace, self._owner(command.owner) or principal.name, command.key)
+        id_ = EntryId(command.namespace, owner_named(self._memory, command.owner) or principal.name, command.key)
         check_id(id_)
-        return self._memory.find(principal, command.key, RetrieveOptions(command.namespace, self._owner(command.owner)))
+        return self._memory.find(principal, command.key, RetrieveOptions(command.namespace, owner_named(self._memory, command.owner)))
 
     def _restored(self, principal: Principal, command: RestoreEntry) -> Change:
-        id_ = EntryId(command.namespace, self._owner(command.owner) or principal.name, command.key)
+        id_ = EntryId(command.namespace, owner_named(self._memory, command.owner) or principal.name, command.key)
         if command.over >= 0 and self._content(id_, self._now(id_)) != self._content(id_, self._at(command.over, id_)):
             raise Conflict(f"{id_} was changed since; look at its history, and restore what you mean. Nothing was changed")
         found = self._at(command.record, id_)

@@ -19,6 +19,7 @@ from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
 from engine.model.memory_commands import (
     ConsolidateMemory,
+    EraseOwner,
     ForgetEntry,
     PermitEntry,
     RememberEntry,
@@ -72,6 +73,7 @@ COMMANDS: dict[str, type[Command]] = {
         PermitEntry,
         RestoreEntry,
         ConsolidateMemory,
+        EraseOwner,
         UndoPlan,
         RedoPlan,
         ClearBoosterCache,

@@ -94,4 +94,19 @@ class ConsolidateMemory(Command):
     older: float = arg("older than this; -1 = than memory.episodic_s", default=-1.0, ge=-1, unit="s", option=True)
 
 
-MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry | ConsolidateMemory
+@dataclass(frozen=True, slots=True)
+class EraseOwner(Command):
+    """Erase all that somebody owns in memory, with its history and its keys."""
+
+    name = "memory.erase"
+    verb = "erase"
+    help = "Erase all that somebody owns in the fleet's memory, with its history and its keys"
+    role = Role.ADMIN
+    danger = Danger.DESTRUCTIVE
+    irreversible = "values, their history and their keys are gone for good; only a backup from before may still have them"
+    is_typed = True
+
+    owner: str = arg("whose, by id or name")
+
+
+MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry | ConsolidateMemory | EraseOwner

@@ -22,6 +22,7 @@ from engine.model.errors import JournalError
 from engine.model.events import Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
+from engine.model.plans import Origin
 from engine.model.pools import PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
@@ -42,6 +43,18 @@ class CountedKeys:
         """Count one more."""
         self.made += 1
         return f"new keys from now on, wrapped by kek_{self.made}"
+
+
+class NotedErasures:
+    """Erasures that are only noted."""
+
+    def __init__(self) -> None:
+        self.owners: list[str] = []
+
+    async def erase(self, owner: str, origin: Origin) -> str:
+        """Note whose."""
+        self.owners.append(owner)
+        return f"{origin.who} erased {owner}"
 
 
 class MemoryJournal:

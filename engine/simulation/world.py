@@ -32,7 +32,13 @@ from engine.model.tasks import HELD, Outcome
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.simulation.fake_memory import KeptEntries
-from engine.simulation.fakes import CountedKeys, MemoryJournal, SimulatedAgents, SimulatedModules
+from engine.simulation.fakes import (
+    CountedKeys,
+    MemoryJournal,
+    NotedErasures,
+    SimulatedAgents,
+    SimulatedModules,
+)
 from engine.simulation.loop import CountedIds, VirtualClock
 from engine.state import FleetState
 
@@ -66,7 +72,7 @@ class World:
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
         self.modules = SimulatedModules()
         self.memory = Memory(KeptEntries(self.journal), self.clock, memory_settings(self.config.memory))
-        verbs = MemoryVerbs(self.memory, Consolidating(self.memory, self.config.memory.episodic_s))
+        verbs = MemoryVerbs(self.memory, Consolidating(self.memory, self.config.memory.episodic_s), lambda _owner: (0, 0))
         tools = Tools(self.clock, self.rng, self.ids, self.config, checked=self.modules.checked, memory=self.memory.shelf, memory_verbs=verbs)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)
@@ -90,6 +96,7 @@ class World:
             self.status,
             lambda task: Path(f"{task}.log"),
             memory=self.memory,
+            erasing=NotedErasures(),
             keys=CountedKeys(),
         )
         self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)

@@ -21,6 +21,7 @@ from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
 from engine.model.memory_commands import (
     ConsolidateMemory,
+    EraseOwner,
     ForgetEntry,
     PermitEntry,
     RememberEntry,
@@ -154,6 +155,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         PermitEntry: ("plan", "team"),
         RestoreEntry: ("plan", 0),
         ConsolidateMemory: ("", 0.0),
+        EraseOwner: ("ada",),
         RotateKeys: (),
         UndoPlan: (),
         ResumeFleet: (),
