@@ -37,6 +37,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "gangs": ("ga",),
     "cost": ("co", "costs", "money"),
     "trends": ("tr", "metrics", "history"),
+    "heatmap": ("he", "heat"),
     "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),

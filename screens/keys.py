@@ -115,6 +115,23 @@ KEYS: tuple[Key, ...] = (
     Key("trends.pool", "o", "pool(1)", "pool", "the fleet, then one pool after the other", "trends"),
     Key("trends.pool_back", "O", "pool(-1)", "", "the pool before", "trends"),
     Key("trends.quantile", "percent_sign", "quantile", "quantile", "of durations: 50, 95 or 99 of a hundred", "trends"),
+    # heat map
+    Key("heatmap.mode", "tab", "mode", "pools, agents", "pools over time, or every agent at once", "heatmap"),
+    Key("heatmap.metric", "m", "metric", "metric", "another metric, from a list", "heatmap", is_eager=True),
+    Key("heatmap.range", "r", "range", "range", "pools: an hour, a day, 7 or 30 days; agents: a minute, an hour, a day", "heatmap"),
+    Key("heatmap.earlier", "less_than_sign", "scroll_time(-1)", "earlier", "back in history", "heatmap"),
+    Key("heatmap.later", "greater_than_sign", "scroll_time(1)", "later", "forward in history, as far as now", "heatmap"),
+    Key("heatmap.quantile", "percent_sign", "quantile", "", "of durations: 50, 95 or 99 of a hundred", "heatmap"),
+    # cells: a heat map that has the focus
+    Key("cells.open", "enter", "open_cell", "open", "the pool or agent under the cursor", "cells"),
+    Key("cells.up", "up,k", "step_track(-1)", "", "cell above", "cells"),
+    Key("cells.down", "down,j", "step_track(1)", "", "cell below", "cells"),
+    Key("cells.left", "left,h", "step_cell(-1)", "", "cell to the left; beyond the edge: back in history", "cells"),
+    Key("cells.right", "right,l", "step_cell(1)", "", "cell to the right; beyond the edge: forward in history", "cells"),
+    Key("cells.first", "home", "edge_cell(-1)", "", "first cell of the line", "cells"),
+    Key("cells.last", "end", "edge_cell(1)", "", "last cell of the line", "cells"),
+    Key("cells.top", "g,pageup", "edge_track(-1)", "", "first line", "cells"),
+    Key("cells.bottom", "G,pagedown", "edge_track(1)", "", "last line", "cells"),
     # scaler, policies
     Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
     Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),
@@ -278,6 +295,8 @@ SCOPES = {
     "task": "Task",
     "inbox": "Inbox",
     "trends": "Trends",
+    "heatmap": "Heat map",
+    "cells": "On the cells",
     "scaler": "Scaler",
     "policies": "Policies",
     "optimize": "Optimize",
@@ -314,7 +333,7 @@ SCOPES = {
 }
 """Scope to its title; scopes of one title are shown together."""
 
-ELSEWHERE = frozenset({"app", "anywhere", "rows", "text", "links", "stream", "prompt", "line", "choices", "answer"})
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "cells", "text", "links", "stream", "prompt", "line", "choices", "answer"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
@@ -331,6 +350,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "tasks": ("tasks", "task", *REASONED, *TABLE),
     "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
     "trends": ("trends", "rows", "screen", "app", "anywhere"),
+    "heatmap": ("heatmap", "cells", "screen", "app", "anywhere"),
     "scaler": ("scaler", *EDITED, *TABLE),
     "policies": ("policies", *EDITED, *TABLE),
     "optimize": ("optimize", *NAMED, *TABLE),

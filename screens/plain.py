@@ -12,6 +12,7 @@ from textual.geometry import Offset
 from textual.widgets import Input, OptionList
 
 from screens.driver import DiffMixin
+from screens.widgets.heatmap import Heatmap
 from screens.widgets.table import Table
 
 SHOW_CURSOR = "\x1b[?25h"
@@ -44,7 +45,7 @@ class PlainMixin(DiffMixin[ReturnType]):
         if focused is None or isinstance(focused, Input):
             return super().find_cursor()
         offset = focused.content_region.offset
-        if isinstance(focused, Table):
+        if isinstance(focused, (Table, Heatmap)):
             return offset + focused.reading_offset
         if isinstance(focused, OptionList):
             return find_option(focused)

@@ -143,8 +143,8 @@ def pool_cells(row: PoolRow, now: float, glyphs: Glyphs, staged: int = 0) -> Cel
 # ---- agents
 
 AGENT_COLUMNS: tuple[Sorted, ...] = (
-    (Column("agent", "agent", width_min=16, width_max=28, flex=1), lambda r: _natural(r.name)),
-    (Column("status", "status", width_min=10), lambda r: (STATUS_ORDER.get(r.status, 9), _natural(r.name))),
+    (Column("agent", "agent", width_min=16, width_max=28, flex=1), lambda r: natural(r.name)),
+    (Column("status", "status", width_min=10), lambda r: (STATUS_ORDER.get(r.status, 9), natural(r.name))),
     (_right("for", "for", 4, 1), lambda r: -r.updated_at),
     (Column("pool", "pool", width_min=12, priority=4), lambda r: r.pool),
     (Column("task", "task", width_min=16, flex=4), lambda r: r.task_title or r.reason),
@@ -158,7 +158,7 @@ AGENT_COLUMNS: tuple[Sorted, ...] = (
 )
 
 
-def _natural(name: str) -> tuple[str, int]:
+def natural(name: str) -> tuple[str, int]:
     """Sort `coder-2` before `coder-10`."""
     head = name.rstrip("0123456789")
     tail = name[len(head) :]
@@ -189,7 +189,7 @@ TASK_COLUMNS: tuple[Sorted, ...] = (
     (Column("task", "task", width_min=20, flex=3), lambda r: r.title or r.id),
     (Column("state", "state", width_min=11), lambda r: (STATE_ORDER.get(r.state, 9), -r.submitted_at)),
     (Column("pool", "pool", width_min=12, priority=2), lambda r: r.pool),
-    (Column("agent", "agent", width_min=14, priority=6), lambda r: _natural(r.agent)),
+    (Column("agent", "agent", width_min=14, priority=6), lambda r: natural(r.agent)),
     (_right("priority", "pri", 3, 3), lambda r: r.priority),
     (_right("attempt", "try", 3, 7), lambda r: r.attempt),
     (_right("wait", "wait", 6, 5), lambda r: (r.leased_at or float("inf")) - r.submitted_at),
@@ -313,7 +313,7 @@ def plan_cells(row: PlanRow, now: float, glyphs: Glyphs) -> Cells:
 # ---- audit
 
 AUDIT_COLUMNS: tuple[Sorted, ...] = (
-    (Column("at", "UTC", width_min=8), lambda r: (r.at, _natural(r.id))),
+    (Column("at", "UTC", width_min=8), lambda r: (r.at, natural(r.id))),
     (Column("who", "who", width_min=7), lambda r: r.who),
     (Column("via", "via", width_min=7, priority=2), lambda r: r.via),
     (Column("address", "from", width_min=12, priority=4), lambda r: r.address),

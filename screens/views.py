@@ -30,6 +30,7 @@ _CLASSES = {
     "gangs": ("screens.gangs", "GangsScreen"),
     "cost": ("screens.costs", "CostScreen"),
     "trends": ("screens.trends", "TrendsScreen"),
+    "heatmap": ("screens.heatmap", "HeatmapScreen"),
     "booster": ("screens.booster", "BoosterScreen"),
     "skin": ("screens.skin", "SkinScreen"),
     "help": ("screens.help", "HelpScreen"),

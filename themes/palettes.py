@@ -63,7 +63,7 @@ PALETTES = {
     "fleet-light": Palette(
         background="#f6f7f9", surface="#ffffff", panel="#eceff3", title="#e3e8ee", cursor="#c9dffb", line="#7d8794",
         text="#1d2530", muted="#4d5866", accent="#0b4fb3", good="#006b1b", warn="#7a4a00", bad="#ad1420",
-        heat_low="#d6e6f5", heat_middle="#5b9bc9", heat_high="#b3261e",
+        heat_low="#d6e6f5", heat_middle="#68a3cd", heat_high="#a4221b",
     ),
     "fleet-contrast": Palette(
         background="#000000", surface="#000000", panel="#141414", title="#1f1f1f", cursor="#00306b", line="#9a9a9a",
@@ -92,18 +92,18 @@ PALETTES = {
     "solarized-light": Palette(
         background="#fdf6e3", surface="#fdf6e3", panel="#f5efdc", title="#eee8d5", cursor="#cfe4f2", line="#7c8989",
         text="#073642", muted="#50656c", accent="#0067a4", good="#5b6903", warn="#7d5d01", bad="#c51019",
-        heat_low="#eee8d5", heat_middle="#2aa198", heat_high="#cb4b16", source="Solarized",
+        heat_low="#eee8d5", heat_middle="#4cb0a8", heat_high="#aa3f12", source="Solarized",
     ),
     # After the Modus themes of Protesilaos Stavrou, Vivendi and Operandi: 7:1 everywhere.
     "modus-dark": Palette(
         background="#000000", surface="#000000", panel="#141414", title="#1e1e1e", cursor="#1c1f6a", line="#6c6c6c",
         text="#ffffff", muted="#c6daff", accent="#00d3d0", good="#57cd55", warn="#d0bc00", bad="#fe9a91",
-        heat_low="#303030", heat_middle="#2fafff", heat_high="#ff5f59", contrast_min=7.0, source="Modus",
+        heat_low="#303030", heat_middle="#2486c4", heat_high="#ff837f", contrast_min=7.0, source="Modus",
     ),
     "modus-light": Palette(
         background="#ffffff", surface="#ffffff", panel="#fcfcfc", title="#f9f9f9", cursor="#d9f4ff", line="#8a8a8a",
         text="#000000", muted="#4a4a4a", accent="#0031a9", good="#005d00", warn="#604a00", bad="#9e0000",
-        heat_low="#e0e0e0", heat_middle="#3548cf", heat_high="#a60000", contrast_min=7.0, source="Modus",
+        heat_low="#e0e0e0", heat_middle="#7380dd", heat_high="#720000", contrast_min=7.0, source="Modus",
     ),
     # After Modus' variants for colour blindness: for want of green, blue is good and orange bad; then yellow.
     "deuteranopia": Palette(
@@ -115,7 +115,7 @@ PALETTES = {
     "tritanopia": Palette(
         background="#0d0b0f", surface="#0d0b0f", panel="#17151a", title="#201d24", cursor="#0a3238", line="#736d78",
         text="#ffffff", muted="#c9c2cc", accent="#caa6df", good="#4ae2f0", warn="#f7d0e0", bad="#ff6740",
-        heat_low="#0a4a5a", heat_middle="#9a9a9a", heat_high="#ff5f59", source="Modus",
+        heat_low="#0a4a5a", heat_middle="#898989", heat_high="#ff706b", source="Modus",
     ),
 }  # fmt: skip
 """Every theme by its name."""

@@ -52,6 +52,8 @@ PLAIN_QUERIES = {
     "metrics": "every metric that is measured: name, unit, group, kind, help, and how it reads now for the fleet",
     "realtime": "how every metric reads now, for the fleet and each pool, in six groups; null = unknown",
     "history": "the history of one metric: a value for each step, null where nothing was measured",
+    "pools-heat": "the history of one metric for every pool, all of the same steps; null where nothing was measured",
+    "agents-heat": "one metric of every agent: the mean of twelve looks, of a count how much it grew; null where nothing was measured",
     "memory": "the entries of memory that I may read, without their values",
     "entry": "an entry of memory with its value; without an owner mine, else the only one that I may read",
     "entry-history": "the versions of an entry of memory that I may read, newest first",
@@ -72,6 +74,13 @@ _ENTRIES: dict[str, tuple[type, str]] = {
     "tag": (str, "only with all of these tags, with spaces between"),
     "since": (str, "only what changed since: 2h (so long ago), 2026-11-21 or 2026-11-21T18:00 (UTC)"),
     "until": (str, "only what changed before"),
+}
+
+_SPAN: dict[str, tuple[type, str]] = {
+    "last_s": (int, "only the last so many seconds; an hour when it is left out"),
+    "ago_s": (int, "the same span so many seconds earlier"),
+    "points": (int, "most values to give"),
+    "quantile": (int, "of durations, in percent; 95 when it is left out"),
 }
 
 QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
@@ -95,10 +104,14 @@ QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
     "history": {
         "metric": (str, "its name, or a seed's spelling of it"),
         "label": (str, "a pool, or an agent's id; the fleet when it is left out"),
-        "last_s": (int, "only the last so many seconds; an hour when it is left out"),
+        **_SPAN,
+    },
+    "pools-heat": {"metric": (str, "a figure of pools: its name, or a seed's spelling of it"), **_SPAN},
+    "agents-heat": {
+        "metric": (str, "a figure of single agents, such as agent_busy"),
+        "last_s": (int, "only the last so many seconds, 60 at least and when it is left out"),
         "ago_s": (int, "the same span so many seconds earlier"),
-        "points": (int, "most values to give"),
-        "quantile": (int, "of durations, in percent; 95 when it is left out"),
+        "roster": (str, "that of the answer before: its ids are left out if they are the same"),
     },
     "can-i": {"verb": (str, "only this verb, by its word or full name"), "target": (str, "on this pool, agent, task or policy")},
 }

@@ -16,7 +16,6 @@ from engine.model.events import Record
 from engine.model.ids import AGENT_PREFIX
 from engine.model.metrics import (
     CATALOGUE,
-    POINTS_MAX,
     Group,
     Kind,
     Label,
@@ -32,8 +31,15 @@ from engine.monitoring.exposition import Newest, exposition
 from engine.monitoring.histogram import BUCKETS, quantile
 from engine.monitoring.meter import Meter
 from engine.monitoring.recorder import Recorder
-from engine.monitoring.series import step_for
-from engine.monitoring.trends import Window, points_of, points_of_samples, wider_step
+from engine.monitoring.trends import (
+    Window,
+    check_span,
+    newest_at,
+    points_of,
+    points_of_samples,
+    wider_step,
+    window_of,
+)
 from engine.scaling.autoscaler import policies_of
 from engine.state import FleetState, Touched
 from engine.supervisor import keep_running
@@ -48,8 +54,8 @@ class History:
 
     def __init__(self, files: Files, state: Callable[[], FleetState], clock: Clock, *, enabled: bool) -> None:
         self.enabled = enabled
-        self._state = state
-        self._clock = clock
+        self.state = state
+        self.clock = clock
         self.meter = Meter(state, clock)
         self._reader: FigureReader | None = None
         self.agents = AgentColumns()
@@ -76,10 +82,10 @@ class History:
         """Begin to sample and to save."""
         if not self.enabled:
             return []
-        self.meter.sized({name: pool.size for name, pool in self._state().pools.items()})
+        self.meter.sized({name: pool.size for name, pool in self.state().pools.items()})
         return [
-            group.create_task(keep_running("recorder", self.recorder.run, self._clock), name="recorder"),
-            group.create_task(keep_running("archivist", self.recorder.keep, self._clock), name="archivist"),
+            group.create_task(keep_running("recorder", self.recorder.run, self.clock), name="recorder"),
+            group.create_task(keep_running("archivist", self.recorder.keep, self.clock), name="archivist"),
         ]
 
     async def close(self) -> None:
@@ -90,7 +96,7 @@ class History:
     def _read(self, now: float, elapsed_s: float) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]]:
         assert self._reader is not None, "connect() comes before start()"
         found = self._reader.read(now, elapsed_s)
-        self.agents.sample(self._state(), found.uses, now)
+        self.agents.sample(self.state(), found.uses, now)
         return found.gauges, found.counts
 
     # ---- questions
@@ -105,7 +111,7 @@ class History:
         return {"timestamp": self.recorder.sampled_at or None, "metrics": groups}
 
     def _now(self, metric: Metric) -> object:
-        labels = [""] if metric.label is Label.FLEET else ["", *self._state().pools]
+        labels = [""] if metric.label is Label.FLEET else ["", *self.state().pools]
         values = {label: self.now_of(metric, label) for label in labels}
         return {"unit": metric.unit, "value": values.pop(""), **({"pools": values} if values else {})}
 
@@ -119,7 +125,7 @@ class History:
     def agent_now(self, word: str) -> dict[str, float | None]:
         """Return how an agent's metrics read now. Raises NotFound, UsageError."""
         self.require()
-        agent = self._state().agent_named(word)
+        agent = self.state().agent_named(word)
         if agent is None:
             raise NotFound(f"no agent {word!r}; `get agents` lists them")
         found = {}
@@ -135,11 +141,11 @@ class History:
     async def loads(self) -> dict[str, object]:
         """Return the load of every pool in the last minute: when it began, seconds of a step, and a list of values a pool. Raises FleetError."""
         self.require()
-        now = self._clock.now()
+        now = self.clock.now()
         until = int(now // LOAD_STEP_S + 1) * LOAD_STEP_S
         window = Window(until - 60, until, LOAD_STEP_S, 1)
         found = {}
-        for pool in self._state().pools:
+        for pool in self.state().pools:
             points, _newest = points_of(await self.recorder.store.read(("load", pool), 1, window.since, until), window, 0.0)
             found[pool] = [point.value for point in points]
         return {"since": window.since, "step_s": LOAD_STEP_S, "pools": found}
@@ -147,14 +153,14 @@ class History:
     def foreseen(self, pool: str) -> dict[str, object]:
         """Return what is foreseen for a pool from now on, and whether one of its policies predicts. Raises NotFound, UsageError."""
         self.require()
-        state = self._state()
+        state = self.state()
         if pool not in state.pools:
             raise NotFound(f"no pool {pool!r}{wire.nearest(pool, state.pools)}")
         predicting = {one.id: one.prediction for one in policies_of(state.policies, pool) if one.enabled and one.prediction is not None}
         ahead = self._reader.ahead.of_pool(pool) if self._reader is not None else []
         return {
             "pool": pool, "error_max": {id_: one.error_max for id_, one in predicting.items()}, "ahead": ahead,
-            "is_measured": ("foreseen", pool) in self.recorder.store.keys, "asked_at": self._clock.now(),
+            "is_measured": ("foreseen", pool) in self.recorder.store.keys, "asked_at": self.clock.now(),
         }  # fmt: skip
 
     def scraped(self, info: Mapping[str, str]) -> str:
@@ -167,36 +173,30 @@ class History:
         """Return the history of one series. Raises FleetError."""
         self.require()
         metric = find_metric(word)
-        if not 0 < span.points <= POINTS_MAX or span.last_s < 1 or span.ago_s < 0 or not 0 < span.quantile < 1:
-            raise UsageError(f"a history takes last_s from 1, ago_s from 0, points 1 to {POINTS_MAX}, and a quantile above 0 and below 100 percent")
+        check_span(span)
         if metric.label is Label.AGENT:
             return await self._trend_of_agent(metric, label, span)
         if label and metric.label is Label.FLEET:
             raise UsageError(f"{metric.name} is a figure of the fleet, not of a pool: leave out {label!r}")
         if label and (metric.name, label) not in self.recorder.store.keys:
-            raise NotFound(f"nothing was measured of {metric.name} for {label!r}{wire.nearest(label, self._state().pools)}")
-        now = self._clock.now()
-        end = now - span.ago_s
-        step = step_for(end - span.last_s, end, now)
-        wide = wider_step(span.last_s, step, span.points)
-        # Whole steps, so that points do not wander as time goes by. The one that goes on now is among them.
-        until = int(end // wide + 1) * wide
-        window = Window(until - max(1, round(span.last_s / wide)) * wide, until, wide, step)
-        blocks = await self.recorder.store.read((metric.name, label), step, window.since, until)
+            raise NotFound(f"nothing was measured of {metric.name} for {label!r}{wire.nearest(label, self.state().pools)}")
+        now = self.clock.now()
+        window = window_of(span, now)
+        blocks = await self.recorder.store.read((metric.name, label), window.step, window.since, window.until)
         found, newest = points_of(blocks, window, span.quantile)
-        newest_at = min(newest, max(now if span.ago_s else 0.0, self.recorder.sampled_at))
         values, lows, highs = zip(*found, strict=True)
         share = span.quantile if metric.kind is Kind.HISTOGRAM else 0.0
-        return Trend(metric.name, label, metric.unit, share, window.since, wide, values, lows, highs, step, now, newest_at)
+        seen_at = newest_at(newest, span, now, self.recorder.sampled_at)
+        return Trend(metric.name, label, metric.unit, share, window.since, window.wide, values, lows, highs, window.step, now, seen_at)
 
     async def _trend_of_agent(self, metric: Metric, word: str, span: Span) -> Trend:
-        agent = self._state().agent_named(word)
+        agent = self.state().agent_named(word)
         if not word:
             raise UsageError(f"{metric.name} is a figure of one agent: say which one")
         if agent is None and not word.startswith(f"{AGENT_PREFIX}_"):
             raise NotFound(f"no agent {word!r}; one that has left is found by its id")
         id_ = agent.spec.id if agent is not None else word
-        now = self._clock.now()
+        now = self.clock.now()
         end = now - span.ago_s
         step = 1 if span.ago_s + span.last_s <= agent_columns.SECONDS else agent_columns.MINUTE_S
         wide = wider_step(span.last_s, step, span.points)

@@ -13,6 +13,7 @@ from engine.config import FleetManagerConfig
 from engine.gate import rows as build
 from engine.gate.editable import editable
 from engine.gate.feed import Feed
+from engine.gate.heat import SHORT_S, heat_of_agents, heat_of_pools
 from engine.gate.history import SWITCHED_OFF, History
 from engine.gate.memory_words import shown_event
 from engine.gate.why import explain
@@ -305,16 +306,28 @@ async def _prometheus(sources: Sources, _parameters: dict[str, Any]) -> object:
     return _kept(sources).scraped({"fleet": sources.config.name, "version": version()})
 
 
-async def _history(sources: Sources, parameters: dict[str, Any]) -> object:
+def _span(parameters: dict[str, Any]) -> Span:
     usual = Span()
-    span = Span(
+    return Span(
         _number(parameters, "last_s", int(usual.last_s)),
         _number(parameters, "ago_s", 0),
         _number(parameters, "points", usual.points),
         _number(parameters, "quantile", round(100 * usual.quantile)) / 100,
     )
-    trend = await _kept(sources).trend(str(parameters.get("metric", "")), str(parameters.get("label", "")), span)
+
+
+async def _history(sources: Sources, parameters: dict[str, Any]) -> object:
+    trend = await _kept(sources).trend(str(parameters.get("metric", "")), str(parameters.get("label", "")), _span(parameters))
     return {**{spec.name: getattr(trend, spec.name) for spec in fields(trend)}, "gaps": trend.gaps}
+
+
+async def _pools_heat(sources: Sources, parameters: dict[str, Any]) -> object:
+    return await heat_of_pools(_kept(sources), str(parameters.get("metric", "")), _span(parameters))
+
+
+async def _agents_heat(sources: Sources, parameters: dict[str, Any]) -> object:
+    last_s, ago_s = _number(parameters, "last_s", SHORT_S), _number(parameters, "ago_s", 0)
+    return await heat_of_agents(_kept(sources), str(parameters.get("metric", "")), last_s=last_s, ago_s=ago_s, roster=str(parameters.get("roster", "")))
 
 
 async def _foreseen(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -340,6 +353,8 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "loads": _loads,
     "prometheus": _prometheus,
     "history": _history,
+    "pools-heat": _pools_heat,
+    "agents-heat": _agents_heat,
     "foreseen": _foreseen,
     "commands": _commands,
     "config": _config,

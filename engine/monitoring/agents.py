@@ -169,6 +169,23 @@ class AgentColumns:
             self._ids_at = begin
         self.pending.append((begin, columns))
 
+    @property
+    def newest_at(self) -> int:
+        """Return the newest second; 0 = there is none."""
+        return self._at
+
+    @property
+    def places(self) -> Mapping[AgentId, int]:
+        """Return the place of every agent there is."""
+        return self._places
+
+    def at_second(self, name: str, second: int) -> array[float] | None:
+        """Return what all places read in a second, None when that is not in memory."""
+        if not self._at or not self._at - SECONDS < second <= self._at:
+            return None
+        row = second % SECONDS * self._size
+        return self._rings[NAMES.index(name)][row : row + self._size]
+
     def seconds(self, id_: str, name: str) -> list[tuple[int, float]]:
         """Return the last SECONDS of an agent, oldest first, without gaps; counts as they stood."""
         place = self._places.get(AgentId(id_))
@@ -208,6 +225,21 @@ def packed(data: bytes, name: str) -> bytes:
     return zlib.compress(data if name == IDS else b"".join(data[plane::WIDTH] for plane in range(WIDTH)), 1)
 
 
+def ids_of(data: bytes) -> list[str]:
+    """Return a packed list of ids, by place; empty for a place without an agent."""
+    return zlib.decompress(data).decode().split("\n")
+
+
+def column_of(data: bytes) -> array[float]:
+    """Return a packed column."""
+    planes = zlib.decompress(data)
+    size = len(planes) // WIDTH
+    raw = bytearray(size * WIDTH)
+    for plane in range(WIDTH):
+        raw[plane::WIDTH] = planes[plane * size : (plane + 1) * size]
+    return array("f", bytes(raw))
+
+
 def minutes_of(id_: str, lists: Iterable[tuple[int, bytes]], columns: Iterable[tuple[int, bytes]]) -> list[tuple[int, float]]:
     """Return the minutes of an agent, oldest first, without gaps, from rows of the archive that are in order of time."""
     found: list[tuple[int, float]] = []
@@ -215,7 +247,7 @@ def minutes_of(id_: str, lists: Iterable[tuple[int, bytes]], columns: Iterable[t
     place = -1
     for at, data in columns:
         while waiting and waiting[0][0] <= at:
-            ids = zlib.decompress(waiting.popleft()[1]).decode().split("\n")
+            ids = ids_of(waiting.popleft()[1])
             place = ids.index(id_) if id_ in ids else -1
         planes = zlib.decompress(data) if place >= 0 else b""
         size = len(planes) // WIDTH

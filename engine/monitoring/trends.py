@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from engine.model.errors import UsageError
+from engine.model.metrics import POINTS_MAX, Span
 from engine.monitoring.blocks import HISTOGRAM, ROLLUP, SLOTS, VALUE, Block
 from engine.monitoring.histogram import bounds, quantile
+from engine.monitoring.series import step_for
 
 
 class Point(NamedTuple):
@@ -35,6 +38,27 @@ def wider_step(span_s: float, step: int, points_max: int) -> int:
     while span_s / (step * factor) > points_max:
         factor += 1
     return step * factor
+
+
+def check_span(span: Span) -> None:
+    """Raise UsageError for a part of a history that cannot be asked for."""
+    if not 0 < span.points <= POINTS_MAX or span.last_s < 1 or span.ago_s < 0 or not 0 < span.quantile < 1:
+        raise UsageError(f"a history takes last_s from 1, ago_s from 0, points 1 to {POINTS_MAX}, and a quantile above 0 and below 100 percent")
+
+
+def window_of(span: Span, now: float) -> Window:
+    """Return the steps of a part of a history, whole ones, so that points do not wander as time goes by."""
+    end = now - span.ago_s
+    step = step_for(end - span.last_s, end, now)
+    wide = wider_step(span.last_s, step, span.points)
+    # The step that goes on now is among them.
+    until = int(end // wide + 1) * wide
+    return Window(until - max(1, round(span.last_s / wide)) * wide, until, wide, step)
+
+
+def newest_at(newest: float, span: Span, now: float, sampled_at: float) -> float:
+    """Return when the newest sample ended, given the end of its step, which may be yet to come."""
+    return min(newest, max(now if span.ago_s else 0.0, sampled_at))
 
 
 def points_of(blocks: Iterable[tuple[int, Block]], window: Window, share: float) -> tuple[list[Point], int]:

@@ -22,6 +22,7 @@ from screens.widgets.braille import Series
 from screens.widgets.cells import ASCII, UNICODE, Cell, Row
 from screens.widgets.charts import BrailleChart, Meter, Sparkline
 from screens.widgets.columns import Column
+from screens.widgets.heat_layout import lay_out_groups
 from screens.widgets.heatmap import Heatmap
 from screens.widgets.statusbar import ContextBar, KeyHints
 from screens.widgets.stream import Stream
@@ -37,6 +38,8 @@ STATES = (
     ("● running", "good"), ("○ idle", "dim"), ("▲ starting", "accent"), ("! degraded", "warn"), ("✗ failed", "bad"),
 )  # fmt: skip
 NAMES = ("reader", "coder", "tester", "reviewer", "planner", "searcher-with-a-long-name", "翻訳者")
+HEAT_CELLS = 150
+HEAT = lay_out_groups([("research", 50), ("code", 50), ("review", 50)], 40, 3, has_halves=True)[0]
 HINTS = [
     ("enter", "open"), ("/", "filter"), ("space", "mark"), ("S", "sort"), ("w", "wide"), ("s", "scale"),
     ("l", "stream"), ("?", "keys"), (":", "command"), ("q", "quit"),
@@ -53,6 +56,7 @@ class World:
         self.load = {row_id: self.rng.random() for row_id in self.ids}
         self.done = dict.fromkeys(self.ids, 0)
         self.events = 0
+        self.heat: list[float | None] = [None] * HEAT_CELLS
 
     def row(self, row_id: str) -> Row:
         number = int(row_id[4:])
@@ -167,7 +171,7 @@ class DemoApp(DiffMixin[None]):
             with Vertical(id="side"):
                 yield Meter("tokens", id="meter", glyphs=glyphs)
                 yield Sparkline(id="spark", glyphs=glyphs)
-                yield Heatmap(240, id="heat", glyphs=glyphs)
+                yield Heatmap(id="heat", glyphs=glyphs)
                 yield BrailleChart(
                     [Series("load"), Series("plan", "warn")], id="chart", samples=60, glyphs=glyphs
                 )
@@ -200,8 +204,9 @@ class DemoApp(DiffMixin[None]):
         mean = sum(world.load.values()) / len(world.load)
         home.query_one(Meter).show(mean, "warn" if mean > 0.7 else "good")
         home.query_one(Sparkline).push(world.rng.random())
-        cells = world.rng.sample(range(240), 24)
-        home.query_one(Heatmap).set_values(cells, [world.rng.random() for _ in cells])
+        for cell in world.rng.sample(range(HEAT_CELLS), 24):
+            world.heat[cell] = world.rng.random()
+        home.query_one(Heatmap).show(HEAT, range(HEAT_CELLS), world.heat)
         home.query_one(BrailleChart).push([mean * 100, 40 + 20 * world.rng.random()])
         self.show_state()
 

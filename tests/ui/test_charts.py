@@ -15,7 +15,8 @@ from screens.widgets.braille import (
 )
 from screens.widgets.cells import ASCII, UNICODE, Cell, Glyphs
 from screens.widgets.charts import BrailleChart, Meter, Sparkline, draw_meter, draw_sparkline
-from screens.widgets.heatmap import NO_CELL, Heatmap, follow, shade_text
+from screens.widgets.heat_layout import lay_out_groups, lay_out_rows
+from screens.widgets.heatmap import GAP, NO_CELL, Heatmap, follow, shade_text
 from screens.widgets.statusbar import ContextBar, KeyHints, choose_hints, lay_out_bar
 from textual.app import App, ComposeResult
 from textual.geometry import Region
@@ -142,8 +143,36 @@ def test_levels_do_not_flap() -> None:
 
 
 def test_levels_have_shapes() -> None:
-    assert shade_text(bytes([0, 15, NO_CELL, 8]), ASCII.shades) == "09 4"
-    assert len(set(shade_text(bytes(range(16)), UNICODE.shades))) == 9
+    assert shade_text(bytes([0, 15, NO_CELL, 8, GAP]), ASCII) == "09 4-"
+    assert len(set(shade_text(bytes(range(16)), UNICODE))) == 9
+
+
+@pytest.mark.parametrize("has_halves", [True, False])
+@pytest.mark.parametrize("size", [(80, 18), (120, 34), (200, 54)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("agents", [1, 26, 1_000, 10_000])
+def test_ten_thousand_cells_are_packed_into_any_terminal(agents: int, size: tuple[int, int], *, has_halves: bool) -> None:
+    width, height = size
+    groups = [(f"pool-{number}", agents // 16 + (number < agents % 16)) for number in range(min(16, agents))]
+    layout, per_cell = lay_out_groups(groups, width, height, has_halves=has_halves)
+    assert layout.cell_count == sum(-(-count // per_cell) for _, count in groups)
+    assert len(layout.lines) <= height
+    assert all(layout.left + len(track) * layout.wide <= width for track in layout.tracks)
+    assert [line.label for line in layout.lines if line.label] == [name for name, _ in groups]
+    if has_halves and size == (200, 54):
+        assert per_cell == 1, "ten thousand agents have a cell each"
+    for cell in range(0, layout.cell_count, 97):
+        assert cell in layout.tracks[layout.track_of(cell)]
+        line = layout.lines[layout.line_of(cell)]
+        assert layout.track_of(cell) in (line.track, line.track + line.is_pair)
+
+
+def test_more_groups_than_lines_scroll() -> None:
+    layout, _ = lay_out_groups([(f"p{number}", 3) for number in range(40)], 80, 10, has_halves=True)
+    assert len(layout.lines) == 40
+
+
+def test_rows_over_time_are_as_high_as_there_is_room() -> None:
+    assert [len(lay_out_rows(["a", "b"], 8, height, is_sideways=True).lines) for height in (1, 3, 4, 6, 60)] == [2, 2, 4, 6, 6]
 
 
 # Bars
@@ -185,7 +214,7 @@ class BoardApp(App[None]):
         self.context = ContextBar(["fleet"], glyphs=glyphs)
         self.meter = Meter("tokens", glyphs=glyphs)
         self.spark = Sparkline(glyphs=glyphs)
-        self.heat = Heatmap(60, glyphs=glyphs, id="heat")
+        self.heat = Heatmap(glyphs=glyphs, id="heat")
         self.chart = BrailleChart(
             [Series("load"), Series("plan", "warn")], samples=60, glyphs=glyphs, id="chart"
         )
@@ -209,7 +238,10 @@ class BoardApp(App[None]):
             self.chart.push(
                 [50 + 40 * math.sin(number / 8), None if 20 < number < 30 else 30 + number / 2]
             )
-        self.heat.set_values(range(45), [number / 44 for number in range(45)])
+        self.fill_heat(60, [number / 44 if number < 45 else None for number in range(60)])
+
+    def fill_heat(self, count: int, shares: list[float | None]) -> int:
+        return self.heat.show(lay_out_groups([("all", count)], 40, 2, has_halves=not self.heat.glyphs.is_shaded)[0], range(count), shares)
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
@@ -234,19 +266,23 @@ async def test_nothing_new_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         app.meter.show(0.62, "good")
         app.hints.show(HINTS)
         app.spark.show([number * 37 % 100 for number in range(60)])
-        assert app.heat.set_values([0, 44], [0.01, 0.99]) == 0
+        shares: list[float | None] = [number / 44 if number < 45 else None for number in range(60)]
+        shares[0], shares[44] = 0.01, 0.99
+        assert app.fill_heat(60, shares) == 0
         assert draws == []
-        assert app.heat.set_values([0], [0.9]) == 1
+        shares[0] = 0.9
+        assert app.fill_heat(60, shares) == 1
         assert [regions[0].y for regions in draws] == [0]
 
 
 async def test_heat_map_takes_more_and_fewer_cells(snap: Snap) -> None:
     app = BoardApp()
     async with app.run_test(size=(40, 16)) as pilot:
-        app.heat.set_cell_count(100)
-        app.heat.set_values(range(100), [number / 99 for number in range(100)])
-        app.heat.set_cell_count(70)
+        app.fill_heat(130, [number / 129 for number in range(130)])
+        app.heat.point_at(129)
+        app.fill_heat(70, [number / 69 for number in range(70)])
         assert len(app.heat.levels) == 70
+        assert app.heat.pointed == 69
         app.theme = "fleet-light"
         await snap(pilot)
 
