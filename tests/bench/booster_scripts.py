@@ -38,7 +38,7 @@ from tests.integration.test_script_decisions import choose_payload
 from tests.tools.programs import Missing
 
 NAMES = (*OF_SCRIPTS, *DECISIONS)
-TREE_ONLY = {("tokens", name) for name in ("code.use_const", *DECISIONS)}
+TREE_ONLY = {("tokens", name) for name in DECISIONS}
 SHORT = {name: f"booster.scripts.{name.removeprefix('code.')}" for name in NAMES}
 SCRIPT_ROWS = {
     "booster.scripts.speedup_median": "ratio",

@@ -13,7 +13,7 @@ from engine.booster.module import find_module
 from engine.booster.records import BOTH_TIERS, File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Sandbox
 
-from tests.integration.booster_agreement import BY_BOTH_TIERS, Arguments, ask_agent, ask_module
+from tests.integration.booster_agreement import OF_SCRIPTS, Arguments, ask_agent, ask_module
 from tests.integration.script_packages import need_files, read, sample
 from tests.integration.test_booster_scripts import (
     LANGUAGES,
@@ -72,7 +72,7 @@ def compare_files(sandbox: Sandbox, paths: list[Path], seed: int) -> Counter[str
     certain: Counter[str] = Counter()
     for path in paths:
         source, language = read(path)
-        for operation in BY_BOTH_TIERS:
+        for operation in OF_SCRIPTS:
             certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source), language)] += 1
     print(f"{len(paths)} files: {dict(certain)}")
     return certain
@@ -138,7 +138,7 @@ def compare_mutants(sandbox: Sandbox, count: int, seed: int) -> Counter[str]:
         if chance.random() < 0.1:
             language = chance.choice(list(LANGUAGES))
         source = mutate(chance, source)
-        operation = chance.choice(BY_BOTH_TIERS)
+        operation = chance.choice(OF_SCRIPTS)
         certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source), language)] += 1
     print(f"{count} mutants: {dict(certain)}")
     return certain

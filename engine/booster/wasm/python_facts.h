@@ -44,6 +44,7 @@ typedef struct {
     bool is_second;    /* it is the second of the wanted names */
     bool is_open;      /* while tokens are read: it may still turn out to be bound */
     u8 shorthand;      /* in scripts; see script_facts.h */
+    u32 scope, bound;  /* in scripts, while tokens are read; see script_variables.h */
 } Reference;
 
 enum StatementKind { STATEMENT_OTHER, STATEMENT_IMPORT, STATEMENT_FROM, STATEMENT_DEFINITION, STATEMENT_TEXT };

@@ -67,7 +67,7 @@ static Around enter_arrow(ScriptScan *scan, const Origin *origin, bool is_async)
 }
 
 /* From the arrow on. */
-static void parse_rest(ScriptScan *scan, Around around, u32 parameters) {
+static void parse_rest(ScriptScan *scan, Around around, u32 parameters, Opened opened) {
     if (now(scan) != LEX_ARROW || scan->tokens.newline)
         doubt(scan);
     next(scan);
@@ -78,6 +78,7 @@ static void parse_rest(ScriptScan *scan, Around around, u32 parameters) {
         parse_block(scan);
     else
         parse_assignment(scan);
+    close_scope(scan, opened);
     scan->context = context;
     if (around.index != NOWHERE)
         scan->facts->definitions[around.index].parameters = parameters;
@@ -87,13 +88,15 @@ static void parse_rest(ScriptScan *scan, Around around, u32 parameters) {
 static void parse_short_arrow(ScriptScan *scan, const Origin *origin, bool is_async) {
     Context context = scan->context;
     Around around = enter_arrow(scan, origin, is_async);
+    Opened opened = open_scope(scan, SCOPE_VALUE, scan->tokens.start);
     if (is_async)
         next(scan);
     scan->context.is_async = is_async;
     if (is_word(scan, WORD_async) || is_word(scan, WORD_await) || is_word(scan, WORD_yield) || is_word(scan, WORD_let))
         doubt(scan);
     take_word(scan, REFERENCE_DEFINITION, false);
-    parse_rest(scan, around, 1);
+    bind_last(scan, BOUND_HERE);
+    parse_rest(scan, around, 1, opened);
     scan->context = context;
 }
 
@@ -104,6 +107,7 @@ static bool parse_long_arrow(ScriptScan *scan, const Origin *origin) {
     Checkpoint place;
     begin_attempt(scan, &place);
     Around around = enter_arrow(scan, origin, is_async);
+    Opened opened = open_scope(scan, SCOPE_VALUE, scan->tokens.start);
     if (is_async)
         next(scan);
     scan->context.is_async = is_async;
@@ -120,7 +124,7 @@ static bool parse_long_arrow(ScriptScan *scan, const Origin *origin) {
         return scan->tokens.is_doubtful;
     if (has_result && context.in_choice)
         doubt(scan); /* the colon may belong to the conditional expression around */
-    parse_rest(scan, around, parameters);
+    parse_rest(scan, around, parameters, opened);
     scan->context = context;
     return true;
 }

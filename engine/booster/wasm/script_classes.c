@@ -89,6 +89,7 @@ static void parse_class_method(ScriptScan *scan, const Member *member, Key key, 
 static void parse_field(ScriptScan *scan, const Member *member, Key key) {
     if (member->is_async || member->is_accessor)
         fail(scan);
+    Opened opened = open_scope(scan, SCOPE_FUNCTION, scan->tokens.start);
     parse_annotation(scan);
     if (accept(scan, LEX_EQUAL)) {
         scan->origin = (Origin){
@@ -102,12 +103,15 @@ static void parse_field(ScriptScan *scan, const Member *member, Key key) {
         };
         parse_assignment(scan);
     }
+    close_scope(scan, opened);
     end_statement(scan);
 }
 
 static void parse_static_block(ScriptScan *scan) {
     next(scan);
+    Opened opened = open_scope(scan, SCOPE_FUNCTION, scan->tokens.start);
     parse_block(scan);
+    close_scope(scan, opened);
 }
 
 static void parse_class_member(ScriptScan *scan) {
@@ -185,8 +189,10 @@ static Text take_class_name(ScriptScan *scan) {
         return (Text){0};
     }
     Text name = is_name ? token_text(scan) : (Text){0};
-    if (is_name)
+    if (is_name) {
         take_word(scan, REFERENCE_DEFINITION, false);
+        bind_last(scan, BOUND_ALONE);
+    }
     return name;
 }
 
@@ -201,7 +207,14 @@ void parse_class(ScriptScan *scan, const Origin *origin, Decorators decorators) 
     };
     accept_word(scan, WORD_abstract);
     expect_word(scan, WORD_class);
+    /* One that is declared has its name outside, another knows its name alone. */
+    bool is_declared = !origin->has_name && origin->head != NOWHERE;
+    Opened opened = {0};
+    if (!is_declared)
+        opened = open_scope(scan, SCOPE_BLOCK, start);
     row.name = choose_name(origin, take_class_name(scan));
+    if (is_declared)
+        opened = open_scope(scan, SCOPE_BLOCK, start);
     if (!descend(scan))
         return;
     Around around = enter_definition(scan, row);
@@ -210,5 +223,6 @@ void parse_class(ScriptScan *scan, const Origin *origin, Decorators decorators) 
     parse_heritage(scan);
     parse_members(scan);
     leave_definition(scan, around, scan->tokens.last_end, true);
+    close_scope(scan, opened);
     ascend(scan);
 }

@@ -84,7 +84,7 @@ static void look_at(const ScriptScopes *scopes, const Variables *row, const Decl
         found->is_written |= scopes->places[i].writes;
         found->is_captured |= is_captured(scopes, row, &scopes->places[i]);
     }
-    if (row->word == WORD_VAR && found->may_be_let)
+    if (row->word == DECLARING_VAR && found->may_be_let)
         found->may_be_let = !text_is(binding->name, "let") && !is_hidden(scopes, row->scope, binding->name) &&
                             may_be_let(scopes, row, part, binding);
 }
@@ -107,7 +107,7 @@ static const char *choose(const ScriptScopes *scopes, const Variables *row) {
     found.has_values |= is_head;
     if (!found.is_once)
         return NULL;
-    if (row->word == WORD_VAR) {
+    if (row->word == DECLARING_VAR) {
         bool is_anew = is_head || row->parent == KIND_for_statement;
         if (!found.may_be_let || !may_stand(row) || (row->in_loop && !found.has_values) || ((row->in_loop || is_anew) && found.is_captured))
             return NULL;
@@ -126,13 +126,13 @@ enum Status use_const_script(Job *job) {
     u32 to_const = 0, to_let = 0, kept = 0;
     for (u32 i = 0; i < scopes.variables_count; i++) {
         const Variables *row = &scopes.variables[i];
-        if (row->word == WORD_OTHER)
+        if (row->word == DECLARING_OTHER)
             continue;
         bool is_shared = scopes.scopes[row->scope].function == 0 && !scopes.is_module;
         const char *to = is_shared || scopes.is_dark || is_ambient(&scopes, row) ? NULL : choose(&scopes, row);
         bool is_const = to && *to == 'c';
-        if (!to || (!is_const && row->word == WORD_LET)) {
-            kept += row->word == WORD_VAR;
+        if (!to || (!is_const && row->word == DECLARING_LET)) {
+            kept += row->word == DECLARING_VAR;
             continue;
         }
         to_const += is_const;

@@ -44,7 +44,9 @@ static void parse_enum(ScriptScan *scan, u32 head) {
     u32 start = scan->tokens.start;
     accept_word(scan, WORD_const);
     expect_word(scan, WORD_enum);
-    Around around = enter(scan, SCRIPT_ENUM, take_name(scan), start, head);
+    Text name = take_name(scan);
+    bind_last(scan, BOUND_HERE);
+    Around around = enter(scan, SCRIPT_ENUM, name, start, head);
     expect(scan, LEX_OPEN_BRACE);
     Context context = enclose(scan);
     while (now(scan) != LEX_CLOSE_BRACE && !has_failed(scan)) {
@@ -61,6 +63,13 @@ static void parse_enum(ScriptScan *scan, u32 head) {
     leave_definition(scan, around, scan->tokens.last_end, true);
 }
 
+/* Other files may write to what is declared in it. */
+static void parse_shared_block(ScriptScan *scan) {
+    Opened opened = open_scope(scan, SCOPE_SHARED, scan->tokens.start);
+    parse_block(scan);
+    close_scope(scan, opened);
+}
+
 static void parse_namespace(ScriptScan *scan, u32 head) {
     u32 start = scan->tokens.start;
     next(scan);
@@ -70,13 +79,18 @@ static void parse_namespace(ScriptScan *scan, u32 head) {
     bool is_quoted = now(scan) == LEX_STRING;
     if (is_quoted)
         next(scan);
-    else
+    else {
+        ScriptTokens following = peek(scan);
+        if (scan->variables && following.kind == LEX_DOT)
+            doubt(scan); /* what is bound by names with a dot */
         parse_entity_name(scan, REFERENCE_DEFINITION);
+        bind_last(scan, BOUND_HERE);
+    }
     name = is_quoted ? (Span){name.start + 1, name.end - 1} : (Span){name.start, scan->tokens.last_end};
     Around around = enter(scan, SCRIPT_NAMESPACE, text_at(&scan->facts->base.job->source, name), start, head);
     if (now(scan) != LEX_OPEN_BRACE)
         doubt(scan);
-    parse_block(scan);
+    parse_shared_block(scan);
     leave_definition(scan, around, scan->tokens.last_end, true);
 }
 
@@ -89,12 +103,13 @@ static void parse_ambient(ScriptScan *scan, u32 head) {
         next(scan);
         if (now(scan) != LEX_OPEN_BRACE)
             doubt(scan);
-        parse_block(scan);
+        parse_shared_block(scan);
         return;
     case WORD_function: case WORD_class: case WORD_abstract: case WORD_const: case WORD_let: case WORD_var: case WORD_interface:
     case WORD_type: case WORD_enum: case WORD_namespace: case WORD_module:
         if (following.kind != LEX_NAME && following.kind != LEX_STRING)
             doubt(scan);
+        scan->list = KIND_ambient_declaration;
         parse_statement(scan, head);
         return;
     default:

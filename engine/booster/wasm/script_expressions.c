@@ -51,6 +51,8 @@ static void become(Value *value, enum Form form) {
 static void parse_call(ScriptScan *scan, Value *value, bool is_optional) {
     Facts *facts = &scan->facts->base;
     bool is_wanted_call = facts->call && value->matched == facts->call_parts && !is_optional;
+    bool is_require = value->form == FORM_NAME && !value->in_parentheses && text_is(text_at(&facts->job->source, value->word), "require");
+    note_call(scan, value->start, is_require);
     call_name(scan, value);
     parse_arguments(scan);
     become(value, is_wanted_call ? FORM_CALL : FORM_OTHER);
@@ -94,6 +96,7 @@ static void parse_chain(ScriptScan *scan, Value *value) {
 }
 
 static void parse_tagged(ScriptScan *scan, Value *value) {
+    note_call(scan, value->start, false);
     call_name(scan, value);
     parse_template(scan, false);
     become(value, FORM_OTHER);
@@ -138,7 +141,9 @@ static bool parse_link(ScriptScan *scan, Value *value) {
 }
 
 Value parse_left_hand_side(ScriptScan *scan) {
+    u32 start = scan->tokens.start;
     Value value = parse_primary(scan);
+    value.start = start;
     bool is_pattern = value.is_pattern;
     while (!has_failed(scan) && parse_link(scan, &value))
         if (is_pattern)
@@ -199,7 +204,10 @@ static Value parse_assertion(ScriptScan *scan) {
 }
 
 static Value parse_unary(ScriptScan *scan) {
-    if (begins_operand(scan) || (is_word(scan, WORD_await) && is_awaiting(scan)))
+    bool is_await = is_word(scan, WORD_await) && is_awaiting(scan);
+    if (is_await)
+        note_call(scan, scan->tokens.start, false);
+    if (is_await || begins_operand(scan))
         return parse_prefix(scan);
     if (now(scan) == LEX_STEP) {
         Value value = parse_operand(scan);
@@ -301,6 +309,7 @@ static Value assign(ScriptScan *scan, const Value *target, u32 start, u32 head) 
 }
 
 static void parse_yield(ScriptScan *scan) {
+    note_call(scan, scan->tokens.start, false);
     next(scan);
     bool is_bare = scan->tokens.newline;
     switch (now(scan)) {

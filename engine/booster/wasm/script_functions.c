@@ -9,6 +9,7 @@ static void take_binding(ScriptScan *scan) {
         doubt(scan);
     }
     take_word(scan, REFERENCE_DEFINITION, false);
+    bind_last(scan, scan->context.bound);
 }
 
 static void parse_default(ScriptScan *scan) {
@@ -46,6 +47,7 @@ static void parse_pattern_property(ScriptScan *scan) {
         row->kind = REFERENCE_DEFINITION;
         row->is_qualified = false;
         row->shorthand = SHORT_PROPERTY;
+        row->bound = scan->context.bound;
     }
     parse_default(scan);
 }
@@ -98,6 +100,7 @@ static u32 parse_parameter(ScriptScan *scan) {
     while (is_parameter_modifier(scan))
         next(scan);
     bool is_rest = accept(scan, LEX_ELLIPSIS), is_this = is_word(scan, WORD_this);
+    scan->context.bound = BOUND_HERE;
     if (!is_this)
         parse_pattern(scan);
     else if (scan->has_types)
@@ -138,9 +141,17 @@ void parse_block(ScriptScan *scan) {
     expect(scan, LEX_CLOSE_BRACE);
 }
 
+void parse_scoped_block(ScriptScan *scan) {
+    Opened opened = open_scope(scan, SCOPE_BLOCK, scan->tokens.start);
+    parse_block(scan);
+    close_scope(scan, opened);
+}
+
 void parse_callable(ScriptScan *scan, Callable callable) {
     Context context = scan->context;
     Around around = enter_definition(scan, callable.row);
+    if (!callable.has_scope)
+        callable.scope = open_scope(scan, SCOPE_FUNCTION, scan->tokens.start);
     scan->context.is_async = callable.row.is_async;
     scan->context.is_generator = callable.is_generator;
     scan->context.in_function = true;
@@ -158,6 +169,7 @@ void parse_callable(ScriptScan *scan, Callable callable) {
             doubt(scan); /* whether it ends on that line or before */
         end_statement(scan);
     }
+    close_scope(scan, callable.scope);
     scan->context = context;
     if (around.index != NOWHERE)
         scan->facts->definitions[around.index].parameters = parameters;
@@ -168,8 +180,11 @@ void parse_callable(ScriptScan *scan, Callable callable) {
 static Text take_own_name(ScriptScan *scan) {
     Text name = {0};
     if (now(scan) == LEX_NAME && !is_reserved(scan->tokens.word)) {
+        u32 bound = scan->context.bound;
         name = token_text(scan);
+        scan->context.bound = BOUND_HERE;
         take_binding(scan);
+        scan->context.bound = bound;
     }
     return name;
 }
@@ -186,34 +201,53 @@ void parse_function(ScriptScan *scan, const Origin *origin, bool is_statement) {
     };
     expect_word(scan, WORD_function);
     bool is_generator = accept(scan, LEX_STAR);
+    Context context = scan->context;
+    Opened scope = {0};
+    if (!is_statement) /* it knows its name alone */
+        scope = open_scope(scan, SCOPE_VALUE, start);
     row.name = take_own_name(scan);
     if (is_statement && !row.name.length && !origin->is_default)
         fail(scan);
+    if (is_statement)
+        scope = open_declared(scan, row.name);
     row.name = choose_name(origin, row.name);
-    parse_callable(scan, (Callable){.row = row, .is_generator = is_generator, .needs_body = !is_statement});
+    parse_callable(scan, (Callable){.row = row, .is_generator = is_generator, .needs_body = !is_statement, .has_scope = true, .scope = scope});
+    scan->context = context;
 }
 
-/* `a: A = 1` of a declaration; true if it is a bare name or pattern. */
-static bool parse_declarator(ScriptScan *scan, u32 head) {
-    bool is_name = now(scan) == LEX_NAME;
-    Text name = token_text(scan);
-    u32 start = scan->tokens.start;
+/* `a: A` of a declaration; true if it is a bare name or pattern. */
+static bool parse_declared(ScriptScan *scan) {
     parse_pattern(scan);
     u32 bare_end = scan->tokens.last_end;
     if (scan->has_types && now(scan) == LEX_BANG)
         next(scan);
     parse_annotation(scan);
-    if (!accept(scan, LEX_EQUAL))
-        return scan->tokens.last_end == bare_end;
-    if (is_name)
-        scan->origin = (Origin){.name = name, .start = start, .head = head, .has_name = true};
-    parse_assignment(scan);
-    return false;
+    return scan->tokens.last_end == bare_end;
 }
 
-bool parse_declarators(ScriptScan *scan, u32 head) {
-    bool is_bare = parse_declarator(scan, head);
+/* The same with `= 1`. */
+static bool parse_declarator(ScriptScan *scan, u32 head, u32 variables) {
+    bool is_name = now(scan) == LEX_NAME;
+    Text name = token_text(scan);
+    u32 start = scan->tokens.start, declarator = note_declarator(scan, variables);
+    bool is_bare = parse_declared(scan);
+    Assigned value = {NOWHERE, count_scopes(scan)};
+    if (accept(scan, LEX_EQUAL)) {
+        if (is_name)
+            scan->origin = (Origin){.name = name, .start = start, .head = head, .has_name = true};
+        value.start = scan->tokens.start;
+        parse_assignment(scan);
+        is_bare = false;
+    }
+    end_declarator(scan, declarator, value);
+    return is_bare;
+}
+
+bool parse_declarators(ScriptScan *scan, u32 head, u32 variables) {
+    u32 bound = scan->context.bound;
+    bool is_bare = parse_declarator(scan, head, variables);
     for (; accept(scan, LEX_COMMA); is_bare = false)
-        parse_declarator(scan, scan->tokens.start);
+        parse_declarator(scan, scan->tokens.start, variables);
+    scan->context.bound = bound;
     return is_bare;
 }

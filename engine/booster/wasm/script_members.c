@@ -20,9 +20,11 @@ void parse_index_signature(ScriptScan *scan) {
 }
 
 static void parse_signature(ScriptScan *scan) {
+    Opened opened = open_scope(scan, SCOPE_FUNCTION, scan->tokens.start);
     parse_type_parameters(scan);
     parse_parameters(scan);
     parse_result(scan);
+    close_scope(scan, opened);
 }
 
 static bool is_before_key(const ScriptTokens *following) {

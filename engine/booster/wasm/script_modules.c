@@ -35,6 +35,11 @@ static void check_name(ScriptScan *scan) {
         doubt(scan);
 }
 
+static void take_imported(ScriptScan *scan) {
+    take_word(scan, REFERENCE_IMPORT, false);
+    bind_last(scan, BOUND_ALONE);
+}
+
 static void parse_import_name(ScriptScan *scan) {
     skip_type(scan);
     check_name(scan);
@@ -43,9 +48,11 @@ static void parse_import_name(ScriptScan *scan) {
     next(scan);
     if (accept_word(scan, WORD_as)) {
         set_reference(scan, reference, REFERENCE_IMPORT, true);
-        take_word(scan, REFERENCE_IMPORT, false);
+        take_imported(scan);
     } else if (needs_alias)
         fail(scan);
+    else
+        bind_last(scan, BOUND_ALONE);
 }
 
 static void parse_names(ScriptScan *scan, void (*parse)(ScriptScan *scan)) {
@@ -75,14 +82,21 @@ static void parse_import_equals(ScriptScan *scan) {
 static void parse_import_names(ScriptScan *scan) {
     if (accept(scan, LEX_STAR)) {
         expect_word(scan, WORD_as);
-        take_word(scan, REFERENCE_IMPORT, false);
+        take_imported(scan);
     } else if (now(scan) == LEX_OPEN_BRACE)
         parse_names(scan, parse_import_name);
     else
         fail(scan);
 }
 
+/* At the top it makes a module of the file, whose variables are its own. */
+static void note_module(ScriptScan *scan) {
+    if (scan->variables && scan->depth == 1)
+        scan->variables->is_module = true;
+}
+
 void parse_import(ScriptScan *scan) {
+    note_module(scan);
     next(scan);
     if (accept(scan, LEX_STRING)) {
         end_import(scan);
@@ -93,8 +107,9 @@ void parse_import(ScriptScan *scan) {
     skip_type(scan);
     bool has_default = now(scan) == LEX_NAME;
     if (has_default) {
-        take_word(scan, REFERENCE_IMPORT, false);
+        take_imported(scan);
         if (now(scan) == LEX_EQUAL && scan->has_types) {
+            bind_last(scan, BOUND_HERE);
             parse_import_equals(scan);
             return;
         }
@@ -225,6 +240,7 @@ static void parse_exported(ScriptScan *scan, u32 head, Decorators decorators) {
     }
     if (!is_declaration_after(scan))
         doubt(scan);
+    scan->list = KIND_export_statement;
     parse_statement(scan, head);
 }
 
@@ -232,6 +248,8 @@ void parse_export(ScriptScan *scan, Decorators decorators) {
     u32 head = decorators.count ? decorators.start : scan->tokens.start;
     next(scan);
     bool is_plain = !decorators.count;
+    if (!is_word(scan, WORD_as) || !scan->has_types)
+        note_module(scan);
     if (is_word(scan, WORD_type) && scan->has_types && is_plain) {
         ScriptTokens following = peek(scan);
         if (following.kind == LEX_OPEN_BRACE || following.kind == LEX_STAR)

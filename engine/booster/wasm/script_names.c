@@ -185,11 +185,11 @@ static void note_call(ScriptWalk *walk, TSNode node, const ScriptFrame *frame) {
     add_call(scopes, start, frame->standing.scope);
 }
 
-static enum Word find_word(const ScriptWalk *walk, TSNode word) {
+static enum Declaring find_declaring(const ScriptWalk *walk, TSNode word) {
     if (ts_node_is_null(word))
-        return WORD_OTHER;
+        return DECLARING_OTHER;
     Text text = text_at(walk->source, span_of(word));
-    return text_is(text, "var") ? WORD_VAR : text_is(text, "let") ? WORD_LET : WORD_OTHER;
+    return text_is(text, "var") ? DECLARING_VAR : text_is(text, "let") ? DECLARING_LET : DECLARING_OTHER;
 }
 
 static void note_variables(ScriptWalk *walk, ScriptFrame *frame, Variables row) {
@@ -198,7 +198,7 @@ static void note_variables(ScriptWalk *walk, ScriptFrame *frame, Variables row) 
     row.is_ambient = standing->is_ambient;
     row.first = row.last = NOWHERE;
     standing->variables = scopes->variables_count;
-    bool is_var = row.word == WORD_VAR;
+    bool is_var = row.word == DECLARING_VAR;
     standing->binder = (Binder){is_var ? scopes->scopes[row.scope].function : row.scope, NOWHERE, !is_var};
     add_variables(scopes, row);
 }
@@ -209,7 +209,7 @@ static void note_declaration(ScriptWalk *walk, TSNode node, ScriptFrame *frame, 
         .start = ts_node_start_byte(node),
         .scope = frame->standing.scope,
         .head_end = NOWHERE,
-        .word = is_var ? WORD_VAR : find_word(walk, field_of(walk->language, node, FIELD_kind)),
+        .word = is_var ? DECLARING_VAR : find_declaring(walk, field_of(walk->language, node, FIELD_kind)),
         .parent = parent->kind,
         .is_body = is_field(walk, frame, FIELD_body),
         .in_loop = is_loop(parent->kind) ? parent->standing.in_loop : frame->standing.in_loop,
@@ -228,7 +228,7 @@ static void note_head(ScriptWalk *walk, TSNode node, ScriptFrame *frame) {
         .start = ts_node_start_byte(word),
         .scope = frame->standing.inner,
         .head_end = ts_node_end_byte(field_of(walk->language, node, FIELD_right)),
-        .word = find_word(walk, word),
+        .word = find_declaring(walk, word),
         .parent = frame->kind,
         .in_loop = frame->standing.in_loop,
     };

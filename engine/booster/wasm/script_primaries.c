@@ -87,11 +87,13 @@ static void parse_new_arguments(ScriptScan *scan) {
 }
 
 static Value parse_new(ScriptScan *scan) {
+    u32 start = scan->tokens.start;
     next(scan);
     if (now(scan) == LEX_DOT) {
         parse_meta(scan, "target");
         return make_other(scan);
     }
+    note_call(scan, start, false);
     if (is_word(scan, WORD_new) || is_word(scan, WORD_import) || is_word(scan, WORD_super) || is_word(scan, WORD_async))
         doubt(scan);
     Value value = parse_primary(scan);

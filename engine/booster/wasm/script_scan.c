@@ -18,6 +18,7 @@ void begin_attempt(ScriptScan *scan, Checkpoint *place) {
         .decorators = facts->base.decorator_count,
         .comments = facts->comment_count,
         .removal = mark_removal(facts),
+        .variables = mark_variables(scan->variables),
     };
     if (++scan->attempts > ATTEMPTS_MAX)
         doubt(scan);
@@ -39,6 +40,7 @@ void go_back(ScriptScan *scan, const Checkpoint *place) {
     facts->base.decorator_count = place->decorators;
     facts->comment_count = place->comments;
     undo_removal(facts, place->removal);
+    undo_variables(scan->variables, place->variables);
     if (scan->counted == NOWHERE)
         return;
     facts->definitions[scan->counted].complexity = place->complexity;
@@ -84,12 +86,16 @@ void end_statement(ScriptScan *scan) {
 
 u32 note_word(ScriptScan *scan, enum ReferenceKind kind, bool is_qualified, enum Shorthand shorthand) {
     Facts *facts = &scan->facts->base;
-    if (!is_wanted(facts, token_text(scan)))
+    /* Where scopes are wanted, so are all names; the tree has a word of its own for that one. */
+    bool is_one = scan->variables ? !is_word(scan, WORD_undefined) : is_wanted(facts, token_text(scan));
+    if (!is_one)
         return 0;
     add_reference(facts, token_span(scan), kind, is_qualified);
     Reference *row = &facts->references[facts->reference_count - 1];
     row->is_open = kind == REFERENCE_USE;
     row->shorthand = (u8)shorthand;
+    row->scope = scan->context.scope;
+    row->bound = BOUND_NOT;
     return facts->reference_count;
 }
 
@@ -146,10 +152,11 @@ static bool is_plain_call(const Facts *facts) {
 
 enum Status collect_script_by_tokens(ScriptFacts *facts) {
     Job *job = facts->base.job;
-    if (facts->scopes || facts->structure)
+    if (facts->structure)
         return stop(job, UNSURE, "only the tree tells that", NOWHERE);
     if (!is_plain(facts->base.names[0]) || !is_plain(facts->base.names[1]) || !is_plain_call(&facts->base))
         return stop(job, UNSURE, "the name means something else in places", NOWHERE);
+    VariableNotes variables = {0};
     ScriptScan scan = {
         .facts = facts,
         .has_types = job->language->id != JAVASCRIPT,
@@ -157,7 +164,10 @@ enum Status collect_script_by_tokens(ScriptFacts *facts) {
         .owner = NOWHERE,
         .counted = NOWHERE,
         .origin = NO_ORIGIN,
+        .variables = facts->scopes ? &variables : NULL,
+        .context.scope = NOWHERE,
     };
+    open_scope(&scan, SCOPE_FUNCTION, 0);
     script_tokens_begin(&scan.tokens, &job->source, facts->base.wants_definitions ? facts : NULL);
     parse_statements(&scan);
     if (now(&scan) != LEX_END)
@@ -165,5 +175,7 @@ enum Status collect_script_by_tokens(ScriptFacts *facts) {
     if (now(&scan) == LEX_FAILED)
         return stop(job, UNSURE, "this is not known to be a script", scan.tokens.problem);
     sort_definitions(facts);
+    if (facts->scopes)
+        fill_scopes(&scan);
     return DONE;
 }

@@ -10,6 +10,7 @@
 
 #include "script_removal.h"
 #include "script_tokens.h"
+#include "script_variables.h"
 
 enum { SCRIPT_DEPTH_MAX = 120, ATTEMPTS_MAX = 8 };
 
@@ -19,6 +20,9 @@ typedef struct {
     bool no_in;     /* in the head of a `for`, before its `in` or `of` */
     bool in_choice; /* between ? and : of a conditional expression */
     bool no_choice; /* after `extends` in a conditional type */
+    bool in_loop;   /* up to the function around */
+    u32 scope;      /* of the names that are read now */
+    u32 bound;      /* how the names of a pattern are bound */
 } Context;
 
 /* What the place around says of a function or class that is the whole of a value. */
@@ -41,6 +45,8 @@ typedef struct {
     Origin origin; /* of the expression that begins now */
     u32 depth;     /* how deep statements, expressions and types nest */
     u32 attempts;  /* how many are under way, one in the other */
+    VariableNotes *variables; /* null: not wanted */
+    enum Kind list;           /* what the statement that begins now stands in, as far as a `let` may */
     u32 owner;     /* the definition whose inside this is, or NOWHERE */
     u32 counted;   /* the function whose figures this adds to, or NOWHERE */
     u32 nesting;
@@ -53,6 +59,7 @@ typedef struct {
     u32 depth, owner, counted, nesting, complexity, nesting_max;
     u32 references, definitions, decorators, comments;
     RemovalMark removal;
+    VariableMark variables;
 } Checkpoint;
 
 /* What an expression is, as far as the places ask where it may stand. */
@@ -73,6 +80,7 @@ typedef struct {
     u32 matched;      /* how many parts of the wanted function's name this is */
     u32 reference;    /* of a wanted name: its reference, counted from 1 */
     u32 references;   /* how many references there were before it */
+    u32 start;        /* of a call, and what is called */
     Span word;        /* its last word, where it is a name or a member */
 } Value;
 
@@ -196,6 +204,35 @@ u32 take_member(ScriptScan *scan);
 void bind_names_since(ScriptScan *scan, u32 references);
 void release_names_since(ScriptScan *scan, u32 references);
 
+/* script_variables.c: what script_names.c tells by the tree; all do nothing where it is not wanted */
+typedef struct {
+    u32 number;
+    u32 outer;
+    bool in_loop;
+} Opened;
+/* Begins a scope; `start` is that of the function or class that it is of. */
+Opened open_scope(ScriptScan *scan, enum ScopeKind kind, u32 start);
+/* The same of a function that is declared under this name. */
+Opened open_declared(ScriptScan *scan, Text name);
+void close_scope(ScriptScan *scan, Opened opened);
+/* How the name that was just taken is bound. */
+void bind_last(ScriptScan *scan, u32 bound);
+/* Begins a declaration at its first word, or the head of a loop. Gives its number. */
+u32 note_variables(ScriptScan *scan, enum Kind parent);
+/* The head of the loop was that of a for in or for of, which ends here. */
+void note_each(ScriptScan *scan, u32 variables);
+/* Begins `name = value` of a declaration. Gives its number. */
+u32 note_declarator(ScriptScan *scan, u32 variables);
+/* What a declarator is given: where it begins, or NOWHERE, and how many scopes there were. */
+typedef struct {
+    u32 start, scope;
+} Assigned;
+void end_declarator(ScriptScan *scan, u32 declarator, Assigned value);
+u32 count_scopes(const ScriptScan *scan);
+void note_call(ScriptScan *scan, u32 start, bool is_require);
+/* Fills in the tables of what was noted. */
+void fill_scopes(ScriptScan *scan);
+
 /* script_notes.c: definitions */
 /* What is around a definition. */
 typedef struct {
@@ -244,13 +281,17 @@ typedef struct {
     ScriptDefinition row;
     bool is_generator;
     bool needs_body;
+    bool has_scope; /* it was opened before */
+    Opened scope;
 } Callable;
 void parse_callable(ScriptScan *scan, Callable callable);
 void parse_function(ScriptScan *scan, const Origin *origin, bool is_statement);
 /* Statements in braces. */
 void parse_block(ScriptScan *scan);
+/* Statements in braces that are a scope. */
+void parse_scoped_block(ScriptScan *scan);
 /* `let a = 1, b`, behind its first word; true if it is one bare name or pattern. */
-bool parse_declarators(ScriptScan *scan, u32 head);
+bool parse_declarators(ScriptScan *scan, u32 head, u32 variables);
 
 /* script_classes.c */
 typedef struct {

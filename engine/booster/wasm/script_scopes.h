@@ -46,14 +46,14 @@ typedef struct {
     u32 binding, next;
 } Bound;
 
-enum Word { WORD_OTHER, WORD_VAR, WORD_LET };
+enum Declaring { DECLARING_OTHER, DECLARING_VAR, DECLARING_LET };
 
 /* A statement or head of a loop that declares variables. */
 typedef struct {
     u32 start, scope;
     u32 head_end;           /* in the head of a for in or for of: where what it goes through ends, else NOWHERE */
     u32 first, last;        /* its declarators */
-    enum Word word;
+    enum Declaring word;
     enum Kind parent;
     bool is_body;           /* it is the body of a loop or the like, without braces */
     bool in_loop;           /* the loop whose head it is does not count */

@@ -21,8 +21,9 @@ static void take_whole(ScriptScan *scan, const Listed *listed) {
     facts->calls = calls;
 }
 
-static void parse_listed(ScriptScan *scan, StatementList *list) {
+static void parse_listed(ScriptScan *scan, StatementList *list, enum Kind kind) {
     Listed listed = begin_listed(scan);
+    scan->list = kind;
     bool is_removed = parse_statement(scan, NOWHERE);
     if (!scan->facts->removal || has_failed(scan))
         return;
@@ -39,6 +40,7 @@ static void parse_body(ScriptScan *scan) {
     case WORD_class: case WORD_const: case WORD_let: case WORD_import: case WORD_export: case WORD_function: case WORD_async:
         doubt(scan);
     }
+    scan->list = KIND_none;
     if (!parse_statement(scan, NOWHERE) || !scan->facts->removal || has_failed(scan))
         return;
     take_whole(scan, &listed);
@@ -60,7 +62,7 @@ void parse_statements(ScriptScan *scan) {
     if (has_hashbang && scan->facts->removal)
         list_statement(scan->facts, &list, (Span){0, scan->tokens.last_end}, false);
     while (now(scan) != LEX_CLOSE_BRACE && now(scan) != LEX_END && !has_failed(scan))
-        parse_listed(scan, &list);
+        parse_listed(scan, &list, KIND_statement_block);
     end_list(scan, &list);
 }
 
@@ -88,8 +90,23 @@ static void parse_if(ScriptScan *scan) {
     } while (is_chained);
 }
 
+static void parse_loop_body(ScriptScan *scan) {
+    bool in_loop = scan->context.in_loop;
+    scan->context.in_loop = true;
+    parse_body(scan);
+    scan->context.in_loop = in_loop;
+}
+
 static void parse_while(ScriptScan *scan) {
-    count_branches(scan, is_word(scan, WORD_while));
+    count_branches(scan, 1);
+    next(scan);
+    parse_condition(scan);
+    parse_loop_body(scan);
+}
+
+static void parse_with(ScriptScan *scan) {
+    if (scan->variables)
+        scan->variables->is_dark = true;
     next(scan);
     parse_condition(scan);
     parse_body(scan);
@@ -98,7 +115,7 @@ static void parse_while(ScriptScan *scan) {
 static void parse_do(ScriptScan *scan) {
     count_branches(scan, 1);
     next(scan);
-    parse_body(scan);
+    parse_loop_body(scan);
     expect_word(scan, WORD_while);
     parse_condition(scan);
     if (!accept(scan, LEX_SEMICOLON) && now(scan) != LEX_CLOSE_BRACE && now(scan) != LEX_END && (!scan->tokens.newline || !may_end_here(scan)))
@@ -121,18 +138,19 @@ static bool is_each(const ScriptScan *scan) {
     return is_word(scan, WORD_of) || is_word(scan, WORD_in);
 }
 
-/* What stands in the head of a loop up to its `of` or `in`, or its first semicolon. */
-static void parse_for_begin(ScriptScan *scan) {
-    u32 start = scan->tokens.start;
+/* What stands in the head of a loop up to its `of` or `in`, or its first semicolon. Gives the number of its declaration. */
+static u32 parse_for_begin(ScriptScan *scan) {
+    u32 start = scan->tokens.start, variables = NOWHERE;
     if (now(scan) == LEX_SEMICOLON)
-        return;
+        return NOWHERE;
     if (is_word(scan, WORD_using) || is_word(scan, WORD_await) || is_word(scan, WORD_async))
         doubt(scan);
     if (begins_declaration(scan)) {
+        variables = note_variables(scan, KIND_for_statement);
         next(scan);
-        if (!parse_declarators(scan, start) && is_each(scan))
+        if (!parse_declarators(scan, start, variables) && is_each(scan))
             doubt(scan);
-        return;
+        return variables;
     }
     Value value = parse_head(scan);
     if (value.form == FORM_CALL && scan->facts->removal)
@@ -140,7 +158,7 @@ static void parse_for_begin(ScriptScan *scan) {
     if (!is_each(scan)) {
         if (value.is_pattern)
             fail(scan);
-        return;
+        return NOWHERE;
     }
     if (value.form == FORM_PATTERN)
         bind_names_since(scan, value.references);
@@ -148,15 +166,17 @@ static void parse_for_begin(ScriptScan *scan) {
         scan->facts->base.references[value.reference - 1].kind = REFERENCE_DEFINITION;
     if (value.form < FORM_NAME || value.in_parentheses || value.is_chain)
         doubt(scan);
+    return NOWHERE;
 }
 
-static void parse_each(ScriptScan *scan) {
+static void parse_each(ScriptScan *scan, u32 variables) {
     bool is_of = is_word(scan, WORD_of);
     next(scan);
     if (is_of)
         parse_assignment(scan);
     else
         parse_expression(scan);
+    note_each(scan, variables);
 }
 
 static void parse_for_rest(ScriptScan *scan) {
@@ -169,23 +189,25 @@ static void parse_for_rest(ScriptScan *scan) {
 }
 
 static void parse_for(ScriptScan *scan) {
+    Opened opened = open_scope(scan, SCOPE_BLOCK, scan->tokens.start);
     count_branches(scan, 1);
     next(scan);
     bool is_await = accept_word(scan, WORD_await);
     expect(scan, LEX_OPEN_PAREN);
     Context around = enclose(scan);
     scan->context.no_in = true;
-    parse_for_begin(scan);
+    u32 variables = parse_for_begin(scan);
     scan->context.no_in = false;
     if (is_await && !is_word(scan, WORD_of))
         fail(scan);
     if (is_each(scan))
-        parse_each(scan);
+        parse_each(scan, variables);
     else
         parse_for_rest(scan);
     scan->context = around;
     expect(scan, LEX_CLOSE_PAREN);
-    parse_body(scan);
+    parse_loop_body(scan);
+    close_scope(scan, opened);
 }
 
 static void parse_case(ScriptScan *scan) {
@@ -199,11 +221,12 @@ static void parse_case(ScriptScan *scan) {
     expect(scan, LEX_COLON);
     StatementList list = begin_list(scan);
     while (now(scan) != LEX_CLOSE_BRACE && !is_word(scan, WORD_case) && !is_word(scan, WORD_default) && !has_failed(scan))
-        parse_listed(scan, &list);
+        parse_listed(scan, &list, KIND_switch_case);
     end_list(scan, &list);
 }
 
 static void parse_switch(ScriptScan *scan) {
+    Opened opened = open_scope(scan, SCOPE_BLOCK, scan->tokens.start);
     next(scan);
     parse_condition(scan);
     expect(scan, LEX_OPEN_BRACE);
@@ -212,29 +235,33 @@ static void parse_switch(ScriptScan *scan) {
         parse_case(scan);
     scan->context = around;
     next(scan);
+    close_scope(scan, opened);
 }
 
 static void parse_catch(ScriptScan *scan) {
+    Opened opened = open_scope(scan, SCOPE_BLOCK, scan->tokens.start);
     count_branches(scan, 1);
     next(scan);
     if (accept(scan, LEX_OPEN_PAREN)) {
         Context around = enclose(scan);
+        scan->context.bound = BOUND_HERE;
         parse_pattern(scan);
         parse_annotation(scan);
         scan->context = around;
         expect(scan, LEX_CLOSE_PAREN);
     }
-    parse_block(scan);
+    parse_scoped_block(scan);
+    close_scope(scan, opened);
 }
 
 static void parse_try(ScriptScan *scan) {
     next(scan);
-    parse_block(scan);
+    parse_scoped_block(scan);
     bool has_catch = is_word(scan, WORD_catch);
     if (has_catch)
         parse_catch(scan);
     if (accept_word(scan, WORD_finally))
-        parse_block(scan);
+        parse_scoped_block(scan);
     else if (!has_catch)
         fail(scan);
 }
@@ -263,8 +290,9 @@ static void parse_jump(ScriptScan *scan) {
 }
 
 static void parse_variable(ScriptScan *scan, u32 head) {
+    u32 variables = note_variables(scan, scan->list);
     next(scan);
-    parse_declarators(scan, head);
+    parse_declarators(scan, head, variables);
     end_statement(scan);
 }
 
@@ -328,7 +356,8 @@ static bool parse_by_word(ScriptScan *scan, u32 head) {
     switch (scan->tokens.word) {
     case WORD_if: parse_nested(scan, parse_if); return true;
     case WORD_for: parse_nested(scan, parse_for); return true;
-    case WORD_while: case WORD_with: parse_nested(scan, parse_while); return true;
+    case WORD_while: parse_nested(scan, parse_while); return true;
+    case WORD_with: parse_nested(scan, parse_with); return true;
     case WORD_do: parse_nested(scan, parse_do); return true;
     case WORD_switch: parse_nested(scan, parse_switch); return true;
     case WORD_try: parse_nested(scan, parse_try); return true;
@@ -385,7 +414,7 @@ bool parse_statement(ScriptScan *scan, u32 head) {
     head = head == NOWHERE ? scan->tokens.start : head;
     switch (now(scan)) {
     case LEX_NAME: is_removable = parse_word_statement(scan, head); break;
-    case LEX_OPEN_BRACE: parse_block(scan); break;
+    case LEX_OPEN_BRACE: parse_scoped_block(scan); break;
     case LEX_SEMICOLON: next(scan); break;
     case LEX_AT: parse_decorated(scan, head); break;
     case LEX_TEMPLATE: doubt(scan); break; /* the tree takes some for the rest of what is before */

@@ -146,6 +146,7 @@ static void parse_returned(ScriptScan *scan) {
 static void parse_function_type(ScriptScan *scan) {
     if (!descend(scan))
         return;
+    Opened opened = open_scope(scan, SCOPE_FUNCTION, scan->tokens.start);
     accept_word(scan, WORD_new);
     parse_type_parameters(scan);
     parse_parameters(scan);
@@ -154,6 +155,7 @@ static void parse_function_type(ScriptScan *scan) {
     scan->context.no_choice = false;
     parse_returned(scan);
     scan->context = around;
+    close_scope(scan, opened);
     ascend(scan);
 }
 
