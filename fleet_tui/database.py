@@ -18,6 +18,7 @@ from engine.memory import database
 from engine.memory.checking import Verdict, verify
 from engine.memory.contract import Contents
 from engine.memory.copies import back_up, contents_of, make_folder, restore
+from engine.memory.keys import RING_NAME
 from engine.memory.reading import open_to_read
 from engine.model.data_commands import BackUpFleet
 from engine.model.errors import CommandRefused, FleetError, UsageError
@@ -51,7 +52,7 @@ def back_up_here(paths: Paths, request: Request) -> None:
         if not command.file:
             make_folder(folder)
         target = Path(command.file).absolute() if command.file else folder / file_name(SystemClock().now())
-        show_contents(back_up(connection, source, target), request.output)
+        show_contents(back_up(connection, source, target, paths.state_dir / RING_NAME), request.output)
 
 
 def put_back(paths: Paths, source: Path, *, form: str) -> None:
@@ -59,7 +60,7 @@ def put_back(paths: Paths, source: Path, *, form: str) -> None:
     if find_address(paths) is not None:
         raise CommandRefused("the engine runs; nothing was changed: stop it first (`fleet-tui stop`), then restore")
     path = paths.database
-    verdict = verify(source)
+    verdict = verify(source, ring=paths.state_dir / RING_NAME)
     if verdict.problems:
         raise CommandRefused(f"{source} is not whole, nothing was changed: {'; '.join(verdict.problems[:3])}")
     paths.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,17 +69,19 @@ def put_back(paths: Paths, source: Path, *, form: str) -> None:
         lock = database.take_lock(path)
         try:
             was_there = path.exists()
-            contents = restore(source, path, aside=aside)
+            contents = restore(source, path, aside=aside, ring=paths.state_dir / RING_NAME)
         finally:
             os.close(lock)
     show_contents(contents, form, "restored")
+    if contents.keys:
+        output.say("its keys were added to keys.db; they open where the wrapping key is: the key file, ENCRYPTION_KEY, or the hardware module of that time")
     if was_there:
         output.say(f"what was there is kept as {aside}")
 
 
-def check(path: Path, *, form: str, whole: bool) -> bool:
-    """Check a database, print what was found, and tell whether all is well. Raises JournalError for a file that is none."""
-    verdict = verify(path, whole=whole)
+def check(path: Path, ring: Path, *, form: str, whole: bool) -> bool:
+    """Check a database whose keys may be in a ring, print what was found, and tell whether all is well. Raises JournalError for a file that is none."""
+    verdict = verify(path, whole=whole, ring=ring)
     if form == "json":
         output.print_json({**dataclasses.asdict(verdict), "whole": not verdict.problems})
         return not verdict.problems
@@ -122,7 +125,8 @@ def contents_lines(contents: Contents) -> list[str]:
     span = f"{contents.first:,} to {contents.last:,}" if contents.last else "none"
     removed = ", ".join(f"{count:,} {name}" for name, count in contents.removed.items() if count)
     gone = [f"  removed for their age: {removed}"] if removed else []
-    return [contents.path, f"  {contents.bytes / 1e6:,.1f} MB, tables of step {contents.step}, records {span}", f"  {rows}", *gone]
+    keys = [f"  {contents.keys:,} wrapped keys of encrypted memory"] if contents.keys else []
+    return [contents.path, f"  {contents.bytes / 1e6:,.1f} MB, tables of step {contents.step}, records {span}", f"  {rows}", *keys, *gone]
 
 
 def _entry(path: Path) -> dict[str, object]:

@@ -31,10 +31,11 @@ def restore(file: Path, output: str) -> None:
 @click.option("-o", "--output", type=FORM, default="text", help="Form of the findings.")
 def verify(file: Path | None, output: str, *, whole: bool) -> None:
     """Check a backup, or this fleet's database: pages, references, and that its tables are as its journal says."""
+    from engine.memory.keys import RING_NAME
     from fleet_tui import database
     from fleet_tui.subcommands import places
 
-    if not database.check(file or database.database_of(places()), form=output, whole=whole):
+    if not database.check(file or database.database_of(places()), places().state_dir / RING_NAME, form=output, whole=whole):
         click.get_current_context().exit(EXIT_FAILED)
 
 

@@ -62,5 +62,5 @@ def told(contents: Contents, word: str = "backup") -> str:
     rows = contents.rows
     return (
         f"{word} {contents.path}: {contents.bytes / 1e6:,.1f} MB, records to {contents.last:,}, "
-        f"{rows['tasks']:,} tasks, {rows['agents']:,} agents"
+        f"{rows['tasks']:,} tasks, {rows['agents']:,} agents{f', {contents.keys:,} keys' if contents.keys else ''}"
     )

@@ -6,7 +6,7 @@ Owner: nobody; functions only. Reads in one transaction, so an engine may be wri
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 from engine.memory.contract import Contents
 from engine.memory.copies import contents_of
 from engine.memory.failures import explain
+from engine.memory.key_copies import keys_used
+from engine.memory.keys import RING_NAME
 from engine.memory.loading import load_state
 from engine.memory.reading import open_to_read
 from engine.memory.stored import record_of
@@ -58,8 +60,11 @@ class Verdict:
     """Empty = all is well."""
 
 
-def verify(path: Path, *, whole: bool = False) -> Verdict:
-    """Check a database; `whole` = replay its journal whatever its length. Raises JournalError for a file that is none."""
+def verify(path: Path, *, whole: bool = False, ring: Path | None = None) -> Verdict:
+    """Check a database; `whole` = replay its journal whatever its length. Raises JournalError for a file that is none.
+
+    Keys of sealed values are looked for in it, in the ring beside it, and in `ring`.
+    """
     with closing(open_to_read(path)) as connection:
         try:
             connection.execute("BEGIN")
@@ -67,6 +72,7 @@ def verify(path: Path, *, whole: bool = False) -> Verdict:
             checked: list[str] = []
             problems = list(_damage(connection, checked))
             if not problems:
+                problems += _missing_keys(connection, {path.parent / RING_NAME, ring or path.parent / RING_NAME}, checked)
                 problems += _contradictions(connection, contents, checked, whole=whole)
         except sqlite3.Error as error:
             raise explain(error, path) from error
@@ -83,6 +89,18 @@ def _damage(connection: sqlite3.Connection, checked: list[str]) -> Iterator[str]
             yield "and more references that lead nowhere"
             return
         yield f"row {row} of {table} refers to {parent}, where there is no such row"
+
+
+def _missing_keys(connection: sqlite3.Connection, rings: Iterable[Path], checked: list[str]) -> Iterator[str]:
+    """Yield the keys that values are sealed with and that are neither in the file, as in a backup, nor in the ring beside it."""
+    used = keys_used(connection, rings)
+    if used.values:
+        gone = f", {used.destroyed} with keys that were destroyed" if used.destroyed else ""
+        by = f"; their keys are wrapped by {', '.join(used.wrapping)}" if used.wrapping else ""
+        checked.append(f"keys of {used.values} sealed values{gone}{by}")
+    if used.missing:
+        named = ", ".join(sorted(used.missing)[:PROBLEMS_MAX])
+        yield f"{sum(used.missing.values())} values are sealed with keys that are neither here nor in {RING_NAME} beside it: {named}; put that file back"
 
 
 def _contradictions(connection: sqlite3.Connection, contents: Contents, checked: list[str], *, whole: bool) -> list[str]:

@@ -52,6 +52,8 @@ class Contents:
     """Rows that went for their age, by table."""
     free: int = 0
     """Bytes inside that hold nothing; they are used next."""
+    keys: int = 0
+    """Data keys that it has beside the tables, as backups do; they are wrapped."""
 
 
 class Keys(Protocol):

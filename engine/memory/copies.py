@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from engine.memory import key_copies
 from engine.memory.contract import Contents
 from engine.memory.failures import journal_error
 from engine.memory.migrations import APPLICATION_ID
@@ -31,18 +33,18 @@ def contents_of(connection: sqlite3.Connection, path: Path) -> Contents:
     words = ("page_size", "page_count", "freelist_count", "user_version")
     page, pages, free, step = (int(connection.execute(f"PRAGMA {word}").fetchone()[0]) for word in words)
     pruned = read_pruned(connection)
-    return Contents(str(path), pages * page, step, pruned.upto + 1, int(last), float(at), rows, pruned.rows, free * page)
+    return Contents(str(path), pages * page, step, pruned.upto + 1, int(last), float(at), rows, pruned.rows, free * page, key_copies.count(connection))
 
 
-def back_up(connection: sqlite3.Connection, database: Path, target: Path) -> Contents:
+def back_up(connection: sqlite3.Connection, database: Path, target: Path, ring: Path | None = None) -> Contents:
     """Write a whole and consistent copy to `target`, which it replaces when it is complete and was checked.
 
-    `connection` reads the database, also when its file was deleted. Raises JournalError.
+    The keys of an encrypted memory, the ring, go into it as they are: wrapped. `connection` reads the database, also when its file was deleted. Raises JournalError.
     """
     _require_target(database, target)
     part = target.with_name(target.name + ".part")
     try:
-        contents = _copy(connection, part)
+        contents = _copy(connection, part, lambda copied: key_copies.put_into(copied, ring) if ring else None)
         part.replace(target)
         sync(target.parent)
     except (OSError, sqlite3.Error, JournalError) as error:
@@ -60,17 +62,20 @@ def make_folder(folder: Path) -> None:
         raise journal_error(folder, f"the directory cannot be made ({error.strerror})", "name another place") from error
 
 
-def restore(source: Path, path: Path, *, aside: Path) -> Contents:
+def restore(source: Path, path: Path, *, aside: Path, ring: Path | None = None) -> Contents:
     """Put a copy of `source` in place of the database at `path`, whose lock the caller holds; the former one becomes `aside`.
 
-    A crash at any point leaves the former database or the new one in place, whole. Raises JournalError.
+    Keys that the source has are added to the ring, first: more keys than are needed do no harm. A crash at any point leaves the former database or the new one in place, whole. Raises JournalError.
     """
-    part = path.with_name(path.name + ".part")
+    part, keys = path.with_name(path.name + ".part"), key_copies.Rows()
     with closing(open_to_read(source)) as connection:
         if path.exists() and source.samefile(path):
             raise journal_error(source, "it is the database that is in use", "name a backup")
         try:
-            contents = _copy(connection, part)
+            contents = _copy(connection, part, lambda copied: keys.update(key_copies.take_from(copied)))
+            if ring is not None:
+                key_copies.merge_into(ring, keys)
+                sync(ring.parent)
             _put_aside(path, aside)
             part.replace(path)
             sync(path.parent)
@@ -78,7 +83,7 @@ def restore(source: Path, path: Path, *, aside: Path) -> Contents:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise journal_error(path, f"it cannot be restored from {source} ({error})", "what was there is still there") from error
-    return replace(contents, path=str(path))
+    return replace(contents, path=str(path), keys=len(keys.get("data_keys", ())))
 
 
 def sync(path: Path) -> None:
@@ -104,12 +109,13 @@ def _require_target(database: Path, target: Path) -> None:
             raise JournalError(f"{error}; nothing was written: only an older backup is replaced") from error
 
 
-def _copy(connection: sqlite3.Connection, part: Path) -> Contents:
+def _copy(connection: sqlite3.Connection, part: Path, change: Callable[[sqlite3.Connection], object]) -> Contents:
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(part, isolation_level=None)) as copied:
         connection.backup(copied)
         copied.execute("PRAGMA journal_mode = DELETE")
+        change(copied)
         _require_whole(copied)
         contents = contents_of(copied, part)
     sync(part)

@@ -142,6 +142,8 @@ class Database:
         self._files = _identities(path)
         self._closed = False
         self._is_unchecked = False
+        self.ring: Path | None = None
+        """The keys of an encrypted memory, which go into backups."""
 
     @classmethod
     async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> Database:
@@ -203,7 +205,7 @@ class Database:
         def copy(connection: sqlite3.Connection) -> Contents:
             if not target.is_absolute():
                 make_folder(folder)
-            return back_up(connection, self.path, folder / target)
+            return back_up(connection, self.path, folder / target, self.ring)
 
         return await self._copier.do(copy)
 

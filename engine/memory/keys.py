@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RING_NAME = "keys.db"
 ROTATION_S = 90 * 86_400.0
 SEALS_MAX = 1 << 30
 """Values that one key seals in one life of an engine. Nonces are drawn by chance: NIST SP 800-38D allows 2³² a key."""
@@ -38,7 +39,7 @@ OPENED_MAX = 10_000
 """Data keys kept unwrapped; beyond it the one opened longest ago is unwrapped again when needed."""
 KEY_PREFIX = "dek"
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS data_keys (
   number INTEGER PRIMARY KEY,           -- in order of birth: a clock that was wrong does not change which is newest
   id TEXT NOT NULL UNIQUE,
@@ -93,7 +94,7 @@ class KeyRing:
 
     def __init__(self, path: Path, provider: KeyProvider, ids: IdFactory, *, rotation_s: float = ROTATION_S, entropy: Entropy = os.urandom) -> None:
         cipher_of(bytes(KEY_BYTES))  # a missing package is said at start, not at the first write
-        self._path = path
+        self.path = path
         self._provider = provider
         self._ids = ids
         self._rotation_s = rotation_s
@@ -276,7 +277,7 @@ class KeyRing:
         row = self._connection.execute("SELECT number, subject, kek, wrapped, made_at, erased_at FROM data_keys WHERE id = ?", (key_id,)).fetchone()
         what = f"{place} was sealed with {key_id}" if place else key_id
         if row is None:
-            raise KeyMissing(f"{what}, which is not in {self._path}: restore the key ring of the backup that the database came from")
+            raise KeyMissing(f"{what}, which is not in {self.path}: restore the key ring of the backup that the database came from")
         number, subject, kek, wrapped, made_at, erased_at = row
         if wrapped is None:
             raise Erased(f"{what}, which was destroyed when {subject} was erased: nobody can read it any more")
@@ -313,7 +314,7 @@ def _open_file(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
         # What is destroyed is overwritten, and a key is on the disk before anything is sealed with it.
-        connection.executescript(f"PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; {_SCHEMA}")
+        connection.executescript(f"PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; {SCHEMA}")
     except sqlite3.DatabaseError as error:
         connection.close()
         raise EncryptionError(f"{path} is no key ring ({error}): restore it from a backup") from error

@@ -40,6 +40,7 @@ class Remembering:
         self.search = Search(self.memory, database.path, embedder_of(section.embedder), _index(section, root))
         self.consolidating = Consolidating(self.memory, section.episodic_s)
         ring = None if self.sealing is None else self.sealing.ring
+        database.ring = None if ring is None else ring.path
         self.erasing = Erasing(self.memory, database, self.search, ring, clock)
         self.verbs = MemoryVerbs(self.memory, self.consolidating, self.erasing.extent)
 

@@ -17,7 +17,7 @@ from engine.clock import Clock, IdFactory
 from engine.memory.envelopes import PREFIX, Place, decode, encode
 from engine.memory.hsm import ModuleKeys
 from engine.memory.key_providers import EnvironmentKeys, FileKeys, KeyProvider
-from engine.memory.keys import DataKey, KeyRing
+from engine.memory.keys import RING_NAME, DataKey, KeyRing
 from engine.memory.values import VALUE
 from engine.model.errors import ConfigError, EncryptionError, Tampered
 from engine.model.memory import Head
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 TURN_S = 60.0
 REWRAP_MAX = 500
 """Keys wrapped anew in a turn."""
-RING_NAME = "keys.db"
 KEY_FILE_NAME = "wrapping-keys.json"
 
 

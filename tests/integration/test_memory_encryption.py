@@ -14,7 +14,8 @@ from engine import FleetManager, SwarmMemory
 from engine.config import parse_config
 from engine.fleet import LIBRARY
 from engine.memory.key_providers import VARIABLE
-from engine.memory.sealing import KEY_FILE_NAME, RING_NAME, open_ring
+from engine.memory.keys import RING_NAME
+from engine.memory.sealing import KEY_FILE_NAME, open_ring
 from engine.memory.values import VALUE_INLINE_MAX
 from engine.model.data_commands import RotateKeys
 from engine.model.errors import CommandRefused, ConfigError, Erased, KeyMissing, Tampered

@@ -13,7 +13,7 @@ import pytest
 from engine import FleetManager, SwarmMemory
 from engine.memory.checking import verify
 from engine.memory.erasing import Erasing, _begun
-from engine.memory.sealing import RING_NAME
+from engine.memory.keys import RING_NAME
 from engine.memory.values import VALUE_INLINE_MAX
 from engine.model.errors import CommandRefused, FleetError, JournalError, NotFound
 from engine.model.memory_commands import EraseOwner, ForgetEntry, RememberEntry, RestoreEntry

@@ -127,7 +127,7 @@ def test_keys_are_wrapped_anew_in_bounded_steps_and_then_the_old_wrapping_key_ca
     after = rings()
     assert [after.unsealed(e, place(owner)) for owner, e in envelopes.items()] == [b"value"] * 3
     with pytest.raises(KeyMissing, match=before):
-        FileKeys(ring._path.parent / "wrapping.json").unwrap(before, bytes(40))
+        FileKeys(ring.path.parent / "wrapping.json").unwrap(before, bytes(40))
 
 
 def test_erasing_a_subject_leaves_nobody_a_key_and_the_others_theirs(rings):
@@ -143,7 +143,7 @@ def test_erasing_a_subject_leaves_nobody_a_key_and_the_others_theirs(rings):
     assert ring.unsealed(other, place("bob")) == b"value"
     assert ring.erase("ann", NOW) == 0
     ring.close()
-    held = ring._path.read_bytes()
+    held = ring.path.read_bytes()
     assert wrapped and not any(key in held for key in wrapped)
 
 
