@@ -38,13 +38,14 @@ ALIASES = {
     "boosters": ("booster", "bo"),
     "instances": ("instance", "in"),
     "modules": ("module", "mo"),
+    "proposals": ("proposal", "votes", "vo"),
     "audit": ("audits", "au"),
     "events": ("event", "ev"),
     "status": ("st",),
 }
 """What people type for a kind."""
 
-IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task"}
+IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "proposals": "proposal"}
 """Kinds of which one thing can be asked for in full, and the word of that question."""
 
 ROWS_DEFAULT = 1_000

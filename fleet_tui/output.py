@@ -30,6 +30,7 @@ COLUMNS = {
     "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency speed_up samples differences reasons breakers",
     "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",
     "modules": "id sha256 module size_bytes operations calls failures last_error added_at added_by",
+    "proposals": "id state subject rule approve reject needed outstanding projected deadline who reason",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
     "contexts": "name state read_only agents busy running queued needs rtt_s version where error",

@@ -29,6 +29,7 @@ LIST_PARAMETERS: dict[str, tuple[type, str]] = {
 
 SINGULAR = {
     "pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event", "policies": "policy",
+    "proposals": "proposal",
 }  # fmt: skip
 """What can be asked for by an id, and the query for it."""
 
@@ -40,6 +41,7 @@ SINGULAR_HELP = {
     "timeline": "Return the events of one agent or task.",
     "events": "Return one event in words and in full.",
     "policies": "Return one scaling policy in full.",
+    "proposals": "Return one vote in full: its terms, its voters with what they said, and what was counted.",
 }
 
 PLAIN_QUERIES = {

@@ -18,6 +18,7 @@ from typing import Protocol
 from engine.agents.registry import decide_after_work, decide_surplus
 from engine.clock import Clock, IdFactory, Rng
 from engine.config import FleetManagerConfig
+from engine.coordinator import rounds
 from engine.coordinator.effects import effects_of
 from engine.coordinator.repairs import NotJsonError, encode_all, repaired
 from engine.coordinator.reports import decide_pools, decide_report
@@ -303,7 +304,10 @@ class Coordinator:
             task = self.state.tasks.get(name) if kind == "ready" else None  # type: ignore[call-overload]
             if task is not None:
                 self._queue.update(task, now)
-        return decide_due(self.state, due, now)
+        return [
+            *decide_due(self.state, due, now),
+            *rounds.decide_due(self.state, (name for _at, kind, name, _ in due if kind == rounds.DUE), now),
+        ]
 
     def _place(self) -> None:
         events = decide_placement(self.state, self._queue, self._free, self._tools.clock.now(), self._tools.program_room)
@@ -381,6 +385,8 @@ class Coordinator:
             self._free.update(state.agents[agent_id])
         for agent in touched.removed_agents:
             self._free.forget(agent)
+        for due in rounds.dues(state, touched, now):
+            self._timers.add(due)
         for event in events:
             if isinstance(event, AgentAllocated):
                 self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.agents import registry
 from engine.booster import registering
-from engine.coordinator import gangs
+from engine.coordinator import gangs, rounds
 from engine.coordinator.sizing import Resizing, decide_edit, machines_for
 from engine.model.agent_commands import (
     AllocateAgent,
@@ -122,6 +122,7 @@ _DECIDE: dict[type[Command], Decide] = {
     HaltFleet: halting.decide_halt,
     ResumeFleet: halting.decide_resume,
     ClearBoosterCache: _decide_clear,
+    **rounds.DECIDE,
     AddModule: registering.decide_add,
     RemoveModule: registering.decide_remove,
     **dict.fromkeys(MemoryVerb.__args__, _decide_memory),

@@ -21,11 +21,12 @@ from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.gang_plans import gang_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
+from engine.gate.votes import proposal_row
 from engine.gate.words import event_row
 from engine.model.config_sections import TasksSection
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, Record
-from engine.model.ids import AgentId, GangId, HostId, PlanId, TaskId
+from engine.model.ids import AgentId, GangId, HostId, PlanId, ProposalId, TaskId
 from engine.model.pool_events import PoolPaused
 from engine.model.room_events import TasksWaitForRoom
 from engine.model.rows import (
@@ -104,6 +105,7 @@ class Feed:
         self._mark("hosts", touched.hosts)
         self._mark("plans", touched.plans)
         self._mark("modules", touched.modules)
+        self._mark("proposals", touched.rounds)
         if touched.policies:  # one more or less changes for how many pools the others decide
             self._mark("policies", {**touched.policies, **dict.fromkeys(state.policies)})
         if touched.gangs:  # one more or less changes the places of the others
@@ -293,6 +295,7 @@ class Feed:
                 "boosters": dict.fromkeys(boosted.booster_pools(state)),
                 "instances": dict.fromkeys(boosted.instance_ids(state)),
                 "modules": state.modules,
+                "proposals": state.rounds,  # type: ignore[dict-item]
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
@@ -318,6 +321,9 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
+        if kind == "proposals":
+            round_ = state.rounds.get(ProposalId(id_))
+            return proposal_row(state, round_, self._clock.now()) if round_ else None
         kept = state.plans.get(PlanId(id_))
         return build.plan_row(kept) if kept else None
 

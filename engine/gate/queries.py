@@ -11,6 +11,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.gate import rows as build
+from engine.gate import votes
 from engine.gate.editable import editable
 from engine.gate.feed import Feed
 from engine.gate.heat import SHORT_S, heat_of_agents, heat_of_pools
@@ -142,6 +143,10 @@ async def _pool(sources: Sources, parameters: dict[str, Any]) -> object:
         raise NotFound(f"no pool {name!r}{wire.nearest(name, sources.state().pools)}")
     pool = sources.state().pools[name]
     return {**wire.row_to_dict(row), "spec": pool.spec, "overrides": pool.overrides, "hold": pool.hold, "by_status": pool.by_status, "by_state": pool.by_state}
+
+
+async def _proposal(sources: Sources, parameters: dict[str, Any]) -> object:
+    return votes.in_full(sources.state(), _id(parameters), sources.clock.now())
 
 
 async def _agent(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -345,6 +350,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "event": _event,
     "explain": _explain,
     "policy": _policy,
+    "proposal": _proposal,
     "load": _load,
     "recommendations": _recommendations,
     "cost": _cost,

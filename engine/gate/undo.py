@@ -25,9 +25,10 @@ from engine.model.agent_commands import (
 )
 from engine.model.agents import Allocation
 from engine.model.booster_commands import AddModule, RemoveModule
+from engine.model.consensus_commands import OpenProposal, WithdrawProposal
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
-from engine.model.ids import AllocationId, GangId, PlanId, TaskId
+from engine.model.ids import AllocationId, GangId, PlanId, ProposalId, TaskId
 from engine.model.memory import ChangedEntry
 from engine.model.modules import SHORT_HASH, UserModule
 from engine.model.plans import Call
@@ -155,6 +156,8 @@ def inverse_of_value(command: Command, value: object) -> list[Call]:
     """Return the calls that take a verb back which only its answer tells: what it made."""
     if isinstance(command, SubmitTask):
         return [Call("task.cancel", {"task": str(value)})]
+    if isinstance(command, OpenProposal):
+        return [Call("proposal.withdraw", {"proposal": str(value)})]
     if isinstance(command, AskGang):
         return [Call("gang.end", {"gang": str(value)})]
     if isinstance(command, RegisterAgent):
@@ -293,10 +296,8 @@ def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  #
         case UnregisterAgent():
             agent = state.agent_named(command.agent)
             return undo and (agent is None or agent.retiring)
-        case EndGang():
-            return undo and GangId(command.gang) not in state.gangs
-        case ReleaseAgent():
-            return undo and AllocationId(command.allocation) not in state.allocations
+        case WithdrawProposal() | EndGang() | ReleaseAgent():
+            return undo and _is_over(state, command)
         case CancelTask() | RetryTask() | PrioritiseTask():
             return _is_needless_for_task(state, command, undo=undo)
         case HaltFleet() | ResumeFleet():
@@ -304,6 +305,16 @@ def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  #
         case AddModule() | RemoveModule():
             return found_by(state, command) == _left_module(command)
     return False
+
+
+def _is_over(state: FleetState, command: WithdrawProposal | EndGang | ReleaseAgent) -> bool:
+    """Tell whether what a verb would end has ended."""
+    if isinstance(command, EndGang):
+        return GangId(command.gang) not in state.gangs
+    if isinstance(command, ReleaseAgent):
+        return AllocationId(command.allocation) not in state.allocations
+    round_ = state.rounds.get(ProposalId(command.proposal))
+    return round_ is None or not round_.is_open
 
 
 def _is_needless_for_task(state: FleetState, command: CancelTask | RetryTask | PrioritiseTask, *, undo: bool) -> bool:

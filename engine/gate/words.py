@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.gate import votes as vote_lines
 from engine.gate.memory_words import exchange_line, memory_line
 from engine.model import events as ev
 from engine.model import room_events as room
@@ -227,6 +228,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     room.GangWaits: lambda _s, e: ("warn", e.gang, f"gang {e.gang} {e.text}"),
     room.GangGranted: lambda _s, e: ("info", e.gang, f"gang {e.gang} starts"),
     room.GangEnded: lambda _s, e: ("info", e.gang, f"gang {e.gang} of {e.size} in {e.pool} is over: {e.reason}"),
+    **vote_lines.WORDS,
     PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.ModuleAdded: lambda _s, e: ("info", e.module.name, f"module {e.module.name} added: {', '.join(row.name for row in e.module.facts.operations)}, sha256 {e.module.facts.sha256[:SHORT_HASH]}"),
     ev.ModuleRemoved: lambda _s, e: ("info", e.name, f"module {e.name} removed, sha256 {e.sha256[:SHORT_HASH]}"),

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.memory.stored import FleetFigures, StoredHost, agent_of, task_of
 from engine.model.agents import Allocation
+from engine.model.consensus import Round
 from engine.model.errors import JournalError
 from engine.model.events import Audited
 from engine.model.gangs import Gang
@@ -154,6 +155,8 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
         state.policies[policy.id] = policy
     for module in _resources(connection, "module", UserModule):
         state.modules[module.name] = module
+    opened = sorted(_resources(connection, "proposal", Round), key=lambda round_: (round_.proposal.opened_at, round_.proposal.id))
+    state.rounds.update((round_.proposal.id, round_) for round_ in opened)
     state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
 
 

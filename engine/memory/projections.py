@@ -252,6 +252,7 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
         *[("gang", id_, state.gangs.get(id_)) for id_ in touched.gangs],
         *[("machine", id_, state.machines.get(id_)) for id_ in touched.machines],
         *[("module", id_, state.modules.get(id_)) for id_ in touched.modules],
+        *[("proposal", id_, state.rounds.get(id_)) for id_ in touched.rounds],
     ]
     kept: Rows = [(kind, id_, *texts.add(thing)) for kind, id_, thing in things if thing is not None]
     return kept, [(kind, id_) for kind, id_, thing in things if thing is None]

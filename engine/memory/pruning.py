@@ -155,6 +155,7 @@ def delete_events(connection: sqlite3.Connection, pruned: Pruned, span: Span) ->
             (pruned.upto, upto, json.dumps(span.sizes)),
         ).rowcount
         count += connection.execute("DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(older),)).rowcount
+        connection.execute("DELETE FROM consensus WHERE timestamp <= ?", at or (0.0,))  # the ballots go with the records of their casting
         # Until all are gone both the sizes of the last pass and those of this one are there.
         sizes = span.sizes if upto == span.events else sorted({*pruned.sizes, *span.sizes})
         now = Pruned(upto, float(at[0]) if at else pruned.before, sizes, pruned.rows)

@@ -125,6 +125,17 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
   WHERE (kind, id) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(new.dropped));
 
+  INSERT OR REPLACE INTO consensus (id, task_id, agent_id, confidence, reasoning, timestamp, proposal, voter, choice, number)
+  SELECT proposal || ' ' || voter || ' ' || number, (SELECT json_extract(data, '$.proposal.task') FROM resources WHERE kind = 'proposal' AND id = proposal),
+    CASE WHEN voter LIKE '@%' THEN NULL ELSE voter END, confidence, reasoning, timestamp, proposal, voter, choice, number
+  FROM (
+    SELECT json_extract(events.data, '$.proposal') AS proposal, json_extract(ballot.value, '$.voter') AS voter,
+      json_extract(ballot.value, '$.number') AS number, json_extract(ballot.value, '$.confidence') AS confidence,
+      json_extract(ballot.value, '$.reasoning') AS reasoning, events.timestamp AS timestamp,
+      json_extract(ballot.value, '$.choice') AS choice
+    FROM events, json_each(events.data, '$.ballots') AS ballot
+    WHERE events.id >= new.first AND events.type = 'consensus.cast');
+
   -- Entries of memory: each once, as it is after the batch. A bare number stays a blob (memory.sql says why).
   INSERT INTO memory (namespace, owner_id, key, acl_level, kind, team, swarm, writer, version, created_at, updated_at, ttl,
     expires_at, deleted, size, artifact, embedder, last_record, changed, value, head, embedding)

@@ -15,6 +15,13 @@ from engine.model.agent_commands import (
     UnregisterAgent,
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.consensus_commands import (
+    CastVote,
+    ExtendProposal,
+    OpenProposal,
+    SettleProposal,
+    WithdrawProposal,
+)
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
 from engine.model.memory_commands import (
@@ -74,6 +81,11 @@ COMMANDS: dict[str, type[Command]] = {
         RestoreEntry,
         ConsolidateMemory,
         EraseOwner,
+        OpenProposal,
+        CastVote,
+        ExtendProposal,
+        SettleProposal,
+        WithdrawProposal,
         UndoPlan,
         RedoPlan,
         ClearBoosterCache,

@@ -5,7 +5,7 @@ Owner: nobody; values only. Instants are seconds of the fleet clock. Weights are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.model.ids import ProposalId, TaskId
@@ -14,8 +14,13 @@ VOTERS_MAX = 1_000
 """Voters of one proposal."""
 REASONING_MAX = 2_000
 """Characters of a ballot's reasoning that are kept."""
+BALLOTS_MAX = 20
+"""Ballots of one voter in one round."""
+ROUNDS_MAX = 500
+"""Rounds that have ended, of which the newest are kept in memory; the journal has the others as long as it is kept."""
 DEPTH_MAX = 16
 """Delegations that a vote may pass."""
+HALF = 0.5
 TWO_THIRDS = 2 / 3
 SEED_TWO_THIRDS = 0.67
 """The seeds' threshold; it means two thirds (C23)."""
@@ -157,3 +162,34 @@ class Verdict:
     """The verdict if the round closed now; the verdict itself once it is closed."""
     escalate: bool = False
     """Undecided, and the terms send it to the center."""
+
+
+@dataclass(slots=True)
+class Round:
+    """A proposal with what became of it so far."""
+
+    proposal: Proposal
+    ballots: dict[str, list[Ballot]] = field(default_factory=dict)
+    """By voter, in the order in which they came."""
+    standing: Standing = Standing.OPEN
+    because: str = ""
+    """Why it closed; empty while it is open."""
+    closed_at: float = 0.0
+    closed_by: str = ""
+    """Who broke, vetoed or withdrew it; empty = the rule decided."""
+    notes: list[tuple[float, str]] = field(default_factory=list)
+    """What else happened to it, such as that it was extended."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it can be voted on."""
+        return self.standing is Standing.OPEN
+
+    @property
+    def may_be_settled(self) -> bool:
+        """Tell whether somebody may still decide it by a casting vote: it is open, or ended undecided."""
+        return self.standing in (Standing.OPEN, Standing.DEADLOCKED, Standing.EXPIRED)
+
+    def all_ballots(self) -> list[Ballot]:
+        """Return the ballots of everybody."""
+        return [ballot for ballots in self.ballots.values() for ballot in ballots]

@@ -23,6 +23,12 @@ from engine.model.agent_events import (
     HostHealth,
     HostLost,
 )
+from engine.model.consensus_events import (
+    BallotsCast,
+    ProposalChanged,
+    ProposalClosed,
+    ProposalOpened,
+)
 from engine.model.ids import PlanId, TaskId
 from engine.model.memory_events import (
     MemoryChanged,
@@ -188,6 +194,10 @@ Event = (
     | MemoryPurged
     | MemoryConflicted
     | MemoryExchanged
+    | ProposalOpened
+    | BallotsCast
+    | ProposalChanged
+    | ProposalClosed
     | ModuleAdded
     | ModuleRemoved
     | PlanApplied

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
+from engine.model.vote_rows import ProposalRow
 
 
 class PoolRow(NamedTuple):
@@ -340,7 +341,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = EntryRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = EntryRow | ProposalRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -355,6 +356,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "boosters": BoosterRow,
     "instances": InstanceRow,
     "modules": ModuleRow,
+    "proposals": ProposalRow,
     "audit": AuditRow,
     "events": EventRow,
 }

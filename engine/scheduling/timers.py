@@ -1,4 +1,4 @@
-"""What is due when: back-offs, run and queue time-outs, deadlines, reservations that expire, agents that should have left.
+"""What is due when: back-offs, time-outs, deadlines of tasks and votes, reservations that expire, agents that should have left.
 
 Owner: the coordinator; a heap derived from the state, checked against it when an entry falls due.
 """
@@ -46,6 +46,9 @@ class Timers:
         for agent in state.agents.values():
             if agent.leaves_by:
                 self.add((agent.leaves_by, "drain", agent.spec.id, 0))
+        for round_ in state.rounds.values():
+            if round_.is_open:
+                self.add((round_.proposal.deadline, "proposal", round_.proposal.id, 0))
 
     def add(self, due: Due) -> None:
         """Wait for an instant; the same entry twice is one."""
@@ -87,9 +90,10 @@ class Timers:
         wanted = {due for task in state.tasks.values() for due in _dues_of(task)}
         wanted |= {(agent.leaves_by, "drain", agent.spec.id, 0) for agent in state.agents.values() if agent.leaves_by}
         wanted |= {(held.expires_at, "allocation", held.id, 0) for held in state.allocations.values()}
+        wanted |= {(one.proposal.deadline, "proposal", one.proposal.id, 0) for one in state.rounds.values() if one.is_open}
         missing = [due for due in wanted - self._known if due[0] > now]
         assert not missing, f"not waited for: {missing[:5]}"
-        idle = [due for due in self._known - wanted if due[1] not in ("allocation", "drain")]
+        idle = [due for due in self._known - wanted if due[1] not in ("allocation", "drain", "proposal")]
         assert not idle, f"waited for in vain: {idle[:5]}"
         assert self._known <= set(self._heap)
 

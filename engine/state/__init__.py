@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.model.events import Record
-from engine.state import agent_events, task_events
+from engine.state import agent_events, consensus_events, task_events
 from engine.state.tables import FINISHED_MAX, Host, KeptPlan, Tables, Totals, Touched
 
 __all__ = ["FINISHED_MAX", "FleetState", "Host", "KeptPlan", "Totals", "Touched"]
@@ -18,6 +18,7 @@ __all__ = ["FINISHED_MAX", "FleetState", "Host", "KeptPlan", "Totals", "Touched"
 _TRANSITIONS: dict[type, Callable[[Tables, Any, float], None]] = {
     **agent_events.TRANSITIONS,
     **task_events.TRANSITIONS,
+    **consensus_events.TRANSITIONS,
 }
 
 

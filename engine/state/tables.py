@@ -10,9 +10,10 @@ import msgspec
 from engine.model import events as ev
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
+from engine.model.consensus import Round
 from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
-from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
+from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, ProposalId, TaskId
 from engine.model.machines import Amounts, Machine, taken_by
 from engine.model.modules import UserModule
 from engine.model.plans import AppliedPlan, AuditEntry, Halt
@@ -81,6 +82,7 @@ class Touched:
     machines: dict[str, None] = field(default_factory=dict)
     gangs: dict[GangId, None] = field(default_factory=dict)
     modules: dict[str, None] = field(default_factory=dict)
+    rounds: dict[ProposalId, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
     removed_agents: list[Agent] = field(default_factory=list)
@@ -98,6 +100,7 @@ class Touched:
         self.machines.update(later.machines)
         self.gangs.update(later.gangs)
         self.modules.update(later.modules)
+        self.rounds.update(later.rounds)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent in later.removed_agents:
@@ -136,6 +139,8 @@ class Tables:
         """Those that wait or were granted, in the order in which they were asked for."""
         self.modules: dict[str, UserModule] = {}
         """Modules of operators, by the name under which they were added."""
+        self.rounds: dict[ProposalId, Round] = {}
+        """Votes: the open ones, and the newest ROUNDS_MAX that have ended."""
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)

@@ -27,9 +27,16 @@ from engine.model.agent_events import (
     HostLost,
 )
 from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Resources
+from engine.model.consensus import Ballot, Choice, Proposal, Standing, Terms, Voter
+from engine.model.consensus_events import (
+    BallotsCast,
+    ProposalChanged,
+    ProposalClosed,
+    ProposalOpened,
+)
 from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
-from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, TaskId
+from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, ProposalId, TaskId
 from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry, Call
 from engine.model.pool_events import PoolConfigured, PoolPaused, PoolScaled
@@ -167,6 +174,16 @@ class Life:
         if pool := self.pool():
             gang = Gang(GangId(self.new_id("gng")), pool, 2, 5, self.at, self.at + 9, 60.0, self.word())
             self.do(room.GangAsked(gang))
+
+    def act_vote(self) -> None:
+        voters = tuple(Voter(voter) for voter in (*list(self.state.agents)[:3], "@ada"))
+        self.do(ProposalOpened(Proposal(ProposalId(self.new_id("prp")), self.word(), self.word(), voters, Terms(), "ada", self.at, self.at + 9)))
+
+    def act_vote_goes_on(self) -> None:
+        for id_ in self.some(self.state.rounds):
+            round_ = self.state.rounds[id_]
+            ballot = Ballot(round_.proposal.voters[-1].id, self.rng.choice(list(Choice)), len(round_.all_ballots()) + 1, self.rng.random(), self.word(), self.at)
+            self.do(self.rng.choice([BallotsCast(id_, (ballot,)), ProposalChanged(round_.proposal, self.word()), ProposalClosed(id_, Standing.EXPIRED, self.word(), "")]))
 
     def act_gang_goes_on(self) -> None:
         for gang in self.some(self.state.gangs):

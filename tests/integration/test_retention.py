@@ -167,8 +167,8 @@ async def test_nothing_goes_that_somebody_depends_on(journal: SqliteJournal, pat
 
 
 async def test_payloads_that_nobody_refers_to_go(journal: SqliteJournal, path: Path) -> None:
-    life = Life(3, FINISHED_MAX)
-    await live(journal, life, 800)
+    life = Life(1, FINISHED_MAX)
+    await live(journal, life, 2_400)
     stored = {id_ for (id_,) in rows_of(path, "SELECT id FROM artifacts")}
     pruned = await prune(journal, life.at)
     left = {id_ for (id_,) in rows_of(path, "SELECT id FROM artifacts")}

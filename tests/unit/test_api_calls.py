@@ -56,9 +56,14 @@ def test_agrees_with_command_of(call: dict[str, object]) -> None:
 @pytest.mark.parametrize("kind", COMMANDS.values(), ids=COMMANDS)
 def test_every_verb_comes_back(kind: type) -> None:
     samples = {"str": "a", "int": 3, "float": 2.5, "bool": True, "tuple[str, ...]": ("x", "y"), "dict[str, Any]": {"k": [1]}}
-    full = kind(**{spec.name: spec.metadata.get("choices", [samples[spec.type]])[0] for spec in dataclasses.fields(kind)})
+    def sample(spec: dataclasses.Field[object]) -> object:
+        if "choices" in spec.metadata:
+            return spec.metadata["choices"][0]
+        return spec.metadata["le"] if spec.type == "float" and "le" in spec.metadata else samples[str(spec.type)]
+
+    full = kind(**{spec.name: sample(spec) for spec in dataclasses.fields(kind)})
     needed = {s.name for s in dataclasses.fields(kind) if s.default is s.default_factory is dataclasses.MISSING}
-    least = kind(**{spec.name: samples[spec.type] for spec in dataclasses.fields(kind) if spec.name in needed})
+    least = kind(**{spec.name: sample(spec) for spec in dataclasses.fields(kind) if spec.name in needed})
     sent = [full, least]
     assert commands_of(msgspec.json.decode(wire.encode(calls_of(sent)), type=list[WireCall])) == sent
     assert wire.encode(calls_of(sent)) == wire.encode([wire.call_of(command) for command in sent])

@@ -79,9 +79,9 @@ def test_help_says_what_the_table_says(kind: type[Command]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_defaults_are_the_tables(kind: type[Command], typed: Any) -> None:
     required = [spec for spec in dataclasses.fields(kind) if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING]
-    words = ["7" if spec.type == "int" else "word" for spec in required]
-    request = typed(kind.verb, *words)
-    assert request.commands == [kind(**{spec.name: 7 if spec.type == "int" else "word" for spec in required})]
+    values = {spec.name: 7 if spec.type == "int" else spec.metadata.get("choices", ["word"])[0] for spec in required}
+    request = typed(kind.verb, *(str(value) for value in values.values()))
+    assert request.commands == [kind(**values)]
     assert (request.dry_run, request.reason, request.yes, request.output, request.wait) == (False, "", False, "text", False)
 
 

@@ -11,6 +11,7 @@ import pytest
 from engine.model import commands as c
 from engine.model.agent_commands import AllocateAgent, DrainAgent, RegisterAgent, UndrainAgent
 from engine.model.booster_commands import AddModule, RemoveModule
+from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import FleetError
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
 from engine.model.memory import EntryId
@@ -62,6 +63,7 @@ SAMPLES: dict[type[Command], Callable[[World, random.Random], Command]] = {
     CancelTask: lambda world, chance: CancelTask(task(world, chance)),
     RetryTask: lambda world, chance: RetryTask(task(world, chance)),
     PrioritiseTask: lambda world, chance: PrioritiseTask(task(world, chance), chance.randrange(1, 11)),
+    OpenProposal: lambda *_: OpenProposal("merge it", ("@ada",)),
     HaltFleet: lambda _, chance: HaltFleet(chance.choice(["scaling", "agents"])),
     AddModule: lambda _, chance: AddModule(chance.choice("mn"), chance.choice(["/a/one.wasm", "/b/one.wasm", "/a/two.wasm"])),
     RemoveModule: lambda _, chance: RemoveModule(chance.choice("mn")),
@@ -108,6 +110,7 @@ def decided(world: World) -> dict[str, Any]:
         "allocated": sorted(str(one.pool) for one in state.allocations.values()),
         "waiting": sorted((str(one.spec.id), one.priority) for one in state.tasks.values() if one.state == "pending"),
         "modules": {name: one.facts.sha256 for name, one in state.modules.items()},
+        "votes": sum(one.is_open for one in state.rounds.values()),
         "halted": sorted(one.scope for one in state.halted.values()),
         "memory": remembered(world),
     }

@@ -17,6 +17,13 @@ from engine.model.agent_commands import (
     UnregisterAgent,
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.consensus_commands import (
+    CastVote,
+    ExtendProposal,
+    OpenProposal,
+    SettleProposal,
+    WithdrawProposal,
+)
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
 from engine.model.memory_commands import (
@@ -96,6 +103,10 @@ async def _gang(world: World) -> str:
     return str((await world.gate(BOB).execute([AskGang("ui", 2)])).values[0])
 
 
+async def _proposal(world: World) -> str:
+    return str((await world.gate(BOB).execute([OpenProposal("merge it", (f"@{BOB.who}", f"@{ADMIN.who}"))])).values[0])
+
+
 async def _undone(world: World) -> str:
     plan = (await world.gate(ADMIN).execute([PausePool("ui")])).plan
     await world.gate(ADMIN).execute([UndoPlan(plan)])
@@ -127,6 +138,10 @@ async def _command(world: World, kind: type[Command]) -> Command:
         EndGang: lambda: _gang(world),
         ReleaseAgent: lambda: _allocation(world),
         RedoPlan: lambda: _undone(world),
+        CastVote: lambda: _proposal(world),
+        ExtendProposal: lambda: _proposal(world),
+        SettleProposal: lambda: _proposal(world),
+        WithdrawProposal: lambda: _proposal(world),
     }
     made = await make[kind]() if kind in make else ""  # type: ignore[misc]
     arguments: dict[type[Command], tuple[object, ...]] = {
@@ -157,6 +172,9 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ConsolidateMemory: ("", 0.0),
         EraseOwner: ("ada",),
         RotateKeys: (),
+        OpenProposal: ("merge it", ("ui",)),
+        CastVote: (made, "approve"),
+        SettleProposal: (made, "accept"),
         UndoPlan: (),
         ResumeFleet: (),
     }

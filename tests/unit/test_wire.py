@@ -32,6 +32,15 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "payload": objects,
     "policy": objects,
     "changes": objects,
+    "weights": objects,
+    "delegates": objects,
+    "groups": objects,
+    "threshold": st.floats(0, 1),
+    "min_turnout": st.floats(0, 1),
+    "confidence": st.floats(0, 1),
+    "depth": st.integers(0, 16),
+    "timeout_s": st.floats(1, 1e9),
+    "for_s": st.floats(1, 1e9),
 }
 _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": texts,

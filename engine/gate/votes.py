@@ -1,0 +1,164 @@
+"""Votes as operators see them: rows, a vote in full, what the verbs about them would do, and their events in words; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from engine.coordinator.rounds import OPERATOR, find_round, lost_voters, proposal_of
+from engine.model.consensus import Round, Standing, Verdict
+from engine.model.consensus_commands import (
+    CastVote,
+    ExtendProposal,
+    OpenProposal,
+    SettleProposal,
+    WithdrawProposal,
+)
+from engine.model.consensus_events import (
+    BallotsCast,
+    ProposalChanged,
+    ProposalClosed,
+    ProposalOpened,
+)
+from engine.model.ids import AgentId, ProposalId
+from engine.model.plans import PlanStep
+from engine.model.verbs import Command
+from engine.model.vote_rows import ProposalRow
+from engine.model.wire import call_of
+from engine.state import FleetState
+from engine.swarm.consensus import counted, judge
+
+Line = tuple[str, str, str]
+"""Level, id of what it is about, and the words for an event."""
+
+
+def proposal_row(state: FleetState, round_: Round, now: float) -> ProposalRow:
+    """Return the row of a vote."""
+    proposal, verdict = round_.proposal, _verdict(state, round_, now)
+    tally = verdict.tally
+    return ProposalRow(
+        proposal.id,
+        proposal.subject,
+        round_.standing.value,
+        proposal.terms.rule.value,
+        tally.approve,
+        tally.reject,
+        tally.abstain,
+        tally.outstanding if round_.is_open else 0.0,
+        tally.needed,
+        tally.eligible,
+        tally.turnout,
+        verdict.projected.value if round_.is_open else round_.standing.value,
+        proposal.opened_at,
+        proposal.deadline,
+        round_.closed_at,
+        proposal.by,
+        verdict.because if round_.is_open else round_.because,
+        str(proposal.task or ""),
+        proposal.swarm,
+    )
+
+
+def in_full(state: FleetState, id_: str, now: float) -> dict[str, Any]:
+    """Return a vote with its terms, its voters with what they said, and what was counted. Raises NotFound."""
+    round_ = find_round(state, id_)
+    proposal, verdict = round_.proposal, _verdict(state, round_, now)
+    lost = lost_voters(state, proposal)
+    choices, void = counted(proposal, round_.all_ballots())
+    voters = [
+        {
+            **asdict(voter),
+            "name": voter_name(state, voter.id),
+            "choice": choices[voter.id].value if voter.id in choices else "",
+            "is_void": voter.id in void,
+            "is_lost": voter.id in lost,
+            "ballots": [asdict(ballot) for ballot in round_.ballots.get(voter.id, [])],
+        }
+        for voter in proposal.voters
+    ]
+    row = proposal_row(state, round_, now)
+    return {**row._asdict(), "text": proposal.text, "terms": asdict(proposal.terms), "voters": voters, "tally": asdict(verdict.tally), "notes": round_.notes, "closed_by": round_.closed_by}
+
+
+def voter_name(state: FleetState, voter: str) -> str:
+    """Return what people call a voter."""
+    agent = state.agents.get(AgentId(voter))
+    return agent.spec.name if agent else voter
+
+
+def _verdict(state: FleetState, round_: Round, now: float) -> Verdict:
+    """Return how a round stands, or stood when it closed."""
+    at = now if round_.is_open else round_.closed_at
+    return judge(round_.proposal, round_.all_ballots(), at, lost_voters(state, round_.proposal))
+
+
+def _open(state: FleetState, command: OpenProposal) -> PlanStep:
+    proposal = proposal_of(state, command, ProposalId(""), "", 0.0)
+    found = judge(proposal, [], 0.0).tally
+    voters = len(proposal.voters)
+    people = sum(voter.id.startswith(OPERATOR) for voter in proposal.voters)
+    who = f"{voters - people} agents" if not people else f"{voters - people} agents and {people} operators" if people < voters else f"{people} operators"
+    effect = f"{who} may vote for {command.timeout_s:g} s; {command.rule}: {found.needed:g} of {found.eligible:g} must approve, {found.turnout_needed} take part"
+    return PlanStep(call_of(command), command.subject, "", "put to the vote", effect)
+
+
+def _vote(state: FleetState, command: CastVote) -> PlanStep:
+    round_ = find_round(state, command.proposal)
+    proposal = round_.proposal
+    effect = "the last vote of a voter counts" if proposal.terms.may_change else "it cannot be changed afterwards"
+    return PlanStep(call_of(command), proposal.id, proposal.subject, command.choice, effect)
+
+
+def _extend(state: FleetState, command: ExtendProposal) -> PlanStep:
+    round_ = find_round(state, command.proposal)
+    effect = "" if round_.is_open else "it opens again, with the votes that were cast"
+    return PlanStep(call_of(command), round_.proposal.id, round_.standing.value, f"open for {command.for_s:g} s", effect)
+
+
+def _settle(state: FleetState, command: SettleProposal) -> PlanStep:
+    round_ = find_round(state, command.proposal)
+    after = {"accept": Standing.ACCEPTED, "reject": Standing.REJECTED, "veto": Standing.VETOED}[command.choice]
+    warning = "" if not round_.is_open else "it is still open: this goes over the heads of those who may vote"
+    return PlanStep(call_of(command), round_.proposal.id, round_.standing.value, after.value, "who waits for the verdict goes on with it", warning)
+
+
+def _withdraw(state: FleetState, command: WithdrawProposal) -> PlanStep:
+    round_ = find_round(state, command.proposal)
+    return PlanStep(call_of(command), round_.proposal.id, round_.standing.value, Standing.WITHDRAWN.value, "nobody can vote on it any more")
+
+
+DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
+    OpenProposal: _open,
+    CastVote: _vote,
+    ExtendProposal: _extend,
+    SettleProposal: _settle,
+    WithdrawProposal: _withdraw,
+}
+
+
+def _opened(_state: FleetState, event: ProposalOpened) -> Line:
+    return "info", event.proposal.id, f"{event.proposal.by} proposes: {event.proposal.subject}"
+
+
+def _cast(state: FleetState, event: BallotsCast) -> Line:
+    votes = ", ".join(f"{voter_name(state, ballot.voter)} votes {ballot.choice}" for ballot in event.ballots)
+    return "info", event.proposal, f"{votes} on {_subject(state, event.proposal)}"
+
+
+def _closed(state: FleetState, event: ProposalClosed) -> Line:
+    level = "warn" if event.standing in (Standing.DEADLOCKED, Standing.EXPIRED) else "info"
+    return level, event.proposal, f"{_subject(state, event.proposal)} is {event.standing}: {event.because}"
+
+
+def _subject(state: FleetState, proposal: ProposalId) -> str:
+    round_ = state.rounds.get(proposal)
+    return repr(round_.proposal.subject) if round_ else str(proposal)
+
+
+WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
+    ProposalOpened: _opened,
+    BallotsCast: _cast,
+    ProposalChanged: lambda _state, event: ("warn", event.proposal.id, f"{event.proposal.subject!r} goes on: {event.note}"),
+    ProposalClosed: _closed,
+}
