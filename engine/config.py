@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -44,6 +45,8 @@ from engine.model.scaling import Policy
 from engine.model.wire import nearest
 
 ENVIRONMENT_PREFIX = "FLEET_"
+SCALE = "scale"
+"""The preset of fleet.default_pools for large fleets."""
 ENVIRONMENT_OF_BUILDING = frozenset({"FLEET_BOOSTER", "FLEET_BOOSTER_SOURCES"})
 """Variables that the build hook reads (docs/booster.md)."""
 ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
@@ -78,7 +81,9 @@ class FleetManagerConfig(ConfigTree):
     @classmethod
     def _pools_build_on_the_seeds(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
         if isinstance(data, dict) and isinstance(data.get("pools"), dict):
-            data = {**data, "pools": {name: _over_seed(name, pool) for name, pool in data["pools"].items()}}
+            fleet = data.get("fleet")
+            is_scale = isinstance(fleet, dict) and SCALE in (fleet.get("default_pools"), fleet.get("defaultPools"))
+            data = {**data, "pools": {name: _over_seed(name, pool, times=1 + is_scale) for name, pool in data["pools"].items()}}
         return data
 
     @model_validator(mode="after")
@@ -122,8 +127,8 @@ class FleetManagerConfig(ConfigTree):
         """Return every pool, the default ones first."""
         default = self.fleet.default_pools
         specs: dict[str, PoolSpec] = {}
-        if default is True:
-            specs = {spec.name: spec for spec in DEFAULT_POOLS}
+        if default is True or default == SCALE:
+            specs = {spec.name: replace(spec, max=spec.max * (1 + (default == SCALE))) for spec in DEFAULT_POOLS}
         elif isinstance(default, dict):
             specs = {name: _spec(name, pool) for name, pool in default.items()}
         specs |= {name: _spec(name, pool) for name, pool in self.pools.items()}
@@ -134,7 +139,7 @@ class FleetManagerConfig(ConfigTree):
     @property
     def has_booster(self) -> bool:
         """Answer whether there is a pool of the booster: with the default pools, or when the section is written."""
-        return self.booster.enabled and (self.fleet.default_pools is True or "booster" in self.model_fields_set)
+        return self.booster.enabled and (self.fleet.default_pools in (True, SCALE) or "booster" in self.model_fields_set)
 
     def without_booster(self) -> FleetManagerConfig:
         """Return this configuration for an installation that has no module."""
@@ -149,17 +154,17 @@ class FleetManagerConfig(ConfigTree):
         return (*made, policy_of({"id": BOOSTER, "pool": BOOSTER, "metric": "queue_length", "target": 20, "scale_down": {"stabilization_s": 60}}))
 
 
-def _over_seed(name: str, pool: Any) -> Any:  # noqa: ANN401  # raw input
-    """Fill what a change to one of the sixteen leaves out from the seed."""
+def _over_seed(name: str, pool: Any, *, times: int) -> Any:  # noqa: ANN401  # raw input
+    """Fill what a change to one of the sixteen leaves out from the seed, whose max counts so many times."""
     try:
         seed = seed_pool(name)
     except KeyError:
         return pool
     if not isinstance(pool, dict):
         return pool
-    most = pool.get("max", seed.max)
+    most = pool.get("max", seed.max * times)
     least = min(seed.min, most) if isinstance(most, int) else seed.min
-    return {"min": least, "max": seed.max, "priority": seed.priority, **pool}
+    return {"min": least, "max": seed.max * times, "priority": seed.priority, **pool}
 
 
 def _spec(name: str, pool: PoolConfig) -> PoolSpec:

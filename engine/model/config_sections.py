@@ -71,8 +71,8 @@ class FleetSection(ConfigTree):
     """The fleet as a whole."""
 
     max_agents: int = Field(2_000, ge=1, le=100_000, description="most agents in all pools")
-    default_pools: bool | dict[str, PoolConfig] = Field(
-        default=True, description="true = the sixteen pools; a table or list replaces them"
+    default_pools: bool | Literal["scale"] | dict[str, PoolConfig] = Field(
+        default=True, description="true = the sixteen pools; scale = the same with twice the max, 1,230 agents; a table or list replaces them"
     )
     heartbeat_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two beats of a host")
     health_check_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the beats")

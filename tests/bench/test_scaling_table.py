@@ -69,7 +69,7 @@ def test_nobody_waits_at_the_peak_and_somebody_does_below() -> None:
     assert replay_static(load, peak - 1, 900.0).wait_max_s > 0
 
 
-@pytest.mark.row(36)
+@pytest.mark.row(95, 274)
 def test_savings_are_against_the_size_of_equal_wait_and_against_the_peak() -> None:
     """C15: efficiency is agent-seconds saved against a fixed size, at an equal p95 wait, and against the peak."""
     load = BenchLoad("steps", trace("steps", 1, seconds=1_800.0, limits=Limits(1, 50)), 1_800.0)

@@ -9,6 +9,8 @@ from engine.model import reports as r
 from engine.model.agent_commands import AllocateAgent, UnregisterAgent
 from engine.model.ids import TaskId
 from engine.model.pool_commands import ScalePool
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.unit.core_fleet import Fleet
 
 
@@ -120,3 +122,29 @@ def test_why_says_until_when() -> None:
     fleet.after(31)
     texts = [line.text for line in explain_agent(fleet.state, agent, fleet.now, seen).evidence]
     assert "its drain deadline passed: what it holds is stopped and handed back" in texts
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_no_size_that_is_asked_for_ever_removes_an_agent_at_work(steps: list[tuple[int, int, int]]) -> None:
+    """Sizes, submissions and ends in any order: whoever has a task is there until its task has ended, and every task ends well once."""
+    fleet = Fleet({"coder": {"min": 0, "max": 9}})
+    for size, submitted, ended in steps:
+        working = {id_ for id_, agent in fleet.state.agents.items() if agent.task is not None}
+        fleet.do(ScalePool("coder", str(size)))
+        assert working <= fleet.state.agents.keys()
+        fleet.up()
+        for _ in range(submitted):
+            fleet.submit()
+        for task in fleet.place():
+            fleet.begin(task)
+        for task in [id_ for id_, task in fleet.state.tasks.items() if task.state == "running"][:ended]:
+            fleet.end(task)
+    fleet.do(ScalePool("coder", "9"))
+    fleet.up()
+    while any(state in ("pending", "running") for state in fleet.states()):
+        for task in fleet.place():
+            fleet.begin(task)
+        for task in [id_ for id_, task in fleet.state.tasks.items() if task.state == "running"]:
+            fleet.end(task)
+    assert all((task.attempt, task.state) == (1, "succeeded") for task in fleet.state.tasks.values())

@@ -5,26 +5,20 @@ from __future__ import annotations
 from statistics import mean
 
 import pytest
-from engine.model.policy_text import policy_of
 from engine.model.scaling import Limits
 from engine.scaling.backtest import replay, static_for
 from engine.scaling.shapes import SHAPES, trace
+from tests.bench.bench_scaling import FOLLOWING
 
-RECOMMENDED = policy_of(
-    {
-        "id": "coder-demand", "pool": "coder", "target": 1.0, "safety": 0.8, "average_s": 60, "drain_s": 20, "tolerance": 0.3,
-        "scale_up": {"stabilization_s": 2}, "scale_down": {"stabilization_s": 60},
-    }
-)  # fmt: skip
 HOUR_S = 3_600.0
 
 
 @pytest.mark.row(95, 273)
 def test_at_saturation_agents_are_in_use_for_85_percent_of_their_time() -> None:
     full = trace("steps", 1, seconds=1_800.0, limits=Limits(1, 8))
-    assert replay(full, [RECOMMENDED], 1_500.0).utilisation >= 0.85
+    assert replay(full, [FOLLOWING], 1_500.0).utilisation >= 0.85
     half = trace("steps", 1, seconds=1_800.0, limits=Limits(40, 80))
-    assert replay(half, [RECOMMENDED], 1_500.0).utilisation < 0.85, "the measure can say no"
+    assert replay(half, [FOLLOWING], 1_500.0).utilisation < 0.85, "the measure can say no"
 
 
 @pytest.mark.row(95, 274)
@@ -32,7 +26,7 @@ def test_40_percent_of_agent_seconds_are_saved_against_a_fixed_size_of_the_same_
     saved = []
     for shape in SHAPES:
         load = trace(shape, 1, seconds=2 * HOUR_S, limits=Limits(1, 60))
-        run = replay(load, [RECOMMENDED], 2 * HOUR_S)
+        run = replay(load, [FOLLOWING], 2 * HOUR_S)
         static = static_for(load, run.wait_p95_s, 2 * HOUR_S, 60)
         assert static.wait_p95_s <= run.wait_p95_s
         saved.append(1 - run.agent_s / static.agent_s)
