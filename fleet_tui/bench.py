@@ -2,7 +2,8 @@
 
 Each module of tests/bench has `ROWS`, a mapping of row names to their units, and `measure(report)`, which calls
 report(name, value, runs, note) for what it measured. A figure that could not be measured is left out. One that can
-measure the files of its user, too, says so by `TAKES_PATHS`, and its `measure` takes them as a second argument.
+measure the files of its user, too, says so by `TAKES_PATHS`, and its `measure` takes them as a second argument. One with
+`GOALS`, a mapping of row names to goals, has each figure set beside its goal, and what is missed is said.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from engine.model import wire
@@ -22,6 +25,19 @@ from engine.model.version import version
 from fleet_tui import output
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a figure is to reach."""
+
+    value: float
+    is_most: bool = False
+
+    def judge(self, figure: float) -> str:
+        """Say the goal, and whether the figure meets it."""
+        is_met = figure <= self.value if self.is_most else figure >= self.value
+        return f"goal: {'at most' if self.is_most else 'at least'} {self.value:,g}, {'met' if is_met else 'MISSED'}"
 
 
 def run_bench(names: Sequence[str], *, as_json: bool) -> None:
@@ -46,11 +62,7 @@ def run_bench(names: Sequence[str], *, as_json: bool) -> None:
         if paths and not getattr(module, "TAKES_PATHS", False):
             raise UsageError(f"bench {name} measures no files of yours: leave out {paths[0]}")
         output.say(f"measuring {name} …")
-        units: dict[str, str] = module.ROWS
-
-        def report(row: str, value: float, runs: int, note: str = "", units: dict[str, str] = units) -> None:
-            rows.append({"name": row, "value": round(value, 4), "unit": units[row], "runs": runs, "note": note})
-
+        report = _reporter(module, rows)
         try:
             module.measure(report, paths) if paths else module.measure(report)
         except (RuntimeError, OSError, AssertionError) as error:
@@ -59,6 +71,18 @@ def run_bench(names: Sequence[str], *, as_json: bool) -> None:
     _print(rows, as_json=as_json)
     if failed:
         sys.exit(EXIT_FAILED)
+
+
+def _reporter(module: ModuleType, rows: list[dict[str, Any]]) -> Callable[..., None]:
+    """Give what a benchmark reports its figures to."""
+    units: Mapping[str, str] = module.ROWS
+    goals: Mapping[str, Goal] = getattr(module, "GOALS", {})
+
+    def report(row: str, value: float, runs: int, note: str = "") -> None:
+        said = [note, goals[row].judge(value) if row in goals else ""]
+        rows.append({"name": row, "value": round(value, 4), "unit": units[row], "runs": runs, "note": "; ".join(filter(None, said))})
+
+    return report
 
 
 def _tell_apart(words: Sequence[str], modules: Mapping[str, Path]) -> tuple[list[str], list[Path]]:

@@ -23,6 +23,7 @@ from engine.agents.code.python.parsing import TREES_MAX
 from engine.booster.module import find_module
 from engine.booster.records import File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Program, Sandbox
+from fleet_tui.bench import Goal
 
 from tests.bench.booster_scripts import SCRIPT_ROWS, find_scripts, measure_scripts
 from tests.bench.engines import median
@@ -71,6 +72,21 @@ ROWS = {
     "booster.memory_efficiency": "%",
     "booster.pool_ratio": "ratio",
     **SCRIPT_ROWS,
+}
+GOALS = {
+    "booster.speedup_median": Goal(52),
+    "booster.speedup_worst": Goal(20),
+    "booster.parse_vs_native": Goal(1.5, is_most=True),
+    "booster.small_ops_per_s": Goal(5_000),
+    "booster.small_op_p50_ms": Goal(1, is_most=True),
+    "booster.files1000_s": Goal(2, is_most=True),
+    "booster.cold_first_task_ms": Goal(50, is_most=True),
+    "booster.fallback_ms": Goal(20, is_most=True),
+    "booster.edit_corpus_correct": Goal(0.95),
+    "booster.memory_efficiency": Goal(90),
+    "booster.pool_ratio": Goal(1.7),
+    "booster.scripts.parse_vs_native": Goal(1.5, is_most=True),
+    "booster.scripts.pool_ratio": Goal(1.7),
 }
 SEED = 41
 FILES = 30
@@ -162,10 +178,10 @@ def _summarize(report: Report, tallies: dict[tuple[str, str], Tally]) -> None:
     medians = {operation: median(tally.ratios) for operation, tally in used.items()}
     asked = sum(len(tally.ratios) + tally.unsure + tally.different for (_, tier), tally in tallies.items() if tier == "both")
     equal = sum(len(tally.ratios) for tally in used.values())
-    note = f"regular agent / module, core for core, {len(used)} operations on Python; {equal} of {asked} answers equal; goal 52"
+    note = f"regular agent / module, core for core, {len(used)} operations on Python; {equal} of {asked} answers equal"
     report("booster.speedup_median", median(list(medians.values())), equal, note)
     worst = min(medians, key=medians.__getitem__)
-    report("booster.speedup_worst", medians[worst], len(used[worst].ratios), f"{worst}; goal 20")
+    report("booster.speedup_worst", medians[worst], len(used[worst].ratios), worst)
     unsure = sum(tally.unsure for (_, tier), tally in tallies.items() if tier == "tokens")
     report("booster.certain_tokens_percent", 100 * (1 - unsure / asked), asked, "answered by tokens; the tree, then the agent, does the rest")
 
@@ -188,7 +204,7 @@ def _compare_parsers(report: Report, sandbox: Sandbox, sources: Sequence[str]) -
         size += sum(len(file.data) for file in batch)
         totals = {way: totals[way] + seconds for way, seconds in times.items()}
     rates = ", ".join(f"{way} {size / seconds / 1e6:.1f} MB/s" for way, seconds in totals.items())
-    note = f"time of the module's parse / native tree-sitter, batches of {BATCH_BYTES // 1024} kB; {rates}; goal 1.5"
+    note = f"time of the module's parse / native tree-sitter, batches of {BATCH_BYTES // 1024} kB; {rates}"
     report("booster.parse_vs_native", median(ratios), len(ratios), note)
 
 
@@ -217,7 +233,7 @@ def _measure_one_small(report: Report, sandbox: Sandbox, sources: Sequence[str])
     def outline() -> object:
         return sandbox.run("code.outline", [File(Language.PYTHON, data)])[0].value
 
-    report("booster.small_op_p50_ms", 1e3 * _time(500, outline)[1], 500, f"outline of {len(data):,} bytes, one call each; goal 1")
+    report("booster.small_op_p50_ms", 1e3 * _time(500, outline)[1], 500, f"outline of {len(data):,} bytes, one call each")
 
 
 def _batch(datas: Sequence[bytes]) -> list[list[File]]:
@@ -236,7 +252,7 @@ def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> 
 
     done, seconds = _time(RUNS, outline)
     size = sum(map(len, datas)) / 1e6
-    note = f"outline of {len(datas):,} files, {size:.1f} MB, by one instance, answers read; {done} certain; goal 2"
+    note = f"outline of {len(datas):,} files, {size:.1f} MB, by one instance, answers read; {done} certain"
     report("booster.files1000_s", seconds, RUNS, note)
 
 
@@ -256,7 +272,7 @@ def _measure_many_small(report: Report, program: Program, sources: Sequence[str]
         for thread in threads:
             thread.join()
         rates.append(sum(counts) / (time.perf_counter() - began))
-    note = f"outlines of files of {SMALL_BYTES:,} bytes or less, in batches, {cores} instances on {cores} cores; goal 5,000"
+    note = f"outlines of files of {SMALL_BYTES:,} bytes or less, in batches, {cores} instances on {cores} cores"
     report("booster.small_ops_per_s", median(rates), RUNS, note)
 
 
@@ -277,7 +293,7 @@ def _measure_cold(report: Report) -> None:
         if done.returncode:
             raise RuntimeError(f"the process of the first task failed: {done.stderr.strip()[-300:]}")
         times.append(float(done.stdout))
-    report("booster.cold_first_task_ms", median(times[1:]), RUNS, "machine, compiled module from the cache, instance, outline; goal 50")
+    report("booster.cold_first_task_ms", median(times[1:]), RUNS, "machine, compiled module from the cache, instance, outline")
 
 
 def _score_edits(report: Report) -> None:
@@ -289,7 +305,7 @@ def _score_edits(report: Report) -> None:
     except Missing as missing:
         peer = f"absent: {missing}"
     languages = ", ".join(sorted({case.language for case in cases}))
-    note = f"{languages}: {str(ours).splitlines()[0]}; npm {edit_corpus.PEER} {edit_corpus.PEER_VERSION}, which takes no target: {peer}; goal 0.95, 0 wrong"
+    note = f"{languages}: {str(ours).splitlines()[0]}; npm {edit_corpus.PEER} {edit_corpus.PEER_VERSION}, which takes no target: {peer}"
     report("booster.edit_corpus_correct", ours.correct_percent / 100, len(cases), note)
 
 
@@ -301,5 +317,5 @@ def _measure_memory(report: Report, program: Program, sources: Sequence[str]) ->
             sandbox.run("code.outline", batch, tiers=Tier.TREE)
             shares.append(100 * sandbox.measure_used_bytes() / sandbox.memory_bytes)
         taken = sandbox.memory_bytes / 2**20
-    note = f"used of the memory taken, at the end of the last of {len(shares)} batches; least {min(shares):.0f}; it took {taken:.1f} MB; goal 90"
+    note = f"used of the memory taken, at the end of the last of {len(shares)} batches; least {min(shares):.0f}; it took {taken:.1f} MB"
     report("booster.memory_efficiency", shares[-1], len(shares), note)

@@ -112,7 +112,7 @@ def measure_pool(report: Report, row: str, batches: Sequence[Sequence[File]]) ->
             alone.append(pool.submit(outline_for, batches, SECONDS).result())
             ratios.append(sum(pool.map(outline_for, [batches] * 2, [SECONDS] * 2)) / alone[-1])
     note = f"files/s of two processes / of one ({median(alone):,.0f}), outlines in batches by tokens, answers read"
-    report(row, median(ratios), RUNS, f"{note}; two processes that only count do {median(limits):.2f} here; goal 1.7")
+    report(row, median(ratios), RUNS, f"{note}; two processes that only count do {median(limits):.2f} here")
 
 
 def count_for(seconds: float) -> float:

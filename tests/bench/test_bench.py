@@ -6,10 +6,14 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from engine.model.version import version
+from fleet_tui import bench
+from fleet_tui.bench import Goal
 
 from tests.bench.terminals import require_terminals
 
@@ -113,6 +117,45 @@ def test_files_are_for_benchmarks_that_take_them(tmp_path: Path) -> None:
     done = subprocess.run([*command, "booster", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "0 files of Python in UTF-8 are too few" in done.stderr
+
+
+def test_a_figure_is_set_beside_its_goal_and_what_is_missed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tests" / "bench").mkdir(parents=True)
+    (tmp_path / "tests" / "bench" / "bench_sample.py").touch()
+    sample = ModuleType("tests.bench.bench_sample")
+    sample.ROWS = {f"sample.{name}": "ratio" for name in ("more", "less", "slow", "free")}  # type: ignore[attr-defined]
+    sample.GOALS = {"sample.more": Goal(52), "sample.less": Goal(52), "sample.slow": Goal(1.5, is_most=True)}  # type: ignore[attr-defined]
+
+    def measure(report: Callable[..., None]) -> None:
+        report("sample.more", 52.0, 1, "of 30 files")
+        report("sample.less", 51.9, 1, "of 30 files")
+        report("sample.slow", 1.51, 1)
+        report("sample.free", 1.0, 1, "as it is")
+
+    sample.measure = measure  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, sample.__name__, sample)
+    monkeypatch.setattr(bench, "FOLDER", tmp_path / "tests" / "bench")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    bench.run_bench(["sample"], as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [" ".join(line.split()[1:]) for line in lines] == [
+        "52.000 ratio of 30 files; goal: at least 52, met",
+        "51.900 ratio of 30 files; goal: at least 52, MISSED",
+        "1.510 ratio goal: at most 1.5, MISSED",
+        "1.000 ratio as it is",
+    ]
+
+
+@pytest.mark.row(169, 170, 173, 271, 282)
+def test_the_booster_is_judged_by_the_goals_that_were_set() -> None:
+    goals = importlib.import_module("tests.bench.bench_booster").GOALS
+    wanted = {"speedup_median": 52, "speedup_worst": 20, "small_op_p50_ms": 1, "small_ops_per_s": 1_000, "parse_vs_native": 1.5}
+    for row, value in wanted.items():
+        goal = goals[f"booster.{row}"]
+        is_most = row in ("small_op_p50_ms", "parse_vs_native")
+        assert goal.is_most == is_most
+        assert goal.value <= value if is_most else goal.value >= value, row
+    assert set(goals) <= set(rows_of("bench_booster"))
 
 
 def test_missing_development_dependency_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
