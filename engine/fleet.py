@@ -57,6 +57,8 @@ from engine.model.pools import BOOSTER
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
+from engine.monitoring.alerts.alerter import Alerter
+from engine.monitoring.alerts.alerter import Around as AlertsAround
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.scheduling.handing import fallback_pool
@@ -225,6 +227,7 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self._to_bus)
         self.coordinator.add_publisher(self.history.publish)
         self._add_scaler()
+        self._add_alerter(state.at)
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
@@ -276,6 +279,19 @@ class FleetManager(LibraryCalls):
         self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
         self.feed.scaler = self.scaler
         self.history.connect(self._figures())
+
+    def _add_alerter(self, watched_until: float) -> None:
+        """Make the alerter, which looks whenever the recorder samples."""
+        around = AlertsAround(
+            lambda: self.coordinator.state,
+            self._report,
+            self.history.agents.newest,
+            lambda: bool(self.coordinator.read_only),
+            self.feed.looked,
+        )
+        self.alerter = self.feed.alerter = Alerter(around, watched_until)
+        self.history.recorder.watcher = self.alerter.sampled
+        self.coordinator.add_publisher(self.alerter.publish)
 
     def _figures(self) -> figures.Around:
         """Return where the history's figures come from."""

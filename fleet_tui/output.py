@@ -31,6 +31,9 @@ COLUMNS = {
     "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",
     "modules": "id sha256 module size_bytes operations calls failures last_error added_at added_by",
     "proposals": "id state subject rule approve reject needed outstanding projected deadline who reason",
+    "alerts": "id severity state rule labels reads since acked_by silenced_by inhibited_by message",
+    "rules": "id state severity expr for_s firing pending enabled source name",
+    "silences": "id matchers until by alerts why",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
     "contexts": "name state read_only agents busy running queued needs rtt_s version where error",
@@ -38,7 +41,7 @@ COLUMNS = {
 """Fields of `-o table`; `-o wide` has all."""
 
 CLOCK_FIELDS = frozenset({"at", "now"})
-COUNTDOWN_FIELDS = frozenset({"undo_until", "ends_at", "not_before", "deadline"})
+COUNTDOWN_FIELDS = frozenset({"until", "undo_until", "ends_at", "not_before", "deadline"})
 MEASURED_FIELDS = frozenset({"cpu", "rss_mb"})
 AGE_ENDINGS = ("_at", "_since")
 DURATION_ENDINGS = ("_s",)

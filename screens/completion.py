@@ -15,8 +15,9 @@ from engine.model.commands import VERBS
 from engine.model.fields import Kind, kind_of
 from engine.model.filters import find_letters, quote_value, split_words
 from engine.model.rows import Row
+from engine.model.verb_lines import usage
 from engine.model.verbs import Command
-from screens.commandline import FILTERED, SCOPES, VIEWS, WORDS, names_in, usage
+from screens.commandline import FILTERED, SCOPES, VIEWS, WORDS, names_in
 
 Complete = Callable[[str], list[str]]
 CANDIDATES_MAX = 40

@@ -17,8 +17,8 @@ from engine.model import wire
 from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.rows import Row
+from engine.model.verb_lines import convert_word
 from engine.model.verbs import Command
-from screens.commandline import convert_word
 from screens.keyed import Keyed
 from screens.widgets.line import Line
 

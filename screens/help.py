@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.model.commands import VERBS
+from engine.model.verb_lines import usage
 from engine.model.verbs import Danger
-from screens.commandline import VIEWS, WORDS, usage
+from screens.commandline import VIEWS, WORDS
 from screens.details import DocumentScreen
 from screens.feed import Changes
 from screens.key_view import keys_text

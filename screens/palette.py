@@ -11,8 +11,9 @@ from textual.dom import DOMNode
 from textual.widgets import Input
 
 from engine.model.commands import VERBS
+from engine.model.verb_lines import usage
 from screens.base import Console, FleetScreen
-from screens.commandline import VIEWS, WORDS, usage
+from screens.commandline import VIEWS, WORDS
 from screens.keyed import Keyed, give_keys, keymap_of, scopes_of
 from screens.keymap import Keymap
 from screens.keys import CONTEXTS, Key

@@ -35,6 +35,8 @@ from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report, RoomSeen, TimePassed
 from engine.model.task_events import TasksLeased
 from engine.model.verbs import Command
+from engine.monitoring.alerts.builtin import BUILTIN
+from engine.monitoring.alerts.rule_verbs import new_rules
 from engine.scaling.policy_verbs import new_policies
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
@@ -233,6 +235,7 @@ class Coordinator:
         self._apply(decide_surplus(self.state, deciding), "engine")
         self._apply(decide_report(self.state, RoomSeen(), deciding), "engine")
         self._apply(new_policies(self.state, self._tools.config.policies()), "engine")
+        self._apply(new_rules(self.state, BUILTIN, deciding.now), "engine")
         pending, self._pending = self._pending, _Pending()
         await self._write(pending)
 

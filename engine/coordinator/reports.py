@@ -25,6 +25,7 @@ from engine.model.ids import AgentId
 from engine.model.pool_events import PoolConfigured, PoolEdited
 from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
 from engine.model.task_events import TasksSubmitted
+from engine.monitoring.alerts.rule_verbs import decide_seen
 from engine.scheduling import handing, leases
 from engine.state import FleetState
 from engine.state.deciding import Deciding
@@ -149,5 +150,6 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
     r.SampleDue: _decide_sample,
+    r.AlertsSeen: decide_seen,
     r.EngineStarted: _decide_started,
 }

@@ -18,6 +18,17 @@ from engine.model.agent_commands import (
     UndrainAgent,
     UnregisterAgent,
 )
+from engine.model.alert_commands import (
+    AckAlert,
+    CreateRule,
+    DeleteRule,
+    DisableRule,
+    EnableRule,
+    EndSilence,
+    SilenceAlerts,
+    UnackAlert,
+    UpdateRule,
+)
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.events import BoosterCacheCleared, Event
@@ -38,6 +49,7 @@ from engine.model.pool_commands import (
 )
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
+from engine.monitoring.alerts import rule_verbs
 from engine.scaling import policies, policy_verbs
 from engine.scheduling import halting, submission
 from engine.scheduling.allocator import FreeAgents
@@ -125,5 +137,14 @@ _DECIDE: dict[type[Command], Decide] = {
     **rounds.DECIDE,
     AddModule: registering.decide_add,
     RemoveModule: registering.decide_remove,
+    CreateRule: rule_verbs.decide_create,
+    UpdateRule: rule_verbs.decide_update,
+    DeleteRule: rule_verbs.decide_delete,
+    EnableRule: rule_verbs.decide_enable,
+    DisableRule: rule_verbs.decide_enable,
+    AckAlert: rule_verbs.decide_ack,
+    UnackAlert: rule_verbs.decide_ack,
+    SilenceAlerts: rule_verbs.decide_silence,
+    EndSilence: rule_verbs.decide_unsilence,
     **dict.fromkeys(MemoryVerb.__args__, _decide_memory),
 }

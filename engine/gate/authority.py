@@ -201,4 +201,6 @@ def names_by(state: FleetState, kind: str, word: str) -> tuple[str, ...]:
         return (gang.id, gang.pool)
     if kind == "policies" and (policy := state.policies.get(word)):
         return (policy.id, *([policy.pool] if policy.pool else []))
+    if kind == "alerts" and (alert := state.alerting.alerts.get(word)):
+        return (alert.id, alert.rule, *([alert.labels["pool"]] if "pool" in alert.labels else []))
     return (word,)

@@ -17,6 +17,7 @@ from itertools import chain, islice
 from engine.agents.runtime import HostSample
 from engine.booster.book import BoosterBook
 from engine.clock import Clock
+from engine.gate import alert_rows
 from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.gang_plans import gang_row
@@ -39,6 +40,7 @@ from engine.model.rows import (
     Row,
 )
 from engine.model.tasks import FINISHED, TaskState
+from engine.monitoring.alerts.alerter import Alerter
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
 from engine.scaling.autoscaler import AutoScaler
 from engine.state import FleetState, Touched
@@ -84,6 +86,8 @@ class Feed:
         """Where the rows of kind `scaling` come from."""
         self.book = BoosterBook()
         """Where the rows of kinds `boosters` and `instances` come from."""
+        self.alerter: Alerter | None = None
+        """Where the newest values of alerts come from."""
         self.aging_s = TasksSection().aging_s
         """How long a gang waits for one step of priority."""
         self.fallback: Callable[[], str] = lambda: ""
@@ -106,6 +110,10 @@ class Feed:
         self._mark("plans", touched.plans)
         self._mark("modules", touched.modules)
         self._mark("proposals", touched.rounds)
+        for kind in alert_rows.ALERT_KINDS:
+            self._mark(kind, getattr(touched, kind))
+        if touched.alerts:  # how many it keeps quiet
+            self._mark("silences", state.alerting.silences)
         if touched.policies:  # one more or less changes for how many pools the others decide
             self._mark("policies", {**touched.policies, **dict.fromkeys(state.policies)})
         if touched.gangs:  # one more or less changes the places of the others
@@ -133,6 +141,13 @@ class Feed:
         self._mark("instances", agents)
         self._mark("boosters", boosted.booster_pools(self._state()))
         self._mark("modules", self._state().modules)
+        self._wake()
+
+    def looked(self, alerts: Iterable[str], rules: Iterable[str]) -> None:
+        """Take note that alerts and rules read differently after a look."""
+        self._revision += 1
+        self._mark("alerts", alerts)
+        self._mark("rules", rules)
         self._wake()
 
     def decided(self, pools: Iterable[str]) -> None:
@@ -282,6 +297,8 @@ class Feed:
     def ids(self, kind: str) -> list[str]:
         """Return the ids of a kind that a full frame holds."""
         state = self._state()
+        if kind in alert_rows.ALERT_KINDS:
+            return list(alert_rows.ids_of(state, kind))
         if kind != "tasks":
             tables: dict[str, Mapping[str, object]] = {
                 "pools": state.pools,
@@ -319,6 +336,8 @@ class Feed:
             return build.host_row(host, self.samples.get(HostId(id_))) if host else None
         if kind in ("policies", "scaling", "advice", "gangs"):
             return self._scaling_row(kind, id_)
+        if kind in alert_rows.ALERT_KINDS:
+            return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
         if kind == "proposals":

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from engine.agents.registry import find_agent, revivable
-from engine.gate import gang_plans, module_plans, policy_plans, votes
+from engine.gate import alert_plans, gang_plans, module_plans, policy_plans, votes
 from engine.model.agent_commands import (
     AllocateAgent,
     DrainAgent,
@@ -245,6 +245,7 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     **policy_plans.DESCRIBE,
     **gang_plans.DESCRIBE,
     **votes.DESCRIBE,
+    **alert_plans.DESCRIBE,
     RegisterAgent: _register,
     UnregisterAgent: _agent,
     DrainAgent: _agent,

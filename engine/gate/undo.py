@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from engine.coordinator.sizing import edited
-from engine.gate import policy_plans
+from engine.gate import alert_plans, policy_plans
 from engine.model import commands as c
 from engine.model import wire
 from engine.model.agent_commands import (
@@ -24,6 +24,14 @@ from engine.model.agent_commands import (
     UnregisterAgent,
 )
 from engine.model.agents import Allocation
+from engine.model.alert_commands import (
+    AlertVerb,
+    CreateRule,
+    DeleteRule,
+    EndSilence,
+    SilenceAlerts,
+    UpdateRule,
+)
 from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.consensus_commands import OpenProposal, WithdrawProposal
 from engine.model.errors import CommandRefused, NotFound
@@ -120,6 +128,11 @@ def _policy(state: FleetState, command: policy_plans.ScalingVerb) -> list[Call]:
     return [call] if call is not None else []
 
 
+def _alert(state: FleetState, command: AlertVerb) -> list[Call]:
+    call = alert_plans.inverse_of(state, command)
+    return [call] if call is not None else []
+
+
 def _module(state: FleetState, command: AddModule | RemoveModule) -> list[Call]:
     before = state.modules.get(command.module)
     if before is not None:
@@ -149,6 +162,7 @@ _INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
     ResumeFleet: _resume,
     AddModule: _module,
     RemoveModule: _module,
+    **dict.fromkeys(AlertVerb.__args__, _alert),
 }
 
 
@@ -158,6 +172,8 @@ def inverse_of_value(command: Command, value: object) -> list[Call]:
         return [Call("task.cancel", {"task": str(value)})]
     if isinstance(command, OpenProposal):
         return [Call("proposal.withdraw", {"proposal": str(value)})]
+    if isinstance(command, SilenceAlerts):
+        return [Call(EndSilence.name, {"silence": str(value)})]
     if isinstance(command, AskGang):
         return [Call("gang.end", {"gang": str(value)})]
     if isinstance(command, RegisterAgent):
@@ -216,6 +232,8 @@ def _goal(state: FleetState, command: Command) -> str:
             return version_of(updated(state, command))
         case EditPool():
             return _version(edited(state, command)[1])
+        case CreateRule() | UpdateRule():
+            return _version(alert_plans.goal(state, command))
         case AddModule() | RemoveModule():
             return _left_module(command)
     return ""
@@ -244,6 +262,8 @@ def found_by(state: FleetState, command: Command) -> str:
     if isinstance(command, EditPool):
         pool = state.pools.get(command.pool)
         return _version(pool.overrides) if pool else ""
+    if isinstance(command, UpdateRule | DeleteRule):
+        return _version(alert_plans.version(state, command.id)) if command.id in state.alerting.rules else ""
     if isinstance(command, AddModule | RemoveModule):
         return _found_module(state.modules.get(command.module))
     return ""

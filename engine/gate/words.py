@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.gate import alert_plans
 from engine.gate import votes as vote_lines
 from engine.gate.memory_words import exchange_line, memory_line
 from engine.model import events as ev
@@ -221,6 +222,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     PoolConfigured: _configured,
     PoolEdited: lambda _s, e: ("info", e.pool, f"{e.pool} {_changes(e.overrides) or 'as configured again'}"),
     PoolScaled: lambda _s, e: ("info", e.pool, f"{e.pool} scaled to {e.size}" + (f": {e.reason}" if e.reason else "")),
+    **alert_plans.WORDS,
     room.PoolWaits: lambda _s, e: ("warn", e.pool, f"{e.waits.agents} of {e.pool}: {e.waits.text}") if e.waits else ("info", e.pool, f"{e.pool} has room for all its agents"),
     room.TasksWaitForRoom: lambda _s, e: ("warn", e.pool, f"tasks of {e.pool}: {e.text}") if e.text else ("info", e.pool, f"tasks of {e.pool} wait for memory no longer"),
     room.MachineSeen: lambda _s, e: ("info", e.machine, f"machine {e.machine} has {', '.join(say_amount(*amount) for amount in e.capacity.items())} for agents"),

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.memory.stored import FleetFigures, StoredHost, agent_of, task_of
 from engine.model.agents import Allocation
+from engine.model.alerts import Alert, Rule, Silence
 from engine.model.consensus import Round
 from engine.model.errors import JournalError
 from engine.model.events import Audited
@@ -157,6 +158,12 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
         state.modules[module.name] = module
     opened = sorted(_resources(connection, "proposal", Round), key=lambda round_: (round_.proposal.opened_at, round_.proposal.id))
     state.rounds.update((round_.proposal.id, round_) for round_ in opened)
+    for rule in _resources(connection, "rule", Rule):
+        state.alerting.rules[rule.id] = rule
+    for alert in _resources(connection, "alert", Alert):
+        state.alerting.alerts[alert.id] = alert
+    for silence in _resources(connection, "silence", Silence):
+        state.alerting.silences[silence.id] = silence
     state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
 
 

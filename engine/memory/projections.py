@@ -253,6 +253,9 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
         *[("machine", id_, state.machines.get(id_)) for id_ in touched.machines],
         *[("module", id_, state.modules.get(id_)) for id_ in touched.modules],
         *[("proposal", id_, state.rounds.get(id_)) for id_ in touched.rounds],
+        *[("rule", id_, state.alerting.rules.get(id_)) for id_ in touched.rules],
+        *[("alert", id_, state.alerting.alerts.get(id_)) for id_ in touched.alerts],
+        *[("silence", id_, state.alerting.silences.get(id_)) for id_ in touched.silences],
     ]
     kept: Rows = [(kind, id_, *texts.add(thing)) for kind, id_, thing in things if thing is not None]
     return kept, [(kind, id_) for kind, id_, thing in things if thing is None]

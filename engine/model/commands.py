@@ -14,6 +14,17 @@ from engine.model.agent_commands import (
     UndrainAgent,
     UnregisterAgent,
 )
+from engine.model.alert_commands import (
+    AckAlert,
+    CreateRule,
+    DeleteRule,
+    DisableRule,
+    EnableRule,
+    EndSilence,
+    SilenceAlerts,
+    UnackAlert,
+    UpdateRule,
+)
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.consensus_commands import (
     CastVote,
@@ -92,6 +103,15 @@ COMMANDS: dict[str, type[Command]] = {
         BackUpFleet,
         AddModule,
         RemoveModule,
+        CreateRule,
+        UpdateRule,
+        DeleteRule,
+        EnableRule,
+        DisableRule,
+        AckAlert,
+        UnackAlert,
+        SilenceAlerts,
+        EndSilence,
         RotateKeys,
         StopEngine,
     )

@@ -23,6 +23,14 @@ from engine.model.agent_events import (
     HostHealth,
     HostLost,
 )
+from engine.model.alert_events import (
+    AlertAcked,
+    AlertRuleRemoved,
+    AlertRuleSet,
+    AlertsMoved,
+    AlertsSilenced,
+    SilenceEnded,
+)
 from engine.model.consensus_events import (
     BallotsCast,
     ProposalChanged,
@@ -200,6 +208,12 @@ Event = (
     | ProposalClosed
     | ModuleAdded
     | ModuleRemoved
+    | AlertRuleSet
+    | AlertRuleRemoved
+    | AlertsMoved
+    | AlertAcked
+    | AlertsSilenced
+    | SilenceEnded
     | PlanApplied
     | PlanUndone
     | Audited

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Health
+from engine.model.alerts import Alert
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.tasks import Outcome, TaskSpec
 
@@ -116,6 +117,14 @@ class TasksEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertsSeen:
+    """Alerts are not as they were, and silences are over."""
+
+    alerts: tuple[Alert, ...]
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SampleDue:
     """A task of the booster is to be done again by a regular agent, to compare."""
 
@@ -138,4 +147,4 @@ class EngineStarted:
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | SampleDue | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | SampleDue | AlertsSeen | TimePassed | EngineStarted

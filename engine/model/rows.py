@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
 from engine.model.vote_rows import ProposalRow
@@ -341,7 +342,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = EntryRow | ProposalRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -357,6 +358,9 @@ ROW_KINDS: dict[str, type[Row]] = {
     "instances": InstanceRow,
     "modules": ModuleRow,
     "proposals": ProposalRow,
+    "alerts": AlertRow,
+    "rules": RuleRow,
+    "silences": SilenceRow,
     "audit": AuditRow,
     "events": EventRow,
 }

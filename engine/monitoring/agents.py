@@ -186,6 +186,11 @@ class AgentColumns:
         row = second % SECONDS * self._size
         return self._rings[NAMES.index(name)][row : row + self._size]
 
+    def newest(self, name: str) -> list[tuple[AgentId, float]]:
+        """Return how a metric of all agents reads now, without those of whom it is unknown; counts as they stand."""
+        column = self._now[NAMES.index(name)]
+        return [(id_, value) for id_, place in self._places.items() if (value := column[place]) == value]  # noqa: PLR0124  # NaN is not itself
+
     def seconds(self, id_: str, name: str) -> list[tuple[int, float]]:
         """Return the last SECONDS of an agent, oldest first, without gaps; counts as they stood."""
         place = self._places.get(AgentId(id_))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.clock import Clock
 from engine.model.errors import JournalError
@@ -27,6 +27,7 @@ RETRY_S = 5.0
 STEP_MAX_S = 5.0
 """A rate over longer than this says nothing of this second: a gap."""
 
+Watcher = Callable[[float, Mapping[Key, float], Mapping[Key, Sequence[float]]], None]
 Read = Callable[[float, float], tuple[Mapping[Key, float], Mapping[Key, float]]]
 """Gives gauges and counts: (now, seconds since the last call or 0)."""
 
@@ -49,6 +50,8 @@ class Recorder:
         self._read = read
         self._clock = clock
         self._is_open = False
+        self.watcher: Watcher = lambda _now, _values, _durations: None
+        """Is shown every sample: the time, gauges and rates, and durations counted since the sample before."""
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -94,6 +97,7 @@ class Recorder:
                 total[bucket] += count
         self.store.put(now, values, {key: durations[:BUCKETS] for key, durations in histograms.items()})
         self.newest, self.counts, self.sampled_at = values, counts, now
+        self.watcher(now, values, histograms)
 
     async def keep(self) -> None:
         """Save once a minute, and remove what is too old once an hour, until cancelled."""

@@ -10,6 +10,7 @@ import msgspec
 from engine.model import events as ev
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
+from engine.model.alerts import Alert, Rule, Silence
 from engine.model.consensus import Round
 from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
@@ -83,6 +84,9 @@ class Touched:
     gangs: dict[GangId, None] = field(default_factory=dict)
     modules: dict[str, None] = field(default_factory=dict)
     rounds: dict[ProposalId, None] = field(default_factory=dict)
+    rules: dict[str, None] = field(default_factory=dict)
+    alerts: dict[str, None] = field(default_factory=dict)
+    silences: dict[str, None] = field(default_factory=dict)
     forgotten_tasks: dict[TaskId, Task] = field(default_factory=dict)
     """As they ended."""
     removed_agents: list[Agent] = field(default_factory=list)
@@ -101,11 +105,24 @@ class Touched:
         self.gangs.update(later.gangs)
         self.modules.update(later.modules)
         self.rounds.update(later.rounds)
+        self.rules.update(later.rules)
+        self.alerts.update(later.alerts)
+        self.silences.update(later.silences)
         self.forgotten_tasks.update(later.forgotten_tasks)
         self.removed_agents += later.removed_agents
         for agent in later.removed_agents:
             self.agents.pop(agent.spec.id, None)
             self.working.pop(agent.spec.id, None)
+
+
+@dataclass(slots=True)
+class Alerting:
+    """Rules, what they found, and silences, each by its id."""
+
+    rules: dict[str, Rule] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    """Those that are pending or fire, and the newest resolved ones."""
+    silences: dict[str, Silence] = field(default_factory=dict)
 
 
 class Tables:
@@ -141,6 +158,7 @@ class Tables:
         """Modules of operators, by the name under which they were added."""
         self.rounds: dict[ProposalId, Round] = {}
         """Votes: the open ones, and the newest ROUNDS_MAX that have ended."""
+        self.alerting = Alerting()
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)

@@ -10,6 +10,19 @@ from typing import Any
 import pytest
 from engine.model import commands as c
 from engine.model.agent_commands import AllocateAgent, DrainAgent, RegisterAgent, UndrainAgent
+from engine.model.alert_commands import (
+    AckAlert,
+    CreateRule,
+    DeleteRule,
+    DisableRule,
+    EnableRule,
+    EndSilence,
+    SilenceAlerts,
+    UnackAlert,
+    UpdateRule,
+)
+from engine.model.alert_events import AlertsMoved
+from engine.model.alerts import Alert, AlertState, Severity, fingerprint
 from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import FleetError
@@ -30,6 +43,7 @@ from engine.model.pool_commands import (
 )
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
+from engine.monitoring.alerts.rule_verbs import create_args
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings
@@ -72,7 +86,17 @@ SAMPLES: dict[type[Command], Callable[[World, random.Random], Command]] = {
     PermitEntry: lambda _, chance: PermitEntry(chance.choice("pq"), chance.choice(["private", "team"]), ("agt_x",)),
     RestoreEntry: lambda world, chance: RestoreEntry(chance.choice("pq"), chance.randrange(world.state.seq + 1)),
     ResumeFleet: lambda _, chance: ResumeFleet(chance.choice(["scaling", "agents"])),
+    CreateRule: lambda _, chance: CreateRule(chance.choice("pq"), f"queue_depth > {chance.randrange(9)}", for_s=60.0, labels=("team=core",), disabled=chance.random() < 0.5),
+    UpdateRule: lambda _, chance: UpdateRule(chance.choice("pq"), {chance.choice(["for_s", "keep_firing_for_s"]): chance.choice([6.0, None])}),
+    DeleteRule: lambda _, chance: DeleteRule(chance.choice("pq")),
+    EnableRule: lambda _, chance: EnableRule(chance.choice("pq")),
+    DisableRule: lambda _, chance: DisableRule(chance.choice("pq")),
+    AckAlert: lambda _, chance: AckAlert(ALERT.id, chance.choice(["mine", "soon"])),
+    UnackAlert: lambda _, __: UnackAlert(ALERT.id),
+    SilenceAlerts: lambda _, chance: SilenceAlerts(f"pool={pool(chance)}", 9_000.0),
+    EndSilence: lambda world, chance: EndSilence(chance.choice([*world.state.alerting.silences, "none"])),
 }
+ALERT = Alert(fingerprint("error-rate", {}), "error-rate", {}, Severity.WARNING, AlertState.FIRING, 0.5, 1.0, 1.0)
 
 
 def pool(chance: random.Random) -> str:
@@ -111,6 +135,9 @@ def decided(world: World) -> dict[str, Any]:
         "waiting": sorted((str(one.spec.id), one.priority) for one in state.tasks.values() if one.state == "pending"),
         "modules": {name: one.facts.sha256 for name, one in state.modules.items()},
         "votes": sum(one.is_open for one in state.rounds.values()),
+        "rules": {id_: (rule.enabled, create_args(rule)) for id_, rule in state.alerting.rules.items()},
+        "acked": {id_: (one.acked_by, one.ack_why) for id_, one in state.alerting.alerts.items()},
+        "silences": sorted((one.matchers, one.until) for one in state.alerting.silences.values()),
         "halted": sorted(one.scope for one in state.halted.values()),
         "memory": remembered(world),
     }
@@ -135,6 +162,7 @@ def test_undoing_all_goes_back_step_by_step(seed: int) -> None:
             gate = world.gate(ADMIN)
             # What waits stays where it is, so that only operators change anything.
             await gate.execute([HaltFleet("placing")], confirm="placing")
+            await world.coordinator.record([AlertsMoved((ALERT,))], ADMIN)
             trail: list[tuple[str, dict[str, Any]]] = []
             while len(trail) < STEPS:
                 before = decided(world)

@@ -16,6 +16,19 @@ from engine.model.agent_commands import (
     UndrainAgent,
     UnregisterAgent,
 )
+from engine.model.alert_commands import (
+    AckAlert,
+    CreateRule,
+    DeleteRule,
+    DisableRule,
+    EnableRule,
+    EndSilence,
+    SilenceAlerts,
+    UnackAlert,
+    UpdateRule,
+)
+from engine.model.alert_events import AlertsMoved
+from engine.model.alerts import Alert, AlertState, Severity, fingerprint
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.consensus_commands import (
     CastVote,
@@ -113,6 +126,18 @@ async def _undone(world: World) -> str:
     return plan
 
 
+async def _alert(world: World, *, acked: bool = False) -> str:
+    alert = Alert(fingerprint("error-rate", {}), "error-rate", {}, Severity.WARNING, AlertState.FIRING, 0.5, 1.0, 1.0)
+    await world.coordinator.record([AlertsMoved((alert,))], ADMIN)
+    if acked:
+        await world.gate(ADMIN).execute([AckAlert(alert.id)])
+    return alert.id
+
+
+async def _silence(world: World) -> str:
+    return str((await world.gate(ADMIN).execute([SilenceAlerts("pool=ui", 60.0)])).values[0])
+
+
 async def _command(world: World, kind: type[Command]) -> Command:
     """Return a verb that changes something, after making the world so that it does."""
     before: dict[type[Command], Command] = {
@@ -124,6 +149,9 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ResumeFleet: HaltFleet("scaling"),
         UndoPlan: PausePool("ui"),
         RemoveModule: AddModule("mine", "/blanks.wasm"),
+        UpdateRule: CreateRule("mine", "queue_depth > 5"),
+        DeleteRule: CreateRule("mine", "queue_depth > 5"),
+        EnableRule: CreateRule("mine", "queue_depth > 5", disabled=True),
         ForgetEntry: RememberEntry("plan", "1"),
         PermitEntry: RememberEntry("plan", "1"),
         RestoreEntry: RememberEntry("plan", "1"),
@@ -142,6 +170,9 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ExtendProposal: lambda: _proposal(world),
         SettleProposal: lambda: _proposal(world),
         WithdrawProposal: lambda: _proposal(world),
+        AckAlert: lambda: _alert(world),
+        UnackAlert: lambda: _alert(world, acked=True),
+        EndSilence: lambda: _silence(world),
     }
     made = await make[kind]() if kind in make else ""  # type: ignore[misc]
     arguments: dict[type[Command], tuple[object, ...]] = {
@@ -175,6 +206,12 @@ async def _command(world: World, kind: type[Command]) -> Command:
         OpenProposal: ("merge it", ("ui",)),
         CastVote: (made, "approve"),
         SettleProposal: (made, "accept"),
+        CreateRule: ("mine", "queue_depth > 5"),
+        UpdateRule: ("mine", {"for_s": 60.0}),
+        DeleteRule: ("mine",),
+        EnableRule: ("mine",),
+        DisableRule: ("error-rate",),
+        SilenceAlerts: ("pool=ui", 60.0),
         UndoPlan: (),
         ResumeFleet: (),
     }

@@ -29,6 +29,8 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "keep_s": st.floats(1, 1e6),
     "agents": st.integers(1, 100_000),
     "backoff_s": st.floats(0, 3600),
+    "for_s": st.floats(1, 86_400),
+    "keep_firing_for_s": st.floats(0, 86_400),
     "payload": objects,
     "policy": objects,
     "changes": objects,
@@ -40,7 +42,6 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "confidence": st.floats(0, 1),
     "depth": st.integers(0, 16),
     "timeout_s": st.floats(1, 1e9),
-    "for_s": st.floats(1, 1e9),
 }
 _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": texts,

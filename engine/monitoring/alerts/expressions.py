@@ -270,6 +270,8 @@ class _Reader:
         known = CATALOGUE.get(metric)
         if known is not None and known.kind is Kind.HISTOGRAM:
             raise self._wrong(f"{metric} is many durations: write p95({metric}, 5m)", token)
+        if known is not None and known.label is Label.AGENT and known.kind is Kind.COUNTER:
+            raise self._wrong(f"{metric} is a rate of one agent, which rules do not look at", token)
         return Operand(metric, self._selection(metric))
 
     def _call(self, function: _Token) -> Operand:

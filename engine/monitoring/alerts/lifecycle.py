@@ -87,7 +87,7 @@ def step(watched: Watched, found: Found, alerts: Mapping[str, Alert], quiet: Mut
         if alert.rule != rule.id or not alert.is_active:
             continue
         seen.add(alert.id)
-        after = _go_on(watched, alert, found.of(_series_labels(rule, alert)), quiet, look)
+        after = _go_on(watched, alert, found.of(series_labels(rule, alert)), quiet, look)
         active += after.is_active
         if after != alert:
             moved.append(after)
@@ -178,9 +178,9 @@ def _patience(rule: Rule, alert: Alert, *, is_known: bool) -> float:
     return max(rule.keep_firing_for_s, least, 0.0 if is_known else STALE_S)
 
 
-def _series_labels(rule: Rule, alert: Alert) -> Labels:
+def series_labels(rule: Rule, alert: Alert) -> Labels:
     """Return an alert's labels without those that its rule adds."""
-    return tuple(sorted((name, value) for name, value in alert.labels.items() if rule.labels.get(name) != value))
+    return tuple(sorted((name, value) for name, value in alert.labels.items() if name not in rule.labels))
 
 
 def _severity(watched: Watched, value: float) -> Severity:

@@ -157,6 +157,11 @@ class Windows:
                 if ring is not None:
                     ring.add_counts(kept.number(self.now), (count,), kept.kept)
 
+    @property
+    def counts(self) -> bool:
+        """Tell whether events are counted at all."""
+        return bool(self._events)
+
     # ---- answers
 
     def is_complete(self, operand: Operand) -> bool:
