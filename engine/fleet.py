@@ -448,6 +448,7 @@ class FleetManager(LibraryCalls):
             now=self.clock.now(),
             read_only=self.coordinator.read_only,
             differences=self.launches.differences(self.clock.now()),
+            damage=self.journal.database.damage,
         )
 
     def why_no_booster(self) -> str:

@@ -75,6 +75,8 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     needs: list[Need] = []
     if status.read_only:
         needs.append(Need("engine", Cell("✕ engine is read-only" if not glyphs.is_ascii else "x engine is read-only", "bad"), status.read_only, 0.0, "audit"))
+    if status.damage:
+        needs.append(Need("damage", Cell("✕ the database is damaged" if not glyphs.is_ascii else "x the database is damaged", "bad"), status.damage, 0.0, "audit"))
     if status.differences:
         look = Cell("! agents are not as planned", "warn")
         needs.append(Need("differences", look, "; ".join(status.differences), 0.0, "agents"))

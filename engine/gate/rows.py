@@ -170,7 +170,7 @@ def audit_row(number: int, entry: AuditEntry) -> AuditRow:
 
 
 def fleet_status(  # noqa: PLR0913  # what only the engine's owner knows
-    state: FleetState, *, name: str, version: str, started_at: float, now: float, read_only: str, differences: tuple[str, ...] = ()
+    state: FleetState, *, name: str, version: str, started_at: float, now: float, read_only: str, differences: tuple[str, ...] = (), damage: str = ""
 ) -> FleetStatus:
     """Return the fleet in one look; every count is kept."""
     totals, engine = state.totals, state.engine
@@ -197,4 +197,5 @@ def fleet_status(  # noqa: PLR0913  # what only the engine's owner knows
         ),
         tuple(state.halted.values()),
         differences,
+        damage,
     )

@@ -7,6 +7,7 @@ refuses more; a work that is under way is never interrupted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -144,6 +145,8 @@ class Database:
         self._is_unchecked = False
         self.ring: Path | None = None
         """The keys of an encrypted memory, which go into backups."""
+        self.damage = ""
+        """What is wrong with its pages and what to do, found beside the work; empty = nothing that is known."""
 
     @classmethod
     async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> Database:
@@ -178,8 +181,15 @@ class Database:
     async def check_pages(self) -> None:
         """Check the pages if the start had no time for it, beside all else. Raises JournalError when one is damaged."""
         if self._is_unchecked:
-            await self._copier.do(_require_whole)
+            try:
+                await self._copier.do(_require_whole)
+            except JournalError as error:
+                self.damage = str(error)
+                with contextlib.suppress(OSError):
+                    _damage_mark(self.path).touch(0o600)  # so that the next start looks, too, however this engine ends
+                raise
             self._is_unchecked = False
+            _damage_mark(self.path).unlink(missing_ok=True)
 
     async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Have a work done by the writer's thread. Raises JournalError; cancelling it does not stop the work."""
@@ -271,7 +281,7 @@ def take_lock(path: Path) -> int:
 
 
 def _open_writer(path: Path, synchronous: Synchronous, unchecked: list[Path]) -> sqlite3.Connection:
-    unclean = _size(Path(f"{path}-wal")) > 0
+    unclean = _size(Path(f"{path}-wal")) > 0 or _damage_mark(path).exists()
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
@@ -291,6 +301,8 @@ def _open_writer(path: Path, synchronous: Synchronous, unchecked: list[Path]) ->
             _require_whole(connection)
         elif unclean and not _has_been_checked(connection):
             unchecked.append(path)
+        if not unchecked:
+            _damage_mark(path).unlink(missing_ok=True)
         _upgrade(connection, path)
         connection.executescript(read_sql("writing.sql"))
         connection.execute("BEGIN IMMEDIATE")
@@ -302,6 +314,11 @@ def _open_writer(path: Path, synchronous: Synchronous, unchecked: list[Path]) ->
         connection.close()
         raise
     return connection
+
+
+def _damage_mark(path: Path) -> Path:
+    """Return the empty file that says that pages were damaged when they were last checked."""
+    return path.with_name(f"{path.name}-damaged")
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:

@@ -120,6 +120,8 @@ def keys_used(database: sqlite3.Connection, rings: Iterable[Path]) -> Used:
 
 
 def _sealed_with(database: sqlite3.Connection) -> Iterator[str]:
+    if not database.execute("SELECT 1 FROM pragma_table_info('memory') WHERE name = 'artifact'").fetchone():
+        return  # tables from before there were keys
     for (text,) in database.execute(_SEALED):
         begins = text.encode() if isinstance(text, str) else bytes(text or b"")
         if begins.startswith(PREFIX):

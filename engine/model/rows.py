@@ -421,6 +421,8 @@ class FleetStatus:
     """Emergency stops that hold."""
     differences: tuple[str, ...] = ()
     """Where the agents that run are not those that should."""
+    damage: str = ""
+    """What is wrong with the database's pages and what to do; empty = nothing that is known."""
 
 
 @dataclass(frozen=True, slots=True)

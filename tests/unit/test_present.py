@@ -242,9 +242,9 @@ def test_needs_are_ranked_and_lead_somewhere(glyphs: Glyphs) -> None:
         "pools": {"a": make_pool("a", failed_agents=2, reason="no such program"), "b": make_pool("b", paused=True, pending=3)},
         "tasks": {f"t{n}": make_task(f"t{n}", state=state, finished_at=NOW - n) for n, state in enumerate(["failed", "succeeded", "dead"])},
     }
-    status = dataclasses.replace(status_at(NOW), read_only="disk full")
+    status = dataclasses.replace(status_at(NOW), read_only="disk full", damage="restore a backup")
     needs = present_pulse.find_needs(status, tables, glyphs)
-    assert [need.view for need in needs] == ["audit", "agents", "agents", "pools", "task", "task"]
+    assert [need.view for need in needs] == ["audit", "audit", "agents", "agents", "pools", "task", "task"]
     assert [need.thing for need in needs if need.view == "task"] == ["t0", "t2"]
     assert all(need.what.text.isascii() for need in needs) is glyphs.is_ascii
 
