@@ -104,13 +104,17 @@ def _tracked(now: Observation, policy: Policy, value: float) -> tuple[int, Reaso
     """Return the size at which the tracked metric would be at its goal: size * value / goal, as the HPA has it."""
     goal = policy.target
     name = f"mean_{policy.metric}" if policy.average_s else policy.metric
-    figures = ((name, value), ("goal", goal))
+    figures: tuple[tuple[str, float], ...] = ((name, value), ("goal", goal))
     wanted = value / goal if policy.metric in ABSOLUTE else now.size * value / goal
     if policy.safety and policy.metric == Metric.DEMAND:
-        wanted += policy.safety * math.sqrt(value)
+        spare = policy.safety * math.sqrt(value)
+        wanted += spare
+        figures = (*figures, ("spare", spare))
     if policy.average_s and policy.metric == Metric.DEMAND and now.waiting:
         # Headroom is for the mean; what waits at this moment needs no more than itself.
-        wanted = max(wanted, demand(now, policy.drain_s))
+        present = demand(now, policy.drain_s)
+        if present > wanted:
+            wanted, figures = present, ((Metric.DEMAND.value, present), ("goal", 1.0))
     if now.size and abs(wanted / now.size - 1.0) <= policy.tolerance:
         return now.size, Reason(Why.TOLERATED, policy.id, figures)
     if policy.metric in PER_AGENT:

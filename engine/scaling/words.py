@@ -42,7 +42,8 @@ def _triggered(word: str) -> Callable[[Figures], str]:
 
 
 def _tracked(figures: Figures) -> str:
-    return f"{_metric(figures)} for a goal of {_number(figures['goal'])}"
+    spare = f" and {_number(figures['spare'])} to spare" if figures.get("spare") else ""
+    return f"{_metric(figures)} for a goal of {_number(figures['goal'])}{spare}"
 
 
 def _metric(figures: Figures) -> str:

@@ -25,6 +25,7 @@ from engine.model.scaling import (
 )
 from engine.scaling.decide import decide
 from engine.scaling.history import Forecast, History
+from engine.scaling.words import explain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -320,3 +321,11 @@ def test_a_disabled_direction_stays() -> None:
 def test_no_policy_leaves_the_size_alone() -> None:
     decision = follow([], [seen(0.0, 7, waiting=100)])[0]
     assert (decision.target, whys(decision)) == (7, [Why.NO_POLICY])
+
+
+def test_it_says_what_decided_the_mean_with_what_is_spare_or_what_waits_now() -> None:
+    policy = Policy("p", "", target=1.0, safety=1.0, average_s=60.0, drain_s=20.0, tolerance=0.1)
+    steady = follow([policy], [seen(float(at), 9, busy=9, waiting=0) for at in range(90)], LIMITS)[-1]
+    assert (steady.target, explain(steady)) == (12, "mean demand 9 for a goal of 1 and 3 to spare")
+    burst = follow([policy], [seen(float(at), 9, busy=9, waiting=30 * (at > 80), service_s=40.0) for at in range(90)], LIMITS)[-1]
+    assert (burst.target, explain(burst)) == (39, "demand 39 for a goal of 1")
