@@ -40,6 +40,7 @@ from tests.bench.tallies import (
     measure_pool,
     one_core,
     parse_each,
+    rate_pool,
     time_core,
 )
 from tests.integration import edit_corpus
@@ -71,6 +72,7 @@ ROWS = {
     "booster.edit_corpus_correct": "ratio",
     "booster.memory_efficiency": "%",
     "booster.pool_ratio": "ratio",
+    "booster.pool_speedup": "ratio",
     **SCRIPT_ROWS,
 }
 GOALS = {
@@ -85,6 +87,7 @@ GOALS = {
     "booster.edit_corpus_correct": Goal(0.95),
     "booster.memory_efficiency": Goal(90),
     "booster.pool_ratio": Goal(1.7),
+    "booster.pool_speedup": Goal(52),
     "booster.scripts.parse_vs_native": Goal(1.5, is_most=True),
     "booster.scripts.pool_ratio": Goal(1.7),
 }
@@ -127,6 +130,7 @@ def _measure_python(report: Report, sources: Sequence[str]) -> None:
     with one_core():
         _measure_cold(report)
     measure_pool(report, "booster.pool_ratio", _batch([source.encode() for source in sources[:400]]))
+    _measure_pool_against_agent(report, sources[:FILES])
     measure_fallback(report, [source for source in sources if 2_000 < len(source) < 4_000])
     _score_edits(report)
 
@@ -254,6 +258,18 @@ def _measure_batch(report: Report, sandbox: Sandbox, sources: Sequence[str]) -> 
     size = sum(map(len, datas)) / 1e6
     note = f"outline of {len(datas):,} files, {size:.1f} MB, by one instance, answers read; {done} certain"
     report("booster.files1000_s", seconds, RUNS, note)
+
+
+def _measure_pool_against_agent(report: Report, sources: Sequence[str]) -> None:
+    """The same files, by the time that somebody waits for them."""
+    ask_agent("code.outline", sources[0], {})  # it imports its parser
+    began = time.perf_counter()
+    for source in sources:
+        ask_agent("code.outline", source, {})
+    agent = len(sources) / (time.perf_counter() - began)
+    pool = rate_pool(_batch([source.encode() for source in sources]))
+    note = f"outlines: files/s of a pool of two processes ({pool:,.0f}) / of one regular agent ({agent:,.0f})"
+    report("booster.pool_speedup", pool / agent, len(sources), note)
 
 
 def _measure_many_small(report: Report, program: Program, sources: Sequence[str]) -> None:

@@ -40,8 +40,9 @@ class Tally:
     def note(self) -> str:
         if not self.ratios:
             return f"no answer to compare; {self.unsure} unsure, {self.different} different"
-        rates = f"agent {self.size / self.agent_s / 1e6:.2f} MB/s, module {self.size / self.module_s / 1e6:.1f} MB/s"
-        return f"{min(self.ratios):.0f} to {max(self.ratios):.0f}; {rates}; {len(self.ratios)} equal, {self.unsure} unsure, {self.different} different"
+        equal = len(self.ratios)
+        rates = f"agent {self.size / self.agent_s / 1e6:.2f} MB/s, {equal / self.agent_s:,.0f} files/s, module {self.size / self.module_s / 1e6:.1f} MB/s, {equal / self.module_s:,.0f} files/s"
+        return f"{min(self.ratios):.0f} to {max(self.ratios):.0f}; {rates}; {equal} equal, {self.unsure} unsure, {self.different} different"
 
 
 @contextmanager
@@ -113,6 +114,13 @@ def measure_pool(report: Report, row: str, batches: Sequence[Sequence[File]]) ->
             ratios.append(sum(pool.map(outline_for, [batches] * 2, [SECONDS] * 2)) / alone[-1])
     note = f"files/s of two processes / of one ({median(alone):,.0f}), outlines in batches by tokens, answers read"
     report(row, median(ratios), RUNS, f"{note}; two processes that only count do {median(limits):.2f} here")
+
+
+def rate_pool(batches: Sequence[Sequence[File]]) -> float:
+    """Give the files a second of a pool of two processes."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(outline_for, [batches] * 4, [0.0] * 4))
+        return median([sum(pool.map(outline_for, [batches] * 2, [SECONDS] * 2)) for _ in range(RUNS)])
 
 
 def count_for(seconds: float) -> float:

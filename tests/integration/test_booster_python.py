@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,7 @@ from tests.integration.booster_agreement import (
     choose_arguments,
     make_variants,
 )
+from tests.integration.test_booster_tokens import library
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,30 @@ def test_files_of_the_standard_library_have_the_agents_answers(sandbox: Sandbox,
         arguments = choose_arguments(chance, operation, source)
         said = ask_module(sandbox, operation, source, arguments, tiers=Tier.TREE)
         assert said == ask_agent(operation, source, arguments), (seed, path, arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@pytest.mark.row(163, 211)
+def test_the_whole_standard_library_has_the_agents_answers(sandbox: Sandbox) -> None:
+    """Both tiers and LibCST on each file, with what the module is not certain of left out; it takes some minutes."""
+    seed, paths = 8, library()
+    chance = random.Random(seed)
+    asked: Counter[str] = Counter()
+    different = []
+    for path in paths:
+        source = path.read_bytes().decode()
+        for operation in BY_BOTH_TIERS:
+            arguments = choose_arguments(chance, operation, source)
+            said = ask_agent(operation, source, arguments)
+            for tier in (Tier.LEXICAL, Tier.TREE):
+                found = ask_module(sandbox, operation, source, arguments, tiers=tier)
+                asked["unsure" if found is None else "same" if found == said else "different"] += 1
+                if found not in (None, said):
+                    different.append((path, tier, operation, arguments))
+    print(f"{len(paths)} files: {dict(asked)}; different: {different}")
+    assert asked["same"] >= 0.95 * asked.total(), asked
+    assert len({path for path, *_ in different}) <= len(paths) // 1_000, different
 
 
 @pytest.mark.parametrize(
