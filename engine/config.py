@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.model.alerting_config import AlertingSection
 from engine.model.config_sections import (
     AccessSection,
     AutoScalingSection,
@@ -73,6 +74,7 @@ class FleetManagerConfig(ConfigTree):
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     booster: BoosterSection = Field(default_factory=BoosterSection)
     monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
+    alerting: AlertingSection = Field(default_factory=AlertingSection)
     machine: MachineSection = Field(default_factory=MachineSection)
     memory: MemorySection = Field(default_factory=MemorySection)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -85,6 +87,18 @@ class FleetManagerConfig(ConfigTree):
             is_scale = isinstance(fleet, dict) and SCALE in (fleet.get("default_pools"), fleet.get("defaultPools"))
             data = {**data, "pools": {name: _over_seed(name, pool, times=1 + is_scale) for name, pool in data["pools"].items()}}
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alerting_has_its_section(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        """Take the seeds' `monitoring.alerting` for the section `alerting`."""
+        monitoring = data.get("monitoring") if isinstance(data, dict) else None
+        if not isinstance(monitoring, dict) or "alerting" not in monitoring:
+            return data
+        if "alerting" in data:
+            raise ValueError("monitoring.alerting: there is a section [alerting] too; write it once")
+        rest = {key: value for key, value in monitoring.items() if key != "alerting"}
+        return {**data, "monitoring": rest, "alerting": monitoring["alerting"]}
 
     @model_validator(mode="after")
     def _booster_has_its_section(self) -> FleetManagerConfig:

@@ -59,6 +59,8 @@ from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.monitoring.alerts.alerter import Alerter
 from engine.monitoring.alerts.alerter import Around as AlertsAround
+from engine.monitoring.notifying.notifier import Notifier
+from engine.monitoring.notifying.sender import Means
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.scheduling.handing import fallback_pool
@@ -226,6 +228,9 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self.sampling.publish)
         self.coordinator.add_publisher(self._to_bus)
         self.coordinator.add_publisher(self.history.publish)
+        self.notifier = Notifier(self.config.alerting, self.journal.database, self.config.name, Means(self.clock, self.rng, self.ids))
+        self.notifier.changed = self.feed.told
+        self.feed.notifier = self.notifier
         self._add_scaler()
         self._add_alerter(state.at)
 
@@ -254,9 +259,11 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
+            group.create_task(keep_running("notifier", self.notifier.run, self.clock), name="notifier"),
             *self.history.start(group),
         ]
         stack.push_async_callback(self.history.close)
+        stack.push_async_callback(self.notifier.close)
         stack.push_async_callback(self._end, parts)
 
     async def _check_pages(self) -> None:
@@ -394,6 +401,7 @@ class FleetManager(LibraryCalls):
             self.remembering.search,
             self.remembering.erasing,
             self.remembering.sealing,
+            notifier=self.notifier,
         )
 
     # ---- the parts' ways to each other

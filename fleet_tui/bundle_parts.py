@@ -98,7 +98,7 @@ def hide_config(value: Any, name: str = "") -> Any:  # noqa: ANN401  # a tree of
         hides = name == "env"
         return {key: HIDDEN if hides or (is_secret_name(str(key)) and inner) else hide_config(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return _hide_words(value) if name == "argv" else [hide_config(inner, name) for inner in value]
+        return _hide_words(value) if name in ("argv", "command") else [hide_config(inner, name) for inner in value]
     return redact(value)
 
 
@@ -118,8 +118,23 @@ def secret_values(path: Path | None, environment: Mapping[str, str]) -> frozense
     found = {value for name, value in environment.items() if is_secret_name(name) or ENV_TABLE in name.upper()}
     # What cannot be read is not in the bundle either.
     with contextlib.suppress(OSError, ValueError):
-        found.update(_secrets_in(tomllib.loads(path.read_text("utf-8"))) if path else ())
+        written = tomllib.loads(path.read_text("utf-8")) if path else {}
+        found.update(_secrets_in(written))
+        found.update(_addresses_in(written, environment))
     return frozenset(value for value in found if len(value) >= SECRET_CHARACTERS_LEAST)
+
+
+def _addresses_in(written: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """Return where alerts go: whoever knows a channel's URL can write to it."""
+    from engine.model.alerting_config import variable_of
+
+    places = (written, written.get("monitoring"))
+    sections = [place["alerting"] for place in places if isinstance(place, Mapping) and isinstance(place.get("alerting"), Mapping)]
+    for section in sections:
+        for channel in section.get("channels", ()):
+            named = channel if isinstance(channel, Mapping) else {"url_env": variable_of(str(channel))}
+            yield str(named.get("url", ""))
+            yield environment.get(str(named.get("url_env", named.get("urlEnv", ""))), "")
 
 
 def _secrets_in(value: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401  # a tree of plain values

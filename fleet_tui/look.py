@@ -42,6 +42,8 @@ ALIASES = {
     "alerts": ("alert", "al"),
     "rules": ("rule", "ru"),
     "silences": ("silence", "si"),
+    "channels": ("channel", "ch"),
+    "notifications": ("notification", "no"),
     "audit": ("audits", "au"),
     "events": ("event", "ev"),
     "status": ("st",),

@@ -34,6 +34,8 @@ COLUMNS = {
     "alerts": "id severity state rule labels reads since acked_by silenced_by inhibited_by message",
     "rules": "id state severity expr for_s firing pending enabled source name",
     "silences": "id matchers until by alerts why",
+    "channels": "id kind state severities matchers waiting parked sent failures last_sent_at not_before last_error",
+    "notifications": "id channel state about title alerts attempts at not_before ended_at error",
     "audit": "at who via action target before after result reason",
     "events": "at level type subject text",
     "contexts": "name state read_only agents busy running queued needs rtt_s version where error",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.model.errors import EXIT_FAILED
-from fleet_tui import console, database_commands, memory_options, scaling_commands
+from fleet_tui import alert_commands, console, database_commands, memory_options, scaling_commands
 from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
 
@@ -31,7 +31,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
-    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "memory", "watch", "log", "result"),
+    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "alerts", "memory", "watch", "log", "result"),
     ACT: ("edit", "policy", "optimize"),
     "Database (to write a backup: backup, above)": ("backups", "verify", "restore"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
@@ -329,6 +329,7 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
 cli.add_command(scaling_commands.cost)
 cli.add_command(scaling_commands.metrics)
 cli.add_command(memory_options.memory)
+cli.add_command(alert_commands.alerts)
 cli.add_command(scaling_commands.optimize)
 cli.add_command(scaling_commands.policy)
 for _command in (database_commands.backups, database_commands.verify, database_commands.restore):

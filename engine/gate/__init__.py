@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard
 
-from engine.gate import backing, foresight, memory_queries, queries, undo
+from engine.gate import backing, channel_rows, foresight, memory_queries, queries, undo
 from engine.gate import plans as planning
 from engine.gate.authority import Act, Judgement, authority_of, check_may
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
@@ -21,6 +21,7 @@ from engine.memory.contract import StoredArtifact
 from engine.memory.verbs import principal_of
 from engine.model.agent_commands import AllocateAgent, ReleaseAgent
 from engine.model.booster_commands import AddModule
+from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.commands import COMMANDS
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnly, UsageError
@@ -52,7 +53,7 @@ STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
-_UNDECIDED = (StopEngine, BackUpFleet, RotateKeys, EraseOwner)
+_UNDECIDED = (StopEngine, BackUpFleet, RotateKeys, EraseOwner, TestChannel, RequeueNotifications)
 """Verbs that change no state of the fleet."""
 _ALONE = {UndoPlan, RedoPlan, *_UNDECIDED}
 _DANGERS = list(Danger)
@@ -221,6 +222,8 @@ class Gate:
 
     def _describe(self, meant: _Meant) -> list[PlanStep]:
         coordinator = self._desk.coordinator
+        if channel_rows.is_about_channels(meant.does[0]):
+            return [channel_rows.describe(self._desk.sources.notifier, command) for command in meant.does]
         return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
     def _is_routine(self, meant: _Meant) -> bool:
@@ -256,6 +259,10 @@ class Gate:
             return await self._back_up(doing, commands[0])
         if isinstance(commands[0], RotateKeys | EraseOwner):
             told = await backing.keep_secret(self._desk.sources, commands[0], self.origin)
+            await coordinator.record([self._audited(doing)], self.origin)
+            return Answer(doing.plan_id, (), coordinator.state.seq, told)
+        if channel_rows.is_about_channels(commands[0]):
+            told = await channel_rows.carry_out(self._desk.sources.notifier, commands, self.origin.who)
             await coordinator.record([self._audited(doing)], self.origin)
             return Answer(doing.plan_id, (), coordinator.state.seq, told)
         is_plan = not self._is_routine(meant) and any(step.changes for step in doing.steps)

@@ -20,6 +20,7 @@ from engine.clock import Clock
 from engine.gate import alert_rows
 from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
+from engine.gate.channel_rows import channel_row, notification_row
 from engine.gate.gang_plans import gang_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
 from engine.gate.votes import proposal_row
@@ -41,6 +42,7 @@ from engine.model.rows import (
 )
 from engine.model.tasks import FINISHED, TaskState
 from engine.monitoring.alerts.alerter import Alerter
+from engine.monitoring.notifying.notifier import Notifier
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
 from engine.scaling.autoscaler import AutoScaler
 from engine.state import FleetState, Touched
@@ -88,6 +90,8 @@ class Feed:
         """Where the rows of kinds `boosters` and `instances` come from."""
         self.alerter: Alerter | None = None
         """Where the newest values of alerts come from."""
+        self.notifier: Notifier | None = None
+        """Where the rows of kinds `channels` and `notifications` come from."""
         self.aging_s = TasksSection().aging_s
         """How long a gang waits for one step of priority."""
         self.fallback: Callable[[], str] = lambda: ""
@@ -148,6 +152,13 @@ class Feed:
         self._revision += 1
         self._mark("alerts", alerts)
         self._mark("rules", rules)
+        self._wake()
+
+    def told(self, channel: str, letter: str) -> None:
+        """Take note that a channel, and if there is one a notification on its way through it, read differently."""
+        self._revision += 1
+        self._mark("channels", [channel])
+        self._mark("notifications", [letter] if letter else [])
         self._wake()
 
     def decided(self, pools: Iterable[str]) -> None:
@@ -313,6 +324,8 @@ class Feed:
                 "instances": dict.fromkeys(boosted.instance_ids(state)),
                 "modules": state.modules,
                 "proposals": state.rounds,  # type: ignore[dict-item]
+                "channels": self.notifier.channels if self.notifier else {},
+                "notifications": dict.fromkeys(letter.id for letter in reversed(self.notifier.outbox.letters.values())) if self.notifier else {},
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
@@ -338,6 +351,9 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
+        if kind in ("channels", "notifications"):
+            make = channel_row if kind == "channels" else notification_row
+            return make(self.notifier, id_) if self.notifier else None
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
         if kind == "proposals":

@@ -32,6 +32,7 @@ from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
 from engine.model.version import version
+from engine.monitoring.notifying.notifier import Notifier
 from engine.scaling import costs
 from engine.scaling.policy_verbs import find_policy
 from engine.state import FleetState
@@ -62,6 +63,8 @@ class Sources:
     erasing: Eraser | None = None
     keys: Keys | None = None
     """Of an encrypted memory."""
+    notifier: Notifier | None = None
+    """Who tells others of alerts."""
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> object:

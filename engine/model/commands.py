@@ -26,6 +26,7 @@ from engine.model.alert_commands import (
     UpdateRule,
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.consensus_commands import (
     CastVote,
     ExtendProposal,
@@ -113,6 +114,8 @@ COMMANDS: dict[str, type[Command]] = {
         SilenceAlerts,
         EndSilence,
         RotateKeys,
+        TestChannel,
+        RequeueNotifications,
         StopEngine,
     )
 }

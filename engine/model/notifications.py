@@ -104,6 +104,11 @@ class Letter:
     ended_at: float = 0.0
     """When it was sent or parked."""
 
+    @property
+    def id(self) -> str:
+        """Return what operators call it."""
+        return f"{self.channel}-{self.number}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

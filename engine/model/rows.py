@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
+from engine.model.channel_rows import ChannelRow, NotificationRow
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
 from engine.model.vote_rows import ProposalRow
@@ -342,7 +343,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -361,6 +362,8 @@ ROW_KINDS: dict[str, type[Row]] = {
     "alerts": AlertRow,
     "rules": RuleRow,
     "silences": SilenceRow,
+    "channels": ChannelRow,
+    "notifications": NotificationRow,
     "audit": AuditRow,
     "events": EventRow,
 }

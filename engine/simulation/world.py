@@ -29,8 +29,11 @@ from engine.model.pools import BOOSTER
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.tasks import HELD, Outcome
+from engine.monitoring.notifying.notifier import Notifier
+from engine.monitoring.notifying.sender import Means
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
+from engine.simulation.fake_channels import MemoryFiles, SimulatedCourier
 from engine.simulation.fake_memory import KeptEntries
 from engine.simulation.fakes import (
     CountedKeys,
@@ -64,6 +67,7 @@ class World:
         self.rng = random.Random(seed)  # noqa: S311  # the seed is the point
         self.ids = CountedIds()
         self.journal = MemoryJournal(write_s=0.001)
+        self.files = MemoryFiles()
         self._make(FleetState(self.config.tasks.finished_max), hosts, work)
         self.hosts, self.work = hosts, work
         self.survivors: tuple[tuple[TaskId, int], ...] = ()
@@ -87,6 +91,12 @@ class World:
         self.coordinator.add_publisher(observer.publish)
         self.scaler = AutoScaler(lambda: self.state, observer, self._report, self.clock, self.config.auto_scaling.interval_s)
         self.feed.scaler = self.scaler
+        self.couriers: dict[str, SimulatedCourier] = {}
+        """What the channels were given."""
+        means = Means(self.clock, self.rng, self.ids)
+        self.notifier = Notifier(self.config.alerting, self.files, "world", means, carrier=lambda channel: self.couriers.setdefault(channel.name, SimulatedCourier()))
+        self.notifier.changed = self.feed.told
+        self.feed.notifier = self.notifier
         sources = Sources(
             lambda: self.state,
             self.feed,
@@ -98,6 +108,7 @@ class World:
             memory=self.memory,
             erasing=NotedErasures(),
             keys=CountedKeys(),
+            notifier=self.notifier,
         )
         self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
 
@@ -128,6 +139,7 @@ class World:
             await self.coordinator.start(EngineStarted("eng_simulated", "0", 1, self.survivors))
             parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
             parts.append(group.create_task(self._check_agents()))
+            parts.append(group.create_task(self.notifier.run()))
             self.scaler.obeys = self.config.auto_scaling.enabled
             parts.append(group.create_task(self.scaler.run(self.feed.decided)))
             try:

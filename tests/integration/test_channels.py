@@ -1,4 +1,4 @@
-"""Notifications through real senders to real receivers: mail with STARTTLS, HTTPS, Slack's, Teams' and PagerDuty's calls, programs."""
+"""Notifications through real senders to real receivers: mail with STARTTLS, HTTPS, Alertmanager, Slack's, Teams' and PagerDuty's calls, programs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import asyncio
 import json
 import os
 import random
+import socket
 import stat
+import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine.clock import OrderedIds, SystemClock
@@ -20,9 +25,10 @@ from engine.model.alerts import Severity
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.notifications import AlertNews, Letter, LetterState
 from engine.monitoring.notifying.notifier import Notifier
-from engine.monitoring.notifying.sender import Around
+from engine.monitoring.notifying.sender import Means
 
 from tests.integration.receivers import Authority, authority, mail_server, proxy, receiver
+from tests.tools.programs import Missing, Program, find_program
 
 SECRET = "hunter2hunter2"  # noqa: S105  # what must not be seen anywhere
 
@@ -43,7 +49,7 @@ class World:
         self.notifier = notifier
         self.clock = clock
         self._changed = asyncio.Event()
-        notifier.changed = lambda _channel: self._changed.set()
+        notifier.changed = lambda _channel, _letter: self._changed.set()
 
     def hear(self, *entries: AlertNews) -> None:
         self.notifier.hear(entries, self.clock.now())
@@ -75,7 +81,7 @@ async def world(folder: Path, *channels: dict[str, object], **settings: object) 
     section = AlertingSection.model_validate({"group_wait_s": 0, **settings, "channels": channels})
     database = await Database.open(folder / "fleet.db")
     clock, rng = SystemClock(), random.Random(1)  # noqa: TID251  # seeded
-    notifier = Notifier(section, database, "prod", Around(clock, rng, OrderedIds(clock, rng)))
+    notifier = Notifier(section, database, "prod", Means(clock, rng, OrderedIds(clock, rng)))
     made = World(notifier, clock)
     running = asyncio.create_task(notifier.run())
     try:
@@ -217,9 +223,9 @@ async def test_an_answer_that_another_attempt_would_get_too_parks_at_once_and_re
         assert here.notifier.requeue("hook") == 1
         await here.sent("hook")
         assert len(there.got) == 2
-        with pytest.raises(NotFound, match="no parked notification"):
+        with pytest.raises(NotFound, match="no channel and no parked notification"):
             here.notifier.requeue("ntf_nothing")
-        with pytest.raises(NotFound, match="no channel 'hock'"):
+        with pytest.raises(NotFound, match="'hock'; did you mean 'hook'"):
             here.notifier.requeue("hock")
 
 
@@ -310,10 +316,9 @@ async def test_what_waits_for_a_channel_that_is_no_longer_there_is_parked(tmp_pa
     async with world(tmp_path, {"name": "new", "url": "json://127.0.0.1:1/"}) as here:
         [letter] = await here.parked("old")
         assert letter.error == "its channel is switched off or no longer configured"
-        with pytest.raises(NotFound):
-            here.notifier.requeue("old")
-        with pytest.raises(CommandRefused, match="switched off"):
-            here.notifier.requeue(letter.notification.id)
+        for which in ("old", letter.id, letter.notification.id):
+            with pytest.raises(CommandRefused, match="switched off"):
+                here.notifier.requeue(which)
 
 
 async def test_no_process_is_left_when_the_engine_ends(tmp_path: Path) -> None:
@@ -349,3 +354,83 @@ async def test_a_test_goes_past_all_that_waits_and_says_what_is_wrong(tmp_path: 
             assert "refused" in (await here.notifier.test("off", "ann")).error
             with pytest.raises(NotFound, match="no channel 'hok'; did you mean 'hook'"):
                 await here.notifier.test("hok", "ann")
+
+
+# ---- Alertmanager
+
+
+@pytest.mark.row(216)
+async def test_a_real_alertmanager_has_the_alerts_until_they_are_over(tmp_path: Path) -> None:
+    program = alertmanager_program()
+    async with alertmanager(command_of(program), program.environment, tmp_path) as port:
+        channel = {"name": "am", "url": f"alertmanager://127.0.0.1:{port}"}
+        async with world(tmp_path, channel) as here:
+            assert (await here.notifier.test("am", "ann")).error == ""
+            since = here.clock.now()
+            one, two = (AlertNews(f"f{number}", "queue", Severity.CRITICAL, {"pool": "coder", "agent": f"coder-{number}"}, "it waits", is_firing=True, since=since) for number in (1, 2))
+            here.hear(one, two)
+            await here.sent("am")
+            found = await asyncio.to_thread(alerts_of, port)
+            assert [(alert["labels"]["alertname"], alert["labels"]["agent"], alert["status"]["state"]) for alert in found] == [("queue", "coder-1", "active"), ("queue", "coder-2", "active")]
+            assert found[0]["labels"]["fleet"] == "prod"
+            assert found[0]["annotations"]["summary"] == "it waits"
+            for group in here.notifier.groups.groups.values():
+                group.told_at -= 60  # a minute has passed
+            here.hear(replace(one, is_firing=False, until=here.clock.now()))
+            await here.sent("am", 2)
+            left = await asyncio.to_thread(alerts_of, port)
+            assert [alert["labels"]["agent"] for alert in left] == ["coder-2"]
+
+
+def alertmanager_program() -> Program:
+    try:
+        return find_program(("prometheus-alertmanager", "alertmanager"), ("prometheus-alertmanager",))
+    except Missing as reason:
+        pytest.skip(f"there is no alertmanager: {reason}")
+
+
+def command_of(program: Program) -> list[str]:
+    """Return how it is run: an unpacked one sees its templates where it looks for them, in a mount namespace of its own."""
+    if program.root == Path("/"):
+        return [str(program.path)]
+    shared = f"mount -t overlay overlay -o lowerdir={program.root}/usr/share:/usr/share /usr/share"
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{shared} && exec "$@"', "sh"]
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"its templates cannot be put where it looks for them: {tried.stderr.strip()}")
+    return [*words, str(program.path)]
+
+
+@asynccontextmanager
+async def alertmanager(command: list[str], environment: dict[str, str], folder: Path) -> AsyncIterator[int]:
+    """Run an Alertmanager that tells nobody, and give its port once it is ready."""
+    config = folder / "alertmanager.yml"
+    config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    words = [f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}", f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+    process = await asyncio.create_subprocess_exec(*command, *words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | environment)
+    try:
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(is_ready, port):
+                await asyncio.sleep(0.1)
+        yield port
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def alerts_of(port: int) -> list[Any]:
+    """Return what fires, by agent."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=10) as answer:  # noqa: S310
+        found: list[Any] = json.load(answer)
+    return sorted(found, key=lambda alert: str(alert["labels"]["agent"]))

@@ -32,7 +32,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 POOLS = {"coder": {"min": 2, "max": 9, "priority": 8}, "ui": {"min": 1, "max": 4}}
-CONFIG = {"fleet": {"default_pools": POOLS, "max_agents": 12}, "operations": {"undo_window_s": 60.0, "plan_ttl_s": 30.0}}
+CONFIG = {"fleet": {"default_pools": POOLS, "max_agents": 12}, "alerting": {"channels": [{"name": "hook", "url": "json://127.0.0.1:1/"}]}, "operations": {"undo_window_s": 60.0, "plan_ttl_s": 30.0}}
 BOB = Origin("bob", "console", "tty1", 1)
 EVE = Origin("eve", "api", "", 0)
 

@@ -180,7 +180,9 @@ def test_for_a_channel_a_group_is_over_when_all_that_it_was_told_of_is() -> None
 def test_nobody_is_reminded_of_what_somebody_works_on_but_what_keeps_state() -> None:
     reminder = notification(news(is_acked=True), about=About.ACKNOWLEDGED, is_reminder=True)
     assert route_of(channel()).part_for(reminder) is None
-    assert route_of(channel(), keeps_state=True).part_for(reminder) is not None
+    route = route_of(channel())
+    route.keeps_state = True
+    assert route.part_for(reminder) is not None
 
 
 # ---- words

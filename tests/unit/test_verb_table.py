@@ -30,6 +30,7 @@ from engine.model.alert_commands import (
 from engine.model.alert_events import AlertsMoved
 from engine.model.alerts import Alert, AlertState, Severity, fingerprint
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.consensus_commands import (
     CastVote,
     ExtendProposal,
@@ -47,6 +48,7 @@ from engine.model.memory_commands import (
     RememberEntry,
     RestoreEntry,
 )
+from engine.model.notifications import About, Notification
 from engine.model.pool_commands import (
     AskGang,
     CreatePolicy,
@@ -62,6 +64,7 @@ from engine.model.pool_commands import (
 )
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
+from engine.monitoring.notifying.grouping import merge
 from engine.simulation.world import World
 from tests.unit.test_gate import BOB, audits, live
 from tests.unit.test_guardrails import ADMIN
@@ -120,6 +123,13 @@ async def _proposal(world: World) -> str:
     return str((await world.gate(BOB).execute([OpenProposal("merge it", (f"@{BOB.who}", f"@{ADMIN.who}"))])).values[0])
 
 
+async def _parked(world: World) -> str:
+    told = Notification("ntf_1", "key", About.FIRING, {}, (), world.clock.now())
+    letter = world.notifier.outbox.put("hook", told, world.clock.now(), waiting_max=1, join=merge)
+    world.notifier.outbox.park(letter, "nobody was there", world.clock.now())
+    return letter.id
+
+
 async def _undone(world: World) -> str:
     plan = (await world.gate(ADMIN).execute([PausePool("ui")])).plan
     await world.gate(ADMIN).execute([UndoPlan(plan)])
@@ -173,6 +183,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         AckAlert: lambda: _alert(world),
         UnackAlert: lambda: _alert(world, acked=True),
         EndSilence: lambda: _silence(world),
+        RequeueNotifications: lambda: _parked(world),
     }
     made = await make[kind]() if kind in make else ""  # type: ignore[misc]
     arguments: dict[type[Command], tuple[object, ...]] = {
@@ -212,6 +223,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         EnableRule: ("mine",),
         DisableRule: ("error-rate",),
         SilenceAlerts: ("pool=ui", 60.0),
+        TestChannel: ("hook",),
         UndoPlan: (),
         ResumeFleet: (),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +54,21 @@ def _url_of(channel: ChannelConfig, environment: Mapping[str, str]) -> tuple[str
     return url, "" if url else f"{channel.url_file} is empty: write the channel's URL into it"
 
 
-def kind_of(channel: ChannelConfig) -> str:
+async def find_address(channel: ChannelConfig) -> Address:
+    """Return where a channel's notifications go now, without waiting longer than its deadline for a file."""
+    if channel.url_file is None:
+        return address_of(channel)
+    try:
+        async with asyncio.timeout(channel.deadline_s):
+            return await asyncio.to_thread(address_of, channel)
+    except TimeoutError:
+        return Address(lacks=f"{channel.url_file} cannot be read within {channel.deadline_s:g} s: look after its disk")
+
+
+def kind_of(channel: ChannelConfig, address: Address) -> str:
     """Return what a channel is, such as `slack`, or where its address would be; holds no secret."""
-    address = address_of(channel)
+    if channel.command:
+        return "command"
+    if channel.url is not None:
+        return Address(channel.url.get_secret_value().strip()).scheme
     return address.scheme or channel.url_env or str(channel.url_file)

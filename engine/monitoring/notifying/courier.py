@@ -15,7 +15,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engine.model.notifications import Notification, Outcome
 from engine.monitoring.notifying import wording
@@ -28,6 +28,18 @@ START_S = 30.0
 END_S = 2.0
 ENDED_S = 5.0
 LINE_BYTES_MAX = 1 << 20
+
+
+class Carrier(Protocol):
+    """What delivers to one channel's receiver."""
+
+    async def deliver(self, address: Address, notification: Notification, deadline_s: float) -> Outcome:
+        """Make one attempt."""
+        ...
+
+    async def close(self, *, at_once: bool = False) -> None:
+        """Let go of what it holds. Again is no harm."""
+        ...
 
 
 class Courier:

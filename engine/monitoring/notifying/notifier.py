@@ -18,18 +18,18 @@ from engine.model.errors import CommandRefused, JournalError, NotFound
 from engine.model.notifications import (
     About,
     AlertNews,
+    Letter,
     Notification,
     Outcome,
     news_of,
 )
 from engine.model.wire import nearest
-from engine.monitoring.notifying.addresses import address_of
-from engine.monitoring.notifying.courier import Courier
+from engine.monitoring.notifying.addresses import find_address
+from engine.monitoring.notifying.courier import Carrier, Courier
 from engine.monitoring.notifying.grouping import Grouping, Groups, key_of, merge
-from engine.monitoring.notifying.hiding import ALERTMANAGER
 from engine.monitoring.notifying.outbox import Files, Outbox
 from engine.monitoring.notifying.routing import route_of
-from engine.monitoring.notifying.sender import Around, Sender
+from engine.monitoring.notifying.sender import Means, Sender
 from engine.supervisor import keep_running
 
 logger = logging.getLogger(__name__)
@@ -42,14 +42,17 @@ RETRY_S = 5.0
 class Notifier:
     """Who tells others of alerts."""
 
-    def __init__(self, config: AlertingSection, files: Files, fleet: str, around: Around) -> None:
+    def __init__(self, config: AlertingSection, files: Files, fleet: str, means: Means, *, carrier: Callable[[ChannelConfig], Carrier] | None = None) -> None:
+        """`carrier` gives what delivers to a channel's receiver; without it that is a process."""
         self.config = config
         self.outbox = Outbox(files)
         self.groups = Groups(Grouping(config.group_by, config.group_wait_s, config.group_interval_s, config.repeat_interval_s))
-        self._fleet = fleet
-        self._around = around
-        self._clock = around.clock
-        self._ids = around.ids
+        self.fleet = fleet
+        self._carrier = carrier or (lambda channel: Courier(fleet, channel.ca_file))
+        self.channels = {channel.name: channel for channel in config.channels}
+        self._means = means
+        self._clock = means.clock
+        self._ids = means.ids
         self._news = asyncio.Event()
         self._early: list[AlertNews] = []
         self._is_open = False
@@ -57,22 +60,21 @@ class Notifier:
         """Where it is written what to do about a rule's alerts."""
         channels = [channel for channel in config.channels if channel.enabled] if config.enabled else []
         self.senders = {channel.name: self._sender(channel) for channel in channels}
-        self.outbox.on_change(self._touched)
-        self.changed: Callable[[str], None] = lambda _channel: None
-        """Called with the channel that reads differently."""
+        self.outbox.on_change(lambda letter: self._touched(letter.channel, letter.id))
+        self.changed: Callable[[str, str], None] = lambda _channel, _letter: None
+        """Called with the channel, and if there is one the letter, that read differently."""
 
     def _sender(self, channel: ChannelConfig) -> Sender:
-        route = route_of(channel, keeps_state=address_of(channel).scheme in ALERTMANAGER)
-        sender = Sender(channel, route, self.outbox, Courier(self._fleet, channel.ca_file), self._around)
+        sender = Sender(channel, route_of(channel), self.outbox, self._carrier(channel), self._means)
         sender.changed = partial(self._touched, channel.name)
         return sender
 
-    def _touched(self, channel: str) -> None:
+    def _touched(self, channel: str, letter: str = "") -> None:
         self._news.set()
         sender = self.senders.get(channel)
         if sender is not None:
             sender.wake()
-        self.changed(channel)
+        self.changed(channel, letter)
 
     # ---- alerts come in
 
@@ -110,7 +112,7 @@ class Notifier:
         async with asyncio.TaskGroup() as group:
             for name, sender in self.senders.items():
                 group.create_task(keep_running(f"channel {name}", sender.run, self._clock), name=f"channel {name}")
-                self.changed(name)
+                self.changed(name, "")
             await self._tell()
 
     async def _tell(self) -> None:
@@ -154,22 +156,21 @@ class Notifier:
 
     def channel(self, name: str) -> ChannelConfig:
         """Return a channel of the configuration. Raises NotFound."""
-        found = {channel.name: channel for channel in self.config.channels}
-        if name not in found:
-            raise NotFound(f"no channel {name!r}{nearest(name, found)}; write it into [[alerting.channels]] of the configuration")
-        return found[name]
+        if name not in self.channels:
+            raise NotFound(f"no channel {name!r}{nearest(name, self.channels)}; write it into [[alerting.channels]] of the configuration")
+        return self.channels[name]
 
     async def test(self, name: str, who: str) -> Outcome:
         """Send a test through a channel now, past all that waits, in a process of its own. Raises NotFound, CommandRefused."""
         channel = self.channel(name)
-        address = address_of(channel)
+        address = await find_address(channel)
         if address.lacks:
             raise CommandRefused(f"channel {name}: {address.lacks}")
         now = self._clock.now()
         news = AlertNews("test", "test", Severity.INFO, {}, f"{who} tests this channel; there is nothing to do", is_firing=True, since=now)
         id_ = self._ids.new(ID_PREFIX)
         test = Notification(id_, key_of({"test": id_}), About.TEST, {}, (news,), now)
-        courier = Courier(self._fleet, channel.ca_file)
+        courier = self._carrier(channel)
         try:
             outcome = await courier.deliver(address, test, channel.deadline_s)
         finally:
@@ -180,15 +181,19 @@ class Notifier:
             sender.wake()
         return outcome
 
-    def requeue(self, which: str) -> int:
-        """Have dead letters wait again: those of a channel, one by its id, or all (empty). Raises NotFound, CommandRefused."""
-        if which and not which.startswith(f"{ID_PREFIX}_"):
-            self.channel(which)
+    def parked(self, which: str) -> list[Letter]:
+        """Return the dead letters that can be sent again: of a channel, one by its id, or all (empty). Raises NotFound, CommandRefused."""
         letters = self.outbox.parked(which)
-        gone = sorted({letter.channel for letter in letters} - set(self.senders))
-        if gone and which:
-            raise CommandRefused(f"channel {gone[0]} is switched off or no longer configured: nobody would send it")
-        for sender in self.senders.values():
-            if which in ("", sender.channel.name):
-                sender.health.not_before = 0.0
-        return self.outbox.requeue([letter for letter in letters if letter.channel in self.senders], self._clock.now())
+        if which and not letters and which not in self.channels:
+            raise NotFound(f"no channel and no parked notification {which!r}{nearest(which, self.channels)}; `get notifications` lists them")
+        found = [letter for letter in letters if letter.channel in self.senders]
+        if which and letters and not found:
+            raise CommandRefused(f"channel {letters[0].channel} is switched off or no longer configured: nobody would send it")
+        return found
+
+    def requeue(self, which: str) -> int:
+        """Have dead letters wait again, and return how many. Raises NotFound, CommandRefused."""
+        letters = self.parked(which)
+        for name in {letter.channel for letter in letters}:
+            self.senders[name].health.not_before = 0.0
+        return self.outbox.requeue(letters, self._clock.now())

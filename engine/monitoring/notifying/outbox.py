@@ -17,12 +17,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from engine.model.errors import JournalError, NotFound
+from engine.model.errors import JournalError
 from engine.model.notifications import Group, Letter, LetterState, Notification
 
 logger = logging.getLogger(__name__)
 
 ENDED_MAX = 1_000
+NUMBER_DIGITS_MAX = 19
 
 _T = TypeVar("_T")
 
@@ -49,12 +50,12 @@ class Outbox:
         self._last = 0
         self._under_way: set[int] = set()
         self._dirty: set[int] = set()
-        self._changed: Callable[[str], None] = lambda _channel: None
+        self._changed: Callable[[Letter], None] = lambda _letter: None
         self.lost = 0
         """Parked letters that were forgotten to make room, since the engine began."""
 
-    def on_change(self, changed: Callable[[str], None]) -> None:
-        """Have a function called with the channel whose letters changed."""
+    def on_change(self, changed: Callable[[Letter], None]) -> None:
+        """Have a function called with each letter that changed."""
         self._changed = changed
 
     async def open(self, now: float) -> list[Group]:
@@ -127,11 +128,14 @@ class Outbox:
         self._under_way.discard(letter.number)
 
     def parked(self, which: str = "") -> list[Letter]:
-        """Return dead letters, oldest first: of a channel, or the one with a notification's id; empty = all. Raises NotFound for an id that is none."""
-        found = [letter for letter in self.letters.values() if letter.state is LetterState.PARKED and which in ("", letter.channel, letter.notification.id)]
-        if not found and which.startswith("ntf_"):
-            raise NotFound(f"no parked notification {which!r}; `get notifications` lists them")
-        return found
+        """Return dead letters, oldest first: of a channel, or by the id of a letter or a notification; empty = all."""
+        return [letter for letter in self.letters.values() if letter.state is LetterState.PARKED and (not which or which in (letter.channel, letter.id, letter.notification.id))]
+
+    def find(self, id_: str) -> Letter | None:
+        """Return the letter of an id, or None."""
+        channel, _, number = id_.rpartition("-")
+        letter = self.letters.get(int(number)) if number.isascii() and number.isdecimal() and len(number) < NUMBER_DIGITS_MAX else None
+        return letter if letter is not None and letter.channel == channel else None
 
     def requeue(self, letters: Iterable[Letter], now: float) -> int:
         """Have dead letters wait again, with all their attempts; return how many."""
@@ -160,7 +164,7 @@ class Outbox:
 
     def _touch(self, letter: Letter) -> None:
         self._dirty.add(letter.number)
-        self._changed(letter.channel)
+        self._changed(letter)
 
     # ---- the database
 

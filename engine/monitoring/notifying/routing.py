@@ -13,12 +13,12 @@ from engine.model.notifications import About, Notification
 class Route:
     """What one channel wants."""
 
-    def __init__(self, severities: Iterable[Severity], matchers: Iterable[Matcher], *, resolved: bool = True, keeps_state: bool = False) -> None:
-        """`keeps_state`: the receiver forgets what it does not hear of again, so it is reminded of acknowledged alerts too."""
+    def __init__(self, severities: Iterable[Severity], matchers: Iterable[Matcher], *, resolved: bool = True) -> None:
         self._severities = frozenset(severities)
         self._matchers = tuple(matchers)
         self._resolved = resolved
-        self._keeps_state = keeps_state
+        self.keeps_state = False
+        """The receiver forgets what it does not hear of again, so it is reminded of acknowledged alerts too."""
 
     def part_for(self, notification: Notification) -> Notification | None:
         """Return what of a notification this channel gets; None = nothing."""
@@ -30,12 +30,12 @@ class Route:
             return None
         firing = [news for news in alerts if news.is_firing]
         about = About.RESOLVED if not firing else About.ACKNOWLEDGED if all(news.is_acked for news in firing) else About.FIRING
-        if notification.is_reminder and about is About.ACKNOWLEDGED and not self._keeps_state:
+        if notification.is_reminder and about is About.ACKNOWLEDGED and not self.keeps_state:
             return None
         left_out = notification.left_out if len(alerts) == len(notification.alerts) else 0
         return replace(notification, alerts=alerts, about=about, left_out=left_out)
 
 
-def route_of(channel: ChannelConfig, *, keeps_state: bool = False) -> Route:
+def route_of(channel: ChannelConfig) -> Route:
     """Return what a channel's configuration asks for."""
-    return Route(channel.severities, map(matcher_of, channel.matchers), resolved=channel.resolved, keeps_state=keeps_state)
+    return Route(channel.severities, map(matcher_of, channel.matchers), resolved=channel.resolved)

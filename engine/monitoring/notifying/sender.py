@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from engine.clock import Clock, IdFactory, Rng
 from engine.model.alerting_config import ChannelConfig
 from engine.model.notifications import ChannelHealth, Letter, Outcome
-from engine.monitoring.notifying.addresses import address_of
-from engine.monitoring.notifying.courier import Courier
+from engine.monitoring.notifying.addresses import Address, find_address
+from engine.monitoring.notifying.courier import Carrier
+from engine.monitoring.notifying.hiding import ALERTMANAGER
 from engine.monitoring.notifying.outbox import Outbox
 from engine.monitoring.notifying.routing import Route
 
@@ -30,8 +31,8 @@ IDLE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """Time, chance and ids."""
+class Means:
+    """Time, chance and ids: what it gets from outside."""
 
     clock: Clock
     rng: Rng
@@ -41,15 +42,16 @@ class Around:
 class Sender:
     """One channel."""
 
-    def __init__(self, channel: ChannelConfig, route: Route, outbox: Outbox, courier: Courier, around: Around) -> None:
+    def __init__(self, channel: ChannelConfig, route: Route, outbox: Outbox, courier: Carrier, means: Means) -> None:
         self.channel = channel
         self.route = route
         self.health = ChannelHealth()
         self._outbox = outbox
         self._courier = courier
-        self._clock = around.clock
-        self._rng = around.rng
+        self._clock = means.clock
+        self._rng = means.rng
         self._news = asyncio.Event()
+        self.address = Address(lacks="its address was not looked up yet")
         self.changed: Callable[[], None] = lambda: None
         """Called when its health is another."""
 
@@ -60,11 +62,18 @@ class Sender:
     async def run(self) -> None:
         """Send until cancelled."""
         try:
+            await self._find()
             while True:
                 letter = await self._next()
                 await self._send(letter)
         finally:
             await self._courier.close(at_once=True)
+
+    async def _find(self) -> None:
+        """Look up the address, which may have changed."""
+        self.address = await find_address(self.channel)
+        self.route.keeps_state = self.address.scheme in ALERTMANAGER
+        self.changed()
 
     async def _next(self) -> Letter:
         """Wait for a letter that is due."""
@@ -86,7 +95,8 @@ class Sender:
     async def _send(self, letter: Letter) -> None:
         notification = self._outbox.begin(letter)
         try:
-            outcome = await self._courier.deliver(address_of(self.channel), notification, self.channel.deadline_s)
+            await self._find()
+            outcome = await self._courier.deliver(self.address, notification, self.channel.deadline_s)
         except BaseException:
             self._outbox.let_go(letter)
             raise
