@@ -35,6 +35,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "cost": ("co", "costs", "money"),
     "trends": ("tr", "metrics", "history"),
     "heatmap": ("he", "heat"),
+    "xray": ("xr", "tree"),
     "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),
@@ -68,6 +69,7 @@ WORDS: dict[str, Word] = {
 SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
     "pools": (("pools", "id"),),
     "agents": (("pools", "pool"), ("hosts", "host"), ("agents", "name")),
+    "xray": (("pools", "pool"), ("hosts", "host"), ("agents", "name")),
     "tasks": (("pools", "pool"), ("agents", "agent")),
     "hosts": (("hosts", "id"),),
     "scaler": (("pools", "id"),),
@@ -81,6 +83,7 @@ SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
 FILTERED = {
     "pools": "pools",
     "agents": "agents",
+    "xray": "agents",
     "tasks": "tasks",
     "hosts": "hosts",
     "scaler": "scaling",

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.widgets import Static
 
 from engine.model.errors import UsageError
-from engine.model.rows import Row
+from engine.model.rows import ROW_KINDS, Row
 from engine.model.wire import nearest
 from screens.base import FleetScreen
 from screens.details import DocumentScreen
@@ -68,10 +68,11 @@ def subject_of(screen: FleetScreen) -> Subject:
     """Return what can be exported of a screen: rows of a table or stream, a text, else its picture alone."""
     if isinstance(screen, TableScreen):
         table, known = screen.table, screen.rows
-        choices: dict[str, list[Row]] = {SHOWN: [known[id_] for id_ in table.shown_ids if id_ in known]}
+        kind = ROW_KINDS[screen.KIND]  # a tree has rows of other kinds, too: a sheet has one
+        choices: dict[str, list[Row]] = {SHOWN: [row for id_ in table.shown_ids if id_ in known and isinstance(row := known[id_], kind)]}
         if table.marked_ids:
             choices[MARKED] = [row for row in choices[SHOWN] if row[0] in table.marked_ids]
-        return Subject(screen.NAME, SHEET_FORMS, screen.KIND, choices | {ALL: list(known.values())})
+        return Subject(screen.NAME, SHEET_FORMS, screen.KIND, choices | {ALL: [row for row in known.values() if isinstance(row, kind)]})
     if isinstance(screen, EventsScreen):
         return Subject(screen.NAME, SHEET_FORMS, "events", {ALL: list(screen.feed.events)})
     if isinstance(screen, DocumentScreen):

@@ -132,6 +132,15 @@ KEYS: tuple[Key, ...] = (
     Key("cells.last", "end", "edge_cell(1)", "", "last cell of the line", "cells"),
     Key("cells.top", "g,pageup", "edge_track(-1)", "", "first line", "cells"),
     Key("cells.bottom", "G,pagedown", "edge_track(1)", "", "last line", "cells"),
+    # x-ray
+    Key("xray.fold_all", "z", "fold_all", "open all", "open every pool, or close every branch", "xray"),
+    Key("xray.scale", "s", "scale", "scale", "scale the pools: 12, +3, -2, 150%, =min or =max", "xray", is_eager=True),
+    Key("xray.pause", "f", "freeze", "pause pool", "pause or resume placing tasks on the pools", "xray"),
+    Key("xray.cancel", "x", "cancel", "cancel task", "cancel tasks: stops a running one in its process", "xray"),
+    Key("xray.retry", "R", "retry", "", "run failed, cancelled or dead tasks again", "xray"),
+    # branches: a tree that has the focus
+    Key("branches.open", "right", "fold(1)", "branch", "open the branch", "branches"),
+    Key("branches.close", "left", "fold(-1)", "", "close the branch; of what hangs on it: go to where it hangs", "branches"),
     # scaler, policies
     Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
     Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),
@@ -297,6 +306,8 @@ SCOPES = {
     "trends": "Trends",
     "heatmap": "Heat map",
     "cells": "On the cells",
+    "xray": "X-ray",
+    "branches": "Branches",
     "scaler": "Scaler",
     "policies": "Policies",
     "optimize": "Optimize",
@@ -333,7 +344,7 @@ SCOPES = {
 }
 """Scope to its title; scopes of one title are shown together."""
 
-ELSEWHERE = frozenset({"app", "anywhere", "rows", "cells", "text", "links", "stream", "prompt", "line", "choices", "answer"})
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "cells", "branches", "text", "links", "stream", "prompt", "line", "choices", "answer"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
@@ -350,6 +361,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "tasks": ("tasks", "task", *REASONED, *TABLE),
     "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
     "trends": ("trends", "rows", "screen", "app", "anywhere"),
+    "xray": ("xray", "branches", "agent", *EDITED, *TABLE),
     "heatmap": ("heatmap", "cells", "screen", "app", "anywhere"),
     "scaler": ("scaler", *EDITED, *TABLE),
     "policies": ("policies", *EDITED, *TABLE),
@@ -410,6 +422,10 @@ VERB_OF: dict[str, str] = {
     "pools.more": "pool.scale",
     "pools.fewer": "pool.scale",
     "pools.pause": "pool.pause",
+    "xray.scale": "pool.scale",
+    "xray.pause": "pool.pause",
+    "xray.cancel": "task.cancel",
+    "xray.retry": "task.retry",
     "scaler.hold": "pool.hold",
     "thing.edit": "pool.edit",
     "thing.edit_text": "pool.edit",

@@ -31,6 +31,7 @@ _CLASSES = {
     "cost": ("screens.costs", "CostScreen"),
     "trends": ("screens.trends", "TrendsScreen"),
     "heatmap": ("screens.heatmap", "HeatmapScreen"),
+    "xray": ("screens.xray", "XrayScreen"),
     "booster": ("screens.booster", "BoosterScreen"),
     "skin": ("screens.skin", "SkinScreen"),
     "help": ("screens.help", "HelpScreen"),

@@ -89,6 +89,8 @@ def test_what_meets_on_one_key_is_meant_to() -> None:
     assert {
         frozenset(("plans.undo", "app.undo")),
         frozenset(("plans.redo", "app.redo")),
+        frozenset(("branches.open", "table.right")),
+        frozenset(("branches.close", "table.left")),
     } == MEANT_TO_MEET
 
 
