@@ -1,7 +1,8 @@
 """SwarmMemory: what the fleet remembers, for programs that embed the engine.
 
 Owner: nobody; a SwarmMemory is one principal at the memory of a fleet. Without an agent's name it acts with the
-library's own authority; `as_agent()` gives the same for an agent, with an agent's rights.
+library's own authority, and role and guardrails hold for it as for the verbs; a rule that asks for a word or a reason refuses, since there is nobody
+to give one. `as_agent()` gives the same for an agent, with an agent's rights.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import fields
 from typing import Any, Self, TypeVar
 
 from engine.fleet import LIBRARY, FleetManager
+from engine.gate import Gate
 from engine.library import Manager
 from engine.memory.entries import Page
 from engine.memory.store import Item
@@ -29,7 +31,8 @@ from engine.model.memory import (
     SearchOptions,
     StoreOptions,
 )
-from engine.model.verbs import Role
+from engine.model.memory_commands import ConsolidateMemory, ForgetEntry, PermitEntry, RememberEntry
+from engine.model.verbs import Command, Role
 
 Options = StoreOptions | Mapping[str, Any] | None
 Asked = RetrieveOptions | Mapping[str, Any] | None
@@ -69,6 +72,7 @@ class SwarmMemory(Manager):
         super().__init__(fleet, {"memory": dict(config or {})})
         self._agent = ""
         self._itself: Principal | None = None
+        self._gate: Gate | None = None
 
     def as_agent(self, name: str) -> Self:
         """Return the same memory as an agent sees it, by id or name; what it may do is looked up at each call."""
@@ -78,11 +82,14 @@ class SwarmMemory(Manager):
 
     async def store(self, key: str, value: object, options: Options = None) -> Head:
         """Store a value that JSON can hold, or bytes; durable on return. Raises Denied, Conflict, TooLarge, UsageError."""
-        return await self.fleet.memory.store(self._principal(), key, value, options_of(StoreOptions, options))
+        wanted = options_of(StoreOptions, options)
+        self._allow(RememberEntry, [RememberEntry(key, "", namespace=wanted.namespace, owner=wanted.owner)])
+        return await self.fleet.memory.store(self._principal(), key, value, wanted)
 
     async def store_many(self, items: Iterable[tuple[str, object] | tuple[str, object, Options]]) -> Sequence[Head]:
         """Store values in one commit, all of them or none; each is key, value and, if need be, options."""
         whole: list[Item] = [(item[0], item[1], options_of(StoreOptions, item[2] if len(item) > 2 else None)) for item in items]  # noqa: PLR2004  # a pair has none
+        self._allow(RememberEntry, (RememberEntry(key, "", namespace=wanted.namespace, owner=wanted.owner) for key, _, wanted in whole))
         return await self.fleet.memory.store_many(self._principal(), whole)
 
     async def retrieve(self, key: str, options: Asked = None) -> Any:  # noqa: ANN401  # JSON is any
@@ -95,7 +102,9 @@ class SwarmMemory(Manager):
 
     async def delete(self, key: str, options: Asked = None, *, expected_version: int | None = None) -> None:
         """Delete an entry. Raises NotFound, Denied, Conflict."""
-        await self.fleet.memory.delete(self._principal(), self._id(key, options), expected_version=expected_version)
+        id_ = self._id(key, options)
+        self._allow(ForgetEntry, [ForgetEntry(key, id_.namespace, id_.owner)])
+        await self.fleet.memory.delete(self._principal(), id_, expected_version=expected_version)
 
     async def list(self, wanted: MemoryFilter | Mapping[str, Any] | None = None) -> Sequence[Head]:
         """Return the entries that match and that may be read, without their values, in the order of their ids."""
@@ -114,7 +123,9 @@ class SwarmMemory(Manager):
 
     async def set_permissions(self, key: str, permissions: Permissions | Mapping[str, Any], options: Asked = None) -> None:
         """Set who may do what with an entry beside its owner. Raises NotFound, Denied."""
-        await self.fleet.memory.permit(self._principal(), self._id(key, options), options_of(Permissions, permissions))
+        id_, wanted = self._id(key, options), options_of(Permissions, permissions)
+        self._allow(PermitEntry, [PermitEntry(key, wanted.level, namespace=id_.namespace, owner=id_.owner)])
+        await self.fleet.memory.permit(self._principal(), id_, wanted)
 
     async def get_permissions(self, key: str, options: Asked = None) -> Permissions:
         """Return the level and the lists of an entry. Raises NotFound, Denied."""
@@ -125,7 +136,14 @@ class SwarmMemory(Manager):
 
         Return how many episodes these were. A summary says how it was made; the built-in one takes sentences over. Raises FleetError.
         """
+        self._allow(ConsolidateMemory, [ConsolidateMemory()])
         return await self.fleet.remembering.consolidating.consolidate(self._principal(), self.fleet.clock.now(), older_s=older_s)
+
+    def _allow(self, kind: type[Command], commands: Iterable[Command]) -> None:
+        """Check role and guardrails as for the verb; agents have the ACL alone. Raises Denied, Unconfirmed."""
+        if not self._agent:
+            self._gate = self._gate or self.fleet.operator(LIBRARY)
+            self._gate.allow(kind, commands)
 
     def _id(self, key: str, options: Asked) -> EntryId:
         return self.fleet.memory.find(self._principal(), key, options_of(RetrieveOptions, options))

@@ -6,7 +6,7 @@ Owner: nobody; a gate is one identity at the desk.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard
@@ -43,7 +43,7 @@ from engine.model.plans import (
 from engine.model.rows import Frame
 from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command, Danger
-from engine.model.wire import check_limits
+from engine.model.wire import call_of, check_limits
 from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan
 
@@ -165,6 +165,14 @@ class Gate:
         if what in MEMORY_QUERIES:
             return await memory_queries.answer(self._desk.sources, principal_of(self.origin), what, parameters)
         return await queries.answer(self._desk.sources, what, parameters)
+
+    def allow(self, kind: type[Command], commands: Iterable[Command]) -> None:
+        """Check role and guardrails for what a program does directly, without a plan. Raises Denied, Unconfirmed."""
+        check_may(self._authority, kind)
+        if self._desk.rules.matter(self.origin, (kind,)):
+            meant = tuple(commands)
+            steps = [PlanStep(call_of(command), _first_word(command), "", "") for command in meant]
+            self._judge(_Meant(meant, meant), steps).check("", "")
 
     def _outlook(self, verb: object = "", target: object = "") -> object:
         desk = self._desk
@@ -347,6 +355,10 @@ class Gate:
             await self._desk.coordinator.record([Audited(self._entry(first.name, target, reason, str(error), ""))], self.origin)
         except CommandRefused:
             return  # read-only: the refusal itself cannot be written either, the caller gets the first reason
+
+
+def _first_word(command: Command) -> str:
+    return str(getattr(command, fields(command)[0].name))
 
 
 def _routine_name(command: Command) -> str:

@@ -37,7 +37,9 @@ class Remembering:
         self._clock = clock
         self.sealing = _open_sealing(section, root, ids, clock)
         self.memory = Memory(Entries(database), clock, memory_settings(section, ids.new(LIFE_PREFIX)), self.sealing)
-        self.search = Search(self.memory, database.path, embedder_of(section.embedder), _index(section, root))
+        embedder = embedder_of(section.embedder)
+        self.memory.dimensions[embedder.name] = embedder.dimensions
+        self.search = Search(self.memory, database.path, embedder, _index(section, root))
         self.consolidating = Consolidating(self.memory, section.episodic_s)
         ring = None if self.sealing is None else self.sealing.ring
         database.ring = None if ring is None else ring.path

@@ -265,7 +265,7 @@ class Reader:
     def _query_vector(self, asked: Asked) -> tuple[Vectors, str]:
         np = load_numpy()
         if asked.options.vector is not None:
-            return np.array(asked.options.vector, np.float32), OWN
+            return np.array(asked.options.vector, np.float32), asked.options.embedder or OWN
         return self._embedder.embed([asked.options.like or asked.query])[0], self._embedder.name
 
     def _document(self, head: Head, kept: str | bytes) -> Document:

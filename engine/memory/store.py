@@ -32,6 +32,7 @@ from engine.memory.values import OWN, Seal, Unsealed, decode_value, encode_value
 from engine.model.errors import Ambiguous, Denied, FleetError, JournalError, NotFound, UsageError
 from engine.model.events import Record
 from engine.model.memory import (
+    KEY_MAX,
     Action,
     Entry,
     EntryId,
@@ -49,6 +50,8 @@ from engine.model.plain import NOT_JSON, plain_object, printable
 from engine.state import Touched
 
 LIST_MAX = 10_000
+EMBEDDERS_MAX = 1_000
+"""Embedders whose dimensions are remembered."""
 SWARM = "fleet"
 """The swarm of all agents of this fleet."""
 
@@ -93,6 +96,8 @@ class Memory:
         self.cache = ReadCache(settings.cache_max_bytes)
         self._loads: dict[str, asyncio.Future[bytes]] = {}
         """Large values on their way from the database; who wants the same waits for the same."""
+        self.dimensions: dict[str, int] = {}
+        """Embedder -> the dimensions of its embeddings: the engine's own, and those that were brought since the start."""
         self._changes_seen = 0
         self.keeper: Keeper | None = None
 
@@ -154,7 +159,20 @@ class Memory:
         if options.metadata or options.tags:
             options = _plain_options(id_, options)
         embedding = b"" if options.embedding is None else packed(options.embedding)
-        return Store(principal, id_, encoded, options, self._place_of(principal, id_.owner), embedding, OWN if embedding else "")
+        embedder = self._embedder_of(id_, options)
+        return Store(principal, id_, encoded, options, self._place_of(principal, id_.owner), embedding, embedder)
+
+    def _embedder_of(self, id_: EntryId, options: StoreOptions) -> str:
+        """Return what made the embedding that an entry brings, empty for none. Raises UsageError where its dimensions are other than before."""
+        name, embedding = options.embedder, options.embedding
+        if embedding is None or not name:
+            return OWN if embedding is not None else ""
+        if len(name) > KEY_MAX or not name.isprintable():
+            raise UsageError(f"the embedder of {id_} is {name[:60]!r}; give a printable name of at most {KEY_MAX} characters")
+        known = self.dimensions.setdefault(name, len(embedding)) if len(self.dimensions) < EMBEDDERS_MAX else self.dimensions.get(name)
+        if known is not None and known != len(embedding):
+            raise UsageError(f"the embedding of {id_} has {len(embedding)} dimensions, those of {name!r} have {known}")
+        return name
 
     def _place_of(self, principal: Principal, owner: str) -> Place | None:
         """Return where the owner of an entry belongs; None = not known, and it stays as it is."""

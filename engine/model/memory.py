@@ -210,6 +210,9 @@ class StoreOptions:
     tags: tuple[str, ...] = ()
     metadata: dict[str, object] = field(default_factory=dict)
     embedding: tuple[float, ...] | None = None
+    """Of the value, made by the caller; all of one embedder have the same number of dimensions."""
+    embedder: str = ""
+    """What made the embedding; empty = not said. Named like the engine's own, it is found by texts, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +260,8 @@ class SearchOptions:
     by: SearchBy = SearchBy.BOTH
     vector: tuple[float, ...] | None = None
     """Look for entries that brought embeddings like this one; None = like a text."""
+    embedder: str = ""
+    """What made the vector: entries with embeddings of the same are looked at; empty = of those whose embedder is not said."""
     like: str = ""
     """Look for entries like this text; empty = like the query."""
     only: MemoryFilter = MemoryFilter()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from engine import FleetManager, SwarmMemory
-from engine.model.errors import NotFound, UsageError
+from engine.model.errors import Denied, NotFound, Unconfirmed, UsageError
 from fleet_tui.settings import find_paths
 
 from tests.integration.engines import EngineProcess, engine, until
@@ -97,6 +97,33 @@ async def test_a_program_and_its_agents_share_memory(tmp_path: Path) -> None:
             await memory.store("k", 1, {"namespce": "x"})
         with pytest.raises(NotFound, match="no agent"):
             await memory.as_agent("nobody").retrieve("plan")
+
+
+async def test_guardrails_hold_for_programs_as_for_verbs(tmp_path: Path) -> None:
+    rules = [
+        {"name": "frozen", "verbs": ["forget"], "deny": "memory is frozen"},
+        {"name": "few", "verbs": ["remember"], "max_bulk": 2},
+        {"name": "why", "verbs": ["permit"], "reason_required": True},
+    ]
+    config = {"fleet": {"default_pools": {"coder": {"min": 1, "max": 1}}, "workers": 1}, "operations": {"guardrails": rules}}
+    async with FleetManager(config, directory=tmp_path, state_dir=tmp_path) as fleet:
+        memory = SwarmMemory(fleet=fleet)
+        await memory.store_many([("a", 1), ("b", 2)])
+        with pytest.raises(Denied, match="few"):
+            await memory.store_many([("c", 1), ("d", 2), ("e", 3)])
+        with pytest.raises(Denied, match="memory is frozen"):
+            await memory.delete("a")
+        with pytest.raises(Unconfirmed, match="give a reason"):
+            await memory.set_permissions("a", {"level": "public"})
+        assert [head.id.key for head in await memory.list()] == ["a", "b"]
+        coder = memory.as_agent("coder-1")
+        await coder.store("mine", 1)
+        await coder.delete("mine")
+    (tmp_path / "other").mkdir()
+    lowered = {"fleet": {"default_pools": False}, "operations": {"roles": {"*": "viewer"}}}
+    async with FleetManager(lowered, directory=tmp_path, state_dir=tmp_path / "other") as fleet:
+        with pytest.raises(Denied, match="needs the role"):
+            await SwarmMemory(fleet=fleet).store("a", 1)
 
 
 @pytest.mark.row(177)

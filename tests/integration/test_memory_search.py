@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from engine import FleetManager, SwarmMemory
 from engine.memory import searching
-from engine.memory.embedding import VectorsUnavailable
+from engine.memory.embedding import HashingEmbedder, VectorsUnavailable
 from engine.memory.searching import INDEX_NAME
 from engine.memory.store import Memory
 from engine.model.errors import FleetError, UsageError
@@ -142,6 +142,24 @@ async def test_entries_may_bring_embeddings_which_outlive_a_restart(tmp_path: Pa
         assert await keys(memory, "", vector=(0.2, 1.0)) == ["east"]
         with pytest.raises(UsageError, match="finite numbers"):
             await memory.store("x", 1, {"embedding": (float("nan"),)})
+
+
+async def test_embeddings_of_different_embedders_are_not_compared(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as memory:
+        own = tuple(float(one) for one in HashingEmbedder().embed(["apple pie"])[0])
+        await memory.store("a", 1, {"kind": "vector", "embedding": (1.0, 0.0), "embedder": "model-a"})
+        await memory.store("b", 2, {"kind": "vector", "embedding": (1.0, 0.0), "embedder": "model-b"})
+        await memory.store("text", "apple", {"kind": "vector"})
+        await memory.store("as-own", 3, {"kind": "vector", "embedding": own, "embedder": HashingEmbedder().name})
+        assert await keys(memory, "", vector=(1.0, 0.1), embedder="model-a") == ["a"]
+        assert await keys(memory, "", vector=(1.0, 0.1)) == []
+        assert set(await keys(memory, "apple", by="likeness")) == {"text", "as-own"}
+        assert (await memory.entry("a")).head.embedder == "model-a"
+        for embedder in ("model-a", HashingEmbedder().name):
+            with pytest.raises(UsageError, match="has 3 dimensions, those of"):
+                await memory.store("c", 1, {"embedding": (1.0, 0.0, 0.0), "embedder": embedder})
+        with pytest.raises(UsageError, match="printable name"):
+            await memory.store("c", 1, {"embedding": (1.0,), "embedder": "a\nb"})
 
 
 async def test_filters_say_which_entries_count(tmp_path: Path) -> None:
