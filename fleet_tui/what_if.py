@@ -21,13 +21,19 @@ REPLAY_TIMEOUT_S = 120.0
 
 
 async def what_if(operator: Operator, name: str, policy: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the comparison of the policies in force with those where one reads as given. Raises FleetError."""
+    """Return the comparison, for the pools that it concerns, of the policies in force with those where one reads as given.
+
+    Raises FleetError.
+    """
     fleet = await read_fleet(operator, LAST_S)
-    if not fleet.load:
-        raise NotFound("no task has run in the last day, so there is no load to replay")
     tables = {known: policy_table(one) for known, one in fleet.policies.items()}
+    concerned = {str(table.get("pool") or "") for table in (tables.get(name, policy), policy)}
+    load = [one for one in fleet.load if one.pool in concerned or "" in concerned]
+    if not load:
+        whose = "no task" if "" in concerned else f"no task of {' or '.join(sorted(concerned))}"
+        raise NotFound(f"{whose} has run in the last day, so there is no load to replay")
     question = {
-        "load": fleet.load,
+        "load": load,
         "limits": {pool: (one.min, one.max, one.cost_per_agent_s) for pool, one in fleet.limits.items()},
         "sets": {"in force": tables, "edited": {**tables, name: dict(policy)}},
     }

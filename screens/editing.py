@@ -37,6 +37,8 @@ from screens.widgets.cells import UNICODE, Glyphs
 from screens.widgets.line import Line
 
 CHANGES_SHOWN = 6
+ROOMY = 32
+"""Rows of a terminal from which a replay's charts leave the fields as many as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ class EditForm(Keyed, ModalScreen[Patch | None]):
     EditForm .beside { width: 1fr; height: 1; padding-left: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     EditForm Fields { height: auto; max-height: 10; }
     EditForm #help { height: 2; }
-    EditForm #diff { height: auto; max-height: 8; }
+    EditForm #diff { height: auto; max-height: 9; }
+    EditForm.-compares Fields { max-height: 4; }
+    EditForm.-compares #help { height: 1; }
     """
     KEY_SCOPES: ClassVar[tuple[str, ...]] = ("edit", "form")
 
@@ -158,6 +162,7 @@ class EditForm(Keyed, ModalScreen[Patch | None]):
         rest = len(lines) - CHANGES_SHOWN
         lines = [*lines[:CHANGES_SHOWN], f"and {rest} more"] if rest > 0 else lines
         self.query_one("#diff", Static).update("\n".join(lines) or "nothing changes yet")
+        self.remove_class("-compares")
 
     # ---- answering
 
@@ -221,6 +226,7 @@ class EditForm(Keyed, ModalScreen[Patch | None]):
             self._show_changes(self._read()[0])
             return
         self.query_one("#diff", Static).update("\n".join(lines))
+        self.set_class(self.size.height < ROOMY, "-compares")
 
     def action_drop(self) -> None:
         """Close it; nothing changes."""

@@ -10,8 +10,8 @@ from engine.model.wire import convert
 from engine.operations import Operator
 from screens.base import FleetScreen
 from screens.editing import EditForm, Editing
-from screens.present_scaling import comparison_lines
 from screens.present_text import noun_of
+from screens.present_what_if import what_if_lines
 
 
 async def read_editable(operator: Operator, kind: str, id_: str) -> Editable:
@@ -36,7 +36,7 @@ async def _edit(screen: FleetScreen, kind: str, id_: str) -> None:
         return await read_editable(operator, kind, id_)
 
     async def what_if(patch: Patch) -> Sequence[str]:
-        return comparison_lines(await console.backtest(id_, table_of(thing, patch)))
+        return what_if_lines(await console.backtest(id_, table_of(thing, patch)), console.glyphs)
 
     def ask(patch: Patch | None) -> None:
         if patch is not None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from engine.model.rows import PolicyRow, ScalingRow
 from screens.present import age, arrow, duration, number_cell, plural, unknown
 from screens.present_rows import Sorted
@@ -108,24 +105,3 @@ def decision_lines(row: ScalingRow | None, now: float) -> Lines:
         known.append(("foreseen", f"{row.foreseen:g} agents in {age(row.foreseen_at - now)}; error so far {error}"))
     width = max(len(name) for name, _ in known)
     return [(Cell(name.ljust(width), "dim"), text) for name, text in known]
-
-
-def comparison_lines(found: Mapping[str, Any]) -> list[str]:
-    """Return a backtest's comparison (`fleet-tui simulate -o json`) as text, a column a set of policies."""
-    compared: Sequence[Mapping[str, Any]] = found["compared"]
-    rows = [
-        ("tasks", [f"{one['tasks']:,}" for one in compared]),
-        ("agent-hours", [f"{one['agent_s'] / 3_600:.2f}" for one in compared]),
-        ("busy", [f"{one['utilisation']:.0%}" for one in compared]),
-        ("wait p50", [duration(one["wait_p50_s"]) for one in compared]),
-        ("wait p95", [duration(one["wait_p95_s"]) for one in compared]),
-        ("moves", [f"{one['raised'] + one['lowered']}" for one in compared]),
-        ("turns round", [f"{one['direction_changes']}" for one in compared]),
-        ("busy ones left", [f"{one['drains']}" for one in compared]),
-    ]
-    width = max(len(name) for name, _ in rows)
-    columns = [max(len(str(one["name"])), *(len(cells[n]) for _, cells in rows)) for n, one in enumerate(compared)]
-    head = duration(found["seconds"]).ljust(width)
-    lines = ["  ".join([head, *(str(one["name"]).rjust(wide) for one, wide in zip(compared, columns, strict=True))])]
-    lines += ["  ".join([name.ljust(width), *(cell.rjust(wide) for cell, wide in zip(cells, columns, strict=True))]) for name, cells in rows]
-    return lines

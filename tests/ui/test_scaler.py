@@ -75,9 +75,10 @@ async def test_a_policy_is_edited_with_live_checks_and_a_plan() -> None:
         await seat.until(lambda: fleet.state.policies["coder-demand"].target == 1.0)
 
 
-async def test_the_form_says_what_a_change_would_have_done() -> None:
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_form_shows_what_a_change_would_have_done(size: tuple[int, int], snap: Snap) -> None:
     fleet = Fleet(CONFIG)
-    async with sit(fleet, (120, 40)) as seat:
+    async with sit(fleet, size) as seat:
         await fleet.ready()
         for number in range(4):
             await fleet.submit(f"outline {number}")
@@ -87,7 +88,10 @@ async def test_the_form_says_what_a_change_would_have_done() -> None:
         await seat.until(lambda: isinstance(seat.app.screen, EditForm))
         await seat.press("f5")
         await seat.until(lambda: "in force" in text_of(seat, "#diff") or bool(text_of(seat, "#problem")))
-        assert "edited" in text_of(seat, "#diff"), text_of(seat, "#problem")
+        assert "size edited" in text_of(seat, "#diff"), text_of(seat, "#problem")
+        await snap(seat.pilot, f"what-if-{size[0]}")
+        await seat.press("backspace")
+        assert "size edited" not in text_of(seat, "#diff"), "what was typed since is not what was replayed"
 
 
 async def test_policies_are_made_switched_and_removed_from_the_keyboard() -> None:
