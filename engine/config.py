@@ -118,6 +118,7 @@ class FleetManagerConfig(ConfigTree):
         """Return one sentence for everything that is accepted but has no effect as it stands."""
         notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
         notices += self.memory.notices()
+        notices += self.monitoring.notices()
         notices += self._fallback_notices()
         notices += self._unknown_resources()
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))

@@ -49,6 +49,7 @@ from engine.memory.journal import SqliteJournal
 from engine.memory.remembering import Remembering
 from engine.memory.retention import Retention
 from engine.model.accounts import user_name
+from engine.model.alerts import AlertState
 from engine.model.errors import JournalError
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
@@ -249,6 +250,7 @@ class FleetManager(LibraryCalls):
         loop = group.create_task(self._coordinate(), name="coordinator")
         stack.push_async_callback(self._end, (loop,))
         stack.push_async_callback(self.coordinator.flush)
+        self._begin_alerts()
         parts = [
             self._scaling_part(group),
             group.create_task(self.runtime.run(), name="runtime"),
@@ -298,7 +300,19 @@ class FleetManager(LibraryCalls):
         )
         self.alerter = self.feed.alerter = Alerter(around, watched_until)
         self.history.recorder.watcher = self.alerter.sampled
+        self.alerter.listeners.append(self.notifier.take)
+        self.notifier.runbook_of = self._runbook_of
         self.coordinator.add_publisher(self.alerter.publish)
+
+    def _runbook_of(self, rule: str) -> str:
+        known = self.coordinator.state.alerting.rules.get(rule)
+        return known.runbook if known else ""
+
+    def _begin_alerts(self) -> None:
+        """Tell of the alerts that fire what the engine before this one did not get to say."""
+        alerts = self.coordinator.state.alerting.alerts.values()
+        self.notifier.begin([alert.id for alert in alerts if alert.state is AlertState.FIRING])
+        self.alerter.begin(self.clock.now())
 
     def _figures(self) -> figures.Around:
         """Return where the history's figures come from."""

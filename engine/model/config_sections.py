@@ -243,10 +243,33 @@ class OperationsSection(ConfigTree):
         return self
 
 
+SAMPLED_S = 1.0
+KEPT_S = 30 * 86_400.0
+
+
 class MonitoringSection(ConfigTree):
     """The measured history of the fleet."""
 
     enabled: bool = Field(default=True, description="sample every metric once a second and keep it: 24 h as it is, 30 days by minute and hour")
+    metrics_interval_s: float = Field(SAMPLED_S, ge=0.1, le=3_600, description="accepted as in the seeds; metrics are sampled once a second, and rolled up by minute and hour")
+    retention_s: float = Field(KEPT_S, ge=60, description="accepted as in the seeds; minutes and hours are kept for 30 days")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_keys(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        seeds = {"metricsInterval": "metrics_interval_s", "retentionPeriod": "retention_s"}
+        if not isinstance(data, dict):
+            return data
+        return {seeds.get(key, key): seconds_of(key, value) if key in seeds else value for key, value in data.items()}
+
+    def notices(self) -> list[str]:
+        """Return one sentence for everything that is accepted but has no effect."""
+        notices = []
+        if self.metrics_interval_s < SAMPLED_S:
+            notices.append(f"monitoring.metrics_interval_s is {self.metrics_interval_s:g}: metrics are sampled once a second")
+        if self.retention_s != KEPT_S:
+            notices.append(f"monitoring.retention_s is {self.retention_s / 86_400:g} days: seconds are kept for a day, minutes and hours for 30")
+        return notices
 
 
 class OperatorConfig(ConfigTree):

@@ -76,13 +76,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, *channels: dict[str, object], **settings: object) -> AsyncIterator[World]:
+async def world(folder: Path, *channels: dict[str, object], standing: list[str] | None = None) -> AsyncIterator[World]:
     """Run a notifier on a database of its own; groups wait for nothing, so that each test says when something is told."""
-    section = AlertingSection.model_validate({"group_wait_s": 0, **settings, "channels": channels})
+    section = AlertingSection.model_validate({"group_wait_s": 0, "channels": channels})
     database = await Database.open(folder / "fleet.db")
     clock, rng = SystemClock(), random.Random(1)  # noqa: TID251  # seeded
     notifier = Notifier(section, database, "prod", Means(clock, rng, OrderedIds(clock, rng)))
     made = World(notifier, clock)
+    if standing is not None:
+        notifier.begin(standing)
     running = asyncio.create_task(notifier.run())
     try:
         yield made
@@ -307,6 +309,21 @@ async def test_what_was_not_sent_when_the_engine_ended_is_sent_by_the_next_one_a
             here.hear(news(), news("f2", rule="other"))
             await here.sent("hook", 2)
             assert [request.json["group"]["rule"] for request in there.got] == ["queue", "queue", "other"]
+
+
+async def test_what_ended_while_no_engine_was_there_to_tell_it_is_told_as_over(tmp_path: Path) -> None:
+    async with receiver() as there:
+        channel = {"name": "hook", "url": f"json://127.0.0.1:{there.port}/"}
+        async with world(tmp_path, channel) as here:
+            here.hear(news(), news("f2"))
+            await here.sent("hook")
+        async with world(tmp_path, channel, standing=["f2"]) as here:
+            await here.until(lambda: bool(here.notifier.groups.groups))
+            for group in here.notifier.groups.groups.values():
+                group.told_at -= 60  # a minute has passed
+            here.hear(news("f2"))
+            await here.sent("hook", 2)
+            assert {alert["fingerprint"]: alert["status"] for alert in there.got[1].json["alerts"]} == {"f1": "resolved", "f2": "firing"}
 
 
 async def test_what_waits_for_a_channel_that_is_no_longer_there_is_parked(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from engine.config import parse_config
 from engine.model.alerting_config import AlertingSection, ChannelConfig
 from engine.model.alerts import Severity
+from engine.model.errors import ConfigError
 from engine.model.notifications import About, AlertNews, Notification
 from engine.monitoring.notifying import wording
 from engine.monitoring.notifying.grouping import (
@@ -233,6 +235,19 @@ def test_the_seeds_names_of_channels_are_channels_whose_address_is_in_a_variable
     assert [(one.name, one.url_env) for one in section.channels] == [
         ("email", "ALERT_EMAIL_URL"), ("slack", "ALERT_SLACK_URL"), ("pagerduty", "ALERT_PAGERDUTY_URL")
     ]  # fmt: skip
+
+
+@pytest.mark.row(105)
+def test_the_seeds_section_of_monitoring_is_understood_as_it_is_written() -> None:
+    alerting = {"enabled": True, "channels": ["email", "slack", "pagerduty"]}
+    config = parse_config({"monitoring": {"enabled": True, "metricsInterval": 30_000, "retentionPeriod": 2_592_000_000, "alerting": alerting}}, "test")
+    assert [one.name for one in config.alerting.channels] == ["email", "slack", "pagerduty"]
+    assert (config.monitoring.metrics_interval_s, config.monitoring.retention_s) == (30, 30 * 86_400)
+    assert not [notice for notice in config.notices() if "monitoring" in notice]
+    shorter = parse_config({"monitoring": {"metrics_interval_s": 0.5, "retention_s": 86_400}}, "test")
+    assert len([notice for notice in shorter.notices() if "monitoring" in notice]) == 2
+    with pytest.raises(ConfigError, match="there is a section"):
+        parse_config({"monitoring": {"alerting": alerting}, "alerting": alerting}, "test")
 
 
 @pytest.mark.parametrize(

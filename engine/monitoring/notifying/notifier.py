@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from engine.model.alerting_config import AlertingSection, ChannelConfig
@@ -18,6 +19,7 @@ from engine.model.errors import CommandRefused, JournalError, NotFound
 from engine.model.notifications import (
     About,
     AlertNews,
+    Group,
     Letter,
     Notification,
     Outcome,
@@ -55,6 +57,8 @@ class Notifier:
         self._ids = means.ids
         self._news = asyncio.Event()
         self._early: list[AlertNews] = []
+        self._standing: Collection[str] | None = None
+        """Alerts that fired when the engine started; None = nobody said."""
         self._is_open = False
         self.runbook_of: Callable[[str], str] = lambda _rule: ""
         """Where it is written what to do about a rule's alerts."""
@@ -77,6 +81,10 @@ class Notifier:
         self.changed(channel, letter)
 
     # ---- alerts come in
+
+    def begin(self, firing: Collection[str]) -> None:
+        """Say which alerts fire as the engine starts: others that a former engine told of are over."""
+        self._standing = firing
 
     def take(self, transitions: Sequence[Transition], now: float) -> None:
         """Take what changed; the same again is no harm."""
@@ -104,16 +112,24 @@ class Notifier:
                 logger.warning("notifications that wait cannot be read yet", extra={"reason": str(error)})
                 await self._clock.sleep(RETRY_S)
                 continue
-            self.groups.know(known)
-            self.outbox.abandon(self.senders, self._clock.now())
-            self._is_open = True
-            self.groups.take(self._early, self._clock.now())
-            self._early.clear()
+            self._open(known, self._clock.now())
         async with asyncio.TaskGroup() as group:
             for name, sender in self.senders.items():
                 group.create_task(keep_running(f"channel {name}", sender.run, self._clock), name=f"channel {name}")
                 self.changed(name, "")
             await self._tell()
+
+    def _open(self, known: Sequence[Group], now: float) -> None:
+        """Go on where a former engine ended."""
+        self.groups.know(known)
+        self.outbox.abandon(self.senders, now)
+        standing = self._standing
+        if standing is not None:
+            told = [news for group in known for news in group.alerts.values() if news.is_firing and news.fingerprint not in standing]
+            self.groups.take([replace(news, is_firing=False, until=now) for news in told], now)
+        self.groups.take(self._early, now)
+        self._early.clear()
+        self._is_open = True
 
     async def _tell(self) -> None:
         retry_at = 0.0
