@@ -27,6 +27,7 @@ from engine.agents.room import RoomMeter
 from engine.agents.runtime import AgentKind, Artifact, Runtime
 from engine.api.gateway import Access, Gateway, LoopbackPort
 from engine.api.peers import known_operators
+from engine.api.replicas import Peering
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
 from engine.booster.finding import find_module
@@ -217,7 +218,7 @@ class FleetManager(LibraryCalls):
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
         tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, self.remembering.verbs, self.room.for_programs)
         self.coordinator = Coordinator(state, self.journal, tools)
-        self.remembering.connect(self.coordinator)
+        self.remembering.connect(self.coordinator, Peering(self.clock))
         self.coordinator.add_publisher(self.memory.publish)
         self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
         self.sampling = self._make_sampling(root)
@@ -414,6 +415,7 @@ class FleetManager(LibraryCalls):
             self.memory,
             self.remembering.search,
             self.remembering.erasing,
+            self.remembering.exchanging,
             self.remembering.sealing,
             notifier=self.notifier,
         )

@@ -69,12 +69,12 @@ def entries_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not rows:
         yield "no entry that you may read"
         return
-    yield from _aligned(COLUMNS, [_entry_cells(row) for row in rows])
+    yield from aligned(COLUMNS, [_entry_cells(row) for row in rows])
 
 
 def history_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Return the versions of an entry as lines, newest first."""
-    yield from _aligned(VERSIONS, [_version_cells(row) for row in rows])
+    yield from aligned(VERSIONS, [_version_cells(row) for row in rows])
 
 
 def found_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -82,7 +82,7 @@ def found_table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not rows:
         yield "nothing found among the entries that you may read"
         return
-    yield from _aligned(FOUND, [_found_cells(row) for row in rows])
+    yield from aligned(FOUND, [_found_cells(row) for row in rows])
 
 
 def _found_cells(row: dict[str, Any]) -> list[str]:
@@ -102,7 +102,8 @@ def _version_cells(row: dict[str, Any]) -> list[str]:
     return [*words, output.instant(row["at"]), row["writer"], row["level"], str(row["size"]), what]
 
 
-def _aligned(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+def aligned(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Return a heading and lines with their columns one below the other."""
     cells = [heading, *([output.clean(cell) for cell in line] for line in lines)]
     widths = [max(output.width(line[column]) for line in cells) for column in range(len(heading))]
     for line in cells:

@@ -14,6 +14,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 SHOW = "show"
 """The subcommand that is meant when none is named."""
+VERBS = ("synchronize", "resolve")
+"""Verbs that are subcommands here, too."""
 _OF_LISTS = frozenset({"prefix", "kind", "level", "tag", "since", "until"})
 
 
@@ -22,9 +24,21 @@ class MemoryGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the subcommand before the arguments where it is left out."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+        if not args or (args[0] not in {*self.commands, *VERBS} and args[0] not in ctx.help_option_names):
             args = [SHOW, *args]
         return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand; the verbs about exchanges are found here, too."""
+        if cmd_name not in VERBS:
+            return super().get_command(ctx, cmd_name)
+        from fleet_tui.verbs import make_verb
+
+        return make_verb(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the words of all subcommands."""
+        return [*super().list_commands(ctx), *VERBS]
 
 
 def _filters(command: _F) -> _F:
@@ -85,3 +99,23 @@ def search(words: tuple[str, ...], *, output: str, **only: object) -> None:
     if not {"words", "like"} & set(given):
         raise click.UsageError("say what to look for: some words, or a text with --like")
     memory_commands.search(places(), given, output)
+
+
+@memory.command()
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Form; json brings the values.")
+def conflicts(*, output: str) -> None:
+    """List entries that were written in two places, and the versions that lost; `resolve KEY` settles one."""
+    from fleet_tui import exchange_commands
+    from fleet_tui.subcommands import places
+
+    exchange_commands.conflicts(places(), output)
+
+
+@memory.command()
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Form.")
+def peers(*, output: str) -> None:
+    """List the engines that entries are exchanged with, and how that goes; `synchronize` does it now."""
+    from fleet_tui import exchange_commands
+    from fleet_tui.subcommands import places
+
+    exchange_commands.peers(places(), output)

@@ -253,6 +253,10 @@ class RemoteOperator:
             with contextlib.suppress(EngineUnavailable):
                 await self._notify("unfollow", {"follow": key})
 
+    async def ask(self, method: str, params: dict[str, object]) -> bytes:
+        """Call a method that not every operator has; return its answer's JSON. Raises FleetError."""
+        return bytes(await self._ask(method, params))
+
     async def ping(self) -> float:
         """Return the round trip to the engine in seconds. Raises EngineUnavailable."""
         start = self._clock.now()

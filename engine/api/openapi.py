@@ -61,6 +61,9 @@ PLAIN_QUERIES = {
     "entry-history": "the versions of an entry of memory that I may read, newest first",
     "memory-search": "the entries of memory that I may read and that have these words or are like a text, best first, with a piece of each value",
     "memory-figures": "how much memory holds of each kind, and what its first cache does",
+    "conflicts": "the versions of entries of memory that were written in two places and lost, of those that I may read",
+    "conflict": "an entry in conflict with all its versions and their values, the one that won first",
+    "peers": "the engines that entries of memory are exchanged with, and how that goes",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }
@@ -101,6 +104,7 @@ QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
     },
     "entry": _ENTRY,
     "entry-history": {**_ENTRY, "limit": (int, "most versions; 100 when it is left out")},
+    "conflict": {"id": (str, "the entry's path, namespace/owner/key, or a conflict's")},
     "cost": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
     "load": {"last_s": (int, "only the last so many seconds; a day when it is left out")},
     "history": {

@@ -21,6 +21,7 @@ from engine.api.peers import FACES, address_with_ssh, check_mode
 from engine.model import wire
 from engine.model.errors import CommandRefused, FleetError, UsageError
 from engine.model.plans import Origin
+from engine.model.replication import START, Batch, Mark, Replica
 from engine.model.rows import ROW_KINDS
 from engine.model.verbs import Command
 from engine.operations import Operator
@@ -45,7 +46,7 @@ GOING_AWAY = 1001
 NULL = b"null"
 ID_BYTES_MAX = 128
 ERROR_CHARS_MAX = 2000
-METHODS = dict.fromkeys(("hello", "plan", "execute", "query", "follow", "unfollow", "ack", "ping"))
+METHODS = dict.fromkeys(("hello", "plan", "execute", "query", "changes", "offer", "follow", "unfollow", "ack", "ping"))
 
 _P = TypeVar("_P")
 
@@ -90,6 +91,14 @@ class _Execute(msgspec.Struct, forbid_unknown_fields=True):
 class _Query(msgspec.Struct, forbid_unknown_fields=True):
     what: str
     parameters: dict[str, Any] = {}
+
+
+class _Changes(msgspec.Struct, forbid_unknown_fields=True):
+    mark: Mark = START
+
+
+class _Offer(msgspec.Struct, forbid_unknown_fields=True):
+    batch: Batch
 
 
 class _Follow(msgspec.Struct, forbid_unknown_fields=True):
@@ -147,6 +156,14 @@ class Session:
         self._reads: set[asyncio.Task[None]] = set()
         self._verbs: set[asyncio.Task[None]] = set()
         self._feeds: dict[bytes, _Feed] = {}
+        self._asks: dict[str, tuple[set[asyncio.Task[None]], Callable[[Any], Awaitable[object]], type]] = {
+            "execute": (self._verbs, self._execute, _Execute),
+            "plan": (self._reads, self._plan, _Plan),
+            "query": (self._reads, self._query, _Query),
+            "changes": (self._reads, self._changes, _Changes),
+            "offer": (self._verbs, self._offer, _Offer),
+        }
+        """What takes its time: among whose tasks, who answers, and the parameters."""
         self.is_stuck = False
         """The client took no bytes for too long: its connection must be cut, for a close would wait behind them."""
 
@@ -215,13 +232,12 @@ class Session:
 
     async def _dispatch(self, request: _Request, key: bytes) -> None:
         """Answer at once, or start a task that does; an empty key asks for no answer. Raises FleetError."""
+        asked = self._asks.get(request.method)
+        if asked is not None:
+            tasks, serve, kind = asked
+            self._start(tasks, serve, _params(request, kind), key)
+            return
         match request.method:
-            case "execute":
-                self._start(self._verbs, self._execute, _params(request, _Execute), key)
-            case "plan":
-                self._start(self._reads, self._plan, _params(request, _Plan), key)
-            case "query":
-                self._start(self._reads, self._query, _params(request, _Query), key)
             case "follow":
                 self._start_feed(_params(request, _Follow).kinds, key)
             case "ack":
@@ -318,6 +334,18 @@ class Session:
         if "what" in params.parameters or "self" in params.parameters:
             raise UsageError("`what` and `self` are no parameters of a query")
         return await self._act().query(params.what, **params.parameters)
+
+    async def _changes(self, params: _Changes) -> object:
+        return await self._replica().changes_since(params.mark)
+
+    async def _offer(self, params: _Offer) -> object:
+        return await self._replica().offer(params.batch)
+
+    def _replica(self) -> Replica:
+        operator = self._act()
+        if not isinstance(operator, Replica):
+            raise CommandRefused("this engine exchanges no entries of memory")
+        return operator
 
     # Feeds
 

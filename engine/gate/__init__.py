@@ -28,7 +28,7 @@ from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnl
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.ids import PLAN_PREFIX, PlanId
-from engine.model.memory_commands import EraseOwner
+from engine.model.memory_commands import EraseOwner, SynchronizeMemory
 from engine.model.plans import (
     Answer,
     AppliedPlan,
@@ -40,6 +40,7 @@ from engine.model.plans import (
     Plan,
     PlanStep,
 )
+from engine.model.replication import Batch, Mark, Taken
 from engine.model.rows import Frame
 from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command, Danger
@@ -53,7 +54,7 @@ STEPS_KEPT = 20
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
-_UNDECIDED = (StopEngine, BackUpFleet, RotateKeys, EraseOwner, TestChannel, RequeueNotifications)
+_UNDECIDED = (StopEngine, BackUpFleet, SynchronizeMemory, RotateKeys, EraseOwner, TestChannel, RequeueNotifications)
 """Verbs that change no state of the fleet."""
 _ALONE = {UndoPlan, RedoPlan, *_UNDECIDED}
 _DANGERS = list(Danger)
@@ -184,6 +185,17 @@ class Gate:
         """Follow rows of some kinds, conflated."""
         return self._desk.sources.feed.follow(kinds)
 
+    async def changes_since(self, mark: Mark) -> Batch:
+        """Return what changed in memory since a mark, for another engine. Raises Denied, FleetError."""
+        check_may(self._authority, SynchronizeMemory)
+        await self._desk.coordinator.settled()
+        return await backing.require_peers(self._desk.sources).changes_since(mark)
+
+    async def offer(self, batch: Batch) -> Taken:
+        """Take in what changed in another engine's memory. Raises Denied, FleetError."""
+        check_may(self._authority, SynchronizeMemory)
+        return await backing.require_peers(self._desk.sources).take(batch, self.origin)
+
     # ---- the pipeline
 
     def _check(self, commands: Sequence[Command]) -> None:
@@ -200,8 +212,7 @@ class Gate:
             if isinstance(command, BackUpFleet):
                 backing.check_place(command, self.origin)
         check_may(self._authority, kinds.pop())
-        if isinstance(commands[0], RotateKeys):
-            backing.require_keys(self._desk.sources.keys)
+        backing.check_memory(self._desk.sources, commands[0])
 
     def _new_id(self) -> PlanId:
         return PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
@@ -265,8 +276,8 @@ class Gate:
             return Answer(doing.plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
         if isinstance(commands[0], BackUpFleet):
             return await self._back_up(doing, commands[0])
-        if isinstance(commands[0], RotateKeys | EraseOwner):
-            told = await backing.keep_secret(self._desk.sources, commands[0], self.origin)
+        if isinstance(commands[0], RotateKeys | EraseOwner | SynchronizeMemory):
+            told = await backing.work(self._desk.sources, commands[0], self.origin)
             await coordinator.record([self._audited(doing)], self.origin)
             return Answer(doing.plan_id, (), coordinator.state.seq, told)
         if channel_rows.is_about_channels(commands[0]):

@@ -1,4 +1,4 @@
-"""The verbs `backup`, `rotate` and `erase`: who may name which place, and what their answers say.
+"""The verbs `backup`, `rotate`, `erase` and `synchronize`: who may name which place, and what their answers say.
 
 Owner: nobody; functions only.
 """
@@ -10,11 +10,13 @@ from pathlib import Path
 
 from engine.gate.queries import Sources
 from engine.memory.contract import Contents, Journal, Keys
+from engine.memory.exchanging import Exchange
 from engine.memory.verbs import owner_named
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused, UsageError
-from engine.model.memory_commands import EraseOwner
+from engine.model.memory_commands import EraseOwner, SynchronizeMemory
 from engine.model.plans import Origin
+from engine.model.verbs import Command
 
 _ON_THIS_MACHINE = "pid "
 """How the address of a peer of the Unix socket begins."""
@@ -43,10 +45,27 @@ def require_keys(keys: Keys | None) -> Keys:
     return keys
 
 
-async def keep_secret(sources: Sources, command: RotateKeys | EraseOwner, origin: Origin) -> str:
-    """Have new keys, or erase what somebody owns; say what was done. Raises FleetError."""
+def require_peers(sources: Sources) -> Exchange:
+    """Return who exchanges entries of memory. Raises CommandRefused."""
+    if sources.exchanging is None:
+        raise CommandRefused("this engine exchanges no entries of memory")
+    return sources.exchanging
+
+
+def check_memory(sources: Sources, command: Command) -> None:
+    """Check whether what verbs about the whole of memory need is there. Raises CommandRefused, NotFound."""
+    if isinstance(command, RotateKeys):
+        require_keys(sources.keys)
+    elif isinstance(command, SynchronizeMemory):
+        require_peers(sources).check(command.peer)
+
+
+async def work(sources: Sources, command: RotateKeys | EraseOwner | SynchronizeMemory, origin: Origin) -> str:
+    """Have new keys, erase what somebody owns, or exchange entries; return in words what came of it. Raises FleetError."""
     if isinstance(command, RotateKeys):
         return await require_keys(sources.keys).rotate()
+    if isinstance(command, SynchronizeMemory):
+        return await require_peers(sources).synchronize(command.peer)
     if sources.erasing is None or sources.memory is None:
         raise CommandRefused("this engine keeps no memory")
     return await sources.erasing.erase(owner_named(sources.memory, command.owner), origin)

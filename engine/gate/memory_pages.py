@@ -42,7 +42,7 @@ ACCOUNT_WITHIN = 8
 
 async def entries(sources: Sources, principal: Principal, parameters: Parameters) -> object:
     """Return an EntryPage of the entries that somebody may know of and that pass a filter."""
-    memory = _memory(sources)
+    memory = memory_of(sources)
     wanted = _filter(str(parameters.get("filter") or ""))
     limit = parameters.get("limit", 200)
     if not isinstance(limit, int) or isinstance(limit, bool):
@@ -53,7 +53,7 @@ async def entries(sources: Sources, principal: Principal, parameters: Parameters
 
 async def sheet(sources: Sources, principal: Principal, parameters: Parameters) -> object:
     """Return an EntrySheet. Raises NotFound."""
-    memory, id_ = _memory(sources), entry_at(str(parameters.get("id") or ""))
+    memory, id_ = memory_of(sources), entry_at(str(parameters.get("id") or ""))
     head = known_head(memory, principal, id_)
     row = row_maker(memory, principal)(head)
     if row is None:
@@ -65,7 +65,7 @@ async def sheet(sources: Sources, principal: Principal, parameters: Parameters) 
 
 async def versions(sources: Sources, principal: Principal, parameters: Parameters) -> object:
     """Return EntryVersions, newest first, those that somebody may read. Raises NotFound."""
-    memory, id_ = _memory(sources), entry_at(str(parameters.get("id") or ""))
+    memory, id_ = memory_of(sources), entry_at(str(parameters.get("id") or ""))
     found = []
     for version in memory.history(principal, id_, VERSIONS_MAX):
         head, account = version.head, await _account_of(sources, version.record)
@@ -89,18 +89,18 @@ async def versions(sources: Sources, principal: Principal, parameters: Parameter
 
 async def version(sources: Sources, principal: Principal, parameters: Parameters) -> object:
     """Return the EntryValue that an entry had after a record. Raises NotFound."""
-    memory, id_, record = _memory(sources), entry_at(str(parameters.get("id") or "")), parameters.get("record")
+    memory, id_, record = memory_of(sources), entry_at(str(parameters.get("id") or "")), parameters.get("record")
     if not isinstance(record, int) or isinstance(record, bool):
         raise UsageError(f"record must be the number of a record, not {record!r}")
     found = value_at(memory, principal, id_, record)
     if found is None:
         return EntryValue(refused="there was no value then")
-    return _shown(found.value, whole=False)
+    return shown_value(found.value, whole=False)
 
 
 async def access(sources: Sources, principal: Principal, parameters: Parameters) -> object:
     """Return who may do what with an entry. Raises NotFound, Denied."""
-    memory, id_ = _memory(sources), entry_at(str(parameters.get("id") or ""))
+    memory, id_ = memory_of(sources), entry_at(str(parameters.get("id") or ""))
     head = memory.head(principal, id_)
     return access_to(memory.settings.acl, head, known_agents(memory))
 
@@ -140,7 +140,8 @@ def row_maker(memory: Memory, principal: Principal) -> Callable[[Head], EntryRow
     return row_of
 
 
-def _memory(sources: Sources) -> Memory:
+def memory_of(sources: Sources) -> Memory:
+    """Return the memory that questions are about; memory_queries has made sure that there is one."""
     assert sources.memory is not None, "memory_queries asks first"
     return sources.memory
 
@@ -163,10 +164,11 @@ async def _value(memory: Memory, principal: Principal, id_: EntryId, *, whole: b
         found = await memory.retrieve(principal, id_.key, RetrieveOptions(id_.namespace, id_.owner))
     except FleetError as error:  # denied, or it does not open: all else can be shown
         return EntryValue(refused=str(error))
-    return _shown(found.value, whole=whole)
+    return shown_value(found.value, whole=whole)
 
 
-def _shown(value: object, *, whole: bool) -> EntryValue:
+def shown_value(value: object, *, whole: bool) -> EntryValue:
+    """Return a value as it is shown; of a long one the beginning, unless it is wanted whole."""
     text = base64.b64encode(value).decode() if isinstance(value, bytes) else wire.encode(value).decode()
     shown = text if whole else text[:VALUE_SHOWN_MAX]
     return EntryValue(is_bytes=isinstance(value, bytes), text=shown, left_out=len(text) - len(shown))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.gate import memory_pages
+from engine.gate import conflict_pages, memory_pages
 from engine.gate.queries import Sources
 from engine.memory.store import Memory
 from engine.memory.values import decode_value
@@ -199,6 +199,9 @@ _PAGES: dict[str, Callable[[Sources, Principal, Parameters], Awaitable[object]]]
     "entry-versions": memory_pages.versions,
     "entry-version": memory_pages.version,
     "entry-access": memory_pages.access,
+    "conflicts": conflict_pages.conflicts,
+    "conflict": conflict_pages.conflict,
+    "peers": conflict_pages.peers,
 }
 """What the console asks."""
 

@@ -23,7 +23,12 @@ from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveMo
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused
 from engine.model.fleet_commands import HaltFleet, ResumeFleet, StopEngine
-from engine.model.memory_commands import ConsolidateMemory, EraseOwner, MemoryVerb
+from engine.model.memory_commands import (
+    ConsolidateMemory,
+    EraseOwner,
+    MemoryVerb,
+    SynchronizeMemory,
+)
 from engine.model.plans import Call, PlanStep
 from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
@@ -261,6 +266,9 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     ClearBoosterCache: lambda _state, command: PlanStep(call_of(command), "booster", "", "no answer is kept", "the next ones are made anew"),
     BackUpFleet: lambda _state, command: PlanStep(call_of(command), "fleet", "", f"copied to {command.file or 'a new file in its backups'}", "the engine goes on meanwhile"),
     RemoveModule: module_plans.remove,
+    SynchronizeMemory: lambda _state, command: PlanStep(
+        call_of(command), command.peer or "all peers", "", "changes of both sides are exchanged", "what was written on both sides is decided by version, then time; the rest is kept: see conflicts"
+    ),
     RotateKeys: lambda _state, command: PlanStep(call_of(command), "memory", "", "new keys seal what is stored from now on", "what is there stays as it is, and readable"),
     StopEngine: _stop,
 }

@@ -21,6 +21,7 @@ from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
 from engine.memory.contract import Eraser, Journal, Keys
+from engine.memory.exchanging import Exchange
 from engine.memory.searching import Search
 from engine.memory.store import Memory
 from engine.model import wire
@@ -61,6 +62,8 @@ class Sources:
     memory: Memory | None = None
     search: Search | None = None
     erasing: Eraser | None = None
+    exchanging: Exchange | None = None
+    """With other engines."""
     keys: Keys | None = None
     """Of an encrypted memory."""
     notifier: Notifier | None = None

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 import msgspec
 
-from engine.memory.entries import CARRIED_LOSERS, carried_of
+from engine.memory.conflict_reading import CARRIED_LOSERS, carried_of
 from engine.memory.taking import as_sent
 from engine.model.memory import EntryId
 from engine.model.replication import START, Batch, Carried, Mark, Progress

@@ -94,6 +94,8 @@ def decide_change(change: Change, old: Head | None, now: float, rules: Rules, *,
     there = old if old is not None and old.is_there(now) else None
     if isinstance(change, Store):
         return _stored(change, (old, there), now, rules, lineage)
+    if there is None and old is not None and isinstance(change, Delete) and change.settles:
+        there = old  # it stays deleted, and what lost against that is settled
     if there is None:
         raise no_entry(change.id)
     require(change.principal, Action.DELETE if isinstance(change, Delete) else Action.PERMIT, there, rules.acl)

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from engine.memory.database import Database
-from engine.memory.failures import explain
+from engine.memory.conflict_reading import ConflictReading
 from engine.memory.listing import Listing, read_page
 from engine.memory.stored import encode_text, head_of
 from engine.model.entry_rows import EntryPage, EntryRow
 from engine.model.filters import Filter
 from engine.model.memory import EntryId, Head, MemoryFilter
 from engine.model.memory_events import MemoryChanged, MemoryPermitted
-from engine.model.replication import Carried
 
 PAGE = 500
 """Rows of a list read at a time."""
@@ -34,8 +32,6 @@ _HEADS = (
     "SELECT entry.head FROM json_each(?) AS id CROSS JOIN memory AS entry ON entry.namespace = json_extract(id.value, '$[0]') "
     "AND entry.owner_id = json_extract(id.value, '$[1]') AND entry.key = json_extract(id.value, '$[2]')"
 )
-CARRIED_ENTRY = "SELECT head, value, embedding FROM memory WHERE namespace = ? AND owner_id = ? AND key = ?"
-CARRIED_LOSERS = "SELECT head, value, embedding FROM conflicts WHERE namespace = ? AND owner_id = ? AND key = ? ORDER BY version DESC, timestamp DESC, agent_id DESC"
 _ONE = "SELECT head, value FROM memory WHERE namespace = ? AND owner_id = ? AND key = ?"
 _OWNERS = "SELECT head FROM memory WHERE key = ? AND namespace = ? AND deleted = 0 ORDER BY owner_id LIMIT 1000"
 
@@ -62,11 +58,8 @@ class Version(NamedTuple):
     """Its value; None = as it was before."""
 
 
-class Entries:
+class Entries(ConflictReading):
     """What the database has of memory."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def heads(self, ids: Collection[EntryId]) -> dict[EntryId, Head]:
         """Return the heads of those entries that there are, tombstones too, in one query. Raises JournalError."""
@@ -81,16 +74,6 @@ class Entries:
         for text, value in self._quick(_ONE, *id_):
             return head_of(text), value.encode() if type(value) is str else value
         return None
-
-    def carried(self, id_: EntryId) -> Carried | None:
-        """Return an entry with its value and embedding as they are kept, a tombstone too, or None. Raises JournalError."""
-        for row in self._quick(CARRIED_ENTRY, *id_):
-            return carried_of(*row)
-        return None
-
-    def losers(self, id_: EntryId) -> list[Carried]:
-        """Return the versions of an entry that lost, the highest first. Raises JournalError."""
-        return [carried_of(*row) for row in self._quick(CARRIED_LOSERS, *id_)]
 
     def of_key(self, namespace: str, key: str) -> list[Head]:
         """Return the entries that have a key, whoever owns them. Raises JournalError."""
@@ -167,17 +150,6 @@ class Entries:
         """Return for each kind how many entries there are, and their bytes. Raises JournalError."""
         sql = "SELECT kind, count(*), sum(size) FROM memory WHERE deleted = 0 AND (expires_at IS NULL OR expires_at > ?) GROUP BY kind"
         return await self._database.read(lambda connection: connection.execute(sql, (now,)).fetchall())
-
-    def _quick(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            return self._database.on_loop.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise explain(error, self._database.path) from error
-
-
-def carried_of(head: str, value: str | bytes, embedding: bytes | None) -> Carried:
-    """Return an entry from its columns."""
-    return Carried(head_of(head), msgspec.Raw(value.encode() if isinstance(value, str) else value), embedding or b"")
 
 
 def _contents(type_: str, data: str) -> Iterable[tuple[Head, bytes | None]]:

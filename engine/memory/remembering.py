@@ -6,18 +6,22 @@ Owner: `Remembering`, of these parts; they run in the engine's TaskGroup once `s
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 from engine.clock import Clock, OrderedIds
+from engine.memory.batches import read_peers
 from engine.memory.consolidating import Consolidating
 from engine.memory.database import Database
 from engine.memory.embedding import embedder_of
 from engine.memory.entries import Entries
 from engine.memory.erasing import Erasing
+from engine.memory.exchanging import Connect, Exchanging
 from engine.memory.gathering import Keeper
 from engine.memory.index import forget_index
+from engine.memory.replica import SECRET_VARIABLE, LocalReplica
 from engine.memory.sealing import Sealing, open_ring
 from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
@@ -35,32 +39,37 @@ class Remembering:
         """Open the keys, if there are any. Raises EncryptionError, ConfigError."""
         self._section = section
         self._clock = clock
+        self._database = database
         self.sealing = _open_sealing(section, root, ids, clock)
         self.memory = Memory(Entries(database), clock, memory_settings(section, ids.new(LIFE_PREFIX)), self.sealing)
         embedder = embedder_of(section.embedder)
         self.memory.dimensions[embedder.name] = embedder.dimensions
         self.search = Search(self.memory, database.path, embedder, _index(section, root))
+        replica = LocalReplica(database, self.memory, clock, os.environ.get(SECRET_VARIABLE, "").encode())
+        self.exchanging = Exchanging(replica, section.peers, clock, section.sync_interval_s)
         self.consolidating = Consolidating(self.memory, section.episodic_s)
         ring = None if self.sealing is None else self.sealing.ring
         database.ring = None if ring is None else ring.path
         self.erasing = Erasing(self.memory, database, self.search, ring, clock)
         self.verbs = MemoryVerbs(self.memory, self.consolidating, self.erasing.extent)
 
-    def connect(self, keeper: Keeper) -> None:
-        """Say who makes changes durable; called once, before `start`."""
+    def connect(self, keeper: Keeper, peering: Connect) -> None:
+        """Say who makes changes durable, and how peers are reached; called once, before `start`."""
         self._keeper = keeper
         if self.sealing is not None:
             self.sealing.begin(keeper.state.seq)
         self.memory.connect(keeper)
         self.erasing.connect(keeper)
+        self.exchanging.begin(keeper, peering, read_peers(self._database.on_loop))
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start what works in the background; who calls ends it."""
-        tidying = Tidying(self.memory, self._keeper, self._clock, self._section.tombstone_s)
+        tidying = Tidying(self.memory, self._keeper, self._clock, self._section.tombstone_s, self.exchanging.known_upto)
         kept: dict[str, Callable[[], Awaitable[None]]] = {
             "memory consolidation": partial(self.consolidating.run, self._clock),
             "memory tidying": tidying.run,
             "memory erasing": self.erasing.run,
+            "memory exchange": self.exchanging.run,
         }
         if self.sealing is not None:
             kept["keys"] = self.sealing.run

@@ -30,6 +30,8 @@ from engine.model.memory_events import MemoryChanged, MemoryConflicted
 from engine.model.plans import Origin
 from engine.model.replication import Batch, Carried, Mark, Taken
 
+SECRET_VARIABLE = "FLEET_SYNC_SECRET"
+"""The environment variable of a secret that all peers share: without it a digest tells damage, and no forgery."""
 STEP = 50
 """Entries decided before others get their turn again: some milliseconds."""
 
@@ -68,13 +70,17 @@ class _Made:
 class LocalReplica:
     """Gives and takes. Who may ask for it, the gate says."""
 
-    def __init__(self, database: Database, memory: Memory, keeper: Keeper, clock: Clock, secret: bytes = b"") -> None:
+    def __init__(self, database: Database, memory: Memory, clock: Clock, secret: bytes = b"") -> None:
         self._database = database
         self._shelf = memory.shelf
-        self._keeper = keeper
+        self._keeper: Keeper | None = None
         self._clock = clock
         self._travel = travel_of(memory.seal)
         self._secret = secret
+
+    def connect(self, keeper: Keeper) -> None:
+        """Say who makes changes durable; called once, before anything is taken."""
+        self._keeper = keeper
 
     async def changes_since(self, mark: Mark) -> Batch:
         """Return the next changes after a mark. Raises JournalError."""
@@ -83,13 +89,17 @@ class LocalReplica:
         batch = Batch(found.until, self._clock.now(), tuple(entries), found.is_last, found.is_anew, tuple(found.left_out), tuple(keys))
         return await asyncio.to_thread(signed, batch, self._secret)
 
-    async def take(self, batch: Batch, origin: Origin, also: Sequence[Event] = ()) -> Taken:
-        """Take a batch in, durable on return, with other events in the last commit of it. Raises Tampered, EncryptionError, UsageError, ReadOnly.
+    def signed(self, batch: Batch) -> Batch:
+        """Return a batch, of which something was left out, as one's own."""
+        return signed(batch, self._secret)
+
+    async def take(self, batch: Batch, origin: Origin) -> Taken:
+        """Take a batch in, durable on return. Raises Tampered, EncryptionError, UsageError, ReadOnly.
 
         What is wrong with a batch is found before anything of it is taken; cancelling leaves open how much was taken.
         """
         if not await asyncio.to_thread(is_signed, batch, self._secret):
-            raise Tampered("a batch of entries was changed on its way, or the other side has another secret (FLEET_SYNC_SECRET); nothing was taken")
+            raise Tampered(f"a batch of entries was changed on its way, or the other side has another secret ({SECRET_VARIABLE}); nothing was taken")
         for versions in batch.entries:
             for one in versions:
                 check_carried(one)
@@ -98,8 +108,6 @@ class LocalReplica:
         for first in range(0, len(entries), STEP):
             taken = await self._step(entries[first : first + STEP], origin)
             totals = Taken(totals.changed + taken.changed, totals.conflicts + taken.conflicts, totals.known + taken.known)
-        if also:
-            await self._kept(also, origin, ())
         return totals
 
     async def _step(self, entries: Sequence[Sequence[Carried]], origin: Origin) -> Taken:
@@ -136,6 +144,7 @@ class LocalReplica:
 
     async def _kept(self, events: Sequence[Event], origin: Origin, artifacts: Sequence[StoredArtifact]) -> None:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        assert self._keeper is not None, "connect() comes first"
         self._keeper.keep(events, origin, waiters=(durable,), artifacts=artifacts)
         await durable
 

@@ -15,10 +15,11 @@ from engine.memory.changing import Change, Delete, Permit, Store, check_id, no_e
 from engine.memory.consolidating import ENTRIES_MAX, Consolidating, told
 from engine.memory.drafting import Draft
 from engine.memory.entries import Kept
+from engine.memory.resolving import changes_for
 from engine.memory.store import Memory
 from engine.memory.values import BYTES, Encoded, Unsealed
 from engine.model import wire
-from engine.model.errors import Conflict, NotFound, UsageError
+from engine.model.errors import Ambiguous, Conflict, NotFound, UsageError
 from engine.model.memory import (
     NO_PERMISSIONS,
     Action,
@@ -40,6 +41,7 @@ from engine.model.memory_commands import (
     ForgetEntry,
     PermitEntry,
     RememberEntry,
+    ResolveConflict,
     RestoreEntry,
 )
 from engine.model.plans import Call, Origin, PlanStep
@@ -90,6 +92,8 @@ class MemoryVerbs:
             return self._describe_summaries(command, self._changes(command, deciding))
         if isinstance(command, EraseOwner):
             return self._describe_erasing(command)
+        if isinstance(command, ResolveConflict):
+            return self._describe_settling(command, deciding)
         change = self._change(command, deciding)
         old = self._memory.shelf.heads((change.id,)).get(change.id)
         there = old if old is not None and old.is_there(deciding.now) else None
@@ -111,14 +115,47 @@ class MemoryVerbs:
         if isinstance(command, ConsolidateMemory):
             older_s = command.older if command.older >= 0 else None
             return self._consolidating.changes(principal_of(deciding.origin), deciding.now, older_s=older_s, namespace=command.namespace)
+        if isinstance(command, ResolveConflict):
+            return self._settling(command, principal_of(deciding.origin))
         return (self._change(command, deciding),)
+
+    def _settling(self, command: ResolveConflict, principal: Principal) -> Sequence[Change]:
+        if command.take and command.value:
+            raise UsageError("give either the version to take or a value to store, not both")
+        id_ = self._in_conflict(principal, command)
+
+        def merged(head: Head) -> Store:
+            options = StoreOptions(id_.namespace, id_.owner, tags=head.tags, metadata=head.metadata)
+            return self._memory.prepared(principal, (id_.key, _value_of(command.value), options))
+
+        return changes_for(self._memory, principal, id_, take=command.take, merged=merged if command.value else None)
+
+    def _in_conflict(self, principal: Principal, command: ResolveConflict) -> EntryId:
+        """Return the entry that is meant, which may be deleted. Raises NotFound, Ambiguous."""
+        own = EntryId(command.namespace, owner_named(self._memory, command.owner) or principal.name, command.key)
+        check_id(own)
+        if command.owner or own in self._memory.shelf.heads((own,)):
+            return own
+        found = self._memory.entries.in_conflict(command.namespace, command.key)
+        if len(found) > 1:
+            raise Ambiguous(f"{len(found)} entries with the key {command.key!r} are in conflict; say whose is meant: {', '.join(sorted(id_.owner for id_ in found))}")
+        return found[0] if found else own
+
+    def _describe_settling(self, command: ResolveConflict, deciding: Deciding) -> PlanStep:
+        changes = self._changes(command, deciding)
+        id_ = changes[0].id
+        old = self._memory.shelf.heads((id_,))[id_]
+        new = self._draft(changes, deciding, 0).decide(changes)[-1]
+        what = "a merged value" if command.value else "what lost is taken" if command.take else "what won stays"
+        rest = f"{what}; {_counted(len(old.rivals), 'conflict')} settled here and at all peers, what lost stays in the history"
+        return PlanStep(_without_value(command), str(id_), _words(None if old.is_deleted else old), _words(None if new.is_deleted else new), rest)
 
     @staticmethod
     def _answer(command: Command, changes: Sequence[Change], heads: Sequence[Head]) -> Consolidated | ChangedEntry:
         if isinstance(command, ConsolidateMemory):
             return told(changes)
-        [head] = heads
-        return ChangedEntry(*head.id, head.version, head.record, head.previous)
+        first, head = heads[0], heads[-1]
+        return ChangedEntry(*head.id, head.version, head.record, first.previous)
 
     def _describe_summaries(self, command: ConsolidateMemory, changes: Sequence[Change]) -> PlanStep:
         """Return how much would become summaries; whose and what about, only those may know who may read it."""

@@ -42,7 +42,9 @@ from engine.model.memory_commands import (
     ForgetEntry,
     PermitEntry,
     RememberEntry,
+    ResolveConflict,
     RestoreEntry,
+    SynchronizeMemory,
 )
 from engine.model.pool_commands import (
     AskGang,
@@ -91,6 +93,8 @@ COMMANDS: dict[str, type[Command]] = {
         ForgetEntry,
         PermitEntry,
         RestoreEntry,
+        ResolveConflict,
+        SynchronizeMemory,
         ConsolidateMemory,
         EraseOwner,
         OpenProposal,

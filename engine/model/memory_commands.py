@@ -109,4 +109,35 @@ class EraseOwner(Command):
     owner: str = arg("whose, by id or name")
 
 
-MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry | ConsolidateMemory | EraseOwner
+@dataclass(frozen=True, slots=True)
+class ResolveConflict(Command):
+    """Settle a conflict, here and at all peers. What lost stays in the entry's history."""
+
+    name = "memory.resolve"
+    verb = "resolve"
+    help = "Settle a conflict of memory: keep what won, take what lost, or store a merged value"
+    inverse = "memory.restore"
+    undo_note = "the entry is as it was; the conflict stays settled, and what lost is in the entry's history"
+
+    key: str = arg("the entry's key")
+    take: str = arg("the version that lost and shall be read from now on, by name or number; empty = keep what won", default="", option=True)
+    value: str = arg("store this instead: JSON, or plain text; empty = one of the versions", default="", option=True)
+    namespace: str = arg("namespace", default="default", option=True)
+    owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SynchronizeMemory(Command):
+    """Exchange what changed with other engines now, without waiting for the interval."""
+
+    name = "memory.synchronize"
+    verb = "synchronize"
+    help = "Exchange entries of memory with the peers now"
+    role = Role.ADMIN
+    danger = Danger.NONE
+    irreversible = "what was exchanged is known on both sides; restore single entries from their history"
+
+    peer: str = arg("only with this one, by its address; empty = with all", default="")
+
+
+MemoryVerb = RememberEntry | ForgetEntry | PermitEntry | RestoreEntry | ConsolidateMemory | EraseOwner | ResolveConflict

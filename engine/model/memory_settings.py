@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -35,6 +36,27 @@ class EncryptionSection(ConfigTree):
         return data
 
 
+class PeerSection(ConfigTree):
+    """Another engine whose memory is kept in step with this one's."""
+
+    address: str = Field(min_length=1, description="path of its socket, or wss://host:port; ws:// only to this machine")
+    token_file: Path | None = Field(None, description="for ws:// and wss://: the file that holds its token")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        return {"address": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        url = urlsplit(self.address)
+        if url.scheme in ("http", "https"):
+            raise ValueError(f"{self.address}: write ws{url.scheme[4:]}:// for an engine's address")
+        if url.scheme == "ws" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError(f"{self.address} would send the token in plain sight: write wss://")
+        return self
+
+
 class MemorySection(ConfigTree):
     """What the fleet remembers, where, and for whom."""
 
@@ -50,11 +72,20 @@ class MemorySection(ConfigTree):
     working_ttl_s: float = Field(3_600.0, ge=0, description="how long a working entry stays unless it says; 0 = for ever")
     episodic_s: float = Field(30 * 86_400.0, ge=60, description="how long episodes stay before they become a summary")
     tombstone_s: float = Field(7 * 86_400.0, ge=60, description="how long the version of a deleted entry is kept")
-
+    peers: tuple[PeerSection, ...] = Field((), max_length=64, description="engines whose memories are kept in step with this one: addresses, or tables")
+    sync_interval_s: float = Field(30.0, ge=1, description="how often entries are exchanged with peers")
     embedder: str = Field("", description="what makes vectors of texts, as module:factory; empty = the built-in one, which knows words, not meaning")
     encryption: EncryptionSection = Field(
         default_factory=lambda: EncryptionSection(enabled=False), description="encrypt values; true = with a key file in the state directory"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_interval(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        if isinstance(data, dict) and "syncInterval" in data:
+            rest = {key: value for key, value in data.items() if key != "syncInterval"}
+            return {**rest, "sync_interval_s": seconds_of("syncInterval", data["syncInterval"])}
+        return data
 
     def notices(self) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect, or opens what is closed by default."""

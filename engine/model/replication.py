@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -80,6 +81,33 @@ class Taken(msgspec.Struct, frozen=True, omit_defaults=True):
     """Entries of which nothing was new."""
 
 
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """How it goes with an engine that entries are exchanged with, since this one started."""
+
+    address: str
+    at: float = 0.0
+    """When the last exchange was done; 0 = never."""
+    tried_at: float = 0.0
+    next_at: float = 0.0
+    problem: str = ""
+    """Why the last one failed."""
+    failures: int = 0
+    """In a row."""
+    taken: int = 0
+    """Entries that came and are another version now."""
+    given: int = 0
+    conflicts: int = 0
+    """Versions that lost, found here."""
+    left_out: int = 0
+    """Entries of the last exchange that are too large to travel."""
+    skew_s: float = 0.0
+    """How far its clock is ahead of this one's."""
+    last: tuple[int, int] = (0, 0)
+    """Entries that came and went the last time."""
+
+
+@runtime_checkable
 class Replica(Protocol):
     """An engine whose memory may be exchanged. Both calls may be repeated: what is known already changes nothing."""
 

@@ -8,13 +8,21 @@ from contextlib import closing
 
 import msgspec
 
+from engine.memory.conflict_reading import LISTED_MAX
 from engine.memory.entries import Entries, Kept, Page, Version
 from engine.memory.listing import Listing, read_page
+from engine.memory.merging import dot_of
 from engine.memory.stored import encode_text
 from engine.model.entry_rows import EntryPage, EntryRow
 from engine.model.filters import Filter
-from engine.model.memory import EntryId, Head, Kind, MemoryFilter
-from engine.model.memory_events import MemoryChanged, MemoryPermitted, MemoryPurged
+from engine.model.memory import Dot, EntryId, Head, Kind, MemoryFilter
+from engine.model.memory_events import (
+    MemoryChanged,
+    MemoryConflicted,
+    MemoryPermitted,
+    MemoryPurged,
+)
+from engine.model.replication import Carried
 from engine.simulation.fakes import MemoryJournal
 
 _COLUMNS = (
@@ -60,6 +68,24 @@ class KeptEntries(Entries):
             connection.executemany(f"INSERT INTO memory VALUES ({', '.join('?' * len(_COLUMNS))})", map(_cells, heads))
             return read_page(connection, listing, wanted, row_of, now)
 
+    def carried(self, id_: EntryId) -> Carried | None:
+        """Return an entry with its value, or None."""
+        kept = self.one(id_)
+        return Carried(kept[0], msgspec.Raw(kept[1])) if kept else None
+
+    def losers(self, id_: EntryId) -> list[Carried]:
+        """Return the versions of an entry that lost."""
+        return [loser for loser in self._losers().values() if loser.head.id == id_]
+
+    def in_conflict(self, namespace: str = "", key: str = "", limit: int = LISTED_MAX) -> list[EntryId]:
+        """Return the entries that have conflicts."""
+        found = {loser.head.id for loser in self._losers().values()}
+        return sorted(id_ for id_ in found if not key or (id_.namespace, id_.key) == (namespace, key))[:limit]
+
+    def instant_of(self, record: int) -> float:
+        """Return when a record was written."""
+        return next((at for seq, at, _, _ in self._journal.kept if seq == record), 0.0)
+
     def artifact_now(self, artifact_id: str) -> bytes | None:
         """Return a large value, or None."""
         stored = self._journal.stored(artifact_id)
@@ -82,12 +108,24 @@ class KeptEntries(Entries):
                 found += [Version(seq, at, cause, msgspec.structs.replace(head, record=seq), None) for head in event.heads]
         return found
 
+    def _losers(self) -> dict[tuple[EntryId, Dot], Carried]:
+        found: dict[tuple[EntryId, Dot], Carried] = {}
+        for record in self._journal.kept:
+            if isinstance(record.event, MemoryConflicted):
+                found |= {(loser.head.id, dot_of(loser.head)): loser for loser in record.event.losers}
+                for settled in record.event.settled:
+                    found.pop(settled, None)
+        return found
+
     def _all(self) -> dict[EntryId, Kept]:
         entries: dict[EntryId, Kept] = {}
         for version in self._versions():
             id_ = version.head.id
             entries[id_] = (version.head, entries[id_][1] if version.kept is None else version.kept)
         for record in self._journal.kept:
+            for head in record.event.heads if isinstance(record.event, MemoryConflicted) else ():
+                if head.record == entries[head.id][0].record:
+                    entries[head.id] = (head, entries[head.id][1])
             if isinstance(record.event, MemoryPurged):
                 for id_ in record.event.entries:
                     entries.pop(id_, None)

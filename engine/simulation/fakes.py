@@ -24,6 +24,7 @@ from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
 from engine.model.plans import Origin
 from engine.model.pools import PoolSpec
+from engine.model.replication import Batch, Mark, PeerState, Taken
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
 from engine.model.tasks import Outcome, Task
@@ -55,6 +56,33 @@ class NotedErasures:
         """Note whose."""
         self.owners.append(owner)
         return f"{origin.who} erased {owner}"
+
+
+class CountedExchanges:
+    """Exchanges with a peer that has nothing; they are only counted."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def states(self) -> Sequence[PeerState]:
+        """Return the one peer."""
+        return [PeerState("peer")]
+
+    def check(self, peer: str) -> None:
+        """Know every peer."""
+
+    async def synchronize(self, peer: str = "") -> str:
+        """Count one more."""
+        self.made += 1
+        return f"{peer or 'peer'}: 0 entries came, 0 went"
+
+    async def changes_since(self, mark: Mark) -> Batch:
+        """Return nothing."""
+        return Batch(mark, 0.0)
+
+    async def take(self, batch: Batch, origin: Origin) -> Taken:  # noqa: ARG002  # an exchange gets both
+        """Know everything."""
+        return Taken(known=len(batch.entries))
 
 
 class MemoryJournal:

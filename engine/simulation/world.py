@@ -36,6 +36,7 @@ from engine.scaling.observer import PoolObserver
 from engine.simulation.fake_channels import MemoryFiles, SimulatedCourier
 from engine.simulation.fake_memory import KeptEntries
 from engine.simulation.fakes import (
+    CountedExchanges,
     CountedKeys,
     MemoryJournal,
     NotedErasures,
@@ -107,6 +108,7 @@ class World:
             lambda task: Path(f"{task}.log"),
             memory=self.memory,
             erasing=NotedErasures(),
+            exchanging=CountedExchanges(),
             keys=CountedKeys(),
             notifier=self.notifier,
         )

@@ -53,7 +53,8 @@ class MemoryWorld:
         self.memory = memory
         self.clock = clock
         self.tidying = Tidying(memory, coordinator, clock, 60.0)
-        self.replica = LocalReplica(journal.database, memory, coordinator, clock)
+        self.replica = LocalReplica(journal.database, memory, clock)
+        self.replica.connect(coordinator)
 
     async def store(self, key: str, value: object, who: Principal = ANN, **options: Any) -> Head:
         return await self.memory.store(who, key, value, StoreOptions(**options))

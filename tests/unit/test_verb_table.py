@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from engine.model import commands as c
 from engine.model.agent_commands import (
@@ -40,14 +41,18 @@ from engine.model.consensus_commands import (
 )
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
+from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_commands import (
     ConsolidateMemory,
     EraseOwner,
     ForgetEntry,
     PermitEntry,
     RememberEntry,
+    ResolveConflict,
     RestoreEntry,
+    SynchronizeMemory,
 )
+from engine.model.memory_events import MemoryConflicted
 from engine.model.notifications import About, Notification
 from engine.model.pool_commands import (
     AskGang,
@@ -62,6 +67,7 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
+from engine.model.replication import Carried
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
 from engine.monitoring.notifying.grouping import merge
@@ -148,6 +154,17 @@ async def _silence(world: World) -> str:
     return str((await world.gate(ADMIN).execute([SilenceAlerts("pool=ui", 60.0)])).values[0])
 
 
+async def _conflict(world: World) -> str:
+    """Make an entry that was written in another place, too."""
+    await world.gate(ADMIN).execute([RememberEntry("plan", "1")])
+    id_ = EntryId("default", ADMIN.who, "plan")
+    there = world.memory.shelf.heads([id_])[id_]
+    lost = Head(id_, version=1, writer="zoe", size=1, lineage=(Dot("life_z", 1),))
+    head = msgspec.structs.replace(there, rivals=(Dot("life_z", 1),), heard=(Dot("life_z", 1),))
+    await world.coordinator.record([MemoryConflicted((head,), (Carried(lost, msgspec.Raw(b"2")),))], ADMIN)
+    return "plan"
+
+
 async def _command(world: World, kind: type[Command]) -> Command:
     """Return a verb that changes something, after making the world so that it does."""
     before: dict[type[Command], Command] = {
@@ -174,6 +191,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         PrioritiseTask: lambda: _task(world),
         RetryTask: lambda: _task(world, end=True),
         EndGang: lambda: _gang(world),
+        ResolveConflict: lambda: _conflict(world),
         ReleaseAgent: lambda: _allocation(world),
         RedoPlan: lambda: _undone(world),
         CastVote: lambda: _proposal(world),
@@ -204,6 +222,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         HaltFleet: ("agents",),
         StopEngine: (),
         ClearBoosterCache: (),
+        SynchronizeMemory: (),
         BackUpFleet: ("mine.db",),
         AddModule: ("mine", "/blanks.wasm"),
         RemoveModule: ("mine",),
