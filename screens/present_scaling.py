@@ -26,7 +26,7 @@ SCALING_COLUMNS: tuple[Sorted, ...] = (
     (_right("error", "error", 5, 7), lambda r: r.mape),
     (Column("policy", "policy", width_min=14, priority=5), lambda r: r.policy),
     (_right("again", "waits", 6, 1), lambda r: r.waits_until or float("inf")),
-    (Column("why", "why", width_min=20, flex=1), lambda r: r.reason),
+    (Column("why", "why", width_min=36, flex=1), lambda r: r.reason),
 )
 
 POLICY_COLUMNS: tuple[Sorted, ...] = (

@@ -129,6 +129,24 @@ def test_never_more_agents_in_any_period_than_the_rates_allow(loads, limits_of_r
             assert pick(rate.agents - added(rate, at) for rate in limits_of_rate) >= 0
 
 
+@given(load_lists, rates, st.booleans(), st.integers(1, 30))
+@settings(max_examples=300, deadline=None)
+def test_neither_way_more_than_a_rate_of_agents_or_percent_allows_in_any_period(loads, rate, is_up, size) -> None:
+    """A move is seen as an event one look later, so a period reaches one look further back; the rate is of the size at its start."""
+    bounded = Direction(rates=(rate,))
+    policy = replace(TRACKING, tolerance=0.0, **{"scale_up" if is_up else "scale_down": bounded})
+    decisions = obey([policy], loads, size=size)
+    sign = 1 if is_up else -1
+    for end, last in enumerate(decisions):
+        if (last.target - last.size) * sign <= 0:
+            continue
+        within = [decision for decision in decisions[: end + 1] if decision.at + 1 > last.at - rate.period_s]
+        moved = sum(max(0, (decision.target - decision.size) * sign) for decision in within)
+        share = within[0].size * rate.percent / 100
+        allowed = max(rate.agents, math.ceil(share) if is_up else math.floor(share), 1 if rate.percent else 0)
+        assert moved <= allowed
+
+
 @given(load_lists, st.integers(2, 20))
 @settings(max_examples=200, deadline=None)
 def test_never_turns_round_inside_a_stabilization_window(loads, window) -> None:
