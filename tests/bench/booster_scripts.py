@@ -38,12 +38,11 @@ from tests.integration.test_script_decisions import choose_payload
 from tests.tools.programs import Missing
 
 NAMES = (*OF_SCRIPTS, *DECISIONS)
-TREE_ONLY = {("tokens", name) for name in DECISIONS}
 SHORT = {name: f"booster.scripts.{name.removeprefix('code.')}" for name in NAMES}
 SCRIPT_ROWS = {
     "booster.scripts.speedup_median": "ratio",
     "booster.scripts.speedup_worst": "ratio",
-    **{f"{SHORT[name]}.{tier}_ratio": "ratio" for name in NAMES for tier in TIERS if tier != "both" and (tier, name) not in TREE_ONLY},
+    **{f"{SHORT[name]}.{tier}_ratio": "ratio" for name in NAMES for tier in TIERS if tier != "both"},
     "booster.scripts.certain_tokens_percent": "%",
     "booster.scripts.parse_vs_native": "ratio",
     "booster.scripts.tokens_vs_native": "ratio",
@@ -91,7 +90,7 @@ def _load(path: Path) -> File:
 
 def _compare_operations(report: Report, sandbox: Sandbox, paths: Sequence[Path]) -> None:
     chance = random.Random(SEED)
-    tallies = {(operation, tier): Tally() for operation in NAMES for tier in TIERS if (tier, operation) not in TREE_ONLY}
+    tallies = {(operation, tier): Tally() for operation in NAMES for tier in TIERS}
     for operation in NAMES:
         for path in paths:
             source, language = read(path)
@@ -101,9 +100,8 @@ def _compare_operations(report: Report, sandbox: Sandbox, paths: Sequence[Path])
             arguments = choose_payload(chance, operation, source, language) if is_decided else choose_arguments(chance, operation, source)
             said, agent_s = time_core(1, ask_agent, operation, source, arguments, language)
             for tier, tiers in TIERS.items():
-                if (tier, operation) not in TREE_ONLY:
-                    found, module_s = time_core(RUNS, ask_module, sandbox, operation, source, arguments, tiers=tiers, language=LANGUAGES[language])
-                    count(tallies[operation, tier], found, said, agent_s, module_s, len(source.encode()))
+                found, module_s = time_core(RUNS, ask_module, sandbox, operation, source, arguments, tiers=tiers, language=LANGUAGES[language])
+                count(tallies[operation, tier], found, said, agent_s, module_s, len(source.encode()))
     for (operation, tier), tally in tallies.items():
         if tier != "both" and tally.ratios:
             report(f"{SHORT[operation]}.{tier}_ratio", median(tally.ratios), len(tally.ratios), tally.note)

@@ -12,6 +12,7 @@ import pytest
 from engine.booster.module import find_module
 from engine.booster.records import BOTH_TIERS, File, Language, Status, Tier
 from engine.booster.sandbox import Machine, Sandbox
+from engine.editing.ecmascript.structure import read_structure
 
 from tests.integration.booster_agreement import OF_SCRIPTS, Arguments, ask_agent, ask_module
 from tests.integration.script_packages import need_files, read, sample
@@ -24,7 +25,10 @@ from tests.integration.test_booster_scripts import (
     SENTENCES,
     choose_arguments,
 )
+from tests.integration.test_script_structure import find_by_tree
 
+STRUCTURE = "code.structure"
+OPERATIONS = (*OF_SCRIPTS, STRUCTURE)
 SAMPLE = 150
 MUTANTS = 6_000
 MUTANTS_LONG = 400_000
@@ -61,10 +65,17 @@ def compare(sandbox: Sandbox, operation: str, source: str, arguments: Arguments,
     if by_tree.status is Status.DONE:
         assert by_tokens.value == by_tree.value, (operation, arguments, language, source)
         return "both"
+    if operation == STRUCTURE:
+        assert read_structure(by_tokens.value, file.data) == find_by_tree(file.data.decode(), language), (language, source)
+        return "tokens"
     said = ask_agent(operation, source, arguments, language)
     if said != {"error": "too_deep"}:  # what it does not even try
         assert ask_module(sandbox, operation, source, arguments, tiers=Tier.LEXICAL, language=LANGUAGES[language]) == said, (operation, arguments, language, source)
     return "tokens"
+
+
+def choose(chance: random.Random, operation: str, source: str) -> Arguments:
+    return {} if operation == STRUCTURE else choose_arguments(chance, operation, source)
 
 
 def compare_files(sandbox: Sandbox, paths: list[Path], seed: int) -> Counter[str]:
@@ -72,8 +83,8 @@ def compare_files(sandbox: Sandbox, paths: list[Path], seed: int) -> Counter[str
     certain: Counter[str] = Counter()
     for path in paths:
         source, language = read(path)
-        for operation in OF_SCRIPTS:
-            certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source), language)] += 1
+        for operation in OPERATIONS:
+            certain[compare(sandbox, operation, source, choose(chance, operation, source), language)] += 1
     print(f"{len(paths)} files: {dict(certain)}")
     return certain
 
@@ -138,8 +149,8 @@ def compare_mutants(sandbox: Sandbox, count: int, seed: int) -> Counter[str]:
         if chance.random() < 0.1:
             language = chance.choice(list(LANGUAGES))
         source = mutate(chance, source)
-        operation = chance.choice(OF_SCRIPTS)
-        certain[compare(sandbox, operation, source, choose_arguments(chance, operation, source), language)] += 1
+        operation = chance.choice(OPERATIONS)
+        certain[compare(sandbox, operation, source, choose(chance, operation, source), language)] += 1
     print(f"{count} mutants: {dict(certain)}")
     return certain
 

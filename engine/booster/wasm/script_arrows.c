@@ -62,6 +62,7 @@ static Around enter_arrow(ScriptScan *scan, const Origin *origin, bool is_async)
         .head = origin->head,
         .first_decorator = origin->first_decorator,
         .decorator_count = origin->decorator_count,
+        .stand = origin->stand,
     };
     return enter_definition(scan, row);
 }
@@ -75,7 +76,7 @@ static void parse_rest(ScriptScan *scan, Around around, u32 parameters, Opened o
     scan->context.is_generator = false;
     scan->context.in_function = true;
     if (now(scan) == LEX_OPEN_BRACE)
-        parse_block(scan);
+        parse_body_of(scan, around.index);
     else
         parse_assignment(scan);
     close_scope(scan, opened);
@@ -113,10 +114,10 @@ static bool parse_long_arrow(ScriptScan *scan, const Origin *origin) {
     scan->context.is_async = is_async;
     if (scan->has_types)
         parse_type_parameters(scan);
-    u32 parameters = parse_parameters(scan);
+    u32 parameters = parse_parameters(scan), parameters_end = scan->tokens.last_end;
     bool has_result = scan->has_types && now(scan) == LEX_COLON;
     scan->context.in_choice = false;
-    parse_result(scan);
+    note_signature(scan, around.index, parameters_end, read_result(scan));
     scan->context.in_choice = context.in_choice;
     if (now(scan) != LEX_ARROW)
         fail(scan);

@@ -82,6 +82,7 @@ static void parse_class_method(ScriptScan *scan, const Member *member, Key key, 
         .head = member->start,
         .first_decorator = member->decorators.first,
         .decorator_count = member->decorators.count,
+        .stand = STAND_MEMBER,
     };
     parse_callable(scan, (Callable){.row = row, .is_generator = is_generator});
 }
@@ -100,7 +101,10 @@ static void parse_field(ScriptScan *scan, const Member *member, Key key) {
             .is_member = true,
             .first_decorator = member->decorators.first,
             .decorator_count = member->decorators.count,
+            .stand = STAND_MEMBER,
         };
+        if (scan->facts->structure && member->decorators.count)
+            doubt(scan); /* where it begins */
         parse_assignment(scan);
     }
     close_scope(scan, opened);
@@ -114,23 +118,26 @@ static void parse_static_block(ScriptScan *scan) {
     close_scope(scan, opened);
 }
 
-static void parse_class_member(ScriptScan *scan) {
+static void parse_class_member(ScriptScan *scan, u32 definition) {
     Member member = {.start = scan->tokens.start};
     member.decorators = parse_decorators(scan);
     member.own = scan->tokens.start;
     ScriptTokens following = peek(scan);
     if (is_word(scan, WORD_static) && following.kind == LEX_OPEN_BRACE) {
+        note_member(scan, definition, (Text){0});
         parse_static_block(scan);
         return;
     }
     parse_modifiers(scan, &member);
     if (now(scan) == LEX_OPEN_BRACKET && scan->has_types && is_index_signature(scan)) {
+        note_member(scan, definition, (Text){0});
         parse_index_signature(scan);
         end_statement(scan);
         return;
     }
     bool is_generator = accept(scan, LEX_STAR);
     Key key = parse_key(scan);
+    note_member(scan, definition, key.name);
     if (scan->has_types && (now(scan) == LEX_QUESTION || (now(scan) == LEX_BANG && !scan->tokens.newline)))
         next(scan);
     if (now(scan) == LEX_OPEN_PAREN || now(scan) == LEX_LESS)
@@ -141,14 +148,14 @@ static void parse_class_member(ScriptScan *scan) {
         parse_field(scan, &member, key);
 }
 
-static void parse_members(ScriptScan *scan) {
+static void parse_members(ScriptScan *scan, u32 definition) {
     expect(scan, LEX_OPEN_BRACE);
     Context around = enclose(scan);
     scan->context.is_async = scan->context.is_generator = false;
     scan->context.in_function = true;
     while (now(scan) != LEX_CLOSE_BRACE && !has_failed(scan))
         if (!accept(scan, LEX_SEMICOLON))
-            parse_class_member(scan);
+            parse_class_member(scan, definition);
     scan->context = around;
     next(scan);
 }
@@ -209,6 +216,7 @@ void parse_class(ScriptScan *scan, const Origin *origin, Decorators decorators) 
     expect_word(scan, WORD_class);
     /* One that is declared has its name outside, another knows its name alone. */
     bool is_declared = !origin->has_name && origin->head != NOWHERE;
+    row.stand = is_declared ? STAND_DECLARATION : origin->stand;
     Opened opened = {0};
     if (!is_declared)
         opened = open_scope(scan, SCOPE_BLOCK, start);
@@ -221,7 +229,7 @@ void parse_class(ScriptScan *scan, const Origin *origin, Decorators decorators) 
     if (scan->has_types)
         parse_type_parameters(scan);
     parse_heritage(scan);
-    parse_members(scan);
+    parse_members(scan, around.index);
     leave_definition(scan, around, scan->tokens.last_end, true);
     close_scope(scan, opened);
     ascend(scan);

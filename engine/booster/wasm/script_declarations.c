@@ -2,7 +2,7 @@
 #include "script_scan.h"
 
 static Around enter(ScriptScan *scan, enum DefinitionKind kind, Text name, u32 start, u32 head) {
-    return enter_definition(scan, (ScriptDefinition){.kind = kind, .name = name, .start = start, .head = head});
+    return enter_definition(scan, (ScriptDefinition){.kind = kind, .name = name, .start = start, .head = head, .stand = STAND_DECLARATION});
 }
 
 static Text take_name(ScriptScan *scan) {
@@ -25,7 +25,7 @@ static void parse_interface(ScriptScan *scan, u32 head) {
     }
     if (now(scan) != LEX_OPEN_BRACE)
         fail(scan);
-    parse_type_members(scan);
+    parse_type_members(scan, around.index);
     leave_definition(scan, around, scan->tokens.last_end, true);
 }
 
@@ -52,7 +52,7 @@ static void parse_enum(ScriptScan *scan, u32 head) {
     while (now(scan) != LEX_CLOSE_BRACE && !has_failed(scan)) {
         if (now(scan) != LEX_NAME && now(scan) != LEX_STRING)
             doubt(scan);
-        parse_key(scan);
+        note_member(scan, around.index, parse_key(scan).name);
         if (accept(scan, LEX_EQUAL))
             parse_assignment(scan);
         if (now(scan) != LEX_CLOSE_BRACE)
@@ -92,6 +92,8 @@ static void parse_namespace(ScriptScan *scan, u32 head) {
         doubt(scan);
     parse_shared_block(scan);
     leave_definition(scan, around, scan->tokens.last_end, true);
+    if (scan->facts->structure && now(scan) == LEX_SEMICOLON)
+        doubt(scan); /* whether it belongs to the namespace */
 }
 
 /* `declare`, and what it says is elsewhere. */
@@ -110,6 +112,7 @@ static void parse_ambient(ScriptScan *scan, u32 head) {
         if (following.kind != LEX_NAME && following.kind != LEX_STRING)
             doubt(scan);
         scan->list = KIND_ambient_declaration;
+        scan->place.inner = scan->tokens.start;
         parse_statement(scan, head);
         return;
     default:

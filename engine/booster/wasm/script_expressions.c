@@ -290,14 +290,19 @@ static Value parse_conditional(ScriptScan *scan) {
 
 /* --- assignments --- */
 
-static Value assign(ScriptScan *scan, const Value *target, u32 start, u32 head) {
+static Value assign(ScriptScan *scan, const Value *target, u32 start, const Origin *around) {
     Value value = {.form = FORM_DEFAULTED, .references = target->references};
     if (now(scan) == LEX_EQUAL) {
         bind_target(scan, target);
         if (target->in_parentheses)
             value.form = FORM_OTHER;
+        bool is_statement = !around->has_name && !around->is_default;
+        enum Stand stand = is_statement ? around->stand : STAND_INSIDE;
+        scan->origin = (Origin){.start = NOWHERE, .head = NOWHERE, .stand = stand};
+        /* The comment of a statement is not that of what is assigned in a value. */
+        u32 head = around->has_name ? NOWHERE : around->head;
         if (target->word.end && !target->in_parentheses)
-            scan->origin = (Origin){.name = text_at(&scan->facts->base.job->source, target->word), .start = start, .head = head, .has_name = true};
+            scan->origin = (Origin){.name = text_at(&scan->facts->base.job->source, target->word), .start = start, .head = head, .has_name = true, .stand = stand};
     } else {
         bind_single(scan, target);
         count_branches(scan, now(scan) == LEX_ASSIGN_LOGICAL);
@@ -326,7 +331,7 @@ static void parse_yield(ScriptScan *scan) {
     }
 }
 
-static bool begins_function(ScriptScan *scan) {
+bool begins_function(ScriptScan *scan) {
     if (is_word(scan, WORD_function) || is_word(scan, WORD_class))
         return true;
     if (!is_word(scan, WORD_async))
@@ -369,14 +374,13 @@ static Value parse_value(ScriptScan *scan) {
         return value;
     }
     Value value = make_other(scan);
-    bool is_named = origin.has_name && scan->facts->base.wants_definitions;
+    bool is_named = (origin.has_name || origin.stand) && scan->facts->base.wants_definitions;
     if ((is_named && begins_function(scan) && parse_named_value(scan, &origin)) || parse_some_arrow(scan, &origin))
         return value;
     value = parse_conditional(scan);
     switch (now(scan)) {
     case LEX_EQUAL: case LEX_ASSIGN: case LEX_ASSIGN_LOGICAL: case LEX_SLASH_EQUAL:
-        /* The comment of a statement is not that of what is assigned in a value. */
-        return assign(scan, &value, start, origin.has_name ? NOWHERE : origin.head);
+        return assign(scan, &value, start, &origin);
     default:
         return value;
     }

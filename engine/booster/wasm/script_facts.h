@@ -10,6 +10,9 @@
 
 enum DefinitionKind { SCRIPT_CLASS, SCRIPT_FUNCTION, SCRIPT_METHOD, SCRIPT_INTERFACE, SCRIPT_TYPE, SCRIPT_ENUM, SCRIPT_NAMESPACE };
 
+/* How a definition is written; the numbers are those of `engine.editing.ecmascript.structure.Form`. */
+enum Stand { STAND_INSIDE, STAND_DECLARATION, STAND_VARIABLE, STAND_ASSIGNMENT, STAND_MEMBER };
+
 /* What has a name and is a function, a class or a type. */
 typedef struct {
     enum DefinitionKind kind;
@@ -21,6 +24,7 @@ typedef struct {
     u32 parameters, complexity, nesting;
     u32 number; /* in the order in which they were met, which decorators change */
     u32 parent; /* the number of the definition around, or NOWHERE */
+    enum Stand stand; /* while tokens are read */
 } ScriptDefinition;
 
 /* What stands for two names: `{a}`, `import {a}`, `export {a}`. */

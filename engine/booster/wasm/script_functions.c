@@ -157,11 +157,13 @@ void parse_callable(ScriptScan *scan, Callable callable) {
     scan->context.in_function = true;
     if (scan->has_types)
         parse_type_parameters(scan);
-    u32 parameters = parse_parameters(scan);
-    parse_result(scan);
+    u32 parameters = parse_parameters(scan), parameters_end = scan->tokens.last_end;
+    Span returns = read_result(scan);
+    note_signature(scan, around.index, parameters_end, returns);
     bool has_body = now(scan) == LEX_OPEN_BRACE;
+    u32 end = scan->tokens.last_end;
     if (has_body)
-        parse_block(scan);
+        parse_body_of(scan, around.index);
     else if (callable.needs_body || !scan->has_types)
         fail(scan);
     else {
@@ -174,6 +176,8 @@ void parse_callable(ScriptScan *scan, Callable callable) {
     if (around.index != NOWHERE)
         scan->facts->definitions[around.index].parameters = parameters;
     leave_definition(scan, around, scan->tokens.last_end, has_body);
+    if (!has_body && callable.row.stand == STAND_MEMBER)
+        end_definition(scan, around.index, end); /* without the semicolon */
 }
 
 /* The name that a function has itself. */
@@ -198,6 +202,7 @@ void parse_function(ScriptScan *scan, const Origin *origin, bool is_statement) {
         .head = origin->head == NOWHERE && is_statement ? start : origin->head,
         .first_decorator = origin->first_decorator,
         .decorator_count = origin->decorator_count,
+        .stand = is_statement ? STAND_DECLARATION : origin->stand,
     };
     expect_word(scan, WORD_function);
     bool is_generator = accept(scan, LEX_STAR);
@@ -233,8 +238,9 @@ static bool parse_declarator(ScriptScan *scan, u32 head, u32 variables) {
     bool is_bare = parse_declared(scan);
     Assigned value = {NOWHERE, count_scopes(scan)};
     if (accept(scan, LEX_EQUAL)) {
+        scan->origin = (Origin){.start = NOWHERE, .head = NOWHERE, .stand = STAND_VARIABLE};
         if (is_name)
-            scan->origin = (Origin){.name = name, .start = start, .head = head, .has_name = true};
+            scan->origin = (Origin){.name = name, .start = start, .head = head, .has_name = true, .stand = STAND_VARIABLE};
         value.start = scan->tokens.start;
         parse_assignment(scan);
         is_bare = false;
@@ -244,10 +250,12 @@ static bool parse_declarator(ScriptScan *scan, u32 head, u32 variables) {
 }
 
 bool parse_declarators(ScriptScan *scan, u32 head, u32 variables) {
-    u32 bound = scan->context.bound;
+    u32 bound = scan->context.bound, definitions = scan->facts->definition_count;
     bool is_bare = parse_declarator(scan, head, variables);
-    for (; accept(scan, LEX_COMMA); is_bare = false)
+    for (; accept(scan, LEX_COMMA); is_bare = false) {
         parse_declarator(scan, scan->tokens.start, variables);
+        demote(scan, definitions, STAND_VARIABLE);
+    }
     scan->context.bound = bound;
     return is_bare;
 }

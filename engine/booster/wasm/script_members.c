@@ -31,12 +31,13 @@ static bool is_before_key(const ScriptTokens *following) {
     return !following->newline && is_before_member(following) && following->kind != LEX_STAR && following->kind != LEX_OPEN_BRACE;
 }
 
-static void parse_type_member(ScriptScan *scan) {
+static void parse_type_member(ScriptScan *scan, u32 definition) {
     ScriptTokens following = peek(scan);
     bool is_made = is_word(scan, WORD_new) && (following.kind == LEX_OPEN_PAREN || following.kind == LEX_LESS);
     if (is_made)
         next(scan);
     if (is_made || now(scan) == LEX_OPEN_PAREN || now(scan) == LEX_LESS) {
+        note_member(scan, definition, (Text){0});
         parse_signature(scan);
         return;
     }
@@ -45,13 +46,14 @@ static void parse_type_member(ScriptScan *scan) {
         following = peek(scan);
     }
     if (now(scan) == LEX_OPEN_BRACKET && is_index_signature(scan)) {
+        note_member(scan, definition, (Text){0});
         parse_index_signature(scan);
         return;
     }
     bool is_odd = is_word(scan, WORD_get) || is_word(scan, WORD_set) || is_word(scan, WORD_static) || is_word(scan, WORD_async);
     if (now(scan) == LEX_PRIVATE || (is_odd && is_before_member(&following)))
         doubt(scan);
-    parse_key(scan);
+    note_member(scan, definition, parse_key(scan).name);
     accept(scan, LEX_QUESTION);
     if (now(scan) == LEX_OPEN_PAREN || now(scan) == LEX_LESS)
         parse_signature(scan);
@@ -69,13 +71,13 @@ static void end_member(ScriptScan *scan) {
         doubt(scan);
 }
 
-void parse_type_members(ScriptScan *scan) {
+void parse_type_members(ScriptScan *scan, u32 definition) {
     if (!descend(scan))
         return;
     next(scan);
     Context around = enclose(scan);
     while (now(scan) != LEX_CLOSE_BRACE && !has_failed(scan)) {
-        parse_type_member(scan);
+        parse_type_member(scan, definition);
         end_member(scan);
     }
     scan->context = around;

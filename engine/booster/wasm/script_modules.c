@@ -165,7 +165,8 @@ static void parse_export_all(ScriptScan *scan) {
 
 static void parse_export_default(ScriptScan *scan, u32 head, Decorators decorators) {
     next(scan);
-    Origin origin = {.start = NOWHERE, .head = head, .is_default = true};
+    scan->place.inner = scan->tokens.start;
+    Origin origin = {.start = NOWHERE, .head = head, .is_default = true, .stand = STAND_DECLARATION};
     ScriptTokens following = peek(scan);
     bool is_function = is_word(scan, WORD_function) || (is_word(scan, WORD_async) && following.word == WORD_function && !following.newline);
     bool is_class = is_word(scan, WORD_class) || (is_word(scan, WORD_abstract) && following.word == WORD_class);
@@ -183,6 +184,8 @@ static void parse_export_default(ScriptScan *scan, u32 head, Decorators decorato
         end_statement(scan);
         return;
     }
+    if (scan->facts->structure && now(scan) == LEX_SEMICOLON)
+        doubt(scan); /* whether it belongs to the export */
     /* What goes on with a function or class makes it a value. */
     if (now(scan) != LEX_SEMICOLON && now(scan) != LEX_END && now(scan) != LEX_CLOSE_BRACE && (!scan->tokens.newline || !may_end_here(scan)))
         doubt(scan);
@@ -190,9 +193,11 @@ static void parse_export_default(ScriptScan *scan, u32 head, Decorators decorato
 
 /* `export = value`, `export as namespace name` */
 static bool parse_typed_export(ScriptScan *scan) {
-    if (accept(scan, LEX_EQUAL))
+    if (accept(scan, LEX_EQUAL)) {
+        if (scan->facts->structure && begins_function(scan))
+            doubt(scan);
         parse_expression(scan);
-    else if (accept_word(scan, WORD_as)) {
+    } else if (accept_word(scan, WORD_as)) {
         expect_word(scan, WORD_namespace);
         take_word(scan, REFERENCE_ATTRIBUTE, true);
     } else
@@ -222,6 +227,7 @@ static bool is_declaration_after(ScriptScan *scan) {
 
 static void parse_exported(ScriptScan *scan, u32 head, Decorators decorators) {
     Origin origin = {.start = NOWHERE, .head = head};
+    scan->place.inner = scan->tokens.start;
     if (is_word(scan, WORD_class) || is_word(scan, WORD_abstract)) {
         parse_class(scan, &origin, decorators);
         return;

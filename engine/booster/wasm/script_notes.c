@@ -77,10 +77,13 @@ Around enter_definition(ScriptScan *scan, ScriptDefinition row) {
     if (!facts->base.wants_definitions || !row.name.length || has_failed(scan))
         return around;
     row.complexity = 1;
+    row.number = facts->definition_count;
+    row.parent = scan->owner;
     row.qualname = scan->owner == NOWHERE ? row.name : join(facts->definitions[scan->owner].qualname, row.name);
     facts->definitions = facts_grow(facts->definitions, facts->definition_count, &facts->definition_room, sizeof row);
     facts->definitions[facts->definition_count] = row;
     around.index = scan->owner = facts->definition_count++;
+    place_definition(scan, around.index);
     if (is_function(&row)) {
         scan->counted = around.index;
         scan->nesting = 0;
@@ -97,6 +100,7 @@ void leave_definition(ScriptScan *scan, Around around, u32 end, bool has_body) {
     ScriptDefinition *row = &scan->facts->definitions[around.index];
     row->end = end;
     row->has_body = has_body;
+    end_definition(scan, around.index, end);
     /* What stands in the parameters of a function without a body counts for the function around. */
     if (is_function(row) && !has_body && row->complexity > 1)
         doubt(scan);

@@ -2,6 +2,9 @@
 #include "script_scan.h"
 
 void parse_template(ScriptScan *scan, bool of_types) {
+    bool is_inner = scan->context.in_string;
+    u32 start = scan->tokens.start;
+    scan->context.in_string = true;
     while (script_tokens_template(&scan->tokens)) {
         next(scan);
         Context around = enclose(scan);
@@ -14,6 +17,8 @@ void parse_template(ScriptScan *scan, bool of_types) {
             fail(scan);
     }
     next(scan);
+    scan->context.in_string = is_inner;
+    note_string(scan, (Span){start, scan->tokens.last_end});
 }
 
 static Value parse_parentheses(ScriptScan *scan) {

@@ -17,6 +17,8 @@ void begin_attempt(ScriptScan *scan, Checkpoint *place) {
         .definitions = facts->definition_count,
         .decorators = facts->base.decorator_count,
         .comments = facts->comment_count,
+        .members = facts->structure ? facts->structure->member_count : 0,
+        .strings = facts->base.string_count,
         .removal = mark_removal(facts),
         .variables = mark_variables(scan->variables),
     };
@@ -39,6 +41,11 @@ void go_back(ScriptScan *scan, const Checkpoint *place) {
     facts->definition_count = place->definitions;
     facts->base.decorator_count = place->decorators;
     facts->comment_count = place->comments;
+    facts->base.string_count = place->strings;
+    if (facts->structure) {
+        facts->structure->whole_count = place->definitions;
+        facts->structure->member_count = place->members;
+    }
     undo_removal(facts, place->removal);
     undo_variables(scan->variables, place->variables);
     if (scan->counted == NOWHERE)
@@ -152,8 +159,6 @@ static bool is_plain_call(const Facts *facts) {
 
 enum Status collect_script_by_tokens(ScriptFacts *facts) {
     Job *job = facts->base.job;
-    if (facts->structure)
-        return stop(job, UNSURE, "only the tree tells that", NOWHERE);
     if (!is_plain(facts->base.names[0]) || !is_plain(facts->base.names[1]) || !is_plain_call(&facts->base))
         return stop(job, UNSURE, "the name means something else in places", NOWHERE);
     VariableNotes variables = {0};
@@ -166,6 +171,7 @@ enum Status collect_script_by_tokens(ScriptFacts *facts) {
         .origin = NO_ORIGIN,
         .variables = facts->scopes ? &variables : NULL,
         .context.scope = NOWHERE,
+        .body_of = NOWHERE,
     };
     open_scope(&scan, SCOPE_FUNCTION, 0);
     script_tokens_begin(&scan.tokens, &job->source, facts->base.wants_definitions ? facts : NULL);

@@ -9,6 +9,7 @@
 #define SCRIPT_SCAN_H
 
 #include "script_removal.h"
+#include "script_structure.h"
 #include "script_tokens.h"
 #include "script_variables.h"
 
@@ -21,6 +22,7 @@ typedef struct {
     bool in_choice; /* between ? and : of a conditional expression */
     bool no_choice; /* after `extends` in a conditional type */
     bool in_loop;   /* up to the function around */
+    bool in_string; /* in a template */
     u32 scope;      /* of the names that are read now */
     u32 bound;      /* how the names of a pattern are bound */
 } Context;
@@ -32,10 +34,17 @@ typedef struct {
     u32 head;  /* where the statement or member begins that it stands at the begin of, or NOWHERE */
     bool has_name, is_member;
     bool is_default; /* it is what a module exports under no name */
+    enum Stand stand; /* how it is written, if it is in a list of statements */
     u32 first_decorator, decorator_count;
 } Origin;
 
 #define NO_ORIGIN {.start = NOWHERE, .head = NOWHERE}
+
+/* The statement that is read. */
+typedef struct {
+    bool is_listed; /* directly in a file or in braces */
+    u32 start, own, inner; /* of all; without decorators; without `export` and `declare` */
+} StatementPlace;
 
 typedef struct {
     ScriptTokens tokens;
@@ -46,6 +55,8 @@ typedef struct {
     u32 depth;     /* how deep statements, expressions and types nest */
     u32 attempts;  /* how many are under way, one in the other */
     VariableNotes *variables; /* null: not wanted */
+    StatementPlace place;
+    u32 body_of;              /* the function whose body begins now, or NOWHERE */
     enum Kind list;           /* what the statement that begins now stands in, as far as a `let` may */
     u32 owner;     /* the definition whose inside this is, or NOWHERE */
     u32 counted;   /* the function whose figures this adds to, or NOWHERE */
@@ -57,7 +68,7 @@ typedef struct {
     ScriptTokens tokens;
     Context context;
     u32 depth, owner, counted, nesting, complexity, nesting_max;
-    u32 references, definitions, decorators, comments;
+    u32 references, definitions, decorators, comments, members, strings;
     RemovalMark removal;
     VariableMark variables;
 } Checkpoint;
@@ -93,7 +104,11 @@ static inline enum ScriptToken now(const ScriptScan *scan) {
     return (enum ScriptToken)scan->tokens.kind;
 }
 
+void note_string_token(ScriptScan *scan);
+
 static inline void next(ScriptScan *scan) {
+    if (scan->facts->structure && now(scan) == LEX_STRING)
+        note_string_token(scan);
     script_tokens_next(&scan->tokens);
 }
 
@@ -204,6 +219,31 @@ u32 take_member(ScriptScan *scan);
 void bind_names_since(ScriptScan *scan, u32 references);
 void release_names_since(ScriptScan *scan, u32 references);
 
+/* script_places.c: what script_structure.c tells by the tree; all do nothing where it is not wanted */
+void place_definition(ScriptScan *scan, u32 index);
+void end_definition(ScriptScan *scan, u32 index, u32 end);
+/* Statements have ended: those of their definitions that are such. */
+void end_places(ScriptScan *scan, u32 definitions);
+/* What was read since then is only a part of its statement. */
+void demote(ScriptScan *scan, u32 definitions, enum Stand stand);
+void note_signature(ScriptScan *scan, u32 index, u32 parameters_end, Span returns);
+/* The type of a result, and its place. */
+Span read_result(ScriptScan *scan);
+/* The body of a function, in braces. */
+void parse_body_of(ScriptScan *scan, u32 index);
+void note_member(ScriptScan *scan, u32 definition, Text name);
+void note_string(ScriptScan *scan, Span span);
+/* What the statements of a list tell, one after the other. */
+typedef struct {
+    u32 body_of, definitions, start, text_end;
+    u32 count;
+    bool is_text, is_import, is_try, in_file;
+    StatementPlace around;
+} Listing;
+Listing begin_listing(ScriptScan *scan);
+void begin_place(ScriptScan *scan, Listing *listing);
+void end_place(ScriptScan *scan, Listing *listing);
+
 /* script_variables.c: what script_names.c tells by the tree; all do nothing where it is not wanted */
 typedef struct {
     u32 number;
@@ -259,6 +299,7 @@ Value parse_assignment(ScriptScan *scan); /* without */
 Value parse_item(ScriptScan *scan);       /* the same, where it may turn out to be part of a pattern */
 Value parse_head(ScriptScan *scan);       /* of a `for`: the same as `parse_expression`, where it may be a pattern */
 Value parse_left_hand_side(ScriptScan *scan);
+bool begins_function(ScriptScan *scan); /* or a class */
 void parse_arguments(ScriptScan *scan);
 
 /* script_primaries.c */
@@ -325,7 +366,7 @@ void parse_type_name(ScriptScan *scan);
 void parse_entity_name(ScriptScan *scan, enum ReferenceKind kind);
 void parse_index_signature(ScriptScan *scan);
 bool is_index_signature(ScriptScan *scan);
-void parse_type_members(ScriptScan *scan);
+void parse_type_members(ScriptScan *scan, u32 definition); /* of that interface, or NOWHERE */
 
 /* script_jsx.c */
 void parse_element(ScriptScan *scan);

@@ -41,6 +41,7 @@ static void parse_body(ScriptScan *scan) {
         doubt(scan);
     }
     scan->list = KIND_none;
+    scan->place.is_listed = false;
     if (!parse_statement(scan, NOWHERE) || !scan->facts->removal || has_failed(scan))
         return;
     take_whole(scan, &listed);
@@ -58,11 +59,15 @@ static void end_list(ScriptScan *scan, StatementList *list) {
 
 void parse_statements(ScriptScan *scan) {
     StatementList list = begin_list(scan);
+    Listing listing = begin_listing(scan);
     bool has_hashbang = !scan->depth && scan->tokens.last_end && scan->tokens.bytes[0] == '#' && scan->tokens.bytes[1] == '!';
     if (has_hashbang && scan->facts->removal)
         list_statement(scan->facts, &list, (Span){0, scan->tokens.last_end}, false);
-    while (now(scan) != LEX_CLOSE_BRACE && now(scan) != LEX_END && !has_failed(scan))
+    while (now(scan) != LEX_CLOSE_BRACE && now(scan) != LEX_END && !has_failed(scan)) {
+        begin_place(scan, &listing);
         parse_listed(scan, &list, KIND_statement_block);
+        end_place(scan, &listing);
+    }
     end_list(scan, &list);
 }
 
@@ -190,6 +195,7 @@ static void parse_for_rest(ScriptScan *scan) {
 
 static void parse_for(ScriptScan *scan) {
     Opened opened = open_scope(scan, SCOPE_BLOCK, scan->tokens.start);
+    scan->place.is_listed = false;
     count_branches(scan, 1);
     next(scan);
     bool is_await = accept_word(scan, WORD_await);
@@ -220,8 +226,10 @@ static void parse_case(ScriptScan *scan) {
     }
     expect(scan, LEX_COLON);
     StatementList list = begin_list(scan);
-    while (now(scan) != LEX_CLOSE_BRACE && !is_word(scan, WORD_case) && !is_word(scan, WORD_default) && !has_failed(scan))
+    while (now(scan) != LEX_CLOSE_BRACE && !is_word(scan, WORD_case) && !is_word(scan, WORD_default) && !has_failed(scan)) {
+        scan->place.is_listed = false;
         parse_listed(scan, &list, KIND_switch_case);
+    }
     end_list(scan, &list);
 }
 
@@ -300,7 +308,7 @@ static void parse_variable(ScriptScan *scan, u32 head) {
 static bool parse_expression_statement(ScriptScan *scan, u32 head) {
     ScriptFacts *facts = scan->facts;
     u32 definitions = facts->definition_count, start = scan->tokens.start;
-    scan->origin = (Origin){.head = head, .start = NOWHERE};
+    scan->origin = (Origin){.head = head, .start = NOWHERE, .stand = STAND_ASSIGNMENT};
     Value value = parse_item(scan);
     if (value.is_pattern)
         fail(scan);
@@ -308,6 +316,7 @@ static bool parse_expression_statement(ScriptScan *scan, u32 head) {
         for (u32 i = definitions; i < facts->definition_count; i++)
             if (facts->definitions[i].start == start)
                 facts->definitions[i].head = NOWHERE;
+        demote(scan, definitions, STAND_ASSIGNMENT);
         next(scan);
         parse_expression(scan);
         value.form = FORM_OTHER;
@@ -336,6 +345,7 @@ static void parse_decorated(ScriptScan *scan, u32 head) {
     scan->counted = NOWHERE;
     Decorators decorators = parse_decorators(scan);
     scan->counted = counted;
+    scan->place.own = scan->place.inner = scan->tokens.start;
     Origin origin = {.start = NOWHERE, .head = head};
     if (is_word(scan, WORD_export))
         parse_export(scan, decorators);

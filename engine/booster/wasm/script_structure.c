@@ -2,34 +2,8 @@
 #include <string.h>
 
 #include "arena.h"
+#include "script_structure.h"
 #include "script_tree.h"
-
-/* How a definition is written; the numbers are those of `engine.editing.ecmascript.structure.Form`. */
-enum Form { FORM_INSIDE, FORM_DECLARATION, FORM_VARIABLE, FORM_ASSIGNMENT, FORM_MEMBER };
-
-typedef struct {
-    u32 number; /* of the definition */
-    enum Form form;
-    u32 start, own, inner, end;
-    Span body;
-    u32 rest, parameters_end;
-    Span returns;
-    bool is_wrapped;
-} Whole;
-
-typedef struct {
-    u32 number; /* of the definition that it is a member of */
-    Text name;
-} Member;
-
-struct ScriptStructure {
-    Whole *wholes;
-    u32 whole_count, whole_room;
-    Member *members;
-    u32 member_count, member_room;
-};
-
-static const Span NO_SPAN = {NOWHERE, NOWHERE};
 
 /* ---- the statement or member that a definition is */
 
@@ -49,31 +23,31 @@ static bool is_value_kind(enum Kind kind) {
     return kind == KIND_function_expression || kind == KIND_generator_function || kind == KIND_arrow_function || kind == KIND_class;
 }
 
-/* The outermost statement, and of a variable the declaration in it; FORM_INSIDE where it stands in no list. */
-static enum Form find_statement(const ScriptWalk *walk, TSNode *node, const ScriptFrame *frame, TSNode *inner) {
-    enum Form form = is_value_kind(frame->kind) ? FORM_INSIDE : FORM_DECLARATION;
+/* The outermost statement, and of a variable the declaration in it; STAND_INSIDE where it stands in no list. */
+static enum Stand find_statement(const ScriptWalk *walk, TSNode *node, const ScriptFrame *frame, TSNode *inner) {
+    enum Stand form = is_value_kind(frame->kind) ? STAND_INSIDE : STAND_DECLARATION;
     enum Kind kind = frame->kind, parent = frame[-1].kind;
     TSNode at = *node, around = ts_node_parent(at);
     const ScriptFrame *above = frame - 1;
     if (parent == KIND_variable_declarator && frame->field == walk->language->fields[FIELD_value]) {
         around = ts_node_parent(around);
         if (count_parts(walk, around) != 1 || (above[-1].kind != KIND_lexical_declaration && above[-1].kind != KIND_variable_declaration))
-            return FORM_INSIDE;
-        form = FORM_VARIABLE;
+            return STAND_INSIDE;
+        form = STAND_VARIABLE;
         at = around, around = ts_node_parent(at), kind = above[-1].kind, above -= 2;
     } else if (parent == KIND_assignment_expression && frame->field == walk->language->fields[FIELD_right]) {
         if (above[-1].kind != KIND_expression_statement)
-            return FORM_INSIDE;
-        form = FORM_ASSIGNMENT;
+            return STAND_INSIDE;
+        form = STAND_ASSIGNMENT;
         at = ts_node_parent(around), around = ts_node_parent(at), kind = KIND_expression_statement, above -= 2;
     } else if (parent == KIND_export_statement) {
-        form = FORM_DECLARATION;
+        form = STAND_DECLARATION;
     }
     *inner = at;
     while (above->kind != KIND_program && is_wrapper(above->kind, kind))
         at = around, around = ts_node_parent(at), kind = above->kind, above--;
     *node = at;
-    return above->kind == KIND_program || above->kind == KIND_statement_block ? form : FORM_INSIDE;
+    return above->kind == KIND_program || above->kind == KIND_statement_block ? form : STAND_INSIDE;
 }
 
 static bool is_member_value(const ScriptWalk *walk, const ScriptFrame *frame) {
@@ -84,7 +58,7 @@ static bool is_member_value(const ScriptWalk *walk, const ScriptFrame *frame) {
 
 /* A member of a class, from its decorators on, and where it begins itself. */
 static void place_member(const ScriptWalk *walk, TSNode node, u32 start, Whole *row) {
-    row->form = FORM_MEMBER;
+    row->stand = STAND_MEMBER;
     row->start = start;
     row->own = row->inner = find_script_begin(walk, node);
 }
@@ -105,8 +79,8 @@ static void place(const ScriptWalk *walk, TSNode node, const ScriptFrame *frame,
         return;
     }
     TSNode statement = node, inner = node;
-    row->form = find_statement(walk, &statement, frame, &inner);
-    if (row->form == FORM_INSIDE)
+    row->stand = find_statement(walk, &statement, frame, &inner);
+    if (row->stand == STAND_INSIDE)
         return;
     row->start = ts_node_start_byte(statement);
     row->own = find_script_begin(walk, statement);
@@ -124,7 +98,7 @@ static bool is_directive(const ScriptWalk *walk, TSNode statement) {
 }
 
 static void look_into(const ScriptWalk *walk, TSNode body, Whole *row) {
-    row->body = span_of(body);
+    row->body = (Span){ts_node_start_byte(body), find_script_end(walk, body)};
     u32 rest = 0;
     enum Kind last = KIND_none;
     for (u32 i = 0, count = ts_node_named_child_count(body); i < count; i++) {
@@ -162,7 +136,7 @@ static bool is_function(enum DefinitionKind kind) {
 static void note_whole(ScriptWalk *walk, TSNode node, const ScriptFrame *frame) {
     ScriptStructure *structure = walk->facts->structure;
     const ScriptDefinition *definition = &walk->facts->definitions[frame->definition];
-    Whole row = {.number = definition->number, .body = NO_SPAN, .returns = NO_SPAN, .rest = NOWHERE, .parameters_end = NOWHERE};
+    Whole row = make_whole(definition->number);
     place(walk, node, frame, &row);
     if (is_function(definition->kind))
         look_at_function(walk, node, &row);
@@ -185,8 +159,8 @@ static void note_member(ScriptWalk *walk, TSNode node, const ScriptFrame *frame,
         return;
     ScriptStructure *structure = walk->facts->structure;
     u32 number = walk->facts->definitions[parent[-1].definition].number;
-    structure->members = facts_grow(structure->members, structure->member_count, &structure->member_room, sizeof(Member));
-    structure->members[structure->member_count++] = (Member){number, find_member_name(walk, node, frame->kind)};
+    structure->members = facts_grow(structure->members, structure->member_count, &structure->member_room, sizeof(MemberName));
+    structure->members[structure->member_count++] = (MemberName){number, find_member_name(walk, node, frame->kind)};
 }
 
 static void note_statement(ScriptWalk *walk, TSNode node, enum Kind kind) {
@@ -225,7 +199,7 @@ void note_structure(ScriptWalk *walk, TSNode node, const ScriptFrame *frame, con
 static void pack_row(Buffer *answer, const ScriptDefinition *definition, const Whole *row, const u32 *places) {
     pack_array(answer, 16);
     pack_number(answer, definition->kind);
-    pack_number(answer, row->form);
+    pack_number(answer, row->stand);
     pack_text(answer, definition->name);
     pack_offset(answer, definition->parent == NOWHERE ? NOWHERE : places[definition->parent]);
     pack_bool(answer, definition->decorator_count > 0);

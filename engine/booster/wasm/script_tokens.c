@@ -49,6 +49,9 @@ static void note_comment(ScriptTokens *tokens, u32 start, u32 end) {
     ScriptFacts *facts = tokens->commented;
     if (!facts)
         return;
+    /* In a tag what follows a word is read twice. */
+    if (facts->comment_count && facts->comments[facts->comment_count - 1].start >= start)
+        return;
     facts->comments = facts_grow(facts->comments, facts->comment_count, &facts->comment_room, sizeof(Span));
     facts->comments[facts->comment_count++] = (Span){start, end};
 }

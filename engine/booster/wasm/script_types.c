@@ -305,7 +305,7 @@ static void parse_primary_type(ScriptScan *scan) {
         if (is_mapped(scan))
             parse_mapped_type(scan);
         else
-            parse_type_members(scan);
+            parse_type_members(scan, NOWHERE);
         break;
     case LEX_OPEN_BRACKET: parse_tuple_type(scan); break;
     case LEX_OPEN_PAREN: parse_type_in_parentheses(scan); break;
