@@ -36,6 +36,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "trends": ("tr", "metrics", "history"),
     "heatmap": ("he", "heat"),
     "xray": ("xr", "tree"),
+    "memory": ("me", "mem", "entries"),
     "booster": ("bo", "boosters", "instances"),
     "ctx": ("contexts", "context"),
     "events": ("ev", "event", "log"),
@@ -77,6 +78,7 @@ SCOPES: dict[str, tuple[tuple[str, str], ...]] = {
     "optimize": (("pools", "pool"),),
     "gangs": (("pools", "pool"),),
     "booster": (("hosts", "host"),),
+    "memory": (("agents", "owner"),),
 }
 """View to the kinds whose names narrow it, each with the field that such a name is compared with."""
 
@@ -91,6 +93,7 @@ FILTERED = {
     "optimize": "advice",
     "gangs": "gangs",
     "booster": "instances",
+    "memory": "memory",
     "plans": "plans",
     "audit": "audit",
 }

@@ -15,6 +15,7 @@ _CLASSES = {
     "plans": ("screens.record_details", "PlanDetails"),
     "audit": ("screens.record_details", "AuditDetails"),
     "events": ("screens.record_details", "EventDetails"),
+    "memory": ("screens.memory_details", "EntryDetails"),
     "policies": ("screens.scaler_details", "PolicyDetails"),
     "advice": ("screens.room_details", "RecommendationDetails"),
     "gangs": ("screens.room_details", "GangDetails"),

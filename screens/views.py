@@ -32,6 +32,7 @@ _CLASSES = {
     "trends": ("screens.trends", "TrendsScreen"),
     "heatmap": ("screens.heatmap", "HeatmapScreen"),
     "xray": ("screens.xray", "XrayScreen"),
+    "memory": ("screens.memory", "MemoryScreen"),
     "booster": ("screens.booster", "BoosterScreen"),
     "skin": ("screens.skin", "SkinScreen"),
     "help": ("screens.help", "HelpScreen"),

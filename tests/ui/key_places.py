@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.model.editing import Editable, EditField
+from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import PausePool
 from fleet_tui.app import FleetApp
 from fleet_tui.typeahead import TypeAhead
@@ -102,6 +103,20 @@ async def _plan(seat: Seat) -> None:
     await _document(seat, open_thing("plans", next(iter(seat.app.feed.tables["plans"]))))
 
 
+async def _entry(seat: Seat) -> None:
+    await seat.fleet.gate.execute([RememberEntry("plan", "[1]")])
+    await _document(seat, open_thing("memory", f"default/{seat.fleet.gate.origin.who}/plan"))  # type: ignore[attr-defined]
+
+
+async def _version(seat: Seat) -> None:
+    await _entry(seat)
+    await seat.press("tab")
+    await seat.until(lambda: "ver  changed" in seat.text)
+    await seat.press("enter")
+    await seat.until(lambda: seat.screen.NAME == "version")
+    await seat.read()
+
+
 async def _command_line(seat: Seat) -> None:
     seat.app.type_line("")
 
@@ -154,6 +169,8 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "audit line": lambda seat: _document(seat, open_thing("audit", next(iter(seat.app.feed.tables["audit"])))),
     "event": lambda seat: _document(seat, open_thing("events", "ev_1")),
     "agent": _agent,
+    "entry": _entry,
+    "version": _version,
     "task": _task,
     "plan": _plan,
     "command line": _command_line,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from engine.model.explanations import EXPLAINED
+from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import AskGang, CreatePolicy
 from engine.model.rows import ROW_KINDS
 from engine.model.scaling import Observation
@@ -18,11 +19,16 @@ from tests.ui.fleet import Fleet, Seat, sit
 
 NOUNS = {
     "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "plans": "plan", "audit": "audit line", "events": "event",
-    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang",
+    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry",
 }  # fmt: skip
 """Kind of row to the context of its document."""
 VIEWS = {**{kind: kind for kind in NOUNS}, "scaling": "scaler", "advice": "optimize"}
 TABS = {"d": "info", "y": "yaml", "X": "why", "T": "timeline"}
+
+
+def tab_of(kind: str, key: str) -> str:
+    """Which tab a key opens of a kind's document; an entry of memory is its value first."""
+    return "value" if (kind, key) == ("memory", "d") else TABS[key]
 
 
 def keys_of(context: str) -> set[str]:
@@ -34,6 +40,7 @@ async def ready(seat: Seat) -> None:
     await seat.fleet.busy()
     await seat.fleet.gate.execute([CreatePolicy("own", {"pool": "coder", "target": 0.85})])
     await seat.fleet.gate.execute([AskGang("coder", 1)])
+    await seat.fleet.gate.execute([RememberEntry("plan", "[1]")])
     pools = seat.fleet.state.pools
     for minute in range(10):
         seen = {"coder": Observation(minute * 60.0, pools["coder"].size, 1, 1, 0, memory=0.1, cpu=0.9)}
@@ -50,7 +57,7 @@ def test_every_kind_has_its_document_and_what_makes_no_sense_is_not_bound() -> N
         assert keys_of(document) == keys_of(VIEWS[kind]), kind
         assert {"d", "y"} <= keys_of(document)
         assert ("X" in keys_of(document)) is (kind in EXPLAINED)
-    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice"}
+    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory"}
 
 
 @pytest.mark.parametrize("kind", NOUNS)
@@ -58,9 +65,11 @@ async def test_the_keys_of_a_row_open_the_tabs_of_its_document(kind: str) -> Non
     fleet = Fleet()
     async with sit(fleet) as seat:
         await ready(seat)
-        for key, tab in TABS.items():
+        for key in TABS:
             await seat.open(VIEWS[kind])
-            if kind == "events":
+            if kind == "memory":
+                await seat.until(lambda: bool(seat.screen.table.shown_ids))
+            elif kind == "events":
                 await seat.press("k")
             elif kind == "agents":
                 seat.screen.table.point_at(fleet.state.agent_named("coder-1").spec.id)
@@ -69,13 +78,13 @@ async def test_the_keys_of_a_row_open_the_tabs_of_its_document(kind: str) -> Non
                 assert VIEWS[kind] == seat.screen.NAME, f"{key} is not for {kind}"
                 continue
             assert NOUNS[kind] == seat.screen.NAME
-            assert seat.screen.tab == tab
+            assert seat.screen.tab == tab_of(kind, key)
             await seat.read()
             await seat.until(lambda: not seat.screen._is_loading)
             assert "cannot be shown" not in seat.text
             other = next(iter(set(TABS) & keys_of(NOUNS[kind]) - {key}))
             await seat.press(other)
-            assert seat.screen.tab == TABS[other], "the same keys change the tab of the document"
+            assert seat.screen.tab == tab_of(kind, other), "the same keys change the tab of the document"
 
 
 @pytest.mark.parametrize("kind", NOUNS)
