@@ -356,8 +356,10 @@ class FleetApp(TypeAhead[None], Switching, SizeGuard[None]):
 
     def _edit_text(self, kind: str, id_: str) -> None:
         from fleet_tui.edit_here import edit_in_console
+        from fleet_tui.edit_value import edit_value_in_console
 
-        self.run_worker(edit_in_console(self, self._editor, kind, id_), group="ask", exit_on_error=False)
+        edit = edit_value_in_console(self, self._editor, id_) if kind == "memory" else edit_in_console(self, self._editor, kind, id_)
+        self.run_worker(edit, group="ask", exit_on_error=False)
 
     def action_undo(self) -> None:
         """Undo my last plan."""

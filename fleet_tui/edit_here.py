@@ -10,7 +10,7 @@ import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from engine.model.editing import Editable, verb_of
 from engine.model.errors import CommandRefused, FleetError, UsageError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fleet_tui.acts import Request
     from fleet_tui.app import FleetApp
     from fleet_tui.settings import Paths
+
+_T = TypeVar("_T")
 
 NOUNS = {"pools": "pool", "policies": "policy"}
 SHARED = "an editor gives the shell of the account, and this account is shared by names: "
@@ -60,15 +62,7 @@ async def edit_in_console(app: FleetApp, editor: str | None, kind: str, name: st
         async def run(path: Path) -> tuple[int, str]:
             return await run_lent([*words, str(path)], {})
 
-        try:
-            # Without the batch, frames would be written into the editor's screen.
-            with app.batch_update():
-                await app.wait_answers()
-                with app.suspend():
-                    outcome = await _outcome(edit_as_text(thing, title_of(thing), run, lambda: read_thing(feed.operator, kind, name)))
-        finally:
-            app.rewrite_terminal()
-        edited = outcome()
+        edited = await lend(app, lambda: edit_as_text(thing, title_of(thing), run, lambda: read_thing(feed.operator, kind, name)))
     except SuspendNotSupported:
         app.say("an editor needs a terminal, and this console cannot lend one" + app.say_keys("; {thing.edit} edits in a form"), role="bad")
     except FleetError as error:
@@ -82,7 +76,20 @@ async def edit_in_console(app: FleetApp, editor: str | None, kind: str, name: st
             app.say(f"not applied; {edited.kept}", role="warn")
 
 
-async def _outcome(work: Awaitable[Edited | None]) -> Callable[[], Edited | None]:
+async def lend(app: FleetApp, work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do something while the terminal is lent to another program, and return what came of it. Raises FleetError, SuspendNotSupported."""
+    try:
+        # Without the batch, frames would be written into the editor's screen.
+        with app.batch_update():
+            await app.wait_answers()
+            with app.suspend():
+                outcome = await _outcome(work())
+    finally:
+        app.rewrite_terminal()
+    return outcome()
+
+
+async def _outcome(work: Awaitable[_T]) -> Callable[[], _T]:
     """Return what gives the result, or raises: an error inside suspend() would leave the terminal with nobody."""
     try:
         edited = await work
@@ -93,7 +100,7 @@ async def _outcome(work: Awaitable[Edited | None]) -> Callable[[], Edited | None
     return lambda: edited
 
 
-def _raise(error: FleetError) -> None:
+def _raise(error: FleetError) -> NoReturn:
     raise error
 
 

@@ -64,7 +64,7 @@ async def edit_as_text(thing: Editable, title: str, run: Run, read: Read) -> Edi
     path = _new_file(thing, text)
     while True:
         code, problem = await run(path)
-        new = _read_file(path)
+        new = read_file(path)
         if problem or code:
             raise UsageError(_told(f"the editor failed: {problem or f'it ended with {code}'}; nothing was changed", path, is_kept=new != begun))
         if new == text:
@@ -118,7 +118,7 @@ def _new_file(thing: Editable, text: str) -> Path:
     return Path(path)
 
 
-def _read_file(path: Path) -> str:
+def read_file(path: Path) -> str:
     """Return what the editor left. Raises UsageError when it left nothing that can be read."""
     try:
         return path.read_text("utf-8")

@@ -19,11 +19,11 @@ MARKED_MAX = 25 * PAGE
 class Part(NamedTuple):
     """A page within the list."""
 
-    start: str
-    """Cursor that it begins after; empty = at the top of the list."""
+    first: str
+    """Cursor of its first row."""
     rows: tuple[EntryRow, ...]
-    end: str
-    """Cursor that the next one begins after."""
+    last: str
+    """Cursor of its last row."""
 
 
 class Window:
@@ -42,30 +42,30 @@ class Window:
         return not self.has_before and not self.has_after
 
     @property
-    def start(self) -> str:
-        """Cursor that the first row comes after; empty = it is the first of the list."""
-        return self._parts[0].start if self._parts else ""
+    def first(self) -> str:
+        """Cursor of the first row that is here; empty = there is none."""
+        return self._parts[0].first if self._parts else ""
 
     @property
-    def end(self) -> str:
-        """Cursor that what follows comes after."""
-        return self._parts[-1].end if self._parts else ""
+    def last(self) -> str:
+        """Cursor of the last row that is here."""
+        return self._parts[-1].last if self._parts else ""
 
-    def begin(self, page: EntryPage, start: str = "") -> None:
-        """Have one page alone, which comes after a cursor."""
-        self._parts = [_forwards(page, start)]
-        self.has_before, self.has_after = bool(start), page.is_more
+    def begin(self, page: EntryPage, *, has_before: bool = False) -> None:
+        """Have one page alone."""
+        self._parts = [_forwards(page)] if page.rows else []
+        self.has_before, self.has_after = has_before, page.is_more
         self._settle()
 
     def end_with(self, page: EntryPage) -> None:
         """Have the last page alone, as it was read from the end backwards."""
-        part, self.has_before = _backwards(page, "")
-        self._parts, self.has_after = [part], False
+        self._parts = [_backwards(page)] if page.rows else []
+        self.has_before, self.has_after = page.is_more, False
         self._settle()
 
     def append(self, page: EntryPage, *, keeps_all: bool = False) -> None:
         """Add the page below."""
-        self._parts.append(_forwards(page, self.end))
+        self._parts += [_forwards(page)] if page.rows else []
         self.has_after = page.is_more
         self._settle()
         while not keeps_all and len(self.rows) > ROWS_MAX:
@@ -75,29 +75,25 @@ class Window:
 
     def prepend(self, page: EntryPage, *, keeps_all: bool = False) -> int:
         """Add the page above, as it was read backwards; return how many rows came."""
-        part, self.has_before = _backwards(page, self.start)
-        self._parts.insert(0, part)
+        self._parts = [*([_backwards(page)] if page.rows else []), *self._parts]
+        self.has_before = page.is_more
         self._settle()
         while not keeps_all and len(self.rows) > ROWS_MAX:
             self._parts.pop()
             self.has_after = True
             self._settle()
-        return len(part.rows)
+        return len(page.rows)
 
     def _settle(self) -> None:
         self.rows = {row.id: row for part in self._parts for row in part.rows}
 
 
-def _forwards(page: EntryPage, start: str) -> Part:
-    return Part(start, page.rows, page.cursors[1] if page.cursors else start)
+def _forwards(page: EntryPage) -> Part:
+    return Part(page.cursors[0], page.rows, page.cursors[1])
 
 
-def _backwards(page: EntryPage, end: str) -> tuple[Part, bool]:
-    """Return a page that was read backwards, and whether there is more above; then its farthest row only says where it begins."""
-    end = end or (page.cursors[0] if page.cursors else "")
-    if page.is_more and len(page.rows) > 1:
-        return Part(page.cursors[1], page.rows[-2::-1], end), True
-    return Part("", page.rows[::-1], end), False
+def _backwards(page: EntryPage) -> Part:
+    return Part(page.cursors[1], page.rows[::-1], page.cursors[0])
 
 
 def joined(pages: list[EntryPage]) -> EntryPage:

@@ -6,7 +6,7 @@ the store changes, at most a tenth of the time is spent on reading it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import ClassVar, cast
 
@@ -74,6 +74,8 @@ class MemoryScreen(TableScreen):
         self._read_at = 0.0
         self._took_s = 0.0
         self._problem = ""
+        self._goes_first = False
+        """Whether somebody asked for the first row of all, wherever they are."""
 
     # ---- the table
 
@@ -193,18 +195,21 @@ class MemoryScreen(TableScreen):
         window, table = self._window, self.paged
         if wish is Wish.BEGIN:
             self._is_read = self._is_outdated = False
+            held = table.held_id
             await self._page("", window.begin)
-            self._show(0)
+            if self._is_read and (held not in window.rows or self._goes_first):
+                table.go_to_edge(0)
+            self._goes_first = False
         elif wish is Wish.END:
             await self._page("", window.end_with, backwards=True)
-            self._show(-1)
+            table.go_to_edge(-1)
         elif wish is Wish.AGAIN:
             self._is_outdated = False
             await self._read_again()
         elif wish is Wish.BELOW and window.has_after:
-            await self._page(window.end, lambda page: window.append(page, keeps_all=bool(table.marked_ids)))
+            await self._page(window.last, lambda page: window.append(page, keeps_all=bool(table.marked_ids)))
         elif wish is Wish.ABOVE and window.has_before:
-            await self._page(window.start, self._prepend, backwards=True)
+            await self._page(window.first, self._prepend, backwards=True)
 
     def _prepend(self, page: EntryPage) -> None:
         added = self._window.prepend(page, keeps_all=bool(self.table.marked_ids))
@@ -218,35 +223,31 @@ class MemoryScreen(TableScreen):
             self._is_read = True
             self.paged.show_rows(list(self._window.rows))
 
-    async def _ask_whole(self, after: str, *, backwards: bool = False) -> EntryPage:
+    async def _ask_whole(self, after: str, *, backwards: bool = False, is_inclusive: bool = False) -> EntryPage:
         """Return a page in as many pieces as the engine gives it: it looks at so many entries at a time."""
         pages: list[EntryPage] = []
         while not pages or (pages[-1].looked_at and self._wish not in _ANEW):
             missing = PAGE - sum(len(page.rows) for page in pages)
-            pages.append(await self._ask(pages[-1].looked_at if pages else after, missing, backwards=backwards))
+            how = {**self._order(backwards=backwards), "inclusive": is_inclusive and not pages}
+            pages.append(await self._ask(pages[-1].looked_at if pages else after, missing, how))
         return joined(pages)
 
-    async def _ask(self, after: str, limit: int, *, backwards: bool = False) -> EntryPage:
+    async def _ask(self, after: str, limit: int, how: Mapping[str, object]) -> EntryPage:
         terms = f"{self.filter.engine_scope} {self.filter_text}".strip()
-        found = await self.feed.operator.query("entries", filter=terms, after=after, limit=limit, **self._order(backwards=backwards))
+        found = await self.feed.operator.query("entries", filter=terms, after=after, limit=limit, **how)
         return convert(found, EntryPage)
 
     async def _read_again(self) -> None:
         """Read all that is here again, as it is by now."""
-        wanted, fresh = len(self._window.rows), Window()
-        start = self._window.start
-
-        fresh.begin(await self._ask_whole(start), start)
+        window, fresh = self._window, Window()
+        has_before, wanted = window.has_before and bool(window.rows), len(window.rows)
+        page = await self._ask_whole(window.first if has_before else "", is_inclusive=has_before)
+        fresh.begin(page, has_before=has_before)
         while fresh.has_after and len(fresh.rows) < wanted and self._wish not in _ANEW:
-            fresh.append(await self._ask_whole(fresh.end), keeps_all=True)
+            fresh.append(await self._ask_whole(fresh.last), keeps_all=True)
         if self._wish not in _ANEW and self.is_attached:
             self._window = fresh
             self.paged.show_rows(list(fresh.rows))
-
-    def _show(self, position: int) -> None:
-        """Go to the first or the last row after the list was read anew."""
-        if self.is_attached and self._is_read and (position or not self.table.held_id):
-            self.paged.go_to_edge(position)
 
     @on(Table.Pointed)
     def _want_more(self) -> None:
@@ -269,6 +270,7 @@ class MemoryScreen(TableScreen):
         elif self.table.marked_ids:
             self.console.say("that would take the marked rows out of view: clear the marks first", role="warn")
         else:
+            self._goes_first = not event.position
             self._want(Wish.END if event.position else Wish.BEGIN)
 
     # ---- verbs

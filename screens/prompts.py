@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.model.filters import FilterError, split_words
+from engine.model.memory_commands import RememberEntry
 from screens.commandline import LineError
 from screens.completion import Complete
 from screens.widgets.cells import ROLES, UNICODE, Cell, Glyphs, clip, measure
@@ -26,6 +27,8 @@ from screens.widgets.line import Line
 from screens.widgets.segments import merge_segments
 
 HISTORY_MAX = 100
+UNREMEMBERED = frozenset({RememberEntry.verb})
+"""Verbs whose lines hold values of the fleet's memory."""
 HINT_GAP = 2
 
 Fault = LineError | FilterError
@@ -258,6 +261,8 @@ class PromptBox(Vertical):
 
 def remember(history: list[str], line: str) -> None:
     """Put a line at the end of a history, once."""
+    if line.lstrip(": ").split(" ", 1)[0] in UNREMEMBERED:
+        return  # a value may be a secret, and the history is kept on this disk
     if line in history:
         history.remove(line)
     history.append(line)

@@ -47,7 +47,7 @@ async def entries(sources: Sources, principal: Principal, parameters: Parameters
     limit = parameters.get("limit", 200)
     if not isinstance(limit, int) or isinstance(limit, bool):
         raise UsageError(f"limit must be a whole number, not {limit!r}")
-    listing = Listing(str(parameters.get("sort") or ""), parameters.get("reverse") is True, str(parameters.get("after") or ""), limit)
+    listing = Listing(str(parameters.get("sort") or ""), parameters.get("reverse") is True, str(parameters.get("after") or ""), limit, parameters.get("inclusive") is True)
     return await listed(memory, listing, wanted, row_maker(memory, principal))
 
 
@@ -163,7 +163,7 @@ async def _value(memory: Memory, principal: Principal, id_: EntryId, *, whole: b
     try:
         found = await memory.retrieve(principal, id_.key, RetrieveOptions(id_.namespace, id_.owner))
     except FleetError as error:  # denied, or it does not open: all else can be shown
-        return EntryValue(refused=str(error))
+        return EntryValue(refused=str(error).removesuffix("; nothing was changed"))
     return shown_value(found.value, whole=whole)
 
 

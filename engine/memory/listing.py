@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.memory.stored import encode_text, head_of
 from engine.model.entry_rows import SORTS, EntryPage, EntryRow
@@ -56,6 +56,8 @@ class Listing:
     after: str = ""
     """A cursor of a page before; empty = from the start."""
     limit: int = 200
+    is_inclusive: bool = False
+    """Whether the page begins with the very row that the cursor stands for, if it is still there."""
 
     def check(self) -> None:
         """Raise UsageError for what cannot be listed."""
@@ -98,15 +100,17 @@ def _ends(places: Sequence[Place]) -> tuple[str, ...]:
 def _scan(connection: sqlite3.Connection, listing: Listing, wanted: Filter, now: float) -> Iterator[tuple[Head, object]]:
     """Yield entries in order, with what they are sorted by: first as many as a page takes, since most lists are not filtered."""
     at = _place_of(listing)
+    is_inclusive = listing.is_inclusive
     for count in (listing.limit + 1, LOOKED_AT_MAX + 1):
         found = 0
-        for text, value in _rows(connection, listing, wanted, (at, count, now)):
+        for text, value in _rows(connection, replace(listing, is_inclusive=is_inclusive), wanted, (at, count, now)):
             head = head_of(text)
             at = _place(listing, head, value)
             found += 1
             yield head, value
         if found < count:
             return
+        is_inclusive = False
 
 
 def _rows(connection: sqlite3.Connection, listing: Listing, wanted: Filter, part: tuple[Place, int, float]) -> sqlite3.Cursor:
@@ -114,6 +118,7 @@ def _rows(connection: sqlite3.Connection, listing: Listing, wanted: Filter, part
     expression = _EXPRESSIONS[listing.sort] if listing.sort else ""
     order = (expression, *_NAME) if expression else _NAME
     direction, beyond = (" DESC", "<") if listing.is_reversed else ("", ">")
+    beyond += "=" * listing.is_inclusive
     texts, values = "", list[object]()
     if at:
         texts = f" AND ({', '.join(order)}) {beyond} ({', '.join('?' * len(order))})"

@@ -49,7 +49,7 @@ class EntryPage(NamedTuple):
 
     rows: tuple[EntryRow, ...]
     cursors: tuple[str, ...]
-    """Where a page before the first row and one after the last row begin: two, or none without rows."""
+    """Where the first and the last row stand, for pages before and after them: two, or none without rows."""
     is_more: bool
     """Whether others may follow, or were not looked at yet."""
     looked_at: str
