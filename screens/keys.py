@@ -153,6 +153,7 @@ KEYS: tuple[Key, ...] = (
     Key("gangs.end", "x", "end", "end", "end it: it waits no more, or its agents leave; shows the plan", "gang"),
     # memory
     Key("memory.remember", "plus", "remember", "new", "store a value", "memory", is_eager=True),
+    Key("memory.search", "s", "search", "search", "look for words in contents, too: best first, of what you may read", "memory", is_eager=True),
     Key("memory.permit", "a", "permit", "access", "who may use it: level and lists in a form; the plan says who gains and who loses", "entry", is_eager=True),
     Key("memory.forget", "x", "forget", "forget", "delete it; shows the plan, and undo brings it back", "entry"),
     Key("memory.revert", "r", "restore", "revert", "as it was before its last change; shows the plan", "memory"),
@@ -398,6 +399,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "event": (*NAMED, *LINKED),
     "entry": ("entry", "versions", "edited", *NAMED, *LINKED),
     "version": DOCUMENT,
+    "found": LINKED,
     "help": ("help", *DOCUMENT),
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),

@@ -24,10 +24,12 @@ from screens.entry_forms import edit_value, permit
 from screens.entry_window import MARKED_MAX, PAGE, Window, joined
 from screens.feed import Changes
 from screens.forms import VerbForm
+from screens.memory_found import FoundDetails
 from screens.paged_table import PagedTable
 from screens.places import Place
 from screens.present import plural
 from screens.present_memory import ENTRY_COLUMNS, SORTED_BY, entry_cells
+from screens.prompts import Grammar, PromptBox
 from screens.tables import TableScreen
 from screens.things import open_thing
 from screens.widgets.cells import Cell
@@ -101,6 +103,23 @@ class MemoryScreen(TableScreen):
     def present_row(self, row: EntryRow, now: float) -> Cells:
         """Return an entry's cells."""
         return entry_cells(row, now, self.console.glyphs)
+
+    def compose_prompts(self) -> Iterable[PromptBox]:
+        """Yield also the line for what is looked for in contents."""
+        yield from super().compose_prompts()
+        asked: list[str] = self._settings.setdefault("searches", [])
+        grammar = Grammar(lambda _text: [], lambda _text: None)
+        words = 'words of keys, tags and values; all of them, "together" in quotes'
+        yield PromptBox(grammar, asked, placeholder=words, glyphs=self.console.glyphs, id="search")
+
+    @on(PromptBox.Taken, "#search")
+    def _search(self, event: PromptBox.Taken) -> None:
+        if event.text.strip():
+            self.console.drill(FoundDetails(event.text.strip()))
+
+    def action_search(self) -> None:
+        """Ask for words to look for in what is remembered."""
+        self.query_one("#search", PromptBox).open("")
 
     def refresh_rows(self, changes: Changes) -> None:
         """Read again when something was stored, deleted or permitted; ages grow by themselves."""

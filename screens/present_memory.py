@@ -7,9 +7,11 @@ import binascii
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from engine.model.entry_rows import Access, EntryRow, EntrySheet, EntryValue, EntryVersion
 from engine.model.errors import UsageError
+from engine.model.memory import DEFAULT_NAMESPACE
 from engine.model.wire import decode
 from screens.present import age, byte_count, instant_text, number_cell, plural, unknown
 from screens.present_text import Lines, field_line, note, part, title_line
@@ -154,6 +156,25 @@ def hex_lines(data: bytes) -> Iterator[str]:
         yield f"{at:08x}  {some[:8].hex(' '):<23}  {some[8:].hex(' '):<23}  {letters}"
     if len(data) > HEX_BYTES_MAX:
         yield f"{len(data) - HEX_BYTES_MAX:,} bytes more"
+
+
+# ---- what a search found
+
+FOUND_LINES = 3
+"""Lines of each entry that was found: its name, a piece of its value, and a blank one."""
+
+
+def found_lines(found: Sequence[Mapping[str, Any]], words: str, names: Mapping[str, str], glyphs: Glyphs) -> Lines:
+    """Return what a search found, best first: name, sort and a piece of the value."""
+    if not found:
+        return note(f"nothing that you may read has {words}")
+    lines: Lines = []
+    for one in found:
+        namespace = "" if one["namespace"] == DEFAULT_NAMESPACE else f"{one['namespace']}/"
+        owner = names.get(one["owner"], one["owner"])
+        told = f"{one['level']} {glyphs.separator} {one['kind']} {glyphs.separator} found by {' and '.join(one['by'])}"
+        lines += [(Cell(f"  {namespace}{owner}/{one['key']}", "accent"), Cell(f" {told}", "dim")), (f"    {one['snippet']}",), ()]
+    return lines
 
 
 # ---- its history

@@ -17,6 +17,7 @@ from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing
 from screens.export_dialog import ExportDialog, subject_of
 from screens.keys import CONTEXTS
+from screens.memory_found import FoundDetails
 from screens.plan_dialog import PlanDialog
 from screens.small import TooSmall
 from screens.things import open_thing
@@ -171,6 +172,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "agent": _agent,
     "entry": _entry,
     "version": _version,
+    "found": lambda seat: _push(seat, FoundDetails("plan")),
     "task": _task,
     "plan": _plan,
     "command line": _command_line,

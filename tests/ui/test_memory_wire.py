@@ -116,6 +116,22 @@ async def test_a_viewers_console_is_sent_no_value_above_its_level(tmp_path: Path
         assert closed.encode() not in sent
 
 
+@pytest.mark.row(193)
+async def test_a_search_finds_contents_and_leads_to_them(tmp_path: Path) -> None:
+    async with FleetManager(CONFIG, directory=tmp_path, state_dir=tmp_path) as fleet:
+        admin = fleet.operator(ADA)
+        await admin.execute([RememberEntry("release", "the parser ships on monday", level="swarm")])
+        await admin.execute([RememberEntry("other", "the parser is closed", level="private")])
+        async with console(fleet, tmp_path, VIC) as (pilot, app, tap):
+            await open_memory(pilot, app)
+            await pilot.press("s", *"parser", "enter")
+            await until(pilot, lambda: "the parser ships on monday" in screen_text(app))
+            assert "ada/release" in screen_text(app)
+            await pilot.press("enter")
+            await until(pilot, lambda: getattr(app.screen, "NAME", "") == "entry" and "Value" in screen_text(app))
+            assert b"parser is closed" not in bytes(tap.sent)
+
+
 @pytest.mark.row(178)
 async def test_a_long_list_opens_with_a_page_and_goes_on_from_either_end(tmp_path: Path) -> None:
     async with FleetManager(CONFIG, directory=tmp_path, state_dir=tmp_path) as fleet:
