@@ -119,6 +119,7 @@ class FleetManagerConfig(ConfigTree):
         notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
         notices += self.memory.notices()
         notices += self.monitoring.notices()
+        notices += self.alerting.notices()
         notices += self._fallback_notices()
         notices += self._unknown_resources()
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,11 @@ class AlertingSection(ConfigTree):
         if not isinstance(channels, list | tuple):
             return data
         return {**data, "channels": [{"name": one, "url_env": variable_of(one)} if isinstance(one, str) else one for one in channels]}
+
+    def notices(self, environment: Mapping[str, str] = os.environ) -> list[str]:
+        """Return one sentence for each channel that has no address yet."""
+        lacking = [channel for channel in self.channels if self.enabled and channel.enabled and channel.url_env and not environment.get(channel.url_env)]
+        return [f"alerting: channel {channel.name} waits for its URL in the variable {channel.url_env}" for channel in lacking]
 
     @model_validator(mode="after")
     def _names_differ(self) -> AlertingSection:

@@ -107,7 +107,7 @@ async def test_a_webhook_over_tls_of_a_private_authority_gets_text_and_values(tm
         [got] = there.got
         assert got.path == f"/hook/{SECRET}"
         said = got.json
-        assert (said["title"], said["type"]) == ("[CRITICAL] fleet prod: queue in coder", "failure")
+        assert (said["title"], said["type"]) == ("[CRITICAL] queue in coder (prod)", "failure")
         assert "coder: 120 tasks wait" in said["message"]
         assert (said["id"], said["status"], said["fleet"], said["severity"]) == (letter.notification.id, "firing", "prod", "critical")
         assert said["alerts"][0]["labels"] == {"pool": "coder", "rule": "queue", "severity": "critical"}
@@ -127,7 +127,7 @@ async def test_mail_goes_over_starttls_and_never_without(tmp_path: Path, tls: Au
             [(mail, was_encrypted)] = mailbox.mail
             assert was_encrypted
             assert mail["To"] == "ops@example.test"
-            assert mail["Subject"] == "[CRITICAL] fleet prod: queue in coder"
+            assert mail["Subject"] == "[CRITICAL] queue in coder (prod)"
             assert "coder: 120 tasks wait" in str(mail.get_payload(decode=True) or mail)
             [doubted] = await here.parked("doubt")
             assert "its certificate is not trusted" in doubted.error
@@ -151,7 +151,7 @@ async def test_slack_teams_and_pagerduty_get_their_own_calls(tmp_path: Path, tls
             for name in ("slack", "teams", "pagerduty"):
                 await here.sent(name)
             found = {request.headers["host"].partition(":")[0]: request for request in there.got}
-            assert "[CRITICAL] fleet prod: queue in coder" in found["hooks.slack.com"].body.decode()
+            assert "[CRITICAL] queue in coder (prod)" in found["hooks.slack.com"].body.decode()
             assert found["hooks.slack.com"].path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
             card = found["localhost"].json["attachments"][0]
             assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -187,7 +187,7 @@ async def test_a_program_of_ones_own_gets_the_notification_and_says_whether_it_d
     async with world(tmp_path, good, bad, gone) as here:
         here.hear(news())
         await here.sent("good")
-        assert json.loads(kept.read_text())["title"] == "[CRITICAL] fleet prod: queue in coder"
+        assert json.loads(kept.read_text())["title"] == "[CRITICAL] queue in coder (prod)"
         [failed] = await here.parked("bad")
         assert failed.error == "sh ended with 3: token=[hidden] is wrong"
         [missing] = await here.parked("gone")
@@ -364,7 +364,7 @@ async def test_a_test_goes_past_all_that_waits_and_says_what_is_wrong(tmp_path: 
         async with world(tmp_path, {"name": "hook", "url_file": str(url_file)}, {"name": "unset", "url_env": "CHANNELS_TEST_UNSET"}, {"name": "off", "url": "json://127.0.0.1:1/", "enabled": False}) as here:
             outcome = await here.notifier.test("hook", "ann")
             assert (outcome.error, there.got[0].json["status"]) == ("", "test")
-            assert there.got[0].json["title"] == "[test] fleet prod: this channel works"
+            assert there.got[0].json["title"] == "[test] this channel works (prod)"
             assert here.letters("hook") == []
             with pytest.raises(CommandRefused, match="CHANNELS_TEST_UNSET is not set"):
                 await here.notifier.test("unset", "ann")

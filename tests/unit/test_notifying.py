@@ -192,10 +192,10 @@ def test_nobody_is_reminded_of_what_somebody_works_on_but_what_keeps_state() -> 
 
 def test_titles_say_how_bad_what_where_and_how_many() -> None:
     alerts = notification(news("a", severity=Severity.CRITICAL), news("b"))
-    assert wording.title_of("prod", alerts) == "[CRITICAL] fleet prod: queue in coder ×2"
-    assert wording.title_of("prod", replace(alerts, is_reminder=True)) == "[still CRITICAL] fleet prod: queue in coder ×2"
+    assert wording.title_of("prod", alerts) == "[CRITICAL] queue in coder ×2 (prod)"
+    assert wording.title_of("prod", replace(alerts, is_reminder=True)) == "[still CRITICAL] queue in coder ×2 (prod)"
     over = notification(news("a", is_firing=False), about=About.RESOLVED)
-    assert wording.title_of("prod", over) == "[resolved] fleet prod: queue in coder"
+    assert wording.title_of("prod", over) == "[resolved] queue in coder (prod)"
     assert wording.text_of(over) == "resolved 1970-01-12 13:46:45 UTC: coder: 120 tasks wait"
     assert wording.text_of(notification(news(is_acked=True))) == "warning since 1970-01-12 13:46:40 UTC, acknowledged: coder: 120 tasks wait"
 
@@ -244,6 +244,9 @@ def test_the_seeds_section_of_monitoring_is_understood_as_it_is_written() -> Non
     assert [one.name for one in config.alerting.channels] == ["email", "slack", "pagerduty"]
     assert (config.monitoring.metrics_interval_s, config.monitoring.retention_s) == (30, 30 * 86_400)
     assert not [notice for notice in config.notices() if "monitoring" in notice]
+    assert config.alerting.notices({"ALERT_SLACK_URL": "slack://", "ALERT_PAGERDUTY_URL": "pagerduty://"}) == [
+        "alerting: channel email waits for its URL in the variable ALERT_EMAIL_URL"
+    ]
     shorter = parse_config({"monitoring": {"metrics_interval_s": 0.5, "retention_s": 86_400}}, "test")
     assert len([notice for notice in shorter.notices() if "monitoring" in notice]) == 2
     with pytest.raises(ConfigError, match="there is a section"):

@@ -18,7 +18,7 @@ _STATES = {About.FIRING: "firing", About.ACKNOWLEDGED: "acknowledged", About.RES
 def title_of(fleet: str, notification: Notification) -> str:
     """Return one line: how bad, what, where, and in which fleet."""
     if notification.about is About.TEST:
-        return f"[test] fleet {fleet}: this channel works"
+        return f"[test] this channel works ({fleet})"
     firing = [news for news in notification.alerts if news.is_firing]
     number = (len(firing) or len(notification.alerts)) + notification.left_out
     word = notification.severity.upper() if notification.about is About.FIRING else _STATES[notification.about]
@@ -26,7 +26,7 @@ def title_of(fleet: str, notification: Notification) -> str:
     rule = notification.group.get("rule") or (notification.alerts[0].rule if len(notification.alerts) == 1 else "alerts")
     where = " ".join(value for name, value in sorted(notification.group.items()) if name != "rule")
     many = f" ×{number}" if number > 1 else ""
-    return f"[{reminder}{word}] fleet {fleet}: {rule}{f' in {where}' if where else ''}{many}"
+    return f"[{reminder}{word}] {rule}{f' in {where}' if where else ''}{many} ({fleet})"
 
 
 def text_of(notification: Notification) -> str:
