@@ -66,6 +66,7 @@ _HOMES = {
     "AgentConfig": "engine.model.library",
     "AgentFilter": "engine.model.library",
     "AgentType": "engine.model.agents",
+    "AlertManager": "engine.library_alerts",
     "Allocation": "engine.model.agents",
     "AutoScalingManager": "engine.library",
     "BoosterStatus": "engine.model.library",

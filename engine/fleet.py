@@ -36,6 +36,7 @@ from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator, Tools
 from engine.gate import Desk, Gate, figures
+from engine.gate.alert_actions import Actions
 from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.history import History
@@ -263,6 +264,7 @@ class FleetManager(LibraryCalls):
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
             group.create_task(keep_running("notifier", self.notifier.run, self.clock), name="notifier"),
+            group.create_task(keep_running("alert actions", self.actions.run, self.clock), name="alert actions"),
             *self.history.start(group),
         ]
         stack.push_async_callback(self.history.close)
@@ -296,7 +298,7 @@ class FleetManager(LibraryCalls):
             lambda: self.coordinator.state,
             self._report,
             self.history.agents.newest,
-            lambda: bool(self.coordinator.read_only),
+            lambda: self.coordinator.read_only,
             self.feed.looked,
         )
         self.alerter = self.feed.alerter = Alerter(around, watched_until)
@@ -304,6 +306,8 @@ class FleetManager(LibraryCalls):
         self.alerter.listeners.append(self.notifier.take)
         self.notifier.runbook_of = self._runbook_of
         self.coordinator.add_publisher(self.alerter.publish)
+        self.actions = Actions(lambda rule: self.coordinator.state.alerting.rules.get(rule), self.operator, self.coordinator.record, self.clock)
+        self.alerter.listeners.append(self.actions.take)
 
     def _runbook_of(self, rule: str) -> str:
         known = self.coordinator.state.alerting.rules.get(rule)

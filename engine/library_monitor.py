@@ -12,8 +12,10 @@ from typing import Any
 from engine.fleet import FleetManager
 from engine.gate.history import History
 from engine.library import Manager
+from engine.library_alerts import AlertManager
 from engine.model.errors import UsageError
 from engine.model.metrics import CATALOGUE, Group, Label, Span, Trend, find_metric
+from engine.model.wire import to_plain
 from engine.scaling.policies import find_pool
 
 
@@ -25,6 +27,10 @@ class FleetMonitor(Manager):
         if fleet is not None and config:
             raise UsageError("give the section monitoring to the fleet's own configuration, not both a fleet and a config")
         super().__init__(fleet, {"monitoring": dict(config or {})})
+
+    @property
+    def _alerts(self) -> AlertManager:
+        return AlertManager(fleet=self.fleet)
 
     @property
     def _history(self) -> History:
@@ -54,6 +60,39 @@ class FleetMonitor(Manager):
         status = self.fleet.status()
         word = "read-only" if status.read_only else "halted" if status.halted else "running"
         return {**self._history.current(), "status": word}
+
+    async def record_metric(self, metric: Mapping[str, Any]) -> dict[str, Any]:
+        """Record {type, value, source, timestamp, metadata}; return its metric and which thresholds the value violates.
+
+        It is the metric `recorded.TYPE`, for rules, charts and histories; a value stands until the next one, for a minute at most. Where
+        the type is a name that the seeds have, such as errorRate, the built-in thresholds are tried on the value.
+        """
+        if unknown := metric.keys() - {"type", "value", "source", "timestamp", "metadata"}:
+            raise UsageError(f"a metric has no key {min(unknown)!r}; it has type, value, source, timestamp and metadata")
+        kind, value, source = str(metric["type"]), float(metric["value"]), str(metric.get("source", ""))
+        name = self._history.record(kind, value, source, at=float(metric.get("timestamp", 0.0)), metadata=metric.get("metadata"))
+        return {"metric": name, "violations": await self._alerts.violations(kind, value)}
+
+    async def create_alert(self, config: Mapping[str, Any]) -> str:
+        """Make an alert rule from {id, condition, severity, actions, enabled, ...}; return its id. Raises FleetError."""
+        return str((await self._alerts.create_alert_rule(config))["id"])
+
+    async def delete_alert(self, alert: str) -> None:
+        """Remove an alert rule by its id. Raises FleetError."""
+        await self._alerts.delete_alert_rule(alert)
+
+    async def list_alerts(self, *, resolved: bool = False) -> list[dict[str, Any]]:
+        """Return the alerts that are pending or fire, and with `resolved` those that did."""
+        return await self._alerts.list_alerts(resolved=resolved)
+
+    async def get_dashboard_data(self) -> dict[str, Any]:
+        """Return what the console's first screen shows: the fleet's status, figures, alerts, and the last minute's load of each pool."""
+        return {
+            **await self.get_real_time_metrics(),
+            "fleet": to_plain(self.fleet.status()),
+            "alerts": await self.list_alerts(),
+            "loads": await self._history.loads(),
+        }
 
     async def get_history(self, metric: str, label: str = "", span: Span = Span()) -> Trend:  # noqa: B008  # frozen
         """Return the history of a metric of the fleet, or of a pool or agent by its name. Raises FleetError."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from fleet_tui.alert_rules import rule
 from fleet_tui.verbs import make_verb
 
 FORMS = click.Choice(["table", "wide", "json", "csv"])
@@ -28,7 +29,7 @@ class AlertsGroup(click.Group):
 
 @click.group(cls=AlertsGroup)
 def alerts() -> None:
-    """Who is told of alerts: alerts channels, alerts notifications, alerts test CHANNEL."""
+    """Alerts, their rules, and who is told: alerts rules, alerts rule test EXPR, alerts channels, alerts test CHANNEL."""
 
 
 def _listing(kind: str, text: str) -> None:
@@ -46,4 +47,7 @@ def _listing(kind: str, text: str) -> None:
 
 
 _listing("channels", "Print the channels, how they do, and what is wrong with those that fail.")
+alerts.add_command(rule)
+_listing("rules", "Print the rules, and what they found.")
+_listing("silences", "Print what keeps alerts quiet, and until when.")
 _listing("notifications", "Print what waits, was sent, or is parked, the newest first.")

@@ -31,7 +31,7 @@ COLUMNS = {
     "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",
     "modules": "id sha256 module size_bytes operations calls failures last_error added_at added_by",
     "proposals": "id state subject rule approve reject needed outstanding projected deadline who reason",
-    "alerts": "id severity state rule labels reads since acked_by silenced_by inhibited_by message",
+    "alerts": "id severity state rule labels reads began_at acked_by silenced_by inhibited_by message",
     "rules": "id state severity expr for_s firing pending enabled source name",
     "silences": "id matchers until by alerts why",
     "channels": "id kind state severities matchers waiting parked sent failures last_sent_at not_before last_error",

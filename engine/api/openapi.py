@@ -64,6 +64,7 @@ PLAIN_QUERIES = {
     "conflicts": "the versions of entries of memory that were written in two places and lost, of those that I may read",
     "conflict": "an entry in conflict with all its versions and their values, the one that won first",
     "peers": "the engines that entries of memory are exchanged with, and how that goes",
+    "alert-test": "when an alert rule, or a condition, would have fired in the past: from when to when, of what, by which value",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }

@@ -22,7 +22,7 @@ from engine.model.alert_commands import (
 from engine.model.alert_events import (
     AlertAcked,
     AlertRuleRemoved,
-    AlertRuleSet,
+    AlertRulesSet,
     AlertsMoved,
     AlertsSilenced,
     SilenceEnded,
@@ -156,7 +156,7 @@ def _warning(rule: Rule) -> str:
 
 def _resolved(state: FleetState, rule: Rule) -> str:
     active = sum(alert.rule == rule.id and alert.is_active for alert in state.alerting.alerts.values())
-    return f"{active} active alerts of it are resolved" if active else "it has no active alert"
+    return f"{active} active alert{'s' if active > 1 else ''} of it {'are' if active > 1 else 'is'} resolved" if active else "it has no active alert"
 
 
 def _shown(value: object) -> object:
@@ -177,6 +177,11 @@ DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
 
 
 # ---- events in words
+
+
+def _rules_set(_state: FleetState, event: AlertRulesSet) -> Line:
+    first, more = event.rules[0], len(event.rules) - 1
+    return "info", first.id, f"alert rule {first.id} set{'' if first.enabled else ', not watched'}: {first.expr}{f', and {more} more' if more else ''}"
 
 
 def _moved(_state: FleetState, event: AlertsMoved) -> Line:
@@ -206,7 +211,7 @@ def _acked(_state: FleetState, event: AlertAcked) -> Line:
 
 
 WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
-    AlertRuleSet: lambda _s, e: ("info", e.rule.id, f"alert rule {e.rule.id} set{'' if e.rule.enabled else ', not watched'}: {e.rule.expr}"),
+    AlertRulesSet: _rules_set,
     AlertRuleRemoved: lambda _s, e: ("info", e.rule, f"alert rule {e.rule} removed"),
     AlertsMoved: _moved,
     AlertAcked: _acked,

@@ -30,6 +30,7 @@ from engine.monitoring.archive import Archive, Files
 from engine.monitoring.exposition import Newest, exposition
 from engine.monitoring.histogram import BUCKETS, quantile
 from engine.monitoring.meter import Meter
+from engine.monitoring.recorded import Recorded, Value
 from engine.monitoring.recorder import Recorder
 from engine.monitoring.trends import (
     Window,
@@ -59,6 +60,7 @@ class History:
         self.meter = Meter(state, clock)
         self._reader: FigureReader | None = None
         self.agents = AgentColumns()
+        self.recorded = Recorded()
         self.recorder = Recorder(Archive(files), self.meter, self._read, clock, self.agents)
 
     def connect(self, around: Around) -> None:
@@ -97,7 +99,13 @@ class History:
         assert self._reader is not None, "connect() comes before start()"
         found = self._reader.read(now, elapsed_s)
         self.agents.sample(self.state(), found.uses, now)
-        return found.gauges, found.counts
+        return {**found.gauges, **self.recorded.gauges(now)}, found.counts
+
+    def record(self, name: str, value: float, source: str = "", *, at: float = 0.0, metadata: Mapping[str, object] | None = None) -> str:
+        """Take a figure of a program; return its metric. Raises UsageError, CommandRefused."""
+        self.require()
+        now = self.clock.now()
+        return self.recorded.put(name, source, Value(value, at or now, dict(metadata or {})), now)[0]
 
     # ---- questions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.gate import rows as build
 from engine.gate import votes
+from engine.gate.alert_tests import try_rule
 from engine.gate.editable import editable
 from engine.gate.feed import Feed
 from engine.gate.heat import SHORT_S, heat_of_agents, heat_of_pools
@@ -25,6 +26,7 @@ from engine.memory.exchanging import Exchange
 from engine.memory.searching import Search
 from engine.memory.store import Memory
 from engine.model import wire
+from engine.model.alerts import Rule
 from engine.model.commands import COMMANDS
 from engine.model.errors import NotFound, UsageError
 from engine.model.ids import AgentId, TaskId
@@ -33,6 +35,7 @@ from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, Row
 from engine.model.tasks import Task
 from engine.model.version import version
+from engine.monitoring.alerts.rule_verbs import find_rule
 from engine.monitoring.notifying.notifier import Notifier
 from engine.scaling import costs
 from engine.scaling.policy_verbs import find_policy
@@ -341,6 +344,15 @@ async def _agents_heat(sources: Sources, parameters: dict[str, Any]) -> object:
     return await heat_of_agents(_kept(sources), str(parameters.get("metric", "")), last_s=last_s, ago_s=ago_s, roster=str(parameters.get("roster", "")))
 
 
+async def _alert_test(sources: Sources, parameters: dict[str, Any]) -> object:
+    state, word = sources.state(), str(parameters.get("id", ""))
+    rule = find_rule(state, word) if word else Rule("tried", str(parameters.get("expr", "")))
+    expr = str(parameters.get("expr", "")) or rule.expr
+    for_s, keep_s = (float(_number(parameters, key, round(usual))) for key, usual in (("for_s", rule.for_s), ("keep_firing_for_s", rule.keep_firing_for_s)))
+    rule = replace(rule, expr=expr, for_s=for_s, keep_firing_for_s=keep_s)
+    return await try_rule(_kept(sources), rule, _number(parameters, "last_s", 86_400), list(state.pools), sources.clock.now())
+
+
 async def _foreseen(sources: Sources, parameters: dict[str, Any]) -> object:
     return _kept(sources).foreseen(_id(parameters))
 
@@ -368,6 +380,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "pools-heat": _pools_heat,
     "agents-heat": _agents_heat,
     "foreseen": _foreseen,
+    "alert-test": _alert_test,
     "commands": _commands,
     "config": _config,
     "schema": _schema,

@@ -9,11 +9,11 @@ from engine.model.alerts import Alert, Rule, Silence
 
 
 @dataclass(frozen=True, slots=True)
-class AlertRuleSet:
-    """A rule was made or changed."""
+class AlertRulesSet:
+    """Rules were made or changed."""
 
-    type: ClassVar[str] = "alert.rule_set"
-    rule: Rule
+    type: ClassVar[str] = "alert.rules_set"
+    rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +59,4 @@ class SilenceEnded:
     why: str
 
 
-AlertEvent = AlertRuleSet | AlertRuleRemoved | AlertsMoved | AlertAcked | AlertsSilenced | SilenceEnded
+AlertEvent = AlertRulesSet | AlertRuleRemoved | AlertsMoved | AlertAcked | AlertsSilenced | SilenceEnded

@@ -22,7 +22,8 @@ class AlertRow(NamedTuple):
     reads: str
     """The value with its unit."""
     message: str
-    since: float
+    began_at: float
+    """When its condition began to hold."""
     fired_at: float
     resolved_at: float
     acked_by: str

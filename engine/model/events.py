@@ -26,7 +26,7 @@ from engine.model.agent_events import (
 from engine.model.alert_events import (
     AlertAcked,
     AlertRuleRemoved,
-    AlertRuleSet,
+    AlertRulesSet,
     AlertsMoved,
     AlertsSilenced,
     SilenceEnded,
@@ -208,7 +208,7 @@ Event = (
     | ProposalClosed
     | ModuleAdded
     | ModuleRemoved
-    | AlertRuleSet
+    | AlertRulesSet
     | AlertRuleRemoved
     | AlertsMoved
     | AlertAcked

@@ -188,9 +188,15 @@ ALIASES = {
 QUANTILES = (0.5, 0.95, 0.99)
 
 
+RECORDED = "recorded."
+"""Before the names of metrics that programs record themselves."""
+
+
 def find_metric(word: str) -> Metric:
     """Return the metric of that name, or of a seed's spelling of it. Raises UsageError with the nearest one."""
     metric = CATALOGUE.get(ALIASES.get(word, word))
+    if metric is None and word.startswith(RECORDED):
+        return Metric(word, "", Group.PERFORMANCE, Kind.GAUGE, Label.POOL, "recorded by a program; one series a source")
     if metric is None:
         raise UsageError(f"no metric {word!r}{nearest(word, {*CATALOGUE, *ALIASES})}; `fleet-tui metrics` lists all")
     return metric
@@ -276,4 +282,4 @@ def written_value(value: float | None, unit: str) -> str:
     if unit == "count":
         return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
     number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{number} {unit}"
+    return f"{number} {unit}".rstrip()

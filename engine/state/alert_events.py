@@ -12,7 +12,7 @@ from typing import Any
 from engine.model.alert_events import (
     AlertAcked,
     AlertRuleRemoved,
-    AlertRuleSet,
+    AlertRulesSet,
     AlertsMoved,
     AlertsSilenced,
     SilenceEnded,
@@ -23,9 +23,10 @@ from engine.state.tables import Tables
 RESOLVED_MAX = 200
 
 
-def _rule_set(tables: Tables, event: AlertRuleSet, _at: float) -> None:
-    tables.alerting.rules[event.rule.id] = event.rule
-    tables.touched.rules[event.rule.id] = None
+def _rules_set(tables: Tables, event: AlertRulesSet, _at: float) -> None:
+    for rule in event.rules:
+        tables.alerting.rules[rule.id] = rule
+        tables.touched.rules[rule.id] = None
 
 
 def _rule_removed(tables: Tables, event: AlertRuleRemoved, _at: float) -> None:
@@ -65,7 +66,7 @@ def _silence_ended(tables: Tables, event: SilenceEnded, _at: float) -> None:
 
 
 TRANSITIONS: dict[type, Callable[[Tables, Any, float], None]] = {
-    AlertRuleSet: _rule_set,
+    AlertRulesSet: _rules_set,
     AlertRuleRemoved: _rule_removed,
     AlertsMoved: _moved,
     AlertAcked: _acked,

@@ -18,6 +18,7 @@ from engine.model.alerts import (
     matcher_of,
 )
 from engine.model.errors import UsageError
+from engine.monitoring.alerts.backtest import Sample, check_replayable, replay
 from engine.monitoring.alerts.evaluating import Found, Verdict
 from engine.monitoring.alerts.expressions import parse
 from engine.monitoring.alerts.lifecycle import (
@@ -266,3 +267,32 @@ def test_matchers_are_those_of_alertmanager(text: str, holds: bool) -> None:  # 
 def test_bad_matchers_are_explained(text: str) -> None:
     with pytest.raises(UsageError):
         matcher_of(text)
+
+
+# ---- a rule tried on the past
+
+
+def samples_of(values: list[float | None], step_s: float = 1.0) -> list[Sample]:
+    found = [Sample(1_000.0 + number * step_s, {("queue_depth", "coder"): value}, {}) for number, value in enumerate(values) if value is not None]
+    return [one for one in found if one.values]
+
+
+def test_a_replay_tells_when_a_rule_would_have_fired() -> None:
+    found = replay(watched(for_s=3.0), samples_of([5.0] * 10 + [500.0] * 20 + [5.0] * 10 + [500.0] * 5), ["coder"], 1.0)
+    assert [(one.pending_at, one.fired_at, one.resolved_at) for one in found.fired] == [(1_010.0, 1_013.0, 1_030.0), (1_040.0, 1_043.0, 0.0)]
+    assert (found.total, found.samples, found.known, found.held) == (2, 45, 45, 25)
+
+
+def test_a_replay_by_minutes_counts_minutes_and_leaves_gaps_out() -> None:
+    rule = watched(expr="avg(queue_depth, 10m) > 100", for_s=300.0)
+    found = replay(rule, samples_of([5.0] * 20 + [500.0] * 40 + [5.0] * 20, 60.0), ["coder"], 60.0)
+    [one] = found.fired
+    assert 1_000 + 25 * 60 <= one.fired_at <= 1_000 + 29 * 60
+    gap = replay(watched(for_s=1_200.0), samples_of([500.0] * 10 + [None] * 60 + [500.0] * 9, 60.0), ["coder"], 60.0)
+    assert gap.total == 0, "an hour without figures is no hour of trouble"
+
+
+@pytest.mark.parametrize("expr", ["event(host.lost)", "agent_rss_mb > 5 or hosts > 1"])
+def test_what_the_history_does_not_have_is_not_tried(expr: str) -> None:
+    with pytest.raises(UsageError):
+        check_replayable(parse(expr))

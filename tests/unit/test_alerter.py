@@ -40,7 +40,7 @@ class Watch:
 
     def begin(self) -> Alerter:
         """Begin to watch, as an engine does that starts."""
-        around = Around(lambda: self.world.state, self.world.coordinator.report, lambda _metric: (), lambda: False, self.world.feed.looked)
+        around = Around(lambda: self.world.state, self.world.coordinator.report, lambda _metric: (), lambda: self.world.coordinator.read_only, self.world.feed.looked)
         self.alerter = self.world.feed.alerter = Alerter(around, self.world.state.at)
         self.alerter.listeners.append(self._listen)
         self.world.coordinator.add_publisher(lambda records, touched: self.alerter.publish(records, touched))

@@ -3,18 +3,18 @@
 Owner: `Alerter`, of the windows that conditions look at, of how the values of alerts read now (`book`), and of since when an
 active alert's condition was not seen. Alerts themselves are the fleet's state, so that they outlive the engine.
 Limits: those of the windows; a look takes LOOK_SHARE of the time at most, so a fleet with very many series is looked at less often.
-While the journal cannot be written nothing is looked at: nothing that it found could be kept.
+While the journal cannot be written nothing is looked at, as nothing that was found could be kept: of that alone listeners are told.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from engine.model.alert_events import AlertAcked, AlertsMoved
-from engine.model.alerts import Alert, AlertState, Labels, Transition
+from engine.model.alerts import Alert, AlertState, Labels, Severity, Transition, fingerprint
 from engine.model.errors import UsageError
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId
@@ -29,6 +29,8 @@ from engine.state import FleetState, Touched
 
 logger = logging.getLogger(__name__)
 
+READ_ONLY = "engine-read-only"
+"""Stands for a rule: the engine cannot write."""
 GAP_S = 30.0
 """What lies further apart than this was not watched in between."""
 LOOK_SHARE = 0.01
@@ -56,7 +58,8 @@ class Around:
     report: Callable[[AlertsSeen], None]
     agents: Callable[[str], Iterable[tuple[AgentId, float]]]
     """Gives an agents' metric as it reads now."""
-    is_read_only: Callable[[], bool]
+    read_only: Callable[[], str]
+    """Tells why nothing can be written; empty = it can."""
     looked: Callable[[Collection[str], Collection[str]], None] = lambda _alerts, _rules: None
     """Is told which alerts and rules read differently."""
 
@@ -77,8 +80,9 @@ class Alerter:
         """The rules are not those that are watched."""
         self._quiet: dict[str, Quiet] = {}
         self._told: dict[str, Alert] = {}
-        """Alerts as they were told last."""
+        """Active alerts as they were told last."""
         self._hosts: dict[HostId, str] = {}
+        self._read_only: Alert | None = None
         self.listeners: list[Callable[[Sequence[Transition], float], None]] = []
         """Are told of every change of an alert, once it is durable."""
 
@@ -89,40 +93,45 @@ class Alerter:
         state = self._around.state()
         if not records:
             self._is_stale = True
-            self._told = dict(state.alerting.alerts)
+            self._told = _active(state)
             return
         if touched.rules:
             self._is_stale = True
-        moved: dict[str, float] = {}
+        moved: dict[str, Alert] = {}
         for record in records:
             event = record.event
             if isinstance(event, AlertsMoved):
-                moved.update(dict.fromkeys((alert.id for alert in event.alerts), record.at))
+                moved.update({alert.id: alert for alert in event.alerts})
             elif isinstance(event, AlertAcked):
-                moved[event.alert] = record.at
+                alert = moved.get(event.alert) or self._told.get(event.alert)
+                if alert is not None:
+                    acked_at = record.at if event.by else 0.0
+                    moved[alert.id] = replace(alert, acked_by=event.by, ack_why=event.why, acked_at=acked_at)
             elif self.windows.counts:
                 for one in noted(state, record, touched, self._hosts):
                     self.windows.note(*one)
         if moved:
-            self._tell(state, moved)
+            self._tell(moved.values(), records[-1].at)
 
-    def _tell(self, state: FleetState, moved: Mapping[str, float]) -> None:
+    def _tell(self, moved: Iterable[Alert], at: float) -> None:
+        """Tell listeners what a commit made of alerts: of no later one, which is not durable yet."""
         transitions = []
-        for id_ in moved:
-            before, now = self._told.pop(id_, None), state.alerting.alerts.get(id_)
-            if now is not None:
-                self._told[id_] = now
-                transitions.append(Transition(now, before))
+        for alert in moved:
+            before = self._told.pop(alert.id, None)
+            if alert.is_active:
+                self._told[alert.id] = alert
+            if alert.state is not AlertState.INACTIVE:
+                transitions.append(Transition(alert, before))
         for listener in self.listeners:
-            listener(transitions, max(moved.values()))
+            listener(transitions, at)
 
     def begin(self, now: float) -> None:
-        """Tell listeners of the alerts that fire as the engine starts: what the engine before did not get to say."""
-        alerts = self._around.state().alerting.alerts
-        self._told = dict(alerts)
-        firing = [Transition(alert, alert) for alert in alerts.values() if alert.state is AlertState.FIRING]
+        """Tell listeners of the alerts that fire, or did, as the engine starts: what the engine before did not get to say."""
+        state = self._around.state()
+        self._told = _active(state)
+        known = [Transition(alert, alert) for alert in state.alerting.alerts.values() if alert.state is not AlertState.PENDING]
         for listener in self.listeners:
-            listener(firing, now)
+            listener(known, now)
 
     # ---- looking
 
@@ -131,11 +140,29 @@ class Alerter:
         if self._is_stale:
             self._watch(now)
         self.windows.sample(now, values, durations)
-        if self._next_at - LOOK_MAX_S <= now < self._next_at or self._around.is_read_only():
+        reason = self._around.read_only()
+        self._tell_read_only(reason, now)
+        if self._next_at - LOOK_MAX_S <= now < self._next_at or reason:
             return
         began = perf_counter()
         self.look(now)
         self._next_at = now + min(LOOK_MAX_S, (perf_counter() - began) / LOOK_SHARE)
+
+    def _tell_read_only(self, reason: str, now: float) -> None:
+        """Tell listeners that nothing can be written, or can again: the one alert that cannot be in the journal."""
+        before, labels = self._read_only, dict[str, str]()
+        if reason and before is None:
+            message = f"nothing can be written and every verb is refused: {reason}"
+            self._read_only = Alert(fingerprint(READ_ONLY, labels), READ_ONLY, labels, Severity.CRITICAL, AlertState.FIRING, 1.0, now, now, message, now)
+        elif not reason and before is not None:
+            self._read_only = None
+            before = replace(before, state=AlertState.RESOLVED, resolved_at=now)
+        else:
+            return
+        now_is = self._read_only or before
+        assert now_is is not None
+        for listener in self.listeners:
+            listener([Transition(now_is, before if self._read_only is None else None)], now)
 
     def _watch(self, now: float) -> None:
         """Watch the rules as they are now."""
@@ -201,6 +228,10 @@ class Alerter:
             for id_, value in self._around.agents(metric)
             if (agent := agents.get(id_)) is not None
         }
+
+
+def _active(state: FleetState) -> dict[str, Alert]:
+    return {alert.id: alert for alert in state.alerting.alerts.values() if alert.is_active}
 
 
 def _is_gone(state: FleetState, labels: Mapping[str, str]) -> bool:

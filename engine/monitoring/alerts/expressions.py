@@ -22,7 +22,7 @@ from typing import NamedTuple
 from engine.model.alerts import Matcher, check_pattern
 from engine.model.errors import UsageError
 from engine.model.events import EVENTS
-from engine.model.metrics import ALIASES, CATALOGUE, Kind, Label
+from engine.model.metrics import ALIASES, CATALOGUE, RECORDED, Kind, Label
 from engine.model.wire import nearest
 
 TEXT_MAX = 500
@@ -31,8 +31,6 @@ PARTS_MAX = 16
 WINDOW_MIN_S, WINDOW_MAX_S = 5.0, 86_400.0
 EVENT_S = 60.0
 """How far back `event(...)` looks when it does not say."""
-RECORDED = "recorded."
-"""Before the name of a metric that callers record themselves."""
 EVENT_LABELS = {
     "agent.failed": ("kind", "pool"),
     "host.lost": ("kind",),

@@ -23,7 +23,7 @@ from engine.model.alert_commands import (
 from engine.model.alert_events import (
     AlertAcked,
     AlertRuleRemoved,
-    AlertRuleSet,
+    AlertRulesSet,
     AlertsMoved,
     AlertsSilenced,
     SilenceEnded,
@@ -160,7 +160,7 @@ def decide_create(state: FleetState, commands: Sequence[CreateRule], deciding: D
     if len({command.id for command in commands}) < len(commands):
         raise CommandRefused("a rule is named twice in one plan")
     rules = [created(state, command, deciding.now) for command in commands]
-    return Decision([AlertRuleSet(rule) for rule in rules], [rule.id for rule in rules])
+    return Decision([AlertRulesSet(tuple(rules))], [rule.id for rule in rules])
 
 
 def decide_update(state: FleetState, commands: Sequence[UpdateRule], deciding: Deciding) -> Decision:
@@ -168,7 +168,7 @@ def decide_update(state: FleetState, commands: Sequence[UpdateRule], deciding: D
     if len({command.id for command in commands}) < len(commands):
         raise CommandRefused("a rule is named twice in one plan")
     rules = [rule for command in commands if (rule := updated(state, command)) != state.alerting.rules[command.id]]
-    events: list[Event] = [AlertRuleSet(rule) for rule in rules]
+    events: list[Event] = [AlertRulesSet(tuple(rules))] if rules else []
     return Decision([*events, *_closed(state, {rule.id for rule in rules}, deciding.now, "its rule was changed")], [command.id for command in commands])
 
 
@@ -191,7 +191,7 @@ def decide_enable(state: FleetState, commands: Sequence[EnableRule | DisableRule
     on = isinstance(commands[0], EnableRule)
     ids = dict.fromkeys(command.id for command in commands)
     rules = [rule for id_ in ids if (rule := find_rule(state, id_)).enabled is not on]
-    events: list[Event] = [AlertRuleSet(replace(rule, enabled=on)) for rule in rules]
+    events: list[Event] = [AlertRulesSet(tuple(replace(rule, enabled=on) for rule in rules))] if rules else []
     closed = [] if on else _closed(state, {rule.id for rule in rules}, deciding.now, "its rule was disabled")
     return Decision([*events, *closed], [command.id for command in commands])
 
@@ -203,16 +203,16 @@ def _closed(state: FleetState, rules: Iterable[str], now: float, why: str) -> li
 
 
 def new_rules(state: FleetState, rules: Iterable[Rule], now: float) -> list[Event]:
-    """Return the events that make shipped rules which the fleet does not have, or has as they once were."""
-    events: list[Event] = []
+    """Return what makes shipped rules which the fleet does not have, or has as they once were."""
+    changed_rules = []
     for rule in rules:
         old = state.alerting.rules.get(rule.id)
         if old is not None and old.source != rule.source:
             continue
         wanted = replace(rule, created_at=old.created_at, enabled=old.enabled) if old else replace(rule, created_at=now)
         if wanted != old:
-            events.append(AlertRuleSet(wanted))
-    return events
+            changed_rules.append(wanted)
+    return [AlertRulesSet(tuple(changed_rules))] if changed_rules else []
 
 
 # ---- alerts

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 
 from engine.model.alerts import Labels, all_match
-from engine.model.metrics import CATALOGUE, Label
+from engine.model.metrics import CATALOGUE, RECORDED, Label
 from engine.monitoring.alerts.expressions import (
     CHANGES,
     QUANTILES,
-    RECORDED,
     Operand,
 )
 from engine.monitoring.histogram import BUCKETS, quantile
@@ -72,11 +71,11 @@ class _Ring:
 class _Kept:
     """What is kept for one operand."""
 
-    def __init__(self, operand: Operand, began: float) -> None:
+    def __init__(self, operand: Operand, began: float, step_s: float) -> None:
         self.operand = operand
         self.began = began
         """Since when it is watched."""
-        self.slot_s = max(1.0, operand.window_s / SLOTS)
+        self.slot_s = max(step_s, operand.window_s / SLOTS)
         self.wide = max(1, round(operand.window_s / self.slot_s))
         """Slots of a window."""
         self.kept = self.wide * (2 if operand.function in CHANGES else 1)
@@ -108,7 +107,9 @@ class _Kept:
 class Windows:
     """What the conditions of all enabled rules look at."""
 
-    def __init__(self, pools: Callable[[], Iterable[str]], agents: Callable[[str], Mapping[Labels, float]]) -> None:
+    def __init__(self, pools: Callable[[], Iterable[str]], agents: Callable[[str], Mapping[Labels, float]], step_s: float = 1.0) -> None:
+        self._step_s = step_s
+        """Seconds between samples."""
         self._pools = pools
         self._agents = agents
         """Gives an agents' metric, as it reads now, by labels."""
@@ -122,7 +123,7 @@ class Windows:
 
     def watch(self, operands: Iterable[Operand], now: float) -> None:
         """Keep what these operands need from now on, and nothing else."""
-        self._kept = {operand: self._kept.get(operand) or _Kept(operand, now) for operand in dict.fromkeys(operands)}
+        self._kept = {operand: self._kept.get(operand) or _Kept(operand, now, self._step_s) for operand in dict.fromkeys(operands)}
         self._wanted, self._events = {}, {}
         for operand, kept in self._kept.items():
             by = self._events if operand.function == "event" else self._wanted
@@ -131,7 +132,7 @@ class Windows:
     def sample(self, now: float, values: Mapping[Key, float], durations: Mapping[Key, Sequence[float]]) -> None:
         """Take the sample of a second: values as they are, durations as counts by bucket since the last one."""
         if now < self.now:  # the clock went back: what is kept is of a time that has not come
-            self._kept = {operand: _Kept(operand, now) for operand in self._kept}
+            self._kept = {operand: _Kept(operand, now, self._step_s) for operand in self._kept}
             self.watch(self._kept, now)
         self.now = now
         newest: dict[str, dict[str, float]] = {name: {} for name in self._wanted}
