@@ -13,7 +13,7 @@ from engine.model.entry_rows import Access, EntryRow, EntrySheet, EntryValue, En
 from engine.model.errors import UsageError
 from engine.model.memory import DEFAULT_NAMESPACE
 from engine.model.wire import decode
-from screens.present import age, byte_count, instant_text, number_cell, plural, unknown
+from screens.present import byte_count, instant_text, number_cell, plural, rest_age, unknown
 from screens.present_text import Lines, field_line, note, part, title_line
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
@@ -68,18 +68,18 @@ def entry_cells(row: EntryRow, now: float, glyphs: Glyphs) -> Cells:
         row.kind,
         Cell(byte_count(row.size).replace(" ", "") if row.size < 1_000 else byte_count(row.size)),
         number_cell(row.version),
-        Cell(age(now - row.updated_at)),
+        Cell(rest_age(now - row.updated_at)),
         _expires(row, now, glyphs),
         Cell(row.tags, "dim") if row.may_read else Cell("not for you to read", "dim"),
         Cell(row.writer, "dim"),
-        Cell(age(now - row.created_at), "dim"),
+        Cell(rest_age(now - row.created_at), "dim"),
     )
 
 
 def _expires(row: EntryRow, now: float, glyphs: Glyphs) -> Cell:
     if not row.expires_at:
         return unknown(glyphs)
-    return Cell(age(row.expires_at - now)) if row.expires_at > now else Cell("over", "warn")
+    return Cell(rest_age(row.expires_at - now)) if row.expires_at > now else Cell("over", "warn")
 
 
 # ---- one entry
@@ -88,7 +88,7 @@ def _expires(row: EntryRow, now: float, glyphs: Glyphs) -> Cell:
 def sheet_lines(sheet: EntrySheet, now: float, glyphs: Glyphs) -> Lines:
     """Return what an entry is, then its value."""
     row = sheet.row
-    expires = f"in {age(row.expires_at - now)}, {instant_text(row.expires_at)}" if row.expires_at else "never"
+    expires = f"in {rest_age(row.expires_at - now)}, {instant_text(row.expires_at)}" if row.expires_at else "never"
     head = [
         field_line("owner", row.owner, Cell(row.owner_id if row.owner_id != row.owner else "", "dim")),
         field_line("namespace", row.namespace),
@@ -96,8 +96,8 @@ def sheet_lines(sheet: EntrySheet, now: float, glyphs: Glyphs) -> Lines:
         field_line("level", Cell(row.level, LEVEL_ROLES.get(row.level, "")), Cell(SEEN_BY[row.level], "dim")),
         field_line("kind", row.kind),
         field_line("size", f"{row.size:,} B"),
-        field_line("version", str(row.version), f"by {row.writer}, {age(now - row.updated_at)} ago, {instant_text(row.updated_at)}"),
-        field_line("stored", f"{instant_text(row.created_at)}, {age(now - row.created_at)} ago"),
+        field_line("version", str(row.version), f"by {row.writer}, {rest_age(now - row.updated_at)} ago, {instant_text(row.updated_at)}"),
+        field_line("stored", f"{instant_text(row.created_at)}, {rest_age(now - row.created_at)} ago"),
         field_line("expires", expires),
     ]
     if row.may_read:
@@ -190,7 +190,7 @@ def version_lines(versions: Sequence[EntryVersion], base: int, now: float, glyph
         mark = glyphs.mark if one.record == base else " "
         told = f"{mark} {one.version:>4}  {instant_text(one.at):<24} {one.writer:<{max(width, 2)}} "
         lines.append((told, Cell(f"{one.did:<9}", DID.get(one.did, "")), f"{one.level:<7} {one.size:>6} B ", Cell(one.reason, "dim")))
-    oldest = f"{plural(len(versions), 'version')}, back to {age(now - versions[-1].at)} ago"
+    oldest = f"{plural(len(versions), 'version')}, back to {rest_age(now - versions[-1].at)} ago"
     return [*lines, (), (Cell(f"  {oldest}", "dim"),)]
 
 

@@ -46,6 +46,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PtyScreen]:
     with engine(root) as subject:
         for number in range(3):
             subject.run("submit", "noop", "coder", "--title", f"nothing {number}").check_returncode()
+        subject.run("remember", "plan", "[1]", "--ttl", "3600", "--yes").check_returncode()
         subject.run("scale", "tester", "+1", "--reason", "more to test").check_returncode()
         until(lambda: subject.get("status")["tasks"]["by_state"].get("succeeded", 0) == 3)
         with PtyScreen(subject.command(), env=subject.environment | {"LANG": "C.UTF-8"}) as terminal:
