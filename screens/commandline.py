@@ -35,6 +35,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "cost": ("co", "costs", "money"),
     "trends": ("tr", "metrics", "history"),
     "heatmap": ("he", "heat"),
+    "topology": ("to", "topo", "graph"),
     "xray": ("xr", "tree"),
     "memory": ("me", "mem", "entries"),
     "booster": ("bo", "boosters", "instances"),

@@ -132,6 +132,17 @@ KEYS: tuple[Key, ...] = (
     Key("cells.last", "end", "edge_cell(1)", "", "last cell of the line", "cells"),
     Key("cells.top", "g,pageup", "edge_track(-1)", "", "first line", "cells"),
     Key("cells.bottom", "G,pagedown", "edge_track(1)", "", "last line", "cells"),
+    # graph: a drawn graph that has the focus
+    Key("graph.open", "enter", "open_spot", "open", "what is pointed at: pulse, process, pool or agent", "graph"),
+    Key("graph.fold", "space", "fold", "fold", "fold the process to one line, or open it", "graph"),
+    Key("graph.out", "left,h", "out", "", "what this hangs on; the agent before", "graph"),
+    Key("graph.into", "right,l", "into", "", "what hangs on this; the next agent", "graph"),
+    Key("graph.up", "up,k", "along(-1)", "", "the one above", "graph"),
+    Key("graph.down", "down,j", "along(1)", "", "the one below", "graph"),
+    Key("graph.page_up", "pageup,ctrl+b", "page(-1)", "", "several up", "graph"),
+    Key("graph.page_down", "pagedown,ctrl+f", "page(1)", "", "several down", "graph"),
+    Key("graph.first", "home,g", "edge(0)", "", "the first of its kind", "graph"),
+    Key("graph.last", "end,G", "edge(-1)", "", "the last of its kind", "graph"),
     # x-ray
     Key("xray.fold_all", "z", "fold_all", "open all", "open every pool, or close every branch", "xray"),
     Key("xray.scale", "s", "scale", "scale", "scale the pools: 12, +3, -2, 150%, =min or =max", "xray", is_eager=True),
@@ -314,6 +325,8 @@ SCOPES = {
     "trends": "Trends",
     "heatmap": "Heat map",
     "cells": "On the cells",
+    "topology": "Topology",
+    "graph": "In the graph",
     "xray": "X-ray",
     "branches": "Branches",
     "scaler": "Scaler",
@@ -355,7 +368,7 @@ SCOPES = {
 }
 """Scope to its title; scopes of one title are shown together."""
 
-ELSEWHERE = frozenset({"app", "anywhere", "rows", "cells", "branches", "text", "links", "stream", "prompt", "line", "choices", "answer"})
+ELSEWHERE = frozenset({"app", "anywhere", "rows", "cells", "branches", "graph", "text", "links", "stream", "prompt", "line", "choices", "answer"})
 """Scopes that the app or the widget with the focus answers for, not the screen."""
 
 TABLE = ("table", "rows", "screen", "app", "anywhere")
@@ -372,6 +385,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "tasks": ("tasks", "task", *REASONED, *TABLE),
     "inbox": ("inbox", "rows", "screen", "app", "anywhere"),
     "trends": ("trends", "rows", "screen", "app", "anywhere"),
+    "topology": ("graph", "screen", "app", "anywhere"),
     "xray": ("xray", "branches", "agent", *EDITED, *TABLE),
     "heatmap": ("heatmap", "cells", "screen", "app", "anywhere"),
     "scaler": ("scaler", *EDITED, *TABLE),

@@ -12,6 +12,7 @@ from textual.geometry import Offset
 from textual.widgets import Input, OptionList
 
 from screens.driver import DiffMixin
+from screens.widgets.graph import Graph
 from screens.widgets.heatmap import Heatmap
 from screens.widgets.table import Table
 
@@ -45,7 +46,7 @@ class PlainMixin(DiffMixin[ReturnType]):
         if focused is None or isinstance(focused, Input):
             return super().find_cursor()
         offset = focused.content_region.offset
-        if isinstance(focused, (Table, Heatmap)):
+        if isinstance(focused, (Table, Heatmap, Graph)):
             return offset + focused.reading_offset
         if isinstance(focused, OptionList):
             return find_option(focused)

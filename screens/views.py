@@ -31,6 +31,7 @@ _CLASSES = {
     "cost": ("screens.costs", "CostScreen"),
     "trends": ("screens.trends", "TrendsScreen"),
     "heatmap": ("screens.heatmap", "HeatmapScreen"),
+    "topology": ("screens.topology", "TopologyScreen"),
     "xray": ("screens.xray", "XrayScreen"),
     "memory": ("screens.memory", "MemoryScreen"),
     "booster": ("screens.booster", "BoosterScreen"),

@@ -67,7 +67,7 @@ GOALS = {
     "startup.first_useful_frame_ms": "ms",
     "startup.cli_help_ms": "ms",
 }
-SCREENS = ("pulse", "pools", "agents", "agent", "tasks", "task", "events", "plans", "audit", "help")
+SCREENS = ("pulse", "pools", "agents", "agent", "tasks", "task", "events", "heatmap", "heatmap_agents", "topology", "xray", "plans", "audit", "help")
 FRAMES = {"open_bytes": "B", "live_bytes_per_s": "B/s", "idle_bytes_per_s": "B/s", "amplification": "ratio"}
 
 
