@@ -11,7 +11,9 @@ from typing import ClassVar, cast
 from textual import on
 from textual.widget import Widget
 
+from engine.model.filters import quote_value
 from engine.model.rows import AgentRow, HostRow, PoolRow
+from screens.agents import AgentsScreen
 from screens.base import FleetScreen
 from screens.feed import Changes
 from screens.places import Place
@@ -128,14 +130,15 @@ class TopologyScreen(FleetScreen):
 
     @on(Graph.Folded)
     def _fold(self, event: Graph.Folded) -> None:
-        """Open or fold the process that is pointed at, or that carries what is."""
+        """Open or fold the process that is pointed at, or that carries what is; go to the agents of a pool that are not drawn."""
         spot = self._graph.pointed
         if spot is None or spot.kind == "fleet":
             return
-        if event.step > 0 and spot.kind != "hosts":
+        if event.step > 0 and spot.kind == "pools":  # its agents are counts: here they are
+            self.console.drill(AgentsScreen(scope=f"pool={quote_value(spot.pool)}" + (f" host={quote_value(spot.host)}" if spot.host else "")))
             return
         is_open = any(one.kind == "pools" and one.host == spot.host for one in self._graph.spots)
-        if event.step > 0 and is_open:
+        if event.step > 0 and (is_open or spot.kind != "hosts"):
             return
         self._chosen[spot.host] = not is_open
         self._draw()

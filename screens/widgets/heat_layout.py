@@ -133,7 +133,8 @@ def _place(groups: Sequence[tuple[str, int]], wide: int, room: int, *, is_pair: 
     lines: list[Line] = []
     first, a_track = 0, max(1, room // wide)
     for name, count in groups:
-        own = [range(start, min(start + a_track, first + count)) for start in range(first, first + count, a_track)] or [range(first, first)]
+        even = -(-count // max(1, -(-count // a_track))) or 1  # tracks of one length: no line is almost empty
+        own = [range(start, min(start + even, first + count)) for start in range(first, first + count, even)] or [range(first, first)]
         for number in range(0, len(own), 2 if is_pair else 1):
             lines.append(Line("" if number else name, len(tracks) + number, is_pair and number + 1 < len(own)))
         tracks += own

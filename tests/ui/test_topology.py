@@ -110,6 +110,18 @@ async def test_the_pointer_stays_with_its_thing_and_nothing_new_draws_nothing(mo
         assert draws == []
 
 
+async def test_agents_that_are_counts_are_a_table() -> None:
+    fleet = Fleet({"fleet": {"default_pools": {"coder": {"min": 60, "max": 60}}}})
+    async with sit(fleet, (80, 24)) as seat:
+        await fleet.ready()
+        graph = await shown(seat)
+        await seat.press("right", "right")
+        assert graph.pointed is not None and (graph.pointed.kind, graph.pointed.pool) == ("pools", "coder")
+        await seat.until(lambda: "30 of 60 agents here" in seat.text)
+        await seat.press("right")
+        await seat.until(lambda: seat.screen.NAME == "agents" and len(seat.table.shown_ids) == 30)
+
+
 # ---- drawing, pure
 
 
