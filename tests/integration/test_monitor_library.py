@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine import FleetManager, FleetMonitor
@@ -20,6 +21,18 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.row(221)
+async def test_pools_and_agents_are_told_as_heat_maps(tmp_path: Path) -> None:
+    async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
+        await until(lambda: fleet.status().agents.by_status.get("idle", 0) == 2)
+        sampled = fleet.history.recorder.sampled_at
+        await until(lambda: fleet.history.recorder.sampled_at > sampled + 1)
+        heat: Any = await fleet.operator().query("pools-heat", metric="agents", last_s=60, points=6)
+        assert heat["pools"]["coder"][-1] == 2 and heat["pools"]["coder"][0] is None and len(heat["pools"]["coder"]) == 6
+        grid: Any = await fleet.operator().query("agents-heat", metric="agent_idle")
+        assert len(grid["ids"]) == len(grid["values"]) == grid["agents"] == 2 and all(grid["values"])
 
 
 @pytest.mark.row(199, 200)
