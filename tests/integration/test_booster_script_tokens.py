@@ -219,6 +219,8 @@ def test_what_tokens_do_not_know_the_tree_answers(sandbox: Sandbox, operation: s
 
 # What the long runs found: the tree, or the agent, read these otherwise than the tokens did at first.
 FOUND: list[tuple[str, str, str, Arguments]] = [
+    ("code.use_const", "javascript", "export using { z };\n", {}),
+    ("code.use_const", "javascript", "import {undefined} from 'a'; const undefined = 1; const undefined = 2\n", {}),
     ("code.outline", "typescript", "export declare\np\n", {}),
     ("code.metrics", "javascript", "export type\nu\n", {}),
     ("code.outline", "typescript", "export type[C]|C\n", {}),
@@ -246,6 +248,15 @@ def test_what_was_read_otherwise_once(sandbox: Sandbox, operation: str, language
 
 
 PIECES = ("(", "[", "{", "f(", "!", "`${", "<a>", "a=>", "x?", "x?y:", "a[", "function f(){", "class A{a(){", "A<", "a:", "else ", "new ", "@a\n", "x=function(){", "({a:", "a.b", "if(a)b;else ", "/*")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "source",
+    ["export using { z };\n", "const undefined = 1; const undefined = 2\n", "undefined => 1; function undefined(undefined, {undefined}) { }\n", "<a\n// one\nb={1} /* two */ c>{/* three */}</a>\n"],
+)
+def test_the_structure_of_what_was_read_otherwise_once(sandbox: Sandbox, source: str, language: str) -> None:
+    compare(sandbox, STRUCTURE, source, {}, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

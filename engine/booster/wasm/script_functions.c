@@ -42,6 +42,8 @@ static void parse_pattern_property(ScriptScan *scan) {
         parse_pattern(scan);
     else if (!key.is_name)
         fail(scan);
+    else if (!key.reference && scan->variables)
+        doubt(scan); /* `undefined` */
     else if (key.reference) {
         Reference *row = &facts->references[key.reference - 1];
         row->kind = REFERENCE_DEFINITION;

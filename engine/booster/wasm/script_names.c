@@ -239,6 +239,11 @@ static void note_head(ScriptWalk *walk, TSNode node, ScriptFrame *frame) {
 }
 
 static void note_declarator(ScriptWalk *walk, TSNode node, ScriptFrame *frame, const ScriptFrame *parent) {
+    if (parent->standing.variables == NOWHERE) { /* `using` */
+        if (walk->doubt == NOWHERE)
+            walk->doubt = ts_node_start_byte(node);
+        return;
+    }
     TSNode value = field_of(walk->language, node, FIELD_value);
     enum Kind kind = ts_node_is_null(value) ? KIND_none : kind_of(walk->language, value);
     Declarator row = {

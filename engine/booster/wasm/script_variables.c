@@ -56,10 +56,13 @@ u32 count_scopes(const ScriptScan *scan) {
 
 void bind_last(ScriptScan *scan, u32 bound) {
     const Facts *facts = &scan->facts->base;
+    if (!scan->variables || has_failed(scan))
+        return;
     Reference *last = facts->references + facts->reference_count - 1;
-    /* `undefined` is no name to the tree, and has no reference. */
-    if (scan->variables && facts->reference_count && last->span.end == scan->tokens.last_end)
+    if (facts->reference_count && last->span.end == scan->tokens.last_end)
         last->bound = bound;
+    else
+        doubt(scan); /* `undefined`, which is a name to the tree in some places */
 }
 
 u32 note_variables(ScriptScan *scan, enum Kind parent) {
