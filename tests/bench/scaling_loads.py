@@ -13,6 +13,8 @@ from engine.scaling.shapes import SHAPES, trace
 from engine.scaling.traces import pool_traces, read_trace
 
 SEED = 1
+SEEDS = (1, 2, 3)
+"""Of the shapes: a policy that fits one seed only is no good policy."""
 SHAPE_S = 7_200.0
 SIZE_MAX = 200
 PUBLIC = "FLEET_BENCH_TRACE"
@@ -32,9 +34,9 @@ class BenchLoad(NamedTuple):
 
 
 def bench_loads() -> list[BenchLoad]:
-    """Return the four seeded shapes, and the public trace when the environment names one."""
+    """Return the four shapes by each seed, and the public trace when the environment names one."""
     limits = Limits(1, SIZE_MAX)
-    loads = [BenchLoad(shape, trace(shape, SEED, seconds=SHAPE_S, limits=limits), SHAPE_S) for shape in SHAPES]
+    loads = [BenchLoad(f"{shape} {seed}", trace(shape, seed, seconds=SHAPE_S, limits=limits), SHAPE_S) for shape in SHAPES for seed in SEEDS]
     if path := os.environ.get(PUBLIC):
         loads.append(public_load(Path(path)))
     return loads

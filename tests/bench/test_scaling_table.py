@@ -14,6 +14,7 @@ from engine.scaling.shapes import trace
 from tests.bench.bench_scaling import FOLLOWING, missing
 from tests.bench.scaling_loads import (
     PUBLIC,
+    SEEDS,
     SHAPE_S,
     BenchLoad,
     bench_loads,
@@ -31,18 +32,18 @@ def test_the_shipped_table_is_made_from_its_seed() -> None:
     assert PUBLIC_TABLE.read_text("utf-8") == azure_functions_table(1)
 
 
-def test_the_environment_names_the_fifth_load(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_a_public_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PUBLIC, raising=False)
-    four = bench_loads()
-    assert [load.name for load in four] == ["daily", "bursts", "steps", "sawtooth"]
-    assert f"{PUBLIC}=FILE" in missing(four)
+    shapes = bench_loads()
+    assert [load.name for load in shapes] == [f"{shape} {seed}" for shape in ("daily", "bursts", "steps", "sawtooth") for seed in SEEDS]
+    assert f"{PUBLIC}=FILE" in missing(shapes)
     monkeypatch.setenv(PUBLIC, str(PUBLIC_TABLE))
-    five = bench_loads()
-    assert missing(five) == ""
+    public = bench_loads()
+    assert missing(public) == ""
     rows = [row.split(",") for row in PUBLIC_TABLE.read_text("utf-8").splitlines()[1:]]
     assert (len(rows), len(rows[0])) == (len(FUNCTIONS), 4 + MINUTES)
-    assert five[4].name == PUBLIC_TABLE.stem
-    assert len(five[4].tasks.arrivals) == sum(int(cell) for row in rows for cell in row[4:])
+    assert public[-1].name == PUBLIC_TABLE.stem
+    assert len(public[-1].tasks.arrivals) == sum(int(cell) for row in rows for cell in row[4:])
 
 
 def test_all_pools_of_a_public_trace_are_one_load(tmp_path: Path) -> None:
