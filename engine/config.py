@@ -50,7 +50,7 @@ SCALE = "scale"
 """The preset of fleet.default_pools for large fleets."""
 ENVIRONMENT_OF_BUILDING = frozenset({"FLEET_BOOSTER", "FLEET_BOOSTER_SOURCES"})
 """Variables that the build hook reads (docs/booster.md)."""
-ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
+ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_AGENT_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
 """Variables that the engine itself sets for its children; they are no configuration."""
 
 

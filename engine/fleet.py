@@ -25,8 +25,9 @@ from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.room import RoomMeter
 from engine.agents.runtime import AgentKind, Artifact, Runtime
+from engine.agents.tokens import AgentTokens
 from engine.api.gateway import Access, Gateway, LoopbackPort
-from engine.api.peers import known_operators
+from engine.api.peers import known_operators, load_token
 from engine.api.replicas import Peering
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
@@ -114,6 +115,7 @@ class FleetManager(LibraryCalls):
         self.config = given if self._module else given.without_booster()
         self.directory = (directory or Path.cwd()).resolve()
         self._state_dir = state_dir
+        self._tokens: AgentTokens | None = None
         self._socket = socket
         self._listeners: dict[str, list[Listener]] = {}
         self._stack: AsyncExitStack | None = None
@@ -239,7 +241,7 @@ class FleetManager(LibraryCalls):
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
-        return Access(known_operators(given), self.config.access.group)
+        return Access(known_operators(given), self.config.access.group, self._tokens)
 
     async def _open_journal(self, stack: AsyncExitStack, root: Path) -> SqliteJournal:
         journal = await SqliteJournal.open(self.config.memory.sqlite_path or root / DATABASE_NAME, synchronous=self.config.journal.synchronous)
@@ -359,7 +361,8 @@ class FleetManager(LibraryCalls):
         settings = LightSettings(workers=self._workers(), heartbeat_interval_s=fleet.heartbeat_interval_s)
         logs = root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        places = CommandPlaces(self.directory, logs)
+        self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None
+        places = CommandPlaces(self.directory, logs, self._tokens, self._socket)
         light = LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs, directory=self.directory)
         commands = CommandAgents(self._report, host, self.ids, self.clock, places)
         self.coordinator.add_publisher(lambda records, _touched: commands.note_durable(records))

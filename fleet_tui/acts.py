@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.agents.tokens import SOCKET_VARIABLE, VARIABLE
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.clock import SystemClock
 from engine.model.data_commands import BackUpFleet
@@ -76,8 +77,13 @@ def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "") -> 
     context = click.get_current_context(silent=True)
     name = str(context.find_root().params.get("as_name", "")) if context else ""
     token = address.read_token() if isinstance(address, Remote) else ""
-    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), token=token, name=name, mode=mode)
+    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), token=token, name=name, mode=mode, agent=_agent_token(address))
     return connect(str(address), clock=SystemClock(), caller=caller, timeout_s=timeout_s)
+
+
+def _agent_token(address: Address) -> str:
+    """Return the token with which this program acts on memory as the agent that it is of; only the agent's own engine knows it."""
+    return os.environ.get(VARIABLE, "") if str(address) == os.environ.get(SOCKET_VARIABLE) else ""
 
 
 def act(paths: Paths, request: Request) -> None:

@@ -13,11 +13,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from engine.agents.tokens import SOCKET_VARIABLE
 from engine.model.errors import EXIT_REFUSED, EngineStartError, EngineUnavailable, UsageError
 from fleet_tui.settings import Address, Paths, find_paths, find_socket, prepare_state
 
@@ -78,8 +79,14 @@ def find_address(paths: Paths) -> Address | None:
 
 
 def require_address(paths: Paths) -> Address:
-    """Return where the engine of these paths answers. Raises EngineUnavailable that says how to start one."""
-    return paths.remote or require_engine(paths)
+    """Return where the engine of these paths answers, else that of the agent whose program this is. Raises EngineUnavailable that says how to start one."""
+    return find_address(paths) or engine_of_agent(os.environ) or require_engine(paths)
+
+
+def engine_of_agent(environment: Mapping[str, str]) -> Path | None:
+    """Return the socket of the engine whose agent runs this program, if it answers."""
+    socket = Path(environment.get(SOCKET_VARIABLE, ""))
+    return socket if socket.is_absolute() and is_answering(socket) else None
 
 
 def require_engine(paths: Paths) -> Path:

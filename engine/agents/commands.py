@@ -20,6 +20,7 @@ from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
+from engine.agents.tokens import SOCKET_VARIABLE, VARIABLE, AgentTokens
 from engine.clock import Clock, IdFactory
 from engine.model import wire
 from engine.model.agent_events import HostInfo
@@ -57,6 +58,17 @@ class CommandPlaces:
     directory: Path
     """Working directory of a task without a workspace."""
     logs: Path
+    tokens: AgentTokens | None = None
+    """With which programs act on memory as their agents."""
+    socket: Path | None = None
+    """Where the engine answers them."""
+
+    def environment(self, assignment: Assignment) -> dict[str, str]:
+        """Return the variables that tell a program what it is to the engine."""
+        known = {"FLEET_TASK_ID": assignment.task, "FLEET_TASK_ATTEMPT": str(assignment.token)}
+        if self.tokens is None or self.socket is None:
+            return known
+        return {**known, VARIABLE: self.tokens.make(assignment.agent, assignment.task, assignment.token), SOCKET_VARIABLE: str(self.socket)}
 
 
 def log_path(logs: Path, task: TaskId) -> Path:
@@ -266,7 +278,7 @@ class CommandAgents:
         return ProcessSpec(
             argv,
             cwd,
-            env={**command.env, "FLEET_TASK_ID": assignment.task, "FLEET_TASK_ATTEMPT": str(assignment.token)},
+            env={**command.env, **self._places.environment(assignment)},
             stdin=prompt.encode() if command.prompt == "stdin" else None,
             idle_timeout_s=command.idle_timeout_s or None,
             grace_s=command.grace_s,

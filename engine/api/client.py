@@ -64,6 +64,8 @@ class Caller:
     """For ws:// and wss:// only: the content of the engine's token file."""
     name: str = ""
     """Under which name of the engine's account it acts; empty = the account's own."""
+    agent: str = ""
+    """The token of an agent's attempt, of which this is a program: it acts on memory as that agent."""
     mode: str = ""
     """`read-only`: the engine refuses every verb of this connection; `write`: none for `operations.read_only`."""
 
@@ -401,7 +403,7 @@ async def _open(address: str, caller: Caller, timeout_s: float) -> ClientConnect
         "proxy": None,
     }
     # Who acts is settled at the door, for every face alike.
-    headers = {"Fleet-As": caller.name} if caller.name else {}
+    headers = {name: value for name, value in (("Fleet-As", caller.name), ("Fleet-Agent", caller.agent)) if value}
     try:
         if address.startswith(("ws://", "wss://")):
             headers |= {"Authorization": f"Bearer {caller.token}"}

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -22,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from engine.agents.tokens import AgentTokens
 from engine.api.limits import Limits
 from engine.api.peers import Doorkeeper, KnownOperator, Peer, load_token, peer_of, with_mode
 from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 WEBSOCKET_PATH = "/ws"
 MODE_HEADER = b"fleet-mode"
+AGENT_HEADER = b"fleet-agent"
 NAME_HEADER = b"fleet-as"
 """Under which name of a shared account somebody acts."""
 """`read-only` or `write`, for clients that say no hello."""
@@ -69,6 +71,17 @@ class Access:
     operators: tuple[KnownOperator, ...] = ()
     group: str = ""
     """Unix group whose members may open the socket; empty = none."""
+    agents: AgentTokens | None = None
+    """Reads what the programs of agents show."""
+
+    def with_attempt(self, origin: Origin, shown: str) -> Origin:
+        """Return an origin with the attempt of the program that speaks, when it shows a token. Raises CommandRefused."""
+        if not shown:
+            return origin
+        attempt = self.agents.read(shown) if self.agents else ""
+        if not attempt:
+            raise CommandRefused("the token of an agent's attempt is not one of this engine's")
+        return replace(origin, attempt=attempt)
 
 
 class Gateway:
@@ -201,6 +214,7 @@ class Gateway:
         try:
             origin = self._doorkeeper.admit(connection.peer, headers.get(b"authorization", ""), headers.get(NAME_HEADER, ""))
             origin = with_mode(origin, headers.get(MODE_HEADER, ""))
+            origin = self._access.with_attempt(origin, headers.get(AGENT_HEADER, ""))
         except UsageError as error:
             refusal = reply_to(error)
         except CommandRefused as error:

@@ -18,7 +18,6 @@ from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
 from engine.gate.memory_queries import MEMORY_QUERIES
 from engine.gate.outlook import outlook
 from engine.memory.contract import StoredArtifact
-from engine.memory.verbs import principal_of
 from engine.model.agent_commands import AllocateAgent, ReleaseAgent
 from engine.model.booster_commands import AddModule
 from engine.model.channel_commands import RequeueNotifications, TestChannel
@@ -28,7 +27,7 @@ from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnl
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.ids import PLAN_PREFIX, PlanId
-from engine.model.memory_commands import EraseOwner, SynchronizeMemory
+from engine.model.memory_commands import EraseOwner, MemoryVerb, SynchronizeMemory
 from engine.model.plans import (
     Answer,
     AppliedPlan,
@@ -164,7 +163,7 @@ class Gate:
         if what != "status":
             await self._desk.coordinator.settled()
         if what in MEMORY_QUERIES:
-            return await memory_queries.answer(self._desk.sources, principal_of(self.origin), what, parameters)
+            return await memory_queries.answer(self._desk.sources, self.origin, what, parameters)
         return await queries.answer(self._desk.sources, what, parameters)
 
     def allow(self, kind: type[Command], commands: Iterable[Command]) -> None:
@@ -246,7 +245,8 @@ class Gate:
         return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
     def _is_routine(self, meant: _Meant) -> bool:
-        return isinstance(meant.asked[0], _ROUTINE) and self.origin.via in MACHINES
+        kinds = MemoryVerb.__args__ if self.origin.attempt else _ROUTINE if self.origin.via in MACHINES else ()
+        return isinstance(meant.asked[0], kinds)
 
     def _is_ruled(self, meant: _Meant) -> bool:
         return self._desk.rules.matter(self.origin, meant.kinds)
@@ -349,7 +349,8 @@ class Gate:
 
     def _entry(self, action: str, target: str, reason: str, result: str, plan_id: str) -> AuditEntry:
         origin = self.origin
-        return AuditEntry(self._desk.now(), origin.who, origin.via, origin.address, action, target, reason, result, plan_id)
+        who = origin.attempt.partition("/")[0] if action.startswith("memory.") else ""
+        return AuditEntry(self._desk.now(), who or origin.who, origin.via, origin.address, action, target, reason, result, plan_id)
 
     def _audited(self, doing: _Doing) -> Audited:
         commands, steps = doing.meant.asked, doing.steps

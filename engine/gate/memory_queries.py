@@ -17,7 +17,7 @@ from engine.gate import conflict_pages, memory_pages
 from engine.gate.queries import Sources
 from engine.memory.store import Memory
 from engine.memory.values import decode_value
-from engine.memory.verbs import owner_named
+from engine.memory.verbs import acting, owner_named
 from engine.model import wire
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.memory import (
@@ -33,6 +33,7 @@ from engine.model.memory import (
     SearchBy,
     SearchOptions,
 )
+from engine.model.plans import Origin
 
 Parameters = dict[str, Any]
 
@@ -41,10 +42,11 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _AGO = re.compile(rf"(\d+(?:\.\d+)?)([{''.join(_UNITS_S)}])")
 
 
-async def answer(sources: Sources, principal: Principal, what: str, parameters: Parameters) -> object:
+async def answer(sources: Sources, origin: Origin, what: str, parameters: Parameters) -> object:
     """Return plain values. Raises UsageError, NotFound, Denied, Ambiguous."""
     if sources.memory is None:
         raise CommandRefused("this engine keeps no memory")
+    principal = acting(sources.memory, origin)
     if what == SEARCH:
         return wire.to_plain(await _search(sources, sources.memory, principal, parameters))
     if what in _PAGES:

@@ -31,6 +31,7 @@ from engine.memory.shelf import Shelf, changed_by
 from engine.memory.values import OWN, Seal, Unsealed, decode_value, encode_value, packed
 from engine.model.errors import Ambiguous, Denied, FleetError, JournalError, NotFound, UsageError
 from engine.model.events import Record
+from engine.model.ids import TaskId
 from engine.model.memory import (
     KEY_MAX,
     Action,
@@ -47,6 +48,7 @@ from engine.model.memory import (
 from engine.model.memory_events import ABOUT_MEMORY
 from engine.model.memory_settings import MemorySection
 from engine.model.plain import NOT_JSON, plain_object, printable
+from engine.model.tasks import HELD
 from engine.state import Touched
 
 LIST_MAX = 10_000
@@ -181,12 +183,19 @@ class Memory:
         agent = self.keeper.state.agent_named(owner) if self.keeper else None
         return Place(agent.spec.pool, SWARM) if agent and agent.spec.id == owner else None
 
-    def agent(self, name: str) -> Principal:
-        """Return an agent of this fleet, by id or name, as who asks. Raises NotFound."""
+    def agent(self, name: str, attempt: str = "") -> Principal:
+        """Return an agent of this fleet, by id or name, as who asks; `attempt` = only while it runs `task/attempt`. Raises NotFound, Denied."""
         agent = self.keeper.state.agent_named(name) if self.keeper else None
         if agent is None:
             raise NotFound(f"no agent {name!r}; `get agents` lists them")
+        if attempt and not self._is_running(agent.spec.id, attempt):
+            raise Denied(f"attempt {attempt} of {agent.spec.name} is over, and its token with it; nothing was changed")
         return Principal(agent.spec.id, PrincipalKind.AGENT, agent.spec.pool, SWARM)
+
+    def _is_running(self, agent: str, attempt: str) -> bool:
+        task_id, _, number = attempt.partition("/")
+        task = self.keeper.state.tasks.get(TaskId(task_id)) if self.keeper else None
+        return task is not None and task.state in HELD and task.agent == agent and str(task.attempt) == number
 
     # ---- reading
 

@@ -67,6 +67,14 @@ def owner_named(memory: Memory, word: str) -> str:
         return word
 
 
+def acting(memory: Memory, origin: Origin) -> Principal:
+    """Return as whom somebody acts on memory: an agent's program as the agent, anybody else as operator. Raises NotFound, Denied."""
+    if not origin.attempt:
+        return principal_of(origin)
+    agent, _, attempt = origin.attempt.partition("/")
+    return memory.agent(agent, attempt)
+
+
 class MemoryVerbs:
     """Decides and describes."""
 
@@ -114,9 +122,9 @@ class MemoryVerbs:
     def _changes(self, command: Command, deciding: Deciding) -> Sequence[Change]:
         if isinstance(command, ConsolidateMemory):
             older_s = command.older if command.older >= 0 else None
-            return self._consolidating.changes(principal_of(deciding.origin), deciding.now, older_s=older_s, namespace=command.namespace)
+            return self._consolidating.changes(acting(self._memory, deciding.origin), deciding.now, older_s=older_s, namespace=command.namespace)
         if isinstance(command, ResolveConflict):
-            return self._settling(command, principal_of(deciding.origin))
+            return self._settling(command, acting(self._memory, deciding.origin))
         return (self._change(command, deciding),)
 
     def _settling(self, command: ResolveConflict, principal: Principal) -> Sequence[Change]:
@@ -187,7 +195,7 @@ class MemoryVerbs:
         )
 
     def _change(self, command: Command, deciding: Deciding) -> Change:
-        principal = principal_of(deciding.origin)
+        principal = acting(self._memory, deciding.origin)
         match command:
             case RememberEntry():
                 return self._memory.prepared(principal, (command.key, _value_of(command.value), self._options(principal, command)))

@@ -19,6 +19,8 @@ class Origin:
     role: int = 1
     mode: str = ""
     """What the client asked for: `read-only`, `write`, or nothing: as the engine is configured."""
+    attempt: str = ""
+    """Of the program of an agent: `agent/task/attempt`, by its token. It acts on memory as that agent, as long as the attempt runs."""
 
 
 @dataclass(frozen=True, slots=True)
