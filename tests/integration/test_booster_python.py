@@ -95,6 +95,17 @@ def test_what_is_no_python_is_left_to_the_agent(sandbox: Sandbox, operation: str
     assert answer.value["line"] in (1, 2, 3)
 
 
+def test_a_tab_behind_a_blank_is_left_to_tokens(sandbox: Sandbox) -> None:
+    source = "class A:\n    \t   def a(self):\n                if a:\n                  pass\n"
+    file = File(Language.PYTHON, source.encode())
+    (by_tree,) = sandbox.run("code.metrics", [file], tiers=Tier.TREE)
+    assert by_tree.status is Status.UNSURE
+    assert by_tree.value["line"] == 2
+    compile(source, "", "exec")
+    (by_tokens,) = sandbox.run("code.metrics", [file], tiers=Tier.LEXICAL)
+    assert [row["length"] for row in by_tokens.value["functions"]] == [3]
+
+
 @pytest.mark.parametrize(
     ("operation", "source", "arguments", "reason"),
     [

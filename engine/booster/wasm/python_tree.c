@@ -386,9 +386,24 @@ static void leave_to(Walk *walk, u32 depth) {
         leave(walk);
 }
 
+/* Where a line is indented by a tab behind a blank, or NOWHERE: Python goes on to the next eighth column, the grammar by eight. */
+static u32 find_odd_tab(const Source *source) {
+    bool is_indent = true;
+    for (u32 at = 0; at < source->length; at++) {
+        u8 byte = source->bytes[at];
+        if (is_indent && byte == '\t' && at && source->bytes[at - 1] == ' ')
+            return at;
+        is_indent = byte == '\n' || byte == '\r' || (is_indent && (byte == ' ' || byte == '\t'));
+    }
+    return NOWHERE;
+}
+
 enum Status collect_by_tree(Facts *facts) {
     Job *job = facts->job;
     TSNode root;
+    u32 tab = find_odd_tab(&job->source);
+    if (tab != NOWHERE)
+        return stop(job, UNSURE, "the tree may read this indentation otherwise than Python does", tab);
     if (!parse_flawless(job, &root))
         return UNSURE;
     Walk walk = {.facts = facts, .language = job->language, .source = &job->source, .doubt = NOWHERE};
