@@ -471,7 +471,7 @@ class FleetManager(LibraryCalls):
 
     def status(self) -> FleetStatus:
         """Return the fleet in one look; all counts are kept, so it costs microseconds."""
-        return fleet_status(
+        status = fleet_status(
             self.coordinator.state,
             name=self.config.name,
             version=version(),
@@ -481,6 +481,7 @@ class FleetManager(LibraryCalls):
             differences=self.launches.differences(self.clock.now()),
             damage=self.journal.database.damage,
         )
+        return replace(status, conflicts=self.remembering.conflicts, peers_away=self.remembering.exchanging.away())
 
     def why_no_booster(self) -> str:
         """Return why there is no booster, empty if there is one."""

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Self, TypeVar
 
+import msgspec
+
 from engine.fleet import LIBRARY, FleetManager
 from engine.gate import Gate
 from engine.library import Manager
 from engine.memory.entries import Page
 from engine.memory.store import Item
 from engine.model import wire
-from engine.model.errors import UsageError
+from engine.model.errors import Denied, UsageError
 from engine.model.memory import (
     Entry,
     EntryId,
@@ -31,7 +33,14 @@ from engine.model.memory import (
     SearchOptions,
     StoreOptions,
 )
-from engine.model.memory_commands import ConsolidateMemory, ForgetEntry, PermitEntry, RememberEntry
+from engine.model.memory_commands import (
+    ConsolidateMemory,
+    ForgetEntry,
+    PermitEntry,
+    RememberEntry,
+    ResolveConflict,
+    SynchronizeMemory,
+)
 from engine.model.verbs import Command, Role
 
 Options = StoreOptions | Mapping[str, Any] | None
@@ -144,6 +153,31 @@ class SwarmMemory(Manager):
         if not self._agent:
             self._gate = self._gate or self.fleet.operator(LIBRARY)
             self._gate.allow(kind, commands)
+
+    async def synchronize(self, peer: str = "") -> str:
+        """Exchange entries with one or all peers of `memory.peers` now; return in words what came of it. Raises NotFound, Denied, FleetError."""
+        return (await self._operator().execute([SynchronizeMemory(peer)])).summary
+
+    async def conflicts(self) -> Sequence[dict[str, Any]]:
+        """Return what was written in two places and lost, with what won, of that which may be read."""
+        found: Any = await self._operator().query("conflicts")
+        return list(found)
+
+    async def resolve(self, key: str, *, take: str = "", value: object = msgspec.UNSET, options: Asked = None) -> None:
+        """Settle a conflict for all engines: keep what won, take a version that lost by name or number, or store a value.
+
+        What lost stays in the entry's history. Raises NotFound, Denied, UsageError.
+        """
+        asked = options_of(RetrieveOptions, options)
+        text = "" if value is msgspec.UNSET else wire.encode(value).decode()
+        await self._operator().execute([ResolveConflict(key, take, text, asked.namespace, asked.owner)])
+
+    def _operator(self) -> Gate:
+        """Return the library's own authority. Raises Denied for an agent."""
+        if self._agent:
+            raise Denied(f"{self._agent} is an agent: exchanges and conflicts are for whoever runs the fleet; nothing was changed")
+        self._gate = self._gate or self.fleet.operator(LIBRARY)
+        return self._gate
 
     def _id(self, key: str, options: Asked) -> EntryId:
         return self.fleet.memory.find(self._principal(), key, options_of(RetrieveOptions, options))

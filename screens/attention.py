@@ -37,12 +37,17 @@ class Attention:
         """What was there already; None = nothing was looked for yet."""
         self._looked_at = self._announced_at = 0.0
         self._is_outdated = True
+        self._told: tuple[object, ...] = ()
+        """What the fleet's status said of troubles when it was looked at last."""
 
     def look(self, now: float) -> None:
         """Find what needs somebody, if it is time and anything changed."""
         if self._feed.status is None:
             return
-        self._is_outdated |= self._watch.take().touches(KINDS)
+        status = self._feed.status
+        told = (status.read_only, status.damage, status.differences, status.conflicts, status.peers_away)
+        self._is_outdated |= self._watch.take().touches(KINDS) or told != self._told
+        self._told = told
         if not self._is_outdated or now - self._looked_at < LOOK_EVERY_S:
             return
         self._is_outdated, self._looked_at = False, now

@@ -45,6 +45,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "audit": ("au",),
     "bookmarks": ("bms",),
     "keys": ("ke",),
+    "conflicts": ("conf", "peers"),
     "runs": ("ru",),
     "can-i": ("can", "may"),
     "skin": ("sk", "theme", "themes"),

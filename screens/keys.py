@@ -418,6 +418,7 @@ CONTEXTS: dict[str, tuple[str, ...]] = {
     "keys": ("keys", *DOCUMENT),
     "runs": ("runs", *DOCUMENT),
     "can-i": ("written", *DOCUMENT),
+    "conflicts": ("written", *DOCUMENT),
     "cost": ("written", *DOCUMENT),
     "skin": ("rows", "screen", "app", "anywhere"),
     "too small": ("small",),

@@ -80,6 +80,7 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     if status.differences:
         look = Cell("! agents are not as planned", "warn")
         needs.append(Need("differences", look, "; ".join(status.differences), 0.0, "agents"))
+    needs += _memory_needs(status)
     for host in tables["hosts"].values():
         if isinstance(host, HostRow) and host.health not in ("healthy", "unknown"):
             look = badge(HEALTH_BADGES, host.health, glyphs)
@@ -91,6 +92,19 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
         if isinstance(booster, BoosterRow):
             needs += _booster_needs(booster, glyphs)
     return needs + _task_needs(tables["tasks"].values(), glyphs)
+
+
+def _memory_needs(status: FleetStatus) -> list[Need]:
+    """Return what other engines disagree on, and those that cannot be asked."""
+    needs = []
+    if status.conflicts:
+        what = Cell(f"! {plural(status.conflicts, 'entry')} of memory in conflict", "warn")
+        needs.append(Need("conflicts", what, "written in two places: the version that lost is kept until somebody settles it", 0.0, "conflicts"))
+    if status.peers_away:
+        away = len(status.peers_away)
+        what = Cell(f"! {plural(away, 'peer')} of memory away", "warn")
+        needs.append(Need("peers", what, "; ".join(status.peers_away), 0.0, "conflicts"))
+    return needs
 
 
 def _booster_needs(row: BoosterRow, glyphs: Glyphs) -> list[Need]:

@@ -20,6 +20,7 @@ _CLASSES = {
     "plans": ("screens.plans", "PlansScreen"),
     "audit": ("screens.audit", "AuditScreen"),
     "can-i": ("screens.can_i", "CanIScreen"),
+    "conflicts": ("screens.conflicts", "ConflictsScreen"),
     "runs": ("screens.runs", "RunsScreen"),
     "keys": ("screens.key_view", "KeysScreen"),
     "ctx": ("screens.contexts", "ContextsScreen"),

@@ -44,6 +44,11 @@ class ConflictReading:
             return float(at)
         return 0.0
 
+    def conflicts(self) -> int:
+        """Return how many entries have conflicts. Raises JournalError."""
+        [(count,)] = self._quick("SELECT count(*) FROM (SELECT DISTINCT namespace, owner_id, key FROM conflicts)")
+        return int(count)
+
     def in_conflict(self, namespace: str = "", key: str = "", limit: int = LISTED_MAX) -> list[EntryId]:
         """Return the entries that have conflicts, those of one key if it is given, in the order of their ids. Raises JournalError."""
         only, values = (" WHERE namespace = ? AND key = ?", [namespace, key]) if key else ("", [])

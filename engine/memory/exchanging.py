@@ -127,6 +127,10 @@ class Exchanging:
         """Return how it goes with each peer."""
         return [peer.state for peer in self._peers.values()]
 
+    def away(self) -> tuple[str, ...]:
+        """Return the peers that are not reached, each with the reason."""
+        return tuple(f"{peer.state.address}: {peer.state.problem}" for peer in self._peers.values() if peer.state.problem)
+
     def check(self, peer: str) -> None:
         """Raise NotFound unless there is such a peer; empty = any."""
         if not self._peers:

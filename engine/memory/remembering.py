@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,9 @@ from engine.memory.searching import INDEX_NAME, Search
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.memory.verbs import MemoryVerbs
+from engine.model.events import Record
 from engine.model.ids import LIFE_PREFIX
+from engine.model.memory_events import MemoryConflicted
 from engine.model.memory_settings import MemorySection
 from engine.supervisor import keep_running
 
@@ -60,7 +62,14 @@ class Remembering:
             self.sealing.begin(keeper.state.seq)
         self.memory.connect(keeper)
         self.erasing.connect(keeper)
+        self.memory.hooks.append(self._count)
+        self.conflicts = self.memory.entries.conflicts()
         self.exchanging.begin(keeper, peering, read_peers(self._database.on_loop))
+
+    def _count(self, records: Sequence[Record]) -> None:
+        """Count conflicts again when some came or went."""
+        if any(isinstance(record.event, MemoryConflicted) for record in records):
+            self.conflicts = self.memory.entries.conflicts()
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start what works in the background; who calls ends it."""

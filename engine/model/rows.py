@@ -426,6 +426,10 @@ class FleetStatus:
     """Where the agents that run are not those that should."""
     damage: str = ""
     """What is wrong with the database's pages and what to do; empty = nothing that is known."""
+    conflicts: int = 0
+    """Entries of memory that were written in two places and that nobody has settled."""
+    peers_away: tuple[str, ...] = ()
+    """Engines that memory is exchanged with and that cannot be reached, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 from engine import FleetManager, SwarmMemory
 from engine.memory.envelopes import PREFIX
-from engine.model.errors import Denied, EncryptionError, EngineUnavailable, NotFound, Tampered
+from engine.model.errors import (
+    Denied,
+    EncryptionError,
+    EngineUnavailable,
+    NotFound,
+    Tampered,
+    UsageError,
+)
 from engine.model.fleet_commands import UndoPlan
 from engine.model.memory_commands import ResolveConflict, SynchronizeMemory
 from engine.model.plans import Origin
@@ -77,6 +84,7 @@ async def test_conflicts_are_listed_shown_and_settled(tmp_path: Path) -> None:
         await two.store("plan", "theirs", {"level": "swarm"})
         await told(one)
         for memory in (one, two):
+            assert memory.fleet.status().conflicts == 1
             assert await memory.retrieve("plan") == "theirs"
             [row] = await rows(memory)
             assert (row["key"], row["won_version"], row["lost_version"], row["may_resolve"]) == ("plan", 1, 1, True)
@@ -89,9 +97,27 @@ async def test_conflicts_are_listed_shown_and_settled(tmp_path: Path) -> None:
         await told(one)
         assert await two.retrieve("plan") == "ours"
         assert await rows(one) == await rows(two) == []
+        assert one.fleet.status().conflicts == two.fleet.status().conflicts == 0
         await one.fleet.operator().execute([UndoPlan(done.plan)])
         assert await one.retrieve("plan") == "theirs"
 
+
+
+async def test_programs_exchange_look_at_conflicts_and_settle_them(tmp_path: Path) -> None:
+    async with pair(tmp_path, {}, {}) as (one, two):
+        await one.store("plan", "ours")
+        await two.store("plan", "theirs")
+        assert "1 entries came" in await one.synchronize()
+        [found] = await one.conflicts()
+        assert (found["key"], found["lost_version"]) == ("plan", 1)
+        with pytest.raises(UsageError, match="no version '9' lost"):
+            await one.resolve("plan", take="9")
+        await one.resolve("plan", value={"both": True})
+        await one.synchronize()
+        assert await two.retrieve("plan") == {"both": True}
+        assert await two.conflicts() == []
+        with pytest.raises(NotFound, match="no conflict"):
+            await one.resolve("plan")
 
 
 async def test_only_administrators_may_exchange(tmp_path: Path) -> None:
@@ -165,6 +191,7 @@ async def test_an_engine_that_is_away_holds_up_nobody_and_is_tried_again(tmp_pat
         while not (state := fleet.remembering.exchanging.states()[0]).problem:
             await asyncio.sleep(0.01)
         assert "no engine runs here" in state.problem
+        assert fleet.status().peers_away == (f"{socket}: {state.problem}",)
         with pytest.raises(EngineUnavailable):
             await told(memory)
         (tmp_path / "other").mkdir()
