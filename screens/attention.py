@@ -18,7 +18,7 @@ ANNOUNCE_EVERY_S = 10.0
 """Between two announcements; what comes meanwhile is announced together."""
 KEPT_MAX = 500
 """Acknowledged and snoozed things remembered; the oldest are forgotten."""
-KINDS = ("pools", "tasks", "hosts", "boosters")
+KINDS = ("pools", "tasks", "hosts", "boosters", "proposals")
 
 
 class Attention:

@@ -26,7 +26,7 @@ class InboxScreen(FleetScreen):
 
     NAME: ClassVar[str] = "inbox"
     TITLE: ClassVar[str] = "Inbox"
-    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "hosts")
+    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "hosts", "boosters", "proposals")
 
     def __init__(self, _text: str = "") -> None:
         super().__init__()

@@ -162,7 +162,16 @@ POOL_BADGES: dict[str, Badge] = {
     "idle": Badge("○", "o"),
     "empty": Badge("–", "-", "dim"),
 }
-BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES}
+VOTE_BADGES: dict[str, Badge] = {
+    "open": Badge("●", "@", "accent"),
+    "accepted": Badge("✓", "+", "good"),
+    "rejected": Badge("✕", "x", "bad"),
+    "vetoed": Badge("▼", "v", "bad"),
+    "deadlocked": Badge("‡", "#", "warn"),
+    "expired": Badge("◔", "/", "warn"),
+    "withdrawn": Badge("−", "-", "dim"),
+}
+BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES}
 NO_BADGE = Badge("?", "?", "warn")
 """A word that this console does not know yet; the word itself is shown with it."""
 

@@ -9,11 +9,13 @@ from engine.model.fields import error_of
 from engine.model.filters import quote_value
 from engine.model.rows import BoosterRow, FleetStatus, HostRow, PoolRow, TaskRow
 from engine.model.tasks import SAMPLER
+from engine.model.vote_rows import ProposalRow
 from screens.history import SAMPLES, SPAN_S
 from screens.present import (
     HEALTH_BADGES,
     POOL_BADGES,
     TASK_BADGES,
+    VOTE_BADGES,
     badge,
     count,
     megabytes,
@@ -58,7 +60,7 @@ class Need(NamedTuple):
     at: float
     """Since when, in epoch seconds; 0 = not known."""
     view: str
-    """`task`, `tasks`, `agents`, `pools`, `booster` or `audit`: where Enter leads."""
+    """`task`, `vote`, `tasks`, `agents`, `pools`, `booster` or `audit`: where Enter leads."""
     thing: str = ""
     """The id of the task, else the scope."""
 
@@ -91,7 +93,17 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     for booster in tables.get("boosters", {}).values():
         if isinstance(booster, BoosterRow):
             needs += _booster_needs(booster, glyphs)
-    return needs + _task_needs(tables["tasks"].values(), glyphs)
+    return needs + _vote_needs(tables.get("proposals", {}).values(), glyphs) + _task_needs(tables["tasks"].values(), glyphs)
+
+
+def _vote_needs(votes: Iterable[object], glyphs: Glyphs) -> list[Need]:
+    """Return the votes that ended with nothing decided."""
+    needs = []
+    for vote in votes:
+        if isinstance(vote, ProposalRow) and vote.state in ("deadlocked", "expired"):
+            look = badge(VOTE_BADGES, vote.state, glyphs)
+            needs.append(Need(vote.id, Cell(f"{look.text}: {vote.subject}", look.role), vote.reason, vote.closed_at, "vote", vote.id))
+    return needs
 
 
 def _memory_needs(status: FleetStatus) -> list[Need]:

@@ -54,6 +54,8 @@ def screen_of(need: Need) -> FleetScreen:
     """Return the screen that shows a need."""
     if need.view == "task":
         return open_thing("tasks", need.thing)
+    if need.view == "vote":
+        return open_thing("proposals", need.thing)
     tables: dict[str, type[TableScreen]] = {"tasks": TasksScreen, "agents": AgentsScreen, "pools": PoolsScreen, "audit": AuditScreen, "booster": BoosterScreen}
     return tables[need.view](scope=need.thing)
 
@@ -76,7 +78,7 @@ class PulseScreen(FleetScreen):
 
     NAME: ClassVar[str] = "pulse"
     TITLE: ClassVar[str] = "Pulse"
-    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "agents", "hosts", "boosters")
+    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "agents", "hosts", "boosters", "proposals")
 
     def __init__(self, _text: str = "") -> None:
         super().__init__()

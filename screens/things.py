@@ -19,6 +19,7 @@ _CLASSES = {
     "policies": ("screens.scaler_details", "PolicyDetails"),
     "advice": ("screens.room_details", "RecommendationDetails"),
     "gangs": ("screens.room_details", "GangDetails"),
+    "proposals": ("screens.vote_details", "VoteDetails"),
     "scaling": ("screens.scaler_details", "ScalingDetails"),
 }
 DESCRIBED = tuple(_CLASSES)

@@ -29,6 +29,7 @@ _CLASSES = {
     "policies": ("screens.scaler", "PoliciesScreen"),
     "optimize": ("screens.optimize", "OptimizeScreen"),
     "gangs": ("screens.gangs", "GangsScreen"),
+    "votes": ("screens.votes", "VotesScreen"),
     "cost": ("screens.costs", "CostScreen"),
     "trends": ("screens.trends", "TrendsScreen"),
     "heatmap": ("screens.heatmap", "HeatmapScreen"),

@@ -167,6 +167,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "decision": lambda seat: _document(seat, open_thing("scaling", "coder")),
     "recommendation": lambda seat: _document(seat, open_thing("advice", "coder idle")),
     "gang": lambda seat: _document(seat, open_thing("gangs", "gng_1")),
+    "vote": lambda seat: _document(seat, open_thing("proposals", "prp_1")),
     "audit line": lambda seat: _document(seat, open_thing("audit", next(iter(seat.app.feed.tables["audit"])))),
     "event": lambda seat: _document(seat, open_thing("events", "ev_1")),
     "agent": _agent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from engine.model.consensus_commands import OpenProposal
 from engine.model.explanations import EXPLAINED
 from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import AskGang, CreatePolicy
@@ -19,10 +20,10 @@ from tests.ui.fleet import Fleet, Seat, sit
 
 NOUNS = {
     "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "plans": "plan", "audit": "audit line", "events": "event",
-    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry",
+    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry", "proposals": "vote",
 }  # fmt: skip
 """Kind of row to the context of its document."""
-VIEWS = {**{kind: kind for kind in NOUNS}, "scaling": "scaler", "advice": "optimize"}
+VIEWS = {**{kind: kind for kind in NOUNS}, "scaling": "scaler", "advice": "optimize", "proposals": "votes"}
 TABS = {"d": "info", "y": "yaml", "X": "why", "T": "timeline"}
 
 
@@ -41,6 +42,7 @@ async def ready(seat: Seat) -> None:
     await seat.fleet.gate.execute([CreatePolicy("own", {"pool": "coder", "target": 0.85})])
     await seat.fleet.gate.execute([AskGang("coder", 1)])
     await seat.fleet.gate.execute([RememberEntry("plan", "[1]")])
+    await seat.fleet.gate.execute([OpenProposal("merge it", ("coder",))])
     pools = seat.fleet.state.pools
     for minute in range(10):
         seen = {"coder": Observation(minute * 60.0, pools["coder"].size, 1, 1, 0, memory=0.1, cpu=0.9)}
