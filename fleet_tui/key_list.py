@@ -13,8 +13,9 @@ from fleet_tui import output
 from fleet_tui.keymap import COMMANDS_NAME, find_command_file, find_key_file, load_own, no_preset
 from fleet_tui.toml_places import read_placed
 from screens.key_presets import PRESETS
+from screens.key_table import Key
 from screens.keymap import Keymap, shown
-from screens.keys import SCOPES, Key
+from screens.keys import SCOPES
 from screens.present import plural
 
 NO_KEY = "-"

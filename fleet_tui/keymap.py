@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fleet_tui.settings import Paths
     from fleet_tui.toml_places import PlacedToml
     from fleet_tui.user_commands import UserCommand
-    from screens.keys import Key
+    from screens.key_table import Key
     from screens.rebinding import Wish
 
 FILE_NAME = "keys.toml"

@@ -18,8 +18,9 @@ from engine.model.rows import ROW_KINDS, Row
 from fleet_tui.keymap import nearest
 from fleet_tui.toml_places import PlacedToml, read_placed
 from screens.key_names import read_key
+from screens.key_table import Key
 from screens.keymap import Problem
-from screens.keys import CONTEXTS, Key
+from screens.keys import CONTEXTS
 from screens.rebinding import Wish
 
 ID_PREFIX = "command."

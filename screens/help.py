@@ -12,9 +12,10 @@ from engine.model.verbs import Danger
 from screens.commandline import VIEWS, WORDS
 from screens.details import DocumentScreen
 from screens.feed import Changes
+from screens.key_table import Key
 from screens.key_view import keys_text
 from screens.keymap import Keymap
-from screens.keys import CONTEXTS, SCOPES, Key
+from screens.keys import CONTEXTS, SCOPES
 from screens.present_text import Lines, note, title_line
 from screens.widgets.cells import Cell
 

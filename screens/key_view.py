@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from screens.details import DocumentScreen
 from screens.feed import Changes
+from screens.key_table import Key
 from screens.keymap import Keymap, Problem, shown
-from screens.keys import SCOPES, Key
+from screens.keys import SCOPES
 from screens.present_text import Lines, note, title_line
 from screens.widgets.cells import Cell
 

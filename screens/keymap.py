@@ -13,7 +13,7 @@ from typing import NamedTuple
 from textual.binding import Binding, BindingsMap
 
 from screens.key_presets import DEFAULT
-from screens.keys import KEYS, Key
+from screens.key_table import KEYS, Key
 
 SHOWN = {
     "escape": "esc",

@@ -14,9 +14,10 @@ from engine.model.commands import VERBS
 from engine.model.verb_lines import usage
 from screens.base import Console, FleetScreen
 from screens.commandline import VIEWS, WORDS
+from screens.key_table import Key
 from screens.keyed import Keyed, give_keys, keymap_of, scopes_of
 from screens.keymap import Keymap
-from screens.keys import CONTEXTS, Key
+from screens.keys import CONTEXTS
 
 
 class Entry(NamedTuple):

@@ -9,8 +9,9 @@ from itertools import combinations
 
 from screens.key_names import doubt, is_typed
 from screens.key_presets import DEFAULT, PRESETS
+from screens.key_table import KEYS, Key
 from screens.keymap import Keymap, Problem, shown
-from screens.keys import CONTEXTS, KEYS, Key
+from screens.keys import CONTEXTS
 
 NEEDED = frozenset({"app.command", "screen.back", "dialog.drop", "form.drop", "palette.drop", "choice.drop", "line.submit"})
 """Bindings that must have a key: without one there is no way on."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from screens.key_presets import PRESETS
+from screens.key_table import KEYS, Key
 from screens.keymap import shown
-from screens.keys import CONTEXTS, KEYS, SCOPES, Key
+from screens.keys import CONTEXTS, SCOPES
 from screens.rebinding import NEEDED, preset_rows
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
@@ -15,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "keys.md"
 INTRODUCTION = """\
 # Keys
 
-This page is made from the one table of keys (`screens/keys.py`) by `make keys`; a test compares them. The same table
+This page is made from the one table of keys (`screens/key_table.py`) by `make keys`; a test compares them. The same table
 binds the keys and feeds `?`, the palette, the line of hints and `:keys`. `fleet-tui keys` prints what is in force for
 you.
 

@@ -91,7 +91,7 @@ def test_what_is_changed_and_what_is_wrong_is_said(tmp_path_factory: pytest.Temp
 
 
 KEY_WORDS = re.compile(r"(?<![\w{.`])(esc|escape|enter|tab|pgup|pgdn|ctrl\+\w|shift\+\w+|f\d\d?)(?![\w}])")
-TABLES = ("keys.py", "key_presets.py", "key_names.py", "keymap.py", "key_view.py")
+TABLES = ("key_table.py", "key_presets.py", "key_names.py", "keymap.py", "key_view.py")
 OF_THE_TERMINAL = {"fleet_tui/command_runner.py: · enter goes back to the console"}
 """Keys that are not the console's."""
 

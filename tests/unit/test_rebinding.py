@@ -7,8 +7,9 @@ import string
 import pytest
 from screens.key_names import EATEN, doubt, is_typed, read_key
 from screens.key_presets import PRESETS
+from screens.key_table import KEYS, Key
 from screens.keymap import KEYMAP, Keymap
-from screens.keys import CONTEXTS, KEYS, Key
+from screens.keys import CONTEXTS
 from screens.rebinding import (
     NEEDED,
     TYPED_SCOPES,
