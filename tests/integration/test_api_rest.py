@@ -80,7 +80,8 @@ async def test_every_verb(path: Path, fake: FakeOperator, name: str) -> None:
     samples = {"str": "coder", "int": 3, "float": 2.5, "bool": True, "tuple[str, ...]": ["x"], "dict[str, Any]": {"k": 1}}
     known = {"agent": "agt_1", "task": "tsk_1", "size": "3", "plan": ""}
     specs = dataclasses.fields(COMMANDS[name])
-    body = {s.name: s.metadata.get("choices", [known.get(s.name, samples[str(s.type)])])[0] for s in specs}
+    ratios = {s.name: s.metadata["le"] for s in specs if s.type == "float" and "le" in s.metadata}
+    body = {s.name: s.metadata.get("choices", [known.get(s.name, ratios.get(s.name, samples[str(s.type)]))])[0] for s in specs}
     planned = await ask(path, "POST", f"/v1/{name}?dry_run=true", {**body, "reason": "why"})
     assert (planned.status, planned.headers["content-type"]) == (200, "application/json")
     assert planned.json["steps"][0]["call"]["name"] == name
