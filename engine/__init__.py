@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.library import AgentBooster, AutoScalingManager, ScalingStatus
     from engine.library_memory import SwarmMemory
     from engine.library_monitor import FleetMonitor
+    from engine.library_security import SecurityManager
     from engine.model.agents import Agent, AgentType, Allocation
     from engine.model.errors import FleetError
     from engine.model.events import Record as FleetEvent
@@ -54,6 +55,7 @@ __all__ = [
     "PoolSpec",
     "ScalingPolicy",
     "ScalingStatus",
+    "SecurityManager",
     "SwarmMemory",
     "Task",
     "TaskRequirements",
@@ -83,6 +85,7 @@ _HOMES = {
     "PoolSpec": "engine.model.pools",
     "ScalingPolicy": "engine.model.scaling:Policy",
     "ScalingStatus": "engine.library",
+    "SecurityManager": "engine.library_security",
     "SwarmMemory": "engine.library_memory",
     "Task": "engine.model.tasks",
     "TaskRequirements": "engine.model.library",
