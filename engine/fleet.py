@@ -37,7 +37,7 @@ from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator, Tools
 from engine.gate import Desk, Gate, figures
-from engine.gate.alert_actions import Actions
+from engine.gate.alerting import Alerting
 from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.history import History
@@ -52,7 +52,6 @@ from engine.memory.journal import SqliteJournal
 from engine.memory.remembering import Remembering
 from engine.memory.retention import Retention
 from engine.model.accounts import user_name
-from engine.model.alerts import AlertState
 from engine.model.errors import JournalError
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX, TaskId
@@ -61,9 +60,6 @@ from engine.model.pools import BOOSTER
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
-from engine.monitoring.alerts.alerter import Alerter
-from engine.monitoring.alerts.alerter import Around as AlertsAround
-from engine.monitoring.notifying.notifier import Notifier
 from engine.monitoring.notifying.sender import Means
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
@@ -233,11 +229,9 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self.sampling.publish)
         self.coordinator.add_publisher(self._to_bus)
         self.coordinator.add_publisher(self.history.publish)
-        self.notifier = Notifier(self.config.alerting, self.journal.database, self.config.name, Means(self.clock, self.rng, self.ids))
-        self.notifier.changed = self.feed.told
-        self.feed.notifier = self.notifier
+        self.alerting = Alerting(self.config, self.journal.database, Means(self.clock, self.rng, self.ids))
         self._add_scaler()
-        self._add_alerter(state.at)
+        self.alerting.connect(self.coordinator, self.feed, self.history, self.operator, self._report)
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
@@ -254,7 +248,7 @@ class FleetManager(LibraryCalls):
         loop = group.create_task(self._coordinate(), name="coordinator")
         stack.push_async_callback(self._end, (loop,))
         stack.push_async_callback(self.coordinator.flush)
-        self._begin_alerts()
+        self.alerting.begin()
         parts = [
             self._scaling_part(group),
             group.create_task(self.runtime.run(), name="runtime"),
@@ -265,12 +259,11 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
-            group.create_task(keep_running("notifier", self.notifier.run, self.clock), name="notifier"),
-            group.create_task(keep_running("alert actions", self.actions.run, self.clock), name="alert actions"),
+            *self.alerting.start(group),
             *self.history.start(group),
         ]
         stack.push_async_callback(self.history.close)
-        stack.push_async_callback(self.notifier.close)
+        stack.push_async_callback(self.alerting.close)
         stack.push_async_callback(self._end, parts)
 
     async def _check_pages(self) -> None:
@@ -293,33 +286,6 @@ class FleetManager(LibraryCalls):
         self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
         self.feed.scaler = self.scaler
         self.history.connect(self._figures())
-
-    def _add_alerter(self, watched_until: float) -> None:
-        """Make the alerter, which looks whenever the recorder samples."""
-        around = AlertsAround(
-            lambda: self.coordinator.state,
-            self._report,
-            self.history.agents.newest,
-            lambda: self.coordinator.read_only,
-            self.feed.looked,
-        )
-        self.alerter = self.feed.alerter = Alerter(around, watched_until)
-        self.history.recorder.watcher = self.alerter.sampled
-        self.alerter.listeners.append(self.notifier.take)
-        self.notifier.runbook_of = self._runbook_of
-        self.coordinator.add_publisher(self.alerter.publish)
-        self.actions = Actions(lambda rule: self.coordinator.state.alerting.rules.get(rule), self.operator, self.coordinator.record, self.clock)
-        self.alerter.listeners.append(self.actions.take)
-
-    def _runbook_of(self, rule: str) -> str:
-        known = self.coordinator.state.alerting.rules.get(rule)
-        return known.runbook if known else ""
-
-    def _begin_alerts(self) -> None:
-        """Tell of the alerts that fire what the engine before this one did not get to say."""
-        alerts = self.coordinator.state.alerting.alerts.values()
-        self.notifier.begin([alert.id for alert in alerts if alert.state is AlertState.FIRING])
-        self.alerter.begin(self.clock.now())
 
     def _figures(self) -> figures.Around:
         """Return where the history's figures come from."""
@@ -424,7 +390,7 @@ class FleetManager(LibraryCalls):
             self.remembering.erasing,
             self.remembering.exchanging,
             self.remembering.sealing,
-            notifier=self.notifier,
+            notifier=self.alerting.notifier,
         )
 
     # ---- the parts' ways to each other

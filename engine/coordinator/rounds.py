@@ -50,7 +50,8 @@ OPERATOR = "@"
 """Begins the id of a voter who is an operator."""
 DUE = "proposal"
 """Kind of the timers of rounds."""
-_IN_PROCESS = ("library", "engine")
+_IN_PROCESS = "library"
+"""The face of programs that embed the engine; rules of alerts act through the engine, and vote for nobody."""
 _SETTLED = {"accept": Standing.ACCEPTED, "reject": Standing.REJECTED, "veto": Standing.VETOED}
 
 
@@ -152,7 +153,7 @@ def ballot_of(state: FleetState, round_: Round, command: CastVote, deciding: Dec
 
 def _who_votes(state: FleetState, proposal: Proposal, named: str, deciding: Deciding) -> str:
     origin = deciding.origin
-    if named and origin.via not in _IN_PROCESS:
+    if named and origin.via != _IN_PROCESS:
         raise CommandRefused("one votes as oneself; only a program in the engine's own process names the agent that it runs")
     voter = voters_named(state, named)[0] if named else f"{OPERATOR}{origin.who}"
     if all(one.id != voter for one in proposal.voters):

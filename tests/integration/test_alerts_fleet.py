@@ -67,7 +67,7 @@ async def test_the_same_action_is_not_done_again_and_again(tmp_path: Path) -> No
         await FleetMonitor(fleet=fleet).create_alert(IDLE)
         await until(lambda: fleet.coordinator.state.pools["coder"].paused)
         [alert] = [one for one in fleet.coordinator.state.alerting.alerts.values() if one.rule == "idle"]
-        await fleet.actions.act(alert, "pause {pool}")
+        await fleet.alerting.actions.act(alert, "pause {pool}")
         newest = fleet.coordinator.state.audit[-1]
         assert (newest.who, newest.action, newest.reason) == ("alert:idle", "alert.action", "pause {pool}")
         assert "the same again only after" in newest.result

@@ -112,6 +112,8 @@ def test_one_votes_as_oneself() -> None:
         id_ = await opened(world, "@ada", "@ben", "reviewer-1")
         with pytest.raises(CommandRefused, match="one votes as oneself"):
             await world.gate(ADA).execute([CastVote(id_, "approve", voter="reviewer-1")])
+        with pytest.raises(CommandRefused, match="one votes as oneself"):
+            await world.gate(Origin("alert:mine", "engine", "", 2)).execute([CastVote(id_, "approve", voter="reviewer-1")])
         with pytest.raises(CommandRefused, match="@eve may not vote"):
             await world.gate(Origin("eve", "cli", "", 2)).execute([CastVote(id_, "approve")])
         with pytest.raises(CommandRefused, match="may not vote"):
