@@ -54,7 +54,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PtyScreen]:
             yield terminal
 
 
-TITLES = {"ctx": "Contexts"}
+TITLES = {"ctx": "Contexts", "heatmap": "Heat map", "xray": "X-ray"}
 """Views whose titles are not their words."""
 
 
