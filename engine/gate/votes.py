@@ -98,7 +98,7 @@ def _open(state: FleetState, command: OpenProposal) -> PlanStep:
     found = judge(proposal, [], 0.0).tally
     voters = len(proposal.voters)
     people = sum(voter.id.startswith(OPERATOR) for voter in proposal.voters)
-    who = f"{voters - people} agents" if not people else f"{voters - people} agents and {people} operators" if people < voters else f"{people} operators"
+    who = " and ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in ((voters - people, "agent"), (people, "operator")) if number)
     effect = f"{who} may vote for {command.timeout_s:g} s; {command.rule}: {found.needed:g} of {found.eligible:g} must approve, {found.turnout_needed} take part"
     return PlanStep(call_of(command), command.subject, "", "put to the vote", effect)
 

@@ -66,6 +66,7 @@ GOALS = {
     "recover.seconds_per_10000_tasks": "s",
     "startup.first_useful_frame_ms": "ms",
     "startup.cli_help_ms": "ms",
+    "swarm.votes_per_s": "1/s",
 }
 SCREENS = ("pulse", "pools", "agents", "agent", "tasks", "task", "events", "heatmap", "heatmap_agents", "topology", "xray", "plans", "audit", "help")
 FRAMES = {"open_bytes": "B", "live_bytes_per_s": "B/s", "idle_bytes_per_s": "B/s", "amplification": "ratio"}
