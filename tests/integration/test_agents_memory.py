@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fleet_tui.settings import find_paths
 from tests.integration.engines import EngineProcess, engine, until
 from tests.integration.test_api_rest import ask
 
-FLEET = f"{sys.executable} -m fleet_tui"
+FLEET = f"{shlex.quote(sys.executable)} -m fleet_tui"
 SCRIPT = f"""
 {FLEET} remember note 'from an agent' --level team --yes > told 2>&1; echo $? > codes
 {FLEET} memory note > read; echo $? >> codes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_a_value_that_was_edited_is_stored_and_nothing_of_it_stays(subject: Engi
 
 
 def test_what_somebody_else_stored_meanwhile_is_not_overwritten(subject: EngineProcess, editor: Editor, screen: PtyScreen) -> None:
-    editor.will(f"{' '.join(subject.command('remember', 'plan', '7', '--yes'))} >/dev/null\necho '[3]' > \"$1\"\n")
+    editor.will(f"{shlex.join(subject.command('remember', 'plan', '7', '--yes'))} >/dev/null\necho '[3]' > \"$1\"\n")
     screen.send(b"E")
     screen.wait_text("your text is kept in")
     assert value_of(subject) == 7
