@@ -10,21 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from engine.model.consensus import (
-    BALLOTS_MAX,
-    HALF,
-    REASONING_MAX,
-    TWO_THIRDS,
-    VOTERS_MAX,
-    Ballot,
-    Choice,
-    Proposal,
-    Round,
-    Rule,
-    Standing,
-    Terms,
-    Voter,
-)
+from engine.model.consensus import Ballot, Proposal, Round, Terms, Voter
 from engine.model.consensus_commands import (
     CastVote,
     ExtendProposal,
@@ -41,6 +27,16 @@ from engine.model.consensus_events import (
 from engine.model.errors import CommandRefused, NotFound, UsageError
 from engine.model.events import Event
 from engine.model.ids import PROPOSAL_PREFIX, AgentId, ProposalId, TaskId
+from engine.model.vote_words import (
+    BALLOTS_MAX,
+    HALF,
+    REASONING_MAX,
+    TWO_THIRDS,
+    VOTERS_MAX,
+    Choice,
+    Rule,
+    Standing,
+)
 from engine.scheduling.timers import Due
 from engine.state import FleetState, Touched
 from engine.state.deciding import Deciding, Decision

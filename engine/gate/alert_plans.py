@@ -27,7 +27,8 @@ from engine.model.alert_events import (
     AlertsSilenced,
     SilenceEnded,
 )
-from engine.model.alerts import Alert, AlertState, Rule, Severity
+from engine.model.alert_words import Severity
+from engine.model.alerts import Alert, AlertState, Rule
 from engine.model.errors import CommandRefused
 from engine.model.plans import Call, PlanStep
 from engine.model.verbs import Command

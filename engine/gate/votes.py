@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from engine.coordinator.rounds import OPERATOR, find_round, lost_voters, proposal_of
-from engine.model.consensus import Round, Standing, Verdict
+from engine.model.consensus import Round, Verdict
 from engine.model.consensus_commands import (
     CastVote,
     ExtendProposal,
@@ -25,6 +25,7 @@ from engine.model.ids import AgentId, ProposalId
 from engine.model.plans import PlanStep
 from engine.model.verbs import Command
 from engine.model.vote_rows import ProposalRow
+from engine.model.vote_words import Standing
 from engine.model.wire import call_of
 from engine.state import FleetState
 from engine.swarm.consensus import counted, judge

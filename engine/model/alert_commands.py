@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.model.alerts import SEVERITIES
+from engine.model.alert_words import SEVERITIES
 from engine.model.verbs import Command, Danger, arg
 
 LONGEST_S = 86_400.0

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from engine.model.alerts import Severity, matcher_of
+from engine.model.alert_words import Severity
+from engine.model.alerts import matcher_of
 from engine.model.config_tree import ConfigTree
 from engine.model.errors import UsageError
 

@@ -13,23 +13,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from engine.model.alert_words import Severity
 from engine.model.errors import UsageError
 
 Labels = tuple[tuple[str, str], ...]
 """Name and value, sorted by name."""
-
-
-class Severity(StrEnum):
-    """How bad it is, the worst first."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    INFO = "info"
-
-
-AUTO = "auto"
-"""Instead of a severity: by how far the value is from its limit."""
-SEVERITIES = (*(severity.value for severity in Severity), AUTO)
 
 
 class AlertState(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.model.consensus import DEPTH_MAX, Choice, Rule
 from engine.model.verbs import Command, Role, arg
+from engine.model.vote_words import DEPTH_MAX, Choice, Rule
 
 CHOICES = tuple(choice.value for choice in Choice)
 RULES = tuple(rule.value for rule in Rule)

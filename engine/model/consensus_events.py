@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.model.consensus import Ballot, Proposal, Standing
+from engine.model.consensus import Ballot, Proposal
 from engine.model.ids import ProposalId
+from engine.model.vote_words import Standing
 
 
 @dataclass(frozen=True, slots=True)

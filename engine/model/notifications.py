@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from engine.model.alerts import Alert, AlertState, Severity, Transition
+from engine.model.alert_words import Severity
+from engine.model.alerts import Alert, AlertState, Transition
 
 
 class About(StrEnum):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.model.consensus import ROUNDS_MAX, Round, Standing
+from engine.model.consensus import Round
 from engine.model.consensus_events import (
     BallotsCast,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
 )
+from engine.model.vote_words import ROUNDS_MAX, Standing
 from engine.state.tables import Tables
 
 

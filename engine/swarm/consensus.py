@@ -11,19 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 from math import ceil
 
-from engine.model.consensus import (
-    SEED_TWO_THIRDS,
-    TWO_THIRDS,
-    Ballot,
-    Choice,
-    Proposal,
-    Rule,
-    Standing,
-    Tally,
-    Terms,
-    Verdict,
-    Voter,
-)
+from engine.model.consensus import Ballot, Proposal, Tally, Terms, Verdict, Voter
+from engine.model.vote_words import SEED_TWO_THIRDS, TWO_THIRDS, Choice, Rule, Standing
 
 _ROUNDING = 1e-9
 

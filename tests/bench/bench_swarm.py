@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from engine.fleet import FleetManager
 from engine.gate import Gate
-from engine.model.consensus import Standing
 from engine.model.consensus_commands import CastVote, OpenProposal
 from engine.model.ids import ProposalId
+from engine.model.vote_words import Standing
 
 from tests.bench.engines import POOL, light_fleet, median, percentile
 

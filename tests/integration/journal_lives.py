@@ -27,7 +27,7 @@ from engine.model.agent_events import (
     HostLost,
 )
 from engine.model.agents import AgentSpec, AgentStatus, Allocation, Health, Resources
-from engine.model.consensus import Ballot, Choice, Proposal, Standing, Terms, Voter
+from engine.model.consensus import Ballot, Proposal, Terms, Voter
 from engine.model.consensus_events import (
     BallotsCast,
     ProposalChanged,
@@ -65,6 +65,7 @@ from engine.model.tasks import (
     TaskSpec,
     TaskState,
 )
+from engine.model.vote_words import Choice, Standing
 from engine.state import FleetState, Touched
 
 WORDS = ("", "plain", 'quo"ted', "zero\x00byte", "fünf €", "new\nline", "🦀", "\\back\u2028")

@@ -145,7 +145,7 @@ from pathlib import Path
 from engine.clock import OrderedIds, SystemClock
 from engine.memory.database import Database
 from engine.model.alerting_config import AlertingSection
-from engine.model.alerts import Severity
+from engine.model.alert_words import Severity
 from engine.model.notifications import AlertNews
 from engine.monitoring.notifying.notifier import Notifier
 from engine.monitoring.notifying.sender import Means

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from engine.clock import OrderedIds, SystemClock
 from engine.memory.database import Database
+from engine.model.alert_words import Severity
 from engine.model.alerting_config import AlertingSection
-from engine.model.alerts import Severity
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.notifications import AlertNews, Letter, LetterState
 from engine.monitoring.notifying.notifier import Notifier

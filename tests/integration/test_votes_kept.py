@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from engine import FleetManager
-from engine.model.consensus import Standing
 from engine.model.consensus_commands import CastVote, OpenProposal
 from engine.model.ids import ProposalId
 from engine.model.task_commands import SubmitTask
+from engine.model.vote_words import Standing
 
 CONFIG = {"fleet": {"default_pools": {"reviewer": {"min": 2, "max": 2}}}}
 BALLOTS = "SELECT task_id, agent_id, confidence, reasoning, voter, choice, number FROM consensus ORDER BY rowid"

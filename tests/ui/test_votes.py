@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engine.model.consensus import Standing
 from engine.model.consensus_commands import CastVote, OpenProposal
 from engine.model.ids import ProposalId
 from engine.model.plans import Origin
 from engine.model.vote_rows import ProposalRow
+from engine.model.vote_words import Standing
 from screens.forms import VerbForm
 from screens.present import VOTE_BADGES
 from screens.present_votes import quorum_bar, vote_counts

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from engine.model.alert_words import AUTO, Severity
 from engine.model.alerts import (
-    AUTO,
     Alert,
     AlertState,
     Rule,
-    Severity,
     Silence,
     calculate_severity,
     fingerprint,

@@ -7,8 +7,9 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
-from engine.model.consensus import Ballot, Choice, Proposal, Rule, Standing, Terms, Voter
+from engine.model.consensus import Ballot, Proposal, Terms, Voter
 from engine.model.ids import ProposalId
+from engine.model.vote_words import Choice, Rule, Standing
 from engine.swarm.consensus import escalated, judge, needed_of
 from hypothesis import given, settings
 from hypothesis import strategies as st

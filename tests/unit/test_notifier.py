@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest
+from engine.model.alert_words import Severity
 from engine.model.alerting_config import AlertingSection
-from engine.model.alerts import Alert, AlertState, Severity, Transition
+from engine.model.alerts import Alert, AlertState, Transition
 from engine.model.errors import JournalError
 from engine.model.notifications import About, AlertNews, LetterState, Notification, Outcome
 from engine.monitoring.notifying.grouping import merge

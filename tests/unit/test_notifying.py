@@ -8,8 +8,8 @@ from itertools import count
 
 import pytest
 from engine.config import parse_config
+from engine.model.alert_words import Severity
 from engine.model.alerting_config import AlertingSection, ChannelConfig
-from engine.model.alerts import Severity
 from engine.model.errors import ConfigError
 from engine.model.notifications import About, AlertNews, Notification
 from engine.monitoring.notifying import wording

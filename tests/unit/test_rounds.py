@@ -8,7 +8,7 @@ import pytest
 from engine.coordinator.rounds import find_round, lost_voters
 from engine.gate.votes import in_full, proposal_row
 from engine.model.agent_commands import UnregisterAgent
-from engine.model.consensus import ROUNDS_MAX, Round, Standing
+from engine.model.consensus import Round
 from engine.model.consensus_commands import (
     CastVote,
     ExtendProposal,
@@ -19,6 +19,7 @@ from engine.model.consensus_commands import (
 from engine.model.errors import CommandRefused, Denied, FleetError, NotFound, UsageError
 from engine.model.fleet_commands import UndoPlan
 from engine.model.plans import Origin
+from engine.model.vote_words import ROUNDS_MAX, Standing
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 

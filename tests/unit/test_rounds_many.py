@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 from engine.model.agent_commands import UnregisterAgent
-from engine.model.consensus import Choice, Rule, Standing
 from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import FleetError
+from engine.model.vote_words import Choice, Rule, Standing
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings

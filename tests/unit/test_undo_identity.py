@@ -22,7 +22,8 @@ from engine.model.alert_commands import (
     UpdateRule,
 )
 from engine.model.alert_events import AlertsMoved
-from engine.model.alerts import Alert, AlertState, Severity, fingerprint
+from engine.model.alert_words import Severity
+from engine.model.alerts import Alert, AlertState, fingerprint
 from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import FleetError

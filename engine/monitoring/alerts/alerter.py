@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from engine.model.alert_events import AlertAcked, AlertsMoved
-from engine.model.alerts import Alert, AlertState, Labels, Severity, Transition, fingerprint
+from engine.model.alert_words import Severity
+from engine.model.alerts import Alert, AlertState, Labels, Transition, fingerprint
 from engine.model.errors import UsageError
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId

@@ -6,7 +6,8 @@ with known faults is measured by tests/simulation/test_alert_day.py, and told in
 
 from __future__ import annotations
 
-from engine.model.alerts import AUTO, Rule, Severity
+from engine.model.alert_words import AUTO, Severity
+from engine.model.alerts import Rule
 
 _CRITICAL, _WARNING, _INFO = (severity.value for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO))
 

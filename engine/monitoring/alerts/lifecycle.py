@@ -18,16 +18,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from engine.model.alerts import (
-    AUTO,
-    Alert,
-    AlertState,
-    Labels,
-    Rule,
-    Severity,
-    calculate_severity,
-    fingerprint,
-)
+from engine.model.alert_words import AUTO, Severity
+from engine.model.alerts import Alert, AlertState, Labels, Rule, calculate_severity, fingerprint
 from engine.model.metrics import written_value
 from engine.monitoring.alerts.evaluating import Found, Verdict
 from engine.monitoring.alerts.expressions import Condition, comparisons

@@ -28,7 +28,8 @@ from engine.model.alert_events import (
     AlertsSilenced,
     SilenceEnded,
 )
-from engine.model.alerts import SEVERITIES, Alert, AlertState, Rule, Silence, matcher_of
+from engine.model.alert_words import SEVERITIES
+from engine.model.alerts import Alert, AlertState, Rule, Silence, matcher_of
 from engine.model.errors import Ambiguous, CommandRefused, NotFound, UsageError
 from engine.model.events import Event
 from engine.model.ids import SILENCE_PREFIX

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from engine.model.alert_words import Severity
 from engine.model.alerts import (
     Alert,
     AlertState,
     Matcher,
-    Severity,
     Silence,
     all_match,
     labels_of,

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.model.alerts import Severity
+from engine.model.alert_words import Severity
 from engine.model.notifications import (
     ALERTS_MAX,
     About,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from engine.model.alert_words import Severity
 from engine.model.alerting_config import AlertingSection, ChannelConfig
-from engine.model.alerts import Severity, Transition
+from engine.model.alerts import Transition
 from engine.model.errors import CommandRefused, JournalError, NotFound
 from engine.model.notifications import (
     About,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from engine.model.alert_words import Severity
 from engine.model.alerting_config import ChannelConfig
-from engine.model.alerts import Matcher, Severity, all_match, matcher_of
+from engine.model.alerts import Matcher, all_match, matcher_of
 from engine.model.notifications import About, Notification
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from engine.model.alerts import Severity
+from engine.model.alert_words import Severity
 from engine.model.notifications import About, AlertNews, Notification
 
 LINES_MAX = 20
