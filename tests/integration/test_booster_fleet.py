@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import FleetManager
+from engine import FleetManager, FleetMonitor
 from engine.agents import code
 from engine.model.booster_commands import ClearBoosterCache
 from engine.model.errors import CommandRefused
@@ -34,7 +34,7 @@ from tests.integration.boosted import (
 from tests.integration.booster_agreement import STANDARD_LIBRARY
 
 
-@pytest.mark.row(25, 38, 161, 165, 204)
+@pytest.mark.row(25, 38, 161, 165, 204, 298)
 async def test_code_tasks_that_name_no_pool_are_done_by_the_booster(tmp_path: Path) -> None:
     async with boosted(tmp_path) as engine:
         for operation, arguments in ARGUMENTS.items():
@@ -49,6 +49,12 @@ async def test_code_tasks_that_name_no_pool_are_done_by_the_booster(tmp_path: Pa
         assert row["efficiency"] >= 0.9
         assert "code.rename (python" in row["operations"]
         assert engine.fleet.get_routing_stats().wasm_utilization is not None
+        recorder = engine.fleet.history.recorder
+        # A rate needs two samples.
+        await engine.until(lambda: {("booster_utilisation", ""), ("booster_ops", "")} <= recorder.newest.keys())
+        now = await FleetMonitor(fleet=engine.fleet).get_metrics("performance")
+        assert 0.0 <= float(now["booster_utilisation"] or 0.0) <= 1.0
+        assert now["booster_ops"] is not None
 
 
 @pytest.mark.row(176)
