@@ -40,6 +40,7 @@ from engine.model.errors import ConfigError
 from engine.model.memory_settings import MemorySection
 from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
+from engine.model.redis_config import RedisSection
 from engine.model.resource_config import MachineSection
 from engine.model.retention_config import RetentionSection
 from engine.model.scaling import Policy
@@ -50,7 +51,7 @@ SCALE = "scale"
 """The preset of fleet.default_pools for large fleets."""
 ENVIRONMENT_OF_BUILDING = frozenset({"FLEET_BOOSTER", "FLEET_BOOSTER_SOURCES"})
 """Variables that the build hook reads (docs/booster.md)."""
-ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_AGENT_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT")
+ENVIRONMENT_OWN = ("FLEET_TASK_", "FLEET_AGENT_", "FLEET_ENGINE_", "FLEET_TUI_", "FLEET_ROW_", "FLEET_CONTEXT", "FLEET_SYNC_SECRET")
 """Variables that the engine itself sets for its children; they are no configuration."""
 
 
@@ -70,7 +71,7 @@ class FleetManagerConfig(ConfigTree):
     operations: OperationsSection = Field(default_factory=OperationsSection)
     operators: dict[OperatorName, OperatorConfig] = Field(default_factory=dict, description="who operates it, by name")
     access: AccessSection = Field(default_factory=AccessSection)
-    redis: dict[str, Any] | None = Field(None, description="accepted as in the seeds; this version runs embedded")
+    redis: RedisSection | None = Field(None, description="a server that engines share; none = this engine does without")
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     booster: BoosterSection = Field(default_factory=BoosterSection)
     monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
@@ -112,12 +113,14 @@ class FleetManagerConfig(ConfigTree):
         least = sum(spec.min for spec in self.pool_specs())
         if least > self.fleet.max_agents:
             raise ValueError(f"the pools' min add up to {least}, above fleet.max_agents {self.fleet.max_agents}")
+        if self.redis and self.redis.listen and self.redis.operator not in self.operators:
+            raise ValueError(f"redis.operator: there is no operator {self.redis.operator!r}; add the table [operators.{self.redis.operator}] with a role")
         return self
 
     def notices(self) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect as it stands."""
-        notices = ["redis: this version has no use for the section; it has no effect"] if self.redis else []
-        notices += self.memory.notices()
+        notices = self.redis.notices() if self.redis else []
+        notices += self.memory.notices(has_redis=self.redis is not None)
         notices += self.monitoring.notices()
         notices += self.alerting.notices()
         notices += self._fallback_notices()

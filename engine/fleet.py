@@ -14,47 +14,56 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
-from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of, log_path
+from engine.agents.commands import log_path
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
-from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.room import RoomMeter
-from engine.agents.runtime import AgentKind, Artifact, Runtime
+from engine.agents.runtime import Artifact, Runtime
 from engine.agents.tokens import AgentTokens
 from engine.api.gateway import Access, Gateway, LoopbackPort
 from engine.api.peers import known_operators, load_token
 from engine.api.replicas import Peering
-from engine.booster.failures import ModuleMissing
-from engine.booster.figures import Options
-from engine.booster.finding import find_module
 from engine.bus.embedded import EmbeddedBus
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
-from engine.coordinator import Coordinator, Tools
+from engine.coordinator import Coordinator
+from engine.coordinator.tools import Tools
 from engine.gate import Desk, Gate, figures
 from engine.gate.alerting import Alerting
 from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.history import History
 from engine.gate.library import LibraryCalls
+from engine.gate.mirroring import Told, mirror
 from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
+from engine.gate.relayed import RelayedGate, carry_out
+from engine.gate.routes import follow
 from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
 from engine.gate.usage import UsageMeter
+from engine.gate.voted_plans import VotedPlans
+from engine.kinds import (
+    MODULES_FOLDER,
+    SWITCHED_OFF,
+    Needs,
+    adopt,
+    find_booster,
+    make_kinds,
+    workers_of,
+)
 from engine.memory.contract import StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.memory.remembering import Remembering
 from engine.memory.retention import Retention
+from engine.memory.store import layers_of
 from engine.model.accounts import user_name
-from engine.model.errors import JournalError
+from engine.model.errors import ConfigError, EngineStartError, JournalError
 from engine.model.events import Record
-from engine.model.ids import ENGINE_PREFIX, TaskId
+from engine.model.ids import ENGINE_PREFIX
 from engine.model.plans import Origin
 from engine.model.pools import BOOSTER
 from engine.model.reports import EngineStarted, Report
@@ -64,31 +73,21 @@ from engine.monitoring.notifying.sender import Means
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.scheduling.handing import fallback_pool
+from engine.scheduling.learned_router import LearnedRouter
 from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
+from engine.turns import Turns
+
+if TYPE_CHECKING:
+    from engine.redis.link import RedisLink
 
 logger = logging.getLogger(__name__)
 
 DATABASE_NAME = "fleet.db"
-MODULES_FOLDER = Path("booster", "modules")
 SAMPLE_INTERVAL_S = 2.0
 LIBRARY = Origin(user_name(os.getuid()), "library", f"pid {os.getpid()}", 2)
 
 Listener = Callable[[Record], Awaitable[None] | None]
-
-
-SWITCHED_OFF = "the configuration has no booster"
-
-
-def _find_booster(config: FleetManagerConfig, module: Path | None) -> tuple[Path | None, str]:
-    """Return the booster's module, or None and why there is no booster."""
-    if not config.has_booster:
-        return None, SWITCHED_OFF
-    try:
-        return module or find_module(), ""
-    except ModuleMissing as error:
-        return None, str(error)
-
 
 class FleetManager(LibraryCalls):
     """An engine. Use it as an async context manager, or call initialize() and shutdown() in the same task.
@@ -107,7 +106,7 @@ class FleetManager(LibraryCalls):
     ) -> None:
         """Check the configuration; `booster_module` is used in place of the installed one. Raises ConfigError."""
         given = config if isinstance(config, FleetManagerConfig) else parse_config(config or {}, "configuration")
-        self._module, self._no_booster = _find_booster(given, booster_module)
+        self._module, self._no_booster = find_booster(given, booster_module)
         self.config = given if self._module else given.without_booster()
         self.directory = (directory or Path.cwd()).resolve()
         self._state_dir = state_dir
@@ -116,6 +115,10 @@ class FleetManager(LibraryCalls):
         self._listeners: dict[str, list[Listener]] = {}
         self._stack: AsyncExitStack | None = None
         self._stopping = asyncio.Event()
+        self.launches: LaunchWatch | None = None
+        self.journal: SqliteJournal
+        self.turns: Turns | None = None
+        """Its turns at leading; None where it is the fleet's only engine."""
 
     # ---- life
 
@@ -163,32 +166,60 @@ class FleetManager(LibraryCalls):
             logger.warning("there is no booster; regular agents do its work", extra={"reason": self._no_booster})
         for notice in self.config.notices():
             logger.warning("configuration has no effect", extra={"notice": notice})
-        self.journal = await self._open_journal(stack, root)
-        state = await self.journal.load(self.config.tasks.finished_max)
-        self.remembering = Remembering(self.journal.database, self.config.memory, root, self.ids, self.clock)
-        stack.push_async_callback(self.remembering.close)
-        self.memory = self.remembering.memory
-        self._make_coordinator(state, root)
-        await self.modules.restore()
-        host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
-        self.swept = host.sweep_report
-        self._keepers, self._programs = host.keepers, host.pids
-        kinds, survivors = await self._kinds(root, host, state)
-        self.runtime = Runtime(lambda: self.coordinator.state, kinds, self._report)
-        self.coordinator.connect(self.runtime.carry_out)
-        self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
-        self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules)
-        port = LoopbackPort("127.0.0.1", self.config.access.port, root / "api.token") if self.config.access.port else None
-        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port) if self._socket else None
-        if gateway is not None:
-            gateway.claim()
-            stack.push_async_callback(gateway.stop)
-        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid(), survivors))
-        await self._run_parts(stack)
+        state = await self._open(stack, root)
+        gateway = self._make_gateway(stack, root)
+        await self._run_always(stack)
+        if self.turns is None:
+            await self._lead(stack, root)
+        else:
+            await self._take_turns(stack, self.turns, root)
         if gateway is not None:
             await gateway.start()
             stack.push_async_callback(gateway.stop)
         logger.info("engine started", extra={"engine": self.engine_id, "tasks": len(state.tasks), "agents": len(state.agents)})
+
+    async def _open(self, stack: AsyncExitStack, root: Path) -> FleetState:
+        """Open what is kept, and make those who know the state: nothing acts yet."""
+        self.redis = await self._open_redis(stack, root)
+        state = await self._open_journal(stack, root)
+        self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None
+        self._make_memory(stack, root)
+        self._make_coordinator(state, root)
+        await self.modules.restore()
+        self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules)
+        return state
+
+    def _make_gateway(self, stack: AsyncExitStack, root: Path) -> Gateway | None:
+        """Return the door, that no other engine opens from now on; None without a socket."""
+        if self._socket is None:
+            return None
+        port = LoopbackPort("127.0.0.1", self.config.access.port, root / "api.token") if self.config.access.port else None
+        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port)
+        gateway.claim()
+        stack.push_async_callback(gateway.stop)
+        return gateway
+
+    async def _take_turns(self, stack: AsyncExitStack, turns: Turns, root: Path) -> None:
+        """Lead or stand by, as the other engines of the fleet allow; returns when it is settled which."""
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        turn = group.create_task(turns.run(self.coordinator, lambda inner: self._lead(inner, root), partial(carry_out, self.operator)), name="turns")
+        stack.push_async_callback(self._end, (turn,))
+        await turns.settled()
+
+    async def _lead(self, stack: AsyncExitStack, root: Path) -> None:
+        """Make what acts, take over what a former engine left, and run."""
+        host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
+        self.swept = host.sweep_report
+        self._keepers, self._programs = host.keepers, host.pids
+        kinds = make_kinds(self._needs(root), host, self._report, self.boosting.beat)
+        stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
+        survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
+        self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name, self._report)
+        self.coordinator.connect(self.runtime.carry_out)
+        self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
+        epoch = self.turns.epoch if self.turns else 0
+        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid(), survivors, epoch))
+        await self._run_parts(stack)
 
     def _make_sampling(self, root: Path) -> Sampling:
         around = Around(
@@ -211,43 +242,79 @@ class FleetManager(LibraryCalls):
         self.feed = Feed(lambda: self.coordinator.state, self.status, self.clock)
         self.boosting = Boosting(self.feed, self.clock, self._no_booster)
         self.modules = ModuleShelf(lambda: self.coordinator.state, self.journal, root / MODULES_FOLDER, directory=self.directory, no_booster=self._no_booster)
-        workers = self._workers()
+        workers = workers_of(self.config)
         use = MemoryUse({"python": workers, BOOSTER: min(workers, self.config.booster.pool_size)})
         use.recall(state.tasks.values())
+        self.router = LearnedRouter(lambda: self.coordinator.state, self.config.routing, self.clock, self.rng)
         self.room = RoomMeter(self.config.machine, lambda: self.coordinator.state, use)
-        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, self.remembering.verbs, self.room.for_programs)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, self.boosting.classify, self.room.measure, self.memory.shelf, self.modules.checked, self.remembering.verbs, self.router, self.room.for_programs)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.remembering.connect(self.coordinator, Peering(self.clock))
-        self.coordinator.add_publisher(self.memory.publish)
-        self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched))
+        self.coordinator.add_publisher(self.memory.publish, mirrors=True)
+        self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched), mirrors=True)
         self.sampling = self._make_sampling(root)
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
-        self.coordinator.add_publisher(self.feed.publish)
-        self.coordinator.add_publisher(self.boosting.publish)
-        self.coordinator.add_publisher(self.sampling.publish)
-        self.coordinator.add_publisher(self._to_bus)
-        self.coordinator.add_publisher(self.history.publish)
+        self.coordinator.add_publisher(self.feed.publish, mirrors=True)
+        follow(self.router, self.coordinator, self.feed, self._report)
+        self.coordinator.add_publisher(self._to_bus, mirrors=True)
+        for publish in (self.boosting.publish, self.sampling.publish, self.history.publish):
+            self.coordinator.add_publisher(publish)
         self.alerting = Alerting(self.config, self.journal.database, Means(self.clock, self.rng, self.ids))
         self._add_scaler()
         self.alerting.connect(self.coordinator, self.feed, self.history, self.operator, self._report)
+        if self.redis is not None:
+            self.alerting.share(self.redis, self.redis.section.prefix)
+        self.voted_plans = VotedPlans(self.coordinator, self.operator, self.clock)
 
     def _access(self) -> Access:
         given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
         return Access(known_operators(given), self.config.access.group, self._tokens)
 
-    async def _open_journal(self, stack: AsyncExitStack, root: Path) -> SqliteJournal:
-        journal = await SqliteJournal.open(self.config.memory.sqlite_path or root / DATABASE_NAME, synchronous=self.config.journal.synchronous)
-        stack.push_async_callback(journal.close)
-        self.history = History(journal.database, lambda: self.coordinator.state, self.clock, enabled=self.config.monitoring.enabled)
-        return journal
+    async def _open_journal(self, stack: AsyncExitStack, root: Path) -> FleetState:
+        """Open the journal, shared or not, and return the state as of its end. Raises JournalError, ConfigError."""
+        path, finished_max = self.config.memory.sqlite_path or root / DATABASE_NAME, self.config.tasks.finished_max
+        if self.redis is not None and self.redis.section.is_shared:
+            if self.config.memory.encryption.enabled:
+                raise ConfigError("redis.share and memory.encryption.enabled do not go together: the other engines do not have this engine's data keys; set one of them to false")
+            from engine.sharing import open_shared
+
+            self.journal, self.turns, state = await open_shared(self.redis, path, self.engine_id, self.clock, finished_max=finished_max)
+            stack.push_async_callback(self.journal.close)
+        else:
+            self.journal = await SqliteJournal.open(path, synchronous=self.config.journal.synchronous)
+            stack.push_async_callback(self.journal.close)
+            state = await self.journal.load(finished_max)
+        self.history = History(self.journal.database, lambda: self.coordinator.state, self.clock, enabled=self.config.monitoring.enabled)
+        return state
+
+    def _make_memory(self, stack: AsyncExitStack, root: Path) -> None:
+        self.remembering = Remembering(self.journal.database, self.config.memory, root, self.ids, self.clock)
+        stack.push_async_callback(self.remembering.close)
+        if self.redis is not None:
+            self.remembering.share(self.redis)
+        self.memory = self.remembering.memory
+
+    async def _open_redis(self, stack: AsyncExitStack, root: Path) -> RedisLink | None:
+        """Return the link to the server of the section redis; without one nothing of it is loaded. Raises FleetError."""
+        if self.config.redis is None:
+            return None
+        try:
+            from engine.redis.link import RedisLink
+        except ImportError as error:
+            raise EngineStartError("the section redis needs the client: install `fleet-tui[redis]`, or leave the section out") from error
+        link = RedisLink(self.config.redis, root, self.clock)
+        stack.push_async_callback(link.close)
+        await link.open()
+        return link
 
     async def _run_parts(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(asyncio.TaskGroup())
         loop = group.create_task(self._coordinate(), name="coordinator")
         stack.push_async_callback(self._end, (loop,))
         stack.push_async_callback(self.coordinator.flush)
+        stack.callback(self.router.keep, everything=True)
         self.alerting.begin()
         parts = [
             self._scaling_part(group),
@@ -255,15 +322,26 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
             *self.remembering.start(group),
+            group.create_task(keep_running("routing", self.router.run, self.clock), name="routing"),
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
+            group.create_task(keep_running("voted plans", self.voted_plans.run, self.clock), name="voted plans"),
+            *self.alerting.start(group),
+            *mirror(group, self.redis, Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id), self.clock),
+            *self.history.start(group),
+        ]
+        stack.push_async_callback(self._end, parts)
+
+    async def _run_always(self, stack: AsyncExitStack) -> None:
+        """Start what an engine does whether it leads or not."""
+        stack.push_async_callback(self.history.close)
+        stack.push_async_callback(self.alerting.close)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        parts = [
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
-            *self.alerting.start(group),
-            *self.history.start(group),
+            *([group.create_task(keep_running("redis", self.redis.run, self.clock), name="redis")] if self.redis else []),
         ]
-        stack.push_async_callback(self.history.close)
-        stack.push_async_callback(self.alerting.close)
         stack.push_async_callback(self._end, parts)
 
     async def _check_pages(self) -> None:
@@ -280,8 +358,8 @@ class FleetManager(LibraryCalls):
         """Make the autoscaler and let it time results; it needs no followers to work."""
         self.usage = UsageMeter(lambda: self.coordinator.state)
         observer = PoolObserver(lambda: self.coordinator.state, self.coordinator.ready_tasks, lambda: self.usage.used.pools)
-        self.coordinator.add_publisher(self.usage.publish)
-        self.coordinator.add_publisher(observer.publish)
+        self.coordinator.add_publisher(self.usage.publish, mirrors=True)
+        self.coordinator.add_publisher(observer.publish, mirrors=True)
         interval_s = self.config.auto_scaling.interval_s
         self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
         self.feed.scaler = self.scaler
@@ -299,6 +377,8 @@ class FleetManager(LibraryCalls):
             lambda: (self.bus.published, self.bus.dropped),
             lambda: self.coordinator.counters.commits,
             self.history.meter.counts,
+            lambda: self.memory.tidied,
+            lambda: layers_of(self.memory),
         )
 
     def _scaling_part(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
@@ -319,61 +399,8 @@ class FleetManager(LibraryCalls):
             part.cancel()
         await asyncio.wait(parts)
 
-    async def _kinds(
-        self, root: Path, host: ProcessHost, state: FleetState
-    ) -> tuple[dict[str, AgentKind], tuple[tuple[TaskId, int], ...]]:
-        """Return what runs agents, and the leases whose programs outlived a former engine and are adopted."""
-        fleet = self.config.fleet
-        settings = LightSettings(workers=self._workers(), heartbeat_interval_s=fleet.heartbeat_interval_s)
-        logs = root / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None
-        places = CommandPlaces(self.directory, logs, self._tokens, self._socket)
-        light = LightAgents(self._report, self.ids, self.clock, settings, state_marker=str(root), log_dir=logs, directory=self.directory)
-        commands = CommandAgents(self._report, host, self.ids, self.clock, places)
-        self.coordinator.add_publisher(lambda records, _touched: commands.note_durable(records))
-        survivors = host.keepers.survivors()
-        adopted = adoptable(state, {spec.name: spec for spec in self.config.pool_specs()}, survivors)
-        commands.adopt([survivors[name] for name in adopted])
-        await host.keepers.settle(set(adopted))
-        kinds: dict[str, AgentKind] = {"python": light, "command": commands}
-        if self._module is not None:
-            kinds[BOOSTER] = self._booster(root, self._module, settings)
-        return kinds, tuple(attempt_of(name) for name in adopted)
-
-    def _workers(self) -> int:
-        return self.config.fleet.workers or os.cpu_count() or 1
-
-    def _booster(self, root: Path, module: Path, light: LightSettings) -> LightAgents:
-        """Return what runs the booster's instances: light agents of their own, whose workers do nothing else."""
-        section = self.config.booster
-        options = Options(
-            str(module),
-            str(root / "booster" / "failures"),
-            memory_max_bytes=section.memory_limit << 20,
-            timeout_s=section.task_timeout_s,
-            cache_max_bytes=section.cache << 20,
-            modules=str(root / MODULES_FOLDER),
-            tracks=section.performance_tracking,
-            recovers=section.recovery_enabled,
-        )
-        settings = replace(
-            light,
-            workers=min(os.cpu_count() or 1, section.pool_size),
-            kind=BOOSTER,
-            resident="engine.booster.resident:settle",
-            resident_options=msgspec.to_builtins(options),
-        )
-        return LightAgents(
-            self._report,
-            self.ids,
-            self.clock,
-            settings,
-            state_marker=str(root),
-            log_dir=root / "logs",
-            directory=self.directory,
-            figures=self.boosting.beat,
-        )
+    def _needs(self, root: Path) -> Needs:
+        return Needs(self.config, self.clock, self.ids, root, self.directory, self._socket, self._tokens, self._module)
 
     def _sources(self, root: Path) -> Sources:
         return Sources(
@@ -417,7 +444,7 @@ class FleetManager(LibraryCalls):
         """Look after starts, and at whether what runs is what should, as long as what is decided can be kept."""
         while True:
             await self.clock.sleep(self.config.fleet.health_check_interval_s)
-            if not self.coordinator.read_only:
+            if self.launches is not None and not self.coordinator.read_only:
                 self.launches.look(self.clock.now())
                 self.room.look(self._report, self.clock.now())
 
@@ -433,21 +460,22 @@ class FleetManager(LibraryCalls):
 
     def operator(self, origin: Origin = LIBRARY) -> Gate:
         """Return an operator with somebody's authority."""
-        return Gate(self.desk, origin)
+        return RelayedGate(self.desk, origin, self.turns) if self.turns else Gate(self.desk, origin)
 
     def status(self) -> FleetStatus:
         """Return the fleet in one look; all counts are kept, so it costs microseconds."""
+        standing = self.turns.standing if self.turns else None
         status = fleet_status(
             self.coordinator.state,
             name=self.config.name,
             version=version(),
             started_at=self.started_at,
             now=self.clock.now(),
-            read_only=self.coordinator.read_only,
-            differences=self.launches.differences(self.clock.now()),
+            read_only="" if standing and standing.is_relaying else self.coordinator.read_only,
+            differences=self.launches.differences(self.clock.now()) if self.launches else (),
             damage=self.journal.database.damage,
         )
-        return replace(status, conflicts=self.remembering.conflicts, peers_away=self.remembering.exchanging.away())
+        return replace(status, conflicts=self.remembering.conflicts, peers_away=self.remembering.exchanging.away(), redis=self.redis.health if self.redis else None, standing=standing, layers=layers_of(self.memory))
 
     def why_no_booster(self) -> str:
         """Return why there is no booster, empty if there is one."""

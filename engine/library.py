@@ -191,7 +191,7 @@ class AgentBooster(Manager):
             workspace=wanted.workspace,
             apply=wanted.apply,
         )
-        task_id = TaskId(str((await self.fleet.operator().execute([command])).values[0]))
+        task_id = TaskId(str((await self.fleet.operator().execute([command])).first()))
         ended = self._waiting.setdefault(task_id, asyncio.Event())
         try:
             known = self.fleet.coordinator.state.tasks.get(task_id)

@@ -12,12 +12,12 @@ from typing import Any
 from engine.fleet import FleetManager
 from engine.library import Manager
 from engine.model.alert_commands import AckAlert, CreateRule, DeleteRule
+from engine.model.alert_expressions import Operand, comparisons, parse
 from engine.model.alerts import Alert, AlertState, Labels, calculate_severity
 from engine.model.errors import UsageError
 from engine.model.metrics import ALIASES
 from engine.model.wire import command_of, to_plain
 from engine.monitoring.alerts.evaluating import evaluate
-from engine.monitoring.alerts.expressions import Operand, comparisons, parse
 from engine.monitoring.alerts.rule_verbs import find_rule
 
 _SEEDS = {"condition": "expr", "name": "title", "for": "for_s", "keepFiringFor": "keep_firing_for_s", "runbookUrl": "runbook"}

@@ -7,6 +7,7 @@ them; None = not known.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from engine.fleet import FleetManager
@@ -15,7 +16,9 @@ from engine.library import Manager
 from engine.library_alerts import AlertManager
 from engine.model.errors import UsageError
 from engine.model.metrics import CATALOGUE, Group, Label, Span, Trend, find_metric
-from engine.model.wire import to_plain
+from engine.model.quantities import seconds
+from engine.model.wire import nearest, to_plain
+from engine.monitoring.topics import Listener, Topic
 from engine.scaling.policies import find_pool
 
 
@@ -73,6 +76,14 @@ class FleetMonitor(Manager):
         name = self._history.record(kind, value, source, at=float(metric.get("timestamp", 0.0)), metadata=metric.get("metadata"))
         return {"metric": name, "violations": await self._alerts.violations(kind, value)}
 
+    def listen(self, *topics: str) -> AbstractAsyncContextManager[Listener]:
+        """Listen to `performance:metrics`, `performance:alerts` or both; iterating gives (topic, message). Raises UsageError."""
+        known = {topic.value: topic for topic in Topic}
+        for word in topics:
+            if word not in known:
+                raise UsageError(f"no topic {word!r}{nearest(word, known)}; there are {', '.join(known)}")
+        return self.fleet.alerting.topics.listen(*(known[word] for word in topics))
+
     async def create_alert(self, config: Mapping[str, Any]) -> str:
         """Make an alert rule from {id, condition, severity, actions, enabled, ...}; return its id. Raises FleetError."""
         return str((await self._alerts.create_alert_rule(config))["id"])
@@ -97,3 +108,17 @@ class FleetMonitor(Manager):
     async def get_history(self, metric: str, label: str = "", span: Span = Span()) -> Trend:  # noqa: B008  # frozen
         """Return the history of a metric of the fleet, or of a pool or agent by its name. Raises FleetError."""
         return await self._history.trend(metric, label, span)
+
+    async def predict_failures(self, of: str = "") -> list[dict[str, Any]]:
+        """Return the agents of a fleet, a pool, or one agent, that show signs of trouble, the worst first. Raises FleetError."""
+        found: Any = await self.fleet.operator().query("risks", of=of)
+        return list(found["agents"])
+
+    async def generate_performance_report(self, timeframe: str | float = "24h", *, pool: str = "", baseline: str = "") -> dict[str, Any]:
+        """Return timeframe, metrics, aggregates, trends, comparisons, recommendations and generated_at of a span back from now.
+
+        Compared with a baseline that was saved, or with the span before. `timeframe` is in seconds, or as in `90m`, `24h`, `7d`. None = not measured. Raises FleetError.
+        """
+        last_s = seconds(timeframe) if isinstance(timeframe, str) else timeframe
+        found: Any = await self.fleet.operator().query("report", last_s=int(last_s), pool=pool, baseline=baseline)
+        return dict(found)

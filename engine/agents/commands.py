@@ -20,9 +20,10 @@ from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
-from engine.agents.tokens import SOCKET_VARIABLE, VARIABLE, AgentTokens
+from engine.agents.tokens import AgentTokens
 from engine.clock import Clock, IdFactory
 from engine.model import wire
+from engine.model.acting import SOCKET_VARIABLE, VARIABLE
 from engine.model.agent_events import HostInfo
 from engine.model.agents import AgentSpec, Health
 from engine.model.effects import Assignment

@@ -1,4 +1,4 @@
-"""What the programs of agents show to act as themselves: a token for each attempt, which says whose it is and ends with it.
+"""What the programs and handlers of agents show to act as themselves: a token for each attempt, which says whose it is and ends with it.
 
 Owner: `AgentTokens`, of the secret that signs them. A token is good as long as its attempt runs: whoever asks looks at the state.
 """
@@ -6,10 +6,6 @@ Owner: `AgentTokens`, of the secret that signs them. A token is good as long as 
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
-
-VARIABLE = "FLEET_AGENT_TOKEN"
-SOCKET_VARIABLE = "FLEET_AGENT_SOCKET"
 
 
 class AgentTokens:
@@ -29,4 +25,4 @@ class AgentTokens:
         return said if said.count("/") == 2 and hmac.compare_digest(signature.encode(errors="replace"), self._sign(said).encode()) else ""  # noqa: PLR2004  # three parts
 
     def _sign(self, said: str) -> str:
-        return hmac.new(self._secret, said.encode(errors="replace"), sha256).hexdigest()
+        return hmac.digest(self._secret, said.encode(errors="replace"), "sha256").hex()

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from engine.clock import Clock
+from engine.clock import Clock, SystemClock
 from engine.model import wire
+from engine.model.acting import CURRENT, SOCKET_VARIABLE, VARIABLE
 from engine.model.commands import COMMANDS
 from engine.model.errors import EngineUnavailable, FleetError, UsageError, error_from_code
 from engine.model.plans import Answer, Authority, Plan
@@ -65,7 +66,7 @@ class Caller:
     name: str = ""
     """Under which name of the engine's account it acts; empty = the account's own."""
     agent: str = ""
-    """The token of an agent's attempt, of which this is a program: it acts on memory as that agent."""
+    """The token of an agent's attempt, of which this is a program: it acts as that agent, and does nothing else."""
     mode: str = ""
     """`read-only`: the engine refuses every verb of this connection; `write`: none for `operations.read_only`."""
 
@@ -362,6 +363,17 @@ class RemoteOperator:
 def connect(address: str | Path, *, clock: Clock, caller: Caller | None = None, timeout_s: float = 5.0) -> RemoteOperator:
     """Return an operator to enter with `async with`; address is a socket path, unix:/path, ws:// or wss://."""
     return RemoteOperator(str(address), clock=clock, caller=caller or Caller(), timeout_s=timeout_s)
+
+
+def connect_agent() -> RemoteOperator:
+    """Return the engine whose agent's task this code does, with that agent's rights; for handlers and programs of agents.
+
+    Raises EngineUnavailable for code that does no task.
+    """
+    socket, token = os.environ.get(SOCKET_VARIABLE, ""), CURRENT.get() or os.environ.get(VARIABLE, "")
+    if not socket or not token:
+        raise EngineUnavailable(f"this code does no agent's task: {SOCKET_VARIABLE} and {VARIABLE} are not set")
+    return connect(socket, clock=SystemClock(), caller=Caller(agent=token))
 
 
 @cache

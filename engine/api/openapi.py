@@ -29,7 +29,7 @@ LIST_PARAMETERS: dict[str, tuple[type, str]] = {
 
 SINGULAR = {
     "pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event", "policies": "policy",
-    "proposals": "proposal",
+    "proposals": "proposal", "swarms": "swarm", "sessions": "session", "routes": "route",
 }  # fmt: skip
 """What can be asked for by an id, and the query for it."""
 
@@ -42,6 +42,9 @@ SINGULAR_HELP = {
     "events": "Return one event in words and in full.",
     "policies": "Return one scaling policy in full.",
     "proposals": "Return one vote in full: its terms, its voters with what they said, and what was counted.",
+    "sessions": "Return one objective of a swarm in full: its plan, and its parts with who works on them.",
+    "swarms": "Return one swarm in full: its settings, its topology, its members and links.",
+    "routes": "Return learned routing of one pool: its newest decisions with both choices and what came of them, its weights and agents.",
 }
 
 PLAIN_QUERIES = {
@@ -54,6 +57,9 @@ PLAIN_QUERIES = {
     "metrics": "every metric that is measured: name, unit, group, kind, help, and how it reads now for the fleet",
     "realtime": "how every metric reads now, for the fleet and each pool, in six groups; null = unknown",
     "history": "the history of one metric: a value for each step, null where nothing was measured",
+    "report": "how the fleet performed: aggregates, trends, what changed against the span before or a baseline, agents at risk, and recommendations; null = not measured",
+    "baselines": "the spans that were saved by name, to compare reports with, the newest first",
+    "risks": "the agents that are likely to fail soon, the worst first: signs with their evidence, and the verb that would help",
     "pools-heat": "the history of one metric for every pool, all of the same steps; null where nothing was measured",
     "agents-heat": "one metric of every agent: the mean of twelve looks, of a count how much it grew; null where nothing was measured",
     "memory": "the entries of memory that I may read, without their values",
@@ -65,6 +71,7 @@ PLAIN_QUERIES = {
     "conflict": "an entry in conflict with all its versions and their values, the one that won first",
     "peers": "the engines that entries of memory are exchanged with, and how that goes",
     "alert-test": "when an alert rule, or a condition, would have fired in the past: from when to when, of what, by which value",
+    "mail": "the messages of swarms in a mailbox: mine, or an agent's; the most urgent first",
     "load": "the recorded load of the pools, a line for each pool and instant",
     "can-i": "every verb, whether I may ask for it, why not, and under which conditions",
 }
@@ -113,6 +120,13 @@ QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
         "label": (str, "a pool, or an agent's id; the fleet when it is left out"),
         **_SPAN,
     },
+    "report": {
+        "last_s": (int, "about the last so many seconds; a day when it is left out"),
+        "ago_s": (int, "the same span so many seconds earlier"),
+        "pool": (str, "only about this pool and the fleet"),
+        "baseline": (str, "compared with this baseline; with the span before when it is left out"),
+    },
+    "risks": {"of": (str, "only of this pool or agent; all when it is left out")},
     "pools-heat": {"metric": (str, "a figure of pools: its name, or a seed's spelling of it"), **_SPAN},
     "agents-heat": {
         "metric": (str, "a figure of single agents, such as agent_busy"),
@@ -120,6 +134,7 @@ QUERY_PARAMETERS: dict[str, dict[str, tuple[type, str]]] = {
         "ago_s": (int, "the same span so many seconds earlier"),
         "roster": (str, "that of the answer before: its ids are left out if they are the same"),
     },
+    "mail": {"agent": (str, "whose; mine when it is left out")},
     "can-i": {"verb": (str, "only this verb, by its word or full name"), "target": (str, "on this pool, agent, task or policy")},
 }
 """Parameters of a plain query: type and meaning; those that are not here take none."""
@@ -191,6 +206,7 @@ def _verb_paths() -> Schema:
         tail = " Work may be lost." if kind.danger is Danger.DESTRUCTIVE else ""
         tail += f" Cannot be undone: {kind.irreversible}." if kind.irreversible else " It can be taken back."
         operation = _operation(name, f"{kind.help}.{tail} Role: {kind.role.name.lower()}.", _json("AnswerOrPlan"))
+        operation["responses"] |= _voted()
         operation |= {"parameters": [dry_run], "requestBody": _body(schema, required=bool(schema["required"]))}
         paths[f"/v1/{name}"] = {"post": operation}
     return paths
@@ -219,6 +235,7 @@ def _list_paths() -> Schema:
     }
     plan = _operation("plan", "Describe what verbs would do; nothing changes.", _json("Plan"))
     execute = _operation("execute", "Carry out verbs, or a plan by its id, as one.", _json("Answer"))
+    execute["responses"] |= _voted()
     return {
         "/v1/plan": {"post": plan | {"requestBody": _body(by_commands)}},
         "/v1/execute": {"post": execute | {"requestBody": _body({"oneOf": [by_commands, by_plan]})}},
@@ -265,6 +282,11 @@ def _operation(operation_id: str, summary: str, content: Schema) -> Schema:
         "summary": summary,
         "responses": {"200": {"description": "done", "content": content}} | problems,
     }
+
+
+def _voted() -> Schema:
+    headers = {"Location": {"description": "the vote", "schema": {"type": "string"}}}
+    return {"202": {"description": "put to the vote: done once it is accepted", "headers": headers, "content": _json("Answer")}}
 
 
 def _body(schema: Schema, *, required: bool = True) -> Schema:

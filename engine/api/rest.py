@@ -35,12 +35,14 @@ from engine.model.errors import (
     UsageError,
 )
 from engine.model.explanations import EXPLAINED
-from engine.model.plans import Origin
+from engine.model.plans import Answer, Origin
 from engine.model.rows import ROW_KINDS
 
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 1 << 18
+DRAINED_MAX = 16
+"""Times the largest request that is read, and thrown away, of one that is too large."""
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -72,6 +74,7 @@ class Reply:
     status: int = 200
     content_type: str = JSON
     allow: str = ""
+    location: str = ""
 
 
 class _Lists(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,6 +127,8 @@ class Rest:
         headers = [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
         if reply.allow:
             headers.append((b"allow", reply.allow.encode()))
+        if reply.location:
+            headers.append((b"location", reply.location.encode()))
         async with asyncio.timeout(self._limits.send_s):
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         # In pieces, so that the limit is on a reader that takes nothing, not on one that is slow.
@@ -134,19 +139,27 @@ class Rest:
                 await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
     async def _read(self, receive: Receive) -> bytes:
-        """Return the body. Raises UsageError if it is too large, too slow or torn."""
-        body = bytearray()
+        """Return the body. Raises UsageError if it is too large, too slow or torn.
+
+        What is too large is read on and thrown away, up to DRAINED_MAX times the limit: who still sends would not see the answer.
+        """
+        body, size, most = bytearray(), 0, self._limits.message_bytes_max
         try:
             async with asyncio.timeout(self._limits.receive_s):
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":
                         raise UsageError("the request ended before its body did")
-                    body += message["body"]
-                    if len(body) > self._limits.message_bytes_max:
-                        raise _TooLarge(f"the body is larger than {self._limits.message_bytes_max} bytes: split it")
-                    if not message.get("more_body"):
-                        return bytes(body)
+                    size += len(message["body"])
+                    if size <= most:
+                        body += message["body"]
+                    else:
+                        body.clear()
+                    if message.get("more_body") and size <= DRAINED_MAX * most:
+                        continue
+                    if size > most:
+                        raise _TooLarge(f"the body is larger than {most} bytes: split it")
+                    return bytes(body)
         except TimeoutError as error:
             raise UsageError(f"the body did not arrive within {self._limits.receive_s:g} s") from error
 
@@ -178,7 +191,7 @@ class Rest:
             lists = _decode(body, _Lists)
             what_it_is = what_to_execute(lists.commands, lists.plan)
             if what == "execute":
-                return _reply_of(await operator.execute(what_it_is, reason=lists.reason, confirm=lists.confirm))
+                return _reply_of_answer(await operator.execute(what_it_is, reason=lists.reason, confirm=lists.confirm))
             if isinstance(what_it_is, str):
                 raise UsageError("plan takes `commands`")
             return _reply_of(await operator.plan(what_it_is, reason=lists.reason))
@@ -188,7 +201,7 @@ class Rest:
         commands = commands_of([WireCall(what, msgspec.Raw(wire.encode(arguments)))])
         if is_dry_run:
             return _reply_of(await operator.plan(commands, reason=reason))
-        return _reply_of(await operator.execute(commands, reason=reason, confirm=confirm))
+        return _reply_of_answer(await operator.execute(commands, reason=reason, confirm=confirm))
 
 
 def check_path(path: list[str], method: str) -> None:
@@ -275,7 +288,7 @@ def _decode(body: bytes, kind: Any) -> Any:  # noqa: ANN401  # any type that msg
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"the body: {error}") from error
+        raise UsageError(f"the body: {'it is nested too deeply' if isinstance(error, RecursionError) else error}") from error
 
 
 def _reply_of(value: object) -> Reply:
@@ -284,6 +297,11 @@ def _reply_of(value: object) -> Reply:
     if isinstance(value, str):
         return Reply(value.encode(errors="replace"), content_type=TEXT)
     return Reply(wire.encode(value))
+
+
+def _reply_of_answer(answer: Answer) -> Reply:
+    """Return what was done, or where the vote is that decides whether it is."""
+    return replace(_reply_of(answer), status=202, location=f"/v1/proposals/{answer.vote}") if answer.vote else _reply_of(answer)
 
 
 def _content_of(stored: object) -> Reply:

@@ -1,6 +1,6 @@
 """The single writer: decide, apply, journal, publish, run effects; outcomes come back as reports.
 
-Owner: of FleetState and of the indices derived from it. What gathers while a commit is under way goes into the
+Owner: of what is decided but not durable yet. What gathers while a commit is under way goes into the
 next one, so a batch is as large as the load makes it. Limits: tasks.pending_max and fleet.max_agents refuse more.
 """
 
@@ -12,24 +12,20 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Protocol
 
 from engine.agents.registry import decide_after_work, decide_surplus
-from engine.clock import Clock, IdFactory, Rng
-from engine.config import FleetManagerConfig
-from engine.coordinator import rounds
+from engine.coordinator import agenda
 from engine.coordinator.effects import effects_of
+from engine.coordinator.following import Following
 from engine.coordinator.repairs import NotJsonError, encode_all, repaired
 from engine.coordinator.reports import decide_pools, decide_report
+from engine.coordinator.tools import ANSWERING, Tools
 from engine.coordinator.verbs import decide_commands
 from engine.memory.contract import Journal, JournalBatch, StoredArtifact
 from engine.model import effects as fx
 from engine.model import events as ev
-from engine.model.agent_events import AgentAllocated, AgentsRetiring
-from engine.model.errors import JournalError, ReadOnly, UsageError
-from engine.model.machines import ProgramRoom, Room
-from engine.model.memory_events import ABOUT_MEMORY
+from engine.model.agent_events import AgentAllocated
+from engine.model.errors import JournalError, JournalUncertain, ReadOnly, UsageError
 from engine.model.plain import printable
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report, RoomSeen, TimePassed
@@ -38,12 +34,10 @@ from engine.model.verbs import Command
 from engine.monitoring.alerts.builtin import BUILTIN
 from engine.monitoring.alerts.rule_verbs import new_rules
 from engine.scaling.policy_verbs import new_policies
-from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
-from engine.scheduling.task_queue import TaskQueue
-from engine.scheduling.timers import Timers, decide_due
+from engine.scheduling.timers import Due, decide_due
 from engine.state import FleetState, Touched
-from engine.state.deciding import Checked, Classify, Deciding, MemoryVerbs
+from engine.state.deciding import Deciding
 
 logger = logging.getLogger(__name__)
 
@@ -52,56 +46,6 @@ TICK_MAX_S = 0.1
 """Longest sleep of the timer; a time-out is at most this late."""
 PROBE_INTERVAL_S = 1.0
 """Between two attempts to write a journal that failed."""
-
-
-class Publisher(Protocol):
-    """Takes what a commit changed, on the engine's loop; must not block."""
-
-    def __call__(self, records: Sequence[ev.Record], touched: Touched) -> None:
-        """Note the records of one commit and the ids that they touched."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """Where time, chance and ids come from, and the settings."""
-
-    clock: Clock
-    rng: Rng
-    ids: IdFactory
-    config: FleetManagerConfig
-    classify: Classify | None = None
-    """Says who does a code task that names no pool."""
-    room: Callable[[], Room | None] = lambda: None
-    """Measures what the machine can take; None = there is no limit."""
-    memory: MemoryIndex | None = None
-    """Knows the entries of memory, which are not in the state; None = there are none."""
-    checked: Checked | None = None
-    """Tells what is known of a module that was checked."""
-    memory_verbs: MemoryVerbs | None = None
-    program_room: Callable[[], ProgramRoom | None] = lambda: None
-    """Memory for programs as last measured; None = they may start whatever they take."""
-
-
-class MemoryIndex(Protocol):
-    """What the coordinator asks and tells of entries of memory."""
-
-    def applied(self, record: ev.Record) -> None:
-        """Take note of a change that is decided, but not durable yet."""
-        ...
-
-    def clear(self) -> None:
-        """Forget what is not durable: it never will be."""
-        ...
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the coordinator has done since it started."""
-
-    commits: int = 0
-    records: int = 0
-    rebuilt: int = 0
 
 
 @dataclass(slots=True)
@@ -117,39 +61,26 @@ class _Pending:
     artifacts: list[StoredArtifact] = field(default_factory=list)
     """Large payloads that commands brought."""
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    answers: dict[str, bytes] = field(default_factory=dict)
+    """To what other engines asked for."""
 
 
-class Coordinator:
-    """Owner of the fleet's state."""
+class Coordinator(Following):
+    """Decides what becomes of the fleet."""
 
     def __init__(self, state: FleetState, journal: Journal, tools: Tools) -> None:
-        self.state = state
-        self.read_only = ""
-        """Why commands are refused; empty = they are not."""
-        self.counters = Counters()
-        self._journal = journal
-        self._tools = tools
+        super().__init__(state, journal, tools)
         self._carry_out: Callable[[Sequence[fx.Effect]], None] = _no_effects
-        self._publishers: list[Publisher] = []
         self._pending = _Pending()
-        self._durable_seq = state.seq
         self._work = asyncio.Event()
         self._gathered = asyncio.Event()
         self._reports: deque[tuple[Report, tuple[StoredArtifact, ...]]] = deque()
         self._time_told = False
         """A TimePassed is among the reports."""
-        self._queue = TaskQueue(tools.config.tasks.aging_s)
-        self._free = FreeAgents(tools.config.routing.weights(), tools.rng)
-        self._timers = Timers()
-        self._rebuild()
 
     def connect(self, carry_out: Callable[[Sequence[fx.Effect]], None]) -> None:
         """Say who carries out effects; called once, before run()."""
         self._carry_out = carry_out
-
-    def add_publisher(self, publisher: Publisher) -> None:
-        """Have a publisher told of every commit."""
-        self._publishers.append(publisher)
 
     def deciding(self, origin: Origin, *, restoring: bool = False) -> Deciding:
         """Return what a decision made now may know."""
@@ -189,12 +120,14 @@ class Coordinator:
         self._pending.artifacts += artifacts
         self._pending.artifacts += decision.artifacts
         seq = self.state.seq
+        self._answer(decision.values)
         await self._committed()
         return decision.values, seq
 
     async def record(self, events: Sequence[ev.Event], origin: Origin) -> None:
         """Journal events that change no agent or task (audit, undo marks). Raises ReadOnly."""
         self.keep(events, origin, waiters=())
+        self._answer(())
         await self._committed()
 
     def keep(
@@ -210,7 +143,7 @@ class Coordinator:
         self._apply_for(origin, events)
         self._pending.artifacts += artifacts
         self._pending.waiters += waiters
-        self._work.set()
+        self._gathered.set()  # there is nothing to place: what is kept changes no agent or task
 
     async def settled(self) -> None:
         """Wait until everything applied so far is durable, so that nobody is shown what a failure could take back."""
@@ -229,15 +162,25 @@ class Coordinator:
 
         Durable on return. Raises JournalError, and then the engine cannot start.
         """
+        self.read_only = ""
         deciding = self.deciding(ENGINE_ORIGIN)
         self._apply(decide_report(self.state, engine, deciding), "engine")
         self._apply(decide_pools(self.state, self._tools.config.pool_specs(), deciding), "engine")
         self._apply(decide_surplus(self.state, deciding), "engine")
         self._apply(decide_report(self.state, RoomSeen(), deciding), "engine")
         self._apply(new_policies(self.state, self._tools.config.policies()), "engine")
-        self._apply(new_rules(self.state, BUILTIN, deciding.now), "engine")
+        self._apply(new_rules(self.state, BUILTIN, self._tools.config.alerting.made_rules(), deciding.now), "engine")
         pending, self._pending = self._pending, _Pending()
         await self._write(pending)
+
+    async def stand_by(self, why: str) -> None:
+        """Decide nothing until start(), and go back to what is durable. Raises JournalError."""
+        self.read_only = why
+        pending, self._pending = self._pending, _Pending()
+        _refuse(pending, JournalError(why))
+        self._reports.clear()
+        self._time_told = False
+        await self._reload()
 
     # ---- the loop
 
@@ -291,8 +234,9 @@ class Coordinator:
             report, artifacts = self._reports.popleft()
             if isinstance(report, TimePassed):
                 self._time_told = False
-                events = self._decide_time(deciding.now)
-                self._apply(events, "engine")
+                due = self._timers.take_due(deciding.now)
+                self._apply(self._decide_time(due, deciding.now), "engine")
+                self._apply(agenda.decide_sessions(self.state, due, deciding), "engine")
                 continue
             self._pending.reports.append((report, artifacts))
             try:
@@ -301,16 +245,12 @@ class Coordinator:
                 logger.error("report cannot be kept as it is", extra={"report": type(report).__name__, "reason": str(error)})  # noqa: TRY400
                 self._apply(decide_report(self.state, repaired(report), deciding), "engine")
 
-    def _decide_time(self, now: float) -> list[ev.Event]:
-        due = self._timers.take_due(now)
+    def _decide_time(self, due: Sequence[Due], now: float) -> list[ev.Event]:
         for _at, kind, name, _attempt in due:
             task = self.state.tasks.get(name) if kind == "ready" else None  # type: ignore[call-overload]
             if task is not None:
                 self._queue.update(task, now)
-        return [
-            *decide_due(self.state, due, now),
-            *rounds.decide_due(self.state, (name for _at, kind, name, _ in due if kind == rounds.DUE), now),
-        ]
+        return [*decide_due(self.state, due, now), *agenda.decide_due(self.state, due, now)]
 
     def _place(self) -> None:
         events = decide_placement(self.state, self._queue, self._free, self._tools.clock.now(), self._tools.program_room)
@@ -330,12 +270,11 @@ class Coordinator:
         """Make a batch durable, then tell everybody. Raises JournalError."""
         if pending.records:
             artifacts = [*pending.artifacts, *(artifact for _, named in pending.reports for artifact in named)]
-            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, pending.texts, artifacts))
+            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, pending.texts, artifacts, pending.answers))
             self._durable_seq = pending.records[-1].seq
             self.counters.commits += 1
             self.counters.records += len(pending.records)
-            for publish in self._publishers:
-                publish(pending.records, pending.touched)
+            self._tell(pending.records, pending.touched)
             self._carry_out(effects_of(pending.records))
         for waiter in pending.waiters:
             if not waiter.done():
@@ -346,6 +285,12 @@ class Coordinator:
         self._pending.waiters.append(waiter)
         self._work.set()
         return waiter
+
+    def _answer(self, values: Sequence[object]) -> None:
+        """Have the answer to another engine's call become durable together with what it changed."""
+        if (answering := ANSWERING.get()) is not None:
+            id_, answer = answering(values, self.state.seq)
+            self._pending.answers[id_] = answer
 
     # ---- applying
 
@@ -364,57 +309,14 @@ class Coordinator:
         if not events:
             return
         self._pending.texts += encode_all(events)
-        state, now, memory = self.state, self._tools.clock.now(), self._tools.memory
+        state, now = self.state, self._tools.clock.now()
         for event in events:
             record = ev.Record(state.seq + 1, now, cause, event)
-            state.apply(record)
+            self._fold(record)
             self._pending.records.append(record)
-            if memory is not None and type(event) in ABOUT_MEMORY:
-                memory.applied(record)
-        touched, state.touched = state.touched, Touched()
-        self._follow(events, touched, now)
+        touched = self._index(events, now)
         self._pending.touched.merge(touched)
         self._apply(decide_after_work(state, list(touched.agents)), cause)
-
-    def _follow(self, events: Sequence[ev.Event], touched: Touched, now: float) -> None:
-        """Bring the indices up to date with what events touched."""
-        state = self.state
-        for task_id in touched.tasks:
-            task = state.tasks.get(task_id)
-            if task is not None:
-                self._queue.update(task, now)
-                self._timers.update(task)
-        for agent_id in chain(touched.agents, touched.working):
-            self._free.update(state.agents[agent_id])
-        for agent in touched.removed_agents:
-            self._free.forget(agent)
-        for due in rounds.dues(state, touched, now):
-            self._timers.add(due)
-        for event in events:
-            if isinstance(event, AgentAllocated):
-                self._timers.add((event.allocation.expires_at, "allocation", event.allocation.id, 0))
-            elif isinstance(event, AgentsRetiring) and event.leaves_by:
-                for agent_id in event.agents:
-                    self._timers.add((event.leaves_by, "drain", agent_id, 0))
-
-    def ready_tasks(self, pool: str) -> int:
-        """Return how many waiting tasks of a pool could run now."""
-        return self._queue.ready(pool)
-
-    def check(self) -> None:
-        """Raise AssertionError if the state contradicts itself or an index the state; for tests and simulations."""
-        self.state.check()
-        now = self._tools.clock.now()
-        self._queue.check(self.state, now)
-        self._free.check(self.state)
-        self._timers.check(self.state, now)
-
-    def _rebuild(self) -> None:
-        self._queue.rebuild(self.state, self._tools.clock.now())
-        self._free.rebuild(self.state)
-        self._timers.rebuild(self.state)
-        if self._tools.memory is not None:
-            self._tools.memory.clear()
 
     # ---- when the journal cannot be written
 
@@ -426,8 +328,8 @@ class Coordinator:
         """Go back to the last durable state, refuse what was not acknowledged, and try until writing works."""
         self.read_only = str(error)
         logger.error("journal failed, engine is read-only", extra={"reason": str(error)})
-        for pending in (failed, self._pending):
-            _refuse(pending, error)
+        _refuse(failed, error)
+        _refuse(self._pending, JournalError(str(error)))  # nobody has tried to write these
         again_later = [*failed.reports, *self._pending.reports]
         self._pending = _Pending()
         is_loaded = False
@@ -446,20 +348,13 @@ class Coordinator:
         logger.warning("journal works again", extra={"reports_kept": len(self._reports)})
         self._work.set()
 
-    async def _reload(self) -> None:
-        """Go back to what is durable. Raises JournalError."""
-        self.state = await self._journal.load(self._tools.config.tasks.finished_max)
-        self._durable_seq = self.state.seq
-        self._rebuild()
-        self.counters.rebuilt += 1
-        for publish in self._publishers:
-            publish((), Touched())
 
 
 def _refuse(pending: _Pending, error: JournalError) -> None:
+    told = "whether it is done is not known" if isinstance(error, JournalUncertain) else "not done, nothing was changed"
     for waiter in pending.waiters:
         if not waiter.done():
-            waiter.set_exception(ReadOnly(f"not done, nothing was changed: {error}"))
+            waiter.set_exception(ReadOnly(f"{told}: {error}"))
 
 
 def _no_effects(_effects: Sequence[fx.Effect]) -> None:

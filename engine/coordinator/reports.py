@@ -26,7 +26,7 @@ from engine.model.pool_events import PoolConfigured, PoolEdited
 from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
 from engine.model.task_events import TasksSubmitted
 from engine.monitoring.alerts.rule_verbs import decide_seen
-from engine.scheduling import handing, leases
+from engine.scheduling import handing, leases, routing_verbs
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -82,7 +82,7 @@ def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Decidi
     """Take over: of what the former engine held only the survivors still run, so every other held task waits again."""
     held = [task for id_, token in report.survivors if (task := leases.holds(state, id_, token)) is not None]
     survivors = {task.spec.id: task.agent for task in held}
-    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid, tuple(survivors)), *decide_machine(state, deciding)]
+    events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid, tuple(survivors), report.epoch), *decide_machine(state, deciding)]
     events += leases.decide_left_by_engine(state, survivors, deciding)
     for allocation in list(state.allocations.values()):
         events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
@@ -151,5 +151,6 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.TasksEnded: leases.decide_ended,
     r.SampleDue: _decide_sample,
     r.AlertsSeen: decide_seen,
+    r.RoutingLearnt: routing_verbs.decide_learnt,
     r.EngineStarted: _decide_started,
 }

@@ -1,8 +1,8 @@
 """Votes: opened, cast, extended, settled, and closed by their rule or their time.
 
 A round is judged anew whenever somebody votes, a voter leaves the fleet, or its deadline comes; `engine.swarm.consensus` says how it
-stands. Operators vote as `@name`. Nobody votes for somebody else: a program in the engine's own process names its agent, everybody
-else is who they are.
+stands. Operators vote as `@name`, an agent's program as the agent, by its token. Nobody votes for somebody else; a program in the
+engine's own process names its agent.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from engine.coordinator.attempts import require_running
 from engine.model.consensus import Ballot, Proposal, Round, Terms, Voter
 from engine.model.consensus_commands import (
     CastVote,
@@ -24,12 +25,14 @@ from engine.model.consensus_events import (
     ProposalClosed,
     ProposalOpened,
 )
-from engine.model.errors import CommandRefused, NotFound, UsageError
-from engine.model.events import Event
+from engine.model.errors import CommandRefused, Denied, NotFound, UsageError
+from engine.model.events import Audited, Event
 from engine.model.ids import PROPOSAL_PREFIX, AgentId, ProposalId, TaskId
+from engine.model.plans import AuditEntry, Origin
 from engine.model.vote_words import (
     BALLOTS_MAX,
     HALF,
+    OPEN_MAX,
     REASONING_MAX,
     TWO_THIRDS,
     VOTERS_MAX,
@@ -48,19 +51,28 @@ DUE = "proposal"
 """Kind of the timers of rounds."""
 _IN_PROCESS = "library"
 """The face of programs that embed the engine; rules of alerts act through the engine, and vote for nobody."""
-_SETTLED = {"accept": Standing.ACCEPTED, "reject": Standing.REJECTED, "veto": Standing.VETOED}
+SETTLED = {"accept": Standing.ACCEPTED, "reject": Standing.REJECTED, "veto": Standing.VETOED}
 
 
 def decide_open(state: FleetState, commands: Sequence[OpenProposal], deciding: Deciding) -> Decision:
-    """Open rounds. Raises FleetError for voters that are not there and terms that could never be met."""
+    """Open rounds. Raises FleetError for voters that are not there, terms that could never be met, and too many open rounds."""
+    check_room(state, len(commands))
     proposals = [
-        proposal_of(state, command, ProposalId(deciding.ids.new(PROPOSAL_PREFIX)), deciding.origin.who, deciding.now) for command in commands
+        proposal_of(state, command, ProposalId(deciding.ids.new(PROPOSAL_PREFIX)), deciding.origin.actor, deciding.now) for command in commands
     ]
     return Decision([ProposalOpened(proposal) for proposal in proposals], [proposal.id for proposal in proposals])
 
 
+def check_room(state: FleetState, more: int) -> None:
+    """Raise CommandRefused if so many more rounds than are open were too many."""
+    found = state.swarming.tally_of("").votes_open
+    if found + more > OPEN_MAX:
+        raise CommandRefused(f"{found:,} votes are open and {OPEN_MAX:,} may be; vote on them, settle or withdraw some, or wait for their deadlines")
+
+
 def proposal_of(state: FleetState, command: OpenProposal, id_: ProposalId, who: str, now: float) -> Proposal:
-    """Return what a command puts to the vote. Raises NotFound, UsageError."""
+    """Return what a command puts to the vote. Raises NotFound, UsageError, CommandRefused."""
+    check_room(state, 1)
     ids = list(dict.fromkeys(voter for word in command.voters for voter in voters_named(state, word)))
     if not ids:
         raise UsageError("nobody may vote: name agents, pools that have agents, or operators as @name")
@@ -83,6 +95,7 @@ def proposal_of(state: FleetState, command: OpenProposal, id_: ProposalId, who: 
         center,
         command.depth,
         command.escalates,
+        command.strict,
     )
     if command.task and TaskId(command.task) not in state.tasks:
         raise NotFound(f"no task {command.task!r}")
@@ -149,12 +162,21 @@ def ballot_of(state: FleetState, round_: Round, command: CastVote, deciding: Dec
 
 def _who_votes(state: FleetState, proposal: Proposal, named: str, deciding: Deciding) -> str:
     origin = deciding.origin
-    if named and origin.via != _IN_PROCESS:
-        raise CommandRefused("one votes as oneself; only a program in the engine's own process names the agent that it runs")
-    voter = voters_named(state, named)[0] if named else f"{OPERATOR}{origin.who}"
+    voter = voter_of(origin)
+    require_running(state, origin)
+    found = voters_named(state, named) if named else [voter]
+    if found != [voter]:
+        if origin.via != _IN_PROCESS or origin.agent:
+            raise CommandRefused("one votes as oneself; only a program in the engine's own process names the agent that it runs")
+        voter = found[0] if len(found) == 1 else named
     if all(one.id != voter for one in proposal.voters):
         raise CommandRefused(f"{voter} may not vote on {proposal.id}; {len(proposal.voters)} others may")
     return voter
+
+
+def voter_of(origin: Origin) -> str:
+    """Return as whom somebody votes: an agent's program as the agent, anybody else as operator."""
+    return origin.agent or f"{OPERATOR}{origin.who}"
 
 
 def decide_extend(state: FleetState, commands: Sequence[ExtendProposal], deciding: Deciding) -> Decision:
@@ -164,6 +186,8 @@ def decide_extend(state: FleetState, commands: Sequence[ExtendProposal], decidin
         round_ = find_round(state, command.proposal)
         if not round_.may_be_settled:
             raise CommandRefused(f"{round_.proposal.id} is {round_.standing}: {round_.because}")
+        if not round_.is_open:
+            check_room(state, 1)
         proposal = replace(round_.proposal, deadline=max(round_.proposal.deadline, deciding.now + command.for_s))
         decision.events.append(ProposalChanged(proposal, f"extended by {deciding.origin.who}"))
         decision.values = [*decision.values, proposal.deadline]
@@ -171,30 +195,33 @@ def decide_extend(state: FleetState, commands: Sequence[ExtendProposal], decidin
 
 
 def decide_settle(state: FleetState, commands: Sequence[SettleProposal], deciding: Deciding) -> Decision:
-    """Decide rounds by a casting vote. Raises NotFound, CommandRefused."""
+    """Decide rounds by a casting vote. Raises NotFound, CommandRefused, Denied."""
     decision = Decision([], [])
     for command in commands:
         round_ = find_round(state, command.proposal)
         if not round_.may_be_settled:
             raise CommandRefused(f"{round_.proposal.id} is {round_.standing}: {round_.because}")
-        standing = _SETTLED[command.choice]
+        standing = SETTLED[command.choice]
         because = command.why[:REASONING_MAX] or f"{command.choice} by {deciding.origin.who}"
-        decision.events.append(ProposalClosed(round_.proposal.id, standing, because, deciding.origin.who))
+        if standing is Standing.ACCEPTED and _wants(round_.proposal) == voter_of(deciding.origin):
+            raise Denied(f"{round_.proposal.id} is a plan of yours, so that others decide; nothing was changed")
+        decision.events += _closing(round_.proposal, standing, because, deciding.now, by=deciding.origin.who)
         decision.values = [*decision.values, standing.value]
     return decision
 
 
 def decide_withdraw(state: FleetState, commands: Sequence[WithdrawProposal], deciding: Deciding) -> Decision:
-    """Take proposals back. Raises NotFound, CommandRefused."""
-    who = deciding.origin.who
+    """Take proposals back; an agent's program its own alone. Raises NotFound, CommandRefused, Denied."""
+    who = deciding.origin.actor
     rounds = [find_round(state, command.proposal) for command in commands]
+    other = next((round_.proposal for round_ in rounds if deciding.origin.agent and round_.proposal.by != who), None)
+    if other is not None:
+        raise Denied(f"{other.id} was proposed by {other.by}, not by {who}, whose program withdraws what it proposed alone; nothing was changed")
     ended = next((round_ for round_ in rounds if not round_.is_open), None)
     if ended is not None:
         raise CommandRefused(f"{ended.proposal.id} is {ended.standing}: {ended.because}")
-    return Decision(
-        [ProposalClosed(round_.proposal.id, Standing.WITHDRAWN, f"withdrawn by {who}", who) for round_ in rounds],
-        [round_.proposal.id for round_ in rounds],
-    )
+    closing = (_closing(round_.proposal, Standing.WITHDRAWN, f"withdrawn by {who}", deciding.now, by=who) for round_ in rounds)
+    return Decision([event for events in closing for event in events], [round_.proposal.id for round_ in rounds])
 
 
 def find_round(state: FleetState, word: str) -> Round:
@@ -229,13 +256,56 @@ def lost_voters(state: FleetState, proposal: Proposal) -> set[str]:
     return {voter.id for voter in proposal.voters if not voter.id.startswith(OPERATOR) and AgentId(voter.id) not in state.agents}
 
 
+def cast(state: FleetState, id_: ProposalId, voter: str, choice: Choice, said: tuple[float, str], now: float) -> list[Event]:  # noqa: PLR0913  # a ballot has these
+    """Return what a member's review comes to as its ballot, with its confidence and reasoning; nothing where the round has ended."""
+    round_ = state.rounds.get(id_)
+    if round_ is None or not round_.is_open or all(one.id != voter for one in round_.proposal.voters):
+        return []
+    confidence, reasoning = said
+    number = len(round_.ballots.get(voter, [])) + 1
+    return [BallotsCast(id_, (Ballot(voter, choice, number, confidence, reasoning[:REASONING_MAX], now),))]
+
+
+def hastened(state: FleetState, id_: ProposalId, because: str, now: float) -> list[Event]:
+    """Return what has a round end now, for nobody else will vote; its timer closes it once what was cast has been applied."""
+    round_ = state.rounds.get(id_)
+    return [ProposalChanged(replace(round_.proposal, deadline=now), because)] if round_ is not None and round_.is_open else []
+
+
+def withdrawn(state: FleetState, id_: ProposalId, because: str, now: float) -> list[Event]:
+    """Return what takes a round back, if it is still open."""
+    round_ = state.rounds.get(id_)
+    return _closing(round_.proposal, Standing.WITHDRAWN, because, now) if round_ is not None and round_.is_open else []
+
+
 def _judged(state: FleetState, round_: Round, now: float) -> list[Event]:
     verdict = judge(round_.proposal, round_.all_ballots(), now, lost_voters(state, round_.proposal))
     if verdict.escalate:
-        return [ProposalChanged(escalated(round_.proposal, now), verdict.because)]
+        again = escalated(round_.proposal, now)
+        decided = judge(again, round_.all_ballots(), now, lost_voters(state, again))
+        changed = ProposalChanged(again, verdict.because)
+        # What the center said before counts; where it abstained, it is asked again.
+        has_decided = decided.standing in (Standing.ACCEPTED, Standing.REJECTED)
+        return [changed, *(_closing(again, decided.standing, decided.because, now) if has_decided else [])]
     if verdict.standing is Standing.OPEN:
         return []
-    return [ProposalClosed(round_.proposal.id, verdict.standing, verdict.because, "")]
+    return _closing(round_.proposal, verdict.standing, verdict.because, now)
+
+
+def _closing(proposal: Proposal, standing: Standing, because: str, now: float, *, by: str = "") -> list[Event]:
+    """Return what ends a round; who wanted a plan that is not accepted finds in the audit what became of it."""
+    closed = ProposalClosed(proposal.id, standing, because, by)
+    plan = proposal.plan
+    if plan is None or standing is Standing.ACCEPTED:
+        return [closed]
+    origin = plan.origin
+    result = f"not done: the vote {proposal.id} ended {standing}: {because}"
+    return [closed, Audited(AuditEntry(now, origin.actor, origin.via, origin.address, plan.calls[0].name, plan.steps[0].target, plan.reason, result, plan.id))]
+
+
+def _wants(proposal: Proposal) -> str:
+    """Return who wants the plan that is voted on, as a voter; empty where there is none."""
+    return voter_of(proposal.plan.origin) if proposal.plan else ""
 
 
 def _copy(round_: Round) -> Round:

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.agents import registry
 from engine.booster import registering
-from engine.coordinator import gangs, rounds
+from engine.coordinator import gangs, mail, rounds, sessions, swarms
 from engine.coordinator.sizing import Resizing, decide_edit, machines_for
 from engine.model.agent_commands import (
     AllocateAgent,
@@ -51,7 +51,7 @@ from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, Su
 from engine.model.verbs import Command
 from engine.monitoring.alerts import rule_verbs
 from engine.scaling import policies, policy_verbs
-from engine.scheduling import halting, submission
+from engine.scheduling import halting, routing_verbs, submission
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
@@ -135,6 +135,10 @@ _DECIDE: dict[type[Command], Decide] = {
     ResumeFleet: halting.decide_resume,
     ClearBoosterCache: _decide_clear,
     **rounds.DECIDE,
+    **swarms.DECIDE,
+    **mail.DECIDE,
+    **sessions.DECIDE,
+    **routing_verbs.DECIDE,
     AddModule: registering.decide_add,
     RemoveModule: registering.decide_remove,
     CreateRule: rule_verbs.decide_create,

@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 
@@ -150,8 +149,3 @@ def newline_of(text: str) -> str:
 def only_spaces(text: str, start: int, end: int) -> bool:
     """Tell whether there is nothing but blanks between two places of a line."""
     return not text[start:end].strip(" \t\f")
-
-
-def overlaps(spans: Sequence[tuple[int, int]]) -> bool:
-    """Tell whether two spans in order overlap."""
-    return any(first[1] > second[0] for first, second in pairwise(spans))

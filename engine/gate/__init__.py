@@ -7,31 +7,46 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from typing import TypeGuard
 
-from engine.gate import backing, channel_rows, foresight, memory_queries, queries, undo
+from engine.gate import (
+    audit_lines,
+    backing,
+    channel_rows,
+    foresight,
+    mail,
+    memory_queries,
+    queries,
+    undecided,
+    undo,
+)
 from engine.gate import plans as planning
-from engine.gate.authority import Act, Judgement, authority_of, check_may
+from engine.gate.authority import Act, Judgement, authority_of, check_may, check_own
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
+from engine.gate.discretion import Discretion
+from engine.gate.four_eyes import round_of, with_plan
 from engine.gate.memory_queries import MEMORY_QUERIES
 from engine.gate.outlook import outlook
+from engine.gate.plans import Said
 from engine.memory.contract import StoredArtifact
 from engine.model.agent_commands import AllocateAgent, ReleaseAgent
 from engine.model.booster_commands import AddModule
-from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.commands import COMMANDS
-from engine.model.data_commands import BackUpFleet, RotateKeys
-from engine.model.errors import CommandRefused, FleetError, PlanChanged, ReadOnly, UsageError
+from engine.model.consensus import Acted, Proposal, VotedPlan
+from engine.model.consensus_commands import CastVote
+from engine.model.consensus_events import ProposalActed, ProposalOpened
+from engine.model.data_commands import BackUpFleet
+from engine.model.errors import CommandRefused, Denied, FleetError, ReadOnly, UsageError
 from engine.model.events import Audited, Event, PlanApplied, PlanUndone
 from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
-from engine.model.ids import PLAN_PREFIX, PlanId
-from engine.model.memory_commands import EraseOwner, MemoryVerb, SynchronizeMemory
+from engine.model.guardrails import NEVER_VOTED, Guardrail
+from engine.model.ids import PLAN_PREFIX, PROPOSAL_PREFIX, PlanId, ProposalId
+from engine.model.memory_commands import SynchronizeMemory
 from engine.model.plans import (
     Answer,
     AppliedPlan,
-    AuditEntry,
     Authority,
     Call,
     Note,
@@ -41,21 +56,22 @@ from engine.model.plans import (
 )
 from engine.model.replication import Batch, Mark, Taken
 from engine.model.rows import Frame
+from engine.model.swarm_commands import SendMessage, TakeMessage
 from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command, Danger
-from engine.model.wire import call_of, check_limits
+from engine.model.wire import call_of, check_limits, command_of
 from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan
 
 __all__ = ["PLANS_WAITING_MAX", "Desk", "Gate"]
 
 STEPS_KEPT = 20
+VOTED_CALLS_MAX = 1_000
+"""Verbs of a plan that is voted on: it is kept with its vote."""
 MACHINES = frozenset({"library", "engine"})
-"""Faces whose routine work (submit, allocate, release) is audited but makes no plan to undo."""
-_ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent)
-_UNDECIDED = (StopEngine, BackUpFleet, SynchronizeMemory, RotateKeys, EraseOwner, TestChannel, RequeueNotifications)
-"""Verbs that change no state of the fleet."""
-_ALONE = {UndoPlan, RedoPlan, *_UNDECIDED}
+"""Faces whose routine work (submit, allocate, release, vote, send, take) is audited but makes no plan to undo, as all that agents' programs do."""
+_ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent, CastVote, SendMessage, TakeMessage)
+_ALONE = {UndoPlan, RedoPlan, *undecided.UNDECIDED}
 _DANGERS = list(Danger)
 
 
@@ -78,14 +94,41 @@ class _Meant:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """Verbs that are to be carried out."""
+
+    commands: Sequence[Command]
+    reason: str
+    confirm: str
+    plan_id: PlanId
+    said: Said | None = None
+    """What their plan said; None = nobody made one."""
+    who: str = ""
+    """For whom the plan was made; empty = there is none."""
+    vote: ProposalId | None = None
+    """The vote that has accepted them."""
+    passed: tuple[str, ...] = ()
+    """The rules whose votes did."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Doing:
     """Verbs on their way into the journal."""
 
     meant: _Meant
     steps: Sequence[PlanStep]
     """What they do; empty for the routine work of programs, which nobody describes."""
-    reason: str
-    plan_id: PlanId
+    asked: _Asked
+
+    @property
+    def reason(self) -> str:
+        """Return why."""
+        return self.asked.reason
+
+    @property
+    def plan_id(self) -> PlanId:
+        """Return the plan that they are."""
+        return self.asked.plan_id
 
 
 class Gate:
@@ -95,6 +138,7 @@ class Gate:
         self._desk = desk
         self._authority = authority_of(origin, desk.config.operations)
         self.origin = replace(origin, role=self._authority.role)
+        self._discretion = Discretion(desk.sources.memory, self.origin, lambda: desk.coordinator.state.plans)
 
     @property
     def authority(self) -> Authority:
@@ -107,7 +151,7 @@ class Gate:
         meant = await self._mean(commands)
         steps = self._describe(meant)
         coordinator = self._desk.coordinator
-        is_decided = not isinstance(meant.does[0], _UNDECIDED)
+        is_decided = not isinstance(meant.does[0], undecided.UNDECIDED)
         events = coordinator.rehearse(meant.does, self.origin, restoring=meant.kept is not None) if is_decided else ()
         judgement = self._judge(meant, steps)
         plan = Plan(
@@ -128,43 +172,62 @@ class Gate:
             _undo_note(meant),
         )
         if not judgement.refused:
-            self._desk.keep(Waiting(plan, meant.asked, self.origin.who, _substance(steps)))
+            self._desk.keep(Waiting(plan, meant.asked, self.origin.actor, Said.by(steps)))
         return plan
 
     async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError."""
-        waiting = None
-        if _is_plan_id(commands):
-            waiting = self._desk.take(commands)
-            reason = reason or waiting.plan.reason
-            commands = waiting.commands
-        assert not isinstance(commands, str)
+        if not _is_plan_id(commands):
+            assert not isinstance(commands, str)
+            return await self._execute(_Asked(commands, reason, confirm, self._new_id()))
+        waiting = self._desk.take(commands)
+        plan = waiting.plan
         try:
-            self._check(commands)
-            meant = await self._mean(commands, lays_out=True)
-            steps = self._describe(meant) if waiting or not self._is_routine(meant) or self._is_ruled(meant) else []
-            if waiting is not None and _substance(steps) != waiting.substance:
-                raise PlanChanged(_changed(waiting.plan.steps, steps))
-            self._judge(meant, steps).check(confirm, reason)
-            return await self._carry_out(_Doing(meant, steps, reason, waiting.plan.id if waiting else self._new_id()))
-        except FleetError as error:
-            if waiting is not None:  # nothing was changed, so it can still be done
-                self._desk.keep(waiting)
-            if isinstance(error, CommandRefused):
-                await self._audit_refusal(commands, reason, error)
+            return await self._execute(_Asked(waiting.commands, reason or plan.reason, confirm, plan.id, waiting.said, waiting.who))
+        except FleetError:
+            self._desk.keep(waiting)  # nothing was changed, so it can still be done
+            raise
+
+    async def execute_voted(self, proposal: Proposal, because: str) -> Answer:
+        """Carry out the plan that a vote has accepted; what became of it is noted with the vote. Raises FleetError."""
+        plan = proposal.plan
+        assert plan is not None
+        reason = f"{plan.reason}; " * bool(plan.reason) + f"vote {proposal.id}: {because}"
+        commands = [command_of(call) for call in plan.calls]
+        said = Said(plan.steps, plan.substance)
+        return await self._execute(_Asked(commands, reason, plan.confirm, plan.id, said, self.origin.actor, proposal.id, (*plan.passed, plan.rule)))
+
+    async def _execute(self, asked: _Asked) -> Answer:
+        try:
+            self._check(asked.commands)
+            if asked.who not in ("", self.origin.actor):
+                raise Denied(f"plan {asked.plan_id} was made for {asked.who}; make your own. Nothing was changed")
+            meant = await self._mean(asked.commands, lays_out=True)
+            steps = self._describe(meant) if asked.said or not self._is_routine(meant) or self._is_ruled(meant) else []
+            if asked.said is not None:
+                asked.said.check(steps)
+            judgement = self._judge(meant, steps, asked.passed)
+            judgement.check(asked.confirm, asked.reason)
+            doing = _Doing(meant, steps, asked)
+            return await (self._put_to_vote(doing, judgement.votes[0]) if judgement.votes else self._carry_out(doing))
+        except CommandRefused as error:
+            await self._audit_refusal(asked, error)
             raise
         finally:
-            self._desk.modules.tidy(commands)
+            self._desk.modules.tidy(asked.commands)
 
     async def query(self, what: str, **parameters: object) -> object:
         """Return plain values; all but the counts of `status` are durable. Raises FleetError."""
+        check_own(self._desk.coordinator.state, self.origin)
         if what == "can-i":
             return self._outlook(**parameters)
         if what != "status":
             await self._desk.coordinator.settled()
+        if what == "mail":
+            return mail.mail_of(self._desk.coordinator.state, self.origin, str(parameters.get("agent", "")))
         if what in MEMORY_QUERIES:
             return await memory_queries.answer(self._desk.sources, self.origin, what, parameters)
-        return await queries.answer(self._desk.sources, what, parameters)
+        return await queries.answer(self._desk.sources, what, parameters, self._discretion)
 
     def allow(self, kind: type[Command], commands: Iterable[Command]) -> None:
         """Check role and guardrails for what a program does directly, without a plan. Raises Denied, Unconfirmed."""
@@ -172,7 +235,10 @@ class Gate:
         if self._desk.rules.matter(self.origin, (kind,)):
             meant = tuple(commands)
             steps = [PlanStep(call_of(command), _first_word(command), "", "") for command in meant]
-            self._judge(_Meant(meant, meant), steps).check("", "")
+            judgement = self._judge(_Meant(meant, meant), steps)
+            judgement.check("", "")
+            if judgement.votes:
+                raise Denied(f"{kind.verb} is put to the vote by {judgement.votes[0].name!r}; ask for it as a verb. Nothing was changed")
 
     def _outlook(self, verb: object = "", target: object = "") -> object:
         desk = self._desk
@@ -180,9 +246,12 @@ class Gate:
             desk.coordinator.state, desk.rules, self.origin, self._authority, word=str(verb), target=str(target), now=desk.now()
         )
 
-    def follow(self, kinds: Sequence[str]) -> AbstractAsyncContextManager[AsyncIterator[Frame]]:
-        """Follow rows of some kinds, conflated."""
-        return self._desk.sources.feed.follow(kinds)
+    @asynccontextmanager
+    async def follow(self, kinds: Sequence[str]) -> AsyncIterator[AsyncIterator[Frame]]:
+        """Follow rows of some kinds, conflated. Raises Denied for the program of an attempt that is over."""
+        check_own(self._desk.coordinator.state, self.origin)
+        async with self._desk.sources.feed.follow(kinds) as frames, aclosing(self._discretion.each(frames)) as told:
+            yield told
 
     async def changes_since(self, mark: Mark) -> Batch:
         """Return what changed in memory since a mark, for another engine. Raises Denied, FleetError."""
@@ -211,6 +280,7 @@ class Gate:
             if isinstance(command, BackUpFleet):
                 backing.check_place(command, self.origin)
         check_may(self._authority, kinds.pop())
+        check_own(self._desk.coordinator.state, self.origin, commands)
         backing.check_memory(self._desk.sources, commands[0])
 
     def _new_id(self) -> PlanId:
@@ -231,6 +301,7 @@ class Gate:
         state, first = self._desk.coordinator.state, commands[0]
         if isinstance(first, UndoPlan | RedoPlan):
             kept = undo.find_kept(state, first, self.origin.who, self._desk.now())
+            self._discretion.check(kept)
             does = undo.left_to_do(state, kept, undo=isinstance(first, UndoPlan))
             for command in does:
                 check_may(self._authority, type(command))
@@ -245,25 +316,38 @@ class Gate:
         return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
     def _is_routine(self, meant: _Meant) -> bool:
-        kinds = MemoryVerb.__args__ if self.origin.attempt else _ROUTINE if self.origin.via in MACHINES else ()
-        return isinstance(meant.asked[0], kinds)
+        return bool(self.origin.agent) or (self.origin.via in MACHINES and isinstance(meant.asked[0], _ROUTINE))
 
     def _is_ruled(self, meant: _Meant) -> bool:
         return self._desk.rules.matter(self.origin, meant.kinds)
 
-    def _judge(self, meant: _Meant, steps: Sequence[PlanStep]) -> Judgement:
+    def _judge(self, meant: _Meant, steps: Sequence[PlanStep], passed: Sequence[str] = ()) -> Judgement:
         if not self._is_ruled(meant):
             return Judgement()
         coordinator = self._desk.coordinator
         deciding = coordinator.deciding(self.origin)
         acts = [Act(with_pool(coordinator.state, command, deciding), step) for command, step in zip(meant.does, steps, strict=True)]
-        return self._desk.rules.judge(coordinator.state, self.origin, acts, meant.asked[0], self._desk.now())
+        return self._desk.rules.judge(coordinator.state, self.origin, acts, meant.asked[0], self._desk.now(), passed=passed)
 
     def _conflicts(self, meant: _Meant, steps: Sequence[PlanStep]) -> list[Note]:
-        others = [(waiting.who, waiting.plan) for waiting in self._desk.others(self.origin.who)]
+        others = [(waiting.who, waiting.plan) for waiting in self._desk.others(self.origin.actor)]
         return foresight.conflicts(self._desk.coordinator.state, meant.does, steps, others, self._desk.now())
 
     # ---- carrying out
+
+    async def _put_to_vote(self, doing: _Doing, guardrail: Guardrail) -> Answer:
+        """Open the vote that a rule demands; the engine goes on when it is accepted."""
+        coordinator, asked, summary = self._desk.coordinator, doing.asked, _summary(doing)
+        if len(doing.meant.asked) > VOTED_CALLS_MAX or any(command.name in NEVER_VOTED for command in doing.meant.does):
+            raise Denied(f"this cannot be put to the vote: it is about entries of memory, or more than {VOTED_CALLS_MAX} verbs; nothing was changed")
+        round_ = round_of(coordinator.state, guardrail, self.origin, self._desk.now())
+        calls, said = tuple(call_of(command) for command in doing.meant.asked), Said.by(doing.steps)
+        plan = VotedPlan(asked.plan_id, guardrail.name, self.origin, calls, asked.reason, asked.confirm, tuple(said.steps), said.substance, asked.passed)
+        id_ = ProposalId(coordinator.deciding(self.origin).ids.new(PROPOSAL_PREFIX))
+        told = f"put to the vote {id_} ({guardrail.name}); nothing is done before it is accepted"
+        entry = replace(self._audited(doing).entry, result=told)
+        await coordinator.record([ProposalOpened(with_plan(round_, plan, id_, summary)), Audited(entry), *self._acted(asked, told, vote=id_)], self.origin)
+        return Answer(asked.plan_id, (), coordinator.state.seq, f"{summary}: {told}", vote=id_)
 
     async def _carry_out(self, doing: _Doing) -> Answer:
         meant = doing.meant
@@ -271,38 +355,40 @@ class Gate:
             return await self._undo(doing, meant.kept)
         coordinator, commands = self._desk.coordinator, meant.asked
         if isinstance(commands[0], StopEngine):
-            await coordinator.record([self._audited(doing)], self.origin)
+            with contextlib.suppress(ReadOnly):  # it can be stopped all the same; then only the audit is missing
+                await coordinator.record(self._accounts(doing), self.origin)
             self._desk.stop()
             return Answer(doing.plan_id, ("stopping",), coordinator.state.seq, "stopping the engine")
         if isinstance(commands[0], BackUpFleet):
             return await self._back_up(doing, commands[0])
-        if isinstance(commands[0], RotateKeys | EraseOwner | SynchronizeMemory):
-            told = await backing.work(self._desk.sources, commands[0], self.origin)
-            await coordinator.record([self._audited(doing)], self.origin)
-            return Answer(doing.plan_id, (), coordinator.state.seq, told)
-        if channel_rows.is_about_channels(commands[0]):
-            told = await channel_rows.carry_out(self._desk.sources.notifier, commands, self.origin.who)
-            await coordinator.record([self._audited(doing)], self.origin)
-            return Answer(doing.plan_id, (), coordinator.state.seq, told)
+        if isinstance(commands[0], undecided.WORK):
+            return await self._told(doing, await undecided.carry_out(self._desk.sources, commands, self.origin))
         is_plan = not self._is_routine(meant) and any(step.changes for step in doing.steps)
         before = [undo.backs(coordinator.state, command) for command in commands] if is_plan else []
         applied: list[AppliedPlan] = []
 
         def account(values: Sequence[object]) -> list[Event]:
             if not is_plan:
-                return [self._audited(doing)]
+                return self._accounts(doing, values)
             applied.append(self._applied(doing, undo.calls_back(commands, before, values), undo.calls_again(commands, values)))
-            return [PlanApplied(applied[0]), self._audited(doing)]
+            return [PlanApplied(applied[0]), *self._accounts(doing, values)]
 
         values, seq = await coordinator.execute(commands, self.origin, account, artifacts=meant.artifacts)
         return Answer(doing.plan_id, tuple(values), seq, _summary(doing), applied[0].undo_until if applied else 0.0)
+
+    async def _told(self, doing: _Doing, told: str) -> Answer:
+        """Record a verb that changed no state of the fleet; what it did is answered in words."""
+        coordinator = self._desk.coordinator
+        if doing.meant.asked[0].is_audited or doing.asked.vote:
+            await coordinator.record(self._accounts(doing), self.origin)
+        return Answer(doing.plan_id, (), coordinator.state.seq, told)
 
     async def _back_up(self, doing: _Doing, command: BackUpFleet) -> Answer:
         """Take a backup, above all of an engine that can write nothing else any more: then only the audit is missing."""
         desk = self._desk
         contents = await backing.back_up(desk.sources.journal, command, desk.now())
         with contextlib.suppress(ReadOnly):
-            await desk.coordinator.record([self._audited(doing)], self.origin)
+            await desk.coordinator.record(self._accounts(doing), self.origin)
         return Answer(doing.plan_id, (contents.path,), desk.coordinator.state.seq, backing.told(contents))
 
     def _applied(self, doing: _Doing, back: Sequence[undo.Back], again: Sequence[Call]) -> AppliedPlan:
@@ -330,54 +416,50 @@ class Gate:
         plan, does, coordinator = kept.plan, doing.meant.does, self._desk.coordinator
         is_undo = isinstance(doing.meant.asked[0], UndoPlan)
         before = [undo.backs(coordinator.state, command) for command in does]
-        entry = self._entry(doing.meant.asked[0].name, plan.id, doing.reason, "done", doing.plan_id)
-        entry = replace(entry, before=plan.summary)
+        entry = audit_lines.taken_back(self._by(doing.reason, doing.plan_id), doing.meant.asked[0], plan)
+        noted = [Audited(entry), *self._acted(doing.asked, _summary(doing))]
 
         def account(values: Sequence[object]) -> list[Event]:
             if is_undo:
-                return [PlanUndone(plan.id, doing.plan_id, undone=True), Audited(entry)]
+                return [PlanUndone(plan.id, doing.plan_id, undone=True), *noted]
             # What it makes this time has other ids; taking it back must mean these.
             back = undo.calls_back(does, before, values)
             inverse, left = tuple(call for call, _ in back), tuple(left for _, left in back)
             again = replace(plan, inverse=inverse, left=left, undo_until=self._undo_until())
-            return [PlanApplied(again), PlanUndone(plan.id, doing.plan_id, undone=False), Audited(entry)]
+            return [PlanApplied(again), PlanUndone(plan.id, doing.plan_id, undone=False), *noted]
 
         values, seq = await coordinator.execute(does, self.origin, account, artifacts=doing.meant.artifacts, restoring=True)
         return Answer(doing.plan_id, tuple(values), seq, f"{'undid' if is_undo else 'redid'} {plan.summary}")
 
     # ---- the audit
 
-    def _entry(self, action: str, target: str, reason: str, result: str, plan_id: str) -> AuditEntry:
-        origin = self.origin
-        who = origin.attempt.partition("/")[0] if action.startswith("memory.") else ""
-        return AuditEntry(self._desk.now(), who or origin.who, origin.via, origin.address, action, target, reason, result, plan_id)
+    def _accounts(self, doing: _Doing, values: Sequence[object] = ()) -> list[Event]:
+        made = tuple(value for value in values[:STEPS_KEPT] if isinstance(value, str))
+        return [self._audited(doing), *self._acted(doing.asked, _summary(doing), made=made)]
+
+    def _acted(self, asked: _Asked, told: str, *, is_done: bool = True, made: tuple[str, ...] = (), vote: str = "") -> list[Event]:
+        """Return what a vote is told of the plan that it accepted."""
+        return [ProposalActed(asked.vote, Acted(self._desk.now(), is_done, told, made, vote))] if asked.vote else []
 
     def _audited(self, doing: _Doing) -> Audited:
-        commands, steps = doing.meant.asked, doing.steps
-        rest = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
-        target = steps[0].target if steps else _routine_name(commands[0])
-        entry = self._entry(commands[0].name, f"{target}{rest}", doing.reason, "done", doing.plan_id)
-        return Audited(replace(entry, before=steps[0].before, after=steps[0].after) if steps else entry)
+        return Audited(audit_lines.done(self._by(doing.reason, doing.plan_id), doing.meant.asked, doing.steps))
 
-    async def _audit_refusal(self, commands: Sequence[Command], reason: str, error: FleetError) -> None:
-        first = commands[0]
-        names = [spec.name for spec in fields(first)]
-        target = str(getattr(first, names[0])) if names else first.verb
+    async def _audit_refusal(self, asked: _Asked, error: FleetError) -> None:
+        if not (asked.commands[0].is_audited or asked.vote or isinstance(error, Denied)):
+            return
+        coordinator, plan = self._desk.coordinator, asked.plan_id if asked.vote else ""
         try:
-            await self._desk.coordinator.record([Audited(self._entry(first.name, target, reason, str(error), ""))], self.origin)
+            entry = audit_lines.refused(self._by(asked.reason, plan), asked.commands[0], str(error), coordinator.state.plans)
+            await coordinator.record([Audited(entry), *self._acted(asked, str(error), is_done=False)], self.origin)
         except CommandRefused:
             return  # read-only: the refusal itself cannot be written either, the caller gets the first reason
+
+    def _by(self, reason: str, plan: str) -> audit_lines.By:
+        return audit_lines.By(self.origin, self._desk.now(), reason, plan)
 
 
 def _first_word(command: Command) -> str:
     return str(getattr(command, fields(command)[0].name))
-
-
-def _routine_name(command: Command) -> str:
-    """Return what people call the thing that a routine verb is about."""
-    if isinstance(command, SubmitTask):
-        return command.title or command.type
-    return command.task_id if isinstance(command, AllocateAgent) else command.verb
 
 
 def _is_plan_id(commands: Sequence[Command] | str) -> TypeGuard[str]:
@@ -401,26 +483,6 @@ def _undo_note(meant: _Meant) -> str:
 def _first_arguments(commands: Sequence[Command]) -> frozenset[str]:
     """Return the ids that verbs name themselves."""
     return frozenset(str(undo.command_values(command)[0]) for command in commands if fields(command))
-
-
-def _substance(steps: Sequence[PlanStep]) -> int:
-    return hash(tuple(planning.substance(step) for step in steps))
-
-
-def _changed(before: Sequence[PlanStep], now: Sequence[PlanStep]) -> str:
-    """Return in words how a plan differs from what it said."""
-    for old, new in zip(before, now, strict=False):
-        if planning.substance(old) != planning.substance(new):
-            told = "; ".join(dict.fromkeys(text for text in (_in_words(new), new.effect, new.warning) if text))
-            return f"the fleet changed since this plan was made: {old.target} was {_in_words(old)}, now {told}; {_LOOK_AGAIN}"
-    return f"the fleet changed since this plan was made: it would touch {len(now)} things; {_LOOK_AGAIN}"
-
-
-_LOOK_AGAIN = "nothing was changed, look at the new plan"
-
-
-def _in_words(step: PlanStep) -> str:
-    return f"{step.before} → {step.after}" if step.before else step.after
 
 
 def _summary(doing: _Doing) -> str:

@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from engine.clock import Clock
 from engine.gate import Gate
+from engine.model.alert_checks import filled
 from engine.model.alerts import Alert, AlertState, Rule, Transition
 from engine.model.errors import CommandRefused, FleetError
 from engine.model.events import Audited, Event
 from engine.model.plans import AuditEntry, Origin
 from engine.model.verb_lines import parse_line
 from engine.model.verbs import Role
-from engine.monitoring.alerts.lifecycle import filled
 
 logger = logging.getLogger(__name__)
 

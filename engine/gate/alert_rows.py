@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from engine.model.alert_expressions import comparisons, parse
 from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
 from engine.model.alerts import Alert, AlertState, Rule, Silence
 from engine.model.metrics import written_value
 from engine.monitoring.alerts.alerter import Book
-from engine.monitoring.alerts.expressions import comparisons, parse
 from engine.state import FleetState
 
 ALERT_KINDS = frozenset({"alerts", "rules", "silences"})

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from engine.gate.history import History
+from engine.model.alert_checks import check_rule
+from engine.model.alert_expressions import comparisons, parse
 from engine.model.alerts import Rule
 from engine.model.errors import CommandRefused, UsageError
 from engine.monitoring.alerts.backtest import Backtest, Sample, check_replayable, replay
-from engine.monitoring.alerts.expressions import comparisons, parse
 from engine.monitoring.alerts.lifecycle import Watched
-from engine.monitoring.alerts.rule_verbs import check_rule
 from engine.monitoring.alerts.windows import Key
 from engine.monitoring.blocks import HISTOGRAM, Block
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
+from engine.coordinator.attempts import require_running
+from engine.gate import four_eyes
 from engine.model.agent_commands import AllocateAgent, RegisterAgent, ReleaseAgent
 from engine.model.config_sections import OperationsSection
 from engine.model.errors import Denied, Unconfirmed
@@ -14,21 +16,27 @@ from engine.model.guardrails import Guardrail, GuardrailConfig, guardrails_of, n
 from engine.model.ids import AllocationId, GangId, TaskId
 from engine.model.plans import Authority, Demand, Origin, PlanStep
 from engine.model.pool_commands import CreatePolicy, ScalePool
-from engine.model.task_commands import SubmitTask
+from engine.model.task_commands import CancelTask, SubmitTask
 from engine.model.verbs import Command, Role
 from engine.scheduling.router import pool_for
 from engine.state import FleetState
 
 OUTSIDE = frozenset({"console", "cli", "api"})
 """Faces for which `operations.read_only` holds; programs that embed the engine are its owner."""
+LOOKS_ONLY = "it was opened to look only, by --read-only or by read_only of its context"
 
 
 def authority_of(origin: Origin, settings: OperationsSection) -> Authority:
-    """Return what somebody may do here: the lower of the role they come with and the one configured for their name."""
+    """Return what somebody may do here: the lower of the role they come with and the one configured for their name.
+
+    The program of an agent may what agents may, whoever's account it runs in.
+    """
+    if origin.agent:
+        return Authority(origin.agent, Role.OPERATOR, LOOKS_ONLY if origin.mode == "read-only" else "", is_agent=True)
     caps = [Role[word.upper()] for name, word in settings.roles.items() if fnmatchcase(origin.who, name)]
     role = min([Role(origin.role), *caps])
     if origin.mode == "read-only":
-        return Authority(origin.who, role, "it was opened to look only, by --read-only or by read_only of its context")
+        return Authority(origin.who, role, LOOKS_ONLY)
     if settings.read_only and origin.mode != "write" and origin.via in OUTSIDE:
         return Authority(origin.who, role, "operations.read_only is set; open it with --write")
     return Authority(origin.who, role, f"{origin.who} is viewer" if role < Role.OPERATOR else "")
@@ -38,6 +46,16 @@ def check_may(authority: Authority, kind: type[Command]) -> None:
     """Raise Denied when a verb is nothing for this role or this connection."""
     if why_not := authority.why_not(kind):
         raise Denied(f"{why_not}; nothing was changed")
+
+
+def check_own(state: FleetState, origin: Origin, commands: Sequence[Command] = ()) -> None:
+    """Check that the program of an agent still does its task, and cancels no other; nothing for anybody else. Raises Denied."""
+    if origin.agent:
+        require_running(state, origin)
+        own = origin.attempt.split("/")[1]
+        other = next((command.task for command in commands if isinstance(command, CancelTask) and command.task != own), "")
+        if other:
+            raise Denied(f"{other} is not the task of {origin.agent}, whose program may cancel {own} alone; nothing was changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,8 @@ class Judgement:
     confirm: tuple[str, ...] = ()
     """Words of which one must be typed, the one to show first; empty = none."""
     needs_reason: bool = False
+    votes: tuple[Guardrail, ...] = ()
+    """Rules that put it to the vote first, one after the other."""
 
     def check(self, confirm: str, reason: str) -> None:
         """Raise Denied when a rule refuses, Unconfirmed when something that it demands was not given."""
@@ -84,25 +104,35 @@ class Rules:
         """Tell whether anything could be demanded of somebody for verbs of these kinds: else nothing need be described."""
         return any(kind.is_typed or self.about(origin, kind) for kind in kinds)
 
-    def judge(self, state: FleetState, origin: Origin, acts: Sequence[Act], asked: Command, now: float) -> Judgement:
-        """Return what the rules that match make of acts; `asked` is the verb itself, which for undo is another one."""
+    def judge(  # noqa: PLR0913  # who wants what of which fleet, and when
+        self, state: FleetState, origin: Origin, acts: Sequence[Act], asked: Command, now: float, *, passed: Collection[str] = ()
+    ) -> Judgement:
+        """Return what the rules that match make of acts; `asked` is the verb itself, which for undo is another one.
+
+        `passed` are rules whose votes have accepted it.
+        """
         named = [(act, names_of(state, act.command)) for act in acts]
         words = confirm_words(acts)
         findings = [(Demand("confirm", act.command.verb, f"type {words[0]}"), False) for act in acts[:1] if act.command.is_typed]
+        votes = []
         for guardrail in self._guardrails:
             rule = guardrail.rule
             kinds = (type(acts[0].command), type(asked))
             if is_about(rule, origin) and any(names_verb(rule.verbs, kind) for kind in kinds):
                 matched = [act for act, names in named if hits(rule, names)]
                 findings += _demands(guardrail, matched, words[0], now) if matched else []
+                if matched and rule.vote is not None and guardrail.name not in passed:
+                    findings.append(four_eyes.demand_of(state, guardrail, origin, now))
+                    votes.append(guardrail)
         refusals = {demand.kind: demand for demand, refuses in reversed(findings) if refuses}
-        worst = next((refusals[kind] for kind in ("deny", "window", "bulk") if kind in refusals), None)
+        worst = next((refusals[kind] for kind in ("deny", "window", "bulk", "vote") if kind in refusals), None)
         kinds_found = {demand.kind for demand, _ in findings}
         return Judgement(
             tuple(demand for demand, _ in findings),
             f"refused by {worst.rule!r}: {worst.text}" if worst else "",
             words if "confirm" in kinds_found else (),
             "reason" in kinds_found,
+            tuple(votes),
         )
 
     def about(self, origin: Origin, kind: type[Command], names: Sequence[str] = ()) -> list[Guardrail]:
@@ -158,12 +188,12 @@ def weight(act: Act) -> int:
 
 
 def confirm_words(acts: Sequence[Act]) -> tuple[str, ...]:
-    """Return what may be typed to confirm: the one target by name or id, or how many there are."""
+    """Return what may be typed to confirm: the one target by name or id, or how many there are; the verb where it names nothing."""
     if len(acts) > 1:
         return (str(len(acts)),)
     command = acts[0].command
     first = next((str(getattr(command, spec.name)) for spec in fields(command)), "")
-    return tuple(dict.fromkeys(word for word in (acts[0].step.target, first) if word))
+    return tuple(dict.fromkeys(word for word in (acts[0].step.target, first) if word)) or (command.verb,)
 
 
 def names_of(state: FleetState, command: Command) -> tuple[str, ...]:

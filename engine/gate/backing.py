@@ -13,7 +13,7 @@ from engine.memory.contract import Contents, Journal, Keys
 from engine.memory.exchanging import Exchange
 from engine.memory.verbs import owner_named
 from engine.model.data_commands import BackUpFleet, RotateKeys
-from engine.model.errors import CommandRefused, Denied, UsageError
+from engine.model.errors import CommandRefused, UsageError
 from engine.model.memory_commands import EraseOwner, SynchronizeMemory
 from engine.model.plans import Origin
 from engine.model.verbs import Command
@@ -34,8 +34,8 @@ def check_place(command: BackUpFleet, origin: Origin) -> None:
 
 
 async def back_up(journal: Journal, command: BackUpFleet, now: float) -> Contents:
-    """Take the backup. Raises JournalError."""
-    return await journal.backup(Path(command.file or file_name(now)))
+    """Take the backup; one without a name replaces one of the same second. Raises JournalError."""
+    return await journal.backup(Path(command.file or file_name(now)), force=command.force or not command.file)
 
 
 def require_keys(keys: Keys | None) -> Keys:
@@ -62,8 +62,6 @@ def check_memory(sources: Sources, command: Command) -> None:
 
 async def work(sources: Sources, command: RotateKeys | EraseOwner | SynchronizeMemory, origin: Origin) -> str:
     """Have new keys, erase what somebody owns, or exchange entries; return in words what came of it. Raises FleetError."""
-    if origin.attempt:
-        raise Denied(f"{command.verb}: an agent's program uses entries of memory and nothing else of it; ask an operator. Nothing was changed")
     if isinstance(command, RotateKeys):
         return await require_keys(sources.keys).rotate()
     if isinstance(command, SynchronizeMemory):

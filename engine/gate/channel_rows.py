@@ -5,7 +5,6 @@ Owner: nobody; functions only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from engine.model.channel_commands import RequeueNotifications, TestChannel
@@ -84,9 +83,9 @@ def describe(notifier: Notifier | None, command: Command) -> PlanStep:
     return PlanStep(call_of(command), command.which or "channels", f"{number} parked", "waiting", effect, changes=number > 0)
 
 
-async def carry_out(notifier: Notifier | None, commands: Sequence[Command], who: str) -> str:
+async def carry_out(notifier: Notifier | None, command: Command, who: str) -> str:
     """Do what a verb asks and say how it went. Raises NotFound, CommandRefused, and FleetError for a test that failed."""
-    notifier, [command] = _required(notifier), commands
+    notifier = _required(notifier)
     if isinstance(command, TestChannel):
         outcome = await notifier.test(command.channel, who)
         if outcome.error:

@@ -32,10 +32,12 @@ async def conflicts(sources: Sources, principal: Principal, _parameters: Paramet
 
 
 async def conflict(sources: Sources, principal: Principal, parameters: Parameters) -> object:
-    """Return the ConflictSheet of an entry. Raises NotFound."""
+    """Return the ConflictSheet of an entry, with `whole` values of any length. Raises NotFound."""
     memory, id_ = memory_of(sources), entry_at(str(parameters.get("id") or "").split("#")[0])
     sides = sides_of(memory, principal, id_)
-    shown = (_side(memory, principal, sides.winner, ""), *(_side(memory, principal, one, name_of(dot_of(one.head))) for one in sides.losers))
+    is_whole = parameters.get("whole") is True
+    named = [("", sides.winner), *((name_of(dot_of(one.head)), one) for one in sides.losers)]
+    shown = tuple(_side(memory, principal, one, name, is_whole=is_whole) for name, one in named)
     return ConflictSheet(path_of(id_), id_.key, called(memory, id_.owner), id_.namespace, id_.owner, _may_resolve(memory, principal, sides), shown)
 
 
@@ -82,7 +84,7 @@ def _may_resolve(memory: Memory, principal: Principal, sides: Sides) -> bool:
     return all(acl.may(principal, action, won).allowed for action in needed)
 
 
-def _side(memory: Memory, principal: Principal, one: Carried, name: str) -> ConflictSide:
+def _side(memory: Memory, principal: Principal, one: Carried, name: str, *, is_whole: bool) -> ConflictSide:
     head = one.head
     return ConflictSide(
         name,
@@ -94,17 +96,17 @@ def _side(memory: Memory, principal: Principal, one: Carried, name: str) -> Conf
         head.size,
         " ".join(head.tags),
         head.is_deleted,
-        _value(memory, principal, one),
+        _value(memory, principal, one, is_whole=is_whole),
     )
 
 
-def _value(memory: Memory, principal: Principal, one: Carried) -> EntryValue:
+def _value(memory: Memory, principal: Principal, one: Carried, *, is_whole: bool) -> EntryValue:
     if one.head.is_deleted:
         return EntryValue(refused="deleted: there is no value")
     verdict = memory.settings.acl.may(principal, Action.READ, one.head)
     if not verdict.allowed:
         return EntryValue(refused=verdict.because)
     try:
-        return shown_value(decode_value(one.head.media, value_of(memory, one)), whole=False)
+        return shown_value(decode_value(one.head.media, value_of(memory, one)), whole=is_whole)
     except FleetError as error:
         return EntryValue(refused=str(error))

@@ -13,6 +13,7 @@ from engine.config import FleetManagerConfig
 from engine.coordinator import Coordinator
 from engine.gate import queries
 from engine.gate.authority import Rules
+from engine.gate.plans import Said
 from engine.memory.contract import StoredArtifact
 from engine.model.errors import NotFound
 from engine.model.ids import PlanId
@@ -29,8 +30,8 @@ class Waiting:
     plan: Plan
     commands: tuple[Command, ...]
     who: str
-    substance: int
-    """Hash of what its steps said."""
+    said: Said
+    """What its steps said."""
 
 
 class Modules(Protocol):
@@ -87,6 +88,10 @@ class Desk:
         if waiting is None:
             raise NotFound(f"no plan {plan_id!r} is waiting; it was carried out or is too old: make it again")
         return waiting
+
+    def knows(self, plan_id: str) -> bool:
+        """Answer whether a plan waits here."""
+        return plan_id in self._waiting
 
     def others(self, who: str) -> Sequence[Waiting]:
         """Return the plans that other operators look at, oldest first."""

@@ -1,4 +1,4 @@
-"""The query `editable`: what of a pool or a policy may be changed, made from the models that check its configuration."""
+"""The query `editable`: what of a pool, a policy or an alert rule may be changed, made from the models that check its configuration."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from engine.model.errors import UsageError
 from engine.model.policy_text import part_table, policy_table
 from engine.model.pools import EDITABLE, PoolSpec
 from engine.model.resource_config import ResourcesConfig
+from engine.model.rule_editing import rule_fields
 from engine.model.scaling import Direction, Fallback, Metric, Panic, Policy, Prediction, Trigger
 from engine.model.wire import nearest, to_plain
+from engine.monitoring.alerts.rule_verbs import check_changeable, create_args, find_rule
 from engine.scaling.policies import find_pool
 from engine.scaling.policy_verbs import find_policy
 from engine.state import FleetState
@@ -48,7 +50,9 @@ def editable(state: FleetState, kind: str, word: str) -> Editable:
         return Editable(kind, word, tuple(_pool_fields(pool.spec, pool.configured or pool.spec)))
     if kind == "policies":
         return Editable(kind, word, tuple(_policy_fields(find_policy(state, word))))
-    raise UsageError(f"{kind!r} cannot be edited{nearest(kind, set(EDITED))}; {' and '.join(EDITED)} can")
+    if kind == "rules":
+        return Editable(kind, word, tuple(rule_fields(create_args(check_changeable(find_rule(state, word))))))
+    raise UsageError(f"{kind!r} cannot be edited{nearest(kind, set(EDITED))}; {', '.join(EDITED)} can")
 
 
 # ---- pools

@@ -22,13 +22,16 @@ from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.channel_rows import channel_row, notification_row
 from engine.gate.gang_plans import gang_row
+from engine.gate.routes import route_ids, route_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
+from engine.gate.sessions import session_row
+from engine.gate.swarms import swarm_row
 from engine.gate.votes import proposal_row
 from engine.gate.words import event_row
 from engine.model.config_sections import TasksSection
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, Record
-from engine.model.ids import AgentId, GangId, HostId, PlanId, ProposalId, TaskId
+from engine.model.ids import AgentId, GangId, HostId, PlanId, ProposalId, SessionId, SwarmId, TaskId
 from engine.model.pool_events import PoolPaused
 from engine.model.room_events import TasksWaitForRoom
 from engine.model.rows import (
@@ -45,6 +48,7 @@ from engine.monitoring.alerts.alerter import Alerter
 from engine.monitoring.notifying.notifier import Notifier
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
 from engine.scaling.autoscaler import AutoScaler
+from engine.scheduling.learned_router import LearnedRouter
 from engine.state import FleetState, Touched
 
 EVENTS_KEPT = 2_000
@@ -90,6 +94,8 @@ class Feed:
         """Where the rows of kinds `boosters` and `instances` come from."""
         self.alerter: Alerter | None = None
         """Where the newest values of alerts come from."""
+        self.router: LearnedRouter | None = None
+        """Where the rows of kind `routes` come from."""
         self.notifier: Notifier | None = None
         """Where the rows of kinds `channels` and `notifications` come from."""
         self.aging_s = TasksSection().aging_s
@@ -114,6 +120,8 @@ class Feed:
         self._mark("plans", touched.plans)
         self._mark("modules", touched.modules)
         self._mark("proposals", touched.rounds)
+        self._mark_swarms(state, touched)
+        self._mark("routes", touched.routers)
         for kind in alert_rows.ALERT_KINDS:
             self._mark(kind, getattr(touched, kind))
         if touched.alerts:  # how many it keeps quiet
@@ -161,6 +169,12 @@ class Feed:
         self._mark("notifications", [letter] if letter else [])
         self._wake()
 
+    def routed(self, pools: Iterable[str]) -> None:
+        """Take note that learned routing of some pools reads differently."""
+        self._revision += 1
+        self._mark("routes", pools)
+        self._wake()
+
     def decided(self, pools: Iterable[str]) -> None:
         """Take note that the autoscaler's decision for some pools reads differently."""
         self._revision += 1
@@ -199,6 +213,17 @@ class Feed:
             self._mark("boosters", boosters)
             self._mark("instances", [id_ for id_ in chain(touched.agents, touched.working) if state.agents[id_].spec.pool in boosters])
             self._mark("instances", [agent.spec.id for agent in touched.removed_agents if agent.spec.pool in boosters])
+
+    def _mark_swarms(self, state: FleetState, touched: Touched) -> None:
+        """Mark what follows from agents and votes: how many members are at work, and how many votes are open."""
+        self._mark("sessions", touched.sessions)
+        sessions = (state.swarming.sessions.get(id_) for id_ in touched.sessions)
+        self._mark("swarms", chain(touched.swarms, touched.traffic, (session.swarm for session in sessions if session is not None)))
+        of = state.swarming.of
+        if of and self._followers:
+            self._mark("swarms", [id_ for agent in chain(touched.agents, touched.working) for id_ in of.get(agent, ())])
+            rounds = (state.rounds.get(id_) for id_ in touched.rounds)
+            self._mark("swarms", [round_.proposal.swarm for round_ in rounds if round_ is not None and round_.proposal.swarm])
 
     def _forget_changes(self) -> None:
         for changed in self._changed.values():
@@ -324,6 +349,9 @@ class Feed:
                 "instances": dict.fromkeys(boosted.instance_ids(state)),
                 "modules": state.modules,
                 "proposals": state.rounds,  # type: ignore[dict-item]
+                "swarms": state.swarming.swarms,  # type: ignore[dict-item]
+                "sessions": state.swarming.sessions,  # type: ignore[dict-item]
+                "routes": dict.fromkeys(route_ids(self.router, state)),
                 "channels": self.notifier.channels if self.notifier else {},
                 "notifications": dict.fromkeys(letter.id for letter in reversed(self.notifier.outbox.letters.values())) if self.notifier else {},
             }
@@ -351,16 +379,31 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications"):
-            make = channel_row if kind == "channels" else notification_row
-            return make(self.notifier, id_) if self.notifier else None
+        if kind in ("channels", "notifications", "routes"):
+            return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
+        if kind in ("proposals", "swarms", "sessions"):
+            return self._swarm_row(kind, id_)
+        kept = state.plans.get(PlanId(id_))
+        return build.plan_row(kept) if kept else None
+
+    def _swarm_row(self, kind: str, id_: str) -> Row | None:
+        state = self._state()
         if kind == "proposals":
             round_ = state.rounds.get(ProposalId(id_))
             return proposal_row(state, round_, self._clock.now()) if round_ else None
-        kept = state.plans.get(PlanId(id_))
-        return build.plan_row(kept) if kept else None
+        if kind == "sessions":
+            session = state.swarming.sessions.get(SessionId(id_))
+            return session_row(state, session) if session else None
+        swarm = state.swarming.swarms.get(SwarmId(id_))
+        return swarm_row(state, swarm, self._clock.now()) if swarm else None
+
+    def _told_row(self, kind: str, id_: str) -> Row | None:
+        if kind == "routes":
+            return route_row(self.router, self._state(), id_) if self.router else None
+        make = channel_row if kind == "channels" else notification_row
+        return make(self.notifier, id_) if self.notifier else None
 
     def _boosted_row(self, kind: str, id_: str) -> Row | None:
         state = self._state()

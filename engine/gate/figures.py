@@ -17,10 +17,12 @@ from engine.agents.liveness import read_usage
 from engine.booster.book import BoosterBook
 from engine.gate.forecasts_ahead import ForecastsAhead
 from engine.gate.usage import Used
+from engine.memory.store import Tidied
 from engine.model.agents import AgentStatus
-from engine.model.ids import AgentId
+from engine.model.cache_layers import CacheLayer
 from engine.model.pools import Pool
 from engine.model.tasks import TaskState
+from engine.monitoring.agents import Looked
 from engine.monitoring.machine import Machine
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import Usage, oldest_waiting_s
@@ -38,8 +40,8 @@ class Figures(NamedTuple):
     gauges: dict[Key, float]
     counts: dict[Key, float]
     """Since whenever they began; they only grow, or begin anew."""
-    uses: dict[AgentId, tuple[float | None, float]] | None
-    """Cores and megabytes of the agents that have a process of their own; None = not measured anew."""
+    looked: Looked | None
+    """What was seen of agents' processes; None = they were not looked at anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Around:
     commits: Callable[[], int]
     counts: Mapping[Key, float]
     """What the meter counts since the engine began."""
+    tidied: Callable[[], Tidied]
+    """What was tidied of memory."""
+    layers: Callable[[], Mapping[str, CacheLayer]] = dict
+    """How the layers of memory answered since the engine began."""
 
 
 @dataclass(slots=True)
@@ -92,7 +98,7 @@ class FigureReader:
         around = self.around
         state = around.state()
         used = around.used()
-        uses = dict(used.agents) if used.at != self._used_at else None
+        looked = Looked(used.agents, used.silences) if used.at != self._used_at else None
         self._used_at = used.at
         known: dict[Key, float | None] = {}
         counts = dict(around.counts)
@@ -108,7 +114,7 @@ class FigureReader:
             del self._spent[gone]
         self._fleet(state, known, counts, elapsed_s)
         self._booster(known, counts)
-        return Figures({key: value for key, value in known.items() if value is not None and math.isfinite(value)}, counts, uses)
+        return Figures({key: value for key, value in known.items() if value is not None and math.isfinite(value)}, counts, looked)
 
     def _pool(self, pool: Pool, known: dict[Key, float | None], counts: dict[Key, float]) -> None:
         name, status, tasks = pool.spec.name, pool.by_status, pool.by_state
@@ -203,6 +209,11 @@ class FigureReader:
         known["hosts", ""] = len(state.hosts)
         counts["events", ""], counts["events_dropped", ""] = self.around.bus()
         counts["commits", ""] = self.around.commits()
+        tidied = self.around.tidied()
+        counts["memory_expired", ""], counts["memory_purged", ""] = tidied.expired, tidied.purged
+        for name, layer in self.around.layers().items():
+            word = f"memory_{name.lower()}"
+            counts[f"{word}_hits", ""], counts[f"{word}_misses", ""] = layer.hits, layer.misses
 
     def _booster(self, known: dict[Key, float | None], counts: dict[Key, float]) -> None:
         if not self.around.has_booster():

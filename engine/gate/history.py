@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from engine.clock import Clock
 from engine.gate.figures import Around, FigureReader
@@ -16,6 +17,7 @@ from engine.model.events import Record
 from engine.model.ids import AGENT_PREFIX
 from engine.model.metrics import (
     CATALOGUE,
+    RECORDED,
     Group,
     Kind,
     Label,
@@ -26,7 +28,8 @@ from engine.model.metrics import (
 )
 from engine.monitoring import agents as agent_columns
 from engine.monitoring.agents import AgentColumns
-from engine.monitoring.archive import Archive, Files
+from engine.monitoring.archive import Archive, Files, Key
+from engine.monitoring.baselines import Baselines
 from engine.monitoring.exposition import Newest, exposition
 from engine.monitoring.histogram import BUCKETS, quantile
 from engine.monitoring.meter import Meter
@@ -60,6 +63,11 @@ class History:
         self.meter = Meter(state, clock)
         self._reader: FigureReader | None = None
         self.agents = AgentColumns()
+        self.baselines = Baselines(files)
+        self.judged: dict[str, tuple[int, Any]] = {}
+        """What `engine.gate.maintaining` found of the agents of a pool (empty = all), and of which minute that is."""
+        self.at_risk: Mapping[Key, float] = {}
+        """Agents at risk by pool, as `engine.gate.maintaining.watch` found them last."""
         self.recorded = Recorded()
         self.recorder = Recorder(Archive(files), self.meter, self._read, clock, self.agents)
 
@@ -98,8 +106,8 @@ class History:
     def _read(self, now: float, elapsed_s: float) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], float]]:
         assert self._reader is not None, "connect() comes before start()"
         found = self._reader.read(now, elapsed_s)
-        self.agents.sample(self.state(), found.uses, now)
-        return {**found.gauges, **self.recorded.gauges(now)}, found.counts
+        self.agents.sample(self.state(), found.looked, now)
+        return {**found.gauges, **self.at_risk, **self.recorded.gauges(now)}, found.counts
 
     def record(self, name: str, value: float, source: str = "", *, at: float = 0.0, metadata: Mapping[str, object] | None = None) -> str:
         """Take a figure of a program; return its metric. Raises UsageError, CommandRefused."""
@@ -143,8 +151,24 @@ class History:
         return found
 
     def listed(self) -> list[dict[str, object]]:
-        """Return the catalogue with how each metric of the fleet reads now."""
-        return [{**metric._asdict(), "now": self.now_of(metric, "") if self.enabled else None} for metric in CATALOGUE.values()]
+        """Return the catalogue with how each metric of the fleet reads now, then those that programs recorded, with their sources."""
+        rows = [{**metric._asdict(), "now": self.now_of(metric, "") if self.enabled else None, "sources": []} for metric in CATALOGUE.values()]
+        return rows + [self._recorded_row(name, sources) for name, sources in sorted(self._sources_of_recorded().items())]
+
+    def _sources_of_recorded(self) -> dict[str, list[str]]:
+        """Return what each metric that programs recorded is about: of all that a history is kept of."""
+        found: dict[str, list[str]] = {}
+        for name, source in sorted({*self.recorder.store.keys, *self.recorded.values}):
+            if name.startswith(RECORDED):
+                found.setdefault(name, []).append(source)
+        return found
+
+    def _recorded_row(self, name: str, sources: list[str]) -> dict[str, object]:
+        metric = find_metric(name)
+        named = [source for source in sources if source]
+        if named:
+            metric = metric._replace(help=f"recorded for {', '.join(named)}")
+        return {**metric._asdict(), "now": self.now_of(metric, sources[0]) if len(sources) == 1 else None, "sources": sources}
 
     async def loads(self) -> dict[str, object]:
         """Return the load of every pool in the last minute: when it began, seconds of a step, and a list of values a pool. Raises FleetError."""
@@ -175,7 +199,7 @@ class History:
         """Return the newest figures as Prometheus reads them; what is not known is left out."""
         self.require()
         recorder = self.recorder
-        return exposition(Newest(recorder.sampled_at, recorder.newest, recorder.counts, recorder.totals, info))
+        return exposition(Newest(recorder.sampled_at, recorder.newest, recorder.counts, recorder.totals, info, self.state().alerting.alerts.values()))
 
     async def trend(self, word: str, label: str = "", span: Span = Span()) -> Trend:  # noqa: B008  # frozen
         """Return the history of one series. Raises FleetError."""

@@ -102,7 +102,7 @@ class LibraryCalls:
         )
 
     async def _do(self, command: Command) -> object:
-        return (await self.operator().execute([command])).values[0]
+        return (await self.operator().execute([command])).first()
 
 
 def _matches(agent: Agent, wanted: AgentFilter) -> bool:

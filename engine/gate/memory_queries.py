@@ -25,14 +25,13 @@ from engine.model.memory import (
     EntryId,
     Found,
     Head,
-    Kind,
-    Level,
     MemoryFilter,
     Principal,
     RetrieveOptions,
     SearchBy,
     SearchOptions,
 )
+from engine.model.memory_words import Kind, Level
 from engine.model.plans import Origin
 
 Parameters = dict[str, Any]
@@ -138,11 +137,16 @@ async def _history(memory: Memory, principal: Principal, parameters: Parameters,
 
 
 async def _figures(memory: Memory, _principal: Principal, _parameters: Parameters, _now: float) -> object:
-    cache = memory.cache.figures
+    cache, second = memory.cache.figures, memory.second
     kinds = await memory.kinds()
     return {
         "kinds": {kind: {"entries": entries, "bytes": size} for kind, entries, size in kinds},
+        "tombstones": await memory.entries.graves(),
+        "conflicts": memory.entries.conflicts(),
+        "since_start": wire.to_plain(memory.tidied),
         "cache": {**wire.to_plain(cache), "hit_rate": cache.hit_rate},
+        "second_cache": second and {**wire.to_plain(second.figures), "hit_rate": second.figures.hit_rate, "is_asked": second.is_asked},
+        "database": {"hits": memory.database_figures.hits, "misses": memory.database_figures.misses},
         "acl_enabled": memory.settings.acl.enabled,
     }
 

@@ -67,4 +67,6 @@ def _effects(guardrail: Guardrail, now: float) -> list[tuple[str, bool]]:
         found.append(("the target's name is typed", False))
     if rule.reason_required:
         found.append(("a reason is given", False))
+    if rule.vote is not None:
+        found.append((f"others vote on it: {', '.join(rule.vote.voters)}", False))
     return found

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from engine.agents.registry import find_agent, revivable
-from engine.gate import alert_plans, gang_plans, module_plans, policy_plans, votes
+from engine.gate import (
+    alert_plans,
+    baselines,
+    gang_plans,
+    mail,
+    module_plans,
+    policy_plans,
+    routes,
+    sessions,
+    swarms,
+    votes,
+)
+from engine.model import wire
 from engine.model.agent_commands import (
     AllocateAgent,
     DrainAgent,
@@ -21,7 +34,7 @@ from engine.model.agent_commands import (
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.data_commands import BackUpFleet, RotateKeys
-from engine.model.errors import CommandRefused
+from engine.model.errors import CommandRefused, PlanChanged
 from engine.model.fleet_commands import HaltFleet, ResumeFleet, StopEngine
 from engine.model.memory_commands import (
     ConsolidateMemory,
@@ -73,7 +86,7 @@ def shown(steps: Sequence[PlanStep]) -> tuple[PlanStep, ...]:
     rest = steps[STEPS_MAX:]
     if not rest:
         return tuple(steps)
-    fates = Counter(f"{step.before} → {step.after}" if step.before else step.after for step in rest)
+    fates = Counter(in_words(step) for step in rest)
     told = ", ".join(f"{number} {fate}" for fate, number in fates.most_common(FATES_MAX))
     more = PlanStep(Call(steps[0].call.name), f"{len(rest)} more", "", told, changes=any(step.changes for step in rest))
     return (*steps[:STEPS_MAX], more)
@@ -91,6 +104,38 @@ def substance(step: PlanStep) -> tuple[str, str, str, str, bool]:
     before = "" if step.call.name in _COUNTED else _ALIKE.get(step.before, step.before)
     after = "" if step.call.name in _COUNTED else step.after
     return step.target, before, after, step.warning, step.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a plan said that it would do."""
+
+    steps: Sequence[PlanStep]
+    """As far as the plan spells them out."""
+    substance: str
+    """Hash of what must still be so when it is carried out; the same in every engine."""
+
+    @classmethod
+    def by(cls, steps: Sequence[PlanStep]) -> Said:
+        """Return what steps say."""
+        return cls(shown(steps), sha256(wire.encode([substance(step) for step in steps])).hexdigest())
+
+    def check(self, now: Sequence[PlanStep]) -> None:
+        """Raise PlanChanged when it would do something else now, with what differs."""
+        if self.by(now).substance == self.substance:
+            return
+        differing = ((old, new) for old, new in zip(self.steps, now, strict=False) if substance(old) != substance(new))
+        old, new = next(differing, (None, None))
+        told = f"it would touch {len(now)} things"
+        if old and new:
+            more = "; ".join(dict.fromkeys(text for text in (in_words(new), new.effect, new.warning) if text))
+            told = f"{old.target} was {in_words(old)}, now {more}"
+        raise PlanChanged(f"the fleet changed since this plan was made: {told}; nothing was changed, look at the new plan")
+
+
+def in_words(step: PlanStep) -> str:
+    """Return `before → after`."""
+    return f"{step.before} → {step.after}" if step.before else step.after
 
 
 def _some(number: int, thing: str, does: str, do: str) -> str:
@@ -250,6 +295,10 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     **policy_plans.DESCRIBE,
     **gang_plans.DESCRIBE,
     **votes.DESCRIBE,
+    **swarms.DESCRIBE,
+    **mail.DESCRIBE,
+    **sessions.DESCRIBE,
+    **routes.DESCRIBE,
     **alert_plans.DESCRIBE,
     RegisterAgent: _register,
     UnregisterAgent: _agent,
@@ -269,6 +318,7 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     SynchronizeMemory: lambda _state, command: PlanStep(
         call_of(command), command.peer or "all peers", "", "changes of both sides are exchanged", "what was written on both sides is decided by version, then time; the rest is kept: see conflicts"
     ),
+    **baselines.DESCRIBE,
     RotateKeys: lambda _state, command: PlanStep(call_of(command), "memory", "", "new keys seal what is stored from now on", "what is there stays as it is, and readable"),
     StopEngine: _stop,
 }

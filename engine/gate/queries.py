@@ -10,14 +10,19 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
+from engine.coordinator.distributing import conditions
+from engine.gate import baselines, routes, sessions, swarms, votes
 from engine.gate import rows as build
-from engine.gate import votes
+from engine.gate.alert_pages import alert_page, told_of
 from engine.gate.alert_tests import try_rule
+from engine.gate.discretion import Discretion
 from engine.gate.editable import editable
 from engine.gate.feed import Feed
 from engine.gate.heat import SHORT_S, heat_of_agents, heat_of_pools
 from engine.gate.history import SWITCHED_OFF, History
+from engine.gate.maintaining import risks
 from engine.gate.memory_words import shown_event
+from engine.gate.reporting import Wanted, report_on
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
@@ -32,7 +37,7 @@ from engine.model.errors import NotFound, UsageError
 from engine.model.ids import AgentId, TaskId
 from engine.model.metrics import Span
 from engine.model.policy_text import policy_table
-from engine.model.rows import ROW_KINDS, Row
+from engine.model.rows import ROW_KINDS, FleetStatus, Row
 from engine.model.tasks import Task
 from engine.model.version import version
 from engine.monitoring.alerts.rule_verbs import find_rule
@@ -59,7 +64,7 @@ class Sources:
     journal: Journal
     config: FleetManagerConfig
     clock: Clock
-    status: Callable[[], object]
+    status: Callable[[], FleetStatus]
     log_path: Callable[[TaskId], Path]
     history: History | None = None
     memory: Memory | None = None
@@ -73,19 +78,19 @@ class Sources:
     """Who tells others of alerts."""
 
 
-async def answer(sources: Sources, what: str, parameters: dict[str, Any]) -> object:
+async def answer(sources: Sources, what: str, parameters: dict[str, Any], discretion: Discretion) -> object:
     """Return plain values. Raises UsageError for an unknown question, NotFound for an unknown thing."""
     if what in ROW_KINDS:
-        return wire.to_plain([wire.row_to_dict(row) for row in await _rows(sources, what, parameters)])
+        return wire.to_plain([wire.row_to_dict(row) for row in await _rows(sources, what, parameters, discretion)])
     if what == "status":
-        return sources.status()
+        return replace(sources.status(), swarms=conditions(sources.state()))
     ask = _ASK.get(what)
     if ask is None:
         raise UsageError(f"no query {what!r}{wire.nearest(what, {*ROW_KINDS, *_ASK, 'status', 'can-i'})}")
     return wire.to_plain(await ask(sources, parameters))
 
 
-async def _rows(sources: Sources, kind: str, parameters: dict[str, Any]) -> list[Row]:
+async def _rows(sources: Sources, kind: str, parameters: dict[str, Any], discretion: Discretion) -> list[Row]:
     limit = _number(parameters, "limit", LIMIT_DEFAULT)
     text = str(parameters.get("filter", ""))
     found: Iterable[Row | None]
@@ -99,7 +104,7 @@ async def _rows(sources: Sources, kind: str, parameters: dict[str, Any]) -> list
     else:
         found = (sources.feed.row(kind, id_) for id_ in sources.feed.ids(kind))
     wanted = matcher(kind, text)
-    kept = [row for row in found if row is not None and wanted(row)]
+    kept = [row for row in discretion.rows(kind, filter(None, found)) if wanted(row)]
     return kept[-limit:] if kind in ("events", "audit") else kept[:limit]
 
 
@@ -158,6 +163,20 @@ async def _proposal(sources: Sources, parameters: dict[str, Any]) -> object:
     return votes.in_full(sources.state(), _id(parameters), sources.clock.now())
 
 
+async def _session(sources: Sources, parameters: dict[str, Any]) -> object:
+    return sessions.in_full(sources.state(), _id(parameters))
+
+
+async def _swarm(sources: Sources, parameters: dict[str, Any]) -> object:
+    return swarms.in_full(sources.state(), _id(parameters), sources.clock.now())
+
+
+async def _route(sources: Sources, parameters: dict[str, Any]) -> object:
+    router = sources.feed.router
+    assert router is not None, "an engine routes"
+    return routes.in_full(router, sources.state(), _id(parameters))
+
+
 async def _agent(sources: Sources, parameters: dict[str, Any]) -> object:
     state, word = sources.state(), _id(parameters)
     agent = state.agent_named(word)
@@ -176,7 +195,7 @@ async def _agent(sources: Sources, parameters: dict[str, Any]) -> object:
 
 async def _story(sources: Sources, id_: str, limit: int = 200) -> list[Row]:
     state = sources.state()
-    return [event_row(state, record) for record in await sources.journal.story(id_, limit=limit)]
+    return [event_row(state, told_of(record, id_)) for record in await sources.journal.story(id_, limit=limit)]
 
 
 async def find(sources: Sources, word: str) -> Task:
@@ -335,6 +354,22 @@ async def _history(sources: Sources, parameters: dict[str, Any]) -> object:
     return {**{spec.name: getattr(trend, spec.name) for spec in fields(trend)}, "gaps": trend.gaps}
 
 
+async def _report(sources: Sources, parameters: dict[str, Any]) -> object:
+    usual, scaler = Wanted(), sources.feed.scaler
+    last_s, ago_s = _number(parameters, "last_s", int(usual.last_s)), _number(parameters, "ago_s", 0)
+    wanted = Wanted(last_s, ago_s, str(parameters.get("pool", "")), str(parameters.get("baseline", "")))
+    advice = scaler.optimizer.recommend(sources.state().pools) if scaler else []
+    return {"fleet": sources.config.name, **await report_on(_kept(sources), wanted, advice)}
+
+
+async def _baselines(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return await baselines.listed(_kept(sources))
+
+
+async def _risks(sources: Sources, parameters: dict[str, Any]) -> object:
+    return await risks(_kept(sources), str(parameters.get("of", "")))
+
+
 async def _pools_heat(sources: Sources, parameters: dict[str, Any]) -> object:
     return await heat_of_pools(_kept(sources), str(parameters.get("metric", "")), _span(parameters))
 
@@ -342,6 +377,11 @@ async def _pools_heat(sources: Sources, parameters: dict[str, Any]) -> object:
 async def _agents_heat(sources: Sources, parameters: dict[str, Any]) -> object:
     last_s, ago_s = _number(parameters, "last_s", SHORT_S), _number(parameters, "ago_s", 0)
     return await heat_of_agents(_kept(sources), str(parameters.get("metric", "")), last_s=last_s, ago_s=ago_s, roster=str(parameters.get("roster", "")))
+
+
+async def _alert(sources: Sources, parameters: dict[str, Any]) -> object:
+    alerter = sources.feed.alerter
+    return alert_page(sources.state(), alerter.book if alerter else None, _id(parameters))
 
 
 async def _alert_test(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -369,6 +409,9 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "explain": _explain,
     "policy": _policy,
     "proposal": _proposal,
+    "swarm": _swarm,
+    "session": _session,
+    "route": _route,
     "load": _load,
     "recommendations": _recommendations,
     "cost": _cost,
@@ -377,9 +420,13 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "loads": _loads,
     "prometheus": _prometheus,
     "history": _history,
+    "report": _report,
+    "risks": _risks,
+    "baselines": _baselines,
     "pools-heat": _pools_heat,
     "agents-heat": _agents_heat,
     "foreseen": _foreseen,
+    "alert": _alert,
     "alert-test": _alert_test,
     "commands": _commands,
     "config": _config,

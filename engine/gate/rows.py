@@ -166,6 +166,7 @@ def audit_row(number: int, entry: AuditEntry) -> AuditRow:
         entry.plan,
         entry.before,
         entry.after,
+        entry.entry,
     )
 
 

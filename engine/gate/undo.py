@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from engine.coordinator.sizing import edited
-from engine.gate import alert_plans, policy_plans
+from engine.gate import alert_plans, policy_plans, routes, swarms
 from engine.model import commands as c
 from engine.model import wire
 from engine.model.agent_commands import (
@@ -36,8 +36,9 @@ from engine.model.booster_commands import AddModule, RemoveModule
 from engine.model.consensus_commands import OpenProposal, WithdrawProposal
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
-from engine.model.ids import AllocationId, GangId, PlanId, ProposalId, TaskId
+from engine.model.ids import AllocationId, GangId, PlanId, ProposalId, SessionId, TaskId
 from engine.model.memory import ChangedEntry
+from engine.model.memory_commands import RestoreEntry
 from engine.model.modules import SHORT_HASH, UserModule
 from engine.model.plans import Call
 from engine.model.policy_text import policy_table
@@ -52,12 +53,23 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
+from engine.model.routing_commands import ALL_POOLS, ForgetRouting, RecallRouting, SetRouting
 from engine.model.scaling import Policy
+from engine.model.swarm_commands import (
+    CreateSwarm,
+    EditSwarm,
+    EndSwarm,
+    GiveObjective,
+    PauseSwarm,
+    StopSession,
+    UnpauseSwarm,
+)
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
-from engine.model.tasks import FINISHED, TaskState
+from engine.model.tasks import FINISHED, Task, TaskState
 from engine.model.verbs import Command
 from engine.model.wire import command_of
 from engine.scaling.policy_verbs import created, updated
+from engine.scheduling.routing_verbs import can_recall, mode_set
 from engine.state import FleetState, KeptPlan
 
 UNDO_CALLS_MAX = 1_000
@@ -102,6 +114,10 @@ def _cancel(state: FleetState, command: CancelTask) -> list[Call]:
     task = state.tasks.get(TaskId(command.task))
     ends = task is not None and task.state not in FINISHED
     return [Call(command.inverse, {"task": command.task, "lenient": True})] if ends else []
+
+
+def _routing(state: FleetState, command: SetRouting | ForgetRouting) -> list[Call]:
+    return routes.inverse_of(state, command)
 
 
 def _retry(_state: FleetState, command: RetryTask) -> list[Call]:
@@ -157,12 +173,15 @@ _INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
     UndrainAgent: _cordon,
     CancelTask: _cancel,
     RetryTask: _retry,
+    SetRouting: _routing,
+    ForgetRouting: _routing,
     PrioritiseTask: _prioritise,
     HaltFleet: _halt,
     ResumeFleet: _resume,
     AddModule: _module,
     RemoveModule: _module,
     **dict.fromkeys(AlertVerb.__args__, _alert),
+    **dict.fromkeys((EditSwarm, PauseSwarm, UnpauseSwarm), swarms.inverse_of),
 }
 
 
@@ -172,6 +191,10 @@ def inverse_of_value(command: Command, value: object) -> list[Call]:
         return [Call("task.cancel", {"task": str(value)})]
     if isinstance(command, OpenProposal):
         return [Call("proposal.withdraw", {"proposal": str(value)})]
+    if isinstance(command, GiveObjective):
+        return [Call("session.stop", {"session": str(value)})]
+    if isinstance(command, CreateSwarm):
+        return [Call("swarm.end", {"swarm": str(value)})]
     if isinstance(command, SilenceAlerts):
         return [Call(EndSilence.name, {"silence": str(value)})]
     if isinstance(command, AskGang):
@@ -180,15 +203,21 @@ def inverse_of_value(command: Command, value: object) -> list[Call]:
         made = value if isinstance(value, list) else [value]
         return [Call("agent.unregister", {"agent": str(agent)}) for agent in made]
     if isinstance(value, ChangedEntry):
-        return [_restore(value, value.previous, value.record)] if value.previous or value.version == 1 else []
+        return [_restore(value, value.previous, value.record, value.conflicts)] if value.previous or value.version == 1 else []
     if isinstance(command, AllocateAgent) and isinstance(value, Allocation):
         return [Call("agent.release", {"allocation": str(value.id)})]
     return []
 
 
-def _restore(entry: ChangedEntry, record: int, over: int = -1) -> Call:
+def _restore(entry: ChangedEntry, record: int, over: int = -1, conflicts: int = -1) -> Call:
     """Return the call that gives an entry back what a record says; no value passes through a plan."""
-    return Call("memory.restore", {"key": entry.key, "record": record, "over": over, "namespace": entry.namespace, "owner": entry.owner})
+    return Call("memory.restore", {"key": entry.key, "record": record, "over": over, "conflicts": conflicts, "namespace": entry.namespace, "owner": entry.owner})
+
+
+def _restore_again(command: Command, entry: ChangedEntry) -> Call:
+    """Return the call that changes an entry once more as a verb did: conflicts that it settled are settled, though under other names."""
+    did = 0 if entry.conflicts > 0 else command.conflicts if isinstance(command, RestoreEntry) else -1
+    return _restore(entry, entry.record, conflicts=did)
 
 
 def calls_again(commands: Sequence[Command], values: Sequence[object]) -> list[Call]:
@@ -196,7 +225,7 @@ def calls_again(commands: Sequence[Command], values: Sequence[object]) -> list[C
     if len(commands) > REDO_CALLS_MAX:
         return []
     pairs = zip(commands, values, strict=True)
-    return [_restore(value, value.record) if isinstance(value, ChangedEntry) else wire.call_of(command) for command, value in pairs]
+    return [_restore_again(command, value) if isinstance(value, ChangedEntry) else wire.call_of(command) for command, value in pairs]
 
 
 def backs(state: FleetState, command: Command) -> list[Back]:
@@ -226,6 +255,8 @@ def _goal(state: FleetState, command: Command) -> str:
             return command.size
         case PrioritiseTask():
             return str(command.priority)
+        case SetRouting():
+            return command.mode
         case CreatePolicy():
             return version_of(created(state, command))
         case UpdatePolicy():
@@ -236,6 +267,8 @@ def _goal(state: FleetState, command: Command) -> str:
             return _version(alert_plans.goal(state, command))
         case AddModule() | RemoveModule():
             return _left_module(command)
+        case EditSwarm():
+            return _version(swarms.goal(state, command))
     return ""
 
 
@@ -256,6 +289,10 @@ def found_by(state: FleetState, command: Command) -> str:
     if isinstance(command, PrioritiseTask):
         task = state.tasks.get(TaskId(command.task))
         return str(task.priority) if task else ""
+    if isinstance(command, SetRouting):
+        return mode_set(state, command.pool) if command.pool != ALL_POOLS else ""
+    if isinstance(command, RecallRouting):
+        return "forgotten" if can_recall(state, command.pool) else ""
     if isinstance(command, UpdatePolicy | DeletePolicy):
         policy = state.policies.get(command.id)
         return version_of(policy) if policy else ""
@@ -266,6 +303,8 @@ def found_by(state: FleetState, command: Command) -> str:
         return _version(alert_plans.version(state, command.id)) if command.id in state.alerting.rules else ""
     if isinstance(command, AddModule | RemoveModule):
         return _found_module(state.modules.get(command.module))
+    if isinstance(command, EditSwarm):
+        return _version(swarms.found_by(state, command))
     return ""
 
 
@@ -322,8 +361,10 @@ def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  #
             return _is_needless_for_task(state, command, undo=undo)
         case HaltFleet() | ResumeFleet():
             return not inverse_of(state, command)
-        case AddModule() | RemoveModule():
-            return found_by(state, command) == _left_module(command)
+        case AddModule() | RemoveModule() | SetRouting() | RecallRouting():
+            return found_by(state, command) == _goal(state, command)
+        case EditSwarm() | PauseSwarm() | UnpauseSwarm() | EndSwarm() | StopSession():
+            return swarms.is_needless(state, command, undo=undo)
     return False
 
 
@@ -344,8 +385,14 @@ def _is_needless_for_task(state: FleetState, command: CancelTask | RetryTask | P
     if isinstance(command, CancelTask):
         return task.state in FINISHED
     if isinstance(command, RetryTask):
-        return undo and task.state not in FINISHED and not task.stopping
+        return undo and (_is_given_out_again(state, task) or (task.state not in FINISHED and not task.stopping))
     return task.priority == command.priority or (undo and task.state is not TaskState.PENDING)
+
+
+def _is_given_out_again(state: FleetState, task: Task) -> bool:
+    """Tell whether a task was a session's that no longer waits for it: what it was about is done by another one, or by nobody any more."""
+    session = state.swarming.sessions.get(SessionId(task.spec.fairness_key))
+    return session is not None and task.spec.id not in set(session.open_tasks())
 
 
 def find_kept(state: FleetState, command: UndoPlan | RedoPlan, who: str, now: float) -> KeptPlan:

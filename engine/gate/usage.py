@@ -28,6 +28,8 @@ class Used:
     pools: Mapping[str, Usage] = field(default_factory=dict)
     agents: Mapping[AgentId, tuple[float | None, float]] = field(default_factory=dict)
     """Cores, None = not known, and megabytes of the agents that have a process of their own."""
+    silences: Mapping[AgentId, float] = field(default_factory=dict)
+    """Seconds since the last beat of the process of each agent, where processes beat."""
     programs: Mapping[TaskId, float] = field(default_factory=dict)
     """Megabytes of each program that runs, with its descendants, by its task."""
 
@@ -84,7 +86,17 @@ class UsageMeter:
             ended = self._ended.get(pool, 0.0) / elapsed_s if elapsed_s > 0 else None
             pools[pool] = Usage(_sum([ended, *(use.cores for use in found)]), sum(use.rss_mb for use in found))
         self._ended.clear()
-        self.used = Used(now, pools, agents, running)
+        self.used = Used(now, pools, agents, _silences(state, by_host, now), running)
+
+
+def _silences(state: FleetState, samples: Mapping[HostId, HostSample], now: float) -> dict[AgentId, float]:
+    """Return how long ago the process of each agent beat; programs do not, the engine itself answers for their host."""
+    found: dict[AgentId, float] = {}
+    for host in state.hosts.values():
+        sample = samples.get(host.info.id)
+        if sample is not None and sample.beat_at and sample.kind != "command":
+            found.update(dict.fromkeys(host.agents, max(0.0, now - sample.beat_at)))
+    return found
 
 
 def _sum(parts: Sequence[float | None]) -> float | None:

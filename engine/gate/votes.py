@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
-from engine.coordinator.rounds import OPERATOR, find_round, lost_voters, proposal_of
-from engine.model.consensus import Round, Verdict
+from engine.coordinator.rounds import OPERATOR, SETTLED, find_round, lost_voters, proposal_of
+from engine.model.consensus import Acted, Proposal, Round, Verdict
 from engine.model.consensus_commands import (
     CastVote,
     ExtendProposal,
@@ -17,6 +18,7 @@ from engine.model.consensus_commands import (
 )
 from engine.model.consensus_events import (
     BallotsCast,
+    ProposalActed,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
@@ -24,7 +26,7 @@ from engine.model.consensus_events import (
 from engine.model.ids import AgentId, ProposalId
 from engine.model.plans import PlanStep
 from engine.model.verbs import Command
-from engine.model.vote_rows import ProposalRow
+from engine.model.vote_rows import OPERATORS_SHOWN, ProposalRow
 from engine.model.vote_words import Standing
 from engine.model.wire import call_of
 from engine.state import FleetState
@@ -36,8 +38,11 @@ Line = tuple[str, str, str]
 
 def proposal_row(state: FleetState, round_: Round, now: float) -> ProposalRow:
     """Return the row of a vote."""
-    proposal, verdict = round_.proposal, _verdict(state, round_, now)
-    tally = verdict.tally
+    return _row(round_, _verdict(state, round_, now))
+
+
+def _row(round_: Round, verdict: Verdict) -> ProposalRow:
+    proposal, tally = round_.proposal, verdict.tally
     return ProposalRow(
         proposal.id,
         proposal.subject,
@@ -55,10 +60,29 @@ def proposal_row(state: FleetState, round_: Round, now: float) -> ProposalRow:
         proposal.deadline,
         round_.closed_at,
         proposal.by,
-        verdict.because if round_.is_open else round_.because,
+        _how_it_stands(round_, verdict),
         str(proposal.task or ""),
         proposal.swarm,
+        proposal.plan.id if proposal.plan else "",
+        _acted_word(round_.acted),
+        _silent_operators(round_) if round_.is_open else "",
     )
+
+
+def _acted_word(acted: Acted | None) -> str:
+    return "" if acted is None or acted.vote else "done" if acted.is_done else "refused"
+
+
+def _silent_operators(round_: Round) -> str:
+    names = (voter.id for voter in round_.proposal.voters if voter.id.startswith(OPERATOR) and voter.id not in round_.ballots)
+    return ", ".join(name.removeprefix(OPERATOR) for name in islice(names, OPERATORS_SHOWN))
+
+
+def _how_it_stands(round_: Round, verdict: Verdict) -> str:
+    """Return it in a line: the votes while they count, why it ended, and what came of its plan."""
+    if round_.acted:
+        return f"{round_.because}; {_how(round_.acted)}{round_.acted.told}"
+    return verdict.because if round_.is_open else round_.because
 
 
 def in_full(state: FleetState, id_: str, now: float) -> dict[str, Any]:
@@ -78,8 +102,13 @@ def in_full(state: FleetState, id_: str, now: float) -> dict[str, Any]:
         }
         for voter in proposal.voters
     ]
-    row = proposal_row(state, round_, now)
-    return {**row._asdict(), "text": proposal.text, "terms": asdict(proposal.terms), "voters": voters, "tally": asdict(verdict.tally), "notes": round_.notes, "closed_by": round_.closed_by}
+    return {**_row(round_, verdict)._asdict(), "text": proposal.text, "terms": asdict(proposal.terms), "voters": voters, "tally": asdict(verdict.tally), "notes": round_.notes, "closed_by": round_.closed_by, "because": round_.because or verdict.because, "does": _does(proposal), "acted": asdict(round_.acted) if round_.acted else None}
+
+
+def _does(proposal: Proposal) -> dict[str, Any] | None:
+    """Return what is done if it is accepted, by which rule it is voted on."""
+    plan = proposal.plan
+    return {"id": plan.id, "rule": plan.rule, "who": plan.origin.actor, "via": plan.origin.via, "reason": plan.reason, "passed": plan.passed, "steps": [asdict(step) for step in plan.steps]} if plan else None
 
 
 def voter_name(state: FleetState, voter: str) -> str:
@@ -108,6 +137,7 @@ def _vote(state: FleetState, command: CastVote) -> PlanStep:
     round_ = find_round(state, command.proposal)
     proposal = round_.proposal
     effect = "the last vote of a voter counts" if proposal.terms.may_change else "it cannot be changed afterwards"
+    effect += _if_accepted(proposal)
     return PlanStep(call_of(command), proposal.id, proposal.subject, command.choice, effect)
 
 
@@ -119,9 +149,13 @@ def _extend(state: FleetState, command: ExtendProposal) -> PlanStep:
 
 def _settle(state: FleetState, command: SettleProposal) -> PlanStep:
     round_ = find_round(state, command.proposal)
-    after = {"accept": Standing.ACCEPTED, "reject": Standing.REJECTED, "veto": Standing.VETOED}[command.choice]
+    after = SETTLED[command.choice]
     warning = "" if not round_.is_open else "it is still open: this goes over the heads of those who may vote"
-    return PlanStep(call_of(command), round_.proposal.id, round_.standing.value, after.value, "who waits for the verdict goes on with it", warning)
+    return PlanStep(call_of(command), round_.proposal.id, round_.standing.value, after.value, f"who waits for the verdict goes on with it{_if_accepted(round_.proposal)}", warning)
+
+
+def _if_accepted(proposal: Proposal) -> str:
+    return f"; the engine does what is proposed once it is accepted: {proposal.subject}" if proposal.plan else ""
 
 
 def _withdraw(state: FleetState, command: WithdrawProposal) -> PlanStep:
@@ -152,6 +186,14 @@ def _closed(state: FleetState, event: ProposalClosed) -> Line:
     return level, event.proposal, f"{_subject(state, event.proposal)} is {event.standing}: {event.because}"
 
 
+def _acted(state: FleetState, event: ProposalActed) -> Line:
+    return "info" if event.acted.is_done else "warn", event.proposal, f"{_subject(state, event.proposal)} was accepted; {_how(event.acted)}{event.acted.told}"
+
+
+def _how(acted: Acted) -> str:
+    return "" if acted.vote else "done: " if acted.is_done else "not done: "
+
+
 def _subject(state: FleetState, proposal: ProposalId) -> str:
     round_ = state.rounds.get(proposal)
     return repr(round_.proposal.subject) if round_ else str(proposal)
@@ -162,4 +204,5 @@ WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     BallotsCast: _cast,
     ProposalChanged: lambda _state, event: ("warn", event.proposal.id, f"{event.proposal.subject!r} goes on: {event.note}"),
     ProposalClosed: _closed,
+    ProposalActed: _acted,
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
+from engine.gate.routes import advice_words
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.model.agents import Agent
 from engine.model.explanations import Evidence, Explanation
-from engine.model.ids import TaskId
+from engine.model.ids import AgentId, TaskId
 from engine.model.pools import Pool
 from engine.model.scaling import Decision
 from engine.model.tasks import HELD, Task, TaskState
@@ -200,6 +201,7 @@ def _placed(state: FleetState, task: Task) -> list[Evidence]:
             at=task.leased_at, kind="agents" if known else "", id=known,
         ),
         Evidence(factors, at=task.leased_at),
+        *([Evidence(advice_words(placement.advice, lambda id_: _name_of(state, id_)), at=task.leased_at)] if placement.advice else []),
         *_losses(task),
     ]  # fmt: skip
     for agent_id, value in placement.alternatives[:NAMED_MAX]:
@@ -207,6 +209,11 @@ def _placed(state: FleetState, task: Task) -> list[Evidence]:
         name = agent.spec.name if agent else agent_id
         lines.append(Evidence(f"then {name} {value:.3f}", at=task.leased_at, kind="agents" if agent else "", id=agent_id if agent else ""))
     return lines
+
+
+def _name_of(state: FleetState, id_: str) -> str:
+    agent = state.agents.get(AgentId(id_))
+    return agent.spec.name if agent else id_
 
 
 def _known(state: FleetState, name: str) -> str:

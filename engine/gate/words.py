@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from engine.gate import alert_plans
+from engine.gate import alert_plans, routes
+from engine.gate import mail as mail_lines
+from engine.gate import sessions as session_lines
+from engine.gate import swarms as swarm_lines
 from engine.gate import votes as vote_lines
-from engine.gate.memory_words import exchange_line, memory_line
+from engine.gate.memory_words import (
+    exchange_line,
+    is_about_entry,
+    memory_line,
+    plan_words,
+    without_entry,
+)
 from engine.model import events as ev
 from engine.model import room_events as room
 from engine.model.agent_events import (
@@ -209,6 +219,8 @@ def _allocated(state: FleetState, e: AgentAllocated) -> Line:
 
 def _audited(_state: FleetState, e: ev.Audited) -> Line:
     entry = e.entry
+    if is_about_entry(entry):
+        entry = replace(without_entry(entry), reason="")
     why = f" ({entry.reason})" if entry.reason else ""
     return ("info" if entry.result == "done" else "warn"), entry.target, f"{entry.action} {entry.target}{why}: {entry.result}"
 
@@ -231,6 +243,10 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     room.GangGranted: lambda _s, e: ("info", e.gang, f"gang {e.gang} starts"),
     room.GangEnded: lambda _s, e: ("info", e.gang, f"gang {e.gang} of {e.size} in {e.pool} is over: {e.reason}"),
     **vote_lines.WORDS,
+    **swarm_lines.WORDS,
+    **mail_lines.WORDS,
+    **session_lines.WORDS,
+    **routes.WORDS,
     PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.ModuleAdded: lambda _s, e: ("info", e.module.name, f"module {e.module.name} added: {', '.join(row.name for row in e.module.facts.operations)}, sha256 {e.module.facts.sha256[:SHORT_HASH]}"),
     ev.ModuleRemoved: lambda _s, e: ("info", e.name, f"module {e.name} removed, sha256 {e.sha256[:SHORT_HASH]}"),
@@ -271,7 +287,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     MemoryPurged: lambda _s, e: memory_line(e),
     MemoryConflicted: lambda _s, e: exchange_line(e),
     MemoryExchanged: lambda _s, e: exchange_line(e),
-    ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {e.plan.summary}"),
+    ev.PlanApplied: lambda _s, e: ("info", e.plan.id, f"plan {plan_words(e.plan)}"),
     ev.PlanUndone: lambda _s, e: ("info", e.plan, f"plan {e.plan} {'undone' if e.undone else 'applied again'}"),
     ev.Audited: _audited,
 }

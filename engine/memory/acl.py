@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.model.ids import AGENT_PREFIX
-from engine.model.memory import Action, Head, Level, Principal, PrincipalKind
+from engine.model.memory import Action, Head, Principal, PrincipalKind
+from engine.model.memory_words import Level
 from engine.model.verbs import Role
 
 

@@ -18,9 +18,9 @@ from engine.memory.key_copies import keys_used
 from engine.memory.keys import RING_NAME
 from engine.memory.loading import load_state
 from engine.memory.reading import open_to_read
-from engine.memory.stored import record_of
 from engine.model.errors import JournalError, UsageError
 from engine.model.events import Record
+from engine.model.journal_entries import record_of
 from engine.state import FleetState
 
 REPLAYED_MAX = 50_000
@@ -28,7 +28,7 @@ REPLAYED_MAX = 50_000
 ALL_TASKS = 1 << 62
 PROBLEMS_MAX = 10
 
-_COMPARED = ("pools", "hosts", "agents", "tasks", "allocations", "plans", "policies", "alerting", "halted", "engine", "totals", "at")
+_COMPARED = ("pools", "hosts", "agents", "tasks", "allocations", "plans", "policies", "routers", "alerting", "halted", "engine", "totals", "at")
 
 # What each ended task came to by its newest record that says so, against its row.
 _OUTCOMES = """

@@ -14,7 +14,10 @@ from engine.memory.database import Database
 from engine.memory.failures import explain
 from engine.memory.stored import head_of
 from engine.model.memory import EntryId
+from engine.model.memory_events import MemoryConflicted
 from engine.model.replication import Carried
+
+_conflicted_of = msgspec.json.Decoder(MemoryConflicted).decode
 
 LISTED_MAX = 2_000
 """Entries in conflict that a list shows."""
@@ -37,6 +40,11 @@ class ConflictReading:
     def losers(self, id_: EntryId) -> list[Carried]:
         """Return the versions of an entry that lost, the highest first. Raises JournalError."""
         return [carried_of(*row) for row in self._quick(CARRIED_LOSERS, *id_)]
+
+    def settled_at(self, record: int, id_: EntryId) -> list[Carried]:
+        """Return the versions of an entry that somebody settled with a record, the highest first; none when it is not kept any more. Raises JournalError."""
+        rows = self._quick("SELECT data FROM events WHERE id = ? AND type = ?", record, MemoryConflicted.type)
+        return [one for (data,) in rows for one in _conflicted_of(data).kept if one.head.id == id_]
 
     def instant_of(self, record: int) -> float:
         """Return when a record was written; 0 = it is not kept any more. Raises JournalError."""

@@ -28,11 +28,11 @@ from engine.model.memory import (
     Action,
     Consolidated,
     EntryId,
-    Kind,
     Principal,
     PrincipalKind,
     StoreOptions,
 )
+from engine.model.memory_words import Kind
 
 logger = logging.getLogger(__name__)
 

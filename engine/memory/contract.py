@@ -30,6 +30,8 @@ class JournalBatch:
     texts: Sequence[bytes] | None = None
     """The records' events as JSON, when they were encoded already."""
     artifacts: list[StoredArtifact] = field(default_factory=list)
+    answers: dict[str, bytes] = field(default_factory=dict)
+    """To what other engines asked for, by the call's id: known from when the batch is durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ class Journal(Protocol):
         """Return a stored payload, or None."""
         ...
 
-    async def backup(self, target: Path) -> Contents:
-        """Write a whole copy to a file while work goes on, also when writing here fails. Raises JournalError."""
+    async def backup(self, target: Path, *, force: bool = False) -> Contents:
+        """Write a whole copy to a file while work goes on, also when writing here fails; `force` replaces an older one. Raises JournalError, CommandRefused."""
         ...
 
     async def close(self) -> None:

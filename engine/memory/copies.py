@@ -1,7 +1,7 @@
 """Whole copies of the database: taken while writing goes on, and put back in place of what is there.
 
 Owner: nobody; functions only. A copy appears under its name when it is complete, checked and on the disk, or not at
-all; only its user can read it. A backup replaces nothing but an older backup; what a restore replaces is kept aside.
+all; only its user can read it. A backup replaces nothing, with `force` an older backup; what a restore replaces is kept aside.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.memory.failures import journal_error
 from engine.memory.migrations import APPLICATION_ID
 from engine.memory.pruning import read_pruned
 from engine.memory.reading import open_to_read, read_step
-from engine.model.errors import JournalError
+from engine.model.errors import CommandRefused, JournalError
 
 _PROBLEMS_MAX = 3
 _COUNTED = ("events", "tasks", "agents", "audit", "memory", "artifacts")
@@ -36,12 +36,12 @@ def contents_of(connection: sqlite3.Connection, path: Path) -> Contents:
     return Contents(str(path), pages * page, step, pruned.upto + 1, int(last), float(at), rows, pruned.rows, free * page, key_copies.count(connection))
 
 
-def back_up(connection: sqlite3.Connection, database: Path, target: Path, ring: Path | None = None) -> Contents:
-    """Write a whole and consistent copy to `target`, which it replaces when it is complete and was checked.
+def back_up(connection: sqlite3.Connection, database: Path, target: Path, ring: Path | None = None, *, force: bool = False) -> Contents:
+    """Write a whole and consistent copy, which gets the name `target` when it is complete and was checked; `force` replaces an older backup.
 
-    The keys of an encrypted memory, the ring, go into it as they are: wrapped. `connection` reads the database, also when its file was deleted. Raises JournalError.
+    The keys of an encrypted memory, the ring, go into it as they are: wrapped. `connection` reads the database, also when its file was deleted. Raises JournalError, CommandRefused.
     """
-    _require_target(database, target)
+    _require_target(database, target, force=force)
     part = target.with_name(target.name + ".part")
     try:
         contents = _copy(connection, part, lambda copied: key_copies.put_into(copied, ring) if ring else None)
@@ -95,8 +95,8 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _require_target(database: Path, target: Path) -> None:
-    """Raise JournalError unless there is nothing at `target` or an older copy of a fleet."""
+def _require_target(database: Path, target: Path, *, force: bool) -> None:
+    """Raise JournalError unless there is nothing at `target`, or an older copy of a fleet; for that CommandRefused, unless forced."""
     with contextlib.suppress(OSError):
         if target.samefile(database):
             raise journal_error(target, "it is the database itself", "name another file for the backup")
@@ -107,6 +107,8 @@ def _require_target(database: Path, target: Path) -> None:
             read_step(target)
         except JournalError as error:
             raise JournalError(f"{error}; nothing was written: only an older backup is replaced") from error
+        if not force:
+            raise CommandRefused(f"a backup lies at {target} already; nothing was written: name another file, or replace it with --force (force over the API)")
 
 
 def _copy(connection: sqlite3.Connection, part: Path, change: Callable[[sqlite3.Connection], object]) -> Contents:
@@ -142,8 +144,8 @@ def _put_aside(path: Path, aside: Path) -> None:
         read_step(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as former:
             former.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.link(path, aside)
     if wal.exists():  # it cannot be folded in, because one of them is damaged: both are kept
         wal.replace(f"{aside}-wal")
     shared.unlink(missing_ok=True)
-    os.link(path, aside)
     sync(path.parent)

@@ -16,7 +16,7 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread, Timer
+from threading import Lock, Thread, Timer
 from typing import Any, Literal, TypeVar
 
 from engine.memory.contract import Contents
@@ -59,6 +59,8 @@ class Lane:
         self._connect = connect
         self._works: SimpleQueue[tuple[_Work, AbstractEventLoop, Future[Any]] | None] = SimpleQueue()
         self._waiting = 0
+        self._taken = Lock()
+        """Held from when a work is given to the idle thread until it has taken it."""
         self._way: asyncio.TimerHandle | None = None
         self._closed = False
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -72,9 +74,12 @@ class Lane:
             raise journal_error(self._path, f"{QUEUE_MAX} works wait for it", "try again later")
         loop = asyncio.get_running_loop()
         future: Future[_T] = loop.create_future()
+        self._taken.acquire(blocking=False)
         self._works.put((work, loop, future))
         self._waiting += 1
         if self._waiting == 1:
+            # A loop that went on would keep the interpreter lock, and the work would begin when it next gives way.
+            self._taken.acquire(timeout=GIVE_WAY_S)
             self._way = loop.call_later(GIVE_WAY_EVERY_S, self._give_way, loop)
         try:
             return await future
@@ -97,6 +102,8 @@ class Lane:
         connection: sqlite3.Connection | None = None
         while (job := self._works.get()) is not None:
             work, loop, future = job
+            if self._taken.locked():
+                self._taken.release()
             result, error = None, None
             try:
                 connection = connection or self._connect()
@@ -205,8 +212,8 @@ class Database:
         """Have a longer read done off the loop. Raises JournalError; cancelling it does not stop the work."""
         return await self._reader.do(work)
 
-    async def backup(self, target: Path) -> Contents:
-        """Write a whole and consistent copy while writing goes on; it replaces `target` when it is complete.
+    async def backup(self, target: Path, *, force: bool = False) -> Contents:
+        """Write a whole and consistent copy while writing goes on; it becomes `target` when it is complete, with `force` also over an older backup.
 
         A relative target is a name in BACKUPS beside the database, a directory that is made when it is missing. Works even when the file itself was deleted under the engine. Raises JournalError.
         """
@@ -215,7 +222,7 @@ class Database:
         def copy(connection: sqlite3.Connection) -> Contents:
             if not target.is_absolute():
                 make_folder(folder)
-            return back_up(connection, self.path, folder / target, self.ring)
+            return back_up(connection, self.path, folder / target, self.ring, force=force)
 
         return await self._copier.do(copy)
 
@@ -328,7 +335,7 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     if 0 < step < len(known):
         folder = path.parent / BACKUPS
         make_folder(folder)
-        back_up(connection, path, folder / f"{path.stem}-before-step-{step + 1}.db")
+        back_up(connection, path, folder / f"{path.stem}-before-step-{step + 1}.db", force=True)
     migrate(connection, known)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from engine.model.entry_rows import path_of
 from engine.model.memory import Action, EntryId, Principal
 from engine.model.plans import AuditEntry
 
@@ -44,7 +45,7 @@ class Denials:
             self._end(pair)
         elif len(self._counts) >= COUNTED_MAX:
             self._end(next(iter(self._counts)))
-        entry = AuditEntry(now, principal.name, principal.kind, "", f"memory.{action}", str(id_), "", f"denied: {because}", "")
+        entry = AuditEntry(now, principal.name, principal.kind, "", f"memory.{action}", str(id_), "", f"denied: {because}", "", entry=path_of(id_))
         self._counts[pair] = _Count(now, entry)
         self._wait(entry)
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from engine.memory.changing import NULL, Change, Delete, Permit, Rules, Store, decide_change
+from engine.memory.merging import reopened
 from engine.memory.values import EMBEDDING, VALUE_INLINE_MAX, Seal, address_of
 from engine.model.artifacts import StoredArtifact
 from engine.model.events import Event
 from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_events import MemoryChanged, MemoryConflicted, MemoryPermitted
+from engine.model.replication import Carried
 
 EVENT_ENTRIES_MAX = 1_000
 EVENT_BYTES_MAX = 4 * 1024 * 1024
@@ -43,6 +45,9 @@ class Draft:
         self._groups: list[_Group] = []
         self._settled: list[tuple[EntryId, Dot]] = []
         """Conflicts that changes stand for."""
+        self._kept: list[Carried] = []
+        """Those that undo is to open again."""
+        self._reopened: list[Carried] = []
 
     def decide(self, changes: Sequence[Change]) -> list[Head]:
         """Return the heads after changes, all of them or none. Raises FleetError."""
@@ -50,25 +55,33 @@ class Draft:
             return [self._one(changes[0])]
         before = {change.id: self.heads.get(change.id) for change in changes}
         mark = len(self._groups), len(self._groups[-1].heads) if self._groups else 0
-        settled = len(self._settled)
+        noted = [(found, len(found)) for found in (self._settled, self._kept, self._reopened)]
         try:
             return [self._one(change) for change in changes]
         except BaseException:
             self._undo(before, mark)
-            del self._settled[settled:]
+            for found, length in noted:
+                del found[length:]
             raise
 
     def _one(self, change: Change) -> Head:
         old = self.heads.get(change.id)
         head = decide_change(change, old, self._now, self._rules, number=self._first)
-        if old is not None and old.rivals and not head.rivals:
-            self._settled += [(head.id, dot) for dot in old.rivals]
+        self._note_conflicts(change, old, head)
         group = self._group_for(change, head.size)
         group.changes.append(change)
         group.heads.append(head)
         group.bytes += head.size
         self.heads[head.id] = here = msgspec.structs.replace(head, record=self._first + len(self._groups) - 1)
         return here
+
+    def _note_conflicts(self, change: Change, old: Head | None, head: Head) -> None:
+        if old is not None and old.rivals and not head.rivals:
+            self._settled += [(head.id, dot) for dot in old.rivals]
+        if not isinstance(change, Permit) and (change.settled or change.reopens):
+            heads = reopened([one.head for one in change.reopens], Dot(self._rules.life, self._first))
+            self._kept += change.settled
+            self._reopened += [msgspec.structs.replace(one, head=again) for one, again in zip(change.reopens, heads, strict=True)]
 
     def _group_for(self, change: Change, size: int) -> _Group:
         is_permitting = isinstance(change, Permit)
@@ -106,8 +119,8 @@ class Draft:
                 events.append(MemoryPermitted(tuple(group.heads)))
             else:
                 events.append(_changed(group, seal, artifacts))
-        if self._settled:
-            events.append(MemoryConflicted((), settled=tuple(self._settled)))
+        if self._settled or self._reopened:
+            events.append(MemoryConflicted((), tuple(self._reopened), tuple(self._settled), tuple(self._kept)))
         return events, artifacts
 
 

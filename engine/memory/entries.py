@@ -146,6 +146,10 @@ class Entries(ConflictReading):
             return bytes(data)
         return None
 
+    async def graves(self) -> int:
+        """Return how many tombstones there are. Raises JournalError."""
+        return await self._database.read(lambda connection: int(connection.execute("SELECT count(*) FROM memory WHERE deleted = 1").fetchone()[0]))
+
     async def totals(self, now: float) -> list[tuple[str, int, int]]:
         """Return for each kind how many entries there are, and their bytes. Raises JournalError."""
         sql = "SELECT kind, count(*), sum(size) FROM memory WHERE deleted = 0 AND (expires_at IS NULL OR expires_at > ?) GROUP BY kind"

@@ -184,6 +184,8 @@ class Erasing:
             erased.values -= used
             ids = json.dumps(sorted(erased.values))
             await self._database.write(lambda connection: connection.execute(_DROP, (ids,)))
+            if self._memory.second is not None:
+                self._memory.second.forget(erased.values)
 
     async def _empty(self) -> None:
         """Give free pages back to the disk, and empty the write-ahead log; readers may hold that up for a moment."""
@@ -220,7 +222,7 @@ def _scrubbed(connection: sqlite3.Connection, record: int, erased: Erased) -> st
         return ""
     kind, scrub = _SCRUB[row[0]]
     event = msgspec.json.decode(row[1], type=kind)
-    losers = event.losers if isinstance(event, MemoryConflicted) else ()
+    losers = (*event.losers, *event.kept) if isinstance(event, MemoryConflicted) else ()
     its = [head for head in (*event.heads, *(loser.head for loser in losers)) if head.id.owner == erased.owner]
     erased.values.update(head.artifact for head in its if head.artifact)
     return encode_text(scrub(event, erased.owner)) if its else ""
@@ -241,8 +243,8 @@ def _scrub_permitted(event: MemoryPermitted, owner: str) -> MemoryPermitted:
 
 
 def _scrub_conflicted(event: MemoryConflicted, owner: str) -> MemoryConflicted:
-    losers = tuple(loser for loser in event.losers if loser.head.id.owner != owner)
-    return MemoryConflicted(_heads(event.heads, owner), losers, event.settled)
+    losers, kept = (tuple(one for one in several if one.head.id.owner != owner) for several in (event.losers, event.kept))
+    return MemoryConflicted(_heads(event.heads, owner), losers, event.settled, kept)
 
 
 _SCRUB: dict[str, tuple[Any, Callable[[Any, str], object]]] = {

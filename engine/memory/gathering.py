@@ -1,7 +1,8 @@
 """Gathers what many callers want of memory at the same time into one decision, as few records as can be, one commit.
 
 Owner: `Gathering`, of the calls that wait for their decision. Limits: WAITING_MAX changes wait, more are refused; a
-pass decides PASS_MAX of them at most, so that the loop stays free for others.
+pass decides PASS_MAX of them at most, so that the loop stays free for others, and the disk writes the first of them
+while the loop still decides the rest: callers that were all told at once come back at once, too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from engine.state import FleetState
 logger = logging.getLogger(__name__)
 
 WAITING_MAX = 50_000
-PASS_MAX = 1_000
+PASS_MAX = 250
 CALL_MAX = 10_000
 """Changes of one call."""
 

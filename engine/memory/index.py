@@ -267,7 +267,7 @@ def _leaves(value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401  # JSON
 
 def _terms(query: str) -> Iterator[str]:
     """Write a query in FTS5's words: what people type never is one of its operators."""
-    for phrase, word in _TERM.findall(query)[:WORDS_MAX]:
+    for phrase, word in _TERM.findall(query.replace("\0", " "))[:WORDS_MAX]:  # a NUL ends what SQLite reads
         if phrase and _WORD.search(phrase):
             yield f'"{phrase}"'
         for part in _WORD.findall(word)[:WORDS_MAX]:

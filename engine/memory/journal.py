@@ -6,9 +6,9 @@ Owner: `SqliteJournal`. One batch is one commit; a batch is written whole, or no
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -19,11 +19,12 @@ from engine.memory.lives_reading import read_lives
 from engine.memory.load_reading import read_load
 from engine.memory.loading import TASK_COLUMNS, load_state, read_audit
 from engine.memory.projections import WRITING, Projector
-from engine.memory.stored import encode_text, record_of, task_of
+from engine.memory.stored import encode_text, task_of
 from engine.model.costs import Lives
 from engine.model.errors import JournalError, UsageError
 from engine.model.events import Record
 from engine.model.ids import TaskId
+from engine.model.journal_entries import record_of
 from engine.model.plans import AuditEntry
 from engine.model.scaling import Load
 from engine.model.tasks import Task
@@ -45,7 +46,7 @@ class SqliteJournal:
         self._last: int | None = None
 
     @classmethod
-    async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> SqliteJournal:
+    async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> Self:
         """Open or make the file. Raises JournalError that says what is wrong, where, and what to do."""
         return cls(await Database.open(path, synchronous=synchronous))
 
@@ -60,9 +61,15 @@ class SqliteJournal:
         The state is read before the first wait. Cancelling leaves the batch to the writer: all of it will be
         written, or nothing, before anything that is appended later; which of the two, load() tells.
         """
+        await self._append(batch)
+
+    async def _append(self, batch: JournalBatch, once: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Write a batch, `once` that is done; see append()."""
         values = self._projector.project(batch)
         state, artifacts = batch.state, batch.artifacts
         blobs = [(kept.id, kept.task or None, kept.media, len(kept.data), kept.data, state.at) for kept in artifacts]
+        if once is not None:
+            await once()
         await self._database.write(lambda connection: self._write(connection, values, blobs))
 
     async def probe(self) -> None:
@@ -125,9 +132,9 @@ class SqliteJournal:
         row = await self._database.read(lambda connection: connection.execute(sql, (artifact_id,)).fetchone())
         return None if row is None else StoredArtifact(*row)
 
-    async def backup(self, target: Path) -> Contents:
-        """Write a whole copy to a file while work goes on, also when writing here fails. Raises JournalError."""
-        return await self._database.backup(target)
+    async def backup(self, target: Path, *, force: bool = False) -> Contents:
+        """Write a whole copy to a file while work goes on, also when writing here fails; `force` replaces an older one. Raises JournalError, CommandRefused."""
+        return await self._database.backup(target, force=force)
 
     async def close(self) -> None:
         """Finish the threads and close the database."""

@@ -20,11 +20,15 @@ from engine.model.errors import JournalError
 from engine.model.events import Audited
 from engine.model.gangs import Gang
 from engine.model.ids import AllocationId, PlanId, TaskId
+from engine.model.learned import RouterRecord
 from engine.model.machines import Machine
 from engine.model.modules import UserModule
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
+from engine.model.swarm_mail import Mail, Traffic
+from engine.model.swarm_sessions import Session
+from engine.model.swarms import Swarm
 from engine.model.tasks import FINISHED, Task, TaskState
 from engine.state import FleetState, Host, KeptPlan, Touched
 
@@ -156,8 +160,9 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
         state.policies[policy.id] = policy
     for module in _resources(connection, "module", UserModule):
         state.modules[module.name] = module
-    opened = sorted(_resources(connection, "proposal", Round), key=lambda round_: (round_.proposal.opened_at, round_.proposal.id))
-    state.rounds.update((round_.proposal.id, round_) for round_ in opened)
+    _load_swarms(connection, state)
+    for record in _resources(connection, "router", RouterRecord):
+        state.routers[record.pool] = record
     for rule in _resources(connection, "rule", Rule):
         state.alerting.rules[rule.id] = rule
     for alert in _resources(connection, "alert", Alert):
@@ -165,6 +170,20 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
     for silence in _resources(connection, "silence", Silence):
         state.alerting.silences[silence.id] = silence
     state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
+
+
+def _load_swarms(connection: sqlite3.Connection, state: FleetState) -> None:
+    for round_ in sorted(_resources(connection, "proposal", Round), key=lambda round_: (round_.proposal.opened_at, round_.proposal.id)):
+        state.rounds[round_.proposal.id] = round_
+        state.swarming.count_vote(round_.proposal.swarm, was_open=None, is_open=round_.is_open)
+    for swarm in sorted(_resources(connection, "swarm", Swarm), key=lambda swarm: (swarm.created_at, swarm.id)):
+        state.swarming.add(swarm)
+    boxes = state.swarming.mailboxes
+    for mail in sorted(_resources(connection, "message", Mail), key=lambda mail: (mail.message.timestamp, mail.message.id)):
+        boxes.add(mail)
+    for session in sorted(_resources(connection, "session", Session), key=lambda session: (session.asked_at, session.id)):
+        state.swarming.put_session(session)
+    boxes.traffic.update((traffic.swarm, traffic) for traffic in _resources(connection, "traffic", Traffic))
 
 
 def _resources(connection: sqlite3.Connection, kind: str, type_: type[_T]) -> Iterator[_T]:

@@ -6,6 +6,7 @@ Owner: `MemoryFound`, of what one batch changes. Runs in the loop's thread: at m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from engine.memory.merging import dot_of
@@ -23,6 +24,12 @@ from engine.model.replication import Carried
 _TAIL = len(b"]}")
 """What follows the values, which are the event's last field."""
 _BARE_NUMBER = frozenset(b"-0123456789")
+_NOWHERE = (0, 0)
+_columns_of = attrgetter(
+    "permissions.level", "kind", "team", "swarm", "writer", "version", "created_at", "updated_at", "ttl_s", "expires_at",
+    "is_deleted", "size", "artifact", "embedder",
+)
+"""What columns repeat of a head, in their order in writing.sql: in one call."""
 
 AddText = Callable[[bytes], tuple[int, int]]
 Rows = list[tuple[object, ...]]
@@ -118,32 +125,8 @@ def changes_in(record: int, event: MemoryChanged, end: int) -> Iterator[tuple[En
 def memory_row(change: Change, add_text: AddText) -> tuple[object, ...]:
     """Return an entry's row, in the order of the columns in writing.sql; what is large goes to the batch's texts."""
     record, head, start, length, is_bare, embedding = change
-    namespace, owner, key = head.id
-    return (
-        namespace,
-        owner,
-        key,
-        head.permissions.level,
-        head.kind,
-        head.team,
-        head.swarm,
-        head.writer,
-        head.version,
-        head.created_at,
-        head.updated_at,
-        head.ttl_s,
-        head.expires_at,
-        int(head.is_deleted),
-        head.size,
-        head.artifact or None,
-        head.embedder,
-        record,
-        int(is_bare),
-        start,
-        length,
-        *add_text(_with_record(head, record)),
-        *(add_text(embedding) if embedding else (0, 0)),
-    )
+    placed = add_text(embedding) if embedding else _NOWHERE
+    return (*head.id, *_columns_of(head), record, is_bare, start, length, *add_text(_with_record(head, record)), *placed)
 
 
 def loser_row(record: int, loser: Carried, add_text: AddText) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ own earlier versions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -24,6 +24,8 @@ CONFLICTS_MAX = 64
 """Conflicts kept of an entry, the highest ones."""
 ENDED = "-"
 """Begins the life of versions that age alone made: every engine that makes one makes the same."""
+AGAIN = "+"
+"""Parts the life of an engine from the place of a version among those that it brought back into conflict."""
 
 
 class Stamp(NamedTuple):
@@ -122,6 +124,22 @@ def end_of(head: Head) -> tuple[Dot, ...]:
     """Return the lineage of the tombstone that age makes of an entry: the same on every engine."""
     last = dot_of(head)
     return join(head.lineage or (last,), (Dot(f"{ENDED}{last.life}", last.number),))
+
+
+def reopened(losers: Sequence[Head], dot: Dot) -> tuple[Head, ...]:
+    """Return versions that lost as they are in conflict once more, after whoever wrote `dot` knew them.
+
+    A version that was replaced somewhere is replaced everywhere, for good: they come back under new names, which nobody knows.
+    """
+    return tuple(
+        msgspec.structs.replace(head, lineage=join(head.lineage or (dot_of(head),), (Dot(f"{dot.life}{AGAIN}{place}", dot.number),)))
+        for place, head in enumerate(losers, 1)
+    )
+
+
+def is_reopened(head: Head) -> bool:
+    """Answer whether a version lost before, and is in conflict once more."""
+    return AGAIN in dot_of(head).life
 
 
 def held_of(merged: Merged) -> Head:

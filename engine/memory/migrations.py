@@ -19,7 +19,7 @@ def read_sql(name: str) -> str:
 
 def steps() -> tuple[str, ...]:
     """Return the SQL of every step; the first one makes an empty file a database."""
-    names = ("schema", "metrics", "memory", "retention", "episodes", "notifying", "replicas", "votes")
+    names = ("schema", "metrics", "memory", "retention", "episodes", "notifying", "replicas", "votes", "baselines")
     return tuple(read_sql(f"{name}.sql") for name in names)
 
 

@@ -24,6 +24,7 @@ from engine.memory.index import forget_index
 from engine.memory.replica import SECRET_VARIABLE, LocalReplica
 from engine.memory.sealing import Sealing, open_ring
 from engine.memory.searching import INDEX_NAME, Search
+from engine.memory.second_cache import SecondCache, Shared
 from engine.memory.store import Memory, memory_settings
 from engine.memory.tidying import Tidying
 from engine.memory.verbs import MemoryVerbs
@@ -55,6 +56,11 @@ class Remembering:
         self.erasing = Erasing(self.memory, database, self.search, ring, clock)
         self.verbs = MemoryVerbs(self.memory, self.consolidating, self.erasing.extent)
 
+    def share(self, shared: Shared) -> None:
+        """Say where values are shared with other engines, unless the section wants none; called once, before `start`."""
+        if self._section.backend != "sqlite":
+            self.memory.second = SecondCache(shared, self._clock)
+
     def connect(self, keeper: Keeper, peering: Connect) -> None:
         """Say who makes changes durable, and how peers are reached; called once, before `start`."""
         self._keeper = keeper
@@ -82,6 +88,8 @@ class Remembering:
         }
         if self.sealing is not None:
             kept["keys"] = self.sealing.run
+        if self.memory.second is not None:
+            kept["memory second cache"] = self.memory.second.run
         return [
             group.create_task(self.memory.gathering.run(), name="memory"),
             *(group.create_task(keep_running(name, run, self._clock), name=name) for name, run in kept.items()),

@@ -7,14 +7,15 @@ before the one that settles.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
-from engine.memory.changing import Change, Delete, Store, no_entry
-from engine.memory.merging import dot_of
+import msgspec
+
+from engine.memory.changing import Change, Delete, Store, no_entry, require
+from engine.memory.merging import dot_of, is_reopened
 from engine.memory.store import Memory
 from engine.memory.values import EMBEDDING, Encoded
-from engine.model.errors import NotFound, UsageError
+from engine.model.errors import Conflict, NotFound, UsageError
 from engine.model.memory import Action, Dot, EntryId, Head, Principal, StoreOptions
 from engine.model.replication import Carried
 
@@ -55,12 +56,39 @@ def changes_for(memory: Memory, principal: Principal, id_: EntryId, *, take: str
     """Return what settles a conflict: the losers as versions of history, then what is to be read from now on. Raises NotFound, UsageError."""
     sides = sides_of(memory, principal, id_)
     chosen = _chosen(sides, take)
-    history: list[Change] = [_again(memory, principal, loser) for loser in sides.losers if loser is not chosen and not loser.head.is_deleted]
     if merged is not None:
-        return [*history, replace(merged(sides.winner.head), settles=True)]
-    if chosen.head.is_deleted:
-        return [*history, Delete(principal, id_, settles=True)]
-    return [*history, replace(_again(memory, principal, chosen), settles=True)]
+        last: Store | Delete = merged(sides.winner.head)
+    else:
+        last = Delete(principal, id_) if chosen.head.is_deleted else _again(memory, principal, chosen)
+    history = [loser for loser in sides.losers if loser is not chosen and not loser.head.is_deleted]
+    return [*(_again(memory, principal, loser) for loser in history), _settling(memory, last)]
+
+
+def with_conflicts(memory: Memory, change: Store | Delete, record: int) -> Store | Delete:
+    """Return a change that settles the conflicts of its entry, too (record 0), or opens those again that a record settled.
+
+    Raises NotFound, Conflict, Denied.
+    """
+    if not record:
+        return _settling(memory, change)
+    id_, acl = change.id, memory.settings.acl
+    again = memory.entries.settled_at(record, id_)
+    if not again:
+        raise NotFound(f"record {record} settled no conflict of {id_}, or is not kept any more; `memory --history` shows its versions. Nothing was changed")
+    here = memory.shelf.heads((id_,))[id_]
+    if any(is_reopened(loser.head) for loser in memory.shelf.losers(here)):
+        raise Conflict(f"conflicts of {id_} are open again already; settle these first: `memory conflicts` shows them. Nothing was changed")
+    if any(one.head.permissions != here.permissions for one in again):
+        require(change.principal, Action.PERMIT, here, acl)
+    for one in again:
+        if not one.head.is_deleted:
+            value_of(memory, one)
+    return msgspec.structs.replace(change, reopens=tuple(again))
+
+
+def _settling(memory: Memory, change: Store | Delete) -> Store | Delete:
+    here = memory.shelf.heads((change.id,)).get(change.id)
+    return msgspec.structs.replace(change, settles=True, settled=tuple(memory.shelf.losers(here)) if here else ())
 
 
 def _chosen(sides: Sides, take: str) -> Carried:

@@ -42,12 +42,12 @@ from engine.model.memory import (
     EntryId,
     Found,
     Head,
-    Kind,
     MemoryFilter,
     Principal,
     SearchBy,
     SearchOptions,
 )
+from engine.model.memory_words import Kind
 
 if TYPE_CHECKING:
     from engine.memory.embedding import Vectors

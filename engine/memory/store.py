@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.clock import Clock
 from engine.memory.acl import Acl
-from engine.memory.caches import ReadCache
+from engine.memory.caches import CacheFigures, ReadCache
 from engine.memory.changing import (
     Delete,
     Permit,
@@ -27,11 +27,12 @@ from engine.memory.changing import (
 from engine.memory.denials import Denials
 from engine.memory.entries import Entries, Kept, Page, Version
 from engine.memory.gathering import Gathering, Keeper
+from engine.memory.second_cache import SecondCache
 from engine.memory.shelf import Shelf, changed_by
 from engine.memory.values import OWN, Seal, Unsealed, decode_value, encode_value, packed
+from engine.model.cache_layers import CacheLayer, cache_layer
 from engine.model.errors import Ambiguous, Denied, FleetError, JournalError, NotFound, UsageError
 from engine.model.events import Record
-from engine.model.ids import TaskId
 from engine.model.memory import (
     KEY_MAX,
     Action,
@@ -48,7 +49,6 @@ from engine.model.memory import (
 from engine.model.memory_events import ABOUT_MEMORY
 from engine.model.memory_settings import MemorySection
 from engine.model.plain import NOT_JSON, plain_object, printable
-from engine.model.tasks import HELD
 from engine.state import Touched
 
 LIST_MAX = 10_000
@@ -82,6 +82,16 @@ def memory_settings(section: MemorySection, life: str = "") -> Settings:
     return Settings(Acl(section.acl_enabled), section.value_max_bytes, section.cache_max_bytes, section.working_ttl_s, life)
 
 
+@dataclass(slots=True)
+class Tidied:
+    """What was tidied since the engine started."""
+
+    expired: int = 0
+    """Entries whose time was over: tombstones from then on."""
+    purged: int = 0
+    """Tombstones that were old enough to go."""
+
+
 class Memory:
     """Stores and reads entries for principals."""
 
@@ -96,11 +106,16 @@ class Memory:
         """Told of the records about memory of each commit; must not block."""
         self.clock = clock
         self.cache = ReadCache(settings.cache_max_bytes)
+        self.second: SecondCache | None = None
+        """In Redis, where there is one."""
+        self.database_figures = CacheFigures()
+        """Of the third layer: the reads that no cache answered, and whether there was something."""
         self._loads: dict[str, asyncio.Future[bytes]] = {}
         """Large values on their way from the database; who wants the same waits for the same."""
         self.dimensions: dict[str, int] = {}
         """Embedder -> the dimensions of its embeddings: the engine's own, and those that were brought since the start."""
         self._changes_seen = 0
+        self.tidied = Tidied()
         self.keeper: Keeper | None = None
 
     def connect(self, keeper: Keeper) -> None:
@@ -160,15 +175,15 @@ class Memory:
             check_permissions(options.permissions)
         if options.metadata or options.tags:
             options = _plain_options(id_, options)
-        embedding = b"" if options.embedding is None else packed(options.embedding)
-        embedder = self._embedder_of(id_, options)
-        return Store(principal, id_, encoded, options, self._place_of(principal, id_.owner), embedding, embedder)
+        place = self._place_of(principal, id_.owner)
+        if options.embedding is None:
+            return Store(principal, id_, encoded, options, place)
+        return Store(principal, id_, encoded, options, place, packed(options.embedding), self._embedder_of(id_, options.embedding, options.embedder))
 
-    def _embedder_of(self, id_: EntryId, options: StoreOptions) -> str:
-        """Return what made the embedding that an entry brings, empty for none. Raises UsageError where its dimensions are other than before."""
-        name, embedding = options.embedder, options.embedding
-        if embedding is None or not name:
-            return OWN if embedding is not None else ""
+    def _embedder_of(self, id_: EntryId, embedding: Sequence[float], name: str) -> str:
+        """Return what made the embedding that an entry brings. Raises UsageError where its dimensions are other than before."""
+        if not name:
+            return OWN
         if len(name) > KEY_MAX or not name.isprintable():
             raise UsageError(f"the embedder of {id_} is {name[:60]!r}; give a printable name of at most {KEY_MAX} characters")
         known = self.dimensions.setdefault(name, len(embedding)) if len(self.dimensions) < EMBEDDERS_MAX else self.dimensions.get(name)
@@ -188,14 +203,9 @@ class Memory:
         agent = self.keeper.state.agent_named(name) if self.keeper else None
         if agent is None:
             raise NotFound(f"no agent {name!r}; `get agents` lists them")
-        if attempt and not self._is_running(agent.spec.id, attempt):
+        if attempt and self.keeper and not self.keeper.state.is_running(agent.spec.id, attempt):
             raise Denied(f"attempt {attempt} of {agent.spec.name} is over, and its token with it; nothing was changed")
         return Principal(agent.spec.id, PrincipalKind.AGENT, agent.spec.pool, SWARM)
-
-    def _is_running(self, agent: str, attempt: str) -> bool:
-        task_id, _, number = attempt.partition("/")
-        task = self.keeper.state.tasks.get(TaskId(task_id)) if self.keeper else None
-        return task is not None and task.state in HELD and task.agent == agent and str(task.attempt) == number
 
     # ---- reading
 
@@ -263,11 +273,11 @@ class Memory:
         kept = self.cache.get(id_, now)
         if kept is None:
             found = self.entries.one(id_)
-            if found is None:
+            if found is None or not found[0].is_there(now):
+                self.database_figures.misses += 1
                 return None
             head, value = found
-            if not head.is_there(now):
-                return None
+            self.database_figures.hits += 1
             kept = head, b"" if head.artifact else self.seal.open(head, value)
             if not head.artifact:
                 self.cache.put(kept, now)
@@ -281,9 +291,7 @@ class Memory:
         self._loads[head.artifact] = loading = asyncio.get_running_loop().create_future()
         seen = self._changes_seen
         try:
-            kept = await self.entries.artifact(head.artifact)
-            if kept is None:
-                raise JournalError(f"the value of {head.id} is missing from the database ({head.artifact}); restore a backup")
+            kept, is_new = await self._kept(head)
             data = self.seal.open(head, kept)
         except BaseException as error:
             loading.set_exception(error if isinstance(error, FleetError) else JournalError("the read was given up; ask again"))
@@ -294,7 +302,20 @@ class Memory:
         loading.set_result(data)
         if seen == self._changes_seen:  # otherwise it may have changed meanwhile
             self.cache.put((head, data), now)
+            if is_new and self.second is not None:
+                self.second.put(head.artifact, kept)
         return data
+
+    async def _kept(self, head: Head) -> tuple[bytes, bool]:
+        """Return a large value as it is kept, and whether the second cache had none. Raises JournalError."""
+        if self.second is not None:
+            kept = await self.second.get(head.artifact, head.size)
+            if kept is not None:
+                return kept, False
+        kept = await self.entries.artifact(head.artifact)
+        if kept is None:
+            raise JournalError(f"the value of {head.id} is missing from the database ({head.artifact}); restore a backup")
+        return kept, True
 
     def _only_readable(self, principal: Principal, own: EntryId, now: float) -> EntryId:
         acl = self.settings.acl
@@ -338,3 +359,13 @@ def _plain_options(id_: EntryId, options: StoreOptions) -> StoreOptions:
         if not tag or not tag.isprintable():
             raise UsageError(f"a tag of {id_} is {tag!r}; give printable words")
     return replace(options, metadata=metadata)
+
+
+def layers_of(memory: Memory) -> dict[str, CacheLayer]:
+    """Return how the layers answered since the engine began, by name, the nearest first."""
+    cache, second, database = memory.cache.figures, memory.second, memory.database_figures
+    layers = {"L1": cache_layer(cache.hits, cache.misses)}
+    if second is not None:
+        layers["L2"] = cache_layer(second.figures.hits, second.figures.misses + second.figures.failed, is_asked=second.is_asked)
+    layers["L3"] = cache_layer(database.hits, database.misses)
+    return layers

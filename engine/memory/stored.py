@@ -13,12 +13,10 @@ import msgspec
 
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Health
-from engine.model.errors import UsageError
-from engine.model.events import EVENTS, EngineTookOver, Record
+from engine.model.events import EngineTookOver
 from engine.model.memory import Head
 from engine.model.plans import Halt
 from engine.model.tasks import Task, TaskSpec, TaskState
-from engine.model.wire import decode_as
 from engine.state import Totals
 
 
@@ -101,11 +99,3 @@ def agent_of(status: str, spec: str, progress: str) -> Agent:
     """Return an agent from its columns. Raises msgspec.DecodeError."""
     values = msgspec.structs.asdict(_agent_progress.decode(progress))
     return Agent(_agent_spec.decode(spec), status=AgentStatus(status), **values)
-
-
-def record_of(seq: int, at: float, cause: str, type_name: str, data: bytes | str) -> Record:
-    """Rebuild a record of the journal. Raises UsageError for an unknown type or a torn row."""
-    kind = EVENTS.get(type_name)
-    if kind is None:
-        raise UsageError(f"journal row {seq} has the unknown type {type_name!r}; it is from a newer version")
-    return Record(seq, at, cause, decode_as(data, kind))

@@ -14,6 +14,8 @@ from engine.model.memory import Dot, Head
 from engine.model.replication import Carried
 
 VERSION_MAX = 1 << 53
+INSTANT_MAX = 253_402_300_800.0
+"""The year 10000, which no calendar here reaches."""
 
 
 class Outcome(NamedTuple):
@@ -67,5 +69,7 @@ def check_carried(one: Carried) -> None:
     dots = (*head.lineage, *head.spared)
     if not 0 < head.version < VERSION_MAX or head.size < 0 or any(not life or number < 0 for life, number in dots):
         raise UsageError(f"a version of {head.id} is none: its number, size or lineage is out of bounds; nothing was taken")
+    if not all(abs(at) < INSTANT_MAX for at in (head.created_at, head.updated_at, head.expires_at or 0.0)):
+        raise UsageError(f"a version of {head.id} is of no time that there is; nothing was taken")
     if head.record or head.previous or head.rivals or head.heard or head.artifact:
         raise UsageError(f"a version of {head.id} says what only this engine can say; nothing was taken")

@@ -63,6 +63,8 @@ class Tidying:
             events.append(MemoryPurged(tuple(old)))
         if events:
             self._keeper.keep(events, _ENGINE, waiters=())
+        self._memory.tidied.expired += len(expired)
+        self._memory.tidied.purged += len(old)
         self._audit(now)
         return BATCH in (len(expired), len(old))
 

@@ -28,6 +28,9 @@ DIMENSIONS_MAX = 8_192
 BYTES = "application/octet-stream"
 """Media of a value that is bytes; as JSON it is their base64."""
 
+_BYTES = (bytes, bytearray, memoryview)
+_SIZED = (str, *_BYTES)
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -66,15 +69,16 @@ class Unsealed:
         return kept
 
 
-def encode_value(id_: EntryId, value: object, max_bytes: int) -> Encoded:
+def encode_value(id_: EntryId, value: Any, max_bytes: int) -> Encoded:  # noqa: ANN401  # anything is asked
     """Return a value as JSON. Raises UsageError for what JSON cannot hold, TooLarge."""
-    size = len(value) if isinstance(value, str | bytes | bytearray | memoryview) else 0
-    if size > max_bytes:
-        raise _too_large(id_, size, max_bytes)
-    is_bytes = isinstance(value, bytes | bytearray | memoryview)
+    is_flat = isinstance(value, _SIZED)
+    if is_flat and len(value) > max_bytes:
+        raise _too_large(id_, len(value), max_bytes)
+    is_bytes = isinstance(value, _BYTES)
     try:
-        data = _encode(base64.b64encode(value).decode() if isinstance(value, bytes | bytearray | memoryview) else value)
-        require_shallow(data)
+        data = _encode(base64.b64encode(value).decode() if is_bytes else value)
+        if not is_flat:
+            require_shallow(data)
     except NOT_JSON as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else printable(str(error))
         raise UsageError(f"the value of {id_} cannot be kept: {reason}; give what JSON can hold, or bytes") from error

@@ -15,10 +15,11 @@ from engine.memory.changing import Change, Delete, Permit, Store, check_id, no_e
 from engine.memory.consolidating import ENTRIES_MAX, Consolidating, told
 from engine.memory.drafting import Draft
 from engine.memory.entries import Kept
-from engine.memory.resolving import changes_for
+from engine.memory.resolving import changes_for, with_conflicts
 from engine.memory.store import Memory
 from engine.memory.values import BYTES, Encoded, Unsealed
 from engine.model import wire
+from engine.model.entry_rows import path_of
 from engine.model.errors import Ambiguous, Conflict, NotFound, UsageError
 from engine.model.memory import (
     NO_PERMISSIONS,
@@ -27,8 +28,6 @@ from engine.model.memory import (
     Consolidated,
     EntryId,
     Head,
-    Kind,
-    Level,
     Permissions,
     Principal,
     PrincipalKind,
@@ -44,6 +43,7 @@ from engine.model.memory_commands import (
     ResolveConflict,
     RestoreEntry,
 )
+from engine.model.memory_words import Kind, Level
 from engine.model.plans import Call, Origin, PlanStep
 from engine.model.verbs import Command, Role
 from engine.model.wire import call_of
@@ -91,7 +91,8 @@ class MemoryVerbs:
         draft = self._draft(changes, deciding, next_record)
         heads = iter(draft.decide(changes))
         events, artifacts = draft.finish(self._memory.seal)
-        values = [self._answer(command, several, [next(heads) for _ in several]) for command, several in zip(commands, asked, strict=True)]
+        last = next_record + len(events) - 1  # of the record that tells of conflicts, if there is one
+        values = [self._answer(command, several, [next(heads) for _ in several], last) for command, several in zip(commands, asked, strict=True)]
         return Decision(events, values, artifacts)
 
     def describe(self, command: Command, deciding: Deciding) -> PlanStep:
@@ -107,7 +108,8 @@ class MemoryVerbs:
         there = old if old is not None and old.is_there(deciding.now) else None
         [new] = self._draft([change], deciding, 0).decide([change])
         effect = "kept as a tombstone; undo brings it back" if new.is_deleted else "; ".join((_readers(new.permissions), _stays(new), *self._turns(there, new)))
-        return PlanStep(_without_value(command), str(change.id), _words(there), _words(None if new.is_deleted else new), effect)
+        effect += _conflicts_after(change)
+        return PlanStep(_without_value(command), str(change.id), _words(there), _words(None if new.is_deleted else new), effect, entry=path_of(change.id))
 
     def _turns(self, old: Head | None, new: Head) -> list[str]:
         """Return who gains or loses something by a change of permissions."""
@@ -156,14 +158,17 @@ class MemoryVerbs:
         new = self._draft(changes, deciding, 0).decide(changes)[-1]
         what = "a merged value" if command.value else "what lost is taken" if command.take else "what won stays"
         rest = f"{what}; {_counted(len(old.rivals), 'conflict')} settled here and at all peers, what lost stays in the history"
-        return PlanStep(_without_value(command), str(id_), _words(None if old.is_deleted else old), _words(None if new.is_deleted else new), rest)
+        return PlanStep(_without_value(command), str(id_), _words(None if old.is_deleted else old), _words(None if new.is_deleted else new), rest, entry=path_of(id_))
 
     @staticmethod
-    def _answer(command: Command, changes: Sequence[Change], heads: Sequence[Head]) -> Consolidated | ChangedEntry:
+    def _answer(command: Command, changes: Sequence[Change], heads: Sequence[Head], last: int) -> Consolidated | ChangedEntry:
         if isinstance(command, ConsolidateMemory):
             return told(changes)
-        first, head = heads[0], heads[-1]
-        return ChangedEntry(*head.id, head.version, head.record, first.previous)
+        first, head, change = heads[0], heads[-1], changes[-1]
+        conflicts = -1
+        if not isinstance(change, Permit):
+            conflicts = last if change.settled else 0 if change.reopens else -1
+        return ChangedEntry(*head.id, head.version, head.record, first.previous, conflicts)
 
     def _describe_summaries(self, command: ConsolidateMemory, changes: Sequence[Change]) -> PlanStep:
         """Return how much would become summaries; whose and what about, only those may know who may read it."""
@@ -238,6 +243,10 @@ class MemoryVerbs:
         return self._memory.find(principal, command.key, RetrieveOptions(command.namespace, owner_named(self._memory, command.owner)))
 
     def _restored(self, principal: Principal, command: RestoreEntry) -> Change:
+        change = self._former(principal, command)
+        return change if command.conflicts < 0 else with_conflicts(self._memory, change, command.conflicts)
+
+    def _former(self, principal: Principal, command: RestoreEntry) -> Store | Delete:
         id_ = EntryId(command.namespace, owner_named(self._memory, command.owner) or principal.name, command.key)
         if command.over >= 0 and self._content(id_, self._now(id_)) != self._content(id_, self._at(command.over, id_)):
             raise Conflict(f"{id_} was changed since; look at its history, and restore what you mean. Nothing was changed")
@@ -276,10 +285,20 @@ class MemoryVerbs:
         return same, self._memory.seal.open(head, stored)
 
 
+def _conflicts_after(change: Change) -> str:
+    """Return what a change does to conflicts of its entry, to be said after the rest; empty = nothing."""
+    if isinstance(change, Permit) or not (change.settled or change.reopens):
+        return ""
+    count = _counted(len(change.settled or change.reopens), "conflict")
+    return f"; {count} settled here and at all peers" if change.settled else f"; {count} open again, here and at all peers"
+
+
 def _value_of(text: str) -> Any:  # noqa: ANN401  # JSON is any
     try:
         return wire.decode(text)
-    except UsageError:
+    except UsageError as error:
+        if isinstance(error.__cause__, RecursionError):
+            raise UsageError("the value is nested too deeply to be kept; nothing was changed") from error
         return text
 
 

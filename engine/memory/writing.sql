@@ -136,11 +136,17 @@ CREATE TEMP TRIGGER batch_written INSTEAD OF INSERT ON batch BEGIN
     FROM events, json_each(events.data, '$.ballots') AS ballot
     WHERE events.id >= new.first AND events.type = 'consensus.cast');
 
+END;
+
+-- Most batches say nothing of memory: then its seven statements cost a third of the batch's time without doing anything.
+CREATE TEMP TRIGGER batch_of_memory INSTEAD OF INSERT ON batch
+WHEN coalesce(new.memory, new.permitted, new.relisted, new.purged, new.conflicted, new.losers, new.settled) IS NOT NULL BEGIN
+
   -- Entries of memory: each once, as it is after the batch. A bare number stays a blob (memory.sql says why).
   INSERT INTO memory (namespace, owner_id, key, acl_level, kind, team, swarm, writer, version, created_at, updated_at, ttl,
     expires_at, deleted, size, artifact, embedder, last_record, changed, value, head, embedding)
   SELECT namespace, owner, key, level, kind, team, swarm, writer, version, created, updated, ttl, expires, deleted, size,
-    artifact, embedder, record, record,
+    nullif(artifact, ''), embedder, record, record,
     iif(bare, substr(new.texts, start, length), CAST(substr(new.texts, start, length) AS TEXT)),
     CAST(substr(new.texts, head_start, head_length) AS TEXT),
     iif(embedding_length, substr(new.texts, embedding_start, embedding_length), NULL)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from engine.model.verbs import Command, arg
+from engine.model.verbs import Command, arg, verb
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RegisterAgent(Command):
     """Add agents to a pool, above its size if need be but never above its maximum."""
 
@@ -24,7 +22,7 @@ class RegisterAgent(Command):
     cpu: float = arg("cores of one agent; 0 = the pool's", default=0.0, ge=0, unit="cores", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UnregisterAgent(Command):
     """Take an agent out of its pool for good; a busy one finishes its task first."""
 
@@ -36,7 +34,7 @@ class UnregisterAgent(Command):
     agent: str = arg("agent id or name", completes="agents")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class DrainAgent(Command):
     """Give an agent no more work; it finishes what it has and stays until undrained."""
 
@@ -48,7 +46,7 @@ class DrainAgent(Command):
     agent: str = arg("agent id or name", completes="agents")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UndrainAgent(Command):
     """Give a drained agent work again."""
 
@@ -60,7 +58,7 @@ class UndrainAgent(Command):
     agent: str = arg("agent id or name", completes="agents")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RestartAgent(Command):
     """Start an agent anew; a busy one finishes its task first."""
 
@@ -72,7 +70,7 @@ class RestartAgent(Command):
     agent: str = arg("agent id or name", completes="agents")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class AllocateAgent(Command):
     """Reserve a free agent for work that the caller runs itself."""
 
@@ -87,7 +85,7 @@ class AllocateAgent(Command):
     expires_s: float = arg("release by itself after", default=3600.0, ge=0.001, unit="s", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ReleaseAgent(Command):
     """Give a reserved agent back, with how its work went."""
 

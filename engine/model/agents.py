@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NewType
 
 from engine.model.ids import AgentId, AllocationId, HostId, TaskId
 
@@ -12,6 +13,9 @@ SPEED_SMOOTHING = 0.2
 
 HISTORY_TYPES_MAX = 32
 """Task types an agent remembers its success rate for; the least used is forgotten."""
+
+Capability = NewType("Capability", str)
+"""A word for what an agent can do, such as code-review."""
 
 
 class AgentStatus(StrEnum):
@@ -65,7 +69,7 @@ class AgentType:
     id: str
     name: str
     category: str
-    capabilities: tuple[str, ...]
+    capabilities: tuple[Capability, ...]
     resources: Resources
     performance: Performance
 
@@ -78,7 +82,7 @@ def _type(  # noqa: PLR0913  # one line a type reads as the table it is
         id_,
         name,
         category,
-        tuple(capabilities.split()),
+        tuple(Capability(word) for word in capabilities.split()),
         Resources(memory_gb * 1024, cpu, storage_gb * 1024),
         Performance(speed, accuracy, float(reliability)),
     )
@@ -96,6 +100,9 @@ AGENT_TYPES: dict[str, AgentType] = {
         _type("performance-analyst", "Performance Analyst", "specialized", "performance-analysis optimization benchmarking", 4, 8, 15, "high high 0.9"),
     )
 }
+
+SEED_AGENT_TYPES = {kind.id.upper().replace("-", "_"): kind for kind in AGENT_TYPES.values()}
+"""The same by the seeds' names, such as SECURITY_SPECIALIST."""
 
 TYPE_OF_POOL = {"security": "security-specialist", "performance": "performance-analyst"}
 """Pools whose seed name differs from their agent type's; all others are named alike or have no type."""
@@ -154,6 +161,10 @@ class Agent:
     """Moving average of the run time of its tasks, seconds; 0 before the first."""
     by_type: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Task type -> (succeeded, finished)."""
+
+    def can(self, word: str) -> bool:
+        """Tell whether it has a capability; its own id is one that nobody else has."""
+        return word in self.spec.capabilities or word == self.spec.id
 
     def is_free(self) -> bool:
         """Tell whether a task may be placed on it now."""

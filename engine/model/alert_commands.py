@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from engine.model.alert_words import SEVERITIES
-from engine.model.verbs import Command, Danger, arg
+from engine.model.verbs import Command, Danger, arg, verb
 
 LONGEST_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class CreateRule(Command):
     """Make an alert rule; it is watched from now on."""
 
@@ -34,7 +33,7 @@ class CreateRule(Command):
     disabled: bool = arg("do not watch it yet", default=False, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UpdateRule(Command):
     """Change some keys of an alert rule; null gives a key its default back. Its alerts begin anew."""
 
@@ -49,7 +48,7 @@ class UpdateRule(Command):
     changes: dict[str, Any] = arg('JSON object, such as {"expr": "queue_depth > 50", "for_s": 60}', default={}, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class DeleteRule(Command):
     """Remove an alert rule; its alerts are resolved."""
 
@@ -63,7 +62,7 @@ class DeleteRule(Command):
     id: str = arg("rule to remove", completes="rules")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class EnableRule(Command):
     """Watch an alert rule."""
 
@@ -76,7 +75,7 @@ class EnableRule(Command):
     id: str = arg("rule to watch", completes="rules")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class DisableRule(Command):
     """Watch an alert rule no more; its alerts are resolved."""
 
@@ -90,7 +89,7 @@ class DisableRule(Command):
     id: str = arg("rule to watch no more", completes="rules")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class AckAlert(Command):
     """Say that you take care of an alert: nobody is reminded of it any more."""
 
@@ -104,7 +103,7 @@ class AckAlert(Command):
     why: str = arg("what you do about it", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UnackAlert(Command):
     """Say that nobody takes care of an alert any more."""
 
@@ -118,7 +117,7 @@ class UnackAlert(Command):
     alert: str = arg("its id, or its rule's when there is one alert of it", completes="alerts")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class SilenceAlerts(Command):
     """Tell nobody of alerts with certain labels for a while; they are watched all the same."""
 
@@ -136,7 +135,7 @@ class SilenceAlerts(Command):
     id: str = arg("its id, to bring one back that is over; empty = a new one", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class EndSilence(Command):
     """Take a silence back before its time is over."""
 

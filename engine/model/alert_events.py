@@ -57,6 +57,3 @@ class SilenceEnded:
     type: ClassVar[str] = "alert.silence_ended"
     silence: str
     why: str
-
-
-AlertEvent = AlertRulesSet | AlertRuleRemoved | AlertsMoved | AlertAcked | AlertsSilenced | SilenceEnded

@@ -1,16 +1,17 @@
-"""The section `alerting` of the configuration: where notifications go. What a channel's address holds is a secret."""
+"""The section `alerting` of the configuration: rules of its own, and where notifications go. What a channel's address holds is a secret."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from engine.model.alert_commands import LONGEST_S
 from engine.model.alert_words import Severity
-from engine.model.alerts import matcher_of
+from engine.model.alerts import FILE, Rule, matcher_of
 from engine.model.config_tree import ConfigTree
 from engine.model.errors import UsageError
 
@@ -58,11 +59,43 @@ class ChannelConfig(ConfigTree):
         return self
 
 
+class RuleConfig(ConfigTree):
+    """An alert rule that the configuration has; operators can disable it, and change it only here."""
+
+    id: str = Field(description="its short name, such as deep-queue")
+    expr: str = Field(description="its condition, such as 'queue_depth > 100'")
+    name: str = Field("", description="its name in words; empty = its id")
+    for_s: float = Field(0.0, ge=0, le=LONGEST_S, description="how long the condition must hold")
+    keep_firing_for_s: float = Field(0.0, ge=0, le=LONGEST_S, description="how long it fires after it held last")
+    severity: Literal["critical", "warning", "info", "auto"] = Field("warning", description="how bad it is; auto = by how far the value is from the limit")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels to add")
+    summary: str = Field("", description="what it says, with {value}, {limit}, {pool}, {agent}")
+    runbook: str = Field("", description="where it is written what to do")
+    actions: tuple[str, ...] = Field((), description="verbs to do when it fires, such as 'restart {agent}'")
+
+    @model_validator(mode="after")
+    def _can_be_watched(self) -> RuleConfig:
+        from engine.model.alert_checks import (
+            check_rule,  # reads conditions and verbs: only where somebody writes a rule
+        )
+
+        try:
+            check_rule(self.made())
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def made(self) -> Rule:
+        """Return the rule."""
+        return Rule(**self.model_dump(), source=FILE)
+
+
 class AlertingSection(ConfigTree):
     """Who is told of alerts, and how often."""
 
     enabled: bool = Field(default=True, description="tell the channels; false = alerts stay in the console")
     channels: tuple[ChannelConfig, ...] = Field((), max_length=CHANNELS_MAX, description="where notifications go; a name alone, such as email, has its URL in ALERT_EMAIL_URL")
+    rules: tuple[RuleConfig, ...] = Field((), max_length=100, description="alert rules; one with the name of a built-in rule replaces it")
     group_by: tuple[str, ...] = Field(("rule", "pool"), description="labels that alerts have in common which are told together")
     group_wait_s: float = Field(10.0, ge=0, le=3_600, description="how long the first notification of a group waits for more alerts")
     group_interval_s: float = Field(60.0, ge=60, le=86_400, description="at most one notification of a group in so long")
@@ -76,6 +109,10 @@ class AlertingSection(ConfigTree):
             return data
         return {**data, "channels": [{"name": one, "url_env": variable_of(one)} if isinstance(one, str) else one for one in channels]}
 
+    def made_rules(self) -> tuple[Rule, ...]:
+        """Return the rules."""
+        return tuple(rule.made() for rule in self.rules)
+
     def notices(self, environment: Mapping[str, str] = os.environ) -> list[str]:
         """Return one sentence for each channel that has no address yet."""
         lacking = [channel for channel in self.channels if self.enabled and channel.enabled and channel.url_env and not environment.get(channel.url_env)]
@@ -83,8 +120,8 @@ class AlertingSection(ConfigTree):
 
     @model_validator(mode="after")
     def _names_differ(self) -> AlertingSection:
-        names = [channel.name for channel in self.channels]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two channels are called {', '.join(twice)}; give each a name of its own")
+        for kind, names in (("channels", [channel.name for channel in self.channels]), ("rules", [rule.id for rule in self.rules])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two {kind} are called {', '.join(twice)}; give each a name of its own")
         return self

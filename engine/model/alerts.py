@@ -16,6 +16,8 @@ from typing import NamedTuple
 from engine.model.alert_words import Severity
 from engine.model.errors import UsageError
 
+BUILTIN, FILE, OPERATOR = "builtin", "file", "operator"
+"""Where a rule is from."""
 Labels = tuple[tuple[str, str], ...]
 """Name and value, sorted by name."""
 
@@ -37,7 +39,7 @@ class Rule:
 
     id: str
     expr: str
-    """As people write it; engine.monitoring.alerts.expressions reads it."""
+    """As people write it; engine.model.alert_expressions reads it."""
     name: str = ""
     """Empty = its id."""
     for_s: float = 0.0
@@ -56,7 +58,7 @@ class Rule:
     """Verbs with their arguments, as on the command line, with {label} of any label; done once when it fires."""
     enabled: bool = True
     created_at: float = 0.0
-    source: str = "operator"
+    source: str = OPERATOR
     """builtin, file or operator."""
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from engine.model.verbs import Command, Role, arg
+from engine.model.verbs import Command, Role, arg, verb
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ClearBoosterCache(Command):
     """Have the booster's workers forget the answers that they keep."""
 
@@ -17,7 +15,7 @@ class ClearBoosterCache(Command):
     irreversible = "answers are made anew when they are asked for; nothing else is lost"
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class AddModule(Command):
     """Have the booster offer the operations of a WebAssembly file, in place of the module of that name if there is one."""
 
@@ -33,7 +31,7 @@ class AddModule(Command):
     sha256: str = arg("what the file must hold; without a file, a module that the engine has kept", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RemoveModule(Command):
     """Have the booster offer a module's operations no more; what runs goes on, what waits fails when its turn comes."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from engine.model.verbs import Command, Danger, arg
+from engine.model.verbs import Command, Danger, arg, verb
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class TestChannel(Command):
     """Send a test through a channel now, past all that waits for it, and say how it went."""
 
@@ -22,7 +20,7 @@ class TestChannel(Command):
     channel: str = arg("channel to test", completes="channels")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RequeueNotifications(Command):
     """Have notifications that were given up wait for their channel again, with all their attempts."""
 

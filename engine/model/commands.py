@@ -34,7 +34,13 @@ from engine.model.consensus_commands import (
     SettleProposal,
     WithdrawProposal,
 )
-from engine.model.data_commands import BackUpFleet, RotateKeys
+from engine.model.data_commands import (
+    BackUpFleet,
+    DeleteBaseline,
+    RecordMetric,
+    RotateKeys,
+    SaveBaseline,
+)
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
 from engine.model.memory_commands import (
     ConsolidateMemory,
@@ -58,6 +64,19 @@ from engine.model.pool_commands import (
     ScalePool,
     UnpausePool,
     UpdatePolicy,
+)
+from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
+from engine.model.swarm_commands import (
+    CreateSwarm,
+    EditSwarm,
+    EndSwarm,
+    GiveObjective,
+    PauseSwarm,
+    ResendMessage,
+    SendMessage,
+    StopSession,
+    TakeMessage,
+    UnpauseSwarm,
 )
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
@@ -97,11 +116,24 @@ COMMANDS: dict[str, type[Command]] = {
         SynchronizeMemory,
         ConsolidateMemory,
         EraseOwner,
+        SetRouting,
+        ForgetRouting,
+        RecallRouting,
         OpenProposal,
         CastVote,
         ExtendProposal,
         SettleProposal,
         WithdrawProposal,
+        CreateSwarm,
+        EditSwarm,
+        PauseSwarm,
+        UnpauseSwarm,
+        EndSwarm,
+        SendMessage,
+        TakeMessage,
+        ResendMessage,
+        GiveObjective,
+        StopSession,
         UndoPlan,
         RedoPlan,
         ClearBoosterCache,
@@ -118,6 +150,9 @@ COMMANDS: dict[str, type[Command]] = {
         SilenceAlerts,
         EndSilence,
         RotateKeys,
+        RecordMetric,
+        SaveBaseline,
+        DeleteBaseline,
         TestChannel,
         RequeueNotifications,
         StopEngine,

@@ -108,14 +108,40 @@ class TasksSection(ConfigTree):
     pending_max: int = Field(200_000, ge=1, description="unfinished tasks accepted; more are refused")
 
 
-class RoutingSection(ConfigTree):
-    """Weights of the five factors by which an agent is chosen; they are normalised to a sum of 1."""
+class RoutingRule(ConfigTree):
+    """Which agents a rule wants for some tasks; names are patterns with * and ?."""
 
+    tasks: str = Field(description="types of tasks, such as code.*")
+    agents: str = Field(description="names of agents, such as senior-*")
+    pool: str = Field("*", description="pools in which it holds")
+    confidence: float = Field(1.0, ge=0, le=1, description="how sure the rule is; above 0.8 it decides")
+
+
+class RoutingSection(ConfigTree):
+    """How an agent is chosen: weights of the five factors, normalised to a sum of 1; rules; learned routing (docs/routing.md)."""
+
+    mode: Literal["off", "shadow", "on"] = Field("shadow", description="what learned routing may do where operators said nothing")
+    explore: float = Field(0.06, ge=0.02, le=0.5, description="most of the looked-at decisions that go against what was learned, to learn")
+    tolerance: float = Field(0.05, ge=0.01, le=0.5, description="share of the scores' reward by which learned routing may fall below them")
+    looks_per_s: float = Field(25.0, gt=0, le=10_000, description="decisions a second that learned routing looks at; scores decide the rest")
+    reward_success: float = Field(0.6, gt=0, description="what a success is worth, beside time and cost")
+    reward_time: float = Field(0.3, ge=0, description="what being quick is worth")
+    reward_cost: float = Field(0.1, ge=0, description="what being cheap is worth")
+    rules: tuple[RoutingRule, ...] = Field((), description="[[routing.rules]]: agents that tasks go to when they are free; the first that fits counts")
     capability_match: float = Field(0.3, ge=0)
     availability: float = Field(0.2, ge=0)
     performance: float = Field(0.25, ge=0)
     cost: float = Field(0.15, ge=0)
     historical: float = Field(0.1, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seed_key(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
+        if not isinstance(data, dict) or not ({"learningEnabled", "learning_enabled"} & data.keys()):
+            return data
+        kept = {key: value for key, value in data.items() if key not in ("learningEnabled", "learning_enabled")}
+        learns = data.get("learningEnabled", data.get("learning_enabled"))
+        return kept if learns else {**kept, "mode": "off"}
 
     @model_validator(mode="after")
     def _some_weight(self) -> RoutingSection:
@@ -251,7 +277,7 @@ class MonitoringSection(ConfigTree):
     """The measured history of the fleet."""
 
     enabled: bool = Field(default=True, description="sample every metric once a second and keep it: 24 h as it is, 30 days by minute and hour")
-    metrics_interval_s: float = Field(SAMPLED_S, ge=0.1, le=3_600, description="accepted as in the seeds; metrics are sampled once a second, and rolled up by minute and hour")
+    metrics_interval_s: float = Field(SAMPLED_S, ge=0.1, le=3_600, description="how often figures go to the topic performance:metrics; they are sampled once a second, and rolled up by minute and hour")
     retention_s: float = Field(KEPT_S, ge=60, description="accepted as in the seeds; minutes and hours are kept for 30 days")
 
     @model_validator(mode="before")

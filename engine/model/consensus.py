@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.model.ids import ProposalId, TaskId
+from engine.model.ids import PlanId, ProposalId, TaskId
+from engine.model.plans import Call, Origin, PlanStep
 from engine.model.vote_words import TWO_THIRDS, Choice, Rule, Standing
 
 
@@ -44,6 +45,29 @@ class Terms:
     """Delegations that a vote may pass under the rule `delegated`."""
     escalates: bool = False
     """An undecided round goes to `center` for another `timeout_s` by itself; otherwise an operator breaks it."""
+    strict: bool = False
+    """A threshold of 0.67 means 0.67; otherwise two thirds."""
+
+
+@dataclass(frozen=True, slots=True)
+class VotedPlan:
+    """A plan that a guardrail puts to the vote: the engine carries it out, for whom it was made, if it is accepted."""
+
+    id: PlanId
+    rule: str
+    """The guardrail that demands the vote."""
+    origin: Origin
+    """Who wants it."""
+    calls: tuple[Call, ...]
+    reason: str
+    confirm: str
+    """What they typed."""
+    steps: tuple[PlanStep, ...]
+    """What it said it would do, as far as plans spell it out."""
+    substance: str
+    """Hash of what must still be so when it is carried out."""
+    passed: tuple[str, ...] = ()
+    """Other guardrails whose votes have accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,8 @@ class Proposal:
     swarm: str = ""
     task: TaskId | None = None
     """The task whose result is judged."""
+    plan: VotedPlan | None = None
+    """What is done if it is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +136,20 @@ class Verdict:
     """Undecided, and the terms send it to the center."""
 
 
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What came of an accepted plan."""
+
+    at: float
+    is_done: bool
+    told: str
+    """What was done, or why it was not."""
+    made: tuple[str, ...] = ()
+    """Ids of what it made, of the first verbs."""
+    vote: str = ""
+    """The vote that another guardrail demands; empty = there is none."""
+
+
 @dataclass(slots=True)
 class Round:
     """A proposal with what became of it so far."""
@@ -125,6 +165,8 @@ class Round:
     """Who broke, vetoed or withdrew it; empty = the rule decided."""
     notes: list[tuple[float, str]] = field(default_factory=list)
     """What else happened to it, such as that it was extended."""
+    acted: Acted | None = None
+    """None = there is no plan to carry out, or it was not accepted yet."""
 
     @property
     def is_open(self) -> bool:
@@ -135,6 +177,11 @@ class Round:
     def may_be_settled(self) -> bool:
         """Tell whether somebody may still decide it by a casting vote: it is open, or ended undecided."""
         return self.standing in (Standing.OPEN, Standing.DEADLOCKED, Standing.EXPIRED)
+
+    @property
+    def is_to_be_done(self) -> bool:
+        """Tell whether its plan is accepted and not carried out."""
+        return self.proposal.plan is not None and self.standing is Standing.ACCEPTED and self.acted is None
 
     def all_ballots(self) -> list[Ballot]:
         """Return the ballots of everybody."""

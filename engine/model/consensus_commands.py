@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from engine.model.verbs import Command, Role, arg
+from engine.model.verbs import Command, Role, arg, verb
 from engine.model.vote_words import DEPTH_MAX, Choice, Rule
 
 CHOICES = tuple(choice.value for choice in Choice)
 RULES = tuple(rule.value for rule in Rule)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class OpenProposal(Command):
     """Put something to the vote of agents and operators."""
 
     name = "proposal.open"
     verb = "propose"
     help = "Put something to the vote of agents and operators"
+    for_agents = True
     inverse = "proposal.withdraw"
 
     subject: str = arg("what is proposed, in a line")
@@ -26,6 +26,7 @@ class OpenProposal(Command):
     text: str = arg("the whole of it", default="", option=True)
     rule: str = arg("how votes make a verdict", default=Rule.QUORUM.value, choices=RULES, option=True)
     threshold: float = arg("share that must approve; 0 = two thirds of the voters, or half of the weight", default=0.0, ge=0, le=1, option=True)
+    strict: bool = arg("a threshold of 0.67 means 0.67, not two thirds", default=False, option=True)
     min_turnout: float = arg("share that must take part", default=0.5, ge=0, le=1, option=True)
     timeout_s: float = arg("how long it is open", default=300.0, ge=1, unit="s", option=True)
     may_change: bool = arg("voters may change their vote while it is open", default=True, option=True)
@@ -39,13 +40,14 @@ class OpenProposal(Command):
     task: str = arg("task whose result is judged", default="", completes="tasks", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class CastVote(Command):
     """Vote on a proposal as oneself; again while it is open, to change one's mind."""
 
     name = "proposal.vote"
     verb = "vote"
     help = "Vote on a proposal"
+    for_agents = True
     irreversible = "vote again to change it, as long as the round is open"
 
     proposal: str = arg("proposal to vote on", completes="proposals")
@@ -55,7 +57,7 @@ class CastVote(Command):
     voter: str = arg("agent that votes, for a program that runs it; empty = who asks", default="", completes="agents", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ExtendProposal(Command):
     """Give a round more time; one that ended undecided opens again."""
 
@@ -68,7 +70,7 @@ class ExtendProposal(Command):
     for_s: float = arg("from now", default=300.0, ge=1, unit="s")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class SettleProposal(Command):
     """Decide a round by a casting vote: break a deadlock, or veto what is still open."""
 
@@ -83,13 +85,17 @@ class SettleProposal(Command):
     why: str = arg("why, for those who voted", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class WithdrawProposal(Command):
     """Take a proposal back before it is decided."""
 
     name = "proposal.withdraw"
     verb = "withdraw"
     help = "Take a proposal back before it is decided"
+    for_agents = True
     irreversible = "propose it anew; the votes cast stay on record"
 
     proposal: str = arg("proposal to take back", completes="proposals")
+
+
+ProposalVerb = OpenProposal | CastVote | ExtendProposal | SettleProposal | WithdrawProposal

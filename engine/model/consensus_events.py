@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.model.consensus import Ballot, Proposal
+from engine.model.consensus import Acted, Ballot, Proposal
 from engine.model.ids import ProposalId
 from engine.model.vote_words import Standing
 
@@ -46,3 +46,12 @@ class ProposalClosed:
     because: str
     by: str
     """Who decided it; empty = the rule did."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalActed:
+    """The plan of an accepted proposal was carried out, or turned out not to be possible any more."""
+
+    type: ClassVar[str] = "consensus.acted"
+    proposal: ProposalId
+    acted: Acted

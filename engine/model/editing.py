@@ -55,8 +55,9 @@ class Editable:
     """A thing as somebody begins to edit it."""
 
     kind: str
-    """pools or policies."""
+    """pools, policies or rules."""
     id: str
+    """Empty = it is to be made."""
     fields: tuple[EditField, ...]
 
     def field(self, key: str) -> EditField:
@@ -75,7 +76,7 @@ def help_of(field: EditField) -> str:
     return "; ".join(part for part in (field.help, limits, default) if part)
 
 
-EDITED = ("pools", "policies")
+EDITED = ("pools", "policies", "rules")
 """Kinds of things that can be edited."""
 
 Patch = dict[str, Any]
@@ -203,6 +204,11 @@ def keys_of(patch: Mapping[str, Any], before: str = "") -> list[str]:
 
 def check_patch(thing: Editable, patch: Patch) -> None:
     """Check changes that make sense one by one also together. Raises UsageError."""
+    if thing.kind == "rules":
+        from engine.model.rule_editing import check_rule_patch
+
+        check_rule_patch(thing, patch)
+        return
     if thing.kind == "policies":
         policy_of({**merged(_table(thing), patch), "id": thing.id})
         return
@@ -225,6 +231,10 @@ def table_of(thing: Editable, patch: Patch) -> Patch:
 
 def verb_of(thing: Editable, patch: Patch) -> Command:
     """Return the verb that makes the changes."""
+    if thing.kind == "rules":
+        from engine.model.rule_editing import rule_verb
+
+        return rule_verb(thing, patch)
     return EditPool(thing.id, patch) if thing.kind == "pools" else UpdatePolicy(thing.id, patch)
 
 

@@ -12,6 +12,13 @@ FleetError
   EngineUnavailable   no engine answers (exit code 3)
   EngineStartError    the engine cannot start here
   JournalError        the journal could not be read or written
+    JournalUncertain  a batch may be written, or not: nobody answered
+    JournalGap        the journal ends before the record ahead of the batch
+    JournalTrimmed    the records asked for were removed; the snapshot has what they made
+    JournalDiverged   the journal has other records under these numbers
+    Fenced            another engine leads; nothing was written
+  RedisAway           Redis cannot be reached, or does not answer in time; it may come back by itself
+  RedisRefused        Redis answers and refuses; somebody has to change something
   EncryptionError     something sealed cannot be made or opened
     Tampered          its bytes, or the row they stand in, are not those that were sealed
     KeyMissing        the key it was sealed with is not here
@@ -28,6 +35,8 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NO_ENGINE = 3
 EXIT_REFUSED = 4
+EXIT_VOTED_ON = 5
+"""Put to the vote: nothing is done yet."""
 
 
 class FleetError(Exception):
@@ -124,6 +133,60 @@ class JournalError(FleetError):
     code = "journal"
 
 
+class JournalUncertain(JournalError):
+    """A batch may be written or not: no answer came in time. What is in the journal tells."""
+
+    code = "journal_uncertain"
+
+
+class JournalGap(JournalError):
+    """The journal ends at `last`, before the record ahead of the batch; nothing was written."""
+
+    code = "journal_gap"
+
+    def __init__(self, message: str, last: int = 0) -> None:
+        super().__init__(message)
+        self.last = last
+
+
+class JournalTrimmed(JournalError):
+    """The journal begins at `first`, after the records that were asked for: load the snapshot."""
+
+    code = "journal_trimmed"
+
+    def __init__(self, message: str, first: int = 0) -> None:
+        super().__init__(message)
+        self.first = first
+
+
+class JournalDiverged(JournalError):
+    """The journal has other records than this engine under the same numbers."""
+
+    code = "journal_diverged"
+
+
+class Fenced(JournalError):
+    """Another engine leads, or nobody does (`engine` is empty); nothing was written."""
+
+    code = "fenced"
+
+    def __init__(self, message: str, epoch: int = 0, engine: str = "") -> None:
+        super().__init__(message)
+        self.epoch, self.engine = epoch, engine
+
+
+class RedisAway(FleetError):
+    """Redis cannot be reached or does not answer in time; the same may succeed later."""
+
+    code = "redis_away"
+
+
+class RedisRefused(FleetError):
+    """Redis answers and refuses: a wrong password, a missing permission, a full memory, a version that is too old."""
+
+    code = "redis_refused"
+
+
 class EncryptionError(FleetError):
     """Something sealed cannot be made or opened."""
 
@@ -177,6 +240,11 @@ _BY_CODE: dict[str, type[FleetError]] = {
         EngineUnavailable,
         EngineStartError,
         JournalError,
+        JournalUncertain,
+        JournalGap,
+        JournalTrimmed,
+        JournalDiverged,
+        Fenced,
         EncryptionError,
         Tampered,
         KeyMissing,

@@ -33,6 +33,7 @@ from engine.model.alert_events import (
 )
 from engine.model.consensus_events import (
     BallotsCast,
+    ProposalActed,
     ProposalChanged,
     ProposalClosed,
     ProposalOpened,
@@ -65,6 +66,22 @@ from engine.model.room_events import (
     PoolWaits,
     TasksWaitForRoom,
 )
+from engine.model.routing_events import (
+    RoutingForgotten,
+    RoutingLearned,
+    RoutingModeSet,
+    RoutingRecalled,
+)
+from engine.model.swarm_events import (
+    DeadForgotten,
+    MailGivenUp,
+    MessageSent,
+    MessagesTaken,
+    SessionChanged,
+    SwarmChanged,
+    SwarmCreated,
+    SwarmMoved,
+)
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
@@ -90,6 +107,8 @@ class EngineTookOver:
     version: str
     pid: int
     adopted: tuple[TaskId, ...] = ()
+    epoch: int = 0
+    """Of its leadership, where engines share a fleet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +225,15 @@ Event = (
     | BallotsCast
     | ProposalChanged
     | ProposalClosed
+    | ProposalActed
+    | SwarmCreated
+    | SwarmChanged
+    | SwarmMoved
+    | MessageSent
+    | MessagesTaken
+    | MailGivenUp
+    | DeadForgotten
+    | SessionChanged
     | ModuleAdded
     | ModuleRemoved
     | AlertRulesSet
@@ -214,6 +242,10 @@ Event = (
     | AlertAcked
     | AlertsSilenced
     | SilenceEnded
+    | RoutingModeSet
+    | RoutingLearned
+    | RoutingForgotten
+    | RoutingRecalled
     | PlanApplied
     | PlanUndone
     | Audited

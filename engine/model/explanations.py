@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EXPLAINED = ("tasks", "agents", "pools", "hosts", "policies", "scaling")
+EXPLAINED = ("tasks", "agents", "pools", "hosts", "policies", "scaling", "alerts", "swarms", "sessions")
 """Kinds of things that are explained, as in ROW_KINDS."""
 
 

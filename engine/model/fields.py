@@ -96,6 +96,11 @@ _ALIASES: dict[str, dict[str, str]] = {
     "gangs": {"gang": "id", "pri": "priority", "by": "who", "why": "reason"},
     "plans": {"plan": "summary"},
     "memory": {"ver": "version", "by": "writer", "tag": "tags"},
+    "alerts": {"alert": "message", "reads": "value"},
+    "rules": {"rule": "id", "condition": "expr", "for": "for_s"},
+    "silences": {"silence": "matchers"},
+    "channels": {"channel": "id"},
+    "notifications": {"notification": "title"},
     "instances": {"instance": "agent", "p50": "p50_s", "use": "load", "failed": "failures", "error": "last_error"},
 }
 """Kind to what a column is called on the screen, to the field of the row behind it."""
@@ -128,6 +133,11 @@ def _computed(kind: str, columns: Mapping[str, int]) -> dict[str, Field]:
         found["queue"] = Field(lambda row, _now: row.pending - row.blocked, "number")
         found["oldest"] = _since(columns["oldest_pending_at"])
         found["use"] = Field(lambda row, _now: row.busy / row.agents, "number", "%", is_unknown=lambda row: not row.agents)
+    if kind == "alerts":
+        found["standing"] = Field(lambda row, _now: standing_of(row), "text")
+        found["for"] = _since(columns["began_at"])
+    if kind == "silences":
+        found["ends"] = Field(lambda row, now: row.until - now, "number", "s", has_clock=True)
     if kind == "memory":
         found["changed"] = _since(columns["updated_at"])
         found["expires"] = Field(lambda row, now: row.expires_at - now, "number", "s", has_clock=True, is_unknown=lambda row: not row.expires_at)
@@ -141,6 +151,20 @@ def _computed(kind: str, columns: Mapping[str, int]) -> dict[str, Field]:
 def error_of(row: Any) -> str:  # noqa: ANN401  # a TaskRow
     """Return the kind of error that a task ended with, empty if it did not: `timeout` of `timeout: took longer than 4 s`."""
     return row.reason.partition(":")[0] if row.state in ("failed", "dead") else ""
+
+
+def standing_of(row: Any) -> str:  # noqa: ANN401  # an AlertRow
+    """Return how an alert stands as far as somebody has to do with it.
+
+    One of `firing`, `taken` (somebody takes care of it), `pending`, `silenced`, `explained` (by a graver one, or a halt), `resolved`.
+    """
+    if row.state == "resolved":
+        return "resolved"
+    if row.silenced_by:
+        return "silenced"
+    if row.inhibited_by:
+        return "explained"
+    return "taken" if row.acked_by and row.state == "firing" else str(row.state)
 
 
 @cache

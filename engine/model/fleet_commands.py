@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from engine.model.verbs import Command, Danger, Role, arg
+from engine.model.verbs import Command, Danger, Role, arg, verb
 
 HALT_SCOPES = ("scaling", "placing", "agents")
 """What a halt stops; each of them stops what those before it stop."""
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class HaltFleet(Command):
     """Stop in an emergency: the engine's own scaling, also the placing of tasks, also the work of agents."""
 
@@ -29,7 +27,7 @@ class HaltFleet(Command):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ResumeFleet(Command):
     """End a halt; without a scope every one."""
 
@@ -43,7 +41,7 @@ class ResumeFleet(Command):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UndoPlan(Command):
     """Take an applied plan back, as long as its undo window is open."""
 
@@ -55,7 +53,7 @@ class UndoPlan(Command):
     plan: str = arg("plan id; empty = my last one", default="", completes="plans")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RedoPlan(Command):
     """Apply a plan again that was undone."""
 
@@ -67,7 +65,7 @@ class RedoPlan(Command):
     plan: str = arg("plan id; empty = my last one", default="", completes="plans")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class StopEngine(Command):
     """Stop the engine; running tasks are handed back and run again at the next start."""
 

@@ -19,6 +19,14 @@ from pydantic import Field, field_validator, model_validator
 
 from engine.model.commands import COMMANDS
 from engine.model.config_tree import ConfigTree
+from engine.model.consensus_commands import ProposalVerb
+from engine.model.memory_commands import (
+    ForgetEntry,
+    PermitEntry,
+    RememberEntry,
+    ResolveConflict,
+    RestoreEntry,
+)
 from engine.model.verbs import Command
 from engine.model.wire import nearest
 
@@ -136,6 +144,29 @@ def _days_of(text: str, span: str) -> list[int]:
     return found
 
 
+class VoteConfig(ConfigTree):
+    """Whose votes a plan needs before it is carried out."""
+
+    voters: tuple[str, ...] = Field(description="agents, pools (the agents that they have then), and operators as @name")
+    rule: Literal["quorum", "unanimous"] = Field("quorum", description="how votes make a verdict")
+    threshold: float = Field(0.0, ge=0, le=1, description="share of the voters that must approve; 0 = two thirds")
+    min_turnout: float = Field(0.5, ge=0, le=1, description="share of the voters that must take part")
+    timeout_s: float = Field(3_600.0, ge=1, description="how long they may vote, in seconds")
+    proposer_votes: bool = Field(default=False, description="who wants the plan may vote, too, if they are one of the voters")
+
+    @field_validator("voters")
+    @classmethod
+    def _some(cls, voters: tuple[str, ...]) -> tuple[str, ...]:
+        if not voters:
+            raise ValueError("nobody could vote: name agents, pools, or operators as @name")
+        return voters
+
+
+_OF_ENTRIES = (RememberEntry, ForgetEntry, PermitEntry, RestoreEntry, ResolveConflict)
+NEVER_VOTED = frozenset(kind.name for kind in (*ProposalVerb.__args__, *_OF_ENTRIES))
+"""Votes themselves, and verbs about entries: everybody sees a vote, and not everybody may know of an entry or its value."""
+
+
 class GuardrailConfig(ConfigTree):
     """A rule about verbs. What it leaves out matches everything; patterns take * and ?."""
 
@@ -150,6 +181,7 @@ class GuardrailConfig(ConfigTree):
     max_bulk: int | None = Field(None, ge=1, description="most things that one plan may touch: pools, tasks, agents that come or go")
     window: WindowConfig | None = Field(None, description="when it is allowed")
     reason_required: bool = Field(default=False, description="a reason must be given")
+    vote: VoteConfig | None = Field(None, description="others vote on the plan, and it is carried out if they accept it")
     because: str = Field("", description="why there is this rule; shown with what it demands")
 
     @field_validator("verbs")
@@ -163,11 +195,14 @@ class GuardrailConfig(ConfigTree):
 
     @model_validator(mode="after")
     def _means_something(self) -> GuardrailConfig:
-        others = [name for name in ("confirm", "max_bulk", "window", "reason_required") if getattr(self, name)]
+        others = [name for name in ("confirm", "max_bulk", "window", "reason_required", "vote") if getattr(self, name)]
         if self.deny and others:
             raise ValueError(f"`deny` refuses everything, so that {' and '.join(others)} would never matter; make two rules of it")
         if not self.deny and not others:
-            raise ValueError("the rule demands nothing: give it deny, confirm, max_bulk, window or reason_required")
+            raise ValueError("the rule demands nothing: give it deny, confirm, max_bulk, window, reason_required or vote")
+        never = sorted(COMMANDS[name].verb for name in self.kinds() & NEVER_VOTED) if self.vote else []
+        if never:
+            raise ValueError(f"{', '.join(never)} cannot be put to the vote; name the verbs that are, without {'them' if len(never) > 1 else 'it'}")
         return self
 
     def kinds(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from engine.model.agents import Resources
 from engine.model.errors import UsageError
+from engine.model.ids import AgentId
 from engine.model.quantities import cores, megabytes
 from engine.model.rows import BoosterRow, InstanceRow
 from engine.model.wire import nearest
@@ -53,6 +54,57 @@ class TaskResult:
 
     success: bool = True
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingContext:
+    """A task of which somebody asks where it would go (seed A 8.2). Without a pool its capabilities tell which is meant."""
+
+    type: str
+    pool: str = ""
+    capabilities: tuple[str, ...] = ()
+    priority: int = 5
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    fairness_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentScore:
+    """How well an agent fits: the weighted sum of the seeds' five factors, each 0..1 (seed A 6.2)."""
+
+    value: float
+    factors: Mapping[str, float]
+    reasoning: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAgent:
+    """An agent and how well it fits."""
+
+    agent: AgentId
+    score: AgentScore
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingResult:
+    """Where a task would go now (seed A 6.2): success is False when no free agent fits."""
+
+    success: bool
+    target: AgentId | None
+    routing_score: float
+    alternatives: tuple[tuple[AgentId, float], ...]
+    reasoning: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingDecision:
+    """Who would take a task, and what decided (seed A 8.2). Confidence is the rule's, what was learned's, or the score."""
+
+    target_agent: AgentId
+    confidence: float
+    reasoning: str
+    routing_method: str
+    """rule-based, ml-based, performance-based or exploration."""
 
 
 @dataclass(frozen=True, slots=True)

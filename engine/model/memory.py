@@ -8,35 +8,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from engine.model.memory_words import Kind, Level
 from engine.model.verbs import Role
 
 DEFAULT_NAMESPACE = "default"
 KEY_MAX = 512
 """Characters of a namespace, an owner or a key."""
-
-
-class Kind(StrEnum):
-    """What an entry is for; each kind has rules of its own for how long it stays."""
-
-    WORKING = "working"
-    """Short-lived context of a task."""
-    EPISODIC = "episodic"
-    """What happened."""
-    SEMANTIC = "semantic"
-    """What is known."""
-    VECTOR = "vector"
-    """Found by its likeness to a query; brings its embedding or has one made."""
-
-
-class Level(StrEnum):
-    """Who sees an entry: each level up to public shows it to more. System stands outside: administrators only."""
-
-    PRIVATE = "private"
-    TEAM = "team"
-    SWARM = "swarm"
-    PUBLIC = "public"
-    SYSTEM = "system"
-
 
 WIDENING = (Level.PRIVATE, Level.TEAM, Level.SWARM, Level.PUBLIC)
 """The levels from the narrowest to the widest."""
@@ -90,7 +67,7 @@ class Dot(NamedTuple):
     """Grows with every version of an entry that the engine makes in this life."""
 
 
-class Head(msgspec.Struct, frozen=True, omit_defaults=True):
+class Head(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """All of an entry but its value: enough to decide. What is as by default takes no room in its JSON."""
 
     id: EntryId
@@ -157,6 +134,8 @@ class ChangedEntry:
     record: int
     previous: int
     """The record that wrote the version before; 0 = none."""
+    conflicts: int = -1
+    """What takes back what it did to conflicts of the entry, as `memory.restore` wants it; -1 = nothing was done to them."""
 
 
 @dataclass(frozen=True, slots=True)

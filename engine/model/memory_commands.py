@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from engine.model.memory_words import Kind, Level
+from engine.model.verbs import Command, Danger, Role, arg, verb
 
-from engine.model.verbs import Command, Danger, Role, arg
-
-LEVELS = ("private", "team", "swarm", "public", "system")
-KINDS = ("working", "episodic", "semantic", "vector")
+LEVELS = tuple(level.value for level in Level)
+KINDS = tuple(kind.value for kind in Kind)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RememberEntry(Command):
     """Store a value under a key."""
 
     name = "memory.store"
     verb = "remember"
     help = "Store a value in the fleet's memory"
+    for_agents = True
     inverse = "memory.restore"
 
     key: str = arg("its key")
-    value: str = arg("JSON, or plain text")
+    value: str = arg("JSON, or plain text", takes_file=True)
     level: str = arg("who sees it; empty = as it is, a new entry is private", default="", choices=LEVELS, option=True)
     kind: str = arg("what it is for; empty = as it is, a new entry is semantic", default="", choices=KINDS, option=True)
     ttl: float = arg("how long it stays; 0 = for ever, -1 = as it is", default=-1.0, ge=-1, unit="s", option=True)
@@ -30,13 +30,14 @@ class RememberEntry(Command):
     owner: str = arg("for somebody else, by id or name; empty = mine", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ForgetEntry(Command):
     """Delete an entry."""
 
     name = "memory.delete"
     verb = "forget"
     help = "Delete an entry of the fleet's memory"
+    for_agents = True
     inverse = "memory.restore"
 
     key: str = arg("its key")
@@ -44,13 +45,14 @@ class ForgetEntry(Command):
     owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class PermitEntry(Command):
     """Set who may do what with an entry; the lists replace those that it has."""
 
     name = "memory.permit"
     verb = "permit"
     help = "Set who may use an entry of the fleet's memory"
+    for_agents = True
     inverse = "memory.restore"
 
     key: str = arg("its key")
@@ -62,13 +64,14 @@ class PermitEntry(Command):
     owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RestoreEntry(Command):
     """Give an entry the value and the permissions back that a record of its history has."""
 
     name = "memory.restore"
     verb = "restore-entry"
     help = "Give an entry of memory back what it was at a record of its history"
+    for_agents = True
     danger = Danger.REVERSIBLE
     inverse = "memory.restore"
 
@@ -77,9 +80,10 @@ class RestoreEntry(Command):
     over: int = arg("only if it is what this record left; -1 = whatever it is", default=-1, ge=-1, option=True)
     namespace: str = arg("namespace", default="default", option=True)
     owner: str = arg("whose, by id or name; empty = mine", default="", option=True)
+    conflicts: int = arg("open the conflicts again that this record settled; 0 = settle those there are, -1 = as they are", default=-1, ge=-1, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ConsolidateMemory(Command):
     """Make summaries of episodes that are old enough, as the engine does once an hour."""
 
@@ -94,7 +98,7 @@ class ConsolidateMemory(Command):
     older: float = arg("older than this; -1 = than memory.episodic_s", default=-1.0, ge=-1, unit="s", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class EraseOwner(Command):
     """Erase all that somebody owns in memory, with its history and its keys."""
 
@@ -109,24 +113,24 @@ class EraseOwner(Command):
     owner: str = arg("whose, by id or name")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ResolveConflict(Command):
     """Settle a conflict, here and at all peers. What lost stays in the entry's history."""
 
     name = "memory.resolve"
     verb = "resolve"
     help = "Settle a conflict of memory: keep what won, take what lost, or store a merged value"
+    for_agents = True
     inverse = "memory.restore"
-    undo_note = "the entry is as it was; the conflict stays settled, and what lost is in the entry's history"
 
     key: str = arg("the entry's key")
     take: str = arg("the version that lost and shall be read from now on, by name or number; empty = keep what won", default="", option=True)
-    value: str = arg("store this instead: JSON, or plain text; empty = one of the versions", default="", option=True)
+    value: str = arg("store this instead: JSON, or plain text; empty = one of the versions", default="", takes_file=True, option=True)
     namespace: str = arg("namespace", default="default", option=True)
     owner: str = arg("whose, by id or name; empty = mine, else the only one that I may read", default="", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class SynchronizeMemory(Command):
     """Exchange what changed with other engines now, without waiting for the interval."""
 

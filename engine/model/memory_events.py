@@ -48,6 +48,8 @@ class MemoryConflicted:
     """Entries that stay as they are but for their conflicts, with the record that wrote them."""
     losers: tuple[Carried, ...] = ()
     settled: tuple[tuple[EntryId, Dot], ...] = ()
+    kept: tuple[Carried, ...] = ()
+    """Those of the settled that somebody settled here, in full: undo opens them again."""
 
 
 @dataclass(frozen=True, slots=True)

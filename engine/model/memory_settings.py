@@ -60,8 +60,8 @@ class PeerSection(ConfigTree):
 class MemorySection(ConfigTree):
     """What the fleet remembers, where, and for whom."""
 
-    backend: Literal["sqlite", "redis", "hybrid"] = Field(
-        "sqlite", description="sqlite: the engine's database; redis and hybrid add a second cache in Redis where this version has one"
+    backend: Literal["sqlite", "redis", "hybrid"] | None = Field(
+        None, description="sqlite: the engine's database alone; redis or hybrid: with a second cache in Redis; none = hybrid where there is a section redis"
     )
     sqlite_path: Path | None = Field(
         None, description="the engine's database, with memory and the eleven other tables; none = fleet.db in the state directory"
@@ -87,11 +87,11 @@ class MemorySection(ConfigTree):
             return {**rest, "sync_interval_s": seconds_of("syncInterval", data["syncInterval"])}
         return data
 
-    def notices(self) -> list[str]:
+    def notices(self, *, has_redis: bool = False) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect, or opens what is closed by default."""
         notices = []
-        if self.backend != "sqlite":
-            notices.append(f"memory.backend is {self.backend}: this version runs embedded and keeps memory in SQLite alone")
+        if self.backend in ("redis", "hybrid") and not has_redis:
+            notices.append(f"memory.backend is {self.backend}, and there is no section redis: memory has no second cache")
         if not self.acl_enabled:
             notices.append("memory.acl_enabled is false: everybody may read and change every entry of memory")
         return notices

@@ -77,6 +77,8 @@ _ALL = (
         ("commit_ms", "ms", _H, "from an event to its being durable and published"),
         ("listener_ms", "ms", _H, "from an event to the subscribers of the bus that run in the engine"),
         ("events_dropped", "1/s", _C, "events that slow subscribers of the bus lost"),
+        ("memory_expired", "1/s", _C, "entries of memory whose time was over"),
+        ("memory_purged", "1/s", _C, "tombstones of memory that were old enough to go"),
     ),
     *_metrics(
         Group.SWARMS,
@@ -100,6 +102,7 @@ _ALL = (
         ("agents_starting", "count", _G, "agents on their way"),
         ("agents_drained", "count", _G, "agents that take no work"),
         ("agents_failed", "count", _G, "agents that cannot start"),
+        ("agents_at_risk", "count", _G, "agents that are likely to fail: `fleet-tui risks` says why; judged once a minute at most"),
         ("utilisation", "ratio", _G, "agents at work of those that are idle or at work"),
         ("recovery_ms", "ms", _H, "from an agent's loss to its being ready again"),
     ),
@@ -132,6 +135,12 @@ _ALL = (
         ("booster_utilisation", "ratio", _G, "share of their time that the booster's instances were at work"),
         ("booster_cache_hits", "1/s", _C, "answers that the booster's cache had"),
         ("booster_cache_misses", "1/s", _C, "questions that it had not"),
+        ("memory_l1_hits", "1/s", _C, "reads of memory that the engine's own cache answered"),
+        ("memory_l1_misses", "1/s", _C, "reads that it could not"),
+        ("memory_l2_hits", "1/s", _C, "large values of memory that Redis had"),
+        ("memory_l2_misses", "1/s", _C, "large values that it had not, or not in time"),
+        ("memory_l3_hits", "1/s", _C, "reads of memory that the database answered"),
+        ("memory_l3_misses", "1/s", _C, "reads of memory for what is not there"),
         ("cache_hit_rate", "ratio", _G, "hits of the booster's cache, of what it was asked in this second; unknown when nothing was"),
     ),
     *_metrics(
@@ -162,6 +171,7 @@ _ALL = (
         ("agent_task_s", "s", _G, "moving mean of its tasks' run time"),
         ("agent_tries", "count", _G, "attempts of the task that it holds"),
         ("agent_idle", "ratio", _G, "1 while it could take a task"),
+        ("agent_silence_s", "s", _G, "longest time without a beat of its process in the minute, as looked at; unknown of programs, which do not beat"),
         ("agent_cpu", "cores", _G, "cores of its process, children included; unknown when several agents share it"),
         ("agent_rss_mb", "MB", _G, "memory of its process, children included; unknown when several agents share it"),
     ),
@@ -185,8 +195,10 @@ ALIASES = {
 }
 """The seeds' spellings."""
 
-QUANTILES = (0.5, 0.95, 0.99)
-
+QUANTILES = (50, 95, 99)
+"""Of durations, in percent, that faces offer."""
+RANGES_S = {"1h": 3_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+"""How far back charts go, by their names on screens and in files."""
 
 RECORDED = "recorded."
 """Before the names of metrics that programs record themselves."""

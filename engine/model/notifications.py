@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
 
 from engine.model.alert_words import Severity
-from engine.model.alerts import Alert, AlertState, Transition
+from engine.model.alerts import Alert, AlertState
 
 
 class About(StrEnum):
@@ -150,18 +148,6 @@ def news_of(alert: Alert, runbook: str = "") -> AlertNews | None:
         alert.id, alert.rule, alert.severity, dict(alert.labels), alert.message, is_firing, alert.fired_at,
         0.0 if is_firing else alert.resolved_at, alert.value, runbook, is_acked=bool(alert.acked_by),
     )  # fmt: skip
-
-
-class Notifying(Protocol):
-    """Who is told of alerts, and tells others."""
-
-    def take(self, transitions: Sequence[Transition], now: float) -> None:
-        """Take what changed, durably. Returns at once; the same again is no harm.
-
-        At an engine's start all that fire are given again, so that none is forgotten that fired just before the former
-        engine ended; so is one whose silence ended.
-        """
-        ...
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from engine.model.errors import CommandRefused
 from engine.model.ids import PlanId
 from engine.model.verbs import Command, Role
 
@@ -20,7 +21,17 @@ class Origin:
     mode: str = ""
     """What the client asked for: `read-only`, `write`, or nothing: as the engine is configured."""
     attempt: str = ""
-    """Of the program of an agent: `agent/task/attempt`, by its token. It acts on memory as that agent, as long as the attempt runs."""
+    """Of the program of an agent: `agent/task/attempt`, by its token. It acts as that agent, as long as the attempt runs, and does nothing else."""
+
+    @property
+    def agent(self) -> str:
+        """Return the agent whose program acts, empty for everybody else."""
+        return self.attempt.partition("/")[0]
+
+    @property
+    def actor(self) -> str:
+        """Return in whose name it is done: the agent's, else that of whoever connected."""
+        return self.agent or self.who
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +42,13 @@ class Authority:
     role: int
     read_only: str = ""
     """Why nothing may be changed by this way; empty = it may, as far as the role goes."""
+    is_agent: bool = False
+    """It is the program of an agent, which may ask for the verbs that are for agents alone."""
 
     def why_not(self, kind: type[Command]) -> str:
         """Return why a verb is nothing for this role or this connection, empty when it may be tried."""
+        if self.is_agent and not kind.for_agents:
+            return f"{kind.verb}: the program of an agent uses memory, votes and messages, and may cancel its own task; ask an operator for the rest"
         if self.role < kind.role:
             have, need = Role(self.role).name.lower(), kind.role.name.lower()
             return f"{kind.name} needs the role {need}; {self.who} is {have}"
@@ -61,11 +76,13 @@ class PlanStep:
     warning: str = ""
     changes: bool = True
     """False when the target already is as asked."""
+    entry: str = ""
+    """Path of the entry of memory that it is about, if it is about one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a rule makes of a plan: refuse it (`deny`, `window`, `bulk`), or ask for something (`confirm`, `reason`)."""
+    """What a rule makes of a plan: refuse it (`deny`, `window`, `bulk`), or ask for something (`confirm`, `reason`, `vote`)."""
 
     kind: str
     rule: str
@@ -168,6 +185,8 @@ class AuditEntry:
     plan: str = ""
     before: str = ""
     after: str = ""
+    entry: str = ""
+    """Path of the entry of memory that it names, so that only who may know of it reads the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +198,11 @@ class Answer:
     seq: int
     summary: str
     undo_until: float = 0.0
+    vote: str = ""
+    """The proposal on whose acceptance it is carried out; nothing was done yet. Empty = it is done."""
+
+    def first(self) -> object:
+        """Return what the first verb made. Raises CommandRefused while a vote decides whether it is done."""
+        if self.vote:
+            raise CommandRefused(self.summary)
+        return self.values[0]

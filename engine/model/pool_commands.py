@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from engine.model.verbs import Command, Role, arg
+from engine.model.verbs import Command, Role, arg, verb
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ScalePool(Command):
     """Set how many agents a pool should have; takes 12, +3, -2, 150%, =min or =max."""
 
@@ -22,7 +21,7 @@ class ScalePool(Command):
     size: str = arg("12, +3, -2, 150%, =min or =max")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class PausePool(Command):
     """Place no more tasks on a pool; what runs goes on."""
 
@@ -34,7 +33,7 @@ class PausePool(Command):
     pool: str = arg("pool to pause", completes="pools")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UnpausePool(Command):
     """Place tasks on a paused pool again."""
 
@@ -46,7 +45,7 @@ class UnpausePool(Command):
     pool: str = arg("pool to unpause", completes="pools")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class EditPool(Command):
     """Change a pool beside its configuration: the change outlives the engine until it is taken back with null."""
 
@@ -61,7 +60,7 @@ class EditPool(Command):
     changes: dict[str, Any] = arg('JSON object of min, max, priority, cost, memory (MB), cpu (cores), storage (MB); null = as configured', default={}, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class HoldPool(Command):
     """Keep a pool's size: the autoscaler leaves it alone until the time is over or it is released."""
 
@@ -75,7 +74,7 @@ class HoldPool(Command):
     until: float = arg("until when, instead of how long, since 1970; 0 = not said", default=0.0, ge=0, unit="s", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class ReleasePool(Command):
     """Let the autoscaler follow a held pool's load again."""
 
@@ -87,7 +86,7 @@ class ReleasePool(Command):
     pool: str = arg("pool to release", completes="pools")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class AskGang(Command):
     """Start so many agents of a pool at once or none; a gang that finds no room waits its turn."""
 
@@ -103,7 +102,7 @@ class AskGang(Command):
     keep_s: float = arg("how long its agents are kept once they are there", default=600.0, ge=1, unit="s", option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class EndGang(Command):
     """End a gang: it waits no more, or its agents leave, busy ones when their task ends."""
 
@@ -115,7 +114,7 @@ class EndGang(Command):
     gang: str = arg("gang to end", completes="gangs")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class CreatePolicy(Command):
     """Make a scaling policy; it holds for its pool, or for every pool when it names none."""
 
@@ -129,7 +128,7 @@ class CreatePolicy(Command):
     policy: dict[str, Any] = arg('JSON object, such as {"pool": "coder", "target": 0.85}', default={}, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class UpdatePolicy(Command):
     """Change some keys of a scaling policy; null gives a key its default back."""
 
@@ -143,7 +142,7 @@ class UpdatePolicy(Command):
     changes: dict[str, Any] = arg('JSON object of what changes, such as {"target": 0.7}', default={}, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class DeletePolicy(Command):
     """Remove a scaling policy; its pools keep their sizes."""
 

@@ -8,6 +8,7 @@ from engine.model.agent_events import HostInfo
 from engine.model.agents import Health
 from engine.model.alerts import Alert
 from engine.model.ids import AgentId, HostId, TaskId
+from engine.model.learned import LearnedModel
 from engine.model.tasks import Outcome, TaskSpec
 
 
@@ -132,6 +133,15 @@ class SampleDue:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutingLearnt:
+    """Learned routing has learned; what it knows now is to be kept."""
+
+    models: tuple[LearnedModel, ...]
+    set_aside: bool = False
+    """It was forgotten just now; it is kept to be recalled."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The clock moved on: back-offs, time-outs, expiries and windows are due."""
 
@@ -145,6 +155,8 @@ class EngineStarted:
     pid: int
     survivors: tuple[tuple[TaskId, int], ...] = ()
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
+    epoch: int = 0
+    """Of its leadership, where engines share a fleet."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | SampleDue | AlertsSeen | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted

@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
+from engine.model.cache_layers import CacheLayer
 from engine.model.channel_rows import ChannelRow, NotificationRow
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
+from engine.model.redis_health import RedisHealth
+from engine.model.routing_rows import RouteRow
+from engine.model.standing import Standing
+from engine.model.swarm_rows import SessionRow, SwarmRow
 from engine.model.vote_rows import ProposalRow
 
 
@@ -134,6 +139,8 @@ class AuditRow(NamedTuple):
     plan: str
     before: str
     after: str
+    entry: str = ""
+    """Path of the entry of memory that it is about, if it is about one."""
 
 
 class EventRow(NamedTuple):
@@ -343,7 +350,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -359,6 +366,9 @@ ROW_KINDS: dict[str, type[Row]] = {
     "instances": InstanceRow,
     "modules": ModuleRow,
     "proposals": ProposalRow,
+    "swarms": SwarmRow,
+    "sessions": SessionRow,
+    "routes": RouteRow,
     "alerts": AlertRow,
     "rules": RuleRow,
     "silences": SilenceRow,
@@ -430,6 +440,14 @@ class FleetStatus:
     """Entries of memory that were written in two places and that nobody has settled."""
     peers_away: tuple[str, ...] = ()
     """Engines that memory is exchanged with and that cannot be reached, each with the reason."""
+    redis: RedisHealth | None = None
+    """How Redis is; None = this engine uses none."""
+    standing: Standing | None = None
+    """What this engine is among those that share its fleet; None = it is the only one."""
+    layers: dict[str, CacheLayer] = field(default_factory=dict)
+    """Those that memory reads through, by name, the nearest first."""
+    swarms: dict[str, int] | None = None
+    """How many of those that run are healthy, degraded or unhealthy; counted when somebody asks, so frames have None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from itertools import chain
 
 HIDDEN = "[hidden]"
 MASK = "•"
+ENGINE_SECRETS = ("ENCRYPTION_KEY", "ENCRYPTION_KEY_PREVIOUS", "ENCRYPTION_HSM_PIN", "FLEET_SYNC_SECRET")
+"""Variables that are for the engine alone, and for no code that does an agent's task."""
 
 _NAME = r"(?:token(?!s)|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|authorization|credential|cookie)"
 _SECRET_KEY = re.compile(_NAME, re.IGNORECASE)
@@ -24,7 +26,7 @@ _OPTION = re.compile(rf"(?i)--[\w-]{{0,40}}{_NAME}[\w-]{{0,40}}[ =]+{_VALUE}")
 _FORMS = re.compile(
     r"""(?x)
     (?i:\bbearer\s+(?P<bearer>[A-Za-z0-9._~+/=-]+) | \bbasic\s+(?P<basic>[A-Za-z0-9+/]{8,}={0,2}))
-    | ://[^\s/:@]+:(?P<url>[^\s/@]+)@
+    | ://[^\s/:@]*:(?P<url>[^\s/@]+)@
     | (?P<form>
         -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----[\s\S]*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
         | \bsk-[A-Za-z0-9_-]{16,}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from engine.model.verbs import Command, Danger, arg
+from engine.model.verbs import Command, Danger, arg, verb
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class SubmitTask(Command):
     """Hand a task to a pool; it is accepted when it is in the journal."""
 
@@ -39,13 +38,14 @@ class SubmitTask(Command):
     apply: bool = arg("write edits to files inside the workspace", default=False, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class CancelTask(Command):
     """Stop a task; a running one is stopped in its process."""
 
     name = "task.cancel"
     verb = "cancel"
     help = "Stop a task; a running one is stopped in its process"
+    for_agents = True
     danger = Danger.DESTRUCTIVE
     inverse = "task.retry"
     undo_note = "a running task begins anew: what it had done is lost"
@@ -53,7 +53,7 @@ class CancelTask(Command):
     task: str = arg("task id", completes="tasks")
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class RetryTask(Command):
     """Run a failed, cancelled or dead task again, with a full set of attempts; with it those that fell only with it."""
 
@@ -67,7 +67,7 @@ class RetryTask(Command):
     lenient: bool = arg("leave out a task that cannot be run again, instead of refusing", default=False, option=True)
 
 
-@dataclass(frozen=True, slots=True)
+@verb
 class PrioritiseTask(Command):
     """Change the priority of a waiting task."""
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from engine.model.ids import AgentId, TaskId
+from engine.model.learned import Advice
 
 HISTORY_MAX = 32
 """Steps kept in a task's own history; the journal has them all."""
@@ -87,6 +88,8 @@ class Placement(msgspec.Struct, frozen=True):
     alternatives: tuple[tuple[AgentId, float], ...] = ()
     candidates: int = 0
     """Free agents that passed every filter."""
+    advice: Advice | None = None
+    """What a rule or learned routing said; None = they were not asked, or know nothing yet."""
 
 
 class Lease(msgspec.Struct, frozen=True):

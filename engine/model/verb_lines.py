@@ -6,12 +6,13 @@ Owner: nobody. The `:` line, forms and the actions of alert rules are read by it
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 from engine.model import wire
-from engine.model.commands import VERBS
+from engine.model.commands import COMMANDS, VERBS
 from engine.model.errors import UsageError
 from engine.model.plans import Call
 from engine.model.verbs import Command
@@ -53,6 +54,19 @@ def parse_verb(kind: type[Command], text: str) -> list[Command]:
             value = words.pop(0)
         _put(given, name, value, hints[name])
     return [wire.command_of(Call(kind.name, args)) for args in _spread(kind, loose, given, hints)]
+
+
+def line_of(call: Call) -> str:
+    """Return a call as somebody would write it."""
+    kind = COMMANDS[call.name]
+    words = [kind.verb]
+    for spec in dataclasses.fields(kind):
+        if spec.name not in call.args:
+            continue
+        value = call.args[spec.name]
+        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+        words += [f"--{spec.name.replace('_', '-')}", text] if spec.metadata.get("option") else [text]
+    return shlex.join(words)
 
 
 def _put(given: dict[str, object], name: str, value: str, hint: Any) -> None:  # noqa: ANN401  # a type

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+OPERATORS_SHOWN = 50
+
 
 class ProposalRow(NamedTuple):
     """Something put to the vote. Counts are in voters, groups or weight, by its rule. Instants in epoch seconds, 0 = not yet."""
@@ -33,3 +35,9 @@ class ProposalRow(NamedTuple):
     """How it stands, in a line."""
     task: str
     swarm: str
+    plan: str
+    """The plan that is carried out if it is accepted; empty = none."""
+    acted: str
+    """What came of that plan: done, refused, or empty: nothing yet."""
+    waits_for: str
+    """Operators who may vote and have not, with commas between them; at most OPERATORS_SHOWN."""

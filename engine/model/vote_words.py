@@ -13,6 +13,8 @@ REASONING_MAX = 2_000
 """Characters of a ballot's reasoning that are kept."""
 BALLOTS_MAX = 20
 """Ballots of one voter in one round."""
+OPEN_MAX = 1_000
+"""Open rounds that people, programs and guardrails opened; those of swarms' objectives are bounded by these."""
 ROUNDS_MAX = 500
 """Rounds that have ended, of which the newest are kept in memory; the journal has the others as long as it is kept."""
 DEPTH_MAX = 16

@@ -2,7 +2,7 @@
 
 Owner: `AgentColumns`. An agent has a place, and every metric a column of all places, 32-bit floats. A second costs one copy of each
 column, and the agents that a commit touched meanwhile are read; all others read as before. Counts are kept as they stand, so that
-nothing is lost between two minutes. Limits: PLACES_MAX agents, 40 bytes for each second and agent: 49 MB for 10,000
+nothing is lost between two minutes. Limits: PLACES_MAX agents, 44 bytes for each second and agent: 53 MB for 10,000
 agents over SECONDS, 0.3 MB for 64. A place is given away again when nothing of its last agent is left in memory.
 """
 
@@ -14,6 +14,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from math import nan
+from typing import NamedTuple
 
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.ids import AgentId
@@ -36,8 +37,18 @@ _COUNTERS = {metric.name for metric in AGENT_METRICS if metric.kind is Kind.COUN
 _HEALTH = {Health.HEALTHY: 2.0, Health.SLOW: 1.0, Health.SUSPECT: 1.0, Health.LOST: 0.0}
 _WORKS = (AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINING)
 _NAN = array("f", [nan])
+_SILENCE = NAMES.index("agent_silence_s")
 
 Minute = tuple[int, list[tuple[str, bytes]]]
+
+
+class Looked(NamedTuple):
+    """What was seen of agents' processes."""
+
+    uses: Mapping[AgentId, tuple[float | None, float]]
+    """Cores, None = unknown, and megabytes of agents that have a process of their own."""
+    silences: Mapping[AgentId, float]
+    """Seconds since the last beat."""
 
 
 class AgentColumns:
@@ -80,8 +91,8 @@ class AgentColumns:
         """Read all agents anew: the state was rebuilt."""
         self._gone.update(dict.fromkeys(self._places))
 
-    def sample(self, state: FleetState, uses: Mapping[AgentId, tuple[float | None, float]] | None, now: float) -> None:
-        """Take the second of an instant; `uses` says what processes of agents use, when that was measured anew."""
+    def sample(self, state: FleetState, looked: Looked | None, now: float) -> None:
+        """Take the second of an instant, with what was seen of agents' processes when they were looked at anew."""
         second = int(now)
         if self._at and second // MINUTE_S != self._at // MINUTE_S:
             self._end_minute(self._at // MINUTE_S * MINUTE_S)
@@ -95,14 +106,18 @@ class AgentColumns:
             if agent is not None and place is not None:
                 for column, value in zip(self._now, _read(state, agent), strict=False):
                     column[place] = value
-        if uses is not None:
-            self._put_uses(uses)
+        if looked is not None:
+            self._put(looked)
         self._copy(second)
 
-    def _put_uses(self, uses: Mapping[AgentId, tuple[float | None, float]]) -> None:
-        cpu, rss = self._now[-2:]
+    def _put(self, looked: Looked) -> None:
+        silence, cpu, rss = self._now[-3:]
         cpu[:] = rss[:] = _NAN * self._size
-        for id_, (cores, megabytes) in uses.items():
+        for id_, silence_s in looked.silences.items():
+            place = self._places.get(id_)
+            if place is not None and not silence[place] >= silence_s:
+                silence[place] = silence_s
+        for id_, (cores, megabytes) in looked.uses.items():
             place = self._places.get(id_)
             if place is not None:
                 cpu[place], rss[place] = nan if cores is None else cores, megabytes
@@ -168,6 +183,7 @@ class AgentColumns:
             columns.append((IDS, "\n".join(ids).encode()))
             self._ids_at = begin
         self.pending.append((begin, columns))
+        self._now[_SILENCE][:] = _NAN * self._size  # the longest one is of a minute
 
     @property
     def newest_at(self) -> int:
@@ -261,6 +277,41 @@ def minutes_of(id_: str, lists: Iterable[tuple[int, bytes]], columns: Iterable[t
             if value == value:  # noqa: PLR0124  # NaN is not itself
                 found.append((at, value))
     return found
+
+
+class AgentTable(NamedTuple):
+    """A metric of all agents by the minute."""
+
+    columns: Sequence[tuple[Mapping[str, int], array[float]] | None]
+    """For each minute the place of each agent and what all places read; None = nothing was kept of it."""
+
+    def of(self, id_: str) -> list[float | None]:
+        """Return the minutes of an agent, None where nothing is known; counts as they stood."""
+        found: list[float | None] = []
+        for minute in self.columns:
+            place = minute[0].get(id_, -1) if minute is not None else -1
+            value = minute[1][place] if minute is not None and 0 <= place < len(minute[1]) else nan
+            found.append(value if value == value else None)  # noqa: PLR0124  # NaN is not itself
+        return found
+
+
+def table_of(lists: Iterable[tuple[int, bytes]], columns: Iterable[tuple[int, bytes]], since: int, minutes: int) -> AgentTable:
+    """Return so many minutes of a metric of all agents, from rows of the archive that are in order of time."""
+    found: list[tuple[Mapping[str, int], array[float]] | None] = [None] * minutes
+    waiting, places = deque(lists), dict[str, int]()
+    for at, data in columns:
+        while waiting and waiting[0][0] <= at:
+            places = {id_: place for place, id_ in enumerate(ids_of(waiting.popleft()[1])) if id_}
+        number = (at - since) // MINUTE_S
+        if 0 <= number < minutes:
+            found[number] = (places, column_of(data))
+    return AgentTable(found)
+
+
+def as_counted(minutes: Sequence[float | None]) -> list[float | None]:
+    """Return how much a count grew in each minute but the first; None where that is not known."""
+    pairs = zip(minutes, minutes[1:], strict=False)
+    return [now - before if before is not None and now is not None and now >= before else None for before, now in pairs]
 
 
 def as_measured(name: str, samples: Sequence[tuple[int, float]], step: int) -> list[tuple[int, float]]:

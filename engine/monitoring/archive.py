@@ -85,7 +85,7 @@ class Archive:
         """Write what agents read in the minute that began then. Raises JournalError."""
         rows = [(at, name, data) for name, data in columns]
         sql = "INSERT OR REPLACE INTO metric_agents (at, name, data) VALUES (?, ?, ?)"
-        await self._files.write(lambda connection: _all_or_nothing(connection, lambda: connection.executemany(sql, rows)))
+        await self._files.write(lambda connection: all_or_nothing(connection, lambda: connection.executemany(sql, rows)))
 
     async def agents(self, name: str, since: float, until: float) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
         """Return the lists of ids that hold from some minute on, and the columns of a metric, oldest first. Raises JournalError."""
@@ -118,7 +118,7 @@ class Archive:
             rows = [(self._number(connection, key), step, start, encode()) for key, step, start, encode in blocks]
             connection.executemany(sql, [row for row in rows if row[0] is not None])
 
-        _all_or_nothing(connection, work)
+        all_or_nothing(connection, work)
 
     def _number(self, connection: sqlite3.Connection, key: Key) -> int | None:
         """Return a series' number, a new one for a new series; None when there are too many."""
@@ -135,7 +135,8 @@ def _prune(connection: sqlite3.Connection, number: int, now: float) -> int:
     return sum(connection.execute(sql, (number, step, now - kept)).rowcount for step, kept in KEPT_S.items())
 
 
-def _all_or_nothing(connection: sqlite3.Connection, work: Callable[[], object]) -> None:
+def all_or_nothing(connection: sqlite3.Connection, work: Callable[[], object]) -> None:
+    """Do a work in one transaction; nothing of it stays when it raises."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         work()

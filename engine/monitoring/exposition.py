@@ -6,11 +6,13 @@ Prometheus' own parser wants them. Figures of single agents are left out: they w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.model.metrics import CATALOGUE, Kind, Label, Metric
+from engine.model.alerts import Alert
+from engine.model.metrics import CATALOGUE, RECORDED, Kind, Label, Metric
 from engine.monitoring.archive import Key
 from engine.monitoring.histogram import BUCKETS, limit_of
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
 
 PREFIX = "fleet_"
+_LABEL = re.compile(r"^[0-9]|[^A-Za-z0-9_]")
+"""What names of labels may not have there."""
 _UNITS = {"ms": ("_ms", "_seconds", 1e-3), "s": ("_s", "_seconds", 1.0), "MB": ("_mb", "_bytes", 1e6)}
 """Unit -> end of our name, end of Prometheus', factor."""
 
@@ -34,6 +38,8 @@ class Newest:
     """Of each metric since the engine began: counts by bucket, then the sum in milliseconds."""
     info: Mapping[str, str]
     """Names of the fleet, and its version."""
+    alerts: Iterable[Alert] = ()
+    """All that are known; those that are pending or fire are told."""
 
     def collect(self) -> Iterator[Family]:
         """Give the families of the catalogue that anything is known of."""
@@ -44,6 +50,35 @@ class Newest:
         for metric in CATALOGUE.values():
             if metric.label is not Label.AGENT and (family := self._family(metric)) is not None:
                 yield family
+        yield from self._recorded()
+        yield from self._alerts()
+
+    def _alerts(self) -> Iterator[Family]:
+        """Give what is pending or fires as Prometheus writes its own alerts: 1 each, and since when the condition holds."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        active = [alert for alert in self.alerts if alert.is_active]
+        if not active:
+            return
+        states = GaugeMetricFamily("ALERTS", "Alerts that are pending or fire")
+        since = GaugeMetricFamily("ALERTS_FOR_STATE", "Since when the condition of an alert holds, as seconds since 1970")
+        for alert in active:
+            labels = {_LABEL.sub("_", name): value for name, value in alert.labels.items()}
+            labels |= {"alertname": alert.rule, "severity": alert.severity.value}
+            states.add_sample("ALERTS", {**labels, "alertstate": alert.state.value}, 1.0)
+            since.add_sample("ALERTS_FOR_STATE", labels, alert.since)
+        yield from (states, since)
+
+    def _recorded(self) -> Iterator[Family]:
+        """Give what programs recorded: one family with their names as a label, as a name of theirs may be none of Prometheus."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        known = {key: value for key, value in self.gauges.items() if key[0].startswith(RECORDED)}
+        if known:
+            family = GaugeMetricFamily(PREFIX + "recorded", "What programs recorded, in the unit of each", labels=["metric", "source"])
+            for (name, source), value in sorted(known.items()):
+                family.add_metric([name.removeprefix(RECORDED), source], value)
+            yield family
 
     def _family(self, metric: Metric) -> Family | None:
         from prometheus_client.core import (

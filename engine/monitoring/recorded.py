@@ -32,6 +32,21 @@ class Value(NamedTuple):
     metadata: Mapping[str, object]
 
 
+def check_series(name: str, source: str) -> Key:
+    """Return the series of a name and what it is about. Raises UsageError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a metric: letters, digits, _, - and . only, not a digit first, 63 at most")
+    if len(source) > SOURCE_MAX or not source.isprintable():
+        raise UsageError(f"a source has {SOURCE_MAX} printable characters at most")
+    return RECORDED + name, source
+
+
+def check_value(name: str, value: float) -> None:
+    """Raise UsageError for what is no figure."""
+    if not isfinite(value):
+        raise UsageError(f"{value} of {name} is no figure; record nothing when it is not known")
+
+
 class Recorded:
     """The newest values."""
 
@@ -41,17 +56,12 @@ class Recorded:
 
     def put(self, name: str, source: str, value: Value, now: float) -> Key:
         """Take a value; return its series. Raises UsageError, CommandRefused."""
-        if not _NAME.fullmatch(name):
-            raise UsageError(f"{name!r} is no name for a metric: letters, digits, _, - and . only, 63 at most")
-        if len(source) > SOURCE_MAX or not source.isprintable():
-            raise UsageError(f"a source has {SOURCE_MAX} printable characters at most")
-        if not isfinite(value.value):
-            raise UsageError(f"{value.value} of {name} is no figure; record nothing when it is not known")
+        key = check_series(name, source)
+        check_value(name, value.value)
         if not now - STANDS_S <= value.at <= now + STANDS_S:
             raise UsageError(f"only figures of the last {STANDS_S:g} s are recorded; this one is of {now - value.at:.0f} s ago")
         if len(value.metadata) > METADATA_MAX:
             raise UsageError(f"a value has {METADATA_MAX} entries of metadata at most")
-        key = (RECORDED + name, source)
         if key not in self.values and len(self.values) >= SERIES_MAX:
             self._forget(now)
             if len(self.values) >= SERIES_MAX:

@@ -7,11 +7,16 @@ type, capabilities) it keeps a heap of the free agents by score with lazy deleti
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
 
 from engine.clock import Rng
 from engine.model.agents import Agent
 from engine.model.ids import AgentId
+from engine.model.learned import Advice
 from engine.model.tasks import Placement, TaskSpec
+from engine.scheduling.routing_rules import Rules, advice_by
 from engine.scheduling.scoring import Factors, normalised, score, weigh
 from engine.state import FleetState
 
@@ -25,16 +30,43 @@ DEMANDS_PER_POOL_MAX = 64
 STALE_MAX = 4_096
 """Entries of a heap that may be out of date before it is cleaned."""
 
+BEST_LOOKED_AT, LONGEST_FREE_LOOKED_AT = 5, 3
+"""Contenders that an adviser is shown: the best by score, and of the rest those that have been free for longest."""
+SCANNED_MAX = 16
+
 Demand = tuple[str, tuple[str, ...]]
 Entry = tuple[float, int, float, AgentId, int, Factors]
 """(-value, tasks done, chance, agent, version, factors): the smallest is the best."""
 
 
+class Contender(NamedTuple):
+    """A free agent that could take a task, and its value by scores."""
+
+    agent: Agent
+    value: float
+    factors: Factors
+
+
+class Adviser(Protocol):
+    """Says whom to take where it is asked: rules, and what was learned."""
+
+    rules: Rules
+
+    def is_due(self, spec: TaskSpec, now: float) -> bool:
+        """Tell whether it is to be asked for a task; asking costs time."""
+        ...
+
+    def advise(self, spec: TaskSpec, contenders: Sequence[Contender], now: float, attempt: int) -> tuple[int, Advice | None]:
+        """Return the number of the contender to take, the first being the scores' choice, and what there is to say of it."""
+        ...
+
+
 class FreeAgents:
     """Agents that may take a task now, by pool, with their scores by demand."""
 
-    def __init__(self, weights: Factors, rng: Rng) -> None:
+    def __init__(self, weights: Factors, rng: Rng, adviser: Adviser | None = None) -> None:
         self._weights = normalised(weights)
+        self._adviser = adviser
         self._rng = rng
         self._version: dict[AgentId, int] = {}
         self._free: dict[str, dict[AgentId, Agent]] = {}
@@ -84,19 +116,73 @@ class FreeAgents:
         """Tell whether a pool has a free agent."""
         return bool(self._free.get(pool))
 
-    def choose(self, spec: TaskSpec) -> tuple[Agent, Placement] | None:
-        """Take the best free agent for a task off the index and say why, or return None when none fits."""
+    def choose(self, spec: TaskSpec, now: float = 0.0, attempt: int = 0) -> tuple[Agent, Placement] | None:
+        """Take the best free agent for a task off the index and say why, or return None when none fits.
+
+        With an attempt, the adviser may know a better one.
+        """
         free = self._free.get(spec.pool)
         if not free:
             return None
+        by_rule = self._by_rule(spec) if attempt and self._adviser is not None else None
+        if by_rule is not None:
+            return by_rule
         heap = self._heap(spec.pool, (spec.type, spec.capabilities))
         best = self._pop(heap, free)
         if best is None:
             return None
+        if attempt and self._adviser is not None and self._adviser.is_due(spec, now):
+            return self._advised(spec, heap, best, now, attempt)
         agent = free[best[3]]
         self._drop(agent)
         self._version[best[3]] += 1
         return agent, Placement(-best[0], best[5], self._next_best(heap), self._count(spec) + 1)
+
+    def _advised(self, spec: TaskSpec, heap: list[Entry], best: Entry, now: float, attempt: int) -> tuple[Agent, Placement]:
+        """Take the agent that the adviser names; the scores' choice goes back on the heap, where it is out of date if it was taken."""
+        assert self._adviser is not None
+        free = self._free[spec.pool]
+        contenders = self._contenders(spec, heap, best)
+        number, advice = self._adviser.advise(spec, contenders, now, attempt)
+        agent, value, factors = contenders[number]
+        candidates = self._count(spec)
+        self._drop(agent)
+        self._version[agent.spec.id] += 1
+        if best[3] in free:
+            heapq.heappush(heap, best)
+        return agent, Placement(value, factors, self._next_best(heap), candidates, advice)
+
+    def _by_rule(self, spec: TaskSpec) -> tuple[Agent, Placement] | None:
+        """Take the best by score of the free agents that a rule names, if there is one."""
+        assert self._adviser is not None
+        rules = self._adviser.rules
+        rule = rules.find(spec.pool, spec.type)
+        if rule is None:
+            return None
+        named = [agent for agent in self._free[spec.pool].values() if rules.wants(rule, agent.spec.name) and set(spec.capabilities) <= set(agent.spec.capabilities)]
+        if not named:
+            return None
+        scored = [(round(weigh(factors, self._weights), 4), factors, agent) for agent in named for factors in (score(spec.type, spec.capabilities, agent),)]
+        value, factors, agent = max(scored, key=lambda one: (one[0], -one[2].succeeded - one[2].failed))
+        self._drop(agent)
+        self._version[agent.spec.id] += 1
+        return agent, Placement(value, factors, candidates=len(named), advice=advice_by(rule))
+
+    def _contenders(self, spec: TaskSpec, heap: list[Entry], best: Entry) -> list[Contender]:
+        free = self._free[spec.pool]
+        entries = [best]
+        while len(entries) < BEST_LOOKED_AT and (entry := self._pop(heap, free)) is not None:
+            entries.append(entry)
+        for entry in entries[1:]:
+            heapq.heappush(heap, entry)
+        found = {entry[3]: Contender(free[entry[3]], -entry[0], entry[5]) for entry in entries}
+        for agent in islice(free.values(), SCANNED_MAX):
+            if len(found) >= BEST_LOOKED_AT + LONGEST_FREE_LOOKED_AT:
+                break
+            if agent.spec.id not in found and all(word in agent.spec.capabilities for word in spec.capabilities):
+                factors = score(spec.type, spec.capabilities, agent)
+                found[agent.spec.id] = Contender(agent, round(weigh(factors, self._weights), 4), factors)
+        return list(found.values())
 
     def _next_best(self, heap: list[Entry]) -> tuple[tuple[AgentId, float], ...]:
         """Return the next best of the first entries of the heap."""
@@ -138,13 +224,22 @@ class FreeAgents:
             if len(heaps) >= DEMANDS_PER_POOL_MAX:
                 del heaps[next(iter(heaps))]
             heap = heaps[demand] = []
-            for agent in self._free.get(pool, {}).values():
+            for agent in self._able(pool, demand[1]):
                 self._push(heap, demand, agent)
         return heap
 
+    def _able(self, pool: str, wanted: tuple[str, ...]) -> Iterable[Agent]:
+        """Return the free agents among which those that can do it are; work for one agent alone, by its id, is not offered to all others."""
+        free = self._free.get(pool, {})
+        for word in wanted:
+            if AgentId(word) in self._version:
+                agent = free.get(AgentId(word))
+                return (agent,) if agent is not None else ()
+        return free.values()
+
     def _push(self, heap: list[Entry], demand: Demand, agent: Agent) -> None:
         task_type, wanted = demand
-        if any(word not in agent.spec.capabilities for word in wanted):
+        if any(not agent.can(word) for word in wanted):
             return
         factors = score(task_type, wanted, agent)
         done = agent.succeeded + agent.failed

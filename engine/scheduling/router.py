@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from engine.model.agents import AGENT_TYPES, POOL_OF_TYPE
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event
-from engine.model.ids import AgentId
 from engine.model.machines import ProgramRoom
 from engine.model.pools import Pool
 from engine.model.task_events import TasksLeased
@@ -24,17 +22,6 @@ PLACEMENTS_PER_PASS = 512
 """Leases in one event; more follow in the next pass."""
 
 CAPABILITY_SCAN_MAX = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingResult:
-    """Where a task of some demand would go now (seed A 6.2): success is False when no agent fits."""
-
-    success: bool
-    target: AgentId | None
-    routing_score: float
-    alternatives: tuple[tuple[AgentId, float], ...]
-    reasoning: str
 
 
 def decide_placement(
@@ -68,7 +55,7 @@ def _place_pool(  # noqa: PLR0913  # a pass over one pool: who waits, who is fre
         if not memory.admit(pool):
             queue.put_back(task)
             return
-        choice = free.choose(task.spec)
+        choice = free.choose(task.spec, now, task.attempt + 1)
         if choice is None:
             unfit.add(task.spec.capabilities)
             queue.put_back(task)

@@ -20,7 +20,12 @@ def capability_match(wanted: Sequence[str], agent: Agent) -> float:
     """Return the share of the wanted capabilities that the agent has; 1 when none is wanted."""
     if not wanted:
         return 1.0
-    return sum(word in agent.spec.capabilities for word in wanted) / len(wanted)
+    return sum(agent.can(word) for word in wanted) / len(wanted)
+
+
+def reliability_of(agent: Agent) -> float:
+    """Return an agent's success rate over all of its tasks, 0..1, smoothed towards what its type is known for."""
+    return (agent.succeeded + agent.spec.reliability * PRIOR_TASKS) / (agent.succeeded + agent.failed + PRIOR_TASKS)
 
 
 def score(task_type: str, wanted: Sequence[str], agent: Agent) -> Factors:
@@ -30,8 +35,7 @@ def score(task_type: str, wanted: Sequence[str], agent: Agent) -> Factors:
     cost = 1 / (1 + cost a second); historical = smoothed success rate for this task type.
     """
     reliability = agent.spec.reliability
-    total = agent.succeeded + agent.failed
-    success = (agent.succeeded + reliability * PRIOR_TASKS) / (total + PRIOR_TASKS)
+    success = reliability_of(agent)
     speed = 1.0 / (1.0 + agent.mean_task_s / REFERENCE_TASK_S)
     won, seen = agent.by_type.get(task_type, (0, 0))
     return (
@@ -74,5 +78,5 @@ def why_not(agent: Agent, pool: Pool, wanted: Sequence[str]) -> str:
         return "busy"
     if agent.status is not AgentStatus.IDLE:
         return str(agent.status)
-    missing = [word for word in wanted if word not in agent.spec.capabilities]
+    missing = [word for word in wanted if not agent.can(word)]
     return f"lacks {', '.join(missing)}" if missing else ""

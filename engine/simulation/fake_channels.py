@@ -17,11 +17,12 @@ _T = TypeVar("_T")
 
 
 class MemoryFiles:
-    """The tables of notifications in a database of this process."""
+    """The tables of notifications and figures in a database of this process."""
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.executescript(read_sql("notifying.sql"))
+        for name in ("notifying", "metrics", "baselines"):
+            self.connection.executescript(read_sql(f"{name}.sql"))
 
     async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do it at once."""

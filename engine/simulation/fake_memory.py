@@ -15,13 +15,14 @@ from engine.memory.merging import dot_of
 from engine.memory.stored import encode_text
 from engine.model.entry_rows import EntryPage, EntryRow
 from engine.model.filters import Filter
-from engine.model.memory import Dot, EntryId, Head, Kind, MemoryFilter
+from engine.model.memory import Dot, EntryId, Head, MemoryFilter
 from engine.model.memory_events import (
     MemoryChanged,
     MemoryConflicted,
     MemoryPermitted,
     MemoryPurged,
 )
+from engine.model.memory_words import Kind
 from engine.model.replication import Carried
 from engine.simulation.fakes import MemoryJournal
 
@@ -81,6 +82,11 @@ class KeptEntries(Entries):
         """Return the entries that have conflicts."""
         found = {loser.head.id for loser in self._losers().values()}
         return sorted(id_ for id_ in found if not key or (id_.namespace, id_.key) == (namespace, key))[:limit]
+
+    def settled_at(self, record: int, id_: EntryId) -> list[Carried]:
+        """Return the versions of an entry that somebody settled with a record."""
+        events = [event for seq, _, _, event in self._journal.kept if seq == record]
+        return [one for event in events if isinstance(event, MemoryConflicted) for one in event.kept if one.head.id == id_]
 
     def instant_of(self, record: int) -> float:
         """Return when a record was written."""

@@ -18,7 +18,7 @@ from engine.model.agents import AgentSpec
 from engine.model.booster_commands import AddModule
 from engine.model.costs import AgentLife, Lives
 from engine.model.effects import Assignment
-from engine.model.errors import JournalError
+from engine.model.errors import CommandRefused, JournalError
 from engine.model.events import Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
@@ -149,8 +149,10 @@ class MemoryJournal:
         """Return the same without a wait."""
         return self._artifacts.get(artifact_id)
 
-    async def backup(self, target: Path) -> Contents:
-        """Keep a copy of the records under a name, broken or not."""
+    async def backup(self, target: Path, *, force: bool = False) -> Contents:
+        """Keep a copy of the records under a name, broken or not. Raises CommandRefused."""
+        if target in self.backups and not force:
+            raise CommandRefused(f"a backup lies at {target} already")
         self.backups[target] = list(self.kept)
         last = self.kept[-1] if self.kept else None
         return Contents(str(target), 0, 1, 1, last.seq if last else 0, last.at if last else 0.0, {"events": len(self.kept), "tasks": 0, "agents": 0})

@@ -16,6 +16,9 @@ from engine.model.errors import FleetError, JournalError
 from engine.model.events import EngineTookOver
 from engine.model.fleet_commands import ResumeFleet
 from engine.model.pool_commands import UnpausePool
+from engine.model.swarm_commands import UnpauseSwarm
+from engine.model.swarm_events import SessionChanged
+from engine.model.swarm_words import SwarmStatus
 from engine.model.tasks import HELD, TaskState
 from engine.simulation.checkers import (
     FOLLOWED,
@@ -30,7 +33,7 @@ from engine.simulation.workload import CONFIG, Promises, Workload, work
 from engine.simulation.world import World
 
 LIVES = 3
-STEPS = 120
+STEPS = 160
 """Acts in one life of the engine."""
 QUIET_S = 900.0
 BOOT_S = 0.4
@@ -49,6 +52,9 @@ class Summary:
     refused: int
     rebuilt: int
     adopted: int
+    votes: int
+    """Ended as an oracle counts them."""
+    objectives: int
 
 
 class Life:
@@ -152,6 +158,9 @@ class Life:
         world, gate = self.world, self.world.gate()
         await gate.execute([ResumeFleet()])
         await gate.execute([UnpausePool(name) for name in world.state.pools])
+        paused = [swarm.id for swarm in world.state.swarming.swarms.values() if swarm.status is SwarmStatus.PAUSED]
+        if paused:
+            await gate.execute([UnpauseSwarm(id_) for id_ in paused])
         staying = [agent for agent in world.state.agents.values() if not agent.retiring and not agent.restarting]
         if staying:
             await gate.execute([UndrainAgent(agent.spec.id) for agent in staying])
@@ -178,6 +187,8 @@ def simulate(seed: int, steps: int = STEPS, lives: int = LIVES) -> Summary:
             promises.refused,
             life.rebuilt,
             sum(len(record.event.adopted) for record in life.world.journal.kept if isinstance(record.event, EngineTookOver)),
+            life.reader.votes.judged,
+            len({record.event.session.id for record in life.world.journal.kept if isinstance(record.event, SessionChanged)}),
         )
 
     return run_virtual(run(), seed)
@@ -209,7 +220,8 @@ def _run_seeds(options: argparse.Namespace, say: Callable[[str], object]) -> int
         say(
             f"seed {seed}: {summary.seconds:g} s lived, {summary.records} records, {summary.accepted} tasks accepted, "
             f"{summary.succeeded} succeeded, {summary.done} plans done, {summary.refused} refused, "
-            f"{summary.rebuilt} journal failures survived, {summary.adopted} tasks adopted\n"
+            f"{summary.rebuilt} journal failures survived, {summary.adopted} tasks adopted, "
+            f"{summary.votes} votes ended as counted by hand, {summary.objectives} objectives of swarms\n"
         )
     return 0
 

@@ -17,6 +17,7 @@ from engine.model.agent_commands import (
     UnregisterAgent,
 )
 from engine.model.agents import Health
+from engine.model.consensus_commands import CHOICES
 from engine.model.effects import Assignment
 from engine.model.errors import FleetError, ReadOnly
 from engine.model.fleet_commands import HALT_SCOPES, HaltFleet, RedoPlan, ResumeFleet, UndoPlan
@@ -36,6 +37,7 @@ from engine.model.reports import HealthSeen
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.tasks import FINISHED, Outcome
 from engine.model.verbs import Command
+from engine.simulation.deciding_acts import DecidingActs
 from engine.simulation.world import ADA, World
 
 POOLS = {
@@ -50,6 +52,7 @@ CONFIG = {
 }
 SKILLS = ("lathe", "loom")
 """Capabilities that only agents registered with them have."""
+REVIEW = "review"
 OPERATORS = (ADA, Origin("bob", "console", "tty1", 1))
 
 
@@ -57,6 +60,9 @@ def work(assignment: Assignment, rng: Rng) -> tuple[float, Outcome]:
     """Take a while; fail now and then, for good or not."""
     seconds = rng.random() ** 3 * 6.0
     chance = rng.random()
+    if assignment.type == REVIEW and chance < 0.9:  # noqa: PLR2004
+        said = {"vote": CHOICES[int(rng.random() * len(CHOICES))], "confidence": chance, "reasoning": "seen by chance"}
+        return seconds, Outcome(assignment.task, assignment.token, ok=True, result=said)
     if chance < 0.75:  # noqa: PLR2004
         return seconds, Outcome(assignment.task, assignment.token, ok=True, result={"n": 1})
     retryable = chance < 0.95  # noqa: PLR2004
@@ -104,6 +110,7 @@ class Workload:
             (3, self._see_health),
             (2, self._break_journal),
             (2, self._break_starts),
+            *DecidingActs(world, chance, self._do).acts,
         )
 
     async def act(self) -> None:
@@ -112,8 +119,8 @@ class Workload:
         _, act = self._chance.choices(self._acts, weights)[0]
         await act()
 
-    async def _do(self, commands: Sequence[Command], confirm: str = "") -> Sequence[object]:
-        gate = self._world.gate(self._chance.choice(OPERATORS))
+    async def _do(self, commands: Sequence[Command], confirm: str = "", origin: Origin | None = None) -> Sequence[object]:
+        gate = self._world.gate(origin or self._chance.choice(OPERATORS))
         try:
             planned = self._chance.random() < 0.3  # noqa: PLR2004
             answer = await gate.execute((await gate.plan(commands)).id if planned else commands, confirm=confirm)

@@ -6,6 +6,7 @@ import asyncio
 import random  # noqa: TID251  # seeded
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
 from engine.agents.runtime import Artifact, Runtime
 from engine.clock import Clock, Rng
 from engine.config import FleetManagerConfig, parse_config
-from engine.coordinator import Coordinator, Tools
+from engine.coordinator import Coordinator
+from engine.coordinator.tools import Tools
 from engine.gate import Desk, Gate
 from engine.gate.feed import Feed
+from engine.gate.history import History
 from engine.gate.queries import Sources
+from engine.gate.routes import follow
 from engine.gate.rows import fleet_status
+from engine.gate.voted_plans import VotedPlans
 from engine.memory.consolidating import Consolidating
 from engine.memory.contract import StoredArtifact
-from engine.memory.store import Memory, memory_settings
+from engine.memory.store import Memory, layers_of, memory_settings
 from engine.memory.verbs import MemoryVerbs
 from engine.model.effects import Assignment
 from engine.model.ids import TaskId
@@ -33,6 +38,7 @@ from engine.monitoring.notifying.notifier import Notifier
 from engine.monitoring.notifying.sender import Means
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
+from engine.scheduling.learned_router import LearnedRouter
 from engine.simulation.fake_channels import MemoryFiles, SimulatedCourier
 from engine.simulation.fake_memory import KeptEntries
 from engine.simulation.fakes import (
@@ -78,7 +84,8 @@ class World:
         self.modules = SimulatedModules()
         self.memory = Memory(KeptEntries(self.journal), self.clock, memory_settings(self.config.memory))
         verbs = MemoryVerbs(self.memory, Consolidating(self.memory, self.config.memory.episodic_s), lambda _owner: (0, 0))
-        tools = Tools(self.clock, self.rng, self.ids, self.config, checked=self.modules.checked, memory=self.memory.shelf, memory_verbs=verbs)
+        self.router = LearnedRouter(lambda: self.state, self.config.routing, self.clock, self.rng)
+        tools = Tools(self.clock, self.rng, self.ids, self.config, adviser=self.router, checked=self.modules.checked, memory=self.memory.shelf, memory_verbs=verbs)
         self.coordinator = Coordinator(state, self.journal, tools)
         self.memory.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)
@@ -88,6 +95,7 @@ class World:
         self.launches = LaunchWatch(lambda: self.state, self.runtime, self._report, Deadlines(ASKED_S, self.config.fleet.start_deadline_s))
         self.feed = Feed(lambda: self.state, self.status, self.clock)
         self.coordinator.add_publisher(self.feed.publish)
+        follow(self.router, self.coordinator, self.feed, self._report)
         observer = PoolObserver(lambda: self.state, self.coordinator.ready_tasks, dict)
         self.coordinator.add_publisher(observer.publish)
         self.scaler = AutoScaler(lambda: self.state, observer, self._report, self.clock, self.config.auto_scaling.interval_s)
@@ -98,6 +106,7 @@ class World:
         self.notifier = Notifier(self.config.alerting, self.files, "world", means, carrier=lambda channel: self.couriers.setdefault(channel.name, SimulatedCourier()))
         self.notifier.changed = self.feed.told
         self.feed.notifier = self.notifier
+        self.history = History(self.files, lambda: self.state, self.clock, enabled=True)
         sources = Sources(
             lambda: self.state,
             self.feed,
@@ -110,6 +119,7 @@ class World:
             erasing=NotedErasures(),
             exchanging=CountedExchanges(),
             keys=CountedKeys(),
+            history=self.history,
             notifier=self.notifier,
         )
         self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
@@ -125,10 +135,11 @@ class World:
 
     def status(self) -> FleetStatus:
         """Return the fleet in one look."""
-        return fleet_status(
+        found = fleet_status(
             self.state, name="world", version="0", started_at=0.0, now=self.clock.now(), read_only=self.coordinator.read_only,
             differences=self.launches.differences(self.clock.now()),
         )
+        return replace(found, layers=layers_of(self.memory))
 
     def _report(self, report: Report, artifacts: Sequence[Artifact] = ()) -> None:
         stored = [StoredArtifact(artifact.id, artifact.media, artifact.data, artifact.task) for artifact in artifacts]
@@ -142,6 +153,8 @@ class World:
             parts = [group.create_task(self.runtime.run()), group.create_task(self.coordinator.run())]
             parts.append(group.create_task(self._check_agents()))
             parts.append(group.create_task(self.notifier.run()))
+            parts.append(group.create_task(VotedPlans(self.coordinator, self.gate, self.clock).run()))
+            parts.append(group.create_task(self.router.run()))
             self.scaler.obeys = self.config.auto_scaling.enabled
             parts.append(group.create_task(self.scaler.run(self.feed.decided)))
             try:

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.model.events import Record
-from engine.state import agent_events, alert_events, consensus_events, task_events
+from engine.state import (
+    agent_events,
+    alert_events,
+    consensus_events,
+    routing_events,
+    swarm_events,
+    task_events,
+)
 from engine.state.tables import FINISHED_MAX, Host, KeptPlan, Tables, Totals, Touched
 
 __all__ = ["FINISHED_MAX", "FleetState", "Host", "KeptPlan", "Totals", "Touched"]
@@ -20,6 +27,8 @@ _TRANSITIONS: dict[type, Callable[[Tables, Any, float], None]] = {
     **task_events.TRANSITIONS,
     **consensus_events.TRANSITIONS,
     **alert_events.TRANSITIONS,
+    **swarm_events.TRANSITIONS,
+    **routing_events.TRANSITIONS,
 }
 
 

@@ -14,13 +14,26 @@ from engine.model.alerts import Alert, Rule, Silence
 from engine.model.consensus import Round
 from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
-from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, ProposalId, TaskId
+from engine.model.ids import (
+    AgentId,
+    AllocationId,
+    GangId,
+    HostId,
+    MessageId,
+    PlanId,
+    ProposalId,
+    SessionId,
+    SwarmId,
+    TaskId,
+)
+from engine.model.learned import RouterRecord
 from engine.model.machines import Amounts, Machine, taken_by
 from engine.model.modules import UserModule
 from engine.model.plans import AppliedPlan, AuditEntry, Halt
 from engine.model.pools import Pool
 from engine.model.scaling import Policy
 from engine.model.tasks import FINISHED, HELD, Task, TaskState
+from engine.state.swarming import Swarming
 
 FINISHED_MAX = 20_000
 """Finished tasks kept in memory; beside them those that others still need."""
@@ -84,6 +97,11 @@ class Touched:
     gangs: dict[GangId, None] = field(default_factory=dict)
     modules: dict[str, None] = field(default_factory=dict)
     rounds: dict[ProposalId, None] = field(default_factory=dict)
+    swarms: dict[SwarmId, None] = field(default_factory=dict)
+    mail: dict[MessageId, None] = field(default_factory=dict)
+    traffic: dict[SwarmId, None] = field(default_factory=dict)
+    sessions: dict[SessionId, None] = field(default_factory=dict)
+    routers: dict[str, None] = field(default_factory=dict)
     rules: dict[str, None] = field(default_factory=dict)
     alerts: dict[str, None] = field(default_factory=dict)
     silences: dict[str, None] = field(default_factory=dict)
@@ -105,6 +123,11 @@ class Touched:
         self.gangs.update(later.gangs)
         self.modules.update(later.modules)
         self.rounds.update(later.rounds)
+        self.swarms.update(later.swarms)
+        self.mail.update(later.mail)
+        self.traffic.update(later.traffic)
+        self.sessions.update(later.sessions)
+        self.routers.update(later.routers)
         self.rules.update(later.rules)
         self.alerts.update(later.alerts)
         self.silences.update(later.silences)
@@ -130,8 +153,7 @@ class Tables:
 
     def __init__(self, finished_max: int = FINISHED_MAX) -> None:
         self.finished_max = finished_max
-        self.seq = 0
-        self.at = 0.0
+        self.seq, self.at = 0, 0.0
         self.engine: ev.EngineTookOver | None = None
         self.pools: dict[str, Pool] = {}
         self.agents: dict[AgentId, Agent] = {}
@@ -156,8 +178,9 @@ class Tables:
         """Those that wait or were granted, in the order in which they were asked for."""
         self.modules: dict[str, UserModule] = {}
         """Modules of operators, by the name under which they were added."""
-        self.rounds: dict[ProposalId, Round] = {}
-        """Votes: the open ones, and the newest ROUNDS_MAX that have ended."""
+        self.swarming = Swarming()
+        self.rounds: dict[ProposalId, Round] = {}  # votes: the open ones, and the newest ROUNDS_MAX that have ended
+        self.routers: dict[str, RouterRecord] = {}  # of pools in which learned routing has learned or was set
         self.alerting = Alerting()
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
@@ -291,6 +314,12 @@ class Tables:
         """Return the agent with that id or name."""
         return self.agents.get(AgentId(word)) or self.agents.get(self.agent_ids.get(word, AgentId("")))
 
+    def is_running(self, agent: str, attempt: str) -> bool:
+        """Tell whether an agent runs an attempt, `task/number`, now."""
+        task_id, _, number = attempt.partition("/")
+        task = self.tasks.get(TaskId(task_id))
+        return task is not None and task.state in HELD and task.agent == agent and str(task.attempt) == number
+
     def agents_in(self, pool: str) -> list[Agent]:
         """Return a pool's agents in order of their registration."""
         return [self.agents[agent_id] for agent_id in self.agents_of.get(pool, ())]
@@ -318,6 +347,8 @@ class Tables:
             assert task.waiting_on == len(self.awaited_by(task)), f"{task_id} waits on {task.waiting_on}"
         self._check_dependents()
         self._check_machines()
+        self.swarming.check()
+        self.swarming.check_tallies(self.rounds.values())
         for agent_id, agent in self.agents.items():
             if agent.task is not None:
                 assert self.tasks[agent.task].agent == agent_id

@@ -1,1 +1,1 @@
-"""Agents deciding and working together: consensus."""
+"""Agents deciding and working together: topologies and consensus."""

@@ -73,7 +73,11 @@ def escalated(proposal: Proposal, now: float) -> Proposal:
 def _plain(proposal: Proposal, choices: Choices, mute: Set[str]) -> Tally:
     voters = proposal.voters
     silent = sum(voter.id not in choices and voter.id not in mute for voter in voters)
-    return _tally([(choices.get(voter.id), 1.0) for voter in voters], float(silent), needed_of(len(voters), proposal.terms.threshold), proposal, len(choices))
+    return _tally([(choices.get(voter.id), 1.0) for voter in voters], float(silent), _needed(len(voters), proposal.terms), proposal, len(choices))
+
+
+def _needed(eligible: int, terms: Terms) -> int:
+    return needed_of(eligible, terms.threshold, strict=terms.strict)
 
 
 def _unanimous(proposal: Proposal, choices: Choices, mute: Set[str]) -> Tally:
@@ -93,7 +97,7 @@ def _delegated(proposal: Proposal, choices: Choices, mute: Set[str]) -> Tally:
     spoken = {id_: next((choices[one] for one in chain if one in choices), None) for id_, chain in chains.items()}
     silent = sum(spoken[id_] is None and any(one not in mute for one in chain) for id_, chain in chains.items())
     part = sum(choice is not None for choice in spoken.values())
-    return _tally([(choice, 1.0) for choice in spoken.values()], float(silent), needed_of(len(spoken), proposal.terms.threshold), proposal, part)
+    return _tally([(choice, 1.0) for choice in spoken.values()], float(silent), _needed(len(spoken), proposal.terms), proposal, part)
 
 
 def _chain(proposal: Proposal, voter: Voter) -> list[str]:
@@ -119,7 +123,7 @@ def _distributed(proposal: Proposal, choices: Choices, mute: Set[str]) -> Tally:
         side = Choice.APPROVE if found.approve >= found.needed else Choice.REJECT if found.eligible - found.reject < found.needed else None
         open_groups += side is None and found.outstanding > 0
         sides.append((side, 1.0))
-    return _tally(sides, float(open_groups), needed_of(len(groups), proposal.terms.threshold), proposal, len(choices))
+    return _tally(sides, float(open_groups), _needed(len(groups), proposal.terms), proposal, len(choices))
 
 
 def _centralized(proposal: Proposal, choices: Choices, mute: Set[str]) -> Tally:

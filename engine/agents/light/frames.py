@@ -64,6 +64,8 @@ class Job(msgspec.Struct, array_like=True):
     """The task's own limit, told as the agent is; 0 = none."""
     module: str = ""
     """SHA-256 of the operator's module that does it, told as the agent is; empty = none."""
+    agent_token: str = ""
+    """With which its handler acts as its agent; empty = nothing of it speaks to the engine."""
 
 
 class WorkerOptions(msgspec.Struct):

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from engine.agents.light.answers import JobFailed, text_of
 from engine.agents.light.frames import Job
 from engine.agents.light.resident import Resident, function_of, place_of
 
 Function = Callable[[str, dict[str, object]], object]
-AsyncFunction = Callable[[str, dict[str, object]], Awaitable[object]]
 
 CODE_PREFIX = "code."
 SLEEP_MAX_S = 86_400.0

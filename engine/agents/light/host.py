@@ -19,6 +19,7 @@ from engine.agents.light.worker_host import LightSettings, Surroundings, WorkerH
 from engine.agents.processes.process_table import ENGINE_PID, ENGINE_STATE, read_start
 from engine.agents.runtime import HostSample, Reporter
 from engine.clock import Clock, IdFactory
+from engine.model.acting import NOBODY, SOCKET_VARIABLE, VARIABLE
 from engine.model.agent_events import HostInfo
 from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
@@ -64,6 +65,8 @@ class LightAgents:
         self._directory = directory
         own_pid = os.getpid()
         self._environment = {ENGINE_STATE: state_marker, ENGINE_PID: f"{own_pid}:{read_start(own_pid)}"} if state_marker else {}
+        if settings.socket is not None:
+            self._environment |= {SOCKET_VARIABLE: str(settings.socket), VARIABLE: NOBODY}
         self._hosts: list[WorkerHost] = []
         self._handlers: dict[AgentId, str] = {}
         """Every agent that it knows -> the handler of its pool."""
@@ -164,6 +167,7 @@ class LightAgents:
             settings.resident,
             settings.resident_options,
             self._directory,
+            settings.withheld,
         )
         deaths = 0
         while True:

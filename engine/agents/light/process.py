@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
@@ -61,6 +61,8 @@ class Spawn:
     resident_options: Mapping[str, object] = field(default_factory=dict)
     directory: Path | None = None
     """Where relative paths of tasks without a workspace begin; None = where the engine was started."""
+    withheld: Collection[str] = ()
+    """Variables of the engine's environment that it does not get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ def _start_process(spawn: Spawn, options: WorkerOptions, log_fd: int) -> subproc
         stdout=log_fd,
         stderr=log_fd,
         cwd=spawn.directory,
-        env={**os.environ, **spawn.environment},
+        env={**{name: value for name, value in os.environ.items() if name not in spawn.withheld}, **spawn.environment},
         pass_fds=(options.link_fd, options.page_fd),
         start_new_session=True,
     )

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from engine.agents.acting import ActingCoroutine, acting
 from engine.agents.light.answers import describe_failure, pack_result, text_of
 from engine.agents.light.frames import (
     PAGE_BYTES,
@@ -168,11 +169,14 @@ class Worker:
             function, is_async = self._handlers.find(job)
             payload = payload_for(job)
             if is_async:
-                return None, function(job.type, payload)  # type: ignore[return-value]  # is_async says that it is
-            self._stoppable = True
-            if key in self._stops:
-                raise TaskStopped
-            value = function(job.type, payload)
+                with acting(job.agent_token):
+                    awaited = function(job.type, payload)
+                return None, ActingCoroutine(awaited, job.agent_token) if job.agent_token else awaited  # type: ignore[arg-type, return-value]  # is_async says that it is
+            with acting(job.agent_token):
+                self._stoppable = True
+                if key in self._stops:
+                    raise TaskStopped
+                value = function(job.type, payload)
             return self._pack(ended, value), None
         except TaskStopped:
             raise

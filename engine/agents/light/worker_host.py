@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine.agents.light.frames import Beat, Job, Loaded
 from engine.agents.light.imports import Imports
@@ -21,11 +22,13 @@ from engine.agents.light.process import (
 )
 from engine.agents.liveness import Usage, Watch, read_usage
 from engine.agents.runtime import Artifact, HostSample, Reporter
+from engine.agents.tokens import AgentTokens
 from engine.clock import Clock
 from engine.model.agents import Health
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.reports import HealthSeen, TasksBegan, TasksEnded
+from engine.model.secrets import ENGINE_SECRETS
 from engine.model.tasks import Outcome
 
 KIND = "python"
@@ -55,6 +58,12 @@ class LightSettings:
     resident: str = ""
     """What does all jobs of a worker, as `module:function`; its workers start with the first agent. Empty = handlers do."""
     resident_options: Mapping[str, object] = field(default_factory=dict)
+    tokens: AgentTokens | None = None
+    """With which handlers act as their agents towards the engine; None = they cannot."""
+    socket: Path | None = None
+    """Where the engine answers them."""
+    withheld: tuple[str, ...] = ENGINE_SECRETS
+    """Variables of the engine that workers do not get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class WorkerHost:
         self._host_ready = around.host_ready
         self._handler_loaded = around.handler_loaded
         self._figures = around.figures
+        self._tokens = settings.tokens
         self.imports = Imports()
         self._in_flight: dict[tuple[TaskId, int], int] = {}
         """(Task, token) -> number of the job."""
@@ -174,6 +184,8 @@ class WorkerHost:
             job = Job(self._jobs, task.task, task.token, handler, task.type, task.payload)
             if task.workspace or task.apply or task.inputs:
                 job.workspace, job.apply, job.inputs = task.workspace, task.apply, task.inputs
+            if handler and self._tokens is not None:
+                job.agent_token = self._tokens.make(task.agent, task.task, task.token)
             if self._settings.resident:
                 job.agent, job.timeout_s, job.module = task.agent, task.timeout_s, task.module
             jobs.append(job)

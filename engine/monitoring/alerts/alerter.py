@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from time import perf_counter
+from time import thread_time
 
 from engine.model.alert_events import AlertAcked, AlertsMoved
+from engine.model.alert_expressions import comparisons, parse
 from engine.model.alert_words import Severity
 from engine.model.alerts import Alert, AlertState, Labels, Transition, fingerprint
 from engine.model.errors import UsageError
@@ -21,7 +22,6 @@ from engine.model.events import Record
 from engine.model.ids import AgentId, HostId
 from engine.model.reports import AlertsSeen
 from engine.monitoring.alerts.evaluating import evaluate
-from engine.monitoring.alerts.expressions import comparisons, parse
 from engine.monitoring.alerts.lifecycle import Look, Quiet, Watched, series_labels, step
 from engine.monitoring.alerts.noting import noted
 from engine.monitoring.alerts.silencing import is_about_flow, quieted
@@ -145,9 +145,9 @@ class Alerter:
         self._tell_read_only(reason, now)
         if self._next_at - LOOK_MAX_S <= now < self._next_at or reason:
             return
-        began = perf_counter()
+        began = thread_time()
         self.look(now)
-        self._next_at = now + min(LOOK_MAX_S, (perf_counter() - began) / LOOK_SHARE)
+        self._next_at = now + min(LOOK_MAX_S, (thread_time() - began) / LOOK_SHARE)
 
     def _tell_read_only(self, reason: str, now: float) -> None:
         """Tell listeners that nothing can be written, or can again: the one alert that cannot be in the journal."""

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from engine.model.alert_expressions import Condition, comparisons
 from engine.model.alerts import Alert, AlertState
 from engine.model.errors import UsageError
 from engine.model.metrics import Label
 from engine.monitoring.alerts.evaluating import evaluate
-from engine.monitoring.alerts.expressions import Condition, comparisons
 from engine.monitoring.alerts.lifecycle import Look, Quiet, Watched, step
 from engine.monitoring.alerts.windows import Key, Windows
 

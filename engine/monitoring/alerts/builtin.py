@@ -17,6 +17,7 @@ BUILTIN: tuple[Rule, ...] = tuple(
         # Agents' health gets worse.
         ("agents-failing", "event(agent.failed, 5m) >= 3", "Agents fail", 0, 60, _WARNING, "{value} agents of {pool} failed to start within 5 minutes"),
         ("agents-down", "agents_failed > 0 and agents_idle == 0 and agents_busy == 0", "No agent works", 60, 0, _CRITICAL, "no agent of {pool} works: {value} cannot start"),
+        ("agents-at-risk", "agents_at_risk > 0", "Agents are likely to fail", 120, 300, _WARNING, "{value} agents of {pool} are likely to fail: `fleet-tui risks {pool}` says why and what helps"),
         ("hosts-lost", "event(host.lost, 5m) >= 2", "Hosts are lost", 0, 60, _WARNING, "{value} hosts of kind {kind} were lost within 5 minutes"),
         # Tasks cannot be given to agents.
         ("tasks-not-placed", "oldest_waiting_s > 120 and agents_busy == 0", "Tasks are not placed", 60, 0, _CRITICAL, "a task of {pool} has waited for {value}, and no agent works"),

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from engine.model.alert_expressions import COMPARE, Comparison, Condition, Operand
 from engine.model.alerts import Labels
-from engine.monitoring.alerts.expressions import COMPARE, Comparison, Condition, Operand
 
 
 class Verdict(NamedTuple):

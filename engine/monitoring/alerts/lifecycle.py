@@ -13,16 +13,16 @@ Owner: nobody; what a step must remember beside the alerts themselves is handed 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from engine.model.alert_checks import filled
+from engine.model.alert_expressions import Condition, comparisons
 from engine.model.alert_words import AUTO, Severity
 from engine.model.alerts import Alert, AlertState, Labels, Rule, calculate_severity, fingerprint
 from engine.model.metrics import written_value
 from engine.monitoring.alerts.evaluating import Found, Verdict
-from engine.monitoring.alerts.expressions import Condition, comparisons
 
 STALE_S = 300.0
 FLAPS = 5
@@ -183,7 +183,6 @@ def _severity(watched: Watched, value: float) -> Severity:
 
 # ---- words
 
-_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def message_of(watched: Watched, labels: Mapping[str, str], value: float) -> str:
@@ -197,6 +196,3 @@ def message_of(watched: Watched, labels: Mapping[str, str], value: float) -> str
     return filled(rule.summary, known)[:MESSAGE_MAX]
 
 
-def filled(text: str, known: Mapping[str, str]) -> str:
-    """Return a text with {name} replaced by what is known under it; others stay as they are."""
-    return _PLACE.sub(lambda found: known.get(found[1], found[0]), text)

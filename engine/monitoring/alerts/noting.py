@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from engine.model.agent_events import AgentsBroken, HostLost
+from engine.model.alert_expressions import REFUSED, REFUSED_BY_RULE
 from engine.model.alerts import Labels
 from engine.model.events import Audited, Record
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.task_events import TaskFailed, TaskReturned
-from engine.monitoring.alerts.expressions import REFUSED, REFUSED_BY_RULE
 from engine.state import FleetState, Touched
 
 BY_RULE = "refused by "

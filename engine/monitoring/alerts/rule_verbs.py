@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from engine.model.alert_checks import check_rule
 from engine.model.alert_commands import (
-    LONGEST_S,
     AckAlert,
     CreateRule,
     DeleteRule,
@@ -28,68 +28,33 @@ from engine.model.alert_events import (
     AlertsSilenced,
     SilenceEnded,
 )
-from engine.model.alert_words import SEVERITIES
-from engine.model.alerts import Alert, AlertState, Rule, Silence, matcher_of
+from engine.model.alerts import (
+    BUILTIN,
+    FILE,
+    OPERATOR,
+    Alert,
+    AlertState,
+    Rule,
+    Silence,
+    matcher_of,
+)
 from engine.model.errors import Ambiguous, CommandRefused, NotFound, UsageError
 from engine.model.events import Event
 from engine.model.ids import SILENCE_PREFIX
 from engine.model.reports import AlertsSeen
-from engine.model.verb_lines import parse_line
 from engine.model.wire import convert, nearest
-from engine.monitoring.alerts.expressions import parse
-from engine.monitoring.alerts.lifecycle import close, filled
+from engine.monitoring.alerts.lifecycle import close
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
 
 RULES_MAX = 200
 SILENCES_MAX = 200
-LABELS_MAX = 10
-ACTIONS_MAX = 5
-BUILTIN, OPERATOR = "builtin", "operator"
-_ID = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,62}")
 _SILENCE = re.compile(SILENCE_PREFIX + r"_[0-9a-z]{1,40}")
 _BETWEEN = re.compile(r",(?=\s*[A-Za-z_][A-Za-z0-9_.]*\s*[=!])")
-_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-RESERVED = frozenset({"pool", "agent", "source", "kind", "who", "rule", "severity"})
-"""Labels that come from what a condition is about."""
 CHANGEABLE = tuple(spec.name for spec in dataclasses.fields(Rule) if spec.name not in ("id", "enabled", "created_at", "source"))
-_SAMPLE = {"pool": "p", "agent": "a", "source": "s", "kind": "k", "who": "w", "value": "1", "limit": "1", "rule": "r"}
-"""Labels of an action that is tried when it is written."""
 
 
 # ---- rules
-
-
-def check_rule(rule: Rule) -> None:
-    """Raise UsageError that says what of a rule cannot be, and where."""
-    if not _ID.fullmatch(rule.id):
-        raise UsageError(f"{rule.id!r} is no name for a rule: small letters, digits, - _ and . only, 63 at most")
-    place = f"rule {rule.id!r}"
-    try:
-        parse(rule.expr)
-    except UsageError as error:
-        raise UsageError(f"{place}: {error}") from error
-    if rule.severity not in SEVERITIES:
-        raise UsageError(f"{place}: severity is one of {', '.join(SEVERITIES)}, not {rule.severity!r}")
-    for name in ("for_s", "keep_firing_for_s"):
-        if not 0 <= getattr(rule, name) <= LONGEST_S:
-            raise UsageError(f"{place}: {name} is 0 to {LONGEST_S:g} seconds")
-    for label in rule.labels:
-        if not _LABEL.fullmatch(label) or label in RESERVED:
-            raise UsageError(f"{place}: {label!r} cannot be a label of a rule" + (": it comes from the condition" if label in RESERVED else ""))
-    if len(rule.labels) > LABELS_MAX:
-        raise UsageError(f"{place}: at most {LABELS_MAX} labels")
-    _check_actions(rule, place)
-
-
-def _check_actions(rule: Rule, place: str) -> None:
-    if len(rule.actions) > ACTIONS_MAX:
-        raise UsageError(f"{place}: at most {ACTIONS_MAX} actions")
-    for action in rule.actions:
-        try:
-            parse_line(filled(action, {**_SAMPLE, **rule.labels}))
-        except UsageError as error:
-            raise UsageError(f"{place}: action {action!r}: {error}") from error
 
 
 def find_rule(state: FleetState, word: str) -> Rule:
@@ -133,8 +98,7 @@ def _labels(words: Iterable[str]) -> dict[str, str]:
 
 def updated(state: FleetState, command: UpdateRule) -> Rule:
     """Return the rule as a command would have it. Raises FleetError."""
-    rule = find_rule(state, command.id)
-    return changed(rule, command.changes)
+    return changed(check_changeable(find_rule(state, command.id)), command.changes)
 
 
 def changed(rule: Rule, changes: Mapping[str, Any]) -> Rule:
@@ -180,8 +144,16 @@ def decide_delete(state: FleetState, commands: Sequence[DeleteRule], deciding: D
     return Decision([*_closed(state, ids, deciding.now, "its rule was removed"), *events], [command.id for command in commands])
 
 
+def check_changeable(rule: Rule) -> Rule:
+    """Return a rule that may be changed. Raises CommandRefused for one of the configuration file."""
+    if rule.source == FILE:
+        raise CommandRefused(f"{rule.id} is written in the fleet's configuration: change it there, under [[alerting.rules]], and start the engine anew")
+    return rule
+
+
 def check_deletable(rule: Rule) -> Rule:
-    """Return a rule that may be removed. Raises CommandRefused for a built-in one."""
+    """Return a rule that may be removed. Raises CommandRefused for one that would be back."""
+    check_changeable(rule)
     if rule.source == BUILTIN:
         raise CommandRefused(f"{rule.id} is built in and would be back at the next start; disable-rule {rule.id} keeps it quiet")
     return rule
@@ -203,17 +175,28 @@ def _closed(state: FleetState, rules: Iterable[str], now: float, why: str) -> li
     return [AlertsMoved(closed)] if closed else []
 
 
-def new_rules(state: FleetState, rules: Iterable[Rule], now: float) -> list[Event]:
-    """Return what makes shipped rules which the fleet does not have, or has as they once were."""
-    changed_rules = []
-    for rule in rules:
-        old = state.alerting.rules.get(rule.id)
-        if old is not None and old.source != rule.source:
-            continue
-        wanted = replace(rule, created_at=old.created_at, enabled=old.enabled) if old else replace(rule, created_at=now)
-        if wanted != old:
-            changed_rules.append(wanted)
-    return [AlertRulesSet(tuple(changed_rules))] if changed_rules else []
+def new_rules(state: FleetState, builtin: Iterable[Rule], configured: Sequence[Rule], now: float) -> list[Event]:
+    """Return what makes the rules that are shipped and configured which the fleet does not have, or has as they once were.
+
+    A rule that the configuration no longer has is removed; one that it has goes before any of that name.
+    """
+    wanted = {rule.id: rule for rule in (*builtin, *configured)}
+    set_ = [rule for one in wanted.values() if (rule := _renewed(state.alerting.rules.get(one.id), one, now)) is not None]
+    gone = [rule.id for rule in state.alerting.rules.values() if rule.source == FILE and rule.id not in wanted]
+    others = {rule.id for rule in set_ if (old := state.alerting.rules.get(rule.id)) is not None and (old.expr, old.labels) != (rule.expr, rule.labels)}
+    events: list[Event] = [AlertRulesSet(tuple(set_))] if set_ else []
+    closed = [*_closed(state, others, now, "its rule was changed"), *_closed(state, gone, now, "its rule is no longer in the configuration")]
+    return [*events, *closed, *map(AlertRuleRemoved, gone)]
+
+
+def _renewed(old: Rule | None, rule: Rule, now: float) -> Rule | None:
+    """Return a shipped or configured rule as the fleet is to have it; None = it stays as it is."""
+    if old is None:
+        return replace(rule, created_at=now)
+    if old.source == OPERATOR and rule.source == BUILTIN:
+        return None  # an operator changed it
+    new = replace(rule, created_at=old.created_at, enabled=old.enabled)
+    return new if new != old else None
 
 
 # ---- alerts

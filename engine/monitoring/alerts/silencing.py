@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from engine.model.alert_expressions import Condition, comparisons
 from engine.model.alert_words import Severity
 from engine.model.alerts import (
     Alert,
@@ -19,7 +20,6 @@ from engine.model.alerts import (
     labels_of,
     matcher_of,
 )
-from engine.monitoring.alerts.expressions import Condition, comparisons
 
 HALT = "halt"
 """Instead of an alert's id: the fleet is halted on purpose."""

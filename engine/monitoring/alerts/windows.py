@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 
-from engine.model.alerts import Labels, all_match
-from engine.model.metrics import CATALOGUE, RECORDED, Label
-from engine.monitoring.alerts.expressions import (
+from engine.model.alert_expressions import (
     CHANGES,
     QUANTILES,
     Operand,
 )
+from engine.model.alerts import Labels, all_match
+from engine.model.metrics import CATALOGUE, RECORDED, Label
 from engine.monitoring.histogram import BUCKETS, quantile
 
 Key = tuple[str, str]

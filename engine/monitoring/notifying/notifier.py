@@ -27,10 +27,11 @@ from engine.model.notifications import (
     news_of,
 )
 from engine.model.wire import nearest
+from engine.monitoring.archive import Files
 from engine.monitoring.notifying.addresses import find_address
 from engine.monitoring.notifying.courier import Carrier, Courier
 from engine.monitoring.notifying.grouping import Grouping, Groups, key_of, merge
-from engine.monitoring.notifying.outbox import Files, Outbox
+from engine.monitoring.notifying.outbox import Outbox
 from engine.monitoring.notifying.routing import route_of
 from engine.monitoring.notifying.sender import Means, Sender
 from engine.supervisor import keep_running
@@ -88,7 +89,11 @@ class Notifier:
         self._standing = firing
 
     def take(self, transitions: Sequence[Transition], now: float) -> None:
-        """Take what changed; the same again is no harm."""
+        """Take what changed; the same again is no harm.
+
+        At an engine's start all that fire are given again, so that none is forgotten that fired just before the former
+        engine ended; so is one whose silence ended.
+        """
         found = (news_of(one.alert, self.runbook_of(one.alert.rule)) for one in transitions)
         self.hear([news for news in found if news is not None], now)
 

@@ -13,31 +13,18 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 
 from engine.model.errors import JournalError
 from engine.model.notifications import Group, Letter, LetterState, Notification
+from engine.monitoring.archive import Files, all_or_nothing
 
 logger = logging.getLogger(__name__)
 
 ENDED_MAX = 1_000
 NUMBER_DIGITS_MAX = 19
-
-_T = TypeVar("_T")
-
-
-class Files(Protocol):
-    """The database: one thread writes, another one reads."""
-
-    async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Have a work done by the writer's thread. Raises JournalError."""
-        ...
-
-    async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Have a read done off the loop. Raises JournalError."""
-        ...
 
 
 class Outbox:
@@ -202,17 +189,13 @@ def _read(connection: sqlite3.Connection) -> tuple[list[Letter], list[Group]]:
 
 
 def _write(connection: sqlite3.Connection, letters: Sequence[tuple[int, Letter | None]], groups: Sequence[tuple[str, str | None]]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    def work() -> None:
         connection.executemany("DELETE FROM alert_letters WHERE number = ?", [(number,) for number, letter in letters if letter is None])
         connection.executemany("INSERT OR REPLACE INTO alert_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_row(letter) for _, letter in letters if letter is not None])
         connection.executemany("DELETE FROM alert_groups WHERE key = ?", [(key,) for key, data in groups if data is None])
         connection.executemany("INSERT OR REPLACE INTO alert_groups VALUES (?, ?)", [entry for entry in groups if entry[1] is not None])
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.rollback()
-        raise
+
+    all_or_nothing(connection, work)
 
 
 def _row(letter: Letter) -> tuple[Any, ...]:

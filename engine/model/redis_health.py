@@ -1,0 +1,21 @@
+"""How the server is that engines share, as everybody may know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RedisHealth:
+    """What is known of the server."""
+
+    where: str
+    mode: str
+    is_up: bool = False
+    since_at: float = 0.0
+    """Since when it is up, or away."""
+    reason: str = ""
+    """Why it is away."""
+    version: str = ""
+    rtt_s: float | None = None
+    """The last probe's round trip."""

@@ -1,0 +1,147 @@
+"""Calls of engines to the one that leads, and its answers: Streams, so that neither is lost while nobody leads.
+
+Calls wait in one Stream a region, read by whoever leads through one consumer group; what a leader that is gone had taken and
+not answered, the next one takes over. A call that was carried out is known by the answer that became durable with it
+(`done:ID`), so it is not carried out again. Answers go to a Stream of the engine that asked.
+
+Owner: `CommandStream`, of the calls of this engine that wait for answers. Limits: CALLS_MAX calls wait in the Stream,
+AT_ONCE_MAX are carried out at a time; a call that nobody waits for any more is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from engine.clock import Clock
+from engine.model.errors import EngineUnavailable, FleetError, RedisAway, RedisRefused
+from engine.redis.journal_stream import entries_of
+from engine.redis.link import RedisLink
+from engine.redis.region_keys import RegionKeys
+
+logger = logging.getLogger(__name__)
+
+Handle = Callable[[str, bytes], Awaitable[bytes]]
+"""Carries out a call, by its id, and returns the answer; raises nothing but for defects."""
+
+GROUP = "leader"
+CALLS_MAX = 10_000
+ANSWERS_KEPT = 1_000
+ANSWERS_MS = 600_000
+AT_ONCE_MAX = 64
+BLOCK_SHARE = 0.5
+"""Of the longest wait for an answer of the server."""
+AGAIN_S = 0.1
+
+
+class CommandStream:
+    """The way of one engine to the leader, and of the leader to all."""
+
+    def __init__(self, link: RedisLink, region: str, engine: str, clock: Clock) -> None:
+        self._link, self._engine, self._clock = link, engine, clock
+        self._keys = RegionKeys(region)
+        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._block_ms = max(1, int(1_000 * BLOCK_SHARE * link.section.command_timeout_s))
+
+    # ---- who asks
+
+    async def ask(self, id_: str, call: bytes, *, deadline_s: float) -> bytes:
+        """Send a call and return its answer; sent again, it is one call. Raises EngineUnavailable when no answer comes in time."""
+        until = self._clock.now() + deadline_s
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[id_] = future
+        words = ("XADD", self._keys.commands, "MAXLEN", "~", CALLS_MAX, "*", "i", id_, "f", self._engine, "c", call, "u", repr(until))
+        is_sent = False
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not is_sent:
+                    try:
+                        await self._link.call(*words)
+                        is_sent = True
+                    except RedisAway:
+                        await self._clock.sleep(AGAIN_S)
+                return await future
+        except RedisRefused as error:
+            raise EngineUnavailable(f"the engine that leads cannot be asked: {error}") from error
+        except TimeoutError:
+            told = "whether it was done is not known; look again" if is_sent else "it was not asked"
+            raise EngineUnavailable(f"the engine that leads did not answer within {deadline_s:g} s; {told}") from None
+        finally:
+            del self._waiting[id_]
+
+    async def run(self) -> None:
+        """Hand out answers, until cancelled."""
+        last = b"0-0"  # nothing waits from before: the engine's id is its own
+        while True:
+            try:
+                found = entries_of(await self._link.call("XREAD", "COUNT", AT_ONCE_MAX, "BLOCK", self._block_ms, "STREAMS", self._keys.answers(self._engine), last))
+            except (RedisAway, RedisRefused):
+                await self._clock.sleep(AGAIN_S)
+                continue
+            for entry, fields in found:
+                last = entry
+                waiting = self._waiting.get(fields[b"i"].decode())
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(fields[b"a"])
+
+    # ---- who leads
+
+    async def serve(self, handle: Handle) -> None:
+        """Carry out calls, those first that a former leader left, until cancelled."""
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+        async with asyncio.TaskGroup() as group:
+
+            async def one(id_: bytes, fields: Mapping[bytes, bytes]) -> None:
+                try:
+                    await self._carry_out(id_, fields, handle)
+                finally:
+                    slots.release()
+
+            left: bytes | None = b"0-0"
+            while True:
+                try:
+                    if left is not None:
+                        left, found = await self._reclaim(left)
+                    else:
+                        found = await self._next()
+                except (RedisAway, RedisRefused) as error:
+                    if "NOGROUP" in str(error):
+                        left = b"0-0"  # a server that took over, or was emptied
+                    await self._clock.sleep(AGAIN_S)
+                    continue
+                for id_, fields in found:
+                    await slots.acquire()
+                    group.create_task(one(id_, fields), name="call of another engine")
+
+    async def _reclaim(self, start: bytes) -> tuple[bytes | None, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]:
+        """Take over what former leaders had taken; return where to go on, None at the end."""
+        with contextlib.suppress(RedisRefused):  # it is there already
+            await self._link.call("XGROUP", "CREATE", self._keys.commands, GROUP, "0", "MKSTREAM")
+        answer = await self._link.call("XAUTOCLAIM", self._keys.commands, GROUP, self._engine, 0, start, "COUNT", AT_ONCE_MAX)
+        then, found = answer[0], answer[1]
+        return None if then == b"0-0" else then, [(id_, _fields(fields)) for id_, fields in found if fields]
+
+    async def _next(self) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:
+        return entries_of(await self._link.call("XREADGROUP", "GROUP", GROUP, self._engine, "COUNT", AT_ONCE_MAX, "BLOCK", self._block_ms, "STREAMS", self._keys.commands, ">"))
+
+    async def _carry_out(self, entry: bytes, fields: Mapping[bytes, bytes], handle: Handle) -> None:
+        id_, asker = fields[b"i"].decode(), fields[b"f"].decode()
+        try:
+            if float(fields[b"u"]) > self._clock.now():
+                answer = await self._link.repeatable("GET", self._keys.done(id_)) or await handle(id_, fields[b"c"])
+                key = self._keys.answers(asker)
+                await self._link.call("XADD", key, "MAXLEN", "~", ANSWERS_KEPT, "*", "i", id_, "a", answer)
+                await self._link.call("PEXPIRE", key, ANSWERS_MS)
+            await self._link.repeatable("XACK", self._keys.commands, GROUP, entry)
+            await self._link.repeatable("XDEL", self._keys.commands, entry)
+        except FleetError as error:
+            # It stays with this leader's until the next one looks; who asked says by itself that no answer came.
+            logger.warning("a call of another engine could not be answered", extra={"engine": asker, "call": id_, "reason": str(error)})
+
+
+def _fields(found: Any) -> Mapping[bytes, bytes]:  # noqa: ANN401  # as the client shapes it
+    """Return the fields of an entry that came as a flat list, or as a mapping."""
+    return found if isinstance(found, Mapping) else dict(zip(found[::2], found[1::2], strict=True))

@@ -1,0 +1,86 @@
+"""Who leads a region: a key that ends by itself, an epoch that only grows, and the holder's own idea of how long it may decide.
+
+Owner: `Lease`, of the epoch that it holds and of when it ends. Time is counted from before a renewal was sent, so the server
+never ends the lease before its holder does.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.clock import Clock
+from engine.model.errors import JournalError, RedisAway, RedisRefused
+from engine.model.journal_entries import Leadership
+from engine.redis.functions import Functions
+from engine.redis.link import RedisLink
+from engine.redis.refusals import raise_fenced
+from engine.redis.region_keys import RegionKeys
+
+
+class Lease:
+    """The lease of a region, as one engine sees it."""
+
+    def __init__(self, link: RedisLink, region: str, clock: Clock, *, lease_s: float) -> None:
+        self._link, self._clock, self.length_s = link, clock, lease_s
+        self._functions = Functions(link)
+        keys = RegionKeys(region)
+        self._keys = (keys.leader, keys.lease)
+        self.held: Leadership | None = None
+        """The leadership that this engine has, or had until it was fenced or left it."""
+        self._ends_at = -math.inf
+
+    async def take(self, engine: str, *, above: int = 0) -> int | None:
+        """Return the new epoch, larger than `above`, or None while somebody has the lease. Raises JournalError.
+
+        Taken again by its holder, when the answer was lost, it is the same epoch.
+        """
+        began = self._clock.now()
+        answer = await self._call("lease_take", engine, self._lease_ms, above)
+        if answer[0] != "ok":
+            return None
+        self.held, self._ends_at = Leadership(answer[1], engine), began + self.length_s
+        return self.held.epoch
+
+    async def renew(self) -> None:
+        """Have it for as long again, also when it had run out and nobody took it. Raises Fenced: leave; JournalError: try again."""
+        assert self.held is not None, "take it first"
+        began = self._clock.now()
+        self._check(await self._call("lease_renew", *self.held, self._lease_ms))
+        self._ends_at = began + self.length_s
+
+    async def release(self) -> None:
+        """Leave it to others at once; from now on what this engine appends is refused. Raises JournalError: it ends by itself."""
+        held = self.held
+        if held is None:
+            return
+        self._ends_at = -math.inf
+        answer = await self._call("lease_release", *held)
+        self.held = None
+        assert answer[0] in ("ok", "fenced"), answer
+
+    def left_s(self) -> float:
+        """Return how long this engine may decide; 0 or less: it may not."""
+        return self._ends_at - self._clock.now()
+
+    async def leader(self) -> tuple[str, int] | None:
+        """Return the engine that holds it and the epoch, or None. Raises JournalError."""
+        word, epoch, engine = await self._call("lease_holder")
+        return (engine, epoch) if word == "held" else None
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(1_000 * self.length_s)
+
+    def _check(self, answer: list[Any]) -> None:
+        if answer[0] == "ok":
+            return
+        self.held, self._ends_at = None, -math.inf
+        raise_fenced(answer)
+
+    async def _call(self, name: str, *words: str | int) -> list[Any]:
+        """Call a function that does no harm when it runs twice. Raises JournalError."""
+        try:
+            return await self._functions.call(name, self._keys, *words, timeout_s=min(self._link.section.command_timeout_s, self.length_s))
+        except (RedisAway, RedisRefused) as error:
+            raise JournalError(str(error)) from error

@@ -1,0 +1,57 @@
+"""The keys of a region: one place for their names. They share a hash tag, so that one function may use them in a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RegionKeys:
+    """Names of keys."""
+
+    region: str
+
+    def _key(self, *parts: object) -> str:
+        return ":".join((f"fleet:{{{self.region}}}", *map(str, parts)))
+
+    @property
+    def head(self) -> tuple[str, str, str]:
+        """Return the keys that tell how far the journal goes, and who leads."""
+        return self.journal, self.leader, self.snapshot
+
+    @property
+    def journal(self) -> str:
+        """Return the Stream of the journal."""
+        return self._key("journal")
+
+    @property
+    def leader(self) -> str:
+        """Return the hash of who leads, and of who wrote the newest record."""
+        return self._key("leader")
+
+    @property
+    def lease(self) -> str:
+        """Return the key that is there while the leader is."""
+        return self._key("lease")
+
+    @property
+    def snapshot(self) -> str:
+        """Return the hash of the newest whole snapshot."""
+        return self._key("snapshot")
+
+    def chunk(self, snapshot: str, place: int) -> str:
+        """Return the key of a part of a snapshot."""
+        return self._key("snapshot", snapshot, place)
+
+    def done(self, command: str) -> str:
+        """Return the key of the answer to a command of another engine."""
+        return self._key("done", command)
+
+    @property
+    def commands(self) -> str:
+        """Return the Stream of calls to the leader."""
+        return self._key("commands")
+
+    def answers(self, engine: str) -> str:
+        """Return the Stream of answers to an engine."""
+        return self._key("answers", engine)

@@ -1,0 +1,67 @@
+"""What an engine needs to share a fleet with others: the journal that they share, and its turns at leading.
+
+Owner: nobody. Imported only where the section redis is there and is shared: what it imports needs the client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from engine.clock import Clock
+from engine.memory.shared_journal import SharedJournal
+from engine.model.errors import JournalDiverged, JournalError, JournalTrimmed
+from engine.redis.command_stream import CommandStream
+from engine.redis.journal_stream import JournalStream
+from engine.redis.lease import Lease
+from engine.redis.link import RedisLink
+from engine.state import FleetState
+from engine.turns import Turns, may_write
+
+logger = logging.getLogger(__name__)
+
+
+async def open_shared(link: RedisLink, path: Path, engine: str, clock: Clock, *, finished_max: int) -> tuple[SharedJournal, Turns, FleetState]:
+    """Return the journal of a region with this engine's copy of it, the engine's turns, and the state as of now.
+
+    A copy that the journal does not go on from is set aside, and made anew from the snapshot of the engine that leads. Raises JournalError.
+    """
+    section = link.section
+    stream = JournalStream(link, section.region, clock, durability=section.durability)
+    lease = Lease(link, section.region, clock, lease_s=section.lease_s)
+    calls = CommandStream(link, section.region, engine, clock)
+    is_new = False
+    while True:
+        # The copy need not survive power loss: what it lacks is read from the shared journal.
+        journal = await SharedJournal.open(path, synchronous="normal")
+        try:
+            journal.share(stream, section.region, partial(may_write, lease), is_new=is_new)
+            turns = Turns(engine, lease, journal, calls, clock)
+            return journal, turns, await journal.load(finished_max)
+        except (JournalTrimmed, JournalDiverged) as error:
+            await journal.close()
+            if is_new:
+                raise
+            _set_aside(path, error, clock)
+            await stream.get_snapshot(path)
+            is_new = True
+        except BaseException:
+            await journal.close()
+            raise
+
+
+def _set_aside(path: Path, why: JournalError, clock: Clock) -> None:
+    """Keep a copy that does not belong to this journal under another name. Raises JournalError."""
+    at = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y%m%dT%H%M%S")
+    aside = path.with_name(f"{path.name}.aside-{at}")
+    try:
+        path.rename(aside)
+        for end in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
+    except OSError as error:
+        raise JournalError(f"{path} does not belong to the shared journal ({why}) and cannot be set aside: {error.strerror}") from error
+    logger.warning("this engine's file does not go with the shared journal; it is set aside and made anew", extra={"file": str(aside), "reason": str(why)})
