@@ -12,16 +12,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.agents.tokens import SOCKET_VARIABLE, VARIABLE
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.clock import SystemClock
+from engine.model.acting import SOCKET_VARIABLE, VARIABLE
 from engine.model.data_commands import BackUpFleet
 from engine.model.errors import (
+    EXIT_DONE,
     EXIT_FAILED,
+    EXIT_VOTED_ON,
     CommandRefused,
     Denied,
     FleetError,
@@ -30,12 +33,13 @@ from engine.model.errors import (
 )
 from engine.model.fleet_commands import StopEngine
 from engine.model.plans import Answer, Plan
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED, TaskState
 from engine.model.verbs import Command, Danger
 from engine.model.wire import to_plain
 from engine.operations import Operator
 from fleet_tui import output
-from fleet_tui.attach import find_address, is_locked, require_address
+from fleet_tui.attach import engine_of_agent, find_address, is_locked, require_address
 from fleet_tui.contexts import choose_context
 from fleet_tui.settings import Address, Remote
 
@@ -82,26 +86,28 @@ def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "") -> 
 
 
 def _agent_token(address: Address) -> str:
-    """Return the token with which this program acts on memory as the agent that it is of; only the agent's own engine knows it."""
-    return os.environ.get(VARIABLE, "") if str(address) == os.environ.get(SOCKET_VARIABLE) else ""
+    """Return the token with which this program acts as the agent that it is of; only the agent's own engine knows it."""
+    socket = os.environ.get(SOCKET_VARIABLE, "")
+    is_own = isinstance(address, Path) and bool(socket) and os.path.realpath(address) == os.path.realpath(socket)
+    return os.environ.get(VARIABLE, "") if is_own else ""
 
 
-def act(paths: Paths, request: Request) -> None:
-    """Carry out a request and print what came of it. Raises FleetError, Denied also when a dry run shows that it would be."""
+def act(paths: Paths, request: Request) -> int:
+    """Carry out a request, print what came of it, return the exit code. Raises FleetError, Denied also when a dry run shows that it would be."""
     if isinstance(request.commands[0], BackUpFleet):
         from fleet_tui import database
 
-        address = find_address(paths)
+        address = find_address(paths) or engine_of_agent(os.environ)
         if address is None:
             database.back_up_here(paths, request)
-            return
+            return EXIT_DONE
         request = database.placed(address, request)
     if request.dry_run:
         plan = asyncio.run(make_plan(require_address(paths), request))
         show_plan(plan, request)
         if plan.refused:
             raise Denied(plan.refused)
-        return
+        return EXIT_DONE
     destroys = any(command.danger is Danger.DESTRUCTIVE for command in request.commands)
     asks = destroys and not request.yes and not request.confirm
     if asks and not is_interactive():
@@ -111,16 +117,14 @@ def act(paths: Paths, request: Request) -> None:
         )
     socket = require_address(paths)
     try:
-        if asks:
-            ask_and_carry_out(socket, request)
-        else:
-            asyncio.run(carry_out(socket, request, request.commands))
+        code = ask_and_carry_out(socket, request) if asks else asyncio.run(carry_out(socket, request, request.commands))
     except Unconfirmed as error:
         if asks or not is_interactive():
             raise Unconfirmed(f"{error}; say it with {'--reason' if 'reason' in str(error) else '--confirm'}") from error
-        ask_and_carry_out(socket, request)
-    if any(isinstance(command, StopEngine) for command in request.commands):
+        code = ask_and_carry_out(socket, request)
+    if code == EXIT_DONE and any(isinstance(command, StopEngine) for command in request.commands):
         asyncio.run(wait_engine_ended(paths))
+    return code
 
 
 def act_by_kind(address: Address, commands: Sequence[Command], request: Request) -> None:
@@ -163,15 +167,16 @@ def _act_in_turn(address: Address, requests: Sequence[Request], plans: Sequence[
         return
     if first.yes:
         output.say("\n".join(lines))
-    for one in requests:
-        if one.yes:
-            asyncio.run(carry_out(address, one, one.commands, show))
-        else:
-            ask_and_carry_out(address, one, show)
+    code = max(asyncio.run(carry_out(address, one, one.commands, show)) if one.yes else ask_and_carry_out(address, one, show) for one in requests)
+    if code:
+        raise click.exceptions.Exit(code)
 
 
-def ask_and_carry_out(socket: Address, request: Request, show: Show | None = None) -> None:
-    """Show the plan, ask what it demands, carry it out; anew when the fleet has changed meanwhile. Raises FleetError."""
+def ask_and_carry_out(socket: Address, request: Request, show: Show | None = None) -> int:
+    """Show the plan, ask what it demands, carry it out; anew when the fleet has changed meanwhile. Raises FleetError.
+
+    Returns the exit code.
+    """
     while True:
         # The connection is closed meanwhile: a person takes longer than the engine waits for a pong.
         plan = asyncio.run(make_plan(socket, request))
@@ -228,21 +233,52 @@ def show_plan(plan: Plan, request: Request) -> None:
     output.say("dry run; nothing was changed")
 
 
-async def carry_out(socket: Address, request: Request, what: Sequence[Command] | str, show: Show | None = None) -> None:
-    """Execute, show the answer (printed, unless told otherwise), and wait for the end of a submitted task if that is wanted."""
+async def carry_out(socket: Address, request: Request, what: Sequence[Command] | str, show: Show | None = None) -> int:
+    """Execute, show the answer (printed, unless told otherwise), and wait for a vote and for a submitted task if that is wanted.
+
+    Returns the exit code. Raises FleetError, CommandRefused also when a vote that was waited for ended otherwise than accepted.
+    """
     async with operator_at(socket, mode=request.mode) as operator:
         answer = await operator.execute(what, reason=request.reason, confirm=request.confirm)
         if not request.wait:
             (show or show_answer)(answer, request)
-            return
-        task_id = str(answer.values[0])
+            return EXIT_VOTED_ON if answer.vote else EXIT_DONE
+        acted = await wait_voted(operator, answer) if answer.vote else None
+        if not isinstance(request.commands[0], SubmitTask):
+            if acted is None:
+                (show or show_answer)(answer, request)
+            elif request.output == "json":
+                output.print_json(acted)
+            return EXIT_DONE
+        task_id = str(acted["made"][0] if acted else answer.values[0])
         output.say(f"{task_id} is accepted; waiting for its end")
         try:
             task = await wait_finished(operator, task_id)
         except asyncio.CancelledError:
             output.say(f"{task_id} goes on; stop it with `fleet-tui cancel {task_id}`")
             raise
-    show_outcome(task, request)
+    return show_outcome(task, request)
+
+
+async def wait_voted(operator: Operator, answer: Answer) -> dict[str, Any]:
+    """Return what came of a plan once votes have accepted it and it is done. Raises CommandRefused when it is not. Safe to cancel."""
+    output.say(f"{answer.summary}; waiting for the vote")
+    id_, pause, clock = answer.vote, WAIT_FIRST_S, SystemClock()
+    while True:
+        vote = await operator.query("proposal", id=id_)
+        assert isinstance(vote, dict)
+        acted = vote["acted"]
+        if acted and acted["vote"]:
+            id_ = acted["vote"]
+            output.say(f"accepted by the first vote; {acted['told']}")
+        elif acted and acted["is_done"]:
+            output.say(f"{id_} accepted and done: {acted['told']}")
+            assert isinstance(acted, dict)
+            return acted
+        elif acted or vote["state"] not in ("open", "accepted"):
+            raise CommandRefused(f"{id_} {vote['state']}: {vote['reason']}; it was not done")
+        await clock.sleep(pause)
+        pause = min(pause * 1.5, WAIT_LONGEST_S)
 
 
 def show_answer(answer: Answer, request: Request) -> None:
@@ -279,8 +315,8 @@ async def wait_finished(operator: Operator, task_id: str) -> dict[str, Any]:
         pause = min(pause * 1.5, WAIT_LONGEST_S)
 
 
-def show_outcome(task: dict[str, Any], request: Request) -> None:
-    """Print how a task ended. Raises click.exceptions.Exit with 1 unless it succeeded."""
+def show_outcome(task: dict[str, Any], request: Request) -> int:
+    """Print how a task ended; return the exit code: 1 unless it succeeded."""
     if request.output == "json":
         output.print_json(task)
     elif task.get("result"):
@@ -288,8 +324,7 @@ def show_outcome(task: dict[str, Any], request: Request) -> None:
     ok = task["state"] == TaskState.SUCCEEDED
     why = f": {output.clean(str(task['reason']))}" if task.get("reason") else ""
     output.say(f"{task['id']} {task['state']}{why}")
-    if not ok:
-        raise click.exceptions.Exit(EXIT_FAILED)
+    return EXIT_DONE if ok else EXIT_FAILED
 
 
 def names_of(root: click.Context, kind: str) -> list[tuple[str, str]]:

@@ -8,26 +8,14 @@ from __future__ import annotations
 import click
 
 from fleet_tui.alert_rules import rule
-from fleet_tui.verbs import make_verb
+from fleet_tui.verb_groups import VerbGroup
 
 FORMS = click.Choice(["table", "wide", "json", "csv"])
 VERBS = {"test": "test-channel", "requeue": "requeue"}
 """Subcommands that are verbs by a shorter name."""
 
 
-class AlertsGroup(click.Group):
-    """Subcommands written here, and those that are verbs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all subcommands."""
-        return [*super().list_commands(ctx), *VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a subcommand, or None."""
-        return make_verb(VERBS[cmd_name]) if cmd_name in VERBS else super().get_command(ctx, cmd_name)
-
-
-@click.group(cls=AlertsGroup)
+@click.group(cls=VerbGroup, verbs=VERBS)
 def alerts() -> None:
     """Alerts, their rules, and who is told: alerts rules, alerts rule test EXPR, alerts channels, alerts test CHANNEL."""
 

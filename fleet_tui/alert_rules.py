@@ -25,11 +25,11 @@ def test(what: str, last: str, for_: str, output: str) -> None:
     """Say when a rule (by its id), or a condition such as 'queue_depth > 100', would have fired."""
     import asyncio
 
+    from engine.model.quantities import seconds
     from engine.model.wire import to_plain
     from fleet_tui import output as out
     from fleet_tui.acts import operator_at
     from fleet_tui.attach import require_address
-    from fleet_tui.backtests import seconds
     from fleet_tui.subcommands import places
 
     parameters: dict[str, object] = {"last_s": seconds(last), **({"for_s": seconds(for_)} if for_ else {})}

@@ -28,6 +28,7 @@ from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.plans import Answer, Authority
 from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command
+from fleet_tui.boards import user_boards
 from fleet_tui.jobs import can_be_continued
 from fleet_tui.keymap import OWN, Own, facts_of, find_command_file, find_key_file, load_own
 from fleet_tui.lent_terminal import find_editor
@@ -355,11 +356,9 @@ class FleetApp(TypeAhead[None], Switching, SizeGuard[None]):
         return await what_if(self.feed.operator, name, policy)
 
     def _edit_text(self, kind: str, id_: str) -> None:
-        from fleet_tui.edit_here import edit_in_console
-        from fleet_tui.edit_value import edit_value_in_console
+        from fleet_tui.edit_here import editing_of
 
-        edit = edit_value_in_console(self, self._editor, id_) if kind == "memory" else edit_in_console(self, self._editor, kind, id_)
-        self.run_worker(edit, group="ask", exit_on_error=False)
+        self.run_worker(editing_of(self, self._editor, kind, id_), group="ask", exit_on_error=False)
 
     def action_undo(self) -> None:
         """Undo my last plan."""
@@ -490,4 +489,5 @@ def run_console(opening: Opening) -> None:
         catalogue=catalogue,
         problems=[*preferences.problems, *theme_problems(preferences)],
     )
+    app.boards = user_boards(os.environ)
     app.run(mouse=preferences.mouse)

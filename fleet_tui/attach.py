@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from engine.agents.tokens import SOCKET_VARIABLE
+from engine.model.acting import SOCKET_VARIABLE
 from engine.model.errors import EXIT_REFUSED, EngineStartError, EngineUnavailable, UsageError
 from fleet_tui.settings import Address, Paths, find_paths, find_socket, prepare_state
 

@@ -13,7 +13,7 @@ from fleet_tui.navigation import Navigation
 from screens.attention import Attention
 from screens.present import plural
 from screens.present_pulse import Need
-from screens.pulse import screen_of
+from screens.pulse_panels import screen_of
 from screens.widgets.cells import Glyphs
 
 NOTICES: dict[str, Callable[[str], str]] = {
@@ -40,7 +40,8 @@ class Attending(Navigation):
 
     def __init__(self, *, notify: str, **more: Any) -> None:  # noqa: ANN401  # what Navigation takes
         super().__init__(**more)
-        self._notify = NOTICES[notify]
+        # A screen reader says what is written: a notification in the middle of that is noise.
+        self._notify = NOTICES["off" if self.terminal.is_plain else notify]
         self._attention: Attention | None = None
         self._jumped_to = ""
 

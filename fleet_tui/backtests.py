@@ -6,7 +6,6 @@ Owner: nobody; one run. Reads the load from the engine, a trace file or a seeded
 from __future__ import annotations
 
 import asyncio
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from engine.model.errors import NotFound, UsageError
 from engine.model.policy_text import policy_of
 from engine.model.pools import DEFAULT_POOLS
+from engine.model.quantities import seconds
 from engine.model.scaling import Limits, Load, Policy
 from engine.model.wire import nearest, to_plain
 from engine.operations import Operator
@@ -28,8 +28,6 @@ from fleet_tui.acts import operator_at
 from fleet_tui.attach import find_address, require_address
 from fleet_tui.settings import Paths
 
-_LAST = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 SHAPE_S = 3_600.0
 
 
@@ -90,14 +88,6 @@ def read_policies(path: Path) -> dict[str, Policy]:
         return {policy_id: policy_of({**table, "id": policy_id}) for policy_id, table in tables.items()}
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-
-
-def seconds(text: str) -> int:
-    """Return the seconds of 90s, 30m, 24h or 7d. Raises UsageError."""
-    match = _LAST.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text!r} is no length of time; write 90s, 30m, 24h or 7d")
-    return round(float(match[1]) * _UNIT_S[match[2]])
 
 
 async def _ask_engine(paths: Paths, last_s: int, *, needed: bool) -> FleetLoad:

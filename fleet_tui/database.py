@@ -9,6 +9,7 @@ import dataclasses
 import os
 import sqlite3
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def placed(address: Address, request: Request) -> Request:
     assert isinstance(command, BackUpFleet)
     if not command.file or not isinstance(address, Path):
         return request
-    return dataclasses.replace(request, commands=[BackUpFleet(str(Path(command.file).absolute()))])
+    return dataclasses.replace(request, commands=[dataclasses.replace(command, file=str(Path(command.file).absolute()))])
 
 
 def back_up_here(paths: Paths, request: Request) -> None:
@@ -52,7 +53,7 @@ def back_up_here(paths: Paths, request: Request) -> None:
         if not command.file:
             make_folder(folder)
         target = Path(command.file).absolute() if command.file else folder / file_name(SystemClock().now())
-        show_contents(back_up(connection, source, target, paths.state_dir / RING_NAME), request.output)
+        show_contents(back_up(connection, source, target, paths.state_dir / RING_NAME, force=command.force or not command.file), request.output)
 
 
 def put_back(paths: Paths, source: Path, *, form: str) -> None:
@@ -64,7 +65,7 @@ def put_back(paths: Paths, source: Path, *, form: str) -> None:
     if verdict.problems:
         raise CommandRefused(f"{source} is not whole, nothing was changed: {'; '.join(verdict.problems[:3])}")
     paths.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    aside = path.with_name(f"fleet-before-restore-{file_name(SystemClock().now()).removeprefix('fleet-')}")
+    aside = _unused(path.with_name(f"fleet-before-restore-{file_name(SystemClock().now()).removeprefix('fleet-')}"))
     with hold_lock(paths):
         lock = database.take_lock(path)
         try:
@@ -127,6 +128,12 @@ def contents_lines(contents: Contents) -> list[str]:
     gone = [f"  removed for their age: {removed}"] if removed else []
     keys = [f"  {contents.keys:,} wrapped keys of encrypted memory"] if contents.keys else []
     return [contents.path, f"  {contents.bytes / 1e6:,.1f} MB, tables of step {contents.step}, records {span}", f"  {rows}", *keys, *gone]
+
+
+def _unused(path: Path) -> Path:
+    """Return a path, numbered where something lies there: what was put aside a moment ago, or by a restore that was killed."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def _entry(path: Path) -> dict[str, object]:

@@ -201,6 +201,27 @@ def _greet(socket: Address) -> Finding:
 
 
 
+def _look_at_redis(paths: Paths, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See whether the server of the section redis answers; a private one is the engine's, so only its program is looked for."""
+    from engine.config import load_config
+
+    try:
+        section = load_config(paths.config).redis
+    except FleetError:
+        return  # said of the configuration already
+    if section is None:
+        return
+    try:
+        from engine.redis.looking import look_once
+    except ImportError:
+        yield Finding("redis", WRONG, "the section redis needs the client: install `fleet-tui[redis]`, or leave the section out")
+        return
+    try:
+        yield Finding("redis", OK, look_once(section, environment))
+    except FleetError as error:
+        yield Finding("redis", WRONG, str(error))
+
+
 def _look_at_leftovers(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
     """See whether processes of a dead engine are still there; the next engine's sweep ends them."""
     from engine.agents.processes import process_table
@@ -239,5 +260,6 @@ _LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
     _look_at_state,
     _look_at_database,
     _look_at_engine,
+    _look_at_redis,
     _look_at_leftovers,
 )

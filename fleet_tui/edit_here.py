@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
-from engine.model.editing import Editable, verb_of
+from engine.model.editing import Editable
 from engine.model.errors import CommandRefused, FleetError, UsageError
 from engine.model.wire import convert
-from fleet_tui.editor import Edited, edit_as_text, editor_words
+from fleet_tui.editor import Change, Edited, edit_as_text, editor_words
 from fleet_tui.lent_terminal import find_editor, run_lent
 
 if TYPE_CHECKING:
@@ -23,10 +22,21 @@ if TYPE_CHECKING:
     from fleet_tui.acts import Request
     from fleet_tui.app import FleetApp
     from fleet_tui.settings import Paths
+    from screens.feed import Feed
 
 _T = TypeVar("_T")
 
-NOUNS = {"pools": "pool", "policies": "policy"}
+
+class Words(NamedTuple):
+    """How an edit is spoken of."""
+
+    undone: str
+    """What did not become of it."""
+    form: str
+    """The binding that does the same in a form."""
+
+
+NOUNS = {"pools": "pool", "policies": "policy", "rules": "alert rule"}
 SHARED = "an editor gives the shell of the account, and this account is shared by names: "
 
 
@@ -45,35 +55,51 @@ def title_of(thing: Editable) -> str:
 
 async def edit_in_console(app: FleetApp, editor: str | None, kind: str, name: str) -> None:
     """Suspend the console, have a thing edited, and ask for the change; whatever comes in between is said."""
+    feed = app.feed  # the one that it is a thing of, whatever is in view by then
+    if editor is not None and feed.operator.authority.read_only:
+        app.say(f"nothing can be changed here: {feed.operator.authority.read_only}", role="warn")
+        return
+
+    async def edit(words: list[str]) -> Edited | None:
+        thing = await read_thing(feed.operator, kind, name)
+        return await lend(app, lambda: edit_as_text(thing, title_of(thing), lambda path: run_lent([*words, str(path)], {}), lambda: read_thing(feed.operator, kind, name)))
+
+    await edit_and_ask(app, feed, editor, edit, Words("not applied", "policy.edit" if kind == "policies" else "thing.edit"))
+
+
+def editing_of(app: FleetApp, editor: str | None, kind: str, name: str) -> Coroutine[None, None, None]:
+    """Return what edits a thing of a kind in the console."""
+    if kind == "memory":
+        from fleet_tui.edit_value import edit_value_in_console
+
+        return edit_value_in_console(app, editor, name)
+    if kind == "conflicts":
+        from fleet_tui.edit_conflict import edit_conflict_in_console
+
+        return edit_conflict_in_console(app, editor, name)
+    return edit_in_console(app, editor, kind, name)
+
+
+async def edit_and_ask(app: FleetApp, feed: Feed, editor: str | None, edit: Callable[[list[str]], Awaitable[Change | None]], words: Words) -> None:
+    """Ask for what came of an edit, which is given the words of the editor; what cannot be done is said, and where the text is kept."""
     from textual.app import SuspendNotSupported
 
     if editor is None:
-        app.say(SHARED + app.say_keys("{thing.edit} edits in a form"), role="warn")
-        return
-    feed = app.feed  # the one that it is a thing of, whatever is in view by then
-    operator = feed.operator
-    if operator.authority.read_only:
-        app.say(f"nothing can be changed here: {operator.authority.read_only}", role="warn")
+        app.say(SHARED + app.say_keys(f"{{{words.form}}} edits in a form"), role="warn")
         return
     try:
-        words = editor_words(editor)
-        thing = await read_thing(operator, kind, name)
-
-        async def run(path: Path) -> tuple[int, str]:
-            return await run_lent([*words, str(path)], {})
-
-        edited = await lend(app, lambda: edit_as_text(thing, title_of(thing), run, lambda: read_thing(feed.operator, kind, name)))
+        edited = await edit(editor_words(editor))
     except SuspendNotSupported:
-        app.say("an editor needs a terminal, and this console cannot lend one" + app.say_keys("; {thing.edit} edits in a form"), role="bad")
+        app.say("an editor needs a terminal, and this console cannot lend one" + app.say_keys(f"; {{{words.form}}} edits in a form"), role="bad")
     except FleetError as error:
         app.say(str(error), role="bad")
     else:
         if edited is None:
             app.say("nothing was changed")
-        elif await app._ask(feed, (verb_of(edited.thing, edited.patch),), ""):  # noqa: SLF001  # of this package: what came of it matters
+        elif await app._ask(feed, (edited.command,), ""):  # noqa: SLF001  # of this package: what came of it matters
             edited.discard()
         else:
-            app.say(f"not applied; {edited.kept}", role="warn")
+            app.say(f"{words.undone}; {edited.kept}", role="warn")
 
 
 async def lend(app: FleetApp, work: Callable[[], Awaitable[_T]]) -> _T:
@@ -115,7 +141,7 @@ def edit_in_shell(paths: Paths, kind: str, name: str, request: Request) -> None:
     from fleet_tui.attach import require_address
 
     if click.get_current_context().find_root().params.get("as_name"):
-        raise CommandRefused(SHARED + "use the verbs edit-pool and update-policy")
+        raise CommandRefused(SHARED + "use the verbs edit-pool, update-policy and update-rule")
     words = editor_words(find_editor(os.environ))
     address = require_address(paths)
 
@@ -132,12 +158,12 @@ def edit_in_shell(paths: Paths, kind: str, name: str, request: Request) -> None:
     if edited is None:
         output.say("nothing was changed")
         return
-    request.commands.append(verb_of(edited.thing, edited.patch))
+    request.commands.append(edited.command)
     try:
         if acts.is_interactive() and not request.yes and not request.dry_run:
-            acts.ask_and_carry_out(address, request)
+            code = acts.ask_and_carry_out(address, request)
         else:
-            acts.act(paths, request)
+            code = acts.act(paths, request)
     except (FleetError, click.Abort) as error:
         output.say(f"not applied; {edited.kept}")
         raise error
@@ -145,6 +171,7 @@ def edit_in_shell(paths: Paths, kind: str, name: str, request: Request) -> None:
         output.say(edited.kept)
     else:
         edited.discard()
+    click.get_current_context().exit(code)
 
 
 def kind_of(word: str) -> str:
@@ -153,5 +180,5 @@ def kind_of(word: str) -> str:
 
     kind = any_kind(word)
     if kind not in NOUNS:
-        raise UsageError(f"{kind} cannot be edited; {' and '.join(NOUNS)} can")
+        raise UsageError(f"{kind} cannot be edited; {', '.join(NOUNS)} can")
     return kind

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.model.editing import Editable, Patch, check_patch, moved, patch_of, value_words
+from engine.model.editing import Editable, Patch, check_patch, moved, patch_of, value_words, verb_of
 from engine.model.errors import FleetError, UsageError
+from engine.model.verbs import Command
 from fleet_tui.edit_text import TextWrong, read_edited, text_to_edit, with_problems
 
 Run = Callable[[Path], Awaitable[tuple[int, str]]]
@@ -25,12 +26,11 @@ NO_EDITOR = "no editor is set: set $VISUAL or $EDITOR, such as EDITOR=vi"
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
-    """What came of it."""
+class Change:
+    """What came of a text that was edited."""
 
-    thing: Editable
-    """As it was when the changes were found to make sense."""
-    patch: Patch
+    command: Command
+    """The verb that makes the change."""
     path: Path
     """The text, until discard()."""
 
@@ -42,6 +42,15 @@ class Edited:
     def kept(self) -> str:
         """Return where the text is."""
         return f"your text is kept in {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Edited(Change):
+    """What came of a thing that was edited."""
+
+    thing: Editable
+    """As it was when the changes were found to make sense."""
+    patch: Patch
 
 
 def editor_words(editor: str) -> list[str]:
@@ -61,7 +70,7 @@ async def edit_as_text(thing: Editable, title: str, run: Run, read: Read) -> Edi
     Text that makes no sense, or is about keys that somebody else changed meanwhile, is opened again with that said at the top.
     """
     begun = text = text_to_edit(thing, title)
-    path = _new_file(thing, text)
+    path = new_file(thing.id, ".toml", text)
     while True:
         code, problem = await run(path)
         new = read_file(path)
@@ -105,15 +114,16 @@ def _told_others(before: Editable, now: Editable) -> str:
 
 def _finish(thing: Editable, patch: Patch, path: Path) -> Edited | None:
     if patch:
-        return Edited(thing, patch, path)
+        return Edited(verb_of(thing, patch), path, thing, patch)
     path.unlink(missing_ok=True)
     return None
 
 
-def _new_file(thing: Editable, text: str) -> Path:
-    name = "".join(letter if letter.isalnum() else "-" for letter in thing.id)[:40]
-    number, path = tempfile.mkstemp(prefix=f"fleet-tui-{name}-", suffix=".toml")  # readable by the user alone
-    with os.fdopen(number, "w", encoding="utf-8") as file:
+def new_file(about: str, suffix: str, text: str) -> Path:
+    """Return a new file with a text, whose name says what it is about; readable by the user alone."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in about)[:40]
+    number, path = tempfile.mkstemp(prefix=f"fleet-tui-{name}-", suffix=suffix)
+    with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
         file.write(text)
     return Path(path)
 

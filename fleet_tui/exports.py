@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.model.errors import FleetError
+from engine.model.secrets import redact
 from screens.base import FleetScreen
 from screens.details import DocumentScreen
 from screens.export import ENDINGS, write_form
@@ -91,7 +92,18 @@ async def _content(screen: FleetScreen, subject: Subject, form: str, choice: str
         return svg_of(screen, screen.app.title)
     if subject.rows:
         return await asyncio.to_thread(write_form, subject.sheet(choice), form)
+    if form == "html" and isinstance(screen, DocumentScreen):
+        return await _page(screen)
     if isinstance(screen, DocumentScreen):
         thing = await screen.read_plain() if form == "json" and screen.HAS_YAML else None
         return await asyncio.to_thread(write_form, subject.paper(thing), form)
     return text_of(screen)
+
+
+async def _page(screen: DocumentScreen) -> str:
+    """Return a report as a page with its charts."""
+    from fleet_tui.report_pages import page_of
+
+    report = redact(await screen.read_plain())
+    assert isinstance(report, dict), "only reports offer pages"
+    return "\n".join(page_of(report)) + "\n"

@@ -39,6 +39,9 @@ ALIASES = {
     "instances": ("instance", "in"),
     "modules": ("module", "mo"),
     "proposals": ("proposal", "votes", "vo"),
+    "swarms": ("swarm", "sw"),
+    "sessions": ("session", "ss"),
+    "routes": ("route", "rt"),
     "alerts": ("alert", "al"),
     "rules": ("rule", "ru"),
     "silences": ("silence", "si"),
@@ -50,7 +53,7 @@ ALIASES = {
 }
 """What people type for a kind."""
 
-IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "proposals": "proposal"}
+IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "proposals": "proposal", "alerts": "alert", "swarms": "swarm", "sessions": "session", "routes": "route"}
 """Kinds of which one thing can be asked for in full, and the word of that question."""
 
 ROWS_DEFAULT = 1_000
@@ -297,7 +300,7 @@ async def _result(socket: Address, task: str) -> tuple[dict[str, Any], object]:
 
 def show_cost(paths: Paths, last: str, *, form: str) -> None:
     """Print what the pools cost. Raises UsageError for a length of time that is none."""
-    from fleet_tui.backtests import seconds
+    from engine.model.quantities import seconds
     from screens.present_costs import cost_lines
     from screens.widgets.cells import ASCII
 

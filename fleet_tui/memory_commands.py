@@ -52,6 +52,25 @@ def search(paths: Paths, asked: dict[str, object], form: str) -> None:
     _print(asyncio.run(_ask(paths, "memory-search", asked)), form, found_table)
 
 
+def totals(paths: Paths, form: str) -> None:
+    """Print how much there is of everything. Raises FleetError."""
+    found = asyncio.run(_ask(paths, "memory-figures", {}))
+    if form == "json":
+        output.print_json(found)
+    else:
+        output.print_lines(totals_lines(found))
+
+
+def totals_lines(found: dict[str, Any]) -> Iterator[str]:
+    """Return figures of memory as lines."""
+    kinds, cache, tidied = found["kinds"], found["cache"], found["since_start"]
+    yield from aligned(("KIND", "ENTRIES", "BYTES"), [(kind, f"{kinds[kind]['entries']:,}", f"{kinds[kind]['bytes']:,}") for kind in sorted(kinds)])
+    yield f"tombstones: {found['tombstones']:,}; entries in conflict: {found['conflicts']:,}"
+    yield f"since the engine started: {tidied['expired']:,} entries expired, {tidied['purged']:,} tombstones forgotten"
+    asked = cache["hits"] + cache["misses"]
+    yield f"first cache: {cache['hit_rate']:.0%} of {asked:,} reads" if asked else "first cache: nothing was read yet"
+
+
 async def _ask(paths: Paths, what: str, parameters: dict[str, object]) -> Any:  # noqa: ANN401  # plain values
     async with operator_at(require_address(paths)) as operator:
         return to_plain(await operator.query(what, **parameters))

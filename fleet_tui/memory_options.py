@@ -119,3 +119,13 @@ def peers(*, output: str) -> None:
     from fleet_tui.subcommands import places
 
     exchange_commands.peers(places(), output)
+
+
+@memory.command()
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Form.")
+def totals(*, output: str) -> None:
+    """Count entries of each kind, tombstones, conflicts, what was tidied since the engine started, and what the first cache does."""
+    from fleet_tui import memory_commands
+    from fleet_tui.subcommands import places
+
+    memory_commands.totals(places(), output)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.model.metrics import written_value
+from engine.model.quantities import seconds
 from engine.model.wire import to_plain
 from fleet_tui import output
 from fleet_tui.acts import operator_at
 from fleet_tui.attach import require_address
-from fleet_tui.backtests import seconds
 
 if TYPE_CHECKING:
     from fleet_tui.settings import Paths
@@ -51,7 +51,7 @@ def show(paths: Paths, wanted: Wanted) -> None:
         output.print_json(rows)
     elif wanted.form == "csv":
         names = list(rows[0])
-        output.print_lines(_csv([names, *([row[name] for name in names] for row in rows)]))
+        output.print_lines(_csv([names, *([_in_sheet(row[name]) for name in names] for row in rows)]))
     else:
         output.print_lines(_catalogue(rows))
 
@@ -84,6 +84,10 @@ def _csv(rows: list[Any]) -> Iterator[str]:
         yield line.getvalue()
 
 
+def _in_sheet(value: object) -> object:
+    return " ".join(str(one) for one in value) if isinstance(value, list) else value
+
+
 def _catalogue(rows: list[dict[str, Any]]) -> Iterator[str]:
     width = max(len(row["name"]) for row in rows)
     group = ""
@@ -91,8 +95,8 @@ def _catalogue(rows: list[dict[str, Any]]) -> Iterator[str]:
         if row["group"] != group:
             group = row["group"]
             yield f"{group.upper()}"
-        now = "by agent" if row["label"] == "agent" else written_value(row["now"], row["unit"])
-        yield f"  {row['name']:<{width}}  {now:>12}  {row['help']}"
+        many = "by agent" if row["label"] == "agent" else "by source" if len(row["sources"]) > 1 else ""
+        yield f"  {row['name']:<{width}}  {many or written_value(row['now'], row['unit']):>12}  {row['help']}"
 
 
 def _table(trend: Mapping[str, Any], times: list[float]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.model.errors import FleetError
 from engine.model.verbs import Command
+from fleet_tui.boards import Boards
 from fleet_tui.memory import Memory
 from fleet_tui.skins import SETTINGS, Skin, SkinnedApp
 from screens.base import FleetScreen
@@ -38,6 +39,8 @@ class Navigation(Keyed, SkinnedApp):
         self.lines: list[str] = console.setdefault("lines", [])
         """History of the command line."""
         self.bookmarks = Bookmarks(console.get("bookmarks"))
+        self.boards = Boards()
+        """The dashboards that there are."""
         self.context = ""
         self._trail = Trail()
         self._words: dict[str, Callable[[tuple[str, ...]], None]] = {"bookmark": self._bookmark_by_word}

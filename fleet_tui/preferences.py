@@ -5,7 +5,6 @@ Owner: nobody; values and functions. Read on the way to the first frame: no libr
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -220,6 +219,8 @@ def _find_url_problem(url: str) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    import difflib  # a tenth of the help's modules, for mistakes alone
+
     near = difflib.get_close_matches(name, [*known], n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fleet_tui.verb_groups import VerbGroup
+
 if TYPE_CHECKING:
     from fleet_tui.acts import Request
 
@@ -65,6 +67,20 @@ def metrics(name: str, output: str, **wanted: Any) -> None:  # noqa: ANN401  # t
 
 
 @click.command()
+@click.option("--last", default="24h", show_default=True, help="How far back: 90m, 24h, 30d.")
+@click.option("--ago", default="", help="The same span so much earlier: 1d = until yesterday at this time.")
+@click.option("--pool", default="", metavar="POOL", help="Only about this pool and the fleet.")
+@click.option("--baseline", default="", metavar="NAME", help="Compare with this one of `baseline list`; default: the span before.")
+@click.option("-o", "--output", type=click.Choice(["text", "md", "json", "html"]), default="text", help="Form; html has charts.")
+def report(output: str, **wanted: str) -> None:
+    """How the fleet performed: figures, trends, what changed against a baseline or the span before, what to do."""
+    from fleet_tui import report_commands
+    from fleet_tui.subcommands import places
+
+    report_commands.show(places(), output, **wanted)
+
+
+@click.command()
 @click.argument("pools", nargs=-1)
 @click.option("--apply", "is_applied", is_flag=True, help="Show the plan, ask, and do it.")
 @click.option("-o", "--output", type=FORM, default="text", help="Form of the list.")
@@ -78,6 +94,37 @@ def optimize(pools: tuple[str, ...], *, is_applied: bool, output: str, **wanted:
         optimizing.apply(places(), pools, _request(output=output, **wanted))
     else:
         optimizing.show(places(), pools, form=output)
+
+
+@click.group(cls=VerbGroup, verbs={"save": "save-baseline", "delete": "delete-baseline"})
+def baseline() -> None:
+    """Figures kept by name, to compare reports with: baseline save NAME, baseline list, baseline delete NAME."""
+
+
+@baseline.command("list")
+@click.option("-o", "--output", type=FORM, default="text", help="Form of the list.")
+def list_(output: str) -> None:
+    """Print the baselines, the newest first."""
+    from fleet_tui import report_commands
+    from fleet_tui.subcommands import places
+
+    report_commands.show_baselines(places(), form=output)
+
+
+@click.command()
+@click.argument("of", default="", metavar="[POOL|AGENT]")
+@click.option("--apply", "is_applied", is_flag=True, help="Show the plan, ask, and do it.")
+@click.option("-o", "--output", type=FORM, default="text", help="Form of the list.")
+@_acting
+def risks(of: str, *, is_applied: bool, output: str, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
+    """Which agents are likely to fail soon, by their own past, with the evidence: what to restart or drain."""
+    from fleet_tui import risk_commands
+    from fleet_tui.subcommands import places
+
+    if is_applied or wanted["dry_run"]:
+        risk_commands.apply(places(), of, _request(output=output, **wanted))
+    else:
+        risk_commands.show(places(), of, form=output)
 
 
 @click.group()

@@ -27,6 +27,7 @@ from engine.supervisor import calm_collector
 from fleet_tui import output
 from fleet_tui.attach import hold_lock
 from fleet_tui.logs import open_log
+from fleet_tui.reviewer import CHECKS, HANDLER, POOL
 from fleet_tui.settings import Paths, prepare_state
 
 if TYPE_CHECKING:
@@ -44,9 +45,25 @@ REPORT_CHARACTERS = 160
 DEMO = Origin("demo", "engine", "", Role.ADMIN)
 
 
+def with_reviewers(config: FleetManagerConfig) -> FleetManagerConfig:
+    """Return a configuration whose pool of reviewers votes; as it is, where that pool is somebody's own kind or handler."""
+    given = config.pools.get(POOL)
+    if given is None:
+        if config.fleet.default_pools is not True and config.fleet.default_pools != "scale":
+            return config
+        pool = FleetManagerConfig.model_validate({"pools": {POOL: {"min": len(CHECKS), "handler": HANDLER}}}).pools[POOL]
+    elif given.kind != "python" or given.handler:
+        return config
+    else:
+        pool = given.model_copy(update={"handler": HANDLER})
+    return config.model_copy(update={"pools": {**config.pools, POOL: pool}})
+
+
 def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
     """Run the engine until it is stopped by a verb or a signal. Raises FleetError when it cannot start."""
     config = load_config(paths.config)
+    if demo is not None:
+        config = with_reviewers(config)
     prepare_state(paths)
     with hold_lock(paths), open_log(paths.log, config.log_level, echo=not detached):
         if not detached:
@@ -69,6 +86,8 @@ async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *,
             calm_collector()
             if not detached:
                 output.say(f"engine of {paths.directory} is ready; consoles attach with `fleet-tui -C {paths.directory}`; Ctrl-C ends it")
+                if fleet.redis is not None and not fleet.redis.is_up:
+                    output.say(f"note: {fleet.redis.health.reason}; until then the engine works without it")
             async with asyncio.TaskGroup() as group:
                 ends = [group.create_task(fleet.wait_stopped()), group.create_task(over.wait())]
                 work = [group.create_task(_demo_work(fleet, demo))] if demo else []
@@ -101,7 +120,7 @@ def run_headless_demo(paths: Paths | None, request: DemoRequest) -> bool:
     with contextlib.ExitStack() as stack:
         if paths is None:
             temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-tui-demo-", ignore_cleanup_errors=True)))
-            paths = Paths(request.directory, None, temporary, temporary / "unused.sock")
+            paths = Paths(request.directory, None, temporary, temporary / "engine.sock")
         else:
             prepare_state(paths)
         stack.enter_context(hold_lock(paths))
@@ -120,10 +139,10 @@ async def _headless_demo(paths: Paths, request: DemoRequest) -> DemoReport:
     from fleet_tui.demo import run_demo
 
     # No configuration file: the demo's work needs the sixteen pools.
-    config = load_config(None)
+    config = with_reviewers(load_config(None))
     clock = SystemClock()
     with _signals(detached=False) as over:
-        async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir) as fleet, asyncio.TaskGroup() as group:
+        async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet, asyncio.TaskGroup() as group:
             run = run_demo(
                 fleet.operator(DEMO), request.root, clock=clock, seconds=request.seconds, rounds=request.rounds,
                 on_progress=_progress_teller(clock),

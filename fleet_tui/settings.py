@@ -6,7 +6,6 @@ Owner: nobody; functions and values only. The standard library only, and little 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import stat
@@ -141,6 +140,8 @@ def real_path(path: Path | str) -> Path:
 def name_of(path: Path) -> str:
     """Return a readable name of a path that no other path has."""
     slug = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-")[:SLUG_CHARACTERS_MAX].rstrip("-") or "root"
+    import hashlib  # a help has no use for it
+
     return f"{slug}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.model.errors import EXIT_FAILED
-from fleet_tui import alert_commands, console, database_commands, memory_options, scaling_commands
+from fleet_tui import (
+    alert_commands,
+    console,
+    dashboard_commands,
+    database_commands,
+    mail_command,
+    memory_options,
+    scaling_commands,
+)
 from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
 
@@ -31,8 +39,8 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "attach", "web"),
-    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "alerts", "memory", "watch", "log", "result"),
-    ACT: ("edit", "policy", "optimize"),
+    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "report", "baseline", "dashboards", "alerts", "memory", "mail", "watch", "log", "result"),
+    ACT: ("edit", "policy", "optimize", "risks"),
     "Database (to write a backup: backup, above)": ("backups", "verify", "restore"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
 }
@@ -73,7 +81,7 @@ class FleetGroup(click.Group):
     cls=FleetGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no engine, 4 refused.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 no engine, 4 refused, 5 put to the vote.",
 )
 @click.option("-C", "--directory", metavar="DIR", help="The fleet's directory; default: the current one.")
 @click.option("--state-dir", metavar="DIR", help="Where its engine keeps state; default: by the directory, under the XDG state directory.")
@@ -256,7 +264,7 @@ def get(kind: str, name: str, output: str, expression: str, limit: int) -> None:
 @click.argument("name")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the explanation.")
 def why(kind: str, name: str, output: str) -> None:
-    """Say why a task, agent, pool, host or policy is as it is, with the evidence."""
+    """Say why a task, agent, pool, host, policy, alert, swarm or session is as it is, with the evidence."""
     from fleet_tui import look
 
     look.explain(places(), kind, name, form=output)
@@ -317,7 +325,7 @@ def can_i(verb: str, target: str, output: str) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the answer.")
 def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
-    """Edit a pool or a policy as text in $VISUAL or $EDITOR, then see the plan."""
+    """Edit a pool, a policy or an alert rule as text in $VISUAL or $EDITOR, then see the plan."""
     from fleet_tui import edit_here
     from fleet_tui.acts import Request
     from fleet_tui.contexts import mode_in
@@ -328,9 +336,14 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
 
 cli.add_command(scaling_commands.cost)
 cli.add_command(scaling_commands.metrics)
+cli.add_command(scaling_commands.report)
+cli.add_command(dashboard_commands.dashboards)
+cli.add_command(scaling_commands.baseline)
 cli.add_command(memory_options.memory)
 cli.add_command(alert_commands.alerts)
+cli.add_command(mail_command.mail)
 cli.add_command(scaling_commands.optimize)
+cli.add_command(scaling_commands.risks)
 cli.add_command(scaling_commands.policy)
 for _command in (database_commands.backups, database_commands.verify, database_commands.restore):
     cli.add_command(_command)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from engine.model.commands import COMMANDS, VERBS
+from engine.model.consensus_commands import ProposalVerb
 from engine.model.verbs import Command, Danger
 
 if TYPE_CHECKING:
@@ -52,10 +53,45 @@ class JsonObject(click.ParamType[dict[str, Any]]):
 
     def _read(self, name: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            with click.open_file(name, "r", "utf-8") as file:
-                return str(file.read())
-        except (OSError, UnicodeDecodeError) as error:
-            self.fail(f"{name} cannot be read: {error}", param, ctx)
+            return text_of(name)
+        except (OSError, ValueError) as error:
+            self.fail(f"{name or 'no file'} cannot be read: {error}", param, ctx)
+
+
+class ValueText(click.ParamType[str]):
+    """A value as text, @FILE for what a file holds, or @- for standard input; two @ begin a text that begins with one."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text. Raises click.BadParameter for a file that cannot be read, is too large, empty or not text."""
+        text = str(value)
+        if text.startswith("@@"):
+            return text[1:]
+        if not text.startswith("@"):
+            return text
+        try:
+            held = text_of(text[1:])
+            if not held:
+                raise ValueError("it is empty")
+        except (OSError, ValueError) as error:
+            self.fail(f"{text[1:] or 'no file'} cannot be read: {error}. A text that begins with @ is written with two: @{text[:40]}", param, ctx)
+        return held
+
+
+def text_of(name: str) -> str:
+    """Return what a file holds, `-` = standard input; reads no more than an engine takes. Raises OSError, ValueError."""
+    from engine.api.limits import Limits
+
+    most = Limits().message_bytes_max
+    with click.open_file(name, "rb") as file:
+        data = bytes(file.read(most + 1))
+    if len(data) > most:
+        raise ValueError(f"it is larger than {most:,} bytes, the most that an engine takes at once")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not text in UTF-8 (byte {error.start:,}); write bytes as base64, or store them from a program") from error
 
 
 class Finite(click.FloatRange):
@@ -137,7 +173,8 @@ def make_verb(verb: str) -> click.Command | None:
         context = choose_context(root)
         common = {name: values.pop(name) for name in COMMON}
         wait = values.pop("wait", False)
-        act(context.paths, Request(commands_from(kind, values), wait=wait, mode=mode_in(context, root["mode"]), **common))
+        code = act(context.paths, Request(commands_from(kind, values), wait=wait, mode=mode_in(context, root["mode"]), **common))
+        click.get_current_context().exit(code)
 
     return Verb(verb, params=params, callback=run, help=describe(kind), short_help=kind.help)
 
@@ -222,6 +259,8 @@ def type_of(spec: Field) -> click.ParamType[Any]:
         return OneOf(spec)
     if spec.metadata.get("is_path"):
         return AbsolutePath()
+    if spec.metadata.get("takes_file"):
+        return ValueText()
     types: dict[str, click.ParamType[Any]] = {"str": click.STRING, "int": click.IntRange(low, high), "float": Finite(low, high)}
     return types[str(spec.type)]
 
@@ -230,11 +269,13 @@ def help_of(spec: Field) -> str:
     """Return the help of a field with its unit."""
     unit = spec.metadata.get("unit")
     text = str(spec.metadata.get("help", ""))
+    if spec.metadata.get("takes_file"):
+        text += "; @FILE = what that file holds, @- = standard input, @@x = the text @x"
     return f"{text} ({unit})" if unit else text
 
 
 def common_options(kind: type[Command]) -> list[click.Parameter]:
-    """Return the options that every verb has, and `--wait` for those that hand out a task."""
+    """Return the options that every verb has, and `--wait` for those that may be put to the vote."""
     options: list[click.Parameter] = [
         click.Option(["--dry-run"], is_flag=True, help="Show the plan; change nothing."),
         click.Option(["--reason"], default="", help="Why; kept in the audit."),
@@ -242,9 +283,10 @@ def common_options(kind: type[Command]) -> list[click.Parameter]:
         click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."),
         click.Option(["--output", "-o"], type=click.Choice(["text", "json"]), default="text", help="Form of the answer."),
     ]
-    if kind.name == "task.submit":
-        options.append(click.Option(["--wait"], is_flag=True, help="Wait for its end; the exit code tells how it went."))
-    return options
+    if issubclass(kind, ProposalVerb):
+        return options
+    ends = "Wait for its end" if kind.name == "task.submit" else "Wait for the verdict where a guardrail puts it to the vote"
+    return [*options, click.Option(["--wait"], is_flag=True, help=f"{ends}; the exit code tells how it went.")]
 
 
 def completer(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]] | None:

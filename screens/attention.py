@@ -10,15 +10,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from screens.feed import Feed, Watch
-from screens.present_pulse import Need, find_needs
+from screens.present_pulse import NEED_KINDS, Need, find_needs
 from screens.widgets.cells import Glyphs
 
 LOOK_EVERY_S = 1.0
 ANNOUNCE_EVERY_S = 10.0
 """Between two announcements; what comes meanwhile is announced together."""
+ANNOUNCE_AGAIN_S = 60.0
+"""What goes and comes back sooner is not announced again."""
 KEPT_MAX = 500
 """Acknowledged and snoozed things remembered; the oldest are forgotten."""
-KINDS = ("pools", "tasks", "hosts", "boosters", "proposals")
+
+
+def needs_of(feed: Feed, glyphs: Glyphs) -> list[Need]:
+    """Return what needs whoever looks at a feed, the most pressing first; nothing before it has a status."""
+    if feed.status is None:
+        return []
+    return find_needs(feed.status, feed.tables, glyphs, me=feed.authority.who if feed.authority else "")
 
 
 class Attention:
@@ -35,6 +43,8 @@ class Attention:
         self._found: list[Need] = []
         self._announced: set[str] | None = None
         """What was there already; None = nothing was looked for yet."""
+        self._told_at: dict[str, float] = {}
+        """Need -> when it was announced, for ANNOUNCE_AGAIN_S."""
         self._looked_at = self._announced_at = 0.0
         self._is_outdated = True
         self._told: tuple[object, ...] = ()
@@ -45,13 +55,13 @@ class Attention:
         if self._feed.status is None:
             return
         status = self._feed.status
-        told = (status.read_only, status.damage, status.differences, status.conflicts, status.peers_away)
-        self._is_outdated |= self._watch.take().touches(KINDS) or told != self._told
+        told = (status.read_only, status.damage, status.differences, status.conflicts, status.peers_away, status.redis and status.redis.reason)
+        self._is_outdated |= self._watch.take().touches(NEED_KINDS) or told != self._told
         self._told = told
         if not self._is_outdated or now - self._looked_at < LOOK_EVERY_S:
             return
         self._is_outdated, self._looked_at = False, now
-        self._found = find_needs(self._feed.status, self._feed.tables, self._glyphs)
+        self._found = needs_of(self._feed, self._glyphs)
         there = {need.id: _reading(need) for need in self._found}
         for id_ in [id_ for id_, read in self._acked.items() if there.get(id_) != read]:
             del self._acked[id_]
@@ -98,10 +108,12 @@ class Attention:
             return []
         if now - self._announced_at < ANNOUNCE_EVERY_S:
             return []
-        news = [need for need in there if need.id not in self._announced]
+        self._told_at = {id_: at for id_, at in self._told_at.items() if now - at < ANNOUNCE_AGAIN_S}
+        news = [need for need in there if need.id not in self._announced and need.id not in self._told_at]
         self._announced = {need.id for need in there}
         if news:
             self._announced_at = now
+            self._told_at |= dict.fromkeys((need.id for need in news), now)
         return news
 
     def _remember(self) -> None:

@@ -6,7 +6,7 @@ the screen in front at most four times a second; a screen draws only when someth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import on
@@ -35,6 +35,7 @@ from screens.widgets.statusbar import ContextBar, KeyHints, Part
 from screens.widgets.table import Table
 
 if TYPE_CHECKING:
+    from engine.model.dashboards import Dashboard
     from screens.runs import Run
 
 SECONDS_BETWEEN_AGES = 1.0
@@ -89,6 +90,18 @@ class Navigator(Protocol):
         ...
 
 
+class Boards(Protocol):
+    """Where dashboards come from."""
+
+    def get(self, name: str) -> Dashboard:
+        """Return a dashboard. Raises FleetError."""
+        ...
+
+    def listed(self) -> Sequence[tuple[str, str]]:
+        """Return the name of each, and its title or what is wrong with it."""
+        ...
+
+
 class Editors(Protocol):
     """How things are edited beside a form."""
 
@@ -107,6 +120,8 @@ class Console(Navigator, Editors, Protocol):
     feed: Feed
     clock: Clock
     glyphs: Glyphs
+    boards: Boards
+    """The dashboards that there are."""
     keymap: Keymap
     """The keys in force."""
     runs: Sequence[Run]
@@ -207,6 +222,11 @@ class FleetScreen(Keyed, Screen[None]):
             self._feed = self.console.feed
         return self._feed
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """Return what is remembered with the view; changing the dict is remembering."""
+        return self.console.settings_of(self.NAME)
+
     # ---- what a screen fills in
 
     def compose_body(self) -> Iterable[Widget]:
@@ -273,8 +293,7 @@ class FleetScreen(Keyed, Screen[None]):
 
     def tick(self, now: float) -> None:
         """Draw what changed since the last tick; draws nothing when nothing did."""
-        # A screen that is being taken down is not displayed: its parts are gone before it is.
-        if self._watch is None or not self.is_attached or not self.display:
+        if self._watch is None or not self._is_up:
             return
         self.show_chrome()
         if self._paused:
@@ -285,6 +304,15 @@ class FleetScreen(Keyed, Screen[None]):
             self._ages_at = now if aged else self._ages_at
             self.refresh_rows(changes)
             self.show_chrome()
+
+    @property
+    def _is_up(self) -> bool:
+        # A screen that is being taken down is not displayed: its parts are gone before it is.
+        return self.is_attached and self.display
+
+    def _call_when_drawn(self, callback: Callable[..., object], *args: object) -> None:
+        """Call something when what changed is laid out, unless the screen is taken down by then."""
+        self.call_after_refresh(lambda: callback(*args) if self._is_up else None)
 
     def show_chrome(self) -> None:
         """Bring the lines above and below the body up to date."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from engine.model.rows import Row
-from screens.details import YAML_TAB
 from screens.edits import edit_thing
 from screens.tables import TableScreen
-from screens.things import open_thing
+from screens.things import YAML_TAB, open_thing
 
 
 class DescribedTable(TableScreen):

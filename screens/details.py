@@ -17,14 +17,15 @@ from textual.worker import Worker, WorkerState
 from engine.model.errors import FleetError
 from engine.model.rows import Row
 from engine.model.verbs import Command
-from screens.base import FleetScreen
+from screens.asking import AskingScreen
 from screens.document import Document
 from screens.edits import edit_thing
+from screens.export import PAPER_FORMS
 from screens.feed import Changes
 from screens.linked import Link, Linked, LinkedDocument
 from screens.present import age
 from screens.present_text import WHY_HEAD, Lines, note, timeline, why_lines, yaml_lines
-from screens.things import open_thing
+from screens.things import YAML_TAB, open_thing
 from screens.widgets.cells import Cell
 from screens.widgets.line import Line
 from screens.widgets.statusbar import Part
@@ -33,16 +34,17 @@ WHY_EVERY_S = 1.0
 """Facts behind a why are of many things; they are asked for no more often than this."""
 LINKED_KINDS = ("agents", "tasks", "pools", "hosts", "policies", "plans")
 """Kinds among which a name in an event or in the audit is looked for."""
-YAML_TAB = "yaml"
 
 
-class DocumentScreen(FleetScreen):
+class DocumentScreen(AskingScreen):
     """One thing in full."""
 
     TABS: ClassVar[tuple[str, ...]] = ("info",)
     TAILS: ClassVar[frozenset[str]] = frozenset({"log", "timeline"})
     """Tabs whose end matters most."""
     HAS_YAML: ClassVar[bool] = False
+    FORMS: ClassVar[tuple[str, ...]] = PAPER_FORMS
+    """In which it can be exported."""
 
     def __init__(self, thing: str, tab: str = "") -> None:
         super().__init__()
@@ -50,8 +52,6 @@ class DocumentScreen(FleetScreen):
         """Id of what it is about."""
         self.tab = tab or self.TABS[0]
         self._shown_tab = ""
-        self._is_loading = False
-        self._is_outdated = False
         self._read_at: float | None = None
 
     # ---- what a document fills in
@@ -86,32 +86,18 @@ class DocumentScreen(FleetScreen):
         """Return all tabs."""
         return (*self.TABS, YAML_TAB) if self.HAS_YAML else self.TABS
 
-    async def ask_engine(self, what: str, **parameters: object) -> Any:  # noqa: ANN401  # plain values
-        """Ask the engine. Raises FleetError."""
-        return await self.feed.operator.query(what, **parameters)
-
-    def _reload(self) -> None:
-        """Read the tab again; when that is under way already, once more after it."""
-        if self._is_loading:
-            self._is_outdated = True
-            return
-        self._is_loading = True
-        self.run_worker(self._read_tab(self.tab), group="read", exclusive=True, exit_on_error=False)
-
-    async def _read_tab(self, tab: str) -> None:
+    async def read_all(self) -> None:
+        """Read the tab and show it, unless it was left meanwhile."""
+        tab = self.tab
         try:
             found = await self._lines_of(tab)
         except FleetError as error:
             found = note(str(error), "bad")
-        self._is_loading = False
         if tab == self.tab:
             is_new, self._shown_tab = self._shown_tab != tab, tab
             self._read_at = self.feed.now()
             self._show_text(found, is_tail=tab in self.TAILS, is_new=is_new)
             self.show_chrome()
-        if self._is_outdated or tab != self.tab:
-            self._is_outdated = False
-            self._reload()
 
     def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
         """Show what was read."""
@@ -126,7 +112,6 @@ class DocumentScreen(FleetScreen):
     @on(Worker.StateChanged)
     def _show_failure(self, event: Worker.StateChanged) -> None:
         if event.worker.group == "read" and event.state is WorkerState.ERROR:
-            self._is_loading = False
             self.query_one(Document).show(note(f"this cannot be shown: {event.worker.error!r}", "bad"), is_new=True)
 
     def refresh_rows(self, changes: Changes) -> None:
@@ -232,7 +217,31 @@ class DocumentScreen(FleetScreen):
             self.console.say(refusal, role="warn")
 
 
-class ThingDocument(DocumentScreen):
+class LinkedScreen(DocumentScreen):
+    """A document whose lines lead to the things that they name."""
+
+    def _make_text(self) -> Document:
+        """Return the text."""
+        return LinkedDocument(glyphs=self.console.glyphs, id="text")
+
+    def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
+        """Show what was read, with a pointer where it names things."""
+        self.query_one(LinkedDocument).link(found.links if isinstance(found, Linked) else {}, is_tail=is_tail, is_new=is_new)
+        super()._show_text(found, is_tail=is_tail, is_new=is_new)
+
+    @on(LinkedDocument.Opened)
+    def _open_link(self, event: LinkedDocument.Opened) -> None:
+        self.open_link(event.link)
+
+    def open_link(self, link: Link | None) -> None:
+        """Open what the line pointed at names; None = it names nothing."""
+        if link is None:
+            self.console.say("this line names nothing that can be opened", role="warn")
+        else:
+            self.console.drill(open_thing(link.kind, link.id))
+
+
+class ThingDocument(LinkedScreen):
     """A thing of the fleet: described, why it is so, what happened to it, as YAML. Lines lead to the things they name."""
 
     HAS_YAML: ClassVar[bool] = True
@@ -260,11 +269,6 @@ class ThingDocument(DocumentScreen):
         """Return events as lines; each leads to the event in full."""
         return Linked(timeline(rows, self.console.glyphs), {number: Link("events", str(row["id"])) for number, row in enumerate(rows)})
 
-    def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
-        """Show what was read, with a pointer where it names things."""
-        self.query_one(LinkedDocument).link(found.links if isinstance(found, Linked) else {}, is_tail=is_tail, is_new=is_new)
-        super()._show_text(found, is_tail=is_tail, is_new=is_new)
-
     def link_of(self, word: str) -> Link | None:
         """Return the thing of the fleet that has a word for its id; None when the console knows of none."""
         tables = self.feed.tables
@@ -275,17 +279,6 @@ class ThingDocument(DocumentScreen):
         return self.tab == "why" and self._read_at is not None and self.feed.now() - self._read_at >= WHY_EVERY_S
 
     # ---- the chrome and its keys
-
-    def _make_text(self) -> Document:
-        """Return the text."""
-        return LinkedDocument(glyphs=self.console.glyphs, id="text")
-
-    @on(LinkedDocument.Opened)
-    def _open_link(self, event: LinkedDocument.Opened) -> None:
-        if event.link is None:
-            self.console.say("this line names nothing that can be opened", role="warn")
-        else:
-            self.console.drill(open_thing(event.link.kind, event.link.id))
 
     def action_describe(self) -> None:
         """Show the first tab."""

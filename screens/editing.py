@@ -75,6 +75,10 @@ class EditForm(Keyed, ModalScreen[Patch | None]):
     EditForm Fields { height: auto; max-height: 10; }
     EditForm #help { height: 2; }
     EditForm #diff { height: auto; max-height: 9; }
+    EditForm.-texts .field Input { width: 1fr; }
+    EditForm.-texts .label { width: 18; }
+    EditForm.-texts .beside { width: auto; max-width: 30; }
+    EditForm.-texts .dialog { max-width: 100%; }
     EditForm.-compares Fields { max-height: 4; }
     EditForm.-compares #help { height: 1; }
     """
@@ -85,6 +89,7 @@ class EditForm(Keyed, ModalScreen[Patch | None]):
         self._editing = editing
         self._thing = editing.thing
         self._glyphs = glyphs
+        self.set_class(editing.thing.kind == "rules", "-texts")  # conditions and sentences need room
 
     def compose(self) -> ComposeResult:
         """Lay out a line for each key, its help, what would change, and what is wrong."""
@@ -211,10 +216,10 @@ class EditForm(Keyed, ModalScreen[Patch | None]):
         self._checked()
 
     def action_what_if(self) -> None:
-        """Say what the changes would have done on the recorded load."""
+        """Say what the changes would have done on what was recorded."""
         patch = self._checked()
         if patch is not None and self._editing.what_if is not None:
-            self.query_one("#diff", Static).update("replaying the recorded load …")
+            self.query_one("#diff", Static).update("replaying what was recorded …")
             self.run_worker(self._ask_what_if(patch), group="what-if", exclusive=True, exit_on_error=False)
 
     async def _ask_what_if(self, patch: Patch) -> None:

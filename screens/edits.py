@@ -1,21 +1,28 @@
-"""Editing a thing from wherever it is: asks the engine what may be edited, opens the form, and asks for the change."""
+"""Editing a thing from wherever it is: asks the engine what may be edited, opens the form, and asks for the change.
+
+Every table that can be edited imports this, and the first frame those tables: what forms need is loaded by the first of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from engine.model.editing import Editable, Patch, table_of, verb_of
 from engine.model.errors import FleetError
 from engine.model.wire import convert
 from engine.operations import Operator
 from screens.base import FleetScreen
-from screens.editing import EditForm, Editing
 from screens.present_text import noun_of
-from screens.present_what_if import what_if_lines
+
+if TYPE_CHECKING:
+    from engine.model.editing import Editable, Patch
+    from screens.editing import Editing
 
 
 async def read_editable(operator: Operator, kind: str, id_: str) -> Editable:
     """Return a thing as somebody begins to edit it. Raises FleetError."""
+    from engine.model.editing import Editable
+
     return convert(await operator.query("editable", kind=kind, id=id_), Editable)
 
 
@@ -25,6 +32,11 @@ def edit_thing(screen: FleetScreen, kind: str, id_: str) -> None:
 
 
 async def _edit(screen: FleetScreen, kind: str, id_: str) -> None:
+    from engine.model.editing import table_of
+    from screens.editing import Editing
+    from screens.present_what_if import what_if_lines
+    from screens.rule_forms import trying
+
     console, operator = screen.console, screen.feed.operator
     try:
         thing = await read_editable(operator, kind, id_)
@@ -35,12 +47,20 @@ async def _edit(screen: FleetScreen, kind: str, id_: str) -> None:
     async def read_again() -> Editable:
         return await read_editable(operator, kind, id_)
 
-    async def what_if(patch: Patch) -> Sequence[str]:
+    async def replayed(patch: Patch) -> Sequence[str]:
         return what_if_lines(await console.backtest(id_, table_of(thing, patch)), console.glyphs)
+
+    what_if = {"policies": replayed, "rules": trying(screen, thing)}.get(kind)
+    open_form(screen, Editing(f"{noun_of(kind)} {id_}", thing, read_again, what_if))
+
+
+def open_form(screen: FleetScreen, editing: Editing) -> None:
+    """Open a form, and ask for the verb that its changes mean."""
+    from engine.model.editing import verb_of
+    from screens.editing import EditForm
 
     def ask(patch: Patch | None) -> None:
         if patch is not None:
-            console.ask([verb_of(thing, patch)])
+            screen.console.ask([verb_of(editing.thing, patch)])
 
-    editing = Editing(f"{noun_of(kind)} {id_}", thing, read_again, what_if if kind == "policies" else None)
-    screen.app.push_screen(EditForm(editing, console.glyphs), ask)
+    screen.app.push_screen(EditForm(editing, screen.console.glyphs), ask)

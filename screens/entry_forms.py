@@ -21,7 +21,7 @@ from engine.model.rows import AgentRow
 from engine.model.verbs import Command
 from engine.model.wire import convert
 from screens.base import FleetScreen
-from screens.forms import VerbForm
+from screens.forms import VerbForm, ask_by
 from screens.present import plural
 from screens.present_memory import SEEN_BY
 
@@ -91,18 +91,13 @@ async def _edit(screen: FleetScreen, row: EntryRow) -> None:
         console.say(value.refused or "bytes cannot be edited as text; a program can store others", role="warn")
         return
     if len(value.text) > VALUE_IN_LINE_MAX or value.left_out:
-        console.say(f"{len(value.text) + value.left_out:,} characters are too many for a line" + screen.say_keys("; {thing.edit_text} opens an editor"), role="warn")
+        console.say(f"{len(value.text) + value.left_out:,} characters are too many for a line" + screen.say_keys("; {entry.edit_text} opens an editor"), role="warn")
         return
     row = sheet.row
     given = {"key": row.key, "value": value.text, "level": row.level, "kind": row.kind, "version": str(row.version)}
     given |= {"namespace": row.namespace, "owner": row.owner_id}
     form = EntryForm(RememberEntry, screen.feed.tables, given, asked=("value", "level", "kind", "ttl", "tags"), title=f"Edit {name_of(row)}")
-
-    def ask(command: Command | None) -> None:
-        if command is not None:
-            console.ask([command])
-
-    screen.app.push_screen(form, ask)
+    ask_by(screen, form)
 
 
 async def _sheet(screen: FleetScreen, row: EntryRow) -> EntrySheet | None:

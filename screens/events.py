@@ -12,11 +12,10 @@ from textual.widgets import Input
 
 from engine.model.rows import EventRow
 from screens.base import FleetScreen
-from screens.details import YAML_TAB
 from screens.feed import Changes
 from screens.places import Place
 from screens.present_rows import event_cells
-from screens.things import open_thing
+from screens.things import YAML_TAB, open_thing
 from screens.widgets.cells import Cell
 from screens.widgets.line import Line
 from screens.widgets.statusbar import Part

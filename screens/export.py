@@ -18,7 +18,7 @@ from engine.model.rows import row_type
 from engine.model.secrets import conceal, redact
 from screens.widgets.cells import clean, measure
 
-ENDINGS = {"csv": "csv", "json": "json", "text": "txt", "svg": "svg"}
+ENDINGS = {"csv": "csv", "json": "json", "text": "txt", "svg": "svg", "html": "html"}
 """Forms, and how the names of their files end."""
 SHEET_FORMS = ("csv", "json", "text", "svg")
 PAPER_FORMS = ("json", "text", "svg")

@@ -16,7 +16,7 @@ from screens.details import DocumentScreen
 from screens.dialogs import Dialog
 from screens.document import Document
 from screens.events import EventsScreen
-from screens.export import PAPER_FORMS, SHEET_FORMS, Paper, Sheet, sheet_of
+from screens.export import SHEET_FORMS, Paper, Sheet, sheet_of
 from screens.tables import TableScreen
 
 SHOWN, MARKED, ALL = "shown", "marked", "all"
@@ -76,7 +76,7 @@ def subject_of(screen: FleetScreen) -> Subject:
     if isinstance(screen, EventsScreen):
         return Subject(screen.NAME, SHEET_FORMS, "events", {ALL: list(screen.feed.events)})
     if isinstance(screen, DocumentScreen):
-        return Subject(f"{screen.NAME}-{screen.thing}-{screen.tab}".strip("-"), PAPER_FORMS, text=screen.query_one(Document).text)
+        return Subject(f"{screen.NAME}-{screen.thing}-{screen.tab}".strip("-"), screen.FORMS, text=screen.query_one(Document).text)
     return Subject(screen.NAME, ("text", "svg"))
 
 

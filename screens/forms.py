@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 from textual import on
 from textual.app import ComposeResult
@@ -22,6 +22,9 @@ from engine.model.verbs import Command
 from screens.commandline import names_in
 from screens.keyed import Keyed
 from screens.widgets.line import Line
+
+if TYPE_CHECKING:
+    from screens.base import FleetScreen
 
 LABEL_WIDTH = 18
 
@@ -158,3 +161,13 @@ class VerbForm(Keyed, ModalScreen[Command | None]):
     def action_drop(self) -> None:
         """Change nothing."""
         self.dismiss(None)
+
+
+def ask_by(screen: FleetScreen, form: VerbForm) -> None:
+    """Show a form, and ask for the verb that it gives."""
+
+    def ask(command: Command | None) -> None:
+        if command is not None:
+            screen.console.ask([command])
+
+    screen.app.push_screen(form, ask)

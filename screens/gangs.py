@@ -7,9 +7,8 @@ from typing import ClassVar, cast
 
 from engine.model.pool_commands import AskGang, EndGang
 from engine.model.rows import GangRow
-from engine.model.verbs import Command
 from screens.described import DescribedTable
-from screens.forms import VerbForm
+from screens.forms import VerbForm, ask_by
 from screens.present_room import GANG_COLUMNS, gang_cells
 from screens.present_rows import columns_over
 from screens.widgets.cells import Row as Cells
@@ -37,13 +36,7 @@ class GangsScreen(DescribedTable):
     def action_create(self) -> None:
         """Ask for a gang in a form."""
         row = cast("GangRow | None", self.pointed())
-        form = VerbForm(AskGang, self.feed.tables, {"pool": row.pool} if row is not None else {})
-
-        def ask(command: Command | None) -> None:
-            if command is not None:
-                self.console.ask([command])
-
-        self.app.push_screen(form, ask)
+        ask_by(self, VerbForm(AskGang, self.feed.tables, {"pool": row.pool} if row is not None else {}))
 
     def action_end(self) -> None:
         """Ask to end the chosen gangs."""

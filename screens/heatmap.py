@@ -7,41 +7,39 @@ again after AGAIN_S, of pools when a column has passed; scrolled back it stands 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import on
 from textual.widget import Widget
 
 from engine.model.errors import FleetError
 from engine.model.filters import quote_value
-from engine.model.metrics import CATALOGUE, Kind, find_metric, written_value
+from engine.model.metrics import CATALOGUE, QUANTILES, Kind, find_metric, written_value
 from engine.model.rows import AgentRow
 from screens import present_heat as present
 from screens.agents import AgentsScreen
-from screens.base import FleetScreen
+from screens.asking import AGAIN_S, AskingScreen
 from screens.feed import Changes
 from screens.pickers import Picker
 from screens.places import Place
-from screens.present_trends import QUANTILES, RANGES, Found, Range, axis_text
+from screens.present_trends import RANGES, Found, Range
 from screens.things import open_thing
 from screens.widgets.cells import Cell
 from screens.widgets.heat_layout import (
     Layout,
     lay_out_groups,
-    lay_out_rows,
     lay_out_words,
     room_for_cells,
 )
 from screens.widgets.heatmap import HeatLegend, Heatmap
 from screens.widgets.statusbar import ContextBar, Part
 
-AGAIN_S = 10.0
 MODES = ("pools", "agents")
 FIRST = {"pools": "utilisation", "agents": "busy"}
 CHOICES = {"pools": present.POOL_METRICS, "agents": tuple(present.AGENT_METRICS)}
 
 
-class HeatmapScreen(FleetScreen):
+class HeatmapScreen(AskingScreen):
     """Where it is hot, and when."""
 
     NAME: ClassVar[str] = "heatmap"
@@ -56,8 +54,6 @@ class HeatmapScreen(FleetScreen):
         """When what is shown ends; None = now."""
         self._scale: tuple[float, float] | None = None
         self._asked_at = 0.0
-        self._is_asking = False
-        self._is_outdated = False
         self._roster: tuple[str, list[str]] = ("", [])
         self._cells: list[tuple[str, ...]] = []
         """The agents of each cell."""
@@ -65,10 +61,6 @@ class HeatmapScreen(FleetScreen):
         """What each cell reads."""
 
     # ---- what is shown
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return self.console.settings_of(self.NAME)
 
     @property
     def mode(self) -> str:
@@ -110,7 +102,7 @@ class HeatmapScreen(FleetScreen):
         super().on_mount()
         self._map.empty = "asking the engine …"
         self._map.focus()
-        self.call_after_refresh(self._ask)
+        self._call_when_drawn(self._reload)
 
     def _take_words(self) -> None:
         words = list(self._wanted)
@@ -136,35 +128,25 @@ class HeatmapScreen(FleetScreen):
     def refresh_rows(self, changes: Changes) -> None:
         """Ask again when there is something new to see."""
         if self._found is None or changes.is_full or (self._end is None and self.feed.now() - self._asked_at >= AGAIN_S):
-            self._ask()
+            self._reload()
 
     def on_resize(self) -> None:
         """Fill the terminal as it is now."""
-        self.call_after_refresh(self._ask)
+        self._call_when_drawn(self._reload)
 
     # ---- asking
 
-    def _ask(self) -> None:
-        if self._is_asking:
-            self._is_outdated = True
-            return
-        self._is_asking = True
+    async def read_all(self) -> None:
+        """Read the map that is chosen."""
         self._asked_at = self.feed.now()
-        self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
-
-    async def _read(self) -> None:
         mode = self.mode
         try:
             self._found = await (self._read_pools() if mode == "pools" else self._read_agents())
             self._error = ""
         except FleetError as error:
             self._found, self._error = None, str(error)
-        self._is_asking = False
         if self.is_attached and mode == self.mode:
             self._show()
-        if self._is_outdated:
-            self._is_outdated = False
-            self._ask()
 
     async def _read_pools(self) -> Found:
         window = self._window()
@@ -181,10 +163,6 @@ class HeatmapScreen(FleetScreen):
         if found["ids"] is not None:
             self._roster = (found["roster"], found["ids"])
         return cast("Found", found)
-
-    async def ask_engine(self, what: str, **parameters: object) -> Any:  # noqa: ANN401  # plain values
-        """Ask the engine. Raises FleetError."""
-        return await self.feed.operator.query(what, **parameters)
 
     def _window(self) -> present.Window:
         """Return the columns that fit."""
@@ -209,21 +187,12 @@ class HeatmapScreen(FleetScreen):
 
     def _show_pools(self, found: Found) -> None:
         window, shown, glyphs = self._window(), self.range_, self.console.glyphs
-        pools = found["pools"]
-        rows = {pool: present.values_over_time(found, window, values) for pool, values in pools.items()}
-        self._values = [value for values in rows.values() for value in values]
+        drawn = present.draw_over_time(found, window, shown, self._map.size.height, glyphs)
+        self._values = drawn.values
         self._scale = present.decide_scale(self._scale, self._values, found["unit"])
-        keys = [(pool, window.begin + number * window.step_s) for pool in pools for number in range(window.columns)]
-        words = [present.row_words(pool, values, found["unit"]) for pool, values in rows.items()] if glyphs.is_plain else []
-        if glyphs.is_plain:
-            placed = lay_out_words([(pool, window.columns) for pool in pools], is_open=True)
-        else:
-            placed = lay_out_rows(list(pools), window.columns, self._map.size.height - 1, is_sideways=not glyphs.is_shaded)
-        cells = window.columns if glyphs.is_shaded else -(-window.columns // 2)
-        axis = "" if glyphs.is_plain else axis_text(window.begin, window.end, cells, shown)
         is_new = self._map.pointed is None
-        self._map.show(placed, keys, [present.share_of(value, self._scale) for value in self._values], axis=axis, words=words)
-        if is_new and keys:
+        self._map.show(drawn.placed, drawn.keys, [present.share_of(value, self._scale) for value in self._values], axis=drawn.axis, words=drawn.words)
+        if is_new and drawn.keys:
             self._map.point_at(max(0, min(window.columns - 1, int((self.feed.now() - window.begin) // window.step_s))))
         is_live = self._end is None
         self.query_one("#about", ContextBar).show(present.time_title(found, window, shown, self.feed.now(), is_live=is_live))
@@ -309,13 +278,13 @@ class HeatmapScreen(FleetScreen):
         if self._end is None:
             return False
         self._end = None
-        self._ask()
+        self._reload()
         return True
 
     def _choose(self, **changes: object) -> None:
         self._settings.update({name.replace("_", " "): value for name, value in changes.items()})
         self._found, self._scale = None, None
-        self._ask()
+        self._reload()
 
     def action_mode(self) -> None:
         """Show the agents, or the pools over time."""
@@ -362,4 +331,4 @@ class HeatmapScreen(FleetScreen):
             by, end = self.range_.last_s, self._end if self._end is not None else now
         end += step * by
         self._end = None if end >= now else end
-        self._ask()
+        self._reload()

@@ -12,8 +12,8 @@ from screens.base import FleetScreen
 from screens.feed import Changes
 from screens.places import Place
 from screens.present import plural
-from screens.present_pulse import NEED_COLUMNS, Need, need_cells
-from screens.pulse import screen_of
+from screens.present_pulse import NEED_COLUMNS, NEED_KINDS, Need, need_cells
+from screens.pulse_panels import screen_of
 from screens.widgets.cells import Cell
 from screens.widgets.statusbar import Part
 from screens.widgets.table import Table
@@ -26,7 +26,7 @@ class InboxScreen(FleetScreen):
 
     NAME: ClassVar[str] = "inbox"
     TITLE: ClassVar[str] = "Inbox"
-    KINDS: ClassVar[tuple[str, ...]] = ("pools", "tasks", "hosts", "boosters", "proposals")
+    KINDS: ClassVar[tuple[str, ...]] = NEED_KINDS
 
     def __init__(self, _text: str = "") -> None:
         super().__init__()

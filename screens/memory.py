@@ -23,12 +23,12 @@ from screens.entry_filter import EntryFilter
 from screens.entry_forms import edit_value, permit
 from screens.entry_window import MARKED_MAX, PAGE, Window, joined
 from screens.feed import Changes
-from screens.forms import VerbForm
+from screens.forms import VerbForm, ask_by
 from screens.memory_found import FoundDetails
 from screens.paged_table import PagedTable
 from screens.places import Place
 from screens.present import plural
-from screens.present_memory import ENTRY_COLUMNS, SORTED_BY, entry_cells
+from screens.present_memory import ENTRY_COLUMNS, SORTED_BY, entry_cells, hit_rates
 from screens.prompts import Grammar, PromptBox
 from screens.tables import TableScreen
 from screens.things import open_thing
@@ -40,6 +40,8 @@ from screens.widgets.table import Table
 
 SHARE_OF_TIME = 0.1
 """Most of the time that reading again may take."""
+ROOMY_WIDTH = 100
+"""Columns from which the heading has room for how the caches do."""
 
 
 class Wish(Enum):
@@ -140,8 +142,14 @@ class MemoryScreen(TableScreen):
             left = [*left, Cell(self._problem, "bad")]
         return left, right
 
+    def _hit_rates(self) -> list[Part]:
+        """Return what share of reads each cache answered, where there is room for it."""
+        status = self.feed.status
+        text = hit_rates(status.layers) if status is not None else ""
+        return [Cell(text, "dim")] if text and self.size.width >= ROOMY_WIDTH else []
+
     def _counts(self) -> list[Part]:
-        window, parts = self._window, list[Part]()
+        window, parts = self._window, self._hit_rates()
         if self._is_read:
             sides = [word for word, there in (("above", window.has_before), ("below", window.has_after)) if there]
             more = f", more {' and '.join(sides)}" if sides else ""
@@ -318,7 +326,7 @@ class MemoryScreen(TableScreen):
 
     def action_remember(self) -> None:
         """Ask for a value to store, in a form."""
-        self.app.push_screen(VerbForm(RememberEntry, self.feed.tables), self._ask_for)
+        ask_by(self, VerbForm(RememberEntry, self.feed.tables))
 
     def action_permit(self) -> None:
         """Ask who may use the chosen entries, in a form that begins as the first of them is."""
@@ -342,10 +350,6 @@ class MemoryScreen(TableScreen):
         if names:
             self.app.copy_to_clipboard("\n".join(names))
             self.console.say(f"copied {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
-
-    def _ask_for(self, command: Command | None) -> None:
-        if command is not None:
-            self.console.ask([command])
 
 
 def forget_of(row: EntryRow) -> Command | None:

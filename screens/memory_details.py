@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
-from textual import on
-
 from engine.model.entry_rows import Access, EntrySheet, EntryValue, EntryVersion, entry_at
 from engine.model.errors import FleetError
 from engine.model.memory_commands import RestoreEntry
 from engine.model.rows import AgentRow
 from engine.model.wire import convert, to_plain
-from screens.details import DocumentScreen
-from screens.document import Document
+from screens.details import DocumentScreen, LinkedScreen
 from screens.entry_forms import edit_value, permit
 from screens.feed import Changes
 from screens.linked import Link, Linked, LinkedDocument
@@ -31,13 +28,12 @@ from screens.present_memory import (
     version_lines,
 )
 from screens.present_text import Lines, note
-from screens.things import open_thing
 
 VERSION_HEAD = 1
 """Lines above the first version."""
 
 
-class EntryDetails(DocumentScreen):
+class EntryDetails(LinkedScreen):
     """One entry."""
 
     NAME: ClassVar[str] = "entry"
@@ -95,20 +91,10 @@ class EntryDetails(DocumentScreen):
 
     # ---- the chrome and its keys
 
-    def _make_text(self) -> Document:
-        return LinkedDocument(glyphs=self.console.glyphs, id="text")
-
-    def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
-        self.query_one(LinkedDocument).link(found.links if isinstance(found, Linked) else {}, is_new=is_new)
-        super()._show_text(found, is_tail=is_tail, is_new=is_new)
-
-    @on(LinkedDocument.Opened)
-    def _open_link(self, event: LinkedDocument.Opened) -> None:
-        link = event.link
-        if link is None:
-            self.console.say("this line names nothing that can be opened", role="warn")
-        elif link.kind != "version":
-            self.console.drill(open_thing(link.kind, link.id))
+    def open_link(self, link: Link | None) -> None:
+        """Open a version beside the one it is compared with, or what else the line names."""
+        if link is None or link.kind != "version":
+            super().open_link(link)
         else:
             version = next(one for one in self._versions if str(one.record) == link.id)
             self.console.drill(VersionDetails(self.thing, version, self._compared_with(version)))

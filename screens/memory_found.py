@@ -8,22 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
-from textual import on
-
 from engine.model.entry_rows import path_of
 from engine.model.memory import EntryId
 from engine.model.rows import AgentRow
-from screens.details import DocumentScreen
-from screens.document import Document
-from screens.linked import Link, Linked, LinkedDocument
+from screens.details import LinkedScreen
+from screens.linked import Link, Linked
 from screens.present_memory import FOUND_LINES, found_lines
-from screens.present_text import Lines
-from screens.things import open_thing
 
 FOUND_MAX = 100
 
 
-class FoundDetails(DocumentScreen):
+class FoundDetails(LinkedScreen):
     """The entries with some words."""
 
     NAME: ClassVar[str] = "found"
@@ -40,15 +35,3 @@ class FoundDetails(DocumentScreen):
         lines = found_lines(found, self.thing, names, self.console.glyphs)
         paths = [path_of(EntryId(one["namespace"], one["owner"], one["key"])) for one in found]
         return Linked(lines, {number * FOUND_LINES: Link("memory", path) for number, path in enumerate(paths)})
-
-    def _make_text(self) -> Document:
-        return LinkedDocument(glyphs=self.console.glyphs, id="text")
-
-    def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
-        self.query_one(LinkedDocument).link(found.links if isinstance(found, Linked) else {}, is_new=is_new)
-        super()._show_text(found, is_tail=is_tail, is_new=is_new)
-
-    @on(LinkedDocument.Opened)
-    def _open_link(self, event: LinkedDocument.Opened) -> None:
-        if event.link is not None:
-            self.console.drill(open_thing(event.link.kind, event.link.id))

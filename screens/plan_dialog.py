@@ -16,7 +16,7 @@ from engine.model.plans import Plan
 from engine.model.verbs import Command, Danger
 from screens.document import Document
 from screens.keyed import Keyed, keymap_of
-from screens.present_plan import danger_of, plan_lines, plan_title
+from screens.present_plan import danger_of, is_voted_on, plan_lines, plan_title
 from screens.widgets.cells import Glyphs, measure
 from screens.widgets.line import Line
 from screens.widgets.stream import GUTTER
@@ -137,7 +137,7 @@ class PlanDialog(Keyed, ModalScreen[Agreement | None]):
             with Horizontal(classes="answers"):
                 yield Answer(f"[ {'close' if self._plan.refused else 'keep as it is'} ]", id="keep", markup=False)
                 if not self._plan.refused:
-                    yield Answer(f"[ {self._asked.verb} ]", id="apply", markup=False)
+                    yield Answer(f"[ {'put to the vote' if is_voted_on(self._plan) else self._asked.verb} ]", id="apply", markup=False)
             yield Static(id="keys", classes="note", markup=False)
 
     def _fields(self) -> ComposeResult:
@@ -153,8 +153,9 @@ class PlanDialog(Keyed, ModalScreen[Agreement | None]):
 
     def _keys(self, width: int) -> str:
         """Return the keys that fit into a line, the most important first."""
-        word = f"type {self._word} and press {{line.submit}}" if self._word else "{line.submit} applies"
-        undo = ["{app.undo} undoes it"] if self._plan.undoable else []
+        does = "{line.submit} puts it to the vote" if is_voted_on(self._plan) else "{line.submit} applies"
+        word = f"type {self._word} and press {{line.submit}}" if self._word else does
+        undo = ["{app.undo} undoes it"] if self._plan.undoable and not is_voted_on(self._plan) else []
         parts = ["{dialog.drop} closes"] if self._plan.refused else [word, "{dialog.drop} drops it", *undo, "{agree.next} next"]
         text = ""
         for part in (*parts, "{agree.down} scrolls"):

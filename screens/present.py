@@ -147,6 +147,11 @@ HEALTH_BADGES: dict[str, Badge] = {
     "lost": Badge("✕", "x", "bad"),
     "unknown": Badge("–", "-", "dim"),
 }
+CONDITION_BADGES: dict[str, Badge] = {
+    "healthy": Badge("✓", "+", "dim"),
+    "degraded": Badge("▲", "!", "warn"),
+    "unhealthy": Badge("✕", "x", "bad"),
+}
 LEVEL_BADGES: dict[str, Badge] = {
     "info": Badge("·", ".", "dim"),
     "warn": Badge("▲", "!", "warn"),
@@ -171,7 +176,64 @@ VOTE_BADGES: dict[str, Badge] = {
     "expired": Badge("◔", "/", "warn"),
     "withdrawn": Badge("−", "-", "dim"),
 }
-BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES}
+ALERT_BADGES: dict[str, Badge] = {
+    "firing": Badge("●", "@", "bad"),
+    "taken": Badge("◑", "(", "accent"),
+    "pending": Badge("◔", "/", "warn"),
+    "silenced": Badge("‖", "=", "dim"),
+    "explained": Badge("◇", "_", "dim"),
+    "resolved": Badge("✓", "+", "good"),
+}
+SEVERITY_BADGES: dict[str, Badge] = {
+    "critical": Badge("✕", "x", "bad"),
+    "warning": Badge("▲", "!", "warn"),
+    "info": Badge("·", "."),
+    "auto": Badge("~", "~"),
+}
+RULE_BADGES: dict[str, Badge] = {
+    "firing": Badge("●", "@", "bad"),
+    "pending": Badge("◔", "/", "warn"),
+    "quiet": Badge("✓", "+", "good"),
+    "unknown": Badge("–", "-", "dim"),
+    "disabled": Badge("−", "_", "dim"),
+}
+CHANNEL_BADGES: dict[str, Badge] = {
+    "ready": Badge("✓", "+", "good"),
+    "failing": Badge("✕", "x", "bad"),
+    "unset": Badge("?", "?", "warn"),
+    "off": Badge("−", "-", "dim"),
+}
+LETTER_BADGES: dict[str, Badge] = {
+    "waiting": Badge("◔", "/", "accent"),
+    "sent": Badge("✓", "+", "good"),
+    "parked": Badge("‡", "#", "bad"),
+}
+SWARM_BADGES: dict[str, Badge] = {
+    "initializing": Badge("◌", ":", "dim"),
+    "active": Badge("●", "@", "accent"),
+    "paused": Badge("‖", "=", "warn"),
+    "completed": Badge("✓", "+", "dim"),
+    "failed": Badge("✕", "x", "bad"),
+}
+SESSION_BADGES: dict[str, Badge] = {
+    "queued": Badge("·", "."),
+    "splitting": Badge("◌", ":", "accent"),
+    "working": Badge("●", "@", "accent"),
+    "integrating": Badge("◑", "(", "accent"),
+    "succeeded": Badge("✓", "+", "good"),
+    "failed": Badge("✕", "x", "bad"),
+    "cancelled": Badge("−", "-", "dim"),
+    "interrupted": Badge("‖", "=", "warn"),
+    "rolled-back": Badge("▼", "v", "warn"),
+}
+PART_BADGES: dict[str, Badge] = {
+    "waiting": Badge("·", "."),
+    "working": Badge("●", "@", "accent"),
+    "reviewing": Badge("◑", "(", "accent"),
+    "accepted": Badge("✓", "+", "good"),
+    "failed": Badge("✕", "x", "bad"),
+}
+BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES, "alerts": ALERT_BADGES, "severities": SEVERITY_BADGES, "rules": RULE_BADGES, "channels": CHANNEL_BADGES, "letters": LETTER_BADGES, "swarms": SWARM_BADGES, "conditions": CONDITION_BADGES, "sessions": SESSION_BADGES, "parts": PART_BADGES}
 NO_BADGE = Badge("?", "?", "warn")
 """A word that this console does not know yet; the word itself is shown with it."""
 
@@ -222,6 +284,8 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
         right.append(Cell(f"HALTED {' '.join(halt.scope for halt in status.halted)}", "bad"))
     if status.read_only:
         right.append(Cell(f"READ-ONLY {status.read_only}", "bad"))
+    if status.standing is not None and not status.standing.leads:
+        right.append(Cell("STANDBY", "warn"))
     if feed.authority is not None and feed.authority.read_only:
         right.append(Cell("RO", "warn"))
     if paused:

@@ -11,8 +11,9 @@ from engine.model.metrics import CATALOGUE, Label, written_value
 from engine.model.rows import AgentRow
 from screens.present import AGENT_BADGES, age, badge, duration, plural
 from screens.present_rows import natural
-from screens.present_trends import DAY_S, RANGES, STALE_STEPS, Found, Range
+from screens.present_trends import DAY_S, RANGES, STALE_STEPS, Found, Range, axis_text
 from screens.widgets.cells import Cell, Glyphs
+from screens.widgets.heat_layout import Layout, lay_out_rows, lay_out_words
 from screens.widgets.heatmap import ABSENT
 from screens.widgets.statusbar import Part
 
@@ -101,6 +102,30 @@ def _round_up(value: float) -> float:
         return 0.0
     size = 10.0 ** floor(log10(value))
     return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= value * (1 - 1e-9))
+
+
+class Drawn(NamedTuple):
+    """A map of pools over time as its widget takes it."""
+
+    placed: Layout
+    keys: list[tuple[str, int]]
+    values: list[float | None]
+    axis: str
+    words: list[str]
+
+
+def draw_over_time(found: Found, window: Window, shown: Range, height: int, glyphs: Glyphs) -> Drawn:
+    """Return a cell for each pool and column, laid out over so many lines with their axis, or as words to be read aloud."""
+    pools = found["pools"]
+    rows = {pool: values_over_time(found, window, values) for pool, values in pools.items()}
+    keys = [(pool, window.begin + number * window.step_s) for pool in pools for number in range(window.columns)]
+    values = [value for values in rows.values() for value in values]
+    if glyphs.is_plain:
+        words = [row_words(pool, one, found["unit"]) for pool, one in rows.items()]
+        return Drawn(lay_out_words([(pool, window.columns) for pool in pools], is_open=True), keys, values, "", words)
+    placed = lay_out_rows(list(pools), window.columns, height - 1, is_sideways=not glyphs.is_shaded)
+    cells = window.columns if glyphs.is_shaded else -(-window.columns // 2)
+    return Drawn(placed, keys, values, axis_text(window.begin, window.end, cells, shown), [])
 
 
 # ---- agents

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from engine.model.cache_layers import CacheLayer
 from engine.model.entry_rows import Access, EntryRow, EntrySheet, EntryValue, EntryVersion
 from engine.model.errors import UsageError
 from engine.model.memory import DEFAULT_NAMESPACE
@@ -25,6 +26,8 @@ NAMES_SHOWN = 40
 COMPARED_MAX = 2_000
 """Lines of values that are compared."""
 
+CACHES = ("L1", "L2")
+
 LEVEL_ROLES = {"public": "accent", "system": "warn"}
 SEEN_BY = {
     "private": "only its owner and those on the read list",
@@ -40,8 +43,14 @@ def _right(id_: str, title: str, width: int, priority: int) -> Column:
     return Column(id_, title, width_min=width, align="right", priority=priority)
 
 
+def hit_rates(layers: Mapping[str, CacheLayer]) -> str:
+    """Return what share of reads each cache answered: `caches L1 97%, L2 84%`; empty before the first read."""
+    told = [f"{name} {f'{layer.hit_rate:.0%}' if layer.is_asked else 'away'}" for name, layer in layers.items() if name in CACHES and layer.hit_rate is not None]
+    return f"caches {', '.join(told)}" if told else ""
+
+
 ENTRY_COLUMNS: tuple[Column, ...] = (
-    Column("key", "key", width_min=20, flex=3),
+    Column("key", "key", width_min=20, flex=3, cut="middle"),
     Column("owner", "owner", width_min=12, width_max=30, flex=1),
     Column("namespace", "namespace", width_min=10, priority=6),
     Column("level", "level", width_min=7),

@@ -14,7 +14,7 @@ TARGET_WIDTH = 20
 LABEL_WIDTH = 8
 NOTE_ROLES = {"loss": "bad", "conflict": "warn"}
 NOTE_WORDS = {"loss": "lost", "drain": "drained"}
-DEMAND_ROLES = {"deny": "bad", "window": "", "bulk": "", "confirm": "warn", "reason": "warn"}
+DEMAND_ROLES = {"deny": "bad", "window": "", "bulk": "", "confirm": "warn", "reason": "warn", "vote": "warn"}
 
 
 def plan_title(plan: Plan, asked: Command) -> str:
@@ -37,6 +37,11 @@ def danger_of(plan: Plan) -> Cell:
     if plan.refused:
         return Cell("cannot be carried out", "bad")
     return Cell("work may be lost", "bad") if plan.danger == Danger.DESTRUCTIVE else Cell("")
+
+
+def is_voted_on(plan: Plan) -> bool:
+    """Tell whether agreeing puts a plan to the vote instead of carrying it out."""
+    return any(demand.kind == "vote" for demand in plan.demands)
 
 
 def plan_lines(plan: Plan, glyphs: Glyphs, *, changed: str = "") -> list[Row]:

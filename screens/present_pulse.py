@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.model.fields import error_of
+from engine.model.alert_rows import AlertRow
+from engine.model.channel_rows import ChannelRow
+from engine.model.fields import error_of, standing_of
 from engine.model.filters import quote_value
 from engine.model.rows import BoosterRow, FleetStatus, HostRow, PoolRow, TaskRow
 from engine.model.tasks import SAMPLER
 from engine.model.vote_rows import ProposalRow
 from screens.history import SAMPLES, SPAN_S
 from screens.present import (
+    CHANNEL_BADGES,
     HEALTH_BADGES,
     POOL_BADGES,
+    SEVERITY_BADGES,
     TASK_BADGES,
     VOTE_BADGES,
     badge,
@@ -60,10 +64,13 @@ class Need(NamedTuple):
     at: float
     """Since when, in epoch seconds; 0 = not known."""
     view: str
-    """`task`, `vote`, `tasks`, `agents`, `pools`, `booster` or `audit`: where Enter leads."""
+    """`task`, `vote`, `alert`, `channel`, or a view with its scope: where Enter leads."""
     thing: str = ""
-    """The id of the task, else the scope."""
+    """The id of the one thing, else the scope."""
 
+
+NEED_KINDS = ("pools", "tasks", "hosts", "boosters", "proposals", "alerts", "channels")
+"""Kinds of rows among which something may need somebody."""
 
 NEED_COLUMNS: tuple[Column, ...] = (
     Column("what", "needs somebody", width_min=30, width_max=48, flex=2),
@@ -72,7 +79,7 @@ NEED_COLUMNS: tuple[Column, ...] = (
 )
 
 
-def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], glyphs: Glyphs) -> list[Need]:
+def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], glyphs: Glyphs, *, me: str = "") -> list[Need]:
     """Return what needs somebody, the most pressing first; tasks of a pool that failed alike are one thing."""
     needs: list[Need] = []
     if status.read_only:
@@ -82,7 +89,8 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     if status.differences:
         look = Cell("! agents are not as planned", "warn")
         needs.append(Need("differences", look, "; ".join(status.differences), 0.0, "agents"))
-    needs += _memory_needs(status)
+    alerts = _alert_needs(tables.get("alerts", {}).values(), glyphs)
+    needs += _memory_needs(status) + alerts[CRITICAL]
     for host in tables["hosts"].values():
         if isinstance(host, HostRow) and host.health not in ("healthy", "unknown"):
             look = badge(HEALTH_BADGES, host.health, glyphs)
@@ -93,21 +101,67 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     for booster in tables.get("boosters", {}).values():
         if isinstance(booster, BoosterRow):
             needs += _booster_needs(booster, glyphs)
-    return needs + _vote_needs(tables.get("proposals", {}).values(), glyphs) + _task_needs(tables["tasks"].values(), glyphs)
+    needs += alerts[WARNING] + _channel_needs(tables.get("channels", {}).values(), glyphs)
+    return needs + _vote_needs(tables.get("proposals", {}).values(), glyphs, me) + _task_needs(tables["tasks"].values(), glyphs)
 
 
-def _vote_needs(votes: Iterable[object], glyphs: Glyphs) -> list[Need]:
-    """Return the votes that ended with nothing decided."""
+def _vote_needs(votes: Iterable[object], glyphs: Glyphs, me: str) -> list[Need]:
+    """Return the votes that wait for mine, those that ended with nothing decided, and what I wanted and others did not."""
     needs = []
-    for vote in votes:
-        if isinstance(vote, ProposalRow) and vote.state in ("deadlocked", "expired"):
-            look = badge(VOTE_BADGES, vote.state, glyphs)
+    for vote in sorted((vote for vote in votes if isinstance(vote, ProposalRow)), key=lambda row: (row.state != "open", row.deadline, row.id)):
+        look, mine = badge(VOTE_BADGES, vote.state, glyphs), vote.plan and vote.who == me
+        if me and me in vote.waits_for.split(", "):
+            needs.append(Need(vote.id, Cell(f"{look.text}, your vote: {vote.subject}", look.role), f"{vote.who} proposes it; {vote.reason}", vote.opened_at, "vote", vote.id))
+        elif vote.state in ("deadlocked", "expired") or (mine and vote.state in ("rejected", "vetoed")):
             needs.append(Need(vote.id, Cell(f"{look.text}: {vote.subject}", look.role), vote.reason, vote.closed_at, "vote", vote.id))
+        elif mine and vote.acted == "refused":
+            needs.append(Need(vote.id, Cell(f"{look.text}, not done: {vote.subject}", "bad"), vote.reason, vote.closed_at, "vote", vote.id))
+    return needs
+
+
+CRITICAL, WARNING = "critical", "warning"
+
+
+def _alert_needs(rows: Iterable[object], glyphs: Glyphs) -> dict[str, list[Need]]:
+    """Return what fires and is nobody's, by how bad it is at worst: alerts of a rule and a pool are one thing; infos need nobody."""
+    groups: dict[tuple[str, str], list[AlertRow]] = {}
+    for row in rows:
+        if isinstance(row, AlertRow) and standing_of(row) == "firing" and row.severity in (CRITICAL, WARNING):
+            groups.setdefault((row.rule, row.pool), []).append(row)
+    needs: dict[str, list[Need]] = {CRITICAL: [], WARNING: []}
+    for group in groups.values():
+        worst = min(group, key=lambda row: (row.severity != CRITICAL, row.fired_at))
+        needs[worst.severity].append(_alert_need(group, worst, glyphs))
+    return {severity: sorted(found, key=lambda need: -need.at) for severity, found in needs.items()}
+
+
+def _alert_need(group: Sequence[AlertRow], worst: AlertRow, glyphs: Glyphs) -> Need:
+    look = badge(SEVERITY_BADGES, worst.severity, glyphs)
+    sign = "" if glyphs.is_plain else f"{look.text.partition(' ')[0]} "
+    about = f"{worst.rule} {worst.pool}".strip()
+    id_ = f"alert {about}"
+    if len(group) == 1:
+        return Need(id_, Cell(f"{sign}{about}", look.role), worst.message, worst.fired_at, "alert", worst.id)
+    scope = f"rule={quote_value(worst.rule)} pool={quote_value(worst.pool)} standing=firing"
+    return Need(id_, Cell(f"{sign}{plural(len(group), 'alert')} of {about}", look.role), worst.message, min(row.fired_at for row in group), "alerts", scope)
+
+
+def _channel_needs(rows: Iterable[object], glyphs: Glyphs) -> list[Need]:
+    """Return the channels through which nobody is told, and those that gave something up."""
+    needs = []
+    for row in rows:
+        if not isinstance(row, ChannelRow) or not (row.state in ("failing", "unset") or row.parked):
+            continue
+        look = badge(CHANNEL_BADGES, "failing" if row.state == "ready" else row.state, glyphs)
+        sign = "" if glyphs.is_plain else f"{look.text.partition(' ')[0]} "
+        parked = f"{plural(row.parked, 'notification')} not delivered" if row.parked else ""
+        why = "; ".join(part for part in (row.last_error, parked) if part)
+        needs.append(Need(f"channel {row.id}", Cell(f"{sign}channel {row.id}{'' if row.state == 'ready' else f' {row.state}'}", look.role), why, row.last_error_at, "channel", row.id))
     return needs
 
 
 def _memory_needs(status: FleetStatus) -> list[Need]:
-    """Return what other engines disagree on, and those that cannot be asked."""
+    """Return what other engines disagree on, those that cannot be asked, and what they share when it is away."""
     needs = []
     if status.conflicts:
         what = Cell(f"! {plural(status.conflicts, 'entry')} of memory in conflict", "warn")
@@ -116,6 +170,8 @@ def _memory_needs(status: FleetStatus) -> list[Need]:
         away = len(status.peers_away)
         what = Cell(f"! {plural(away, 'peer')} of memory away", "warn")
         needs.append(Need("peers", what, "; ".join(status.peers_away), 0.0, "conflicts"))
+    if status.redis is not None and not status.redis.is_up:
+        needs.append(Need("redis", Cell("! redis is away", "warn"), status.redis.reason, status.redis.since_at, "memory"))
     return needs
 
 

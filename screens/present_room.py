@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import shlex
 from collections.abc import Sequence
 
-from engine.model.commands import COMMANDS
 from engine.model.plans import Call
 from engine.model.rows import AdviceRow, GangRow
+from engine.model.verb_lines import line_of
 from engine.model.verbs import Command
 from engine.model.wire import command_of, decode_as
 from screens.present import age, number_cell, unknown
@@ -105,21 +102,8 @@ def advice_lines(row: AdviceRow) -> Lines:
         field_line("used", f"{row.efficiency:.0%} of what it has"),
         field_line("saves", saves or "nothing that is counted"),
         field_line("seen", row.evidence),
-        field_line("does", written(call)),
+        field_line("does", line_of(call)),
     ]
-
-
-def written(call: Call) -> str:
-    """Return a call as somebody would write it."""
-    kind = COMMANDS[call.name]
-    words = [kind.verb]
-    for spec in dataclasses.fields(kind):
-        if spec.name not in call.args:
-            continue
-        value = call.args[spec.name]
-        text = json.dumps(value) if isinstance(value, dict | list) else str(value)
-        words += [f"--{spec.name.replace('_', '-')}", text] if spec.metadata.get("option") else [text]
-    return shlex.join(words)
 
 
 def gang_lines(row: GangRow, now: float) -> Lines:

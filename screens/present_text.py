@@ -384,7 +384,7 @@ def audit_info(row: AuditRow, glyphs: Glyphs) -> Lines:
 AGE_WIDTH = 6
 KIND_WIDTH = 9
 LEVEL_ROLES = {"warn": "warn", "error": "bad"}
-NOUNS = {"scaling": "decision", "policies": "policy", "audit": "audit"}
+NOUNS = {"scaling": "decision", "policies": "policy", "audit": "audit", "notifications": "message"}
 
 
 def noun_of(kind: str) -> str:

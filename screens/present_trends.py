@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from engine.model.metrics import written_value
+from engine.model.metrics import CATALOGUE, RANGES_S, RECORDED, Label, written_value
 from screens.present import age, duration, unknown
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
@@ -35,13 +35,8 @@ class Range(NamedTuple):
         return "yesterday" if self.compared_s == DAY_S else f"{self.name} before"
 
 
-RANGES = (
-    Range("1h", 3_600, "%H:%M"),
-    Range("24h", DAY_S, "%H:%M"),
-    Range("7d", 7 * DAY_S, "%a %d"),
-    Range("30d", 30 * DAY_S, "%b %d"),
-)
-QUANTILES = (50, 95, 99)
+_TICKS = {"7d": "%a %d", "30d": "%b %d"}
+RANGES = tuple(Range(name, last_s, _TICKS.get(name, "%H:%M")) for name, last_s in RANGES_S.items())
 TICK_CELLS = 16
 """Cells between two instants of the axis, about."""
 STALE_STEPS = 2
@@ -55,6 +50,11 @@ TREND_COLUMNS: tuple[Column, ...] = (
 
 Found = Mapping[str, Any]
 """The answer to `history`."""
+
+
+def is_charted(name: str) -> bool:
+    """Tell whether a metric is one of the fleet, of pools, or recorded by a program; those of agents are heat maps."""
+    return name.startswith(RECORDED) or (name in CATALOGUE and CATALOGUE[name].label is not Label.AGENT)
 
 
 def metric_cells(row: Mapping[str, Any], glyphs: Glyphs) -> Cells:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.model.plans import PlanStep
 from engine.model.vote_rows import ProposalRow
-from screens.present import VOTE_BADGES, Badge, age, badge, plural
+from screens.present import VOTE_BADGES, Badge, age, arrow, badge, plural
+from screens.present_plan import change_of
 from screens.present_rows import Sorted
 from screens.present_text import Lines, field_line, title_line
 from screens.widgets.cells import Cell, Glyphs
@@ -77,15 +79,11 @@ def vote_cells(row: ProposalRow, now: float, glyphs: Glyphs) -> Cells:
     )
 
 
-def vote_lines(data: Mapping[str, Any], now: float, glyphs: Glyphs) -> Lines:
-    """Return a vote in full; each voter has a line from `voters_from` on."""
+def vote_lines(data: Mapping[str, Any], now: float, glyphs: Glyphs) -> tuple[Lines, int]:
+    """Return a vote in full, and the number of the line of its first voter; each voter has one."""
     row = ProposalRow(**{name: data[name] for name in ProposalRow._fields})
-    return [*_about(data, row, now, glyphs), (), title_line("voters"), *(_voter_line(voter, row, now, glyphs) for voter in data["voters"])]
-
-
-def voters_from(data: Mapping[str, Any], now: float, glyphs: Glyphs) -> int:
-    """Return the number of the line of the first voter."""
-    return len(vote_lines(data, now, glyphs)) - len(data["voters"])
+    about = [*_about(data, row, now, glyphs), (), title_line("voters")]
+    return [*about, *(_voter_line(voter, row, now, glyphs) for voter in data["voters"])], len(about)
 
 
 def _about(data: Mapping[str, Any], row: ProposalRow, now: float, glyphs: Glyphs) -> Lines:
@@ -98,7 +96,7 @@ def _about(data: Mapping[str, Any], row: ProposalRow, now: float, glyphs: Glyphs
         *[field_line("", line) for line in data["text"].splitlines()],
         field_line("state", badge(VOTE_BADGES, row.state, glyphs)),
         field_line("votes", vote_counts(row, glyphs)),
-        field_line("because", row.reason),
+        field_line("because", data["because"]),
         *([field_line("as it stands", badge(VOTE_BADGES, row.projected, glyphs))] if is_open else []),
         field_line("ends" if is_open else "ended", ends),
         field_line("rule", f"{row.rule}: {row.needed:g} of {row.eligible:g}{', groups' if row.rule == 'distributed' else ''}"),
@@ -108,9 +106,24 @@ def _about(data: Mapping[str, Any], row: ProposalRow, now: float, glyphs: Glyphs
         field_line("votes change", "yes, the last one counts" if terms["may_change"] else "no, the first one counts"),
         field_line("proposed", f"{age(now - row.opened_at)} ago by {row.who}"),
         *([field_line("task", row.task)] if row.task else []),
+        *(_does_lines(data["does"], glyphs) if data["does"] else []),
+        *(_acted_lines(data["acted"], now) if data["acted"] else []),
         *[field_line("then", f"{age(now - at)} ago: {text}") for at, text in data["notes"]],
         *([field_line("void", Cell(", ".join(_named(data, voter) for voter in voided), "warn"), ": their ballots contradict each other")] if voided else []),
     ]
+
+
+def _does_lines(does: Mapping[str, Any], glyphs: Glyphs) -> Lines:
+    """Return what is done if it is accepted."""
+    steps = [PlanStep(**step) for step in does["steps"]]
+    told = [(step.target, "; ".join(text for text in (change_of(step), step.effect, step.warning) if text)) for step in steps]
+    lines = [field_line("" if number else "if accepted", f"{target} {text}".replace("→", arrow(glyphs))) for number, (target, text) in enumerate(told)]
+    return [*lines, field_line("guardrail", f"{does['rule']}{', after ' + ', '.join(does['passed']) if does['passed'] else ''}")]
+
+
+def _acted_lines(acted: Mapping[str, Any], now: float) -> Lines:
+    label = "then" if acted["vote"] else "done" if acted["is_done"] else "not done"
+    return [field_line(label, Cell(f"{age(now - acted['at'])} ago: {acted['told']}", "" if acted["is_done"] else "bad"))]
 
 
 def _by(data: Mapping[str, Any]) -> str:

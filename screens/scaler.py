@@ -13,10 +13,9 @@ from engine.model.pool_commands import (
     UpdatePolicy,
 )
 from engine.model.rows import PolicyRow, Row, ScalingRow
-from engine.model.verbs import Command
 from screens.described import DescribedTable
 from screens.edits import edit_thing
-from screens.forms import VerbForm
+from screens.forms import VerbForm, ask_by
 from screens.present_rows import columns_over
 from screens.present_scaling import (
     POLICY_COLUMNS,
@@ -96,13 +95,7 @@ class PoliciesScreen(DescribedTable):
 
     def action_create(self) -> None:
         """Ask for a new policy."""
-        form = VerbForm(CreatePolicy, self.feed.tables, {"policy": '{"target": 1, "safety": 0.8, "average_s": 60}'})
-
-        def ask(command: Command | None) -> None:
-            if command is not None:
-                self.console.ask([command])
-
-        self.app.push_screen(form, ask)
+        ask_by(self, VerbForm(CreatePolicy, self.feed.tables, {"policy": '{"target": 1, "safety": 0.8, "average_s": 60}'}))
 
     def action_switch(self) -> None:
         """Switch the chosen policies on or off."""

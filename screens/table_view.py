@@ -5,7 +5,7 @@ Owner: each view owns its filter, and the place that it is to be opened at until
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import on
@@ -23,6 +23,7 @@ from screens.row_filter import RowFilter
 from screens.widgets.cells import Cell
 from screens.widgets.cells import Row as Cells
 from screens.widgets.columns import Column
+from screens.widgets.rows import Present
 from screens.widgets.statusbar import Part
 from screens.widgets.table import Table
 from screens.widgets.table_lines import Sort, find_direction
@@ -94,10 +95,6 @@ class TableView(FleetScreen):
         words = "word  !not  -r regex  -f fuzzy  field=value  field>80  age<2h"
         yield PromptBox(grammar, typed, placeholder=words, glyphs=self.console.glyphs, id="filter")
 
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return self.console.settings_of(self.NAME)
-
     def on_mount(self) -> None:
         """Restore what is remembered, then show the rows."""
         table, kept = self.table, self._settings
@@ -119,18 +116,15 @@ class TableView(FleetScreen):
 
     def refresh_rows(self, changes: Changes) -> None:
         """Show changed rows; every row when everything may have changed."""
-        now, table, rows = self.feed.now(), self.table, self.rows
+        table, rows = self.table, self.rows
         self._show_empty()
         if changes.is_full:
             table.set_rows(list(rows))
             self._filter_table()
             self._point_as_wanted()
             return
-        changed: dict[str, Cells | None] = {id_: None for id_ in changes.changed.get(self.KIND, ()) if id_ in rows}
-        changed |= {id_: self.present_row(rows[id_], now) for id_ in self._visible_ids() if id_ in rows}
-        removed = changes.removed.get(self.KIND, set())
-        self.filter.forget(removed)
-        table.update_rows(changed, removed)
+        self.filter.forget(changes.removed.get(self.KIND, set()))
+        show_changes(table, self.KIND, rows, changes, self._present)
         if self.filter.has_clock:
             self._filter_table()  # rows enter and leave a filter on time without changing
 
@@ -142,9 +136,7 @@ class TableView(FleetScreen):
 
     def _visible_ids(self) -> Sequence[str]:
         """Return the ids on the screen, whose ages may have to be shown anew."""
-        table = self.table
-        top = table.scroll_offset.y
-        return table.shown_ids[top : top + table.size.height]
+        return visible_ids(self.table)
 
     def heading(self) -> tuple[Sequence[Part], Sequence[Part]]:
         """Return title, scope and filter; and how many rows are shown and hidden."""
@@ -188,12 +180,7 @@ class TableView(FleetScreen):
 
     def _filter_table(self) -> None:
         self._show_empty()
-        table, rows, feed = self.table, self.rows, self.feed
-        if self.filter.is_all:
-            table.filter_by(None)
-            return
-        passes, marks = self.filter.passes, self.filter.find_marks if self.filter.has_marks else None
-        table.filter_by(lambda id_: passes(id_, rows.get(id_), feed.now()), self.filter.select(rows, feed.now()), marks)
+        filter_rows(self.table, self.filter, self.rows, self.feed.now)
 
     def _set_filter(self, text: str) -> None:
         """Filter the rows."""
@@ -251,3 +238,25 @@ class TableView(FleetScreen):
         self.table.is_wide = not self.table.is_wide
         self._settings["wide"] = self.table.is_wide
         self.show_chrome()
+
+
+def visible_ids(table: Table) -> Sequence[str]:
+    """Return the ids of the rows on the screen."""
+    top = table.scroll_offset.y
+    return table.shown_ids[top : top + table.size.height]
+
+
+def show_changes(table: Table, kind: str, rows: Mapping[str, Row], changes: Changes, present: Present) -> None:
+    """Show rows of a kind that changed, and the ages of those on the screen."""
+    changed: dict[str, Cells | None] = {id_: None for id_ in changes.changed.get(kind, ()) if id_ in rows}
+    changed |= {id_: present(id_) for id_ in visible_ids(table) if id_ in rows}
+    table.update_rows(changed, changes.removed.get(kind, set()))
+
+
+def filter_rows(table: Table, filter_: RowFilter, rows: Mapping[str, Any], now: Callable[[], float]) -> None:
+    """Show the rows that pass a filter, and mark what met it."""
+    if filter_.is_all:
+        table.filter_by(None)
+        return
+    marks = filter_.find_marks if filter_.has_marks else None
+    table.filter_by(lambda id_: filter_.passes(id_, rows.get(id_), now()), filter_.select(rows, now()), marks)

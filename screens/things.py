@@ -20,8 +20,18 @@ _CLASSES = {
     "advice": ("screens.room_details", "RecommendationDetails"),
     "gangs": ("screens.room_details", "GangDetails"),
     "proposals": ("screens.vote_details", "VoteDetails"),
+    "swarms": ("screens.swarm_details", "SwarmDetails"),
+    "sessions": ("screens.swarm_details", "SessionDetails"),
+    "alerts": ("screens.alert_details", "AlertDetails"),
+    "rules": ("screens.alert_details", "RuleDetails"),
+    "silences": ("screens.alert_details", "SilenceDetails"),
+    "channels": ("screens.alert_details", "ChannelDetails"),
+    "notifications": ("screens.alert_details", "NotificationDetails"),
+    "routes": ("screens.route_details", "RouteDetails"),
     "scaling": ("screens.scaler_details", "ScalingDetails"),
 }
+YAML_TAB = "yaml"
+"""A document's tab with all that it is about, as plain values."""
 DESCRIBED = tuple(_CLASSES)
 """Kinds of things that have a document."""
 

@@ -60,7 +60,7 @@ class TopologyScreen(FleetScreen):
 
     def on_resize(self) -> None:
         """Draw it as wide as the terminal is now."""
-        self.call_after_refresh(self._draw)
+        self._call_when_drawn(self._draw)
 
     def heading(self) -> tuple[Sequence[Part], Sequence[Part]]:
         """Return what the signs mean."""

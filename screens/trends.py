@@ -13,37 +13,32 @@ from textual import on
 from textual.widget import Widget
 
 from engine.model.errors import FleetError
-from engine.model.metrics import CATALOGUE, Label
-from screens.base import FleetScreen
+from engine.model.metrics import CATALOGUE, QUANTILES, RECORDED, Label
+from screens.asking import AGAIN_S, AskingScreen
 from screens.feed import Changes
+from screens.history_chart import dots_of, show_history
 from screens.places import Place
 from screens.present_trends import (
-    QUANTILES,
     RANGES,
     TREND_COLUMNS,
     Found,
     Range,
-    axis_text,
-    chart_scale,
-    chart_unit,
-    chart_values,
     gap_words,
+    is_charted,
     labels_of,
     metric_cells,
     title_parts,
 )
-from screens.widgets.braille import LABEL_WIDTH, Series
+from screens.widgets.braille import Series
 from screens.widgets.cells import Cell
 from screens.widgets.charts import BrailleChart
 from screens.widgets.statusbar import ContextBar, Part
 from screens.widgets.table import Table
 
-AGAIN_S = 10.0
 FIRST = "utilisation"
-SHOWN = [name for name, metric in CATALOGUE.items() if metric.label is not Label.AGENT]
 
 
-class TrendsScreen(FleetScreen):
+class TrendsScreen(AskingScreen):
     """A chart, and what it can show."""
 
     NAME: ClassVar[str] = "trends"
@@ -54,26 +49,29 @@ class TrendsScreen(FleetScreen):
         self._wanted = text.split()
         self._found: Found | None = None
         self._beside: Found | None = None
+        self._sources: dict[str, list[str]] = {}
+        """What each metric that programs recorded is about, as the engine told last."""
         self._error = ""
         self._asked_at = 0.0
-        self._is_asking = False
-        self._is_outdated = False
 
     # ---- what is shown
 
     @property
-    def _settings(self) -> dict[str, Any]:
-        return self.console.settings_of(self.NAME)
-
-    @property
     def _metric(self) -> str:
         name = str(self._settings.get("metric", FIRST))
-        return name if name in SHOWN else FIRST
+        return name if is_charted(name) else FIRST
+
+    @property
+    def _labels(self) -> list[str]:
+        """Return what the metric has series of, in their order."""
+        if self._metric.startswith(RECORDED):
+            return self._sources.get(self._metric, []) or [""]
+        return labels_of(list(self.feed.tables.get("pools", {}))) if CATALOGUE[self._metric].label is Label.POOL else [""]
 
     @property
     def _pool(self) -> str:
         pool = str(self._settings.get("pool", ""))
-        return pool if pool in self.feed.tables.get("pools", {}) and CATALOGUE[self._metric].label is Label.POOL else ""
+        return pool if pool in self._labels else self._labels[0]
 
     @property
     def _range(self) -> Range:
@@ -98,7 +96,7 @@ class TrendsScreen(FleetScreen):
             self._settings["pool"] = self._wanted[1] if len(self._wanted) > 1 else ""
         super().on_mount()
         self.query_one(Table).focus()
-        self._ask()
+        self._reload()
 
     def heading(self) -> tuple[Sequence[Part], Sequence[Part]]:
         """Say how much was not measured."""
@@ -109,56 +107,38 @@ class TrendsScreen(FleetScreen):
         """Ask again when a point of the chart has passed."""
         step = self._found["step_s"] if self._found is not None else 0.0
         if changes.is_full or self.feed.now() - self._asked_at >= max(AGAIN_S, step):
-            self._ask()
+            self._reload()
 
     # ---- asking
 
-    def _ask(self) -> None:
-        if self._is_asking:
-            self._is_outdated = True
-            return
-        self._is_asking = True
+    async def read_all(self) -> None:
+        """Read the history that is chosen, and how all metrics read now."""
         self._asked_at = self.feed.now()
-        self.run_worker(self._read(), group="read", exclusive=True, exit_on_error=False)
-
-    async def _read(self) -> None:
         shown, settings = self._range, self._settings
-        dots = self._dots()
-        wanted = {"metric": self._metric, "label": self._pool, "last_s": shown.last_s, "points": dots, "quantile": settings.get("quantile", 95)}
+        dots = dots_of(self.query_one(BrailleChart))
         try:
             rows = await self.ask_engine("metrics")
+            self._sources = {row["name"]: row["sources"] for row in rows}
+            wanted = {"metric": self._metric, "label": self._pool, "last_s": shown.last_s, "points": dots, "quantile": settings.get("quantile", 95)}
             self._found = await self.ask_engine("history", **wanted)
             self._beside = await self.ask_engine("history", **wanted, ago_s=shown.compared_s) if settings.get("compared") else None
             self._error = ""
             self._show_metrics(rows)
         except FleetError as error:
             self._found, self._error = None, str(error)
-        self._is_asking = False
         if self.is_attached:
             self._show()
-        if self._is_outdated:
-            self._is_outdated = False
-            self._ask()
-
-    async def ask_engine(self, what: str, **parameters: object) -> Any:  # noqa: ANN401  # plain values
-        """Ask the engine. Raises FleetError."""
-        return await self.feed.operator.query(what, **parameters)
-
-    def _dots(self) -> int:
-        """Return how many dots the chart is wide."""
-        chart = self.query_one(BrailleChart)
-        return max(2, (chart.size.width - LABEL_WIDTH - 1) * (1 if chart.glyphs.is_ascii else 2))
 
     # ---- showing
 
     def _show_metrics(self, rows: Sequence[dict[str, Any]]) -> None:
         table = self.query_one(Table)
-        cells = {row["name"]: metric_cells(row, self.console.glyphs) for row in rows if row["name"] in SHOWN}
+        cells = {row["name"]: metric_cells(row, self.console.glyphs) for row in rows if is_charted(row["name"])}
         is_first = not table.shown_ids
         if is_first:
             with self.prevent(Table.Pointed):  # at the first row, which nobody chose
                 table.set_rows(list(cells), list(cells.values()))
-            self.call_after_refresh(table.point_at, self._metric)
+            self._call_when_drawn(table.point_at, self._metric)
         else:
             table.update_rows(cells)
 
@@ -170,17 +150,8 @@ class TrendsScreen(FleetScreen):
             chart.display = axis.display = False
             return
         chart.display = axis.display = True
-        found, shown, dots = self._found, self._range, self._dots()
-        about.show(title_parts(found, shown, self.feed.now()))
-        unit = chart_unit(found["unit"])
-        chart.series = (Series(f"{unit} now"), *([Series(shown.compared_name, "dim")] if self._beside is not None else []))
-        chart.samples = dots
-        lines = [chart_values(one, dots) for one in (found, self._beside) if one is not None]
-        chart.scale = chart_scale(lines)
-        chart.show(lines, count=dots)
-        until = found["since"] + found["step_s"] * len(found["values"])
-        width = max(4, chart.size.width - LABEL_WIDTH - 1)
-        axis.show([Cell(" " * LABEL_WIDTH + axis_text(found["since"], until, width - 1, shown), "dim")])
+        about.show(title_parts(self._found, self._range, self.feed.now()))
+        show_history(chart, axis, self._found, self._beside, self._range)
         self.show_chrome()
 
     # ---- keys
@@ -194,7 +165,7 @@ class TrendsScreen(FleetScreen):
     def _fill(self, _event: Table.Opened) -> None:
         """Let the chart fill the view; Esc brings the metrics back."""
         self.query_one(Table).display = False
-        self.call_after_refresh(self._ask)
+        self._call_when_drawn(self._reload)
 
     def clear(self) -> bool:
         """Show the metrics again."""
@@ -203,12 +174,12 @@ class TrendsScreen(FleetScreen):
             return False
         table.display = True
         table.focus()
-        self.call_after_refresh(self._ask)
+        self._call_when_drawn(self._reload)
         return True
 
     def _choose(self, **changes: object) -> None:
         self._settings.update(changes)
-        self._ask()
+        self._reload()
 
     def action_range(self) -> None:
         """Show the next longer time, or the shortest again."""
@@ -220,10 +191,10 @@ class TrendsScreen(FleetScreen):
 
     def action_pool(self, step: int) -> None:
         """Show another pool, or the fleet."""
-        if CATALOGUE[self._metric].label is not Label.POOL:
-            self.console.say(f"{self._metric} is a figure of the fleet, not of a pool")
+        labels = self._labels
+        if len(labels) == 1:
+            self.console.say(f"{self._metric} has one series only: {labels[0] or 'the fleet'}")
             return
-        labels = labels_of(list(self.feed.tables.get("pools", {})))
         self._choose(pool=labels[(labels.index(self._pool) + step) % len(labels)])
 
     def action_quantile(self) -> None:

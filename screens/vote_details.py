@@ -12,10 +12,10 @@ from engine.model.consensus_commands import (
 )
 from engine.model.verbs import Command
 from screens.details import ThingDocument
-from screens.forms import VerbForm
+from screens.forms import VerbForm, ask_by
 from screens.linked import Link, Linked
 from screens.present_text import Lines, note
-from screens.present_votes import vote_lines, voters_from
+from screens.present_votes import vote_lines
 
 
 class VoteDetails(ThingDocument):
@@ -31,22 +31,17 @@ class VoteDetails(ThingDocument):
         if self.row is None:
             return note("this vote is no longer known; its timeline has what came of it")
         data: dict[str, Any] = await self.ask_engine("proposal", id=self.thing)
-        now, glyphs = self.feed.now(), self.console.glyphs
-        first = voters_from(data, now, glyphs)
+        lines, first = vote_lines(data, self.feed.now(), self.console.glyphs)
         agents = self.feed.tables["agents"]
         links = {first + number: Link("agents", voter["id"]) for number, voter in enumerate(data["voters"]) if voter["id"] in agents}
-        return Linked(vote_lines(data, now, glyphs), links)
+        return Linked(lines, links)
 
     def is_moving(self) -> bool:
         """Its times run."""
         return self.tab == "info" or super().is_moving()
 
     def _fill(self, kind: type[Command], **values: str) -> None:
-        def ask(command: Command | None) -> None:
-            if command is not None:
-                self.console.ask([command])
-
-        self.app.push_screen(VerbForm(kind, self.feed.tables, {"proposal": self.thing, **values}), ask)
+        ask_by(self, VerbForm(kind, self.feed.tables, {"proposal": self.thing, **values}))
 
     def action_vote(self, choice: str) -> None:
         """Vote on it."""

@@ -15,7 +15,7 @@ from engine.model.consensus_commands import (
 from engine.model.verbs import Command
 from engine.model.vote_rows import ProposalRow
 from screens.described import DescribedTable
-from screens.forms import VerbForm
+from screens.forms import VerbForm, ask_by
 from screens.present_rows import columns_over
 from screens.present_votes import VOTE_COLUMNS, vote_cells
 from screens.widgets.cells import Row as Cells
@@ -42,22 +42,15 @@ class VotesScreen(DescribedTable):
         return vote_cells(row, now, self.console.glyphs)
 
     def _fill(self, kind: type[Command], **values: str) -> None:
-        def ask(command: Command | None) -> None:
-            if command is not None:
-                self.console.ask([command])
-
-        self.app.push_screen(VerbForm(kind, self.feed.tables, values), ask)
-
-    def _fill_for_row(self, kind: type[Command], **values: str) -> None:
         row = cast("ProposalRow | None", self.pointed())
         if row is None:
             self.console.say("there is no vote under the cursor", role="warn")
         else:
-            self._fill(kind, proposal=row.id, **values)
+            ask_by(self, VerbForm(kind, self.feed.tables, {"proposal": row.id, **values}))
 
     def action_create(self) -> None:
         """Propose something in a form."""
-        self._fill(OpenProposal)
+        ask_by(self, VerbForm(OpenProposal, self.feed.tables))
 
     def action_vote(self, choice: str) -> None:
         """Vote on the chosen proposals."""
@@ -65,11 +58,11 @@ class VotesScreen(DescribedTable):
 
     def action_vote_with_reasons(self) -> None:
         """Vote in a form, with reasons."""
-        self._fill_for_row(CastVote, choice="approve")
+        self._fill(CastVote, choice="approve")
 
     def action_settle(self) -> None:
         """Decide it in a form."""
-        self._fill_for_row(SettleProposal, choice="accept")
+        self._fill(SettleProposal, choice="accept")
 
     def action_extend(self) -> None:
         """Give the chosen ones more time."""

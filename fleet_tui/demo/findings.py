@@ -1,7 +1,7 @@
 """What the tasks of a run have found, added up as they end.
 
 Owner: `Findings` is changed by its planner only. Limits: TOP_MAX functions of each ranking, FAILURES_MAX failures,
-DIFFS_MAX diffs of DIFF_MAX_CHARS; what is beyond them is counted, not kept.
+DIFFS_MAX diffs of DIFF_MAX_CHARS, EDITS_MAX edits of EDIT_MAX_CHARS to vote on; what is beyond them is counted, not kept.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ TOP_MAX = 15
 FAILURES_MAX = 500
 DIFFS_MAX = 20
 DIFF_MAX_CHARS = 4_000
+EDITS_MAX = 200
+EDIT_MAX_CHARS = 20_000
 
 FIRST_WAVE = frozenset({CHECK, OUTLINE, METRICS})
 
@@ -74,6 +76,17 @@ class Proposal:
     statements: int
     diff: str
     """Unified; empty when DIFFS_MAX others are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditToVote:
+    """An edit with its whole diff, for those who review it."""
+
+    path: str
+    file: str
+    function: str
+    statements: int
+    diff: str
 
 
 @dataclass(slots=True)
@@ -130,6 +143,7 @@ class Findings:
         """File -> public definitions without a docstring."""
         self.references: dict[str, References] = {}
         self.removals: list[Proposal] = []
+        self.edits: list[EditToVote] = []
         self.removed = self.docstrings = self.documented_files = 0
         self.failures: list[Failure] = []
         self.failures_count = 0
@@ -240,6 +254,8 @@ def _take_removal(findings: Findings, step: Step, result: dict[str, object]) -> 
         findings.removed += edit.edits
         diff = shorten(edit.diff) if len(findings.removals) < DIFFS_MAX else ""
         findings.removals.append(Proposal(step.file.name, step.subject, edit.edits, diff))
+        if len(findings.edits) < EDITS_MAX and len(edit.diff) <= EDIT_MAX_CHARS:
+            findings.edits.append(EditToVote(step.file.path, step.file.name, step.subject, edit.edits, edit.diff))
 
 
 def _take_docstrings(findings: Findings, _step: Step, result: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from engine.model.tasks import TaskState
 from fleet_tui.demo.comparison import Comparison, comparison_lines
 from fleet_tui.demo.discovery import CodeBase, LeftOut
 from fleet_tui.demo.findings import Failure, Findings, FunctionFigure, Proposal
+from fleet_tui.demo.verdicts import ACCEPTED, Verdict, verdict_lines
 
 WIDTH = 100
 WIDTH_MIN = 60
@@ -119,6 +120,8 @@ class DemoReport:
     left_out_count: int
     comparison: Comparison | None = None
     """The same work with and without the booster; None = there is none, or no time was left."""
+    verdicts: tuple[Verdict, ...] = ()
+    """Of the edits that reviewers voted on; `removals` has those that they accepted, and those that were not put to the vote."""
 
     @property
     def ok(self) -> bool:
@@ -137,12 +140,14 @@ class DemoReport:
         return "\n".join(cut(line, width) for line in lines).rstrip() + "\n"
 
 
-def findings_of(findings: Findings, code_base: CodeBase) -> dict[str, Any]:
+def findings_of(findings: Findings, code_base: CodeBase, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
     """Return those fields of a report that come from results, ranked, equal ones by name."""
     names = [
         BusyName(name, one.kind, one.place, one.files, one.files_planned, one.kinds.total(), dict(one.kinds))
         for name, one in findings.references.items()
     ]
+    dropped = {(row.file, row.function) for row in verdicts if row.standing != ACCEPTED}
+    removals = [row for row in findings.removals if (row.file, row.function) not in dropped]
     packages = [
         PackageRow(name, one.files, one.lines, one.functions, one.classes, one.complexity_max)
         for name, one in findings.packages.items()
@@ -159,8 +164,8 @@ def findings_of(findings: Findings, code_base: CodeBase) -> dict[str, Any]:
         "largest": ranked(findings.largest),
         "complex": ranked(findings.complex),
         "names": tuple(sorted(names, key=lambda row: (-row.references, row.name))),
-        "removals": tuple(sorted(findings.removals, key=lambda row: (-row.statements, row.file, row.function))),
-        "removed": findings.removed,
+        "removals": tuple(sorted(removals, key=lambda row: (-row.statements, row.file, row.function))),
+        "removed": sum(row.statements for row in removals),
         "docstrings": findings.docstrings,
         "documented_files": findings.documented_files,
         "failures": tuple(sorted(findings.failures, key=lambda row: (row.file, row.step))),
@@ -235,6 +240,7 @@ def _sections(report: DemoReport, width: int) -> Iterator[list[str]]:
         ],
     )
     yield _removal_lines(report)
+    yield verdict_lines(report.verdicts, len(report.removals), width)
     yield _failure_lines(report, width)
     yield _left_out_lines(report)
 

@@ -18,11 +18,16 @@ from fleet_tui.demo.comparison import compare
 from fleet_tui.demo.discovery import discover
 from fleet_tui.demo.planner import Planner, Shape, Tell
 from fleet_tui.demo.report import DemoReport, engine_counts, findings_of, sum_counts, task_counts
+from fleet_tui.demo.reviews import Reviews
 
 logger = logging.getLogger(__name__)
 
 BUSY = Shape(files=(30, 150, 10, 90, 200, 20), steps=(40, 160, 20, 240), low_water=6)
 """Under a console the pools run nearly dry between bursts, so that there is a tide to see."""
+VOTES = 12
+"""Most edits of a run with a report that are put to the vote."""
+VOTES_OF_ROUND = 3
+"""The same of a round under a console, where rounds have no end."""
 PAUSES_S = (4.0, 12.0, 2.0, 8.0)
 """Between two rounds, in turn."""
 REFUSED_PAUSE_S = 15.0
@@ -56,17 +61,19 @@ async def run_demo(  # noqa: PLR0913  # the options of the command, by name
         if planner.is_stopped:
             break
     last = planners[-1]
+    verdicts = () if last.is_stopped else await Reviews(operator, clock=clock).vote(last.findings.edits, VOTES, stop_at)
     counts = [task_counts(planner.findings, planner.unfinished) for planner in planners]
     seconds = clock.now() - started_at
     compared = None if last.is_stopped or clock.now() >= stop_at else await compare(operator, code_base, clock=clock)
     return DemoReport(
-        **findings_of(last.findings, code_base),
+        **findings_of(last.findings, code_base, verdicts),
         seconds=seconds,
         stopped=last.is_stopped,
         agents_peak=max(planner.agents_peak for planner in planners),
         tasks=sum_counts(counts),
         engine=engine_counts(planners[0].statuses[0], last.statuses[-1]),
         comparison=compared,
+        verdicts=verdicts,
     )
 
 
@@ -76,6 +83,7 @@ async def keep_busy(operator: Operator, root: str | Path | None, *, clock: Clock
     What goes wrong later (the engine refuses, the folder is gone) is logged, and tried again after a pause.
     """
     code_base = await asyncio.to_thread(discover, root)
+    reviews = Reviews(operator, clock=clock)
     for number in itertools.count():
         planner = Planner(operator, code_base, f"round {number + 1} of {clock.now():.0f}", clock=clock, shape=BUSY)
         pause = PAUSES_S[number % len(PAUSES_S)]
@@ -83,6 +91,7 @@ async def keep_busy(operator: Operator, root: str | Path | None, *, clock: Clock
             await planner.run()
             counts = task_counts(planner.findings, planner.unfinished)
             logger.info("demo round ended", extra={"round": number + 1, "tasks": counts.submitted, "failed": counts.failed})
+            await reviews.vote(planner.findings.edits, VOTES_OF_ROUND)
             code_base = await asyncio.to_thread(discover, root)
         except FleetError as error:
             logger.warning("demo round broken off", extra={"round": number + 1, "reason": str(error)})

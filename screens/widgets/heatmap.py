@@ -98,21 +98,24 @@ class Ramped(Widget):
         return self.rich_style + self.get_component_rich_style(f"heatmap--{name}", partial=True)
 
     def find_style(self, first: int, second: int) -> Style:
-        """Return the style of two cells in one character: the first is its text, the second its background."""
+        """Return the style of two cells in one character: the first is its text, the second its background.
+
+        A gap beside a value is the ground, not a block: a block would be read as a value.
+        """
         pair = (first, second)
         style = self._pairs.get(pair)
         if style is None:
-            style = self._pairs[pair] = Style(color=self._color(first, is_text=True), bgcolor=self._color(second))
+            style = self._pairs[pair] = Style(color=self._color(first, is_sign=first == second), bgcolor=self._color(second))
         return style
 
-    def _color(self, level: int, *, is_text: bool = False) -> Color | None:
+    def _color(self, level: int, *, is_sign: bool = False) -> Color | None:
         if not self._ramp:
             self._ramp = make_ramp(*(self.get_component_styles(f"heatmap--{name}").color for name in ("low", "middle", "high")))
         if level < LEVELS:
             return self._ramp[level]
         if level == CURSOR:
             return self.find_part("cursor").color
-        return self.find_part("label").color if is_text and level == GAP else self.rich_style.bgcolor
+        return self.find_part("label").color if is_sign and level == GAP else self.rich_style.bgcolor
 
 
 class Heatmap(Keyed, Ramped, can_focus=True):
