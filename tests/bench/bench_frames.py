@@ -40,6 +40,12 @@ VIEWS = {
     "heatmap_agents": View("heatmap agents", "Heat map"),
     "topology": View("topology", "Topology"),
     "xray": View("xray", "X-ray"),
+    "alerts": View("alerts", "Alerts"),
+    "rules": View("rules", "Rules"),
+    "notifications": View("notifications", "Notifications"),
+    "trends": View("trends", "Trends"),
+    "dash": View("dash", "Dashboard"),
+    "report": View("report", "Report"),
     "plans": View("plans", "Plans"),
     "audit": View("audit", "Audit"),
     "help": View("help", "Help"),
@@ -53,6 +59,16 @@ SETTLE_S = 0.6
 IDLE_S = 3.0
 LIVE_S = 5.0
 TASKS = 8
+ALERTING = """
+[[alerting.rules]]
+id = "seen"
+expr = "agents_idle >= 0"
+severity = "info"
+[[alerting.channels]]
+name = "log"
+command = ["true"]
+"""
+"""An alert of every pool whose value moves with the work, and somebody who is told."""
 
 
 @dataclass(slots=True)
@@ -69,7 +85,7 @@ class Tally:
 def measure(report: Callable[..., None]) -> None:
     """Measure and report."""
     tallies = {name: Tally() for name in VIEWS}
-    with running_engine() as quiet:
+    with running_engine(ALERTING) as quiet:
         _fill(quiet)
         _look_at_work(tallies)
         # By now the quiet fleet is older than a minute, so that its ages change once a minute, as they mostly do.
@@ -89,7 +105,7 @@ def measure(report: Callable[..., None]) -> None:
 def _look_at_work(tallies: Mapping[str, Tally]) -> None:
     from tests.integration.engines import until
 
-    with running_engine(args=("--demo", str(ROOT / "engine"))) as subject, console(subject) as screen:
+    with running_engine(ALERTING, ("--demo", str(ROOT / "engine"))) as subject, console(subject) as screen:
         until(lambda: subject.get("status")["tasks"]["succeeded"] > 0)
         screen.wait_text("LIVE")
         for name, view in VIEWS.items():

@@ -1,4 +1,4 @@
-"""Votes: durable ballots a second, each a call of its own, and how long the one that decides takes (synchronous = full)."""
+"""Swarms: messages and work at size, see swarm_sizes. Votes: durable ballots a second, each a call of its own, and how long the one that decides takes (synchronous = full)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from engine.model.consensus_commands import CastVote, OpenProposal
 from engine.model.ids import ProposalId
 from engine.model.vote_words import Standing
 
+from tests.bench import swarm_sizes
 from tests.bench.engines import POOL, light_fleet, median, percentile
 
-ROWS = {"swarm.votes_per_s": "1/s", "swarm.verdict_p99_ms": "ms"}
+ROWS = {"swarm.votes_per_s": "1/s", "swarm.verdict_p99_ms": "ms", **swarm_sizes.ROWS}
+GOALS = swarm_sizes.GOALS
 VOTERS = 7
 PROPOSALS = 400
 """All are kept, so that each can be looked at afterwards."""
@@ -28,6 +30,7 @@ def measure(report: Callable[..., None]) -> None:
     note = f"{PROPOSALS} proposals, {VOTERS} voters, {CALLERS} callers, a ballot a call"
     report("swarm.votes_per_s", median([rate for rate, _ in runs]), RUNS, note)
     report("swarm.verdict_p99_ms", median([percentile(waits, 0.99) for _, waits in runs]), RUNS, "from the call with the deciding ballot to its answer, at that load")
+    swarm_sizes.measure(report)
 
 
 async def _one_run() -> tuple[float, list[float]]:

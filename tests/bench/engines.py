@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +12,13 @@ from tempfile import TemporaryDirectory
 
 from engine.config import FleetManagerConfig, parse_config
 from engine.fleet import FleetManager
+from engine.model.task_commands import SubmitTask
 from engine.supervisor import calm_collector
 
 POOL = "light"
+CALLERS = 8
+PER_CALL = 250
+"""Tasks submitted by one call of a burst."""
 
 
 def light_config(agents: int, **more: object) -> FleetManagerConfig:
@@ -39,6 +44,25 @@ async def idle(fleet: FleetManager, agents: int) -> None:
     async with asyncio.timeout(120):
         while fleet.status().agents.by_status.get("idle", 0) < agents:
             await asyncio.sleep(0.005)
+
+
+async def burst_cpu_s(agents: int, tasks: int, **more: object) -> float:
+    """Return the CPU seconds of this process that a task takes from submission to result, so many at once; `more` as for light_fleet()."""
+    async with light_fleet(agents, **more) as fleet:
+        began = time.process_time()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CALLERS):
+                group.create_task(_submit(fleet, tasks // CALLERS))
+        async with asyncio.timeout(120):
+            while fleet.status().tasks.succeeded < tasks:
+                await asyncio.sleep(0.002)
+        return (time.process_time() - began) / tasks
+
+
+async def _submit(fleet: FleetManager, tasks: int) -> None:
+    operator = fleet.operator()
+    for _ in range(0, tasks, PER_CALL):
+        await operator.execute([SubmitTask("noop", POOL)] * PER_CALL)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -9,8 +9,6 @@ from engine.scaling.backtest import Replay, static_for
 
 from tests.bench.scaling_loads import SIZE_MAX, BenchLoad, peak_demand, real_changes
 
-TURNS_GOAL = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class Beside:

@@ -18,7 +18,7 @@ from fleet_tui.bench import Goal
 from tests.bench.terminals import require_terminals
 
 NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
-UNITS = {"1/s", "%", "agents", "B", "B/s", "MB", "ms", "ratio", "s", "us"}
+UNITS = {"1/s", "%", "agents", "B", "B/s", "MB", "messages", "ms", "ratio", "s", "us"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
     "booster.speedup_median": "ratio",
@@ -45,6 +45,8 @@ GOALS = {
     "memory.store_vs_rowwise": "ratio",
     "memory.l1_hit_us": "us",
     "memory.hit_rate_zipf": "ratio",
+    "memory.l2_hit_us": "us",
+    "memory.l2_hit_rate_zipf": "ratio",
     "memory.vector_10k_ms": "ms",
     "memory.vector_100k_ms": "ms",
     "scaling.first_new_agent_s": "s",
@@ -64,11 +66,16 @@ GOALS = {
     "dispatch.result_p99_ms.at2000": "ms",
     "events.embedded_per_s": "1/s",
     "recover.seconds_per_10000_tasks": "s",
+    "redis.end_to_end_per_s.256": "1/s",
+    "redis.delivered_p99_ms.at15000": "ms",
     "startup.first_useful_frame_ms": "ms",
     "startup.cli_help_ms": "ms",
     "swarm.votes_per_s": "1/s",
+    "swarm.rows_ms": "ms",
+    "swarm.step_p99_ms": "ms",
+    **{f"swarm.broadcast_messages.{topology}": "messages" for topology in ("mesh", "hierarchical", "star", "ring")},
 }
-SCREENS = ("pulse", "pools", "agents", "agent", "tasks", "task", "events", "heatmap", "heatmap_agents", "topology", "xray", "plans", "audit", "help")
+SCREENS = ("pulse", "pools", "agents", "agent", "tasks", "task", "events", "heatmap", "heatmap_agents", "topology", "xray", "alerts", "rules", "notifications", "trends", "dash", "report", "plans", "audit", "help")
 FRAMES = {"open_bytes": "B", "live_bytes_per_s": "B/s", "idle_bytes_per_s": "B/s", "amplification": "ratio"}
 
 

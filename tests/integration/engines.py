@@ -73,8 +73,8 @@ class EngineProcess:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def start(self, file_bytes_max: int = 0) -> EngineProcess:
-        """Start the engine and wait until it answers; a limit on files is what a full disk is to it."""
+    def begin(self, file_bytes_max: int = 0) -> None:
+        """Start the engine, and do not wait for it."""
         self.process = subprocess.Popen(
             self.command(*self.before, "engine", *self.args),
             env=self.environment,
@@ -84,6 +84,11 @@ class EngineProcess:
             text=True,
             preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))) if file_bytes_max else None,
         )
+
+    def start(self, file_bytes_max: int = 0) -> EngineProcess:
+        """Start the engine and wait until it answers; a limit on files is what a full disk is to it."""
+        self.begin(file_bytes_max)
+        assert self.process is not None
         until(lambda: self.process.poll() is not None or self.run("get", "status", "-o", "json").returncode == 0, START_S)
         if self.process.poll() is not None:
             assert self.process.stderr is not None

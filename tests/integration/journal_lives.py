@@ -36,11 +36,36 @@ from engine.model.consensus_events import (
 )
 from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
-from engine.model.ids import AgentId, AllocationId, GangId, HostId, PlanId, ProposalId, TaskId
+from engine.model.ids import (
+    AgentId,
+    AllocationId,
+    GangId,
+    HostId,
+    MessageId,
+    PlanId,
+    ProposalId,
+    SessionId,
+    SwarmId,
+    TaskId,
+)
 from engine.model.machines import Waits
 from engine.model.plans import AppliedPlan, AuditEntry, Call
 from engine.model.pool_events import PoolConfigured, PoolPaused, PoolScaled
 from engine.model.pools import CommandSpec, PoolSpec
+from engine.model.swarm_events import (
+    DeadForgotten,
+    MailGivenUp,
+    MessageSent,
+    MessagesTaken,
+    SessionChanged,
+    SwarmChanged,
+    SwarmCreated,
+    SwarmMoved,
+)
+from engine.model.swarm_mail import CoordinationMessage
+from engine.model.swarm_sessions import Part, Session, SessionPlan
+from engine.model.swarm_words import AUTO, PartState, SessionState, SwarmStatus
+from engine.model.swarms import SwarmSettings
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
@@ -67,6 +92,7 @@ from engine.model.tasks import (
 )
 from engine.model.vote_words import Choice, Standing
 from engine.state import FleetState, Touched
+from engine.swarm.topologies import build, heal
 
 WORDS = ("", "plain", 'quo"ted', "zero\x00byte", "fünf €", "new\nline", "🦀", "\\back\u2028")
 
@@ -185,6 +211,47 @@ class Life:
             round_ = self.state.rounds[id_]
             ballot = Ballot(round_.proposal.voters[-1].id, self.rng.choice(list(Choice)), len(round_.all_ballots()) + 1, self.rng.random(), self.word(), self.at)
             self.do(self.rng.choice([BallotsCast(id_, (ballot,)), ProposalChanged(round_.proposal, self.word()), ProposalClosed(id_, Standing.EXPIRED, self.word(), "")]))
+
+    def act_swarm(self) -> None:
+        if members := list(self.state.agents)[:4]:
+            name = self.word()
+            self.do(SwarmCreated(SwarmId(self.new_id("swm")), name, "ada", SwarmSettings(), build(AUTO, members), SwarmStatus.INITIALIZING))
+
+    def act_swarm_goes_on(self) -> None:
+        for id_ in self.some(self.state.swarming.swarms):
+            swarm = self.state.swarming.swarms[id_]
+            if not swarm.is_over:
+                changed = SwarmChanged(id_, swarm.settings, heal(swarm.topology, {swarm.topology.leader}, lambda _: 0.5), self.word())
+                self.do(self.rng.choice([changed, SwarmMoved(id_, self.rng.choice(list(SwarmStatus)), self.word())]))
+
+    def act_session(self) -> None:
+        for id_ in self.some(self.state.swarming.swarms):
+            tasks = list(self.state.tasks)[-2:]
+            parts = tuple(Part(number, {"prompt": self.word()}, PartState.WORKING, 1, self.word(), task) for number, task in enumerate(tasks, 1) if task not in self.state.swarming.session_of)
+            session = Session(SessionId(self.new_id("ssn")), id_, self.word(), "ada", SessionPlan(self.word()), self.at, parts=parts, state=SessionState.WORKING)
+            self.do(SessionChanged(session))
+
+    def act_session_goes_on(self) -> None:
+        for id_ in self.some(self.state.swarming.sessions):
+            session = self.state.swarming.sessions[id_]
+            if not session.is_over:
+                self.do(SessionChanged(dataclasses.replace(session, state=SessionState.SUCCEEDED, because=self.word(), ended_at=self.at)))
+
+    def act_message(self) -> None:
+        for id_ in self.some(self.state.swarming.swarms):
+            members = self.state.swarming.swarms[id_].topology.members
+            if members and not self.state.swarming.swarms[id_].is_over:
+                message = CoordinationMessage(MessageId(self.new_id("msg")), self.word(), members[0], members[-1], {"a": self.word()}, self.at)
+                self.do(MessageSent(id_, message, {members[-1]: 1}, ((members[0], members[-1]),)))
+
+    def act_message_goes_on(self) -> None:
+        for id_ in self.some(self.state.swarming.mailboxes.mail):
+            mail = self.state.swarming.mailboxes.mail[id_]
+            waiting = next(iter(mail.waiting), "")
+            if waiting:
+                self.do(self.rng.choice([MessagesTaken((id_,), waiting), MailGivenUp(id_, (waiting,), self.word())]))
+            else:
+                self.do(DeadForgotten(id_))
 
     def act_gang_goes_on(self) -> None:
         for gang in self.some(self.state.gangs):

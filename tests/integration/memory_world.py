@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.config import parse_config
-from engine.coordinator import Coordinator, Tools
+from engine.coordinator import Coordinator
+from engine.coordinator.tools import Tools
 from engine.memory.entries import Entries
 from engine.memory.journal import SqliteJournal
 from engine.memory.replica import LocalReplica

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from engine import FleetManager, FleetMonitor
@@ -33,7 +33,7 @@ def firing(fleet: FleetManager) -> set[str]:
     return {alert.rule for alert in fleet.coordinator.state.alerting.alerts.values() if alert.state == "firing"}
 
 
-@pytest.mark.row(201, 202, 230, 232)
+@pytest.mark.row(40, 201, 202, 230, 232)
 async def test_a_rule_fires_and_does_what_it_says(tmp_path: Path) -> None:
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
         monitor = FleetMonitor(fleet=fleet)
@@ -97,6 +97,9 @@ async def test_rules_are_tried_on_figures_that_somebody_gives(tmp_path: Path) ->
         for wrong in ({"id": "x", "condition": "queue > 1"}, {"id": "x", "condition": "hosts > 1", "colour": "red"}):
             with pytest.raises(UsageError):
                 await alerts.create_alert_rule(wrong)
+        assert [one["condition"] for one in await alerts.list_alert_rules() if one["id"] == "never-watched"] == ["queueDepth > 1"]
+        await alerts.delete_alert_rule("never-watched")
+        assert "never-watched" not in {one["id"] for one in await alerts.list_alert_rules()}
 
 
 @pytest.mark.row(224, 225)
@@ -111,6 +114,8 @@ async def test_figures_of_a_program_are_kept_and_rules_look_at_them(tmp_path: Pa
         assert alert["labels"] == {"source": "web"}
         trend = await monitor.get_history("recorded.checkout_ms", "web")
         assert [value for value in trend.values if value is not None][-1] == 900
+        [row] = [one for one in cast("list[dict[str, Any]]", await fleet.operator().query("metrics")) if one["name"] == "recorded.checkout_ms"]
+        assert row["sources"] == ["shop", "web"] and row["now"] is None, "one figure of two series is none"
         told = await monitor.record_metric({"type": "errorRate", "value": 0.2, "source": "web"})
         [violation] = told["violations"]
         assert {**violation, "timestamp": 0} == {"type": "threshold_exceeded", "metric": "errorRate", "threshold": 0.05, "severity": "critical", "timestamp": 0}

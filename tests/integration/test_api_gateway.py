@@ -40,6 +40,7 @@ async def test_only_its_user_can_open_the_socket(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.row(21)
 async def test_another_user_is_refused(tmp_path: Path) -> None:
     async with gateway_at(tmp_path / "s") as gateway:
         # Open every door but the kernel's word on who connects.

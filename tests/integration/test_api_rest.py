@@ -30,7 +30,7 @@ from engine.model.rows import ROW_KINDS
 from engine.model.task_commands import SubmitTask
 from engine.simulation.fake_operator import Asked, FakeOperator, make_agent, make_pool, make_task
 
-LIMITS = Limits(message_bytes_max=20_000, request_s=0.3, receive_s=0.3, drain_s=0.5, answer_bytes_max=200_000)
+LIMITS = Limits(message_bytes_max=20_000, request_s=0.3, receive_s=0.3, drain_s=0.5, answer_bytes_max=400_000)
 
 
 @dataclass
@@ -75,6 +75,7 @@ async def path(tmp_path: Path, fake: FakeOperator) -> AsyncIterator[Path]:
         yield gateway.path
 
 
+@pytest.mark.row(21)
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_every_verb(path: Path, fake: FakeOperator, name: str) -> None:
     samples = {"str": "coder", "int": 3, "float": 2.5, "bool": True, "tuple[str, ...]": ["x"], "dict[str, Any]": {"k": 1}}
@@ -204,6 +205,8 @@ async def test_a_bug_is_logged_and_not_told(path: Path, fake: FakeOperator, capl
         ("POST", "/v1/pool.scale", b"{", 400, "body"),
         ("POST", "/v1/pool.scale", b"\xff\xfe", 400, "body"),
         ("POST", "/v1/pool.scale", b"[" * 15_000, 400, "body"),
+        ("POST", "/v1/pool.scale", b'{"pool":' + b"[" * 15_000, 400, "the body: it is nested too deeply"),
+        ("POST", "/v1/pool.scale", b'{"pool":"' + b"x" * 15 * 20_000, 413, "20000 bytes"),
         ("POST", "/v1/pool.scale", {"pool": "x" * 20_000, "size": "1"}, 413, "20000 bytes"),
     ],
 )  # fmt: skip

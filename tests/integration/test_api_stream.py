@@ -86,6 +86,7 @@ async def test_notifications_have_no_answer(ws: ClientConnection, fake: FakeOper
     assert fake.followers == 0
 
 
+@pytest.mark.row(21)
 async def test_feed_by_hand(ws: ClientConnection, fake: FakeOperator) -> None:
     assert (await call(ws, "follow", {"kinds": ["pools"]}, key="f"))["result"] == {"follow": "f"}
     frame = await receive(ws)

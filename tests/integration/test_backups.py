@@ -18,11 +18,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from engine import FleetManager, SwarmMemory
 from engine.memory import copies
 from engine.memory.checking import verify
 from engine.memory.copies import restore
 from engine.memory.journal import SqliteJournal
-from engine.model.errors import JournalError
+from engine.model.errors import CommandRefused, JournalError
 
 from tests.integration.engines import EngineProcess, engine
 from tests.integration.journal_lives import Life, plain_state
@@ -104,7 +105,7 @@ async def test_a_name_goes_beside_the_database(journal: SqliteJournal, path: Pat
     assert mode_of(path.parent / "backups") == 0o700
 
 
-async def test_only_an_older_backup_is_replaced(journal: SqliteJournal, path: Path, tmp_path: Path) -> None:
+async def test_only_an_older_backup_is_replaced_and_only_when_that_is_asked_for(journal: SqliteJournal, path: Path, tmp_path: Path) -> None:
     await live(journal, Life(1))
     (tmp_path / "letter").write_text("dear reader")
     newer, foreign = tmp_path / "newer.db", tmp_path / "foreign.db"
@@ -122,13 +123,18 @@ async def test_only_an_older_backup_is_replaced(journal: SqliteJournal, path: Pa
         "fleet.db": "it is the database itself",
         ".": "it is a directory",
     }.items():
-        with pytest.raises(JournalError, match=words):
-            await journal.backup(tmp_path / name)
+        for force in (True, False):
+            with pytest.raises(JournalError, match=words):
+                await journal.backup(tmp_path / name, force=force)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     older = tmp_path / "older.db"
     first = await journal.backup(older)
+    there = older.read_bytes()
+    with pytest.raises(CommandRefused, match=r"a backup lies at .*older\.db already; nothing was written.*--force"):
+        await journal.backup(older)
+    assert older.read_bytes() == there
     (tmp_path / "older.db.part").write_text("left by a crash")
-    assert (await journal.backup(older)).last == first.last
+    assert (await journal.backup(older, force=True)).last == first.last
     assert not (tmp_path / "older.db.part").exists()
 
 
@@ -153,14 +159,14 @@ async def main():
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
     try:
-        await journal.backup(folder / "kept.db")
+        await journal.backup(folder / "kept.db", force=True)
     except JournalError as error:
         print(error)
     assert (folder / "kept.db").read_bytes() == kept
     assert not (folder / "kept.db.part").exists()
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     await journal.probe()
-    print((await journal.backup(folder / "kept.db")).last)
+    print((await journal.backup(folder / "kept.db", force=True)).last)
     await journal.close()
 
 asyncio.run(main())
@@ -281,6 +287,24 @@ async def test_a_check_finds_tables_that_the_journal_did_not_make(path: Path, sq
     assert re.search(CONTRADICTIONS[sql], problems[0]), problems
 
 
+FORGED = [
+    "UPDATE events SET data = substr(data, 1, length(data) - 3) WHERE type = 'memory.changed'",
+    f"UPDATE events SET data = json_object('{SECRET}', '{SECRET}') WHERE type = 'memory.changed'",
+    f"UPDATE events SET data = json_set(data, '$.heads', '{SECRET}') WHERE type = 'memory.changed'",
+]
+
+
+@pytest.mark.parametrize("sql", FORGED)
+async def test_a_check_says_nothing_of_what_a_damaged_record_holds(tmp_path: Path, sql: str) -> None:
+    async with FleetManager({"fleet": {"default_pools": False}}, directory=tmp_path, state_dir=tmp_path) as fleet:
+        await SwarmMemory(fleet=fleet).store(f"key-{SECRET}", {"text": SECRET}, {"tags": [f"tag-{SECRET}"]})
+        await fleet.journal.backup(tmp_path / "copy.db")
+    changed(tmp_path / "copy.db", sql)
+    [problem] = verify(tmp_path / "copy.db").problems
+    assert "cannot be replayed" in problem
+    assert SECRET not in problem
+
+
 async def test_a_check_of_a_long_journal_compares_how_tasks_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.memory.checking.REPLAYED_MAX", 100)
     journal = await SqliteJournal.open(path)
@@ -320,20 +344,25 @@ def run_at(subject: EngineProcess, *words: str, code: int = 0) -> str:
 def test_an_operator_backs_up_checks_and_restores(tmp_path: Path) -> None:
     with engine(tmp_path) as subject:
         task = run_at(subject, "submit", "echo", "coder", "--payload", json.dumps({"text": SECRET})).split()[0]
+        run_at(subject, "remember", f"key-{SECRET}", json.dumps({"text": SECRET}), "--tags", f"tag-{SECRET}")
         whole = tmp_path / "whole.db"
         assert str(whole) in run_at(subject, "backup", str(whole), "--reason", "before the move")
         assert "before the move" in run_at(subject, "get", "audit", "-o", "json")
+        assert f"a backup lies at {whole} already" in run_at(subject, "backup", str(whole), code=4)
+        run_at(subject, "backup", str(whole), "--force")
         assert "replayed" in run_at(subject, "verify", str(whole))
         assert "the engine runs; nothing was changed: stop it first" in run_at(subject, "restore", str(whole), code=4)
         run_at(subject, "backup")
         listed = run_at(subject, "backups", "-o", "json")
         assert len(json.loads(listed)) == 1
-        for shown in (listed, run_at(subject, "backups"), run_at(subject, "verify"), run_at(subject, "verify", "-o", "json")):
-            assert SECRET not in shown
+        assert json.loads(listed)[0]["rows"]["memory"] == 1
+        shown = [run_at(subject, *words, *form) for words in (["backups"], ["verify"], ["verify", str(whole)], ["backup"]) for form in ([], ["-o", "json"])]
+        assert not [text for text in (listed, *shown) if SECRET in text], "no listing says what only retrieve may"
         run_at(subject, "submit", "noop", "coder")
         run_at(subject, "stop", "--yes")
         answer = run_at(subject, "restore", str(whole))
         assert "what was there is kept as" in answer
+        assert SECRET not in answer
         [aside] = subject.root.glob("state/**/fleet-before-restore-*.db")
         assert verify(aside).contents.rows["tasks"] == 2
         assert verify(whole).contents.rows["tasks"] == 1

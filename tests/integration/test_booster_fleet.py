@@ -304,13 +304,13 @@ async def test_a_task_that_kills_every_worker_that_takes_it_ends_as_poison(tmp_p
 async def test_an_installation_without_the_module_says_so_once_and_does_all_work(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine import fleet as fleet_module
+    from engine import kinds as kinds_module
     from engine.booster.failures import ModuleMissing
 
     def missing() -> Path:
         raise ModuleMissing("it was left out")
 
-    monkeypatch.setattr(fleet_module, "find_module", missing)
+    monkeypatch.setattr(kinds_module, "find_module", missing)
     with caplog.at_level(logging.WARNING):
         async with boosted(tmp_path) as engine:
             task = await engine.do("code.outline", {"source": SOURCE})

@@ -96,8 +96,8 @@ def test_configuration_that_cannot_be_read(shell: Shell, tmp_path: Path) -> None
 def test_configuration_check_and_schema(shell: Shell) -> None:
     assert "valid" in shell.run("config", "check").stderr
     assert "tasks" in json.loads(shell.run("config", "schema").stdout)["properties"]
-    (shell.project / "fleet.toml").write_text('[redis]\nurl = "redis://localhost"\n')
-    assert "note: redis" in shell.run("config", "check").stderr
+    (shell.project / "fleet.toml").write_text('[memory]\nbackend = "redis"\n')
+    assert "note: memory.backend is redis" in shell.run("config", "check").stderr
 
 
 def test_state_below_a_file(shell: Shell, tmp_path: Path) -> None:

@@ -41,3 +41,8 @@ def test_a_verb_loads_no_server() -> None:
 
 def test_rows_as_csv_load_no_terminal() -> None:
     assert find_loaded("import fleet_tui.look, screens.export", ("textual", "rich", "pydantic")) == ""
+
+
+def test_the_first_frame_loads_nothing_of_what_is_opened_later() -> None:
+    opened_later = ("screens.details", "screens.editing", "engine.model.editing", "engine.model.scaling")
+    assert find_loaded("import fleet_tui.app", opened_later) == ""

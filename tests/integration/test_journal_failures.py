@@ -19,6 +19,7 @@ import pytest
 from engine.memory import database
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.memory.journal import SqliteJournal
+from engine.memory.projections import WRITING
 from engine.model.errors import JournalError
 from engine.model.ids import TaskId
 from engine.model.task_events import TasksSubmitted
@@ -253,6 +254,14 @@ async def test_a_cancelled_append_that_fails_is_seen_by_what_follows(journal: Sq
     assert append.cancelled()
 
 
+async def test_of_a_batch_whose_entries_cannot_be_written_nothing_stays(journal: SqliteJournal) -> None:
+    columns = WRITING.count("?")
+    values = (1, 1, 0.0, b"{}", '[[1,"audit",null,0,"engine",1,2]]', *[None] * 10, '[["default","agt_ann",null]]')
+    with pytest.raises(JournalError, match="NOT NULL"):
+        await journal._database.write(lambda connection: connection.execute(WRITING, (*values, *[None] * (columns - len(values)))))
+    assert await journal._database.read(lambda connection: connection.execute("SELECT count(*) FROM events").fetchone()) == (0,)
+
+
 async def test_works_that_gather_are_refused_at_the_limit(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "QUEUE_MAX", 3)
     go = threading.Event()
@@ -281,6 +290,18 @@ async def test_the_loop_gives_way_while_a_work_lasts(journal: SqliteJournal, mon
     assert stands[:3] == [database.GIVE_WAY_S] * 3
     await asyncio.sleep(3 * database.GIVE_WAY_EVERY_S)
     assert len(stands) == given
+
+
+async def test_the_loop_goes_on_when_the_idle_writer_has_taken_its_work(journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "GIVE_WAY_S", 10)
+    monkeypatch.setattr(database, "GIVE_WAY_EVERY_S", 60)
+    go = threading.Event()
+    first, second = (asyncio.ensure_future(journal._database.write(lambda connection: go.wait(10))) for _ in range(2))
+    await asyncio.sleep(0)
+    assert journal._database._writer._works.qsize() == 1  # nobody waits for the thread to take the second
+    go.set()
+    assert await first
+    assert await second
 
 
 async def test_a_closed_journal_says_so(path: Path) -> None:

@@ -36,6 +36,7 @@ TOGETHER = 5
 ENGINE = """
 import asyncio, os, sys
 from pathlib import Path
+from engine import SwarmMemory
 from engine.fleet import FleetManager
 from engine.model.task_commands import CancelTask, SubmitTask
 from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
@@ -64,6 +65,16 @@ async def steer(operator):
             await operator.execute([PausePool(POOL)])
             await operator.execute([UnpausePool(POOL)])
 
+async def remember(memory, writer):
+    count = 0
+    while True:
+        count += 1
+        key = f"{writer}-{count % 7}"
+        text = "x" * (20_000 if count % 5 == 0 else 50)  # a large value is an artifact
+        head = await memory.store(key, {"count": count, "text": text, "size": len(text)})
+        pair = await memory.store_many([(f"{writer}-left", f"{life} {count}"), (f"{writer}-right", f"{life} {count}")])
+        tell("remembered", key, str(head.version), f"{writer}-left", str(pair[0].version))
+
 async def main():
     async with FleetManager(light_config(4), state_dir=folder) as fleet:
         fleet.on("task.succeeded", lambda record: tell("succeeded", *(outcome.task for outcome in record.event.outcomes)))
@@ -72,6 +83,7 @@ async def main():
         async with asyncio.TaskGroup() as group:
             for writer in range(4):
                 group.create_task(submit(operator, writer))
+                group.create_task(remember(SwarmMemory(fleet=fleet), writer))
             group.create_task(steer(operator))
 
 asyncio.run(main())
@@ -85,6 +97,8 @@ class Fleet:
         self.folder = folder
         self.batches: dict[str, list[str]] = {}
         self.succeeded: set[str] = set()
+        self.remembered: dict[str, int] = {}
+        """Key of an entry of memory -> the newest version that was acknowledged."""
         self.seq = 0
 
     def live(self, number: int, rng: random.Random) -> None:
@@ -108,6 +122,9 @@ class Fleet:
             self.batches[words[1]] = words[2:]
         elif words[0] == "succeeded":
             self.succeeded.update(words[1:])
+        elif words[0] == "remembered":
+            for key, version in zip(words[1::2], words[2::2], strict=True):
+                self.remembered[key] = max(self.remembered.get(key, 0), int(version))
         elif words[0] == "scaled":
             self.seq = max(self.seq, int(words[2]))
 
@@ -122,6 +139,7 @@ class Fleet:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT id, status, spec ->> '$.payload.batch', progress ->> '$.artifact' FROM tasks").fetchall()
             artifacts = {id_ for (id_,) in database.execute("SELECT id FROM artifacts")}
+            self._check_memory(database)
         kept: dict[str, list[str]] = {}
         for id_, _, batch, _ in rows:
             kept.setdefault(batch, []).append(id_)
@@ -136,6 +154,21 @@ class Fleet:
         assert not missing, f"the results of {missing[:5]} are nowhere"
         assert verdict.contents.last >= self.seq
         return verdict.contents.last
+
+
+    def _check_memory(self, database: sqlite3.Connection) -> None:
+        """Check that entries are as new as was acknowledged, whole, and that two of one commit are of one commit."""
+        rows = database.execute("SELECT key, version, CAST(value AS TEXT), artifact FROM memory").fetchall()
+        versions = {key: version for key, version, _, _ in rows}
+        lost = {key: (version, versions.get(key)) for key, version in self.remembered.items() if versions.get(key, 0) < version}
+        assert not lost, f"entries acknowledged and lost (acknowledged, kept): {lost}"
+        contents = dict(database.execute("SELECT id, data FROM artifacts WHERE id IN (SELECT artifact FROM memory)"))
+        values = {key: json.loads(contents[artifact] if artifact else value) for key, _, value, artifact in rows}
+        torn = [key for key, value in values.items() if isinstance(value, dict) and len(value["text"]) != value["size"]]
+        assert not torn, f"entries half-written: {torn}"
+        for key, value in values.items():
+            if key.endswith("-left"):
+                assert values[key.replace("left", "right")] == value, f"one of two entries of a commit is of another: {key}"
 
 
 @contextmanager
@@ -188,6 +221,7 @@ def test_an_engine_that_is_killed_again_and_again_loses_nothing(tmp_path: Path) 
     assert fleet.check(whole=True) >= fleet.seq > 0
     assert fleet.batches
     assert fleet.succeeded
+    assert fleet.remembered
 
 
 @pytest.mark.slow

@@ -10,8 +10,6 @@ from engine.memory.consolidating import GROUP_MAX, Consolidating, Extractive
 from engine.model.errors import NotFound
 from engine.model.memory import (
     Head,
-    Kind,
-    Level,
     MemoryFilter,
     Permissions,
     Principal,
@@ -19,6 +17,7 @@ from engine.model.memory import (
     RetrieveOptions,
     StoreOptions,
 )
+from engine.model.memory_words import Kind, Level
 
 from tests.integration.memory_world import ANN, BOB, MemoryWorld, memory_world
 

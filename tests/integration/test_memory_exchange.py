@@ -17,12 +17,12 @@ from engine.model.errors import Tampered, UsageError
 from engine.model.memory import (
     Dot,
     EntryId,
-    Level,
     Permissions,
     Principal,
     PrincipalKind,
     StoreOptions,
 )
+from engine.model.memory_words import Level
 from engine.model.plans import Origin
 from engine.model.replication import START, Batch, Mark
 from engine.model.verbs import Role

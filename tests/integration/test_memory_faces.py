@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 from engine import FleetManager, SwarmMemory
+from engine.api.client import connect
+from engine.clock import SystemClock
 from engine.model.errors import Denied, NotFound, Unconfirmed, UsageError
+from engine.model.memory_commands import RememberEntry
 from fleet_tui.settings import find_paths
 
 from tests.integration.engines import EngineProcess, engine, until
@@ -45,6 +49,61 @@ def test_memory_by_command_line_and_after_a_kill(tmp_path: Path) -> None:
         assert json.loads(out(subject, "memory", "plan")) == {"steps": [3]}
         assert subject.run("memory", "--history").returncode == 2
         assert subject.run("memory", "plan", "--kind", "working").returncode == 2
+
+
+def test_totals_by_command_line(tmp_path: Path) -> None:
+    with engine(tmp_path, "[memory]\nworking_ttl_s = 0.5\n") as subject:
+        out(subject, "remember", "stays", "1", "--yes")
+        out(subject, "remember", "goes", "1", "--kind", "working", "--yes")
+        until(lambda: "1 entries expired" in out(subject, "memory", "totals"))
+        lines = out(subject, "memory", "totals").splitlines()
+        assert [line.split() for line in lines[:2]] == [["KIND", "ENTRIES", "BYTES"], ["semantic", "1", "1"]]
+        assert lines[2] == "tombstones: 1; entries in conflict: 0"
+        found = json.loads(out(subject, "memory", "totals", "-o", "json"))
+        assert found["since_start"] == {"expired": 1, "purged": 0}
+        until(lambda: "memory_expired" in out(subject, "metrics"))
+
+
+LARGE, GROWTH_MB = 100 << 20, 64
+
+
+def peak_mb(pid: int) -> float:
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1_024
+
+
+async def test_what_cannot_be_kept_is_refused_at_every_face_and_costs_little(tmp_path: Path) -> None:
+    with engine(tmp_path) as subject:
+        socket = find_paths(subject.directory, environment=subject.environment).socket
+        before, large, deep = peak_mb(subject.pid), tmp_path / "large", "[" * 5_000 + "]" * 5_000
+        for size, words in ((10 << 20, "the most is 8,388,608; raise memory.value_max_bytes"), (LARGE, "larger than 16,777,216 bytes")):
+            large.write_bytes(b"x" * size)
+            done = subject.run("remember", "k", f"@{large}")
+            assert done.returncode in (2, 4)
+            assert words in done.stderr
+        for words in (["--kind", "episodical"], ["--level", "secret"]):
+            assert f"'{words[1]}' is not one of" in subject.run("remember", "k", "1", *words).stderr
+        assert "nested too deeply" in subject.run("remember", "k", deep).stderr
+        refused: list[tuple[object, int, str]] = [
+            ({"key": "k", "value": "x" * LARGE}, 413, "the body is larger than 16777216 bytes"),
+            ({"key": "k", "value": "x" * (10 << 20)}, 413, "the value of .*/k has 10,485,760 bytes"),
+            ({"key": "k", "value": deep}, 400, "nested too deeply"),
+            (b'{"key": "k", "value": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "nested too deeply"),
+            ({"key": "k", "value": "1", "kind": "episodical"}, 400, "kind is one of working, episodic, semantic, vector"),
+        ]
+        for body, status, words in refused:
+            reply = await ask(socket, "POST", "/v1/memory.store", body)
+            assert (reply.status, bool(re.search(words, reply.json["message"]))) == (status, True), reply.body
+        async with connect(socket, clock=SystemClock()) as operator:
+            for command, text in (
+                (RememberEntry("k", "x" * LARGE), "the engine takes 16777216: split it"),
+                (RememberEntry("k", deep), "nested too deeply"),
+                (RememberEntry("k", "1", kind="episodical"), "kind is one of"),
+            ):
+                with pytest.raises(UsageError, match=text):
+                    await operator.execute([command])
+        assert out(subject, "memory") == "no entry that you may read\n"
+        assert peak_mb(subject.pid) - before < GROWTH_MB
 
 
 @pytest.mark.row(195)
@@ -95,6 +154,9 @@ async def test_a_program_and_its_agents_share_memory(tmp_path: Path) -> None:
         await coder.delete("plan")
         with pytest.raises(UsageError, match="did you mean 'namespace'"):
             await memory.store("k", 1, {"namespce": "x"})
+        for wrong in ({"kind": "episodical"}, {"level": "secret"}):
+            with pytest.raises(UsageError, match=f"Invalid enum value '{next(iter(wrong.values()))}'"):
+                await memory.store("k", 1, wrong)
         with pytest.raises(NotFound, match="no agent"):
             await memory.as_agent("nobody").retrieve("plan")
 

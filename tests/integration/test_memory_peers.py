@@ -14,6 +14,7 @@ import pytest
 from engine import FleetManager, SwarmMemory
 from engine.memory.envelopes import PREFIX
 from engine.model.errors import (
+    Conflict,
     Denied,
     EncryptionError,
     EngineUnavailable,
@@ -21,8 +22,13 @@ from engine.model.errors import (
     Tampered,
     UsageError,
 )
-from engine.model.fleet_commands import UndoPlan
-from engine.model.memory_commands import ResolveConflict, SynchronizeMemory
+from engine.model.fleet_commands import RedoPlan, UndoPlan
+from engine.model.memory_commands import (
+    EraseOwner,
+    ResolveConflict,
+    RestoreEntry,
+    SynchronizeMemory,
+)
 from engine.model.plans import Origin
 from engine.model.replication import START
 from fleet_tui.settings import find_paths
@@ -77,7 +83,7 @@ async def test_two_engines_update_each_other_at_once_by_verb(tmp_path: Path) -> 
         assert abs(peer["skew_s"]) < 5
 
 
-@pytest.mark.row(196, 197)
+@pytest.mark.row(198)
 async def test_conflicts_are_listed_shown_and_settled(tmp_path: Path) -> None:
     async with pair(tmp_path, {}, {}) as (one, two):
         await one.store("plan", "ours", {"level": "swarm"})
@@ -92,14 +98,63 @@ async def test_conflicts_are_listed_shown_and_settled(tmp_path: Path) -> None:
         assert [json.loads(side["value"]["text"]) for side in sheet["sides"]] == ["theirs", "ours"]
         plan = await one.fleet.operator().plan([ResolveConflict("plan", take="1")])
         assert "what lost is taken; 1 conflict settled here and at all peers" in plan.steps[0].effect
-        done = await one.fleet.operator().execute(plan.id)
+        await one.fleet.operator().execute(plan.id)
         assert await one.retrieve("plan") == "ours"
         await told(one)
         assert await two.retrieve("plan") == "ours"
         assert await rows(one) == await rows(two) == []
         assert one.fleet.status().conflicts == two.fleet.status().conflicts == 0
+
+
+async def test_undo_of_settling_opens_the_conflict_again_at_all_peers(tmp_path: Path) -> None:
+    async with pair(tmp_path, {}, {}) as (one, two):
+        await one.store("plan", "ours", {"level": "swarm"})
+        await two.store("plan", "theirs", {"level": "swarm"})
+        await told(one)
+        [row] = await rows(one)
+        done = await one.fleet.operator().execute([ResolveConflict("plan", take="1")])
+        await told(one)
+        for _ in range(2):
+            plan = await one.fleet.operator().plan([UndoPlan(done.plan)])
+            assert "1 conflict open again, here and at all peers" in plan.steps[0].effect
+            await one.fleet.operator().execute(plan.id)
+            await told(one)
+            for memory in (one, two):
+                assert await memory.retrieve("plan") == "theirs"
+                assert memory.fleet.status().conflicts == 1
+                sheet = await rows(memory, "conflict", id=row["id"])
+                assert [json.loads(side["value"]["text"]) for side in sheet["sides"]] == ["theirs", "ours"]
+            await one.fleet.operator().execute([RedoPlan(done.plan)])
+            await told(one)
+            for memory in (one, two):
+                assert await memory.retrieve("plan") == "ours"
+                assert await rows(memory) == []
         await one.fleet.operator().execute([UndoPlan(done.plan)])
-        assert await one.retrieve("plan") == "theirs"
+        await told(one)
+        await two.resolve("plan", value="both")
+        await told(one)
+        assert await one.retrieve("plan") == "both"
+        assert await rows(one) == await rows(two) == []
+
+
+async def test_a_conflict_is_opened_once_and_only_as_somebody_settled_it(tmp_path: Path) -> None:
+    async with pair(tmp_path, {}, {}) as (one, two):
+        await one.store("plan", "ours")
+        await two.store("plan", "x" * 40_000)
+        await told(one)
+        done = await one.fleet.operator().execute([ResolveConflict("plan", value="both")])
+        [answer] = done.values
+        again = RestoreEntry("plan", answer.previous, conflicts=answer.conflicts)
+        with pytest.raises(NotFound, match=f"record {answer.record} settled no conflict of .*/plan"):
+            await one.fleet.operator().execute([RestoreEntry("plan", answer.previous, conflicts=answer.record)])
+        await one.fleet.operator().execute([again])
+        assert await one.retrieve("plan") == "x" * 40_000
+        with pytest.raises(Conflict, match="are open again already; settle these first"):
+            await one.fleet.operator().execute([again])
+        me = one.fleet.operator().origin.who
+        await one.fleet.operator().execute([EraseOwner(me)], confirm=me)
+        with pytest.raises(NotFound, match=f"record {answer.conflicts} settled no conflict|not kept any more"):
+            await one.fleet.operator().execute([RestoreEntry("plan", 0, conflicts=answer.conflicts)])
 
 
 

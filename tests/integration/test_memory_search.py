@@ -18,8 +18,6 @@ from engine.memory.store import Memory
 from engine.model.errors import FleetError, UsageError
 from engine.model.memory import (
     Found,
-    Kind,
-    Level,
     Permissions,
     Principal,
     PrincipalKind,
@@ -27,6 +25,7 @@ from engine.model.memory import (
     SearchBy,
     StoreOptions,
 )
+from engine.model.memory_words import Kind, Level
 from engine.model.verbs import Role
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

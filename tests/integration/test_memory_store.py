@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine.memory import store as store_module
-from engine.memory.gathering import CALL_MAX, Gathering
+from engine.memory.gathering import CALL_MAX, PASS_MAX, Gathering
 from engine.memory.migrations import migrate, read_sql, steps
 from engine.memory.values import VALUE_INLINE_MAX, Unsealed
 from engine.model.errors import (
@@ -25,14 +27,13 @@ from engine.model.errors import (
 )
 from engine.model.memory import (
     EntryId,
-    Kind,
-    Level,
     MemoryFilter,
     Permissions,
     Principal,
     PrincipalKind,
     StoreOptions,
 )
+from engine.model.memory_words import Kind, Level
 from engine.model.verbs import Role
 
 from tests.integration.memory_world import ANN, BOB, MemoryWorld, memory_world
@@ -66,7 +67,7 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.row(178, 183)
+@pytest.mark.row(39, 178, 183)
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
 async def test_what_is_stored_comes_back_as_it_was(tmp_path: Path, value: Any) -> None:
     async with memory_world(tmp_path / "fleet.db") as world:
@@ -99,10 +100,24 @@ async def test_a_row_says_what_the_seeds_say(world: MemoryWorld) -> None:
 
 async def test_calls_of_one_pass_become_one_record_and_one_commit(world: MemoryWorld) -> None:
     before = world.coordinator.counters.commits
-    await asyncio.gather(*(world.store(f"k{number}", number) for number in range(300)))
+    await asyncio.gather(*(world.store(f"k{number}", number) for number in range(PASS_MAX)))
     assert world.rows("SELECT count(*) FROM events WHERE type = 'memory.changed'") == [(1,)]
     assert world.coordinator.counters.commits == before + 1
-    assert world.rows("SELECT sum(json(CAST(value AS TEXT))), count(*) FROM memory") == [(sum(range(300)), 300)]
+    assert world.rows("SELECT sum(json(CAST(value AS TEXT))), count(*) FROM memory") == [(sum(range(PASS_MAX)), PASS_MAX)]
+
+
+async def test_the_first_of_many_calls_are_written_while_the_rest_is_decided(world: MemoryWorld) -> None:
+    before = world.coordinator.counters.commits
+    order: list[int] = []
+
+    async def store(number: int) -> None:
+        await world.store(f"k{number}", number)
+        order.append(number)
+
+    await asyncio.gather(*(store(number) for number in range(2 * PASS_MAX)))
+    assert world.rows("SELECT json_array_length(data, '$.heads') FROM events WHERE type = 'memory.changed'") == [(PASS_MAX,)] * 2
+    assert world.coordinator.counters.commits == before + 2
+    assert order == list(range(2 * PASS_MAX))
 
 
 @pytest.mark.row(178)
@@ -136,6 +151,7 @@ async def test_a_refused_call_does_not_harm_those_that_gathered_with_it(world: M
 # ---- whose is it
 
 
+@pytest.mark.row(133)
 async def test_two_owners_use_the_same_key(world: MemoryWorld) -> None:
     """C34: the key is namespace, owner and key; a call without them means the caller's own."""
     await world.store("plan", "ann's", permissions=PUBLIC)
@@ -237,6 +253,12 @@ async def test_an_entry_is_gone_when_its_time_is_over(world: MemoryWorld) -> Non
     assert (head.version, head.expires_at) == (2, None)
 
 
+@pytest.mark.parametrize("ttl_s", [-1.0, 1e300, float("inf"), float("nan")])
+async def test_a_time_to_live_that_ends_on_no_calendar_is_refused(world: MemoryWorld, ttl_s: float) -> None:
+    with pytest.raises(UsageError, match="give seconds up to 3153600000"):
+        await world.store("k", 1, ttl_s=ttl_s)
+
+
 async def test_expired_entries_become_tombstones_and_old_tombstones_go(world: MemoryWorld) -> None:
     await world.memory.store_many(ANN, [(f"k{number}", number, StoreOptions(ttl_s=10)) for number in range(1_200)])
     await world.store("stays", 1)
@@ -244,6 +266,7 @@ async def test_expired_entries_become_tombstones_and_old_tombstones_go(world: Me
     await world.tidy()
     assert world.rows("SELECT deleted, count(*) FROM memory GROUP BY deleted") == [(0, 1), (1, 1_200)]
     assert world.rows("SELECT DISTINCT writer, version FROM memory WHERE deleted") == [("expired", 2)]
+    assert (world.memory.tidied.expired, world.memory.tidied.purged, await world.memory.entries.graves()) == (1_200, 0, 1_200)
     world.clock.at += 61
     await world.store("k5", 1)
     await world.tidy()
@@ -396,6 +419,17 @@ async def test_lists_are_filtered_and_come_in_pages(world: MemoryWorld) -> None:
 # ---- what is refused
 
 
+@contextmanager
+def peak_below(most: int) -> Iterator[None]:
+    """Check that what is done within takes no more bytes than that at any moment."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
 async def test_what_cannot_be_kept_is_refused_in_words(world: MemoryWorld) -> None:
     deep: Any = []
     for _ in range(10_000):
@@ -403,8 +437,8 @@ async def test_what_cannot_be_kept_is_refused_in_words(world: MemoryWorld) -> No
     for value, words in ((deep, "nested"), ({1, object()}, "cannot be kept"), ("\ud800", "cannot be kept")):
         with pytest.raises(UsageError, match=words):
             await world.store("k", value)
-    for value in ("x" * 100_000_000, b"x" * 80_000, ["x" * 60_000] * 2):
-        with pytest.raises(TooLarge, match="the most is 100,000"):
+    for value in ("x" * 100_000_000, b"x" * 100_000_000, b"x" * 80_000, ["x" * 60_000] * 2):
+        with peak_below(2_000_000), pytest.raises(TooLarge, match="the most is 100,000"):
             await world.store("k", value)
     for key in ("", "x" * 513, "a\nb", "\ud800"):
         with pytest.raises(UsageError, match="a key has"):

@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from engine.model.metrics import CATALOGUE, Group
 
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.test_prometheus import free_port
 
 
 def metrics(subject: EngineProcess, *words: str) -> Any:  # noqa: ANN401  # plain values
@@ -27,9 +30,44 @@ def known(trend: dict[str, Any]) -> list[float]:
     return [value for value in trend["values"] if value is not None]
 
 
-@pytest.mark.row(9, 199, 200, 203, 204)
+def fetch(subject: EngineProcess, port: int, path: str, **arguments: object) -> tuple[int, str]:
+    """Return status and text; with arguments it is a verb."""
+    [token] = subject.root.rglob("api.token")
+    body = json.dumps(arguments).encode() if arguments else None
+    wanted = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"Authorization": f"Bearer {token.read_text().strip()}"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(wanted, timeout=30) as reply:  # noqa: S310
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def check_recorded(subject: EngineProcess, port: int) -> None:
+    """Record figures by command and over HTTP: they are in the history and in what Prometheus scrapes, and neither journal nor audit grows."""
+    audited = len(subject.get("audit"))
+    assert subject.run("record-metric", "orders.open", "-3").returncode == 0, "a figure may be negative"
+    done = subject.run("record-metric", "orders.open", "12", "--source", "shop")
+    assert done.returncode == 0 and "recorded.orders.open of shop is 12" in done.stdout + done.stderr
+    status, text = fetch(subject, port, "/v1/metric.record", metric="orders.open", value=7, source="web")
+    assert (status, json.loads(text)["summary"]) == (200, "recorded.orders.open of web is 7")
+    for wrong in ({"metric": "a b", "value": 1}, {"metric": "orders.open", "value": 1, "at": 5}):
+        status, text = fetch(subject, port, "/v1/metric.record", **wrong)
+        assert (status, json.loads(text)["code"]) == (400, "usage")
+    refused = subject.run("record-metric", "orders.open", "nan")
+    assert refused.returncode == 2 and "not a number" in refused.stderr
+    lines = {'fleet_recorded{metric="orders.open",source="shop"} 12.0', 'fleet_recorded{metric="orders.open",source="web"} 7.0'}
+    until(lambda: lines <= {*fetch(subject, port, "/metrics")[1].splitlines()})
+    assert known(metrics(subject, "recorded.orders.open", "--of", "shop", "--last", "2m"))[-1] == 12
+    assert next(row["sources"] for row in metrics(subject) if row["name"] == "recorded.orders.open") == ["", "shop", "web"]
+    assert len(subject.get("audit")) == audited
+    assert not [event for event in subject.get("events") if "orders.open" in json.dumps(event)]
+
+
+@pytest.mark.row(9, 40, 199, 200, 203, 204, 224)
 def test_what_the_fleet_did_can_be_read_by_metric_pool_and_time(tmp_path: Path) -> None:
-    with engine(tmp_path) as subject:
+    port = free_port()
+    with engine(tmp_path, f"[access]\nport = {port}\n") as subject:
         for _ in range(3):
             assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
         until(lambda: sum(known(metrics(subject, "succeeded", "--last", "1m"))) > 0)
@@ -54,6 +92,7 @@ def test_what_the_fleet_did_can_be_read_by_metric_pool_and_time(tmp_path: Path) 
         assert "did you mean" in subject.run("metrics", "agentz").stderr
         refused = subject.run("metrics", "agents", "--of", "codr")
         assert refused.returncode == 4 and "did you mean 'coder'" in refused.stderr
+        check_recorded(subject, port)
 
 
 def test_a_kill_costs_a_minute_at_most_and_the_time_without_an_engine_is_a_gap(tmp_path: Path) -> None:

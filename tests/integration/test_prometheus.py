@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -75,7 +76,8 @@ def test_metrics_are_behind_the_usual_authority(tmp_path: Path) -> None:
 @pytest.mark.row(9, 204)
 def test_a_real_prometheus_scrapes_what_the_fleet_did(tmp_path: Path) -> None:
     prometheus, port, own = program("prometheus"), free_port(), free_port()
-    with engine(tmp_path, f"[access]\nport = {port}\n") as subject:
+    rules = '[[alerting.rules]]\nid = "staffed"\nexpr = "agents > 0"\nseverity = "info"\n[[alerting.rules]]\nid = "waits"\nexpr = "agents > 0"\nfor_s = 3600\n'
+    with engine(tmp_path, f"[access]\nport = {port}\n{rules}") as subject:
         for _ in range(5):
             assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
         config = tmp_path / "prometheus.yml"
@@ -95,6 +97,11 @@ def test_a_real_prometheus_scrapes_what_the_fleet_did(tmp_path: Path) -> None:
             until(lambda: asked(own, "histogram_quantile(0.95, fleet_response_seconds_bucket{pool='coder'})"))
             [slowest] = asked(own, "histogram_quantile(0.95, fleet_response_seconds_bucket{pool='coder'})")
             assert 0 < float(slowest["value"][1]) < 60
+            staffed = 'ALERTS{alertname="staffed",alertstate="firing",severity="info",pool="coder"}'
+            until(lambda: [one["value"][1] for one in asked(own, staffed)] == ["1"])
+            until(lambda: asked(own, 'ALERTS{alertname="waits",alertstate="pending",pool="coder"}'))
+            [began] = [float(one["value"][1]) for one in asked(own, 'ALERTS_FOR_STATE{alertname="waits",pool="coder"}')]
+            assert 0 <= time.time() - began < 120
             agents = sum(float(one["value"][1]) for one in asked(own, "fleet_agents"))
             assert agents == len(subject.get("agents"))
         finally:

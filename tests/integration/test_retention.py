@@ -217,7 +217,7 @@ async def test_an_engine_removes_what_is_too_old_and_doctor_says_so(path: Path, 
     monkeypatch.setattr(retention, "FIRST_S", 0.0)
     monkeypatch.setattr(pruning, "EVENTS_KEPT_MIN", 10)
     old = await SqliteJournal.open(path)
-    await live(old, Life(3, FINISHED_MAX), 400)  # of 2023
+    await live(old, Life(4, FINISHED_MAX), 400)  # of 2023
     await old.close()
     async with FleetManager({"fleet": {"defaultPools": {}}}, state_dir=tmp_path) as fleet, asyncio.timeout(30):
         while not (removed := await fleet.journal.database.read(pruning.read_pruned)).rows.get("agents"):

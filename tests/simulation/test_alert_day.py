@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
+from engine.model.alert_expressions import parse
 from engine.model.alerts import Rule
 from engine.model.errors import UsageError
 from engine.monitoring.alerts.backtest import Fired, Sample, check_replayable, replay
 from engine.monitoring.alerts.builtin import BUILTIN
-from engine.monitoring.alerts.expressions import parse
 from engine.monitoring.alerts.lifecycle import Watched
 from engine.monitoring.histogram import BUCKETS, bucket_of
 

@@ -26,15 +26,18 @@ def replay(seed: int) -> str:
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, SEEDS // CHUNKS))
 def test_lives_keep_what_the_engine_promises(first: int) -> None:
     adopted = 0
+    objectives = 0
     for seed in range(first, first + SEEDS // CHUNKS):
         try:
             summary = runner.simulate(seed)
         except Exception as error:
             error.add_note(replay(seed))
             raise
-        assert summary.succeeded > 0 and summary.done > 0, replay(seed)
+        assert summary.succeeded > 0 and summary.done > 0 and summary.votes > 0, replay(seed)
         adopted += summary.adopted
+        objectives += summary.objectives
     assert adopted > 0, "no task outlived its engine"
+    assert objectives > 0, "no swarm had anything to do"
 
 
 @pytest.mark.parametrize(("seed", "steps"), corpus())

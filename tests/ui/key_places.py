@@ -13,6 +13,7 @@ from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import PausePool
 from fleet_tui.app import FleetApp
 from fleet_tui.typeahead import TypeAhead
+from screens.conflict_details import ConflictDetails
 from screens.dialogs import QuitDialog, RunDialog, ScaleDialog
 from screens.editing import EditForm, Editing
 from screens.export_dialog import ExportDialog, subject_of
@@ -27,6 +28,7 @@ from textual.keys import key_to_character
 from textual.screen import Screen
 
 from tests.ui.fleet import Seat
+from tests.ui.memory_fleet import in_conflict
 
 Reached = tuple[DOMNode, str, tuple[Any, ...]]
 """The node that would act, the action and its parameters."""
@@ -109,6 +111,11 @@ async def _entry(seat: Seat) -> None:
     await _document(seat, open_thing("memory", f"default/{seat.fleet.gate.origin.who}/plan"))  # type: ignore[attr-defined]
 
 
+async def _conflict(seat: Seat) -> None:
+    await in_conflict(seat.fleet, "plan", "[1]", b"[2]")
+    await _document(seat, ConflictDetails("default/root/plan#life_z.1"))
+
+
 async def _version(seat: Seat) -> None:
     await _entry(seat)
     await seat.press("tab")
@@ -168,11 +175,20 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "recommendation": lambda seat: _document(seat, open_thing("advice", "coder idle")),
     "gang": lambda seat: _document(seat, open_thing("gangs", "gng_1")),
     "vote": lambda seat: _document(seat, open_thing("proposals", "prp_1")),
+    "swarm": lambda seat: _document(seat, open_thing("swarms", "swm_1")),
+    "session": lambda seat: _document(seat, open_thing("sessions", "ssn_1")),
+    "alert": lambda seat: _document(seat, open_thing("alerts", "alt_1")),
+    "rule": lambda seat: _document(seat, open_thing("rules", "error-rate")),
+    "silence": lambda seat: _document(seat, open_thing("silences", "sil_1")),
+    "channel": lambda seat: _document(seat, open_thing("channels", "mail")),
+    "notification": lambda seat: _document(seat, open_thing("notifications", "mail-1")),
+    "route": lambda seat: _document(seat, open_thing("routes", "coder")),
     "audit line": lambda seat: _document(seat, open_thing("audit", next(iter(seat.app.feed.tables["audit"])))),
     "event": lambda seat: _document(seat, open_thing("events", "ev_1")),
     "agent": _agent,
     "entry": _entry,
     "version": _version,
+    "conflict": _conflict,
     "found": lambda seat: _push(seat, FoundDetails("plan")),
     "task": _task,
     "plan": _plan,

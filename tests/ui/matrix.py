@@ -27,8 +27,8 @@ SIXTEEN = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"
 ROLES = ("background", "surface", "panel", "title", "cursor", "text", "muted", "accent", "good", "warn", "bad", "line", "heat_low", "heat_middle", "heat_high")
 UNDER = "~"
 """Stands for a line of the view under a dialog, which is approved with that view."""
-DRAWN = frozenset(" ─│╭╮╰╯▔▁▂▃▄▅▆▇█")
-"""Frames and scroll bars, which need 3:1 and have a test of their own."""
+DRAWN = frozenset(" ─│╭╮╰╯└┤▔▁▂▃▄▅▆▇█▀▌")
+"""Frames, axes and scroll bars, which need 3:1 and have a test of their own, and cells of heat maps, whose colours are their values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
+from engine.model.memory import Dot, EntryId, Head, Level, Permissions
 from engine.model.memory_commands import PermitEntry, RememberEntry
+from engine.model.memory_events import MemoryConflicted
 from engine.model.plans import Origin
+from engine.model.replication import Carried
+from engine.model.verbs import Role
 from engine.simulation.world import ADA
 
 from tests.ui.fleet import Fleet, Seat
 
 CONFIG = {"fleet": {"default_pools": {"coder": {"min": 2, "max": 2}, "tester": {"min": 1, "max": 1}}}}
+ROOT = Origin("root", "console", "", Role.ADMIN)
 BOB = Origin("bob", "library", "", 1)
 VIC = Origin("vic", "library", "", 0)
 SECRET = "hush-hush"
@@ -42,3 +48,14 @@ async def open_memory(seat: Seat, line: str = "memory") -> None:
     """Open the view and wait until it has read."""
     await seat.open(line)
     await seat.until(lambda: seat.screen._is_read and not seat.screen._is_reading)
+
+
+async def in_conflict(fleet: Fleet, key: str, value: str, lost: bytes) -> None:
+    """Store an entry, and take in a version of it that another engine wrote at the same time."""
+    gate = fleet.world.gate(ROOT)
+    await gate.execute([RememberEntry(key, value, level="swarm")])
+    id_, name = EntryId("default", "root", key), Dot("life_z", 1)
+    there = fleet.world.memory.shelf.heads([id_])[id_]
+    loser = Head(id_, permissions=Permissions(Level.SWARM), version=1, updated_at=there.updated_at - 40, writer="zoe", size=len(lost), lineage=(name,))
+    head = msgspec.structs.replace(there, rivals=(name,), heard=(name,))
+    await fleet.world.coordinator.record([MemoryConflicted((head,), (Carried(loser, msgspec.Raw(lost)),))], ROOT)

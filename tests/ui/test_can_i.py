@@ -39,13 +39,14 @@ async def seat_of(origin: Origin, size: tuple[int, int] = (120, 40)) -> AsyncIte
 @pytest.mark.parametrize(("origin", "reason"), [(EVE, "needs the role operator; eve is viewer"), (LOOKING, "this connection is read-only")])
 async def test_keys_of_verbs_say_why_they_do_nothing(origin: Origin, reason: str) -> None:
     async with seat_of(origin) as seat:
-        for view, keys in (("pools", "s><fn"), ("agents", "Dr"), ("tasks", "xr><"), ("policies", "ef+"), ("scaler", "fe"), ("plans", "u")):
+        for view, keys in (("pools", "s><fn"), ("agents", "Dr"), ("tasks", "xr><"), ("policies", "ef+"), ("scaler", "fe"), ("alerts", "ase"), ("rules", "e+fx"), ("plans", "u")):
             await seat.open(view)
             for key in keys:
                 seat.app.clear_notifications()
                 await seat.press({"+": "plus", ">": "greater_than_sign", "<": "less_than_sign"}.get(key, key))
+                expected = "needs the role admin" if view == "policies" or (view == "scaler" and key == "e") else reason
+                await seat.until(lambda expected=expected: expected in seat.told)
                 assert view == seat.screen.NAME, key
-                assert ("needs the role admin" if view == "policies" or key == "e" else reason) in seat.told, (view, key, seat.told)
         assert "s scale" not in seat.text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from fleet_tui.skins import Skin
 from screens.keys import CONTEXTS
 from themes.palettes import PALETTES
@@ -19,6 +20,7 @@ def test_themes_promise_enough() -> None:
     assert max(promised) >= 7
 
 
+@pytest.mark.timeout(900)
 async def test_every_text_stands_out_at_every_place_in_every_theme() -> None:
     low: dict[tuple[str, str], set[str]] = {}
     seen = set()

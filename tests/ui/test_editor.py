@@ -186,7 +186,7 @@ def test_the_command_edits_plans_and_applies(subject: EngineProcess, editor: Edi
     assert "nothing was changed" in run(subject, editor, "edit", "pool", "tester")[1]
     editor.will(put("max", '"x"'), "true\n")
     assert "with what is wrong in it; nothing was changed; your text is kept in" in run(subject, editor, "edit", "pool", "tester", code=2)[1]
-    assert "agents cannot be edited; pools and policies can" in run(subject, editor, "edit", "agent", "x", code=2)[1]
+    assert "agents cannot be edited; pools, policies, rules can" in run(subject, editor, "edit", "agent", "x", code=2)[1]
 
 
 def test_the_command_refuses_under_a_name(subject: EngineProcess, editor: Editor) -> None:

@@ -250,7 +250,7 @@ async def test_it_asks_again_when_figures_are_old_and_draws_nothing_when_they_ar
         await seat.current()
         assert len(engine.asked) == asked
         fleet.clock.at += 6
-        await seat.until(lambda: len(engine.asked) > asked and not seat.screen._is_asking)
+        await seat.until(lambda: len(engine.asked) > asked and not seat.screen._is_loading)
         assert draws == []
 
 

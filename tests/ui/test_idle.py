@@ -35,8 +35,11 @@ OVER: dict[str, tuple[str, bytes, str, bytes]] = {
 """What may be open: over which view, the keys that open it, what is seen then, and the key that closes it."""
 SETTLE_S = 0.8
 """Longer than the slowest tick and answer: what comes later comes by itself."""
+WINDOWS_MAX = 6
 WINDOW_S = 1.3
 """Longer than a second, in which every clock of ours moves."""
+WAITING = ("STALE ", "reading …", "asking the engine …")
+"""What a console says while it has to wait for its engine, as on a machine with other work."""
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +57,28 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PtyScreen]:
             yield terminal
 
 
-TITLES = {"ctx": "Contexts", "heatmap": "Heat map", "xray": "X-ray"}
+TITLES = {"ctx": "Contexts", "dash": "Dashboard", "heatmap": "Heat map", "xray": "X-ray"}
 """Views whose titles are not their words."""
 
 
+def has_settled(screen: PtyScreen) -> bool:
+    """Return whether everything shown has been read, from an engine that answers: waiting for it is shown by the second."""
+    return not any(sign in screen.text for sign in WAITING)
+
+
 def assert_idle(screen: PtyScreen) -> None:
-    """An age may turn from one minute to the next just now; nothing does so twice in a row."""
+    """Ages may turn from one minute to the next just now, those of agents that started one after the other in a row; nothing does so for ever."""
+    screen.wait(has_settled)
     screen.count_bytes(SETTLE_S)
-    windows = []
-    while len(windows) < 2 and (not windows or windows[-1]):
-        windows.append(screen.count_bytes(WINDOW_S))
+    windows: list[int] = []
+    while len(windows) < WINDOWS_MAX and (not windows or windows[-1]):
+        came = screen.count_bytes(WINDOW_S)
+        if has_settled(screen):
+            windows.append(came)
+        else:
+            windows.clear()
+            screen.wait(has_settled)
+            screen.count_bytes(SETTLE_S)
     assert windows[-1] == 0, f"{windows} bytes came by themselves over:\n{screen.text}"
 
 

@@ -44,6 +44,7 @@ async def see_all(size: tuple[int, int]) -> dict[str, dict[str, Seen]]:
     return seen
 
 
+@pytest.mark.timeout(600)  # three walks through all places, on a machine with other work
 @pytest.mark.parametrize("size", SIZES, ids=name_of)
 async def test_every_place_looks_as_approved(size: tuple[int, int], request: pytest.FixtureRequest) -> None:
     seen = await see_all(size)

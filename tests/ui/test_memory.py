@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from engine.memory.second_cache import SecondCache
+from engine.model.memory_commands import RememberEntry
 from engine.simulation.world import ADA
 
 from tests.ui.conftest import Snap
@@ -19,6 +21,38 @@ async def test_what_the_fleet_remembers_is_a_table(snap: Snap, size: tuple[int, 
         await open_memory(seat)
         assert "7 entries" in seat.text
         await snap(seat.pilot, f"memory-{size[0]}")
+
+
+class Elsewhere:
+    """What the second cache needs of Redis; here it is only there, or away."""
+
+    is_up = True
+
+    async def command(self, *words: str | bytes | float, deadline_s: float | None = None) -> None:
+        raise AssertionError(f"nobody asks here: {words}, {deadline_s}")
+
+
+@pytest.mark.row(192)
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_heading_says_how_the_caches_answer_where_there_is_room(snap: Snap, size: tuple[int, int]) -> None:
+    fleet = Fleet(CONFIG)
+    async with sit(fleet, size) as seat:
+        await remember(fleet)
+        memory, shared = fleet.world.memory, Elsewhere()
+        memory.cache.figures.hits, memory.cache.figures.misses = 970, 30
+        memory.second = SecondCache(shared, fleet.clock)
+        memory.second.figures.hits, memory.second.figures.misses, memory.second.figures.failed = 84, 10, 6
+        await fleet.world.gate(ADA).execute([RememberEntry("note", '"seen"', owner="ada")])
+        await open_memory(seat)
+        await seat.current()
+        if size[0] == 80:
+            assert "caches" not in seat.text
+            return
+        await seat.until(lambda: "caches L1 97%, L2 84%" in seat.text)
+        await snap(seat.pilot, "caches-120")
+        shared.is_up = False
+        await fleet.world.gate(ADA).execute([RememberEntry("note", '"again"', owner="ada")])
+        await seat.until(lambda: "L1 97%, L2 away" in seat.text)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -13,7 +13,7 @@ from fleet_tui.app import FleetApp
 from screens.places import Place
 from screens.plan_dialog import PlanText
 from screens.prompts import HintBar, PromptBox
-from screens.pulse import PulseTable
+from screens.pulse_panels import PulseTable
 from screens.widgets.stream import Stream
 from screens.widgets.table import ARRIVAL_S
 from textual.widgets import OptionList

@@ -104,7 +104,7 @@ async def test_the_key_goes_through_the_ranges_and_other_tabs_have_no_chart(engi
         assert {parameters["metric"] for what, parameters in engine.asked if what == "history"} == set(METRICS)
         await seat.press("d")
         await seat.until(lambda: "capabilities" in seat.text)
-        assert not seat.screen.query_one("#size", BrailleChart).display or seat.screen.query_one("#size").size.height == 0
+        assert not seat.screen.query_one("#chart", BrailleChart).display or seat.screen.query_one("#chart").size.height == 0
         assert "95 % up to" not in seat.text
 
 

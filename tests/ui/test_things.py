@@ -9,6 +9,7 @@ from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import AskGang, CreatePolicy
 from engine.model.rows import ROW_KINDS
 from engine.model.scaling import Observation
+from engine.model.swarm_commands import CreateSwarm, GiveObjective
 from screens.document import Document
 from screens.keymap import KEYMAP
 from screens.keys import CONTEXTS
@@ -16,11 +17,14 @@ from screens.linked import Link, LinkedDocument
 from screens.things import DESCRIBED, open_thing
 from screens.widgets.cells import UNICODE
 
+from tests.ui import alerted
 from tests.ui.fleet import Fleet, Seat, sit
 
 NOUNS = {
     "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "plans": "plan", "audit": "audit line", "events": "event",
-    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry", "proposals": "vote",
+    "alerts": "alert", "rules": "rule", "silences": "silence", "channels": "channel", "notifications": "notification",
+    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry", "proposals": "vote", "routes": "route",
+    "swarms": "swarm", "sessions": "session",
 }  # fmt: skip
 """Kind of row to the context of its document."""
 VIEWS = {**{kind: kind for kind in NOUNS}, "scaling": "scaler", "advice": "optimize", "proposals": "votes"}
@@ -43,6 +47,8 @@ async def ready(seat: Seat) -> None:
     await seat.fleet.gate.execute([AskGang("coder", 1)])
     await seat.fleet.gate.execute([RememberEntry("plan", "[1]")])
     await seat.fleet.gate.execute([OpenProposal("merge it", ("coder",))])
+    await seat.fleet.gate.execute([CreateSwarm("parser", ("coder",))])
+    await seat.fleet.gate.execute([GiveObjective("parser", "rename the tokens", parts=("one",))])
     pools = seat.fleet.state.pools
     for minute in range(10):
         seen = {"coder": Observation(minute * 60.0, pools["coder"].size, 1, 1, 0, memory=0.1, cpu=0.9)}
@@ -54,19 +60,23 @@ async def ready(seat: Seat) -> None:
 
 def test_every_kind_has_its_document_and_what_makes_no_sense_is_not_bound() -> None:
     assert set(DESCRIBED) == set(NOUNS)
-    assert set(ROW_KINDS) - set(DESCRIBED) <= {"boosters", "instances", "modules", "alerts", "rules", "silences", "channels", "notifications"}, "what else has no document"
+    assert set(ROW_KINDS) - set(DESCRIBED) <= {"boosters", "instances", "modules"}, "what else has no document"
     for kind, document in NOUNS.items():
         assert keys_of(document) == keys_of(VIEWS[kind]), kind
         assert {"d", "y"} <= keys_of(document)
         assert ("X" in keys_of(document)) is (kind in EXPLAINED)
-    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory"}
+    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory", "channels", "notifications"}
 
 
 @pytest.mark.parametrize("kind", NOUNS)
 async def test_the_keys_of_a_row_open_the_tabs_of_its_document(kind: str) -> None:
-    fleet = Fleet()
+    fleet = Fleet(alerted.CONFIG)
     async with sit(fleet) as seat:
-        await ready(seat)
+        if kind in alerted.KINDS:
+            await alerted.troubled(fleet, seat)
+            await alerted.told(fleet, seat)
+        else:
+            await ready(seat)
         for key in TABS:
             await seat.open(VIEWS[kind])
             if kind == "memory":

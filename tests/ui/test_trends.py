@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from engine.model.errors import UsageError
-from engine.model.metrics import CATALOGUE, Label
+from engine.model.metrics import CATALOGUE, Label, find_metric
 from screens import trends as screen
 from screens.history import History
 from screens.present_trends import RANGES, axis_text, chart_scale, chart_values, gap_words
@@ -25,6 +25,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.recorded: dict[str, list[str]] = {}
         self.error = ""
 
     async def ask(self, _screen: object, what: str, **parameters: Any) -> object:
@@ -32,13 +33,14 @@ class Engine:
             raise UsageError(self.error)
         if what == "metrics":
             rows = [metric._asdict() for metric in CATALOGUE.values()]
-            return [{**row, "now": None if number % 5 == 4 else round(1.7**(number % 9), 2)} for number, row in enumerate(rows)]
+            measured = [{**row, "now": None if number % 5 == 4 else round(1.7**(number % 9), 2), "sources": []} for number, row in enumerate(rows)]
+            return [*measured, *({**find_metric(name)._asdict(), "now": None, "sources": sources} for name, sources in self.recorded.items())]
         assert what == "history"
         self.asked.append(parameters)
         points, last_s, ago_s = 120, parameters["last_s"], parameters.get("ago_s", 0)
         step = last_s / points
         since = NOON - ago_s - last_s
-        metric = CATALOGUE[parameters["metric"]]
+        metric = find_metric(parameters["metric"])
         values: list[float | None] = [
             None if 40 <= number < 52 else round((0.5 + 0.4 * math.sin((number + ago_s / 9_000) / 9)) * (1 if metric.unit == "ratio" else 400), 4)
             for number in range(points)
@@ -106,7 +108,7 @@ async def test_pointing_at_a_metric_shows_it_and_enter_gives_the_chart_all_of_th
         table.point_at("engine_cpu")
         await seat.until(lambda: "engine_cpu of the fleet" in seat.text)
         await seat.press("o")
-        await seat.until(lambda: "not of a pool" in seat.told)
+        await seat.until(lambda: "one series only: the fleet" in seat.told)
         low = seat.screen.query_one(BrailleChart).size.height
         await seat.press("enter")
         await seat.until(lambda: seat.screen.query_one(BrailleChart).size.height > low)
@@ -115,6 +117,20 @@ async def test_pointing_at_a_metric_shows_it_and_enter_gives_the_chart_all_of_th
         await seat.press("escape")
         await seat.until(lambda: seat.screen.NAME == "pulse")
         await shown(seat, engine, "engine_cpu of the fleet")
+
+
+@pytest.mark.row(222, 224)
+async def test_what_a_program_recorded_is_shown_by_its_sources(engine: Engine) -> None:
+    engine.recorded = {"recorded.orders": ["shop", "web"], "recorded.plain": [""]}
+    async with sit(Fleet(), (120, 40)) as seat:
+        await seat.current()
+        await shown(seat, engine, "recorded.orders of shop", "trends recorded.orders")
+        await seat.press("o")
+        await seat.until(lambda: "recorded.orders of web" in seat.text)
+        await seat.press("o")
+        await seat.until(lambda: "recorded.orders of shop" in seat.text)
+        seat.screen.query_one(Table).point_at("recorded.plain")
+        await seat.until(lambda: "recorded.plain of the fleet" in seat.text)
 
 
 async def test_what_an_engine_refuses_is_said(engine: Engine) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from engine.model.consensus_commands import CastVote, OpenProposal
 from engine.model.ids import ProposalId
 from engine.model.plans import Origin
+from engine.model.pool_commands import ScalePool
 from engine.model.vote_rows import ProposalRow
 from engine.model.vote_words import Standing
 from screens.forms import VerbForm
+from screens.plan_dialog import PlanDialog
 from screens.present import VOTE_BADGES
 from screens.present_votes import quorum_bar, vote_counts
 from screens.widgets.cells import ASCII, PLAIN, UNICODE
@@ -68,7 +72,10 @@ async def test_a_deadlock_is_in_the_inbox_until_it_is_broken() -> None:
     async with sit(fleet, (120, 40)) as seat:
         ids = await opened(fleet, seat)
         await seat.open("inbox")
-        await seat.until(lambda: "deadlocked: rename pool gpu" in seat.text)
+        fleet.clock.at += 2  # the inbox looks once a second
+        await seat.until(lambda: "deadlocked: rename pool gpu" in seat.text and "your vote: merge parser" in seat.text)
+        await seat.press("end")
+        await seat.until(lambda: seat.screen.table.pointed_id == ids[2])
         await seat.press("enter")
         await seat.until(lambda: seat.screen.NAME == "vote")
         await seat.press("s")
@@ -109,7 +116,7 @@ async def test_votes_are_cast_withdrawn_and_lengthened_from_the_table() -> None:
     [(0, 0, 5, 7, "----------|----"), (7, 0, 5, 7, "##########|####"), (0, 7, 5, 7, "xxxxxxxxxx|xxxx"), (4, 1, 5, 7, "########--|--xx"), (1, 0, 1, 1, "##############|")],
 )
 def test_the_bar_has_those_for_it_left_those_against_it_right(approve: int, reject: int, needed: int, eligible: int, shown: str) -> None:
-    row = ProposalRow("prp_1", "one", "open", "quorum", approve, reject, 0, 0, needed, eligible, 0, "open", 0, 0, 0, "ada", "", "", "")
+    row = ProposalRow("prp_1", "one", "open", "quorum", approve, reject, 0, 0, needed, eligible, 0, "open", 0, 0, 0, "ada", "", "", "", "", "", "")
     assert quorum_bar(row, ASCII) == shown
     assert len(quorum_bar(row, UNICODE)) == len(shown)
     assert vote_counts(row, PLAIN) == f"{approve} for, {needed} needed, {reject} against"
@@ -117,3 +124,63 @@ def test_the_bar_has_those_for_it_left_those_against_it_right(approve: int, reje
 
 def test_every_standing_has_a_badge() -> None:
     assert set(VOTE_BADGES) == set(Standing)
+
+
+FOUR_EYES: dict[str, Any] = {
+    "fleet": {"default_pools": {"coder": {"min": 2, "max": 9}, "reviewer": {"min": 2, "max": 3}}},
+    "operations": {"guardrails": [{"name": "production", "verbs": ["scale"], "targets": ["coder"], "because": "runbook 7", "vote": {"voters": ["@ada", "@bob", "reviewer"]}}]},
+}
+BOB = Origin("bob", "console", "", 2)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_plan_that_others_decide_on(snap: Snap, size: tuple[int, int]) -> None:
+    fleet = Fleet(FOUR_EYES)
+    async with sit(fleet, size) as seat:
+        await fleet.ready()
+        await seat.current()
+        await seat.open("pools")
+        seat.app.ask([ScalePool("coder", "5")])
+        await seat.until(lambda: isinstance(seat.screen, PlanDialog) and seat.app.focused is not None)
+        await snap(seat.pilot, f"plan-voted-{size[0]}")
+        await seat.agree()
+        await seat.until(lambda: bool(fleet.state.rounds))
+        [id_] = fleet.state.rounds
+        assert fleet.state.pools["coder"].size == 2
+        await fleet.world.gate(BOB).execute([CastVote(id_, "approve", "needed for tonight")])
+        await say(fleet, id_, "approve", 1)
+        await fleet.until(lambda: fleet.state.rounds[id_].acted is not None)
+        assert fleet.state.pools["coder"].size == 5
+        fleet.clock.at += 40
+        await seat.current()
+        await seat.open("votes")
+        await seat.press("enter")
+        await seat.until(lambda: "coder 2 → 5; starts 3 agents" in seat.text)
+        await snap(seat.pilot, f"vote-done-{size[0]}")
+
+
+async def test_the_inbox_has_what_waits_for_my_vote_and_what_others_did_not_want() -> None:
+    fleet = Fleet(FOUR_EYES)
+
+    def is_seen(*texts: str) -> bool:
+        fleet.clock.at += 2  # the inbox looks once a second
+        return all(text in seat.text for text in texts)
+
+    async with sit(fleet, (120, 40)) as seat:
+        await fleet.ready()
+        first = (await fleet.world.gate(BOB).execute([ScalePool("coder", "5")])).vote
+        await seat.current()
+        await seat.open("inbox")
+        await seat.until(lambda: is_seen("your vote: scale coder 2 → 5", "bob proposes it"))
+        await seat.press("enter")
+        await seat.until(lambda: seat.screen.NAME == "vote")
+        await seat.press("r")
+        await seat.agree()
+        await say(fleet, first, "reject", 1)
+        await seat.until(lambda: fleet.state.rounds[ProposalId(first)].standing is Standing.REJECTED)
+        await seat.open("inbox")
+        await seat.until(lambda: not is_seen("scale coder"))
+        mine = (await fleet.gate.execute([ScalePool("coder", "4")])).vote
+        await fleet.world.gate(BOB).execute([CastVote(mine, "reject")])
+        await say(fleet, mine, "reject", 1)
+        await seat.until(lambda: is_seen("rejected: scale coder 2 → 4"))

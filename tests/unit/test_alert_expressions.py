@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from math import inf, nan
 
 import pytest
-from engine.model.alerts import Labels
-from engine.model.errors import UsageError
-from engine.monitoring.alerts.evaluating import evaluate
-from engine.monitoring.alerts.expressions import (
+from engine.model.alert_expressions import (
     Both,
     Comparison,
     ExpressionError,
@@ -19,6 +16,9 @@ from engine.monitoring.alerts.expressions import (
     parse,
     written_duration,
 )
+from engine.model.alerts import Labels
+from engine.model.errors import UsageError
+from engine.monitoring.alerts.evaluating import evaluate
 from engine.monitoring.alerts.windows import KINDS_MAX, SLOTS, Key, Windows
 from engine.monitoring.histogram import BUCKETS, bucket_of
 from hypothesis import given

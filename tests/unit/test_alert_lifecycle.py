@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from engine.model.alert_expressions import parse
 from engine.model.alert_words import AUTO, Severity
 from engine.model.alerts import (
     Alert,
@@ -19,7 +20,6 @@ from engine.model.alerts import (
 from engine.model.errors import UsageError
 from engine.monitoring.alerts.backtest import Sample, check_replayable, replay
 from engine.monitoring.alerts.evaluating import Found, Verdict
-from engine.monitoring.alerts.expressions import parse
 from engine.monitoring.alerts.lifecycle import (
     ACTIVE_MAX,
     FLAP_CALM_S,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
+from engine.model.alert_checks import check_rule
 from engine.model.alert_commands import (
     AckAlert,
     CreateRule,
@@ -21,7 +22,6 @@ from engine.model.errors import CommandRefused, FleetError, UsageError
 from engine.model.fleet_commands import HaltFleet
 from engine.monitoring.alerts.alerter import GAP_S, Alerter, Around
 from engine.monitoring.alerts.builtin import BUILTIN
-from engine.monitoring.alerts.rule_verbs import check_rule
 from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from tests.unit.test_guardrails import ADMIN

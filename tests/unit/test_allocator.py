@@ -168,3 +168,25 @@ def test_reasons_why_not(change: dict[str, Any], reason: str) -> None:
         assert why_not(agent, pool, ("flying", "coding", "diving")) == "lacks flying, diving"
         pool.paused = True
         assert why_not(agent, pool, ()) == "pool paused"
+
+
+def test_work_for_one_agent_alone_looks_at_that_one_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    can = Agent.can
+
+    def noting(agent: Agent, word: str) -> bool:
+        looked.append(agent.spec.name)
+        return can(agent, word)
+
+    monkeypatch.setattr(Agent, "can", noting)
+    agents = [make(f"a{number}") for number in range(100)]
+    free = free_of(*agents)
+    chosen = free.choose(task("a7"))
+    assert chosen is not None
+    assert (chosen[0].spec.name, chosen[1].alternatives, set(looked)) == ("a7", (), {"a7"})
+    assert free.choose(task("a7", "coding")) is None
+    free.update(agents[7])
+    chosen = free.choose(task("a7", "coding"))
+    assert chosen is not None
+    assert chosen[0] is agents[7]
+    assert free.choose(task("coding")) is not None

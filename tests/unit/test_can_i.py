@@ -21,7 +21,7 @@ RULES = rules(
     {"name": "named", "verbs": ["undrain"], "confirm": "type-name"},
 )
 
-SAMPLES = {"str": "nowhere", "int": 1, "tuple[str, ...]": ("a",), "dict[str, Any]": {"a": 1}}
+SAMPLES = {"str": "nowhere", "int": 1, "float": 1.0, "tuple[str, ...]": ("a",), "dict[str, Any]": {"a": 1}}
 
 
 async def outlook(world: World, origin: Origin, **parameters: str) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from engine.model.agent_commands import DrainAgent, RegisterAgent, ReleaseAgent
 from engine.model.commands import COMMANDS, VERBS
+from engine.model.consensus_commands import ProposalVerb
 from engine.model.pool_commands import PausePool, ScalePool
 from engine.model.task_commands import CancelTask, SubmitTask
 from engine.model.verbs import Command
@@ -50,7 +51,7 @@ def test_every_field_is_a_parameter(kind: type[Command]) -> None:
     assert verb is not None
     params = {param.name: param for param in verb.params}
     fields = {spec.name: spec for spec in dataclasses.fields(kind)}
-    extra = {"wait"} if kind.name == "task.submit" else set()
+    extra = set() if issubclass(kind, ProposalVerb) else {"wait"}
     assert params.keys() == fields.keys() | set(COMMON) | extra
     for name, spec in fields.items():
         param = params[name]
@@ -79,7 +80,7 @@ def test_help_says_what_the_table_says(kind: type[Command]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_defaults_are_the_tables(kind: type[Command], typed: Any) -> None:
     required = [spec for spec in dataclasses.fields(kind) if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING]
-    values = {spec.name: 7 if spec.type == "int" else spec.metadata.get("choices", ["word"])[0] for spec in required}
+    values = {spec.name: 7 if spec.type in ("int", "float") else spec.metadata.get("choices", ["word"])[0] for spec in required}
     request = typed(kind.verb, *(str(value) for value in values.values()))
     assert request.commands == [kind(**values)]
     assert (request.dry_run, request.reason, request.yes, request.output, request.wait) == (False, "", False, "text", False)
@@ -139,6 +140,39 @@ def test_submit_takes_everything(typed: Any, tmp_path: Path) -> None:
         )
     ]  # fmt: skip
     assert typed("submit", "noop", "--payload", '{"a": {}}').commands == [SubmitTask("noop", payload={"a": {}})]
+
+
+HELD = '{"a": [1, "ü"]}\n'
+
+
+@pytest.mark.parametrize("words", [["remember", "k"], ["resolve", "k", "--value"]])
+def test_a_value_may_stand_in_a_file(typed: Any, tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "held").write_text(HELD, "utf-8")
+    for text, value in {f"@{tmp_path / 'held'}": HELD, "@@x": "@x", "@@": "@", "a@b": "a@b", "'@x'": "'@x'"}.items():
+        [command] = typed(*words, text).commands
+        assert command.value == value, text
+    done = CliRunner().invoke(cli, [*words, "@-"], input=HELD)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_file_of_a_value_that_cannot_be_used_is_refused_in_words(tmp_path: Path) -> None:
+    for name, held in {"empty": b"", "binary": b"ab\xff\x00"}.items():
+        (tmp_path / name).write_bytes(held)
+    with (tmp_path / "large").open("wb") as sparse:
+        sparse.truncate(100_000_000)
+    said = {
+        "missing": "No such file",
+        "empty": "it is empty",
+        "binary": "it is not text in UTF-8 (byte 2)",
+        "large": "it is larger than 16,777,216 bytes, the most that an engine takes at once",
+        "": "no file cannot be read",
+    }
+    for name, words in said.items():
+        text = f"@{tmp_path / name}" if name else "@"
+        answer = " ".join(refused("remember", "k", text).split())
+        assert words in answer, answer
+        assert f"written with two: @{text[:40]}" in answer
+    assert "cannot be read: " in refused("send", "swarm", "task", "--payload", f"@{tmp_path / 'binary'}")
 
 
 def test_a_flag_that_is_on_can_be_switched_off(typed: Any) -> None:

@@ -100,9 +100,9 @@ def test_every_wrong_key_is_named() -> None:
 
 def test_sections_without_effect_say_so() -> None:
     limits = {"minAgents": 10, "maxAgents": 1_000}
-    config = parse_config({"redis": {"host": "x"}, "autoScaling": {"policies": [], "limits": limits}}, "test")
+    config = parse_config({"memory": {"backend": "hybrid"}, "autoScaling": {"policies": [], "limits": limits}}, "test")
     assert config.notices() == [
-        "redis: this version has no use for the section; it has no effect",
+        "memory.backend is hybrid, and there is no section redis: memory has no second cache",
         "auto_scaling.limits.min_agents is 10, but the pools' min add up to 27",
         "auto_scaling.limits.max_agents is 1000, but the pools' max add up to 620",
     ]
@@ -111,7 +111,7 @@ def test_sections_without_effect_say_so() -> None:
 def test_environment_goes_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "fleet.toml"
     path.write_text("name = 'file'\n[tasks]\naging_s = 5\nfinished_max = 200\n")
-    environment = {"FLEET_TASKS__AGING_S": "30", "FLEET_NAME": "mine", "FLEET_TASK_ID": "tsk_1", "FLEET_ENGINE_PID": "1", "HOME": "/"}
+    environment = {"FLEET_TASKS__AGING_S": "30", "FLEET_NAME": "mine", "FLEET_TASK_ID": "tsk_1", "FLEET_ENGINE_PID": "1", "FLEET_SYNC_SECRET": "x", "HOME": "/"}
     config = load_config(path, environment)
     assert (config.name, config.tasks.aging_s, config.tasks.finished_max) == ("mine", 30.0, 200)
     assert load_config(None, {}) == FleetManagerConfig()

@@ -9,7 +9,9 @@ from engine.booster.book import BoosterBook
 from engine.gate.figures import Around, FigureReader, Figures
 from engine.gate.usage import Used
 from engine.memory.migrations import migrate, steps
+from engine.memory.store import Tidied
 from engine.model import events as ev
+from engine.model.cache_layers import cache_layer
 from engine.model.pool_commands import ScalePool
 from engine.monitoring.agents import AgentColumns
 from engine.monitoring.archive import Archive
@@ -154,12 +156,22 @@ def reader_of(fleet: Fleet, machine: Machine | None = None) -> FigureReader:
         bus=lambda: (fleet.state.seq, 0),
         commits=lambda: 3,
         counts={},
+        tidied=lambda: Tidied(4, 2),
+        layers=lambda: {"L1": cache_layer(9, 1), "L3": cache_layer(1, 0)},
     )
     return FigureReader(around, machine or Machine())
 
 
 def sample(reader: FigureReader, fleet: Fleet, elapsed_s: float = 0.0) -> Figures:
     return reader.read(fleet.now, elapsed_s)
+
+
+def test_how_the_layers_of_memory_answer_is_counted() -> None:
+    fleet = Fleet()
+    counts = sample(reader_of(fleet), fleet).counts
+    assert {metric: count for (metric, _), count in counts.items() if metric.startswith("memory_l")} == {
+        "memory_l1_hits": 9, "memory_l1_misses": 1, "memory_l3_hits": 1, "memory_l3_misses": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.row(203, 204, 205)

@@ -18,7 +18,7 @@ from engine.model.agent_commands import (
 )
 from engine.model.agents import AgentStatus
 from engine.model.data_commands import BackUpFleet
-from engine.model.errors import CommandRefused, JournalError, NotFound, ReadOnly, UsageError
+from engine.model.errors import CommandRefused, Denied, JournalError, NotFound, ReadOnly, UsageError
 from engine.model.events import Audited
 from engine.model.fleet_commands import RedoPlan, StopEngine, UndoPlan
 from engine.model.plans import Origin
@@ -114,6 +114,16 @@ def test_plan_by_its_id_applies_exactly_what_it_said() -> None:
             await gate.execute(plan.id)
 
     live(story)
+
+
+def test_a_plan_is_carried_out_by_whom_it_was_made_for() -> None:
+    async def work(world: World) -> None:
+        plan = await world.gate().plan([ScalePool("coder", "3")])
+        with pytest.raises(Denied, match="was made for ada"):
+            await world.gate(BOB).execute(plan.id)
+        assert (await world.gate().execute(plan.id)).values == (3,)
+
+    live(work)
 
 
 def test_plan_gets_too_old_and_there_are_only_so_many() -> None:
@@ -376,6 +386,11 @@ def test_a_backup_is_audited_and_taken_of_an_engine_that_can_write_nothing_else(
         assert answer.values == ("mine.db",)
         assert world.journal.backups[Path("mine.db")] == world.journal.kept[:-1]
         assert audits(world) == [("ada", "fleet.backup", "fleet", "done")]
+        with pytest.raises(CommandRefused, match=r"lies at mine.db already"):
+            await world.gate(HERE).execute([BackUpFleet("mine.db")])
+        assert len(world.journal.backups[Path("mine.db")]) < len(world.journal.kept) - 1, "the older one is as it was"
+        await world.gate(HERE).execute([BackUpFleet("mine.db", force=True)])
+        assert world.journal.backups[Path("mine.db")] == world.journal.kept[:-1]
         world.journal.broken = "the disk is full"
         with pytest.raises(ReadOnly):
             await world.gate(HERE).execute([PausePool("ui")])

@@ -50,7 +50,7 @@ def live(config: dict[str, Any], story: Callable[[World], Awaitable[Any]], at: f
 @pytest.mark.parametrize(
     ("rule", "text"),
     [
-        ({"verbs": ["scale"]}, "operations.guardrails.0: the rule demands nothing: give it deny, confirm, max_bulk, window or reason_required"),
+        ({"verbs": ["scale"]}, "operations.guardrails.0: the rule demands nothing: give it deny, confirm, max_bulk, window, reason_required or vote"),
         ({"deny": "no", "confirm": "type-name"}, "operations.guardrails.0: `deny` refuses everything, so that confirm would never matter"),
         ({"deny": "no", "verbs": ["scal"]}, "operations.guardrails.0.verbs: no verb matches 'scal'; did you mean 'scale'?"),
         ({"deny": "no", "vebs": ["scale"]}, "unknown key 'operations.guardrails.0.vebs'; did you mean 'verbs'?"),

@@ -14,7 +14,7 @@ from engine.model import wire
 from engine.model.errors import UsageError
 from engine.model.ids import AgentId
 from engine.model.metrics import Span
-from engine.monitoring.agents import packed
+from engine.monitoring.agents import Looked, packed
 from engine.simulation.loop import VirtualClock, run_virtual
 from engine.state import Touched
 from tests.unit.core_fleet import Fleet
@@ -51,7 +51,7 @@ def sample(history: History, fleet: Fleet, seconds: int, changes: dict[int, dict
         for name, failed in (changes or {}).get(second, {}).items():
             fleet.state.agents[AgentId(name)].failed = failed
             history.agents.note(Touched(agents={AgentId(name): None}))
-        history.agents.sample(fleet.state, {}, NOON + second + 0.1)
+        history.agents.sample(fleet.state, Looked({}, {}), NOON + second + 0.1)
 
 
 def test_every_pool_has_the_same_steps_and_what_was_not_measured_is_a_gap(files: Files) -> None:
@@ -121,7 +121,7 @@ def test_agents_of_the_past_are_those_that_there_were(files: Files) -> None:
         gone = fleet.state.agents.pop(first)
         history.agents.note(Touched(removed_agents=[gone]))
         for second in range(130, 250):
-            history.agents.sample(fleet.state, {}, NOON + second + 0.1)
+            history.agents.sample(fleet.state, Looked({}, {}), NOON + second + 0.1)
         await save()
         return await heat_of_agents(history, "agent_idle", last_s=240, ago_s=60, roster="")
 

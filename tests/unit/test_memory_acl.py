@@ -9,11 +9,11 @@ from engine.model.memory import (
     Action,
     EntryId,
     Head,
-    Level,
     Permissions,
     Principal,
     PrincipalKind,
 )
+from engine.model.memory_words import Level
 from engine.model.verbs import Role
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +57,7 @@ def entry(level: Level) -> Head:
     return Head(EntryId("default", OWNER, "plan"), permissions=Permissions(level, (READER,), (WRITER,), (DELETER,)), team="coder", swarm="hive")
 
 
-@pytest.mark.row(186, 187, 188, 189, 190, 191)
+@pytest.mark.row(39, 186, 187, 188, 189, 190, 191)
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("level", Level)
 def test_every_level_relation_and_action(level: Level, action: Action) -> None:

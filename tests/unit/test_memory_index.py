@@ -19,7 +19,7 @@ from engine.memory.index import (
     text_of,
 )
 from engine.model.memory import EntryId
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 
@@ -58,6 +58,8 @@ def test_all_words_count_and_any_only_when_no_entry_has_all(index):
 
 
 @given(st.text(max_size=40))
+@example('"0\0')
+@example('"red\0apple" \0')
 def test_no_text_is_an_error_or_an_operator(query):
     with closing(Index(None)) as index:
         index.update([document("a", "red AND pear OR NOT NEAR plum")], [])

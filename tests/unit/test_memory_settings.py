@@ -15,7 +15,7 @@ def test_the_seeds_production_section_is_taken() -> None:
     assert config.memory.sqlite_path == Path("/var/lib/fleet/memory.db")
     assert config.memory.acl_enabled
     assert config.memory.backend == "hybrid"
-    assert any("SQLite alone" in notice for notice in config.notices())
+    assert any("no section redis" in notice for notice in config.notices())
 
 
 def test_a_memory_without_acl_is_said() -> None:

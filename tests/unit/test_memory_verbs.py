@@ -189,3 +189,11 @@ def test_episodes_become_summaries_after_a_plan_that_says_how_many() -> None:
             await world.gate(BOB).plan([ConsolidateMemory()])
 
     in_world(story)
+
+
+def test_json_that_is_too_deep_is_no_text() -> None:
+    async def story(world: World) -> None:
+        with pytest.raises(UsageError, match="nested too deeply"):
+            await world.gate(BOB).execute([RememberEntry("deep", "[" * 3_000 + "]" * 3_000)])
+
+    in_world(story)

@@ -7,10 +7,13 @@ from engine.memory.merging import (
     CONFLICTS_MAX,
     LINEAGE_MAX,
     Merged,
+    dot_of,
     held_of,
+    is_reopened,
     lineage_after,
     merge,
     merge_all,
+    reopened,
     version_of,
 )
 from engine.model.memory import Dot, EntryId, Head
@@ -67,6 +70,7 @@ class Network:
         self.sent = []
         self.replaced = {}
         self.known = {}
+        self.settled = {}
 
     def write(self, place, at, *, settles=False):
         held = self.held[place]
@@ -77,6 +81,20 @@ class Network:
         name = Dot(self.lives[place], number)
         self.known[name] = before.union(*(self.known[dot] for dot in before))
         self.replaced[name] = self.known[name] - spared
+        if held and settles:
+            self.settled[place] = held.conflicts
+
+    def reopen(self, place, at):
+        """Take it back that conflicts were settled, as undo does."""
+        losers = self.settled.pop(place, ())
+        if not losers or any(is_reopened(one.content) for one in self.held[place].conflicts):
+            return
+        name = Dot(self.lives[place], len(self.replaced) + 1)
+        self.write(place, at)
+        for old, again in zip(losers, reopened([one.content for one in losers], name), strict=True):
+            self.receive(place, first(version_of(again, again)))
+            self.known[dot_of(again)] = self.known[old.stamp.dot] | {old.stamp.dot}
+            self.replaced[dot_of(again)] = self.replaced[old.stamp.dot] | {old.stamp.dot}
 
     def send(self, place):
         if self.held[place]:
@@ -88,6 +106,8 @@ class Network:
     def act(self, act, place, which, at):
         if act in ("write", "settle"):
             self.write(place, at, settles=act == "settle")
+        elif act == "reopen":
+            self.reopen(place, at)
         elif act == "restart":
             self.lives[place] += "'"
         elif act == "send":
@@ -100,7 +120,7 @@ class Network:
 
 acts = st.lists(
     st.tuples(
-        st.sampled_from(["write", "write", "settle", "send", "send", "receive", "receive", "lose", "restart"]),
+        st.sampled_from(["write", "write", "settle", "reopen", "send", "send", "receive", "receive", "lose", "restart"]),
         st.integers(0, 2),
         st.integers(0, 99),
         st.floats(-5, 5),
@@ -217,3 +237,16 @@ def test_a_hot_key_costs_no_more_with_every_write():
     for number in range(2, 500):
         held = written(held, life="eng_a", count=number)
     assert held.winner.lineage == (Dot("eng_a", 499),)
+
+
+def test_settled_conflicts_that_are_opened_again_are_open_everywhere():
+    network = Network(2)
+    network.write(0, 1.0)
+    network.write(1, 2.0)
+    for place in (0, 1):
+        network.receive(place, network.held[1 - place])
+    for act in ("settle", "reopen", "settle"):
+        network.act(act, 0, 0, 3.0)
+        network.receive(1, network.held[0])
+        assert network.held[0] == network.held[1]
+        assert len(network.held[1].conflicts) == (act == "reopen")

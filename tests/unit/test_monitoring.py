@@ -17,7 +17,7 @@ from engine.model.ids import AgentId
 from engine.model.metrics import ALIASES, CATALOGUE, Group, find_gaps, find_metric, written_value
 from engine.monitoring import agents as agent_columns
 from engine.monitoring import archive as archives
-from engine.monitoring.agents import SECONDS, AgentColumns, as_measured, minutes_of, packed
+from engine.monitoring.agents import SECONDS, AgentColumns, Looked, as_measured, minutes_of, packed
 from engine.monitoring.archive import Archive, Key
 from engine.monitoring.blocks import HISTOGRAM, ROLLUP, SLOTS, VALUE, Block, start_of, summed
 from engine.monitoring.histogram import BUCKETS, bounds, bucket_of, limit_of, quantile
@@ -363,7 +363,8 @@ def test_values_are_written_with_their_units(value: float | None, unit: str, tex
 
 
 def agents_at(fleet: Fleet, columns: AgentColumns, second: int, uses: dict[AgentId, tuple[float | None, float]] | None = None) -> None:
-    columns.sample(fleet.state, uses, NOON + second + 0.1)
+    looked = Looked(uses, dict.fromkeys(uses, (second % 60) / 10)) if uses is not None else None
+    columns.sample(fleet.state, looked, NOON + second + 0.1)
 
 
 def test_agents_read_by_the_second_and_are_kept_by_the_minute() -> None:
@@ -379,6 +380,8 @@ def test_agents_read_by_the_second_and_are_kept_by_the_minute() -> None:
     assert [value for _, value in columns.seconds(first, "agent_succeeded")] == [0.0] * (SECONDS - 65) + [6.0] * 65
     assert as_measured("agent_succeeded", columns.seconds(first, "agent_succeeded"), 1)[SECONDS - 66] == (NOON + SECONDS + 5, 6.0)
     assert columns.seconds(first, "agent_rss_mb")[-1][1] == 64.0
+    silences = dict(columns.seconds(first, "agent_silence_s"))
+    assert silences[NOON + 119] == pytest.approx(5.9) and silences[NOON + 131] == pytest.approx(1.1), "the longest of each minute"
     assert columns.seconds(second, "agent_rss_mb") == [], "a process that several agents share is nobody's: unknown, not 0"
     assert columns.seconds("agt_unknown", "agent_idle") == []
     minutes = [(begin, dict(found)) for begin, found in columns.pending]
@@ -411,7 +414,7 @@ def test_missed_seconds_of_agents_are_gaps_and_many_agents_fit() -> None:
     assert [at - NOON for at, _ in columns.seconds(last, "agent_idle")] == [0, 5]
     agents_at(fleet, columns, 3)
     assert [at - NOON for at, _ in columns.seconds(last, "agent_idle")] == [3], "after a clock that went back nothing is of its second"
-    assert columns.bytes <= 40 * (SECONDS + 1) * 700 * 1.3
+    assert columns.bytes <= 44 * (SECONDS + 1) * 700 * 1.3
 
 
 def test_agents_beyond_the_limit_are_not_kept_and_it_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from engine.model.plans import Call
 from engine.model.rows import AdviceRow
+from engine.model.verb_lines import line_of
 from engine.model.wire import command_of
 from engine.simulation.fake_operator import make_pool
 from screens.commandline import parse_verb
-from screens.present_room import saved, savings, written
+from screens.present_room import saved, savings
 from screens.present_rows import pool_state, pool_state_cell
 from screens.widgets.cells import UNICODE
 
@@ -40,7 +41,7 @@ def test_savings_of_one_pool_are_not_counted_twice() -> None:
     ],
 )
 def test_a_call_is_written_as_it_would_be_typed(call: Call, words: str) -> None:
-    assert written(call) == words
+    assert line_of(call) == words
     verb, _, rest = words.partition(" ")
     command = command_of(call)
     assert verb == command.verb

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from engine.coordinator import rounds
 from engine.coordinator.rounds import find_round, lost_voters
 from engine.gate.votes import in_full, proposal_row
 from engine.model.agent_commands import UnregisterAgent
@@ -69,6 +70,27 @@ def test_a_round_closes_when_enough_approve_and_says_who_said_what() -> None:
         assert (first["name"], first["choice"], first["ballots"][0]["reasoning"], first["ballots"][0]["confidence"]) == ("reviewer-1", "approve", "tests pass", 0.9)
         with pytest.raises(CommandRefused, match="is accepted: 5 for"):
             await vote(world, id_, "reject", "reviewer-7")
+
+    live(story)
+
+
+def test_only_so_many_rounds_are_open_and_one_more_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "OPEN_MAX", 3)
+
+    async def story(world: World) -> None:
+        first, _ = await opened(world, timeout_s=5.0), await opened(world)
+        with pytest.raises(CommandRefused, match="2 votes are open and 3 may be; vote on them, settle or withdraw some, or wait"):
+            await world.gate(BEN).execute([OpenProposal("merge it", ("reviewer",)) for _ in range(2)])
+        await opened(world)
+        with pytest.raises(CommandRefused, match="3 votes are open"):
+            await world.gate(BEN).plan([OpenProposal("merge it", ("reviewer",))])
+        await world.clock.sleep(6)
+        assert round_of(world, first).standing is Standing.EXPIRED
+        last = await opened(world)
+        with pytest.raises(CommandRefused, match="3 votes are open"):
+            await world.gate(BEN).execute([ExtendProposal(first, 60.0)])
+        await world.gate(BEN).execute([WithdrawProposal(last)])
+        await world.gate(BEN).execute([ExtendProposal(first, 60.0)])
 
     live(story)
 
@@ -162,6 +184,24 @@ def test_what_is_undecided_goes_to_its_center() -> None:
         assert world.state.agent_ids["reviewer-7"] in round_of(world, id_).notes[0][1]
         await vote(world, id_, "approve", "reviewer-7")
         assert round_of(world, id_).standing is Standing.ACCEPTED
+
+    live(story)
+
+
+@pytest.mark.row(137)
+def test_a_center_that_has_voted_decides_at_once_and_one_that_abstained_is_asked_again() -> None:
+    terms: dict[str, Any] = {"rule": "delegated", "center": "reviewer-7", "escalates": True, "timeout_s": 20.0}
+
+    async def story(world: World) -> None:
+        decided, open_ = await opened(world, **terms), await opened(world, **terms)
+        await vote(world, decided, "approve", "reviewer-7")
+        await vote(world, open_, "abstain", "reviewer-7")
+        await world.clock.sleep(21)
+        assert round_of(world, decided).standing is Standing.ACCEPTED
+        assert len(round_of(world, decided).notes) == 1
+        assert round_of(world, open_).is_open
+        await vote(world, open_, "reject", "reviewer-7")
+        assert round_of(world, open_).standing is Standing.REJECTED
 
     live(story)
 

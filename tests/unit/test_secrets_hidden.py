@@ -24,7 +24,7 @@ FORMS = [
     [
         "password={}", "PASSWORD: {}", 'passwd = "{}"', "the passphrase: '{}' is long", "AWS_SECRET_ACCESS_KEY={}", "x-api-key: {}",
         '{{"token": "{}"}}', "{{'client_secret': '{}'}}", '{{\\"token\\": \\"{}\\"}}', "GET /x?access_token={}&y=1", "run --api-key {} now",
-        "--token={}", "Authorization: Bearer {}", "authorization=Basic {}", "postgres://bob:{}@db/x", "cookie => {}", 'secret="{} cut off',
+        "--token={}", "Authorization: Bearer {}", "authorization=Basic {}", "postgres://bob:{}@db/x", "url = redis://:{}@db/0", "cookie => {}", 'secret="{} cut off',
     ],
 )  # fmt: skip
 def test_a_name_before_it_gives_it_away(text: str) -> None:

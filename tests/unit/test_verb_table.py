@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import msgspec
@@ -40,7 +41,13 @@ from engine.model.consensus_commands import (
     SettleProposal,
     WithdrawProposal,
 )
-from engine.model.data_commands import BackUpFleet, RotateKeys
+from engine.model.data_commands import (
+    BackUpFleet,
+    DeleteBaseline,
+    RecordMetric,
+    RotateKeys,
+    SaveBaseline,
+)
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
 from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_commands import (
@@ -55,6 +62,7 @@ from engine.model.memory_commands import (
 )
 from engine.model.memory_events import MemoryConflicted
 from engine.model.notifications import About, Notification
+from engine.model.plans import Origin
 from engine.model.pool_commands import (
     AskGang,
     CreatePolicy,
@@ -69,9 +77,24 @@ from engine.model.pool_commands import (
     UpdatePolicy,
 )
 from engine.model.replication import Carried
+from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
+from engine.model.routing_events import RoutingLearned
+from engine.model.swarm_commands import (
+    CreateSwarm,
+    EditSwarm,
+    EndSwarm,
+    GiveObjective,
+    PauseSwarm,
+    ResendMessage,
+    SendMessage,
+    StopSession,
+    TakeMessage,
+    UnpauseSwarm,
+)
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
 from engine.monitoring.notifying.grouping import merge
+from engine.scheduling.learning import PoolModel
 from engine.simulation.world import World
 from tests.unit.test_gate import BOB, audits, live
 from tests.unit.test_guardrails import ADMIN
@@ -130,6 +153,26 @@ async def _proposal(world: World) -> str:
     return str((await world.gate(BOB).execute([OpenProposal("merge it", (f"@{BOB.who}", f"@{ADMIN.who}"))])).values[0])
 
 
+async def _message(world: World, target: str = "ui-1", *, dead: bool = False) -> str:
+    program = world.gate(Origin("program", "library", "", 2))
+    await program.execute([CreateSwarm("pair", ("ui-1",))])
+    id_ = str((await program.execute([SendMessage("pair", "hello", target, source="ui-1", ttl_s=1.0)])).values[0])
+    if dead:
+        await world.clock.sleep(2)
+    return id_
+
+
+async def _session(world: World) -> str:
+    await world.gate(ADMIN).execute([CreateSwarm("pair", ("ui-1",))])
+    return str((await world.gate(ADMIN).execute([GiveObjective("pair", "ship it", parts=("one",))])).values[0])
+
+
+async def _paused_swarm(world: World) -> str:
+    await world.gate(ADMIN).execute([CreateSwarm("pair", ("ui-1",))])
+    await world.gate(ADMIN).execute([PauseSwarm("pair")])
+    return "pair"
+
+
 async def _parked(world: World) -> str:
     told = Notification("ntf_1", "key", About.FIRING, {}, (), world.clock.now())
     letter = world.notifier.outbox.put("hook", told, world.clock.now(), waiting_max=1, join=merge)
@@ -155,6 +198,12 @@ async def _silence(world: World) -> str:
     return str((await world.gate(ADMIN).execute([SilenceAlerts("pool=ui", 60.0)])).values[0])
 
 
+async def _learned(world: World, *, forgotten: bool = False) -> str:
+    """Have something learned in a pool, or have it forgotten by a reset."""
+    await world.coordinator.record([RoutingLearned((PoolModel("ui").at_rest(),), set_aside=forgotten)], ADMIN)
+    return "ui"
+
+
 async def _conflict(world: World) -> str:
     """Make an entry that was written in another place, too."""
     await world.gate(ADMIN).execute([RememberEntry("plan", "1")])
@@ -164,6 +213,13 @@ async def _conflict(world: World) -> str:
     head = msgspec.structs.replace(there, rivals=(Dot("life_z", 1),), heard=(Dot("life_z", 1),))
     await world.coordinator.record([MemoryConflicted((head,), (Carried(lost, msgspec.Raw(b"2")),))], ADMIN)
     return "plan"
+
+
+async def _measure(world: World) -> None:
+    store, now = world.history.recorder.store, world.clock.now()
+    for at in (now - 60, now):
+        await store.open(at)
+        store.put(at, {("agents", ""): 1.0}, {})
 
 
 async def _command(world: World, kind: type[Command]) -> Command:
@@ -184,7 +240,15 @@ async def _command(world: World, kind: type[Command]) -> Command:
         PermitEntry: RememberEntry("plan", "1"),
         RestoreEntry: RememberEntry("plan", "1"),
         ConsolidateMemory: RememberEntry("met", "all went well", kind="episodic"),
+        EditSwarm: CreateSwarm("pair", ("ui-1",)),
+        PauseSwarm: CreateSwarm("pair", ("ui-1",)),
+        EndSwarm: CreateSwarm("pair", ("ui-1",)),
+        SendMessage: CreateSwarm("pair", ("ui-1",)),
+        GiveObjective: CreateSwarm("pair", ("ui-1",)),
+        DeleteBaseline: SaveBaseline("before"),
     }
+    if kind in (SaveBaseline, DeleteBaseline):
+        await _measure(world)
     if kind in before:
         await world.gate(ADMIN).execute([before[kind]], confirm="scaling")
     make: dict[type[Command], Callable[[], object]] = {
@@ -192,6 +256,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         PrioritiseTask: lambda: _task(world),
         RetryTask: lambda: _task(world, end=True),
         EndGang: lambda: _gang(world),
+        RecallRouting: lambda: _learned(world, forgotten=True),
+        ForgetRouting: lambda: _learned(world),
         ResolveConflict: lambda: _conflict(world),
         ReleaseAgent: lambda: _allocation(world),
         RedoPlan: lambda: _undone(world),
@@ -199,6 +265,10 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ExtendProposal: lambda: _proposal(world),
         SettleProposal: lambda: _proposal(world),
         WithdrawProposal: lambda: _proposal(world),
+        UnpauseSwarm: lambda: _paused_swarm(world),
+        StopSession: lambda: _session(world),
+        TakeMessage: lambda: _message(world, f"@{ADMIN.who}"),
+        ResendMessage: lambda: _message(world, dead=True),
         AckAlert: lambda: _alert(world),
         UnackAlert: lambda: _alert(world, acked=True),
         EndSilence: lambda: _silence(world),
@@ -220,6 +290,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         AllocateAgent: ("mine", "ui"),
         SubmitTask: ("noop", "ui"),
         PrioritiseTask: (made, 9),
+        SetRouting: ("on", "ui"),
         HaltFleet: ("agents",),
         StopEngine: (),
         ClearBoosterCache: (),
@@ -234,9 +305,18 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ConsolidateMemory: ("", 0.0),
         EraseOwner: ("ada",),
         RotateKeys: (),
+        RecordMetric: ("orders.open", 12.0),
+        SaveBaseline: ("before",),
+        DeleteBaseline: ("before",),
         OpenProposal: ("merge it", ("ui",)),
         CastVote: (made, "approve"),
         SettleProposal: (made, "accept"),
+        CreateSwarm: ("pair", ("ui-1",)),
+        EditSwarm: ("pair", "", (), "unanimous"),
+        PauseSwarm: ("pair",),
+        EndSwarm: ("pair",),
+        SendMessage: ("pair", "hello"),
+        GiveObjective: ("pair", "ship it", "noop", ("one",)),
         CreateRule: ("mine", "queue_depth > 5"),
         UpdateRule: ("mine", {"for_s": 60.0}),
         DeleteRule: ("mine",),
@@ -260,7 +340,7 @@ def test_verb_has_a_plan_an_audit_entry_and_an_undo_or_none(kind: type[Command])
         assert plan.steps and plan.steps[0].target and plan.steps[0].changes
         assert plan.undo_note == (kind.irreversible or kind.undo_note)
         answer = await gate.execute(plan.id, confirm=plan.confirm, reason="a test")
-        assert [line[1] for line in audits(world)].count(kind.name) == 1
+        assert [line[1] for line in audits(world)].count(kind.name) == kind.is_audited
         if issubclass(kind, UndoPlan | RedoPlan):
             assert plan.undoable
             return
@@ -272,3 +352,12 @@ def test_verb_has_a_plan_an_audit_entry_and_an_undo_or_none(kind: type[Command])
             assert answer.undo_until > world.clock.now()
 
     live(story)
+
+
+def test_verbs_compare_and_read_like_dataclasses() -> None:
+    one, same, other = PausePool("coder"), PausePool("coder"), PausePool("tester")
+    assert (one == same, one == other, one == UnpausePool("coder")) == (True, False, False)
+    assert len({one, same, other}) == 2
+    assert repr(one) == f"PausePool({', '.join(f'{spec.name}={getattr(one, spec.name)!r}' for spec in fields(one))})"
+    with pytest.raises(FrozenInstanceError):
+        one.pool = "other"  # type: ignore[misc]

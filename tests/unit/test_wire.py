@@ -7,11 +7,11 @@ from typing import Any, get_type_hints
 
 import msgspec
 import pytest
-from engine.memory.stored import record_of
 from engine.model import commands as c
 from engine.model import wire
 from engine.model.errors import UsageError
 from engine.model.events import EVENTS, Record
+from engine.model.journal_entries import record_of
 from engine.model.plans import Call
 from engine.model.rows import ROW_KINDS, AgentCounts, EventRow, FleetStatus, Frame, TaskCounts
 from engine.model.task_commands import SubmitTask
@@ -29,6 +29,7 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "keep_s": st.floats(1, 1e6),
     "agents": st.integers(1, 100_000),
     "backoff_s": st.floats(0, 3600),
+    "last_s": st.floats(60, 3 * 86_400),
     "for_s": st.floats(1, 86_400),
     "keep_firing_for_s": st.floats(0, 86_400),
     "payload": objects,
@@ -42,6 +43,12 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "confidence": st.floats(0, 1),
     "depth": st.integers(0, 16),
     "timeout_s": st.floats(1, 1e9),
+    "vote_timeout_s": st.floats(1, 1e9),
+    "ttl_s": st.floats(0, 1e6),
+    "reviewers": st.integers(1, 100),
+    "attempts": st.integers(1, 100),
+    "patience_s": st.floats(0, 86_400),
+    "budget_tasks": st.integers(1, 10_000),
 }
 _BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "str": texts,
@@ -98,7 +105,7 @@ def test_row_is_an_array_and_comes_back_in_its_frame() -> None:
 
 
 def _sample(type_: type) -> Any:
-    return {str: "x", int: 3, float: 1.5, bool: True}[type_]
+    return {str: "x", int: 3, float: 1.5, bool: True, float | None: 1.5}[type_]
 
 
 @pytest.mark.parametrize("data", [b"{", b"{}", b'{"seq":1}', b"[]"])

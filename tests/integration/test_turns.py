@@ -1,0 +1,224 @@
+"""Engines that share a fleet: one leads, the others follow, and one of them leads when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import FleetManager
+from engine.model.data_commands import BackUpFleet
+from engine.model.errors import CommandRefused, JournalError, ReadOnly
+from engine.model.fleet_commands import StopEngine, UndoPlan
+from engine.model.pool_commands import ScalePool
+from engine.model.task_commands import SubmitTask
+from engine.model.tasks import TaskState
+
+from tests.integration.redis_servers import Server, one_server
+
+POOLS = {"coder": {"min": 2, "max": 8, "handler": "tests.integration.light_handlers:describe"}}
+
+
+@contextlib.asynccontextmanager
+async def member(server: Server, root: Path, **redis: object) -> AsyncIterator[FleetManager]:
+    """Run one of several engines of a fleet."""
+    config: dict[str, Any] = {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, **redis}}
+    (root / "state").mkdir(parents=True, exist_ok=True)
+    async with FleetManager(config, directory=root, state_dir=root / "state", socket=root / "s") as made:
+        yield made
+
+
+async def until(condition: Callable[[], object], *, within_s: float = 60.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # of an engine that knows no test
+            await asyncio.sleep(0.02)
+
+
+def turns(one: FleetManager) -> Any:  # noqa: ANN401
+    assert one.turns is not None
+    return one.turns
+
+
+async def test_one_leads_and_the_other_has_all_that_it_decides(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+        assert turns(first).standing.leads
+        assert not turns(second).standing.leads
+        assert (turns(second).standing.leader, turns(second).standing.epoch) == (turns(first).standing.leader, 1)
+        answer = await first.operator().execute([SubmitTask("echo", "coder", payload={"n": n}) for n in range(20)])
+        await until(lambda: first.coordinator.state.totals.succeeded >= 20)
+        await until(lambda: second.coordinator.state.seq >= first.coordinator.state.seq)
+        assert second.coordinator.state.totals == first.coordinator.state.totals
+        assert {id_: second.coordinator.state.tasks[id_].state for id_ in answer.values} == dict.fromkeys(answer.values, TaskState.SUCCEEDED)
+        second.coordinator.check()
+
+
+async def test_a_standby_leads_when_the_leader_stops_and_goes_on_with_its_work(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(member(server, tmp_path / "a"))
+        async with member(server, tmp_path / "b") as second:
+            await first.operator().execute([ScalePool("coder", "3")])
+            before = first.coordinator.state.seq
+            await stack.aclose()
+            await until(lambda: turns(second).standing.leads)
+            assert second.coordinator.state.seq > before
+            assert second.coordinator.state.pools["coder"].size == 3
+            answer = await second.operator().execute([SubmitTask("echo", "coder")])
+            await until(lambda: second.coordinator.state.tasks[answer.values[0]].state is TaskState.SUCCEEDED)
+            assert turns(second).epoch == 2
+        async with member(server, tmp_path / "a") as first:
+            assert turns(first).epoch == 3
+            assert first.coordinator.state.tasks[answer.values[0]].state is TaskState.SUCCEEDED
+
+
+async def test_a_standby_acts_through_the_leader_and_shows_what_came_of_it(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+        operator = second.operator()
+        plan = await operator.plan([ScalePool("coder", "4")], reason="more to do")
+        answer = await operator.execute(plan.id)
+        assert second.coordinator.state.pools["coder"].size == 4  # it has it when it says so
+        assert first.coordinator.state.pools["coder"].size == 4
+        await operator.execute([UndoPlan(answer.plan)])
+        assert second.coordinator.state.pools["coder"].size == 2
+        with pytest.raises(CommandRefused, match="99 is outside"):
+            await operator.execute([ScalePool("coder", "99")])
+        assert {row["name"] for row in await operator.query("metrics")} > {"queue_depth"}  # type: ignore[attr-defined]
+        assert first.coordinator.state.seq == second.coordinator.state.seq
+
+
+JOURNAL, LEADER, PAST = "fleet:{local}:journal", "fleet:{local}:leader", "fleet:{local}:past"
+
+
+async def remember(server: Server) -> dict[str, str]:
+    """Have a copy of the journal, and return what tells its end."""
+    async with server.client() as client:
+        await client.copy(JOURNAL, PAST)
+        names = ("last", "last_epoch", "last_engine")
+        return dict(zip(names, await client.hmget(LEADER, names), strict=True))  # type: ignore[arg-type]
+
+
+async def lose_since(server: Server, past: dict[str, str]) -> None:
+    """Have the journal end where it was remembered, as after a fail-over to a replica that was behind."""
+    async with server.client() as client:
+        await client.copy(PAST, JOURNAL, replace=True)
+        await client.hset(LEADER, mapping=past)  # type: ignore[arg-type]
+
+
+async def test_what_the_shared_journal_lost_is_written_again_by_who_leads_and_followed_by_all(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(member(server, tmp_path / "a"))
+        async with member(server, tmp_path / "b") as second, member(server, tmp_path / "c") as third:
+            await first.operator().execute([ScalePool("coder", "3")])
+            past = await remember(server)
+            await first.operator().execute([ScalePool("coder", "4")])
+            await stack.aclose()
+            await until(lambda: turns(second).standing.leads or turns(third).standing.leads)
+            leader, other = (second, third) if turns(second).standing.leads else (third, second)
+            await leader.operator().execute([ScalePool("coder", "5")])
+            await until(lambda: other.coordinator.state.seq >= leader.coordinator.state.seq)
+            await lose_since(server, past)
+            await leader.operator().execute([ScalePool("coder", "6")])
+            async with member(server, tmp_path / "a") as again:  # it has what the first leadership wrote to its end
+                for one in (other, again):
+                    await until(lambda one=one: one.coordinator.state.seq >= leader.coordinator.state.seq)  # type: ignore[misc]
+                    assert one.coordinator.state.pools["coder"].size == 6
+                    one.coordinator.check()
+
+
+async def test_a_standby_is_stopped_and_backed_up_itself(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+        operator = second.operator()
+        backup = await operator.execute([BackUpFleet("copy")])
+        assert Path(str(backup.values[0])).is_relative_to(tmp_path / "b")
+        plan = await operator.plan([StopEngine()])
+        await operator.execute(plan.id)
+        async with asyncio.timeout(5):
+            await second.wait_stopped()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await first.wait_stopped()
+
+
+async def test_without_its_server_an_engine_does_not_start_and_says_why(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server:
+        server.kill()
+        with pytest.raises(JournalError, match="redis cannot be reached .* start it, or write url = .embedded."):
+            async with member(server, tmp_path / "a"):
+                pass
+
+
+async def test_the_leader_makes_snapshots_and_who_comes_new_begins_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.turns.SNAPSHOT_RECORDS", 50)
+    monkeypatch.setattr("engine.turns.SNAPSHOT_LOOK_S", 0.05)
+    monkeypatch.setattr("engine.memory.shared_journal.KEPT_RECORDS", 5)
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first:
+        for _ in range(4):
+            await first.operator().execute([SubmitTask("echo", "coder") for _ in range(20)])
+        await until(lambda: first.coordinator.state.totals.succeeded >= 80)
+        async with server.client() as client, asyncio.timeout(30):
+            first_id = "return redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1]"
+            while int((await client.eval(first_id, 1, JOURNAL)).partition("-")[0]) < 50:  # type: ignore[misc]
+                await asyncio.sleep(0.05)
+            assert int((await client.hgetall("fleet:{local}:snapshot"))["last"]) >= 50
+        async with member(server, tmp_path / "b") as second:
+            assert second.coordinator.state.totals.succeeded >= 80
+            await until(lambda: second.coordinator.state.seq == first.coordinator.state.seq)
+            assert second.coordinator.state.totals == first.coordinator.state.totals
+            second.coordinator.check()
+
+
+async def test_while_the_server_is_away_nobody_writes_and_then_all_go_on(tmp_path: Path) -> None:
+    async with one_server(tmp_path, "--appendonly", "yes") as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+        epoch = turns(first).epoch
+        server.kill()
+        with pytest.raises(ReadOnly, match="not done|not known"):
+            await first.operator().execute([ScalePool("coder", "3")])
+        await until(lambda: turns(second).standing.fault)
+        assert "no engine leads" in second.status().read_only
+        await server.start()
+        await until(lambda: not first.coordinator.read_only)
+        await first.operator().execute([ScalePool("coder", "4")])
+        await until(lambda: second.coordinator.state.pools["coder"].size == 4)
+        assert turns(first).epoch == turns(second).standing.epoch == epoch, "it went on, and nothing was run again"
+
+
+async def test_a_leader_that_was_replaced_stands_by_and_can_lead_again(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+        async with server.client() as client:
+            first_id = await client.get("fleet:{local}:lease")
+            # As if it had been frozen for longer than its lease: another one has it.
+            await client.hset("fleet:{local}:leader", "engine", "eng_other")
+            await until(lambda: not turns(first).standing.leads)
+            await client.delete("fleet:{local}:lease")
+        await until(lambda: turns(first).standing.leads or turns(second).standing.leads)
+        leads, follows = (first, second) if turns(first).standing.leads else (second, first)
+        assert turns(leads).epoch == 2, first_id
+        answer = await follows.operator().execute([SubmitTask("echo", "coder")])
+        await until(lambda: follows.coordinator.state.tasks[answer.values[0]].state is TaskState.SUCCEEDED)
+
+
+async def test_a_file_that_belongs_to_another_fleet_is_set_aside(tmp_path: Path) -> None:
+    async with FleetManager({"fleet": {"default_pools": {"tester": {"min": 1, "max": 1}}}}, state_dir=_made(tmp_path / "b" / "state")) as alone:
+        await alone.operator().execute([ScalePool("tester", "1")])
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first:
+        await first.operator().execute([SubmitTask("echo", "coder") for _ in range(50)])
+        async with member(server, tmp_path / "b") as second:
+            await until(lambda: second.coordinator.state.seq == first.coordinator.state.seq)
+            assert set(second.coordinator.state.pools) == set(first.coordinator.state.pools)
+        assert [path.suffix for path in (tmp_path / "b" / "state").glob("fleet.db.aside-*") if "-wal" not in path.name]
+
+
+async def test_a_fleet_that_was_alone_is_shared_from_what_it_has(tmp_path: Path) -> None:
+    async with FleetManager({"fleet": {"default_pools": POOLS}}, state_dir=_made(tmp_path / "a" / "state")) as alone:
+        answer = await alone.operator().execute([SubmitTask("echo", "coder")])
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+        assert answer.values[0] in first.coordinator.state.tasks
+        await until(lambda: second.coordinator.state.seq == first.coordinator.state.seq)
+        assert answer.values[0] in second.coordinator.state.tasks
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
