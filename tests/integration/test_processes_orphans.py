@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine.agents.processes import process_table, spawner_link
@@ -125,6 +127,39 @@ async def test_cancellation_while_starting(host: ProcessHost, tmp_path: Path) ->
     assert host.pids() == {}
     pids = (tmp_path / "pids").read_text().split() if (tmp_path / "pids").exists() else []
     assert all(is_gone(int(pid)) for pid in pids)
+
+
+@pytest.mark.parametrize("stage", ["while it is started", "before it serves"])
+async def test_a_host_cancelled_as_it_opens_leaves_no_spawner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    links: list[spawner_link.SpawnerLink] = []
+
+    def start(marker: EngineMarker, ledger: Path) -> spawner_link.SpawnerLink:
+        if stage == "while it is started":
+            loop.call_soon_threadsafe(begun.set)
+            go_on.wait()
+        links.append(really_start(marker, ledger))
+        return links[0]
+
+    def listen(link: spawner_link.SpawnerLink, **callbacks: Any) -> None:  # noqa: ANN401  # as it takes them
+        begun.set()
+        really_listen(link, **callbacks)
+
+    really_start, really_listen = spawner_link.SpawnerLink.start, spawner_link.SpawnerLink.listen
+    monkeypatch.setattr(spawner_link.SpawnerLink, "start", start)
+    monkeypatch.setattr(spawner_link.SpawnerLink, "listen", listen)
+    async with asyncio.TaskGroup() as group:
+        opening = group.create_task(open_host(tmp_path).__aenter__())
+        await begun.wait()
+        opening.cancel()
+        loop.call_soon(go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    assert is_gone(links[0].pid)
+    assert not links[0].is_open
 
 
 async def test_the_end_of_the_program_ends_its_family(host: ProcessHost, tmp_path: Path) -> None:

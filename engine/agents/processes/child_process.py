@@ -7,6 +7,7 @@ thread and the table of running programs, which is bounded by its callers: each 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -93,6 +94,9 @@ class ProcessHost:
             raise EngineStartError(
                 f"{why}; the directory must be writable, see spawner.log there"
             ) from error
+        except BaseException:
+            await self._release()
+            raise
         await self._tasks.__aenter__()
         self._supervision = [
             self._tasks.create_task(self._supervise(), name="process-spawner"),
@@ -253,7 +257,13 @@ class ProcessHost:
 
     async def _connect(self) -> None:
         """Start a spawner and wait until it serves. Raise OSError or TimeoutError."""
-        link = await asyncio.to_thread(SpawnerLink.start, self._marker, self._ledger)
+        starting = asyncio.get_running_loop().run_in_executor(None, SpawnerLink.start, self._marker, self._ledger)
+        try:
+            link = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                self._link = await starting  # the thread goes on to its end: _release ends what it started
+            raise
         self._lost.clear()
         self._heard.clear()
         self._link = link
