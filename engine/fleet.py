@@ -284,7 +284,7 @@ class FleetManager(LibraryCalls):
             stack.push_async_callback(self.journal.close)
         else:
             self.journal = await SqliteJournal.open(path, synchronous=self.config.journal.synchronous)
-            stack.push_async_callback(self.journal.close)
+            stack.push_async_callback(self.journal.close)  # before it is read: what cannot be read is closed too
             state = await self.journal.load(finished_max)
         self.history = History(self.journal.database, lambda: self.coordinator.state, self.clock, enabled=self.config.monitoring.enabled)
         return state

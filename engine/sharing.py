@@ -33,21 +33,21 @@ async def open_shared(link: RedisLink, path: Path, engine: str, clock: Clock, *,
     stream = JournalStream(link, section.region, clock, durability=section.durability)
     lease = Lease(link, section.region, clock, lease_s=section.lease_s)
     calls = CommandStream(link, section.region, engine, clock)
-    is_new = False
+    taken: int | None = None  # the record of the snapshot that the copy was made from; None = it is this engine's own
     while True:
         # The copy need not survive power loss: what it lacks is read from the shared journal.
         journal = await SharedJournal.open(path, synchronous="normal")
         try:
-            journal.share(stream, section.region, partial(may_write, lease), is_new=is_new)
+            journal.share(stream, section.region, partial(may_write, lease), is_new=taken is not None)
             turns = Turns(engine, lease, journal, calls, clock)
             return journal, turns, await journal.load(finished_max)
         except (JournalTrimmed, JournalDiverged) as error:
             await journal.close()
-            if is_new:
-                raise
-            _set_aside(path, error, clock)
-            await stream.get_snapshot(path)
-            is_new = True
+            if taken is None:
+                _set_aside(path, error, clock)
+            elif await stream.snapshot_last() <= taken:
+                raise  # else the leader made a newer one meanwhile, and trimmed what goes on from the one that was taken
+            taken = await stream.get_snapshot(path)
         except BaseException:
             await journal.close()
             raise

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from engine.clock import Clock
 from engine.coordinator import Coordinator
-from engine.memory.shared_journal import SNAPSHOT_RECORDS, SharedJournal
+from engine.memory.shared_journal import SharedJournal
 from engine.model.errors import Fenced, JournalDiverged, JournalError, JournalTrimmed
 from engine.model.journal_entries import Entry, Leadership
 from engine.model.standing import Standing
@@ -247,8 +247,7 @@ class Turns:
         """Keep the shared journal short, by snapshots for engines that come new."""
         while True:
             try:
-                if self._coordinator.state.seq - await self._journal.snapshot_last() >= SNAPSHOT_RECORDS:
-                    await self._journal.snapshot()
+                await self._journal.keep_short(self._coordinator.state.seq)
             except JournalError as error:
                 logger.warning("no snapshot could be made for engines that come new", extra={"reason": str(error)})
             await self._clock.sleep(SNAPSHOT_LOOK_S)

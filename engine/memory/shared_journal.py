@@ -131,12 +131,13 @@ class SharedJournal(SqliteJournal):
         if last and not await self._stream.tail():
             await self.snapshot()
 
-    async def snapshot_last(self) -> int:
-        """Return the record that the newest snapshot is of; 0 = there is none. Raises JournalError."""
-        return await self._stream.snapshot_last()
+    async def keep_short(self, seq: int) -> None:
+        """Make a snapshot as of about record `seq`, and trim the journal behind it, once SNAPSHOT_RECORDS came after the last. Raises JournalError."""
+        if seq - await self._stream.snapshot_last() >= SNAPSHOT_RECORDS:
+            await self.snapshot()
 
-    async def snapshot(self) -> int:
-        """Keep this engine's copy for engines that come new, and trim the shared journal behind it; return the record it is of. Raises JournalError."""
+    async def snapshot(self) -> None:
+        """Keep this engine's copy for engines that come new, and trim the shared journal behind it. Raises JournalError."""
         leader = self._may_write()
         if leader is None:
             raise JournalError("only the engine that leads makes snapshots")
@@ -148,7 +149,6 @@ class SharedJournal(SqliteJournal):
         finally:
             target.unlink(missing_ok=True)
         await self._stream.trim(keep=KEPT_RECORDS)
-        return contents.last
 
     async def _put(self, entry: Entry) -> None:
         """Write an entry to the shared journal, after what that has lost of ours."""

@@ -16,6 +16,7 @@ from engine.model.fleet_commands import StopEngine, UndoPlan
 from engine.model.pool_commands import ScalePool
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import TaskState
+from engine.redis.journal_stream import JournalStream
 
 from tests.integration.redis_servers import Server, one_server
 
@@ -149,24 +150,55 @@ async def test_without_its_server_an_engine_does_not_start_and_says_why(tmp_path
                 pass
 
 
-async def test_the_leader_makes_snapshots_and_who_comes_new_begins_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.turns.SNAPSHOT_RECORDS", 50)
-    monkeypatch.setattr("engine.turns.SNAPSHOT_LOOK_S", 0.05)
+async def first_kept(server: Server) -> int:
+    """Return the last record of the oldest entry that the shared journal has."""
+    async with server.client() as client:
+        first_id = await client.eval("return redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1]", 1, JOURNAL)  # type: ignore[misc]
+    return int(first_id.partition("-")[0])
+
+
+async def work_until_kept(fleet: FleetManager, server: Server, above: int) -> None:
+    """Have a leader work until its journal begins after a record."""
+    async with asyncio.timeout(60):
+        while await first_kept(server) <= above:
+            await fleet.operator().execute([SubmitTask("echo", "coder") for _ in range(20)])
+
+
+@pytest.fixture
+def short_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.memory.shared_journal.SNAPSHOT_RECORDS", 50)
     monkeypatch.setattr("engine.memory.shared_journal.KEPT_RECORDS", 5)
+    monkeypatch.setattr("engine.turns.SNAPSHOT_LOOK_S", 0.05)
+
+
+@pytest.mark.usefixtures("short_journal")
+async def test_the_leader_makes_snapshots_and_who_comes_new_begins_there(tmp_path: Path) -> None:
     async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first:
-        for _ in range(4):
-            await first.operator().execute([SubmitTask("echo", "coder") for _ in range(20)])
-        await until(lambda: first.coordinator.state.totals.succeeded >= 80)
-        async with server.client() as client, asyncio.timeout(30):
-            first_id = "return redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][1]"
-            while int((await client.eval(first_id, 1, JOURNAL)).partition("-")[0]) < 50:  # type: ignore[misc]
-                await asyncio.sleep(0.05)
-            assert int((await client.hgetall("fleet:{local}:snapshot"))["last"]) >= 50
+        await work_until_kept(first, server, 50)
         async with member(server, tmp_path / "b") as second:
-            assert second.coordinator.state.totals.succeeded >= 80
             await until(lambda: second.coordinator.state.seq == first.coordinator.state.seq)
             assert second.coordinator.state.totals == first.coordinator.state.totals
             second.coordinator.check()
+
+
+@pytest.mark.usefixtures("short_journal")
+async def test_a_snapshot_that_is_replaced_just_after_it_was_read_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    async def get_and_dawdle(stream: JournalStream, target: Path) -> int:
+        read.append(await get(stream, target))
+        if len(read) == 1:
+            await work_until_kept(first, server, read[0] + 300)  # an entry has many records
+        return read[-1]
+
+    get = JournalStream.get_snapshot
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first:
+        await work_until_kept(first, server, 50)
+        monkeypatch.setattr(JournalStream, "get_snapshot", get_and_dawdle)
+        async with member(server, tmp_path / "b") as second:
+            assert read[0] < read[1]
+            await until(lambda: second.coordinator.state.seq == first.coordinator.state.seq)
+            assert second.coordinator.state.totals == first.coordinator.state.totals
 
 
 async def test_while_the_server_is_away_nobody_writes_and_then_all_go_on(tmp_path: Path) -> None:
