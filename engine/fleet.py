@@ -37,7 +37,7 @@ from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.history import History
 from engine.gate.library import LibraryCalls
-from engine.gate.mirroring import Told, mirror
+from engine.gate.mirroring import Mirroring, Told
 from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
 from engine.gate.relayed import RelayedGate, carry_out
@@ -264,8 +264,8 @@ class FleetManager(LibraryCalls):
         self.alerting = Alerting(self.config, self.journal.database, Means(self.clock, self.rng, self.ids))
         self._add_scaler()
         self.alerting.connect(self.coordinator, self.feed, self.history, self.operator, self._report)
-        if self.redis is not None:
-            self.alerting.share(self.redis, self.redis.section.prefix)
+        told = Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id)
+        self.mirroring = Mirroring(self.redis, told, self.clock)
         self.voted_plans = VotedPlans(self.coordinator, self.operator, self.clock)
 
     def _access(self) -> Access:
@@ -326,7 +326,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("sampling", self.sampling.run, self.clock), name="sampling"),
             group.create_task(keep_running("voted plans", self.voted_plans.run, self.clock), name="voted plans"),
             *self.alerting.start(group),
-            *mirror(group, self.redis, Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id), self.clock),
+            *self.mirroring.start(group),
             *self.history.start(group),
         ]
         stack.push_async_callback(self._end, parts)
@@ -475,7 +475,7 @@ class FleetManager(LibraryCalls):
             differences=self.launches.differences(self.clock.now()) if self.launches else (),
             damage=self.journal.database.damage,
         )
-        return replace(status, conflicts=self.remembering.conflicts, peers_away=self.remembering.exchanging.away(), redis=self.redis.health if self.redis else None, standing=standing, layers=layers_of(self.memory))
+        return replace(status, conflicts=self.remembering.conflicts, peers_away=self.remembering.exchanging.away(), redis=self.mirroring.health, standing=standing, layers=layers_of(self.memory))
 
     def why_no_booster(self) -> str:
         """Return why there is no booster, empty if there is one."""

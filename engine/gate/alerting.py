@@ -24,7 +24,7 @@ from engine.monitoring.alerts.alerter import Alerter, Around
 from engine.monitoring.archive import Key
 from engine.monitoring.notifying.notifier import Notifier
 from engine.monitoring.notifying.sender import Means
-from engine.monitoring.topics import Publisher, Topics
+from engine.monitoring.topics import Topics
 from engine.supervisor import keep_running
 
 
@@ -34,8 +34,6 @@ class Alerting:
     def __init__(self, config: FleetManagerConfig, database: Database, means: Means) -> None:
         self._clock = means.clock
         self.topics = Topics(config.name, means.ids, every_s=config.monitoring.metrics_interval_s)
-        self._link: Publisher | None = None
-        self._prefix = ""
         self.notifier = Notifier(config.alerting, database, config.name, means)
 
     def connect(self, coordinator: Coordinator, feed: Feed, history: History, operator: Callable[[Origin], Gate], report: Callable[[Report], None]) -> None:
@@ -50,10 +48,6 @@ class Alerting:
         feed.notifier, feed.alerter = self.notifier, self.alerter
         history.recorder.watcher = self._sampled
         coordinator.add_publisher(self.alerter.publish)
-
-    def share(self, link: Publisher, prefix: str = "") -> None:
-        """Tell whoever listens at a Redis, too, on channels whose names begin with the prefix; before `start`."""
-        self._link, self._prefix = link, prefix
 
     def _sampled(self, now: float, values: Mapping[Key, float], durations: Mapping[Key, Sequence[float]]) -> None:
         self.alerter.sampled(now, values, durations)
@@ -70,8 +64,6 @@ class Alerting:
         kept: dict[str, Callable[[], Awaitable[None]]] = {"notifier": self.notifier.run, "alert actions": self.actions.run}
         if self._history.enabled:
             kept["maintenance"] = partial(watch, self._history)
-        if self._link is not None:
-            kept["topics"] = partial(self.topics.forward, self._link, self._prefix)
         return [group.create_task(keep_running(name, run, self._clock), name=name) for name, run in kept.items()]
 
     async def close(self) -> None:

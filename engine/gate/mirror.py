@@ -100,7 +100,7 @@ class Mirror:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._speak(), name="seed channels")
-                group.create_task(self._note_samples(), name="seed samples")
+                group.create_task(self._tell_topics(), name="topics")
                 while True:
                     await self._write_keys()
                     await self._clock.sleep(ROUND_S)
@@ -204,13 +204,17 @@ class Mirror:
         agents = self._told.coordinator.state.agents
         self._note(agent=[owner for owner in before.keys() | self._owned.keys() if owner in agents and before.get(owner) != self._owned.get(owner)])
 
-    async def _note_samples(self) -> None:
-        """Keep the newest figures, and each sample for a day."""
-        async with self._told.topics.listen(Topic.METRICS) as listener:
-            async for _topic, message in listener:
-                value = wire.encode(message.payload)
-                stamp = f"{self._prefix}performance:metrics:{int(message.timestamp * 1000)}"
-                await self._send([("SET", f"{self._prefix}performance:state", value, "EX", LIVES_S), ("SET", stamp, value, "EX", METRICS_LIVE_S)])
+    async def _tell_topics(self) -> None:
+        """Publish figures and alerts; keep the newest figures, and each sample for a day."""
+        async with self._told.topics.listen(*Topic) as listener:
+            async for topic, message in listener:
+                commands: list[Words] = [("PUBLISH", self._prefix + topic.value, _coded(message))]
+                if topic is Topic.METRICS:
+                    value = wire.encode(message.payload)
+                    stamp = f"{self._prefix}performance:metrics:{int(message.timestamp * 1000)}"
+                    commands += [("SET", f"{self._prefix}performance:state", value, "EX", LIVES_S), ("SET", stamp, value, "EX", METRICS_LIVE_S)]
+                if not await self._send(commands):
+                    self.lost += 1
 
     # ---- the server
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.clock import Clock
@@ -13,12 +13,14 @@ from engine.coordinator import Coordinator
 from engine.gate import Gate
 from engine.memory.database import Database
 from engine.model.plans import Origin
+from engine.model.redis_health import RedisHealth
 from engine.model.rows import FleetStatus
 from engine.model.verbs import Role
 from engine.monitoring.topics import Topics
 from engine.supervisor import keep_running
 
 if TYPE_CHECKING:
+    from engine.gate.mirror import Mirror
     from engine.redis.link import RedisLink
 
 
@@ -35,16 +37,33 @@ class Told:
     engine: str
 
 
-def mirror(group: asyncio.TaskGroup, link: RedisLink | None, told: Told, clock: Clock) -> list[asyncio.Task[None]]:
-    """Start telling other programs through Redis, and listening to them, where that is wanted; who calls ends it."""
-    parts: dict[str, Callable[[], Awaitable[None]]] = {}
-    if link is not None and link.section.mirror:
-        from engine.gate.mirror import Mirror
+class Mirroring:
+    """What this engine tells other programs through Redis, and hears from them."""
 
-        parts["mirror"] = Mirror(link, told, clock).run
-    if link is not None and link.section.listen:
-        from engine.gate.hearkening import Hearkening
+    def __init__(self, link: RedisLink | None, told: Told, clock: Clock) -> None:
+        self._link, self._told, self._clock = link, told, clock
+        self._mirror: Mirror | None = None
 
-        roles = {name: Role[operator.role.upper()] for name, operator in told.config.operators.items()}
-        parts["hearkening"] = Hearkening(link, told, roles, clock).run
-    return [group.create_task(keep_running(name, run, clock), name=name) for name, run in parts.items()]
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start telling and listening, where that is wanted; who calls ends it."""
+        parts: dict[str, Callable[[], Awaitable[None]]] = {}
+        if self._link is not None and self._link.section.mirror:
+            from engine.gate.mirror import Mirror
+
+            self._mirror = Mirror(self._link, self._told, self._clock)
+            parts["mirror"] = self._mirror.run
+        if self._link is not None and self._link.section.listen:
+            from engine.gate.hearkening import Hearkening
+
+            roles = {name: Role[operator.role.upper()] for name, operator in self._told.config.operators.items()}
+            parts["hearkening"] = Hearkening(self._link, self._told, roles, self._clock).run
+        return [group.create_task(keep_running(name, run, self._clock), name=name) for name, run in parts.items()]
+
+    @property
+    def health(self) -> RedisHealth | None:
+        """Return how the server is, and what of the telling it did not take; None without a server."""
+        if self._link is None:
+            return None
+        if self._mirror is None:
+            return self._link.health
+        return replace(self._link.health, lost=self._mirror.lost, waiting=self._mirror.waiting, left_out=self._mirror.left_out)

@@ -19,3 +19,9 @@ class RedisHealth:
     version: str = ""
     rtt_s: float | None = None
     """The last probe's round trip."""
+    lost: int = 0
+    """Messages to other programs that it did not take, since this engine leads."""
+    waiting: int = 0
+    """Things whose state keys are still to be written for other programs."""
+    left_out: int = 0
+    """Things whose state keys were not written, because too many others changed."""

@@ -1,8 +1,7 @@
-"""Figures and alerts as messages by topic, for listeners in the process and, through a link to Redis, for whoever subscribes there.
+"""Figures and alerts as messages by topic, for listeners in the process; one of them tells Redis, where there is one.
 
 Owner: `Topics`, of the listeners' backlogs, BACKLOG_MAX messages each. Nothing of it is kept: a listener that is too slow loses the
-oldest, which is counted, and what Redis does not take at once is lost and counted, too. Who must not miss an alert reads
-the events, or has a channel. Where nobody listens no message is made.
+oldest, which is counted. Who must not miss an alert reads the events, or has a channel. Where nobody listens no message is made.
 """
 
 from __future__ import annotations
@@ -12,15 +11,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import Protocol
 
 from engine.clock import IdFactory
-from engine.model import wire
 from engine.model.alert_words import Severity
 from engine.model.alerts import Alert, Transition
-from engine.model.errors import RedisAway, RedisRefused
 from engine.model.ids import MESSAGE_PREFIX, MessageId
-from engine.model.swarm_mail import CoordinationMessage, seed_form
+from engine.model.swarm_mail import CoordinationMessage
 from engine.model.swarm_words import Priority
 from engine.monitoring.archive import Key
 
@@ -35,14 +31,6 @@ class Topic(StrEnum):
     """The newest sample: `fleet`, and `pools` by their names, each with its figures by metric."""
     ALERTS = "performance:alerts"
     """An alert that changed."""
-
-
-class Publisher(Protocol):
-    """What carries messages out of the process."""
-
-    async def command(self, *words: str | bytes | float, deadline_s: float | None = None) -> object:
-        """Run a command. Raises RedisAway, RedisRefused."""
-        ...
 
 
 class Listener:
@@ -80,8 +68,6 @@ class Topics:
         self._every_s = every_s
         self._told_at = 0.0
         self._listeners: set[Listener] = set()
-        self.lost = 0
-        """Messages that Redis did not take."""
 
     @asynccontextmanager
     async def listen(self, *topics: Topic) -> AsyncIterator[Listener]:
@@ -92,15 +78,6 @@ class Topics:
             yield listener
         finally:
             self._listeners.discard(listener)
-
-    async def forward(self, link: Publisher, prefix: str = "") -> None:
-        """Publish every message to the channel of Redis that has the topic's name after the prefix, until cancelled."""
-        async with self.listen(*Topic) as listener:
-            async for topic, message in listener:
-                try:
-                    await link.command("PUBLISH", prefix + topic.value, wire.encode(seed_form(message)))
-                except (RedisAway, RedisRefused):
-                    self.lost += 1
 
     def sampled(self, now: float, values: Mapping[Key, float]) -> None:
         """Take the figures of a second."""

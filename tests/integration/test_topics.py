@@ -49,7 +49,7 @@ async def test_a_plain_client_of_redis_hears_figures_and_alerts_and_a_lost_serve
             await channel.aclose()
             server.kill()
             async with asyncio.timeout(WAIT_S):
-                while not fleet.alerting.topics.lost:
+                while not (health := fleet.status().redis) or not health.lost:
                     await asyncio.sleep(0.05)
             await server.start()
             async with client.pubsub() as again:
