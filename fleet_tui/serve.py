@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from engine.clock import Clock, SystemClock
 from engine.config import FleetManagerConfig, load_config
 from engine.fleet import FleetManager
-from engine.model.errors import FleetError
+from engine.model.errors import FleetError, JournalDiverged, JournalTrimmed
 from engine.model.plans import Origin
 from engine.model.verbs import Role
 from engine.supervisor import calm_collector
@@ -81,21 +81,43 @@ def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
 
 
 async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *, detached: bool) -> None:
+    """Run the engine until it is stopped; one that others left behind begins anew, from what they have."""
     with _signals(detached=detached) as over:
-        async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet:
-            calm_collector()
-            if not detached:
-                output.say(f"engine of {paths.directory} is ready; consoles attach with `fleet-tui -C {paths.directory}`; Ctrl-C ends it")
-                if fleet.redis is not None and not fleet.redis.is_up:
-                    output.say(f"note: {fleet.redis.health.reason}; until then the engine works without it")
-            async with asyncio.TaskGroup() as group:
-                ends = [group.create_task(fleet.wait_stopped()), group.create_task(over.wait())]
-                work = [group.create_task(_demo_work(fleet, demo))] if demo else []
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-                for task in (*ends, *work):
-                    task.cancel()
+        is_over = False
+        while not is_over:
+            try:
+                await _serve_once(paths, config, demo, over, detached=detached)
+                is_over = True
+            except ExceptionGroup as errors:  # from an engine at work; one that cannot start says so by one error
+                behind, others = errors.split((JournalTrimmed, JournalDiverged))
+                if others is not None or behind is None:
+                    raise
+                logger.warning("this engine cannot go on from what it has; it begins anew", extra={"reason": _first_words(behind)})
+                is_over = over.is_set()
     if not detached:
         output.say("engine ended; running tasks go on at the next start")
+
+
+async def _serve_once(paths: Paths, config: FleetManagerConfig, demo: Path | None, over: asyncio.Event, *, detached: bool) -> None:
+    async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet:
+        calm_collector()
+        if not detached:
+            output.say(f"engine of {paths.directory} is ready; consoles attach with `fleet-tui -C {paths.directory}`; Ctrl-C ends it")
+            if fleet.redis is not None and not fleet.redis.is_up:
+                output.say(f"note: {fleet.redis.health.reason}; until then the engine works without it")
+        async with asyncio.TaskGroup() as group:
+            ends = [group.create_task(fleet.wait_stopped()), group.create_task(over.wait())]
+            work = [group.create_task(_demo_work(fleet, demo))] if demo else []
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for task in (*ends, *work):
+                task.cancel()
+
+
+def _first_words(errors: BaseException) -> str:
+    """Return what the first error of a group says."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return str(errors)
 
 
 @dataclass(frozen=True, slots=True)

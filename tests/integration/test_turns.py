@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from engine.model.task_commands import SubmitTask
 from engine.model.tasks import TaskState
 from engine.redis.journal_stream import JournalStream
 
+from tests.integration.engines import EngineProcess
+from tests.integration.engines import until as wait_for
 from tests.integration.redis_servers import Server, one_server
 
 POOLS = {"coder": {"min": 2, "max": 8, "handler": "tests.integration.light_handlers:describe"}}
@@ -199,6 +203,31 @@ async def test_a_snapshot_that_is_replaced_just_after_it_was_read_is_read_anew(t
             assert read[0] < read[1]
             await until(lambda: second.coordinator.state.seq == first.coordinator.state.seq)
             assert second.coordinator.state.totals == first.coordinator.state.totals
+
+
+@pytest.mark.usefixtures("short_journal")
+async def test_a_standby_that_was_away_for_too_long_begins_anew_and_follows(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first:
+        (tmp_path / "b").mkdir()
+        standby = EngineProcess(tmp_path / "b", f'[redis]\nurl = "{server.url}"\nshare = true\n')
+        try:
+            await asyncio.to_thread(standby.start)
+            assert standby.process is not None
+            before = first.coordinator.state.seq
+            standby.process.send_signal(signal.SIGSTOP)
+            await work_until_kept(first, server, before + 300)
+            standby.process.send_signal(signal.SIGCONT)
+            last = first.coordinator.state.seq
+
+            def has_all() -> bool:
+                found = standby.run("get", "status", "-o", "json")
+                return found.returncode == 0 and json.loads(found.stdout)["seq"] >= last
+
+            await asyncio.to_thread(wait_for, has_all)
+            logs = [file.read_text("utf-8") for file in (tmp_path / "b" / "state").rglob("*.log")]
+            assert any("begins anew" in log for log in logs)
+        finally:
+            standby.close()
 
 
 async def test_while_the_server_is_away_nobody_writes_and_then_all_go_on(tmp_path: Path) -> None:
