@@ -39,7 +39,7 @@ from engine.model.config_tree import ConfigTree
 from engine.model.errors import ConfigError
 from engine.model.memory_settings import MemorySection
 from engine.model.policy_text import policy_of
-from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, seed_pool
+from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, SessionSpec, seed_pool
 from engine.model.redis_config import RedisSection
 from engine.model.resource_config import MachineSection
 from engine.model.retention_config import RetentionSection
@@ -191,7 +191,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         seed = seed_pool(name)
     except KeyError:
         seed = PoolSpec(name, pool.min, pool.max, capabilities=(name,))
-    command = pool.command
+    command, session = pool.command, pool.session
     return PoolSpec(
         name,
         pool.min,
@@ -204,6 +204,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         cost=pool.cost,
         handler=pool.handler,
         command=CommandSpec(**command.model_dump()) if command else None,
+        session=SessionSpec(**session.model_dump()) if session else None,
         reliability=seed.reliability,
         drain_deadline_s=pool.drain_deadline_s,
     )

@@ -16,6 +16,7 @@ from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, atte
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Reporter
+from engine.agents.sessions.kind import SessionAgents
 from engine.agents.tokens import AgentTokens
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
@@ -23,7 +24,7 @@ from engine.booster.finding import find_module
 from engine.clock import Clock, IdFactory
 from engine.config import FleetManagerConfig
 from engine.model.ids import HostId, TaskId
-from engine.model.pools import BOOSTER
+from engine.model.pools import BOOSTER, SESSION
 from engine.model.secrets import ENGINE_SECRETS
 from engine.state import FleetState
 
@@ -86,7 +87,7 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     light = LightAgents(report, needs.ids, needs.clock, settings, state_marker=str(needs.root), log_dir=logs, directory=needs.directory)
     places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket)
     commands = CommandAgents(report, host, needs.ids, needs.clock, places)
-    kinds: dict[str, AgentKind] = {"python": light, "command": commands}
+    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: SessionAgents(report, host, needs.ids, needs.clock, places)}
     if needs.module is not None:
         kinds[BOOSTER] = _booster(needs, needs.module, settings, report, beat)
     return Kinds(kinds, commands)

@@ -312,15 +312,15 @@ def pool_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         *([field_line("paused", Cell("places no tasks; f unpauses it", "warn"))] if data["paused"] else []),
         *([field_line("reason", Cell(data["reason"], "bad"))] if data["reason"] not in ("", "paused") else []),
     ]
-    resources = spec["resources"]
+    resources, program = spec["resources"], spec["command"] or spec.get("session")
     made_of = [
-        field_line("kind", {"python": "python: light agents in worker processes", "command": "command: a program for each task", "booster": "booster: WebAssembly sandboxes in worker processes"}.get(spec["kind"], spec["kind"])),
+        field_line("kind", {"python": "python: light agents in worker processes", "command": "command: a program for each task", "session": "session: a program kept over tasks", "booster": "booster: WebAssembly sandboxes in worker processes"}.get(spec["kind"], spec["kind"])),
         field_line("type", spec["type"] or unknown(glyphs)),
         field_line("priority", str(spec["priority"])),
         field_line("capabilities", words_or_dash(spec["capabilities"], glyphs)),
         field_line("each may use", f"{megabytes(resources['memory'])}, {resources['cpu']:g} cores"),
         field_line("cost", f"{spec['cost']:g} a second of work" if spec["cost"] else unknown(glyphs)),
-        field_line("handler", spec["handler"] or "built-in operations") if not spec["command"] else field_line("program", " ".join(spec["command"]["argv"])),
+        field_line("handler", spec["handler"] or "built-in operations") if not program else field_line("program", " ".join(program["argv"])),
     ]
     return [*now_lines, (), *part("Made of", made_of)]
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +18,17 @@ from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
+from engine.agents.spawned_host import SpawnedHost, is_program
 from engine.agents.tokens import AgentTokens
 from engine.clock import Clock, IdFactory
 from engine.model import wire
 from engine.model.acting import SOCKET_VARIABLE, VARIABLE
-from engine.model.agent_events import HostInfo
-from engine.model.agents import AgentSpec, Health
+from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.events import Event, Record
-from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
+from engine.model.ids import AgentId, TaskId
 from engine.model.pools import CommandSpec, PoolSpec
-from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp, TasksBegan, TasksEnded
+from engine.model.reports import AgentsFailed, TasksBegan, TasksEnded
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
@@ -93,10 +91,7 @@ class CommandAgents:
         self._host = host
         self._clock = clock
         self._places = places
-        self._id = HostId(ids.new(HOST_PREFIX))
-        self._is_up = False
-        self._pid = 0
-        """The spawner's that was reported."""
+        self._carrier = SpawnedHost("command", report, host, ids, clock)
         self._commands: dict[AgentId, CommandSpec] = {}
         self._runs: dict[tuple[TaskId, int], str] = {}
         """Attempts delivered and not ended, with the process host's name for them."""
@@ -104,7 +99,6 @@ class CommandAgents:
         self._unsettled: dict[str, tuple[TaskId, int]] = {}
         """Kept runs whose end is reported and not yet durable; until then their results stay on disk."""
         self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int] | KeptRun] = asyncio.Queue()
-        host.listen(self._spawner_seen)
 
     async def run(self) -> None:
         """Run what is delivered until cancelled; programs still running are then stopped."""
@@ -129,27 +123,14 @@ class CommandAgents:
             command = pools[name].command
             if command is None:
                 self._report(AgentsFailed(tuple(ids), f"pool {name} names no command"))
-            elif shutil.which(command.argv[0], path=command.env.get("PATH", os.environ.get("PATH"))) is None:
+            elif not is_program(command.argv[0], command.env):
                 reason = f"{command.argv[0]!r} is no program on PATH; correct pools.{name}.command.argv and restart the agents"
                 self._report(AgentsFailed(tuple(ids), reason))
             else:
                 self._commands.update(dict.fromkeys(ids, command))
                 ready += ids
-        if ready and not self._is_up:
-            self._is_up = True
-            self._pid = self._host.spawner_pid or 0
-            self._report(HostUp(HostInfo(self._id, "command", self._pid), tuple(ready)))
-        elif ready:
-            self._report(AgentsUp(self._id, tuple(ready)))
-
-    def _spawner_seen(self, pid: int, health: Health, evidence: str) -> None:
-        """Tell of a new spawner, and of its health; the agents stay up, what they ran has ended with the old one."""
-        if not self._is_up:
-            return
-        if pid != self._pid:
-            self._pid = pid
-            self._report(HostUp(HostInfo(self._id, "command", pid), ()))
-        self._report(HealthSeen(self._id, health, evidence))
+        if ready:
+            self._carrier.carry(ready)
 
     def stop(self, agents: Sequence[AgentId]) -> None:
         """Forget agents."""
@@ -188,9 +169,7 @@ class CommandAgents:
 
     def samples(self) -> Iterable[HostSample]:
         """Return the one host, whose pid is the spawner's."""
-        if not self._is_up:
-            return ()
-        return (HostSample(self._id, "command", self._host.spawner_pid or 0, len(self._commands), self._clock.now()),)
+        return self._carrier.samples(len(self._commands))
 
     async def _run_one(self, assignment: Assignment) -> None:
         key = (assignment.task, assignment.token)

@@ -43,6 +43,17 @@ class CommandConfig(ConfigTree):
     adopt_within_s: float = Field(600.0, ge=1, description="stop an adoptable program when no engine comes back in time")
 
 
+class SessionConfig(ConfigTree):
+    """A program that does one task after another and speaks the session protocol (docs/agents.md)."""
+
+    argv: tuple[str, ...] = Field(min_length=1, description="program and arguments")
+    env: dict[str, str] = Field(default_factory=dict, description="variables added to its environment")
+    start_timeout_s: float = Field(30.0, gt=0, le=3_600, description="longest wait for its hello")
+    silence_timeout_s: float = Field(0.0, ge=0, description="stop it after so many seconds of work without a message; 0 = never")
+    grace_s: float = Field(5.0, ge=0, description="seconds between asking it to end a task, TERM and KILL")
+    keep_idle_s: float = Field(600.0, ge=0, description="how long it is kept without a task; 0 = it is ended after each")
+
+
 class PoolConfig(ConfigTree):
     """A pool: one of the sixteen with other figures, or one of your own."""
 
@@ -50,13 +61,14 @@ class PoolConfig(ConfigTree):
     min: int = Field(1, ge=0, le=100_000, description="fewest agents; started at once")
     max: int = Field(10, ge=1, le=100_000, description="most agents")
     priority: int = Field(5, ge=1, le=10, description="1..10, higher first")
-    kind: Literal["python", "command"] = Field("python", description="what its agents are")
+    kind: Literal["python", "command", "session"] = Field("python", description="what its agents are")
     capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
     drain_deadline_s: float = Field(0.0, ge=0, description="seconds a busy agent that leaves may take; then its task is handed back; 0 = as long as it takes")
     handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
     command: CommandConfig | None = Field(None, description="the program for kind command")
+    session: SessionConfig | None = Field(None, description="the program for kind session")
 
     @model_validator(mode="after")
     def _consistent(self) -> PoolConfig:
@@ -64,6 +76,8 @@ class PoolConfig(ConfigTree):
             raise ValueError(f"min {self.min} is above max {self.max}")
         if self.kind == "command" and self.command is None:
             raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
+        if self.kind == "session" and self.session is None:
+            raise ValueError("kind 'session' needs a [pools.NAME.session] table with argv")
         return self
 
 

@@ -14,6 +14,9 @@ from engine.model.scaling import Hold
 BOOSTER = "booster"
 """Kind of a pool whose agents are sandboxes with the booster's module; also the name of the engine's own one."""
 
+SESSION = "session"
+"""Kind of a pool whose agents keep a process over tasks."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
@@ -35,8 +38,26 @@ class CommandSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """How a `session` agent runs a program that does one task after another. Durations are seconds."""
+
+    argv: tuple[str, ...]
+    """Program and arguments."""
+    env: dict[str, str] = field(default_factory=dict)
+    start_timeout_s: float = 30.0
+    """Longest wait for its first message."""
+    silence_timeout_s: float = 0.0
+    """Longest time without a message while it works, before it is stopped; 0 = no limit."""
+    grace_s: float = 5.0
+    """Between asking it to end a task, TERM and KILL."""
+    keep_idle_s: float = 600.0
+    """How long it is kept without a task; 0 = it is ended after each."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """A pool as configured. `kind` is `python` (light agents), `command` (a process per task) or `booster` (sandboxes)."""
+    """A pool as configured. `kind` is `python` (light agents), `command` (a process per task), `session` (a process kept over
+    tasks) or `booster` (sandboxes)."""
 
     name: str
     min: int
@@ -50,6 +71,7 @@ class PoolSpec:
     handler: str = ""
     """For `python`: `module:function` called with (type, payload); empty = the built-in operations."""
     command: CommandSpec | None = None
+    session: SessionSpec | None = None
     reliability: float = 0.9
     drain_deadline_s: float = 0.0
     """Seconds that a busy agent which leaves may take to finish; then its task is handed back. 0 = as long as it takes."""

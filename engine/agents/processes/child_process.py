@@ -21,7 +21,7 @@ from engine.agents.liveness import Verdict, Watch, read_usage
 from engine.agents.processes.kept import Keepers
 from engine.agents.processes.ledger import EngineMarker, SweepReport, sweep
 from engine.agents.processes.ledger_lines import LedgerEntry
-from engine.agents.processes.pipes import LogWriter
+from engine.agents.processes.pipes import LogFile, LogWriter
 from engine.agents.processes.running import OutputSink, RunningProcess
 from engine.agents.processes.spawner import BEAT_S
 from engine.agents.processes.spawner_link import SpawnerLink
@@ -78,7 +78,7 @@ class ProcessHost:
         self._null_fd = -1
         self._heard_at = 0.0
         self._seen = (0, Health.UNKNOWN, "")
-        self._tell: SpawnerSeen = _tell_nobody
+        self._listeners: list[SpawnerSeen] = []
 
     async def __aenter__(self) -> ProcessHost:
         """Sweep, start the spawner, and wait until it serves; raise EngineStartError if it does not."""
@@ -184,8 +184,12 @@ class ProcessHost:
         }
 
     def listen(self, tell: SpawnerSeen) -> None:
-        """Have a function told whenever the spawner is another one, or its health changes."""
-        self._tell = tell
+        """Have one more function told whenever the spawner is another one, or its health changes."""
+        self._listeners.append(tell)
+
+    def open_log(self, path: Path, max_bytes: int) -> LogFile:
+        """Return a log that the log thread writes, for who divides a program's output; closed by its owner. Raise OSError."""
+        return LogFile(path, max_bytes, self._logs)
 
     @property
     def spawner_pid(self) -> int | None:
@@ -333,7 +337,8 @@ class ProcessHost:
         seen = (pid, verdict.health, verdict.evidence)
         if seen != self._seen:
             self._seen = seen
-            self._tell(*seen)
+            for tell in self._listeners:
+                tell(*seen)
 
     async def _recover(self) -> None:
         link, self._link = self._link, None
@@ -372,6 +377,3 @@ class ProcessHost:
                 self._null_fd = -1
                 self._logs.close()
 
-
-def _tell_nobody(_pid: int, _health: Health, _evidence: str) -> None:
-    """Be told until somebody listens."""

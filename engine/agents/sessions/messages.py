@@ -1,0 +1,123 @@
+"""What an agent in a session says and is told, whatever its protocol; and what a protocol must be able to do.
+
+Owner: nobody; shapes only. A protocol is one class: bytes in, messages out; what the engine says in, bytes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from engine.model.effects import Assignment
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """The agent is ready for its first task."""
+
+    name: str = ""
+    version: str = ""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a turn is."""
+
+    id: str
+    text: str
+    ratio: float | None = None
+    """0..1; None = it does not say."""
+    evidence: str = ""
+    """What shows it: a file, a command with its exit code, a count."""
+
+
+class Output(msgspec.Struct, frozen=True):
+    """A piece of what the agent writes for people."""
+
+    id: str
+    text: str
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """The agent goes on when it is answered: a question, or leave to use a tool."""
+
+    id: str
+    ask: str
+    """The agent's own name for it; the answer carries it."""
+    text: str = ""
+    tool: str = ""
+    """Empty = a question."""
+    arguments: dict[str, object] = {}
+    diff: str = ""
+    options: tuple[str, ...] = ()
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A turn ended well."""
+
+    id: str
+    text: str = ""
+    data: object = None
+    usage: dict[str, float] = {}
+    """Figures by name, such as input_tokens; a cost is cost_usd."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A turn ended badly."""
+
+    id: str
+    """Empty = whichever is under way: what ended it could not be read."""
+    message: str
+    kind: str = "agent"
+    retryable: bool = True
+
+
+class Bye(msgspec.Struct, frozen=True):
+    """The agent takes no more tasks and ends."""
+
+
+class Noise(msgspec.Struct, frozen=True):
+    """A line that is no message, and why."""
+
+    text: str
+    why: str
+
+
+Message = Hello | Progress | Output | Ask | Result | Failure | Bye | Noise
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to an Ask."""
+
+    decision: str
+    """`allow`, `deny`, or `text`: what the operator wrote, in reply to a question."""
+    text: str = ""
+    """The reply, or why it is denied."""
+
+
+class SessionProtocol(Protocol):
+    """One way of speaking with agents; an instance is one process's. `turn` is `task.attempt`."""
+
+    def hello(self, agent: str, pool: str) -> bytes:
+        """Return what to send before anything else."""
+        ...
+
+    def hear(self, chunk: bytes) -> Iterable[Message]:
+        """Take what the process printed. Never raises: what is no message is Noise."""
+        ...
+
+    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str]) -> bytes:
+        """Return what begins a turn."""
+        ...
+
+    def cancel(self, turn: str) -> bytes:
+        """Return what asks the agent to end a turn now."""
+        ...
+
+    def answer(self, turn: str, ask: str, reply: Reply) -> bytes:
+        """Return what answers an Ask."""
+        ...
+
+    def bye(self) -> bytes:
+        """Return what tells the agent that no more tasks come; its input is closed after it."""
+        ...

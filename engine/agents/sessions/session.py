@@ -1,0 +1,349 @@
+"""One agent's session: a process that is started with its first task, kept for the next ones, and started anew when it ended.
+
+Owner: of the process and the one turn under way. Its words are taken as they are read, so nothing of them gathers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from engine.agents.commands import CommandPlaces, log_path, prompt_of
+from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.running import RunningProcess
+from engine.agents.processes.spec import (
+    ProcessResult,
+    ProcessSpec,
+    ProcessStartError,
+    StreamName,
+)
+from engine.agents.results import pack_result
+from engine.agents.runtime import Reporter
+from engine.agents.sessions.lines import Line, Lines, clean, cut
+from engine.agents.sessions.messages import (
+    Ask,
+    Bye,
+    Failure,
+    Hello,
+    Message,
+    Noise,
+    Output,
+    Progress,
+    Reply,
+    Result,
+    SessionProtocol,
+)
+from engine.agents.sessions.turns import Attempt, Turn
+from engine.clock import Clock
+from engine.model.agents import AgentSpec
+from engine.model.effects import Assignment
+from engine.model.pools import SessionSpec
+from engine.model.reports import TasksBegan, TasksEnded
+
+logger = logging.getLogger(__name__)
+
+ERROR_LINE_MAX_BYTES = 8 * 1024
+"""Of a line of stderr; the rest of it is left out of the log."""
+CAPTURE_MAX_BYTES = 64 * 1024
+_TRANSIENT = frozenset({"pipes", "streams", "fork", "ledger"})
+"""Stages of a start that fail for want of something that may be there a moment later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What sessions are run with."""
+
+    host: ProcessHost
+    report: Reporter
+    clock: Clock
+    places: CommandPlaces
+    protocol: Callable[[], SessionProtocol]
+
+
+class Session:
+    """Runs the tasks of one agent."""
+
+    def __init__(self, agent: AgentSpec, spec: SessionSpec, means: Means) -> None:
+        self._agent = agent
+        self._spec = spec
+        self._means = means
+        self._turn: Turn | None = None
+        self._leaves = False
+        self._stir = asyncio.Event()
+        self._starts = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin as with no process."""
+        self._protocol = self._means.protocol()
+        self._errors = Lines(ERROR_LINE_MAX_BYTES)
+        self._process: RunningProcess | None = None
+        self._end: ProcessResult | None = None
+        """How the process ended."""
+        self._is_greeted = self._is_parting = self._is_silent = False
+        self._turns = 0
+        self._last_error = ""
+
+    # -- for the kind, on the engine's loop ---------------------------------------------------------------------------
+
+    @property
+    def turn(self) -> Turn | None:
+        """Return what it works on."""
+        return self._turn
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process's id, None while there is none."""
+        return self._process.pid if self._process is not None and self._end is None else None
+
+    def begin(self, assignment: Assignment) -> None:
+        """Have a task done."""
+        assert self._turn is None, f"{self._agent.name} works already"
+        self._turn = Turn(assignment, self._means.clock.now(), self._turns + 1)
+        self._stir.set()
+
+    def stop(self, attempt: Attempt) -> None:
+        """Have an attempt stopped: the agent is asked first, and its process is stopped when it does not answer in time."""
+        if self._turn is not None and self._turn.attempt == attempt:
+            self._turn.is_stopping = True
+            self._stir.set()
+
+    def leave(self) -> None:
+        """Do no more; what is under way is stopped."""
+        self._leaves = True
+        if self._turn is not None:
+            self._turn.is_stopping = True
+        self._stir.set()
+
+    async def run(self) -> None:
+        """Do tasks until told to leave; when cancelled, end the process first."""
+        while (turn := await self._next(None)) is not None:
+            if turn.is_stopping:
+                self._finish(Failure("", "it had not begun"))
+            else:
+                await self._live()
+
+    # -- one process ----------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        """Run a process, with a turn waiting for it, until it ends or is not needed any more."""
+        self._forget()
+        self._starts += 1
+        means = self._means
+        spec = ProcessSpec(
+            self._spec.argv,
+            means.places.directory,
+            env=self._spec.env,
+            is_interactive=True,
+            grace_s=self._spec.grace_s,
+            output_max_bytes=CAPTURE_MAX_BYTES,
+        )
+        try:
+            async with means.host.program(spec, key=f"session.{self._agent.id}.{self._starts}", on_output=self._hear) as process:
+                self._process = process
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._watch(process), name=f"watch over session {self._agent.id}")
+                    await self._serve(process)
+        except ProcessStartError as error:
+            kind = "agent_lost" if error.stage == "spawner" else "start"
+            self._finish(Failure("", str(error), kind, retryable=error.stage in _TRANSIENT))
+        finally:
+            self._process = None
+
+    async def _watch(self, process: RunningProcess) -> None:
+        self._end = await process.wait_result()
+        self._stir.set()
+
+    async def _serve(self, process: RunningProcess) -> None:
+        if not await self._greet(process):
+            return
+        limit_s: float | None = None
+        while await self._next(limit_s) is not None:
+            await self._carry(process)
+            limit_s = self._spec.keep_idle_s
+        await self._part(process)
+
+    async def _greet(self, process: RunningProcess) -> bool:
+        """Wait for its first message; without one the task fails."""
+        process.write(self._protocol.hello(self._agent.name, self._agent.pool))
+        turn = self._turn
+        assert turn is not None, "a process is started for a turn"
+        try:
+            async with asyncio.timeout(self._spec.start_timeout_s):
+                while not (self._is_greeted or self._end or turn.outcome or turn.is_stopping):
+                    await self._stirred()
+        except TimeoutError:
+            turn.fail(Failure("", self._explain(f"no hello within {self._spec.start_timeout_s:g} s"), "start"), self._means.clock.now())
+        if turn.is_stopping:
+            turn.fail(Failure("", "it had not begun"), self._means.clock.now())
+        elif self._end and not self._is_greeted:
+            turn.fail(Failure("", self._explain(f"it ended before its hello: {self._end.describe_end()}"), "start"), self._means.clock.now())
+        if turn.outcome is None:
+            return True
+        process.stop("stopped")
+        self._finish()
+        return False
+
+    async def _carry(self, process: RunningProcess) -> None:
+        """Have the waiting turn done."""
+        turn, means = self._turn, self._means
+        assert turn is not None, "only called with a turn"
+        assignment = turn.assignment
+        self._turns += 1
+        turn.number = self._turns
+        turn.began = means.clock.now()
+        turn.open_log(means.host, log_path(means.places.logs, assignment.task))
+        if (refusal := self._hand_over(process, turn)) is not None:
+            self._finish(refusal)
+            return
+        means.report(TasksBegan(((*turn.attempt, turn.began),)))
+        loop = asyncio.get_running_loop()
+        turn.heard_at = loop.time()
+        while turn.outcome is None and self._end is None:
+            if turn.is_stopping and turn.cancel_by is None:
+                process.write(self._protocol.cancel(turn.id))
+                turn.cancel_by = loop.time() + (0.0 if self._leaves else self._spec.grace_s)
+            due = self._due(turn)
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._stirred()
+            except TimeoutError:
+                self._give_up(process, turn, loop.time())
+        self._finish(self._loss(turn))
+
+    def _hand_over(self, process: RunningProcess, turn: Turn) -> Failure | None:
+        """Send a task; return why it cannot be."""
+        assignment = turn.assignment
+        if assignment.workspace and not Path(assignment.workspace).is_dir():
+            return Failure("", f"workspace {assignment.workspace!r} is no directory", "bad_payload", retryable=False)
+        env = self._means.places.environment(assignment)
+        if self._end is None and not process.write(self._protocol.task(turn.id, assignment, prompt_of(assignment), env)):
+            return Failure("", "it is larger than what the agent's input holds, or the agent closed its input", "bad_payload")
+        return None
+
+    def _due(self, turn: Turn) -> float | None:
+        """Return when the turn is to be looked at although nothing happened: an instant of the loop."""
+        silent_at = turn.heard_at + self._spec.silence_timeout_s if self._spec.silence_timeout_s and not self._is_silent else None
+        known = [at for at in (turn.cancel_by, silent_at) if at is not None]
+        return min(known, default=None)
+
+    def _give_up(self, process: RunningProcess, turn: Turn, now: float) -> None:
+        """Stop a process that does not end its cancelled turn, or has been silent for too long."""
+        if turn.cancel_by is not None and now >= turn.cancel_by:
+            turn.cancel_by = float("inf")
+            process.stop("stopped")
+        elif self._spec.silence_timeout_s and now >= turn.heard_at + self._spec.silence_timeout_s:
+            self._is_silent = True
+            process.stop("no output")
+
+    def _loss(self, turn: Turn) -> Failure | None:
+        """Return what became of a turn whose process ended without a word about it."""
+        if turn.outcome is not None or self._end is None:
+            return None
+        if self._is_silent:
+            return Failure("", self._explain(f"no message within {self._spec.silence_timeout_s:g} s"), "no_output")
+        kind = "stopped" if turn.is_stopping else "agent_lost"
+        return Failure("", self._explain(f"its process ended: {self._end.describe_end()}"), kind)
+
+    async def _part(self, process: RunningProcess) -> None:
+        """Say good-bye, and stop what does not go by itself."""
+        if self._end is None:
+            process.write(self._protocol.bye())
+            process.close_stdin()
+        try:
+            async with asyncio.timeout(self._spec.grace_s):
+                while self._end is None:
+                    await self._stirred()
+        except TimeoutError:
+            process.stop("stopped")
+
+    # -- small steps ------------------------------------------------------------------------------------------------------
+
+    async def _next(self, limit_s: float | None) -> Turn | None:
+        """Wait for a turn; None = none came in time, the process has ended, or the agent leaves."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while self._turn is None and not self._leaves and not self._is_over():
+                    await self._stirred()
+        except TimeoutError:
+            pass
+        return None if self._is_over() else self._turn
+
+    def _is_over(self) -> bool:
+        """Tell whether there is a process that takes no more turns."""
+        return self._process is not None and (self._end is not None or self._is_parting)
+
+    async def _stirred(self) -> None:
+        await self._stir.wait()
+        self._stir.clear()
+
+    def _finish(self, failure: Failure | None = None) -> None:
+        """Report the end of the turn."""
+        turn, now = self._turn, self._means.clock.now()
+        assert turn is not None, "only a turn can end"
+        if failure is not None:
+            turn.note(f"[engine] {failure.message}")
+            turn.fail(failure, now)
+        assert turn.outcome is not None, "it has ended"
+        kept, artifact = pack_result(turn.assignment.task, turn.result())
+        outcome = msgspec.structs.replace(turn.outcome, result=kept, artifact=artifact.id if artifact else "")
+        turn.close_log()
+        self._turn = None
+        self._means.report(TasksEnded((outcome,)), (artifact,) if artifact else ())
+
+    def _explain(self, text: str) -> str:
+        return f"{text}: {self._last_error}" if self._last_error else text
+
+    # -- what the process says --------------------------------------------------------------------------------------------
+
+    def _hear(self, name: StreamName, chunk: bytes) -> None:
+        if name == "stdout":
+            for message in self._protocol.hear(chunk):
+                self._take(message)
+        else:
+            for line in self._errors.feed(chunk):
+                self._take_error(line)
+
+    def _take_error(self, line: Line) -> None:
+        text = clean(line.data.decode("utf-8", "replace")) + (f" [… {line.left_out} bytes left out …]" if line.left_out else "")
+        if text.strip():
+            self._last_error = cut(text.strip(), 300)
+            if self._turn is not None:
+                self._turn.note(text)
+
+    def _take(self, message: Message) -> None:
+        turn = self._turn
+        if isinstance(message, Noise):
+            if turn is not None:
+                turn.note(f"[not understood: {message.why}] {message.text}")
+            return
+        if isinstance(message, Hello):
+            self._is_greeted = True
+        elif isinstance(message, Bye):
+            self._is_parting = True
+        elif turn is None or message.id not in ("", turn.id):
+            logger.info("message about no turn", extra={"agent": self._agent.id, "turn": message.id})
+            return
+        else:
+            turn.heard_at = asyncio.get_running_loop().time()
+            self._take_word(turn, message)
+        self._stir.set()
+
+    def _take_word(self, turn: Turn, message: Progress | Output | Ask | Result | Failure) -> None:
+        now = self._means.clock.now()
+        if isinstance(message, Progress):
+            turn.add_progress(message, now)
+        elif isinstance(message, Output):
+            turn.add_output(message)
+        elif isinstance(message, Result):
+            turn.succeed(message, now)
+        elif isinstance(message, Failure):
+            turn.fail(message, now)
+        elif self._process is not None:
+            turn.note(f"[ask] {message.tool or message.text}")
+            self._process.write(self._protocol.answer(turn.id, message.ask, Reply("deny", "nobody answers questions of this fleet")))
