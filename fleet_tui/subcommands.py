@@ -21,6 +21,7 @@ from fleet_tui import (
     database_commands,
     mail_command,
     memory_options,
+    mock_command,
     scaling_commands,
 )
 from fleet_tui.look_options import find_wishes, look_options
@@ -42,7 +43,7 @@ SECTIONS = {
     "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "report", "baseline", "dashboards", "alerts", "memory", "mail", "watch", "log", "result"),
     ACT: ("edit", "policy", "optimize", "risks"),
     "Database (to write a backup: backup, above)": ("backups", "verify", "restore"),
-    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate"),
+    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate", "mock-model"),
 }
 """Subcommands in the order of the help; the section ACT has also the verbs."""
 
@@ -334,18 +335,11 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
     edit_here.edit_in_shell(context.paths, edit_here.kind_of(kind), name, Request([], mode=mode_in(context, find_mode()), **wanted))
 
 
-cli.add_command(scaling_commands.cost)
-cli.add_command(scaling_commands.metrics)
-cli.add_command(scaling_commands.report)
-cli.add_command(dashboard_commands.dashboards)
-cli.add_command(scaling_commands.baseline)
-cli.add_command(memory_options.memory)
-cli.add_command(alert_commands.alerts)
-cli.add_command(mail_command.mail)
-cli.add_command(scaling_commands.optimize)
-cli.add_command(scaling_commands.risks)
-cli.add_command(scaling_commands.policy)
-for _command in (database_commands.backups, database_commands.verify, database_commands.restore):
+for _command in (
+    scaling_commands.cost, scaling_commands.metrics, scaling_commands.report, scaling_commands.baseline, scaling_commands.optimize,
+    scaling_commands.risks, scaling_commands.policy, dashboard_commands.dashboards, memory_options.memory, alert_commands.alerts,
+    mail_command.mail, mock_command.mock_model, database_commands.backups, database_commands.verify, database_commands.restore,
+):  # fmt: skip
     cli.add_command(_command)
 
 
