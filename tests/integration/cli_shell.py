@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from fleet_tui.attach import is_answering
 from fleet_tui.settings import Paths, find_paths
+
+from tests.integration.words import program, run_words
 
 TIMEOUT_S = 60
 SMALL = """
@@ -46,14 +47,11 @@ class Shell:
 
     def argv(self, *words: str | Path) -> list[str]:
         """Return the command line of fleet-tui."""
-        return [sys.executable, "-P", "-m", "fleet_tui", *map(str, words)]
+        return program(*words)
 
     def run(self, *words: str | Path, code: int = 0, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run fleet-tui without a terminal to its end; fail unless it ends with `code`, or when it shows a traceback."""
-        done = subprocess.run(
-            self.argv(*words), cwd=self.project, env=self.environment, input=text, capture_output=True, text=True,
-            timeout=TIMEOUT_S, check=False,
-        )  # fmt: skip
+        done = run_words([*map(str, words)], self.environment, self.project, text)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done

@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from tests.integration.words import run_words
+
 START_S = 30.0
 WAIT_S = 30.0
 
@@ -61,11 +63,9 @@ class EngineProcess:
         """A command line of this program on the directory."""
         return [sys.executable, "-m", "fleet_tui", "-C", str(self.directory), *words]
 
-    def run(self, *words: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            self.command(*words), env=self.environment, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False
-        )
+        return run_words(["-C", str(self.directory), *words], self.environment)
 
     def get(self, *words: str) -> Any:
         """Run `get … -o json` and return what it printed."""

@@ -106,7 +106,7 @@ def test_program_that_prints_a_gigabyte_of_binary_does_not_grow_the_engine(tmp_p
     """Output is counted and cut, the engine's memory stays, the result says what was left out."""
     config = SLOW.replace('"echo $FLEET_TASK_ID >> effects; sleep 2"', '"head -c 1000000000 /dev/urandom"')
     with engine(tmp_path, config) as subject:
-        done = subject.run("submit", "command", "slow", "--prompt", "x", "--wait", timeout_s=120)
+        done = subject.run("submit", "command", "slow", "--prompt", "x", "--wait")
         assert done.returncode == 0, done.stderr
         task = next(row for row in subject.get("tasks") if row["pool"] == "slow")
         whole = subject.get("task", task["id"])
@@ -139,7 +139,7 @@ def test_corrupt_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
         path.write_bytes(data)
         for extra in ("-wal", "-shm"):
             path.with_name(path.name + extra).unlink(missing_ok=True)
-        done = subject.run("engine", timeout_s=30)
+        done = subject.run("engine")
         assert done.returncode == 1
         assert "fleet.db" in done.stderr
         assert "Traceback" not in done.stderr
@@ -175,7 +175,7 @@ def test_full_disk_turns_the_engine_read_only_and_loses_nothing_acknowledged(tmp
 def test_second_engine_on_the_same_state_is_refused(tmp_path: Path) -> None:
     """One engine a state directory; the error names the one that runs."""
     with engine(tmp_path) as subject:
-        done = subject.run("engine", timeout_s=30)
+        done = subject.run("engine")
         assert done.returncode == 4
         assert str(subject.pid) in done.stderr
 
