@@ -97,7 +97,7 @@ async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManager
     """Take over the programs that outlived a former engine, end those that nobody may take over, and return the leases of the others."""
     survivors = host.keepers.survivors()
     adopted = adoptable(state, {spec.name: spec for spec in config.pool_specs()}, survivors)
-    commands.adopt([survivors[name] for name in adopted])
+    commands.adopt(adopted.values())
     await host.keepers.settle(set(adopted))
     return tuple(attempt_of(name) for name in adopted)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.agents.lingering import Listener
+from engine.agents.printed import Printed, judge, read_whole, reader_of, told
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
@@ -75,6 +77,15 @@ def log_path(logs: Path, task: TaskId) -> Path:
     return logs / f"{task}.log"
 
 
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A program that outlived its engine."""
+
+    run: KeptRun
+    output: str
+    """What it prints; see CommandSpec."""
+
+
 class _NotRunError(Exception):
     """A program was not started; kind is the outcome's."""
 
@@ -98,7 +109,7 @@ class CommandAgents:
         self._stopping: set[tuple[TaskId, int]] = set()
         self._unsettled: dict[str, tuple[TaskId, int]] = {}
         """Kept runs whose end is reported and not yet durable; until then their results stay on disk."""
-        self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int] | KeptRun] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int] | Survivor] = asyncio.Queue()
 
     async def run(self) -> None:
         """Run what is delivered until cancelled; programs still running are then stopped."""
@@ -107,8 +118,8 @@ class CommandAgents:
                 item = await self._inbox.get()
                 if isinstance(item, Assignment):
                     group.create_task(self._run_one(item), name=f"command {item.task}")
-                elif isinstance(item, KeptRun):
-                    group.create_task(self._follow_survivor(item), name=f"survivor {item.key}")
+                elif isinstance(item, Survivor):
+                    group.create_task(self._follow_survivor(item), name=f"survivor {item.run.key}")
                 else:
                     group.create_task(self._stop_one(item), name=f"stop {item[0]}")
 
@@ -148,11 +159,11 @@ class CommandAgents:
         for run in runs:
             self._inbox.put_nowait(run)
 
-    def adopt(self, runs: Iterable[KeptRun]) -> None:
+    def adopt(self, survivors: Iterable[Survivor]) -> None:
         """Follow programs that outlived their engine, or ended after it; called once, before run()."""
-        for run in runs:
-            self._runs[attempt_of(run.key)] = run.key
-            self._inbox.put_nowait(run)
+        for survivor in survivors:
+            self._runs[attempt_of(survivor.run.key)] = survivor.run.key
+            self._inbox.put_nowait(survivor)
 
     def note_durable(self, records: Sequence[Record]) -> None:
         """Take note of what is in the journal: results that it has are no longer needed on disk."""
@@ -175,8 +186,7 @@ class CommandAgents:
         key = (assignment.task, assignment.token)
         began = self._clock.now()
         try:
-            result = await self._run_program(assignment, began)
-            outcome, kept = _outcome(key, result), _result(result)
+            outcome, kept = _account(key, *await self._run_program(assignment, began))
         except ProcessStartError as error:
             kept = {}
             kind = "agent_lost" if error.stage == "spawner" else "start"
@@ -190,14 +200,14 @@ class CommandAgents:
             self._stopping.discard(key)
         self._end(key, outcome, kept)
 
-    async def _follow_survivor(self, run: KeptRun) -> None:
-        key = attempt_of(run.key)
+    async def _follow_survivor(self, survivor: Survivor) -> None:
+        key = attempt_of(survivor.run.key)
         try:
-            result = await self._follow(key, run)
+            result = await self._follow(key, survivor.run)
         finally:
             self._runs.pop(key, None)
             self._stopping.discard(key)
-        self._end(key, _outcome(key, result), _result(result))
+        self._end(key, *_account(key, result, read_whole(survivor.output, result.stdout)))
 
     async def _follow(self, key: tuple[TaskId, int], run: KeptRun) -> ProcessResult:
         """Follow a kept program to its end; when this is cancelled, end it."""
@@ -212,7 +222,7 @@ class CommandAgents:
         self._unsettled[run.key] = key
         return result
 
-    async def _run_program(self, assignment: Assignment, began: float) -> ProcessResult:
+    async def _run_program(self, assignment: Assignment, began: float) -> tuple[ProcessResult, Printed | None]:
         key = (assignment.task, assignment.token)
         command = self._commands.get(assignment.agent)
         if command is None:
@@ -225,12 +235,15 @@ class CommandAgents:
             raise _NotRunError("bad_payload", str(error)) from error
         if command.on_engine_death == "adopt":
             run = await self._host.keepers.start(spec, self._runs[key], adopt_within_s=command.adopt_within_s)
-            return await self._follow(key, run)
-        async with self._host.program(spec, key=self._runs[key]) as process:
+            result = await self._follow(key, run)
+            return result, read_whole(command.output, result.stdout)
+        reader = reader_of(command.output)
+        listener = Listener(reader, self._clock, command.linger_s) if reader is not None else None
+        async with self._host.program(spec, key=self._runs[key], on_output=listener.take if listener else None) as process:
             self._report(TasksBegan(((*key, began),)))
             if key in self._stopping:
                 process.stop("stopped")
-            return await process.wait_result()
+            return (await process.wait_result(), None) if listener is None else await listener.wait_result(process)
 
     async def _stop_one(self, run: tuple[TaskId, int]) -> None:
         name = self._runs.get(run)
@@ -281,9 +294,9 @@ def attempt_of(name: str) -> tuple[TaskId, int]:
     return TaskId(task), int(token)
 
 
-def adoptable(state: FleetState, pools: Mapping[str, PoolSpec], runs: Iterable[str]) -> list[str]:
-    """Return which survivors to follow: those of current leases that nobody is stopping, whose pool says so still."""
-    found = []
+def adoptable(state: FleetState, pools: Mapping[str, PoolSpec], runs: Mapping[str, KeptRun]) -> dict[str, Survivor]:
+    """Return which survivors to follow, by name: those of current leases that nobody is stopping, whose pool says so still."""
+    found = {}
     for name in runs:
         task_id, token = attempt_of(name)
         task = state.tasks.get(task_id)
@@ -291,7 +304,7 @@ def adoptable(state: FleetState, pools: Mapping[str, PoolSpec], runs: Iterable[s
             continue
         command = pools.get(task.spec.pool, state.pools[task.spec.pool].spec).command
         if command is not None and command.on_engine_death == "adopt":
-            found.append(name)
+            found[name] = Survivor(runs[name], command.output)
     return found
 
 
@@ -304,6 +317,12 @@ def _ends(event: Event) -> list[tuple[TaskId, int]]:
     if isinstance(event, TaskReturned):
         return [(event.task, event.token)]
     return [(task, 0) for task in event.tasks] if isinstance(event, TasksCancelled) else []
+
+
+def _account(key: tuple[TaskId, int], result: ProcessResult, printed: Printed | None) -> tuple[Outcome, dict[str, object]]:
+    """Return how a run ended and what is kept of it, by what it said of itself where it says such things."""
+    outcome, kept = _outcome(key, result), _result(result)
+    return (outcome, kept) if printed is None else (judge(outcome, printed, result), told(printed, kept))
 
 
 def _outcome(key: tuple[TaskId, int], result: ProcessResult) -> Outcome:

@@ -41,6 +41,10 @@ class CommandConfig(ConfigTree):
         "kill", description="what becomes of a program whose engine dies: killed with it, or adopted by the next engine"
     )
     adopt_within_s: float = Field(600.0, ge=1, description="stop an adoptable program when no engine comes back in time")
+    output: Literal["text", "claude", "codex"] = Field(
+        "text", description="what it prints: text, or JSON in which it says how it went, as claude --output-format json or codex exec --json"
+    )
+    linger_s: float = Field(10.0, ge=0, description="end a program so many seconds after it said how it went; 0 = never")
 
 
 class SessionConfig(ConfigTree):

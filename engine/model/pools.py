@@ -35,6 +35,10 @@ class CommandSpec:
     """`kill`: the program dies with the engine. `adopt`: it goes on, and the next engine follows it."""
     adopt_within_s: float = 600.0
     """Seconds that a program may go on without an engine before it is stopped."""
+    output: str = "text"
+    """What it prints: `text`, or the JSON of `claude` or `codex`, in which it says how it went."""
+    linger_s: float = 10.0
+    """Seconds without another word that a program may live after it has said how it went; 0 = as long as it likes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ StopReason = Literal[
     "host closed",
     "keeper lost",
     "not adopted",
+    "lingered",
 ]
 
 
