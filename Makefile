@@ -47,8 +47,8 @@ test: $(READY) ## every test but the slow ones, after lint and types; at most 15
 	$(PYTEST) $(PARALLEL) $(ARGS); tests=$$?; \
 	exit $$((gate | tests))
 
-test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs
-	@$(PYTEST) -m slow --timeout 0 $(ARGS)
+test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs, and properties with all examples
+	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile long --timeout 0 $(ARGS)
 
 check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit collect
@@ -61,7 +61,7 @@ types: $(READY)
 
 # The tests directly in tests/ judge the code as text: imports, sizes, secrets.
 unit: $(READY)
-	@$(PYTEST) --quiet tests/unit tests/acceptance tests/test_*.py $(ARGS)
+	@$(PYTEST) -n 2 --dist loadgroup --quiet tests/unit tests/acceptance tests/test_*.py $(ARGS)
 
 # The other tests are too long for every change, but each of them must still find what it imports.
 collect: $(READY)

@@ -5,6 +5,7 @@ Owner: nobody. Imports click and the table only: every other library is loaded b
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -203,6 +204,7 @@ def engine(directory: str | None, state_dir: str | None, config: str | None, dem
     if demo and not config:
         # The code base's own fleet.toml is about another fleet than the demo's.
         paths = replace(paths, config=None)
+    gc.disable()  # until all is loaded and recovered (calm_collector): nothing of that is garbage
     from fleet_tui.serve import run_engine
 
     run_engine(paths, demo=real_path(demo) if demo else None, detached=detached)

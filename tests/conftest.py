@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
 
-# A loaded machine is no failure: how long an example may take is a matter for benchmarks.
-settings.register_profile("fleet", deadline=None)
-settings.load_profile("fleet")
+from tests.examples import register_profiles
+
+register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 class ConfigTree(BaseModel):
     """A section."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, defer_build=True)
 
 
 def seconds_of(key: str, value: object) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from fleet_tui.attach import is_answering
 from fleet_tui.settings import Paths, find_paths
 
-from tests.integration.words import program, run_words
+from tests.integration.words import CACHE_HOME, program, run_words
 
 TIMEOUT_S = 60
 SMALL = """
@@ -37,6 +37,7 @@ class Shell:
         (self.project / "fleet.toml").write_text(config)
         self.environment = {
             "HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color",
+            "XDG_CACHE_HOME": str(CACHE_HOME),
         }  # fmt: skip
         self.engines: list[subprocess.Popen[str]] = []
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from tests.integration.words import run_words
+from tests.integration.words import CACHE_HOME, run_words
 
 START_S = 30.0
 WAIT_S = 30.0
@@ -49,7 +49,7 @@ class EngineProcess:
 
     @property
     def environment(self) -> dict[str, str]:
-        """An environment with nothing of the user's."""
+        """An environment with nothing of the user's but what the booster compiled, which is kept by what it was compiled from."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return {
             **kept,
@@ -57,6 +57,7 @@ class EngineProcess:
             "XDG_STATE_HOME": str(self.root / "state"),
             "XDG_RUNTIME_DIR": str(self.root / "run"),
             "XDG_CONFIG_HOME": str(self.root / "config"),
+            "XDG_CACHE_HOME": str(CACHE_HOME),
         }
 
     def command(self, *words: str) -> list[str]:

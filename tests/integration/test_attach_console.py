@@ -24,7 +24,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as runtime:
         shell = Shell(tmp_path, Path(runtime))
         # PtyScreen adds to this process's environment.
-        for name in ("HOME", "XDG_RUNTIME_DIR"):
+        for name in ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
             monkeypatch.setenv(name, shell.environment[name])
         for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             monkeypatch.delenv(name, raising=False)

@@ -26,6 +26,7 @@ from fleet_tui.attach import (
 from fleet_tui.settings import Paths, find_paths, prepare_state
 
 from tests.integration.cli_shell import SMALL
+from tests.integration.words import CACHE_HOME
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.xdist_group("cli")
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as runtime:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE_HOME))
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
         monkeypatch.delenv("XDG_STATE_HOME", raising=False)

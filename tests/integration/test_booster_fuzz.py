@@ -29,6 +29,7 @@ from engine.booster.sandbox import Machine, Program, Sandbox
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from tests.examples import examples
 from tests.integration import booster_fuzz
 from tests.integration.booster_modules import assemble, describe
 
@@ -223,7 +224,7 @@ def test_broken_modules_are_refused_or_kept_in_their_sandbox(tmp_path: Path, mon
     assert {"answered", "bad_module", "trap", "timed_out", "bad_answer"} <= ended, ended
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(some.binary(max_size=120), some.integers(0, 2**32 - 1), some.integers(0, 2**32 - 1))
 def test_any_place_for_a_request_is_answered(booster: Program, data: bytes, address: int, length: int) -> None:
     """A host that names places outside the memory, or a request of any bytes: the module answers, it does not stop."""

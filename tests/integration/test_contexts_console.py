@@ -41,7 +41,7 @@ def fleets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleets]:
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as runtime:
         fleets = Fleets(tmp_path, Path(runtime))
         # PtyScreen adds to this process's environment.
-        for name in ("HOME", "XDG_RUNTIME_DIR"):
+        for name in ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
             monkeypatch.setenv(name, fleets.environment[name])
         for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "FLEET_CONTEXT"):
             monkeypatch.delenv(name, raising=False)

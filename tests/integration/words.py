@@ -11,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from click.testing import CliRunner
+from engine.booster.build import cache_folder
 from fleet_tui import cli
 
 TIMEOUT_S = 120
+CACHE_HOME = cache_folder().parents[1]
+"""Compiled modules are the same for all; a processor works seconds on one."""
 OF_A_PROCESS = frozenset({"attach", "demo", "engine", "web"})
 """Subcommands that take the signals, the log or the terminal of their process."""
 

@@ -16,6 +16,7 @@ from engine.model.pool_commands import EditPool, ScalePool
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tests.examples import examples
 from tests.unit.core_fleet import Fleet
 
 pytestmark = pytest.mark.row(93)
@@ -216,5 +217,5 @@ class Lives(RuleBasedStateMachine):
             assert pool.size - pool.agents == (pool.waits.agents if pool.waits else 0)
 
 
-Lives.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Lives.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=25, deadline=None)
 TestLives = Lives.TestCase

@@ -16,6 +16,7 @@ from engine.model.pool_commands import ScalePool
 from engine.model.task_commands import SubmitTask
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 SCALARS = st.none() | st.booleans() | st.integers(-20_000, 20_000) | st.floats(allow_nan=False) | st.text(max_size=8)
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=4), SCALARS, max_size=2)
@@ -37,7 +38,7 @@ def calls(draw: st.DrawFn) -> dict[str, object]:
     return {"name": kind.name, "args": args}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(calls())
 def test_agrees_with_command_of(call: dict[str, object]) -> None:
     wire_call = msgspec.json.decode(wire.encode(call), type=WireCall)

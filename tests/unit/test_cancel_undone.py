@@ -16,6 +16,7 @@ from engine.model.wire import command_of
 from engine.scheduling.submission import revived_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.unit.core_fleet import Fleet
 
 
@@ -158,7 +159,7 @@ def test_plan_of_a_cancel_counts_all_that_fall() -> None:
     assert describe(fleet.state, [CancelTask(second)], fleet.deciding)[0].warning == "1 task that needs it is cancelled too"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_undo_gives_back_what_a_cancel_took(seed: int) -> None:
     chance = random.Random(seed)

@@ -16,6 +16,7 @@ from engine.editing.splices import Splice, splice, unified_diff
 from engine.editing.writing import write
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 
 def patched(text: str, diff: str) -> str:
@@ -405,7 +406,7 @@ def programs(program: str, newline: str, cut: bool) -> str:
 SOURCES = st.builds(programs, PROGRAMS, NEWLINES, st.booleans())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(SOURCES, st.sampled_from(["x", "y", "log", "Thing"]), st.booleans())
 def test_renaming_there_and_back_gives_the_same_text(source, name, attributes):
     there, answer = edited("code.rename", source, name=name, to="fresh", attributes=attributes)
@@ -437,7 +438,7 @@ class Removal(ast.NodeTransformer):
         return node
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(SOURCES)
 def test_removing_calls_removes_exactly_the_statements_that_are_calls(source):
     after, answer = edited("code.remove_calls", source, function="log")
@@ -449,7 +450,7 @@ def test_removing_calls_removes_exactly_the_statements_that_are_calls(source):
     assert after.count("#") == source.count("#")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(SOURCES)
 def test_adding_docstrings_adds_nothing_else(source):
     after, answer = edited("code.add_docstrings", source)

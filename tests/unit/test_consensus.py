@@ -13,6 +13,7 @@ from engine.simulation.vote_oracle import is_accepted
 from engine.swarm.consensus import escalated, judge, needed_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 APPROVE, REJECT, ABSTAIN = Choice.APPROVE, Choice.REJECT, Choice.ABSTAIN
 LETTERS = {"+": APPROVE, "-": REJECT, "0": ABSTAIN}
@@ -205,7 +206,7 @@ def test_a_closed_round_agrees_with_the_oracle(drawn: tuple[Proposal, list[Choic
     assert verdict.standing is not Standing.OPEN
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(rounds())
 def test_a_round_that_closed_early_would_have_closed_so_in_any_case(drawn: tuple[Proposal, list[Choice | None]]) -> None:
     round_, said = drawn

@@ -11,6 +11,7 @@ from engine.model.ids import TaskId
 from engine.model.pool_commands import ScalePool
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.unit.core_fleet import Fleet
 
 
@@ -125,7 +126,7 @@ def test_why_says_until_when() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_size_that_is_asked_for_ever_removes_an_agent_at_work(steps: list[tuple[int, int, int]]) -> None:
     """Sizes, submissions and ends in any order: whoever has a task is there until its task has ended, and every task ends well once."""
     fleet = Fleet({"coder": {"min": 0, "max": 9}})

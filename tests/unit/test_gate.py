@@ -30,6 +30,7 @@ from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 POOLS = {"coder": {"min": 2, "max": 9, "priority": 8}, "ui": {"min": 1, "max": 4}}
 CONFIG = {"fleet": {"default_pools": POOLS, "max_agents": 12}, "alerting": {"channels": [{"name": "hook", "url": "json://127.0.0.1:1/"}]}, "operations": {"undo_window_s": 60.0, "plan_ttl_s": 30.0}}
@@ -175,7 +176,7 @@ reversible = st.one_of(
 
 
 @given(reversible)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_undo_takes_back_and_redo_does_again(command: Command) -> None:
     async def story(world: World) -> None:
         gate = world.gate(BOB)

@@ -16,6 +16,7 @@ from engine.scheduling.handing import fallback_pool
 from engine.scheduling.task_queue import TaskQueue
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.unit.core_fleet import CODER, Fleet
 
 FAILED = {"failure": "trap", "reproducer": "/state/case.json"}
@@ -137,7 +138,7 @@ def _state_and_config(fleet: Fleet) -> tuple[object, object]:
     return fleet.state, fleet.config
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["place", "hand on", "prioritise", "submit", "cancel", "end"]), st.integers(0, 9)), max_size=40))
 def test_the_queue_follows_tasks_that_move(moves: list[tuple[str, int]]) -> None:
     fleet = make_fleet()

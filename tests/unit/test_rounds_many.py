@@ -16,6 +16,7 @@ from engine.simulation.vote_oracle import is_accepted, said_by
 from engine.simulation.world import World, instant_success
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.unit.test_rounds import ADA, BEN, CONFIG, vote
 
 PLAIN = (Rule.QUORUM, Rule.UNANIMOUS, Rule.WEIGHTED)
@@ -96,14 +97,14 @@ async def assembled(seed: int, proposals: int, kills: int) -> Assembly:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_every_vote_of_many_ends_as_its_ballots_say(seed: int) -> None:
     """The seed replays it: 70 proposals an example, the engine killed twice."""
     run_virtual(assembled(seed, 70, 2))
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 def test_a_vote_that_time_ends_ends_at_its_deadline(seed: int) -> None:
 
     async def story() -> None:

@@ -13,6 +13,7 @@ from engine.scaling.backtest import PoolTrace, replay, replay_chooser, replay_st
 from engine.scaling.shapes import SHAPES, trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 FOLLOWING = Policy("pol_f", "follow", target=0.85, average_s=30.0, drain_s=10.0, tolerance=0.2, scale_down=Direction(stabilization_s=60.0))
 LIMITS = Limits(1, 30, cost_per_agent_s=0.01)
@@ -28,7 +29,7 @@ loads = st.lists(st.tuples(st.floats(0.01, 200), st.floats(0.01, 30)), max_size=
 
 
 @given(loads, st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_every_task_is_begun_once_or_unfinished(load: PoolTrace, size: int) -> None:
     seconds = load.arrivals[-1] + 1.0 if load.arrivals else 10.0
     result = replay_static(load, size, seconds)
@@ -39,7 +40,7 @@ def test_every_task_is_begun_once_or_unfinished(load: PoolTrace, size: int) -> N
 
 
 @given(loads)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_skipping_quiet_ticks_changes_nothing(load: PoolTrace) -> None:
     seconds = 2_000.0
     policy = replace(FOLLOWING, zero_after_s=0.0)

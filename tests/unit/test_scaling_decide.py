@@ -28,6 +28,7 @@ from engine.scaling.history import Forecast, History
 from engine.scaling.words import explain
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 LIMITS = Limits(min=1, max=50)
 TRACKING = Policy("pol_t", "track", target=0.85, scale_down=Direction())
@@ -104,7 +105,7 @@ load_lists = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 60)), min_siz
 
 
 @given(policy_lists, load_lists, st.integers(0, 5), st.integers(5, 50))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_never_outside_the_limits_and_the_same_inputs_give_the_same_decisions(chosen, loads, low, high) -> None:
     limits = Limits(min=low, max=high)
     first = obey(chosen, loads, limits, size=low)
@@ -113,7 +114,7 @@ def test_never_outside_the_limits_and_the_same_inputs_give_the_same_decisions(ch
 
 
 @given(load_lists, st.lists(rates.filter(lambda rate: not rate.percent), min_size=1, max_size=2), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_never_more_agents_in_any_period_than_the_rates_allow(loads, limits_of_rate, widest) -> None:
     select = Select.MAX if widest else Select.MIN
     policy = replace(TRACKING, scale_up=Direction(rates=tuple(limits_of_rate), select=select))
@@ -130,7 +131,7 @@ def test_never_more_agents_in_any_period_than_the_rates_allow(loads, limits_of_r
 
 
 @given(load_lists, rates, st.booleans(), st.integers(1, 30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_neither_way_more_than_a_rate_of_agents_or_percent_allows_in_any_period(loads, rate, is_up, size) -> None:
     """A move is seen as an event one look later, so a period reaches one look further back; the rate is of the size at its start."""
     bounded = Direction(rates=(rate,))
@@ -148,7 +149,7 @@ def test_neither_way_more_than_a_rate_of_agents_or_percent_allows_in_any_period(
 
 
 @given(load_lists, st.integers(2, 20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_never_turns_round_inside_a_stabilization_window(loads, window) -> None:
     policy = replace(TRACKING, tolerance=0.0, scale_down=Direction(stabilization_s=float(window)))
     decisions = obey([policy], loads)
@@ -161,7 +162,7 @@ def test_never_turns_round_inside_a_stabilization_window(loads, window) -> None:
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_more_load_never_gives_fewer_agents(size, busy, waiting, more) -> None:
     limits = Limits(min=0, max=1_000)
     busy = min(busy, size)
@@ -171,7 +172,7 @@ def test_more_load_never_gives_fewer_agents(size, busy, waiting, more) -> None:
 
 
 @given(policy_lists, load_lists, st.floats(0, 60), st.floats(0, 0.5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_forecast_never_lowers_a_recommendation(chosen, loads, foreseen, mape) -> None:
     predicting = [replace(policy, prediction=Prediction(error_max=0.3)) for policy in chosen]
     history, plain = History(), History()

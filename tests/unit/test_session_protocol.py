@@ -9,6 +9,7 @@ from engine.agents.sessions.lines import Lines, clean
 from engine.agents.sessions.messages import Failure, Message, Noise, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 _values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=6)
 _fields = st.fixed_dictionaries(
@@ -20,7 +21,7 @@ _lines = st.binary(max_size=60) | st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(_lines, max_size=5), st.lists(st.integers(0, 300), max_size=6))
 def test_any_bytes_in_any_pieces_give_the_same_messages_and_nothing_that_moves_a_terminal(lines: list[bytes], cuts: list[int]) -> None:
     data = b"\n".join([*lines, b""])

@@ -30,6 +30,7 @@ from engine.simulation.loop import run_virtual
 from engine.simulation.world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.unit.test_swarms import ADA, CONFIG, coders
 
 Answers = dict[str, Any]
@@ -335,7 +336,7 @@ def test_work_of_an_agent_that_is_lost_goes_to_another_one() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_every_session_ends_and_no_swarm_is_stuck_whatever_happens(seed: int) -> None:
     """Agents that fail, say nonsense, leave; an engine that is killed; the seed replays it."""
     chance = random.Random(seed)

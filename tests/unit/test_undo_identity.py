@@ -69,6 +69,7 @@ from engine.simulation.loop import run_virtual
 from engine.simulation.world import World, instant_success
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 from tests.unit.test_gate import POOLS
 from tests.unit.test_guardrails import ADMIN
 
@@ -216,7 +217,7 @@ def test_every_verb_that_can_be_undone_is_tried() -> None:
 
 @given(st.integers(0, 2**32))
 @example(68_103)  # a swarm's members change while its session has given out work
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_undoing_all_goes_back_step_by_step(seed: int) -> None:
     """The seed replays it."""
 

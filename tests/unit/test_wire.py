@@ -18,6 +18,7 @@ from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 texts = st.text(max_size=8)
 objects = st.dictionaries(texts, st.one_of(texts, st.integers(-(2**53), 2**53), st.booleans(), st.none()), max_size=3)
@@ -70,7 +71,7 @@ def commands(draw: st.DrawFn) -> Command:
 
 
 @given(commands())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_command_comes_back(command: Command) -> None:
     call = wire.call_of(command)
     assert wire.command_of(call) == command
@@ -81,7 +82,7 @@ st.register_type_strategy(msgspec.Raw, st.sampled_from([b"null", b"-1", b'"x"', 
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_every_event_comes_back(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(EVENTS)))
     event = data.draw(st.from_type(EVENTS[name]).filter(lambda value: "nan" not in repr(value) and "inf" not in repr(value)))

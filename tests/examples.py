@@ -1,0 +1,21 @@
+"""How many examples a property is tried with: some in each run, all with `--hypothesis-profile long`, as `make test-long` has it."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+EVERY_RUN, LONG = 25, 100
+"""Examples of a property that does not say how many, by profile."""
+
+
+def register_profiles() -> None:
+    """Make the profiles known and take that of every run."""
+    # A loaded machine is no failure: how long an example may take is a matter for benchmarks.
+    settings.register_profile("fleet", deadline=None, max_examples=EVERY_RUN)
+    settings.register_profile("long", deadline=None, max_examples=LONG)
+    settings.load_profile("fleet")
+
+
+def examples(most: int) -> int:
+    """Return how many examples to try of `most`, the number of a long run; at least 1."""
+    return max(1, most * settings().max_examples // LONG)
