@@ -31,7 +31,7 @@ export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
 export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 endif
 
-.PHONY: help setup run test test-long check lint types unit collect bench rows sim snap keys pictures clean
+.PHONY: help setup run test test-long test-agents check lint types unit collect bench rows sim snap keys pictures clean
 
 help: ## say what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -49,6 +49,9 @@ test: $(READY) ## every test but the slow ones, after lint and types; at most 15
 
 test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs, and properties with all examples
 	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile long --timeout 0 $(ARGS)
+
+test-agents: $(READY) ## real Claude Code and Codex against the mock model, the slow tests too; npm fetches them into .tools
+	@$(PYTEST) -m "slow or not slow" --timeout 900 $(ARGS) tests/integration/test_real_agents.py
 
 check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit collect

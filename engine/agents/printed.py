@@ -25,6 +25,17 @@ FORMS = ("text", "claude", "codex")
 _STATUS = re.compile(r"\b(?:status:?|API Error:?) (\d{3})\b")
 _REFUSED = frozenset({400, 401, 403, 404, 413, 422})
 """Statuses of an HTTP answer that the same request gets again."""
+_STATUS_OF = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "server_error": 500,
+    "overloaded_error": 529,
+}
+"""What providers call their errors -> the statuses that come with them."""
 _STOPPED = frozenset({"stopped", "agent_lost", "engine_restart"})
 """Kinds of an end that somebody else brought about: what was printed before is no result of the task."""
 
@@ -171,13 +182,14 @@ class CodexReader(_JsonReader):
                 printed.text = _text(_object(item, "item"), "text")
             case "error":
                 # While it reconnects, too: the last one counts, and only if the turn does not end well.
-                printed.error = _message(_text(item, "message"))
+                printed.error, printed.status = _message(_text(item, "message"))
             case "turn.completed":
                 printed.has_ended = printed.is_ok = True
                 self._count(_object(item, "usage"))
             case "turn.failed":
                 printed.has_ended, printed.is_ok = True, False
-                printed.error = _message(_text(_object(item, "error"), "message")) or printed.error
+                if said := _text(_object(item, "error"), "message"):
+                    printed.error, printed.status = _message(said)
                 _judge_by_status(printed)
 
     def _count(self, used: Mapping[str, Any]) -> None:
@@ -233,13 +245,14 @@ def _judge_by_status(printed: Printed) -> None:
     printed.retryable = status not in _REFUSED
 
 
-def _message(text: str) -> str:
-    """Return the sentence in an error that is JSON in a text, as Codex passes on what it was sent."""
+def _message(text: str) -> tuple[str, int]:
+    """Return the sentence and the status of an error, which Codex passes on as it was sent: JSON in a text; status 0 = not said."""
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return text
-    return _text(_object(value, "error"), "message") or text if isinstance(value, dict) else text
+        return text, 0
+    error = _object(value, "error") if isinstance(value, dict) else {}
+    return _text(error, "message") or text, _STATUS_OF.get(_text(error, "type"), 0)
 
 
 def _object(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -61,7 +61,7 @@ def fetch_packages(packages: Sequence[str]) -> Path:
         raise Missing(f"{', '.join(packages)} cannot be fetched: this is no Debian or Ubuntu; install it")
     FOLDER.mkdir(parents=True, exist_ok=True)
     root = FOLDER / "-".join(packages)
-    with _locked(FOLDER / "lock"):
+    with locked(FOLDER / "lock"):
         if not root.is_dir():
             half = root.with_name(f"{root.name}.half")
             shutil.rmtree(half, ignore_errors=True)
@@ -118,7 +118,7 @@ def _is_snap(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Let one process fetch at a time."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

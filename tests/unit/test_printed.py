@@ -92,6 +92,7 @@ def test_an_end_of_claude_that_is_no_success(changes: dict[str, object], kind: s
         ("unexpected status 401 Unauthorized: no", "authentication", "unexpected status 401 Unauthorized: no", False),
         ("exceeded retry limit, last status: 429 Too Many Requests", "rate_limit", "exceeded retry limit, last status: 429 Too Many Requests", True),
         ('{"error":{"message":"scripted \\u001b[31merror"}}', "agent_error", "scripted error", True),
+        ('{"error":{"message":"no such beast","type":"invalid_request_error"}}', "api_error", "no such beast", False),
     ],
 )
 def test_a_turn_of_codex_that_failed(message: str, kind: str, error: str, retryable: bool) -> None:  # noqa: FBT001

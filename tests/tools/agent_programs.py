@@ -1,0 +1,80 @@
+"""Command lines of agents, pinned with their hashes in `agents/package-lock.json`: npm fetches them once, about 770 MB.
+
+Owner: `.tools/agents`, one folder for each lock file; `make clean` removes it. Nothing is installed on the machine, and no
+script of a package is run: both programs are binaries, which need no node.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from tests.tools.programs import Missing, find_program, locked
+
+SOURCE = Path(__file__).parent / "agents"
+FOLDER = Path(__file__).resolve().parents[2] / ".tools" / "agents"
+FETCH_S = 500
+"""Longest that npm may take for both."""
+PATTERNS = {
+    "claude": "node_modules/@anthropic-ai/claude-code-*/claude",
+    "codex": "node_modules/@openai/codex-*/vendor/*/bin/codex",
+}
+"""Where npm puts the binary for this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPrograms:
+    """Both programs."""
+
+    claude: Path
+    codex: Path
+
+
+def need_agents() -> AgentPrograms:
+    """Return the programs, or skip where they cannot be had."""
+    try:
+        return find_agents()
+    except Missing as missing:
+        pytest.skip(f"no Claude Code and Codex: {missing}")
+
+
+@lru_cache
+def find_agents() -> AgentPrograms:
+    """Return the programs, fetched if need be. Raises Missing."""
+    root = _fetched()
+    found = {name: [path for path in root.glob(pattern) if os.access(path, os.X_OK)] for name, pattern in PATTERNS.items()}
+    for name, paths in found.items():
+        if len(paths) != 1:
+            raise Missing(f"the package of {name} has no program for this machine")
+    return AgentPrograms(found["claude"][0], found["codex"][0])
+
+
+def _fetched() -> Path:
+    lock = SOURCE / "package-lock.json"
+    root = FOLDER / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    if root.is_dir():
+        return root
+    npm = find_program(("npm",), ("npm",))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with locked(FOLDER / "lock"):
+        if root.is_dir():
+            return root
+        half = root.with_name(f"{root.name}.half")
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(SOURCE, half)
+        command = [str(npm.path), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
+        try:
+            done = subprocess.run(command, cwd=half, capture_output=True, text=True, timeout=FETCH_S, check=False, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired as error:
+            raise Missing(f"npm did not fetch them within {FETCH_S} s") from error
+        if done.returncode:
+            raise Missing(f"npm cannot fetch them: {done.stderr.strip()[-300:]}")
+        half.rename(root)
+    return root
