@@ -30,7 +30,7 @@ from tests.integration.booster_agreement import (
 )
 from tests.integration.test_booster_tokens import library
 
-SAMPLE = 60
+SAMPLE = 25
 REFUSALS = {"ambiguous", "no_target", "unsupported", "lost_code"}
 
 
@@ -96,7 +96,7 @@ def test_files_of_the_standard_library_are_edited_as_by_the_agent(sandbox: Sandb
     chance = random.Random(seed)
     paths = [path for path in library() if path.stat().st_size < 40_000]
     outcomes: Counter[str] = Counter()
-    for path in chance.sample(paths, 25):
+    for path in chance.sample(paths, 12):
         source = read(path)
         arguments = choose_arguments(chance, operation, source)
         said = ask_module(sandbox, operation, source, arguments, tiers=Tier.LEXICAL)
@@ -107,7 +107,7 @@ def test_files_of_the_standard_library_are_edited_as_by_the_agent(sandbox: Sandb
         assert said == asked, (seed, path, arguments)
         outcomes[str(said.get("error", "edited"))] += 1
     assert outcomes["unsure"] <= 1
-    assert outcomes["edited"] >= 5, outcomes
+    assert outcomes["edited"] >= 3, outcomes
     assert set(outcomes) <= REFUSALS | {"edited", "unsure"}, outcomes
 
 

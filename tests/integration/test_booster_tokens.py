@@ -27,8 +27,8 @@ from tests.integration.booster_agreement import (
     choose_arguments,
 )
 
-SAMPLE = 150
-MUTANTS = 3_000
+SAMPLE = 50
+MUTANTS = 1_000
 MUTANTS_LONG = 200_000
 # Tokens that mean much in few places, or that only other Pythons know.
 FRAGMENTS = (
@@ -294,9 +294,10 @@ def compiles(source: str) -> bool:
     return compile_problem(source, "source") is None
 
 
-def test_files_of_the_standard_library_that_are_certain_compile(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_files_of_the_standard_library_that_are_certain_compile(sandbox: Sandbox, step: int) -> None:
     certain = total = 0
-    for path in library():
+    for path in library()[::step]:
         source = path.read_bytes().decode().removeprefix("\ufeff")
         (answer,) = sandbox.run("code.syntax_check", [File(Language.PYTHON, source.encode())])
         assert answer.status is Status.UNSURE or compiles(source), path
@@ -311,7 +312,7 @@ def test_broken_pieces_that_are_certain_compile(sandbox: Sandbox) -> None:
     sources = [path.read_bytes().decode() for path in chance.sample(library(), 40)]
     more = ("break\n", "return 1\n", "yield 1\n", "(yield)", "global x\n", "x := 1", "*a, ", "await x", "[x for x in y]", "a=1,", "\\x1", "from a import *\n")
     certain = 0
-    for _ in range(2_000):
+    for _ in range(1_000):
         piece = textwrap.dedent(cut_piece(chance, chance.choice(sources)))
         at = chance.randrange(len(piece) + 1)
         piece = piece[:at] + chance.choice(FRAGMENTS + more) + piece[at:]
@@ -320,4 +321,4 @@ def test_broken_pieces_that_are_certain_compile(sandbox: Sandbox) -> None:
         (answer,) = sandbox.run("code.syntax_check", [File(Language.PYTHON, piece.encode())])
         certain += answer.status is Status.DONE
         assert answer.status is Status.UNSURE or compiles(piece), (seed, piece)
-    assert certain > 100
+    assert certain > 50
