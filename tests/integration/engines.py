@@ -18,16 +18,20 @@ import psutil
 
 from tests.integration.words import CACHE_HOME, run_words
 
-START_S = 30.0
-WAIT_S = 30.0
+START_S = 60.0
+WAIT_S = 60.0
+PAUSE_FIRST_S, PAUSE_MOST_S = 0.02, 0.15
+"""Between two looks: who looks all the time takes from what it waits for."""
 
 
 def until(condition: Callable[[], Any], within_s: float = WAIT_S) -> float:
     """Wait for a condition and return the seconds it took; fail after the time."""
     began = time.monotonic()
+    pause_s = PAUSE_FIRST_S
     while not condition():
         assert time.monotonic() - began < within_s, f"waited {within_s:g} s in vain"
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(PAUSE_MOST_S, 1.3 * pause_s)
     return time.monotonic() - began
 
 

@@ -70,6 +70,7 @@ def test_an_empty_cache_gives_the_same_module_in_a_wheel(uv: str, tmp_path: Path
 @pytest.mark.row(276)
 def test_what_was_made_before_needs_neither_index_nor_compiler(uv: str, tmp_path: Path, cache: Path) -> None:
     keep_made(cache, find_module().parent)
+    assert build_package(uv, tmp_path / "none", "--wheel", FLEET_BOOSTER="skip").returncode == 0, "uv has the build's own requirements now"
     done = build_package(uv, tmp_path / "dist", "--wheel", "--offline", PIP_NO_INDEX="1")
     assert done.returncode == 0, done.stderr
     (wheel,) = (tmp_path / "dist").glob("*.whl")

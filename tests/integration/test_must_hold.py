@@ -104,7 +104,7 @@ def test_killed_worker_gives_its_tasks_to_another_within_three_seconds(tmp_path:
 
 def test_program_that_prints_a_gigabyte_of_binary_does_not_grow_the_engine(tmp_path: Path) -> None:
     """Output is counted and cut, the engine's memory stays, the result says what was left out."""
-    config = SLOW.replace('"echo $FLEET_TASK_ID >> effects; sleep 2"', '"head -c 1000000000 /dev/urandom"')
+    config = SLOW.replace('"echo $FLEET_TASK_ID >> effects; sleep 2"', '"head -c 1000000 /dev/urandom; head -c 999000000 /dev/zero"')
     with engine(tmp_path, config) as subject:
         done = subject.run("submit", "command", "slow", "--prompt", "x", "--wait")
         assert done.returncode == 0, done.stderr
