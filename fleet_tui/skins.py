@@ -24,6 +24,7 @@ from screens.widgets.cells import ASCII, PLAIN, UNICODE, Glyphs
 from themes import THEMES
 from themes.palettes import DEFAULT_DARK, DEFAULT_LIGHT, PALETTES
 from themes.reduction import Level
+from themes.stylesheet import RememberingStylesheet
 
 SETTINGS = "skin"
 """The view under which the choice is remembered."""
@@ -104,6 +105,7 @@ class SkinnedApp(PlainMixin[None]):
         self._chosen = _choose(skin, remembered)
         self._is_light = bool(remembered.get("light", False)) if skin.is_light is None else skin.is_light
         super().__init__(no_diff=no_diff, terminal=terminal)
+        self.stylesheet = RememberingStylesheet(variables=self.get_css_variables())
         self.set_class(terminal.is_plain, "-plain")
         ScrollBar.renderer = WholeBars if terminal.is_ascii else ScrollBarRender
         for entry in THEMES:

@@ -25,6 +25,7 @@ from screens.things import open_thing
 from textual import events
 from textual.dom import DOMNode
 from textual.keys import key_to_character
+from textual.message import Message
 from textual.screen import Screen
 
 from tests.ui.fleet import Seat
@@ -51,10 +52,35 @@ EVERY_KEY = (
 """What a terminal can send."""
 
 
+class Passed(Message):
+    """Follows a key from what has the focus up from parent to parent, and does nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prevent_default()
+        self.is_up = asyncio.Event()
+
+
 class Recorder(FleetApp):
     """Once told to, writes down what keys reach and does none of it."""
 
     reached: list[Reached] | None = None
+
+    async def press(self, key: str) -> None:
+        """Press a key, and wait until it has gone from the app to what has the focus, and up again."""
+        self.post_message(events.Key(key, key_to_character(key)))
+        self._passed = Passed()
+        self.call_later(self._send_after)
+        async with asyncio.timeout(60):
+            await self._passed.is_up.wait()
+
+    def _send_after(self) -> None:
+        (self.focused or self.screen).post_message(self._passed)
+
+    async def _on_message(self, message: Message) -> None:
+        await super()._on_message(message)
+        if isinstance(message, Passed):
+            message.is_up.set()
 
     async def on_event(self, event: events.Event) -> None:
         """Let keys in at once: each is waited for by who presses it."""
@@ -74,19 +100,9 @@ async def reach(seat: Seat, keys: Mapping[str, object] | tuple[str, ...]) -> dic
     found: dict[str, list[Reached]] = {}
     for key in keys:
         app.reached = found[key] = []
-        app.post_message(events.Key(key, key_to_character(key)))
-        await _quiet(app)
+        await app.press(key)
     app.reached = None
     return found
-
-
-async def _quiet(app: Recorder) -> None:
-    """Wait until a key has gone from the app to what has the focus, and up again from parent to parent."""
-    for node in (app, *(app.focused or app.screen).ancestors_with_self):
-        done = asyncio.Event()
-        node.call_later(done.set)
-        async with asyncio.timeout(10):
-            await done.wait()
 
 
 async def _document(seat: Seat, screen: Screen[Any]) -> None:

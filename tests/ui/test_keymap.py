@@ -28,7 +28,8 @@ from textual.widgets import Input
 
 from tests.ui.conftest import Snap
 from tests.ui.fleet import Fleet, Seat, sit
-from tests.ui.key_places import EVERY_KEY, Recorder, go, reach
+from tests.ui.key_places import EVERY_KEY, Recorder, reach
+from tests.ui.walk import prepare, walk
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = [path.stem for path in (ROOT / "screens").glob("*.py") if path.stem != "__init__"]
@@ -49,18 +50,22 @@ def is_typed(seat: Seat, key: str) -> bool:
     return isinstance(focused, Input) and focused.check_consume_key(key, key_to_character(key))
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-async def test_what_is_listed_acts_and_nothing_else_does(context: str) -> None:
+@pytest.mark.timeout(900)  # every key at every place, by three presets, on a machine with other work
+async def test_what_is_listed_acts_and_nothing_else_does() -> None:
     own = {preset: Own(build_keymap(preset), {}) for preset in PRESETS}
-    fleet, in_force = Fleet(), next(iter(PRESETS))
-    async with sit(fleet, kind=Recorder, load_own=lambda _: own[in_force]) as seat:
-        await fleet.busy()
-        await seat.current()
-        await go(seat, context)
-        for in_force in PRESETS:
+    in_force, pressed = next(iter(PRESETS)), set()
+    async with sit(Fleet(), kind=Recorder, load_own=lambda _: own[in_force]) as seat:
+        await prepare(seat)
+        async for context in walk(seat):
+            assert_keys_are_of_the_table(seat, context)
+            for in_force in PRESETS:
+                seat.app._take_own()
+                await seat.pilot.pause()
+                await assert_listed_acts(seat, context, own[in_force].keymap)
+                pressed.add((context, in_force))
+            in_force = next(iter(PRESETS))
             seat.app._take_own()
-            await seat.pilot.pause()
-            await assert_listed_acts(seat, context, own[in_force].keymap)
+    assert pressed == {(context, preset) for context in CONTEXTS for preset in PRESETS}
 
 
 async def assert_listed_acts(seat: Seat, context: str, keymap: Keymap) -> None:
@@ -85,16 +90,11 @@ async def assert_listed_acts(seat: Seat, context: str, keymap: Keymap) -> None:
         assert list(seat.screen.query_one(KeyHints)._hints) == keymap.hints_in(CONTEXTS[context]), where
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-async def test_every_node_that_answers_to_keys_takes_them_from_the_table(context: str) -> None:
-    fleet = Fleet()
-    async with sit(fleet) as seat:
-        await fleet.busy()
-        await seat.current()
-        await go(seat, context)
-        bound = {binding.id for node in nodes_with_keys(seat) for _, binding in node._bindings}
-        assert {row.id for row in KEYMAP.keys_in(CONTEXTS[context])} <= bound
-        assert bound <= {row.id for row in KEYS}, "something binds keys of its own"
+def assert_keys_are_of_the_table(seat: Seat, context: str) -> None:
+    """Whatever answers to keys here takes them from the table."""
+    bound = {binding.id for node in nodes_with_keys(seat) for _, binding in node._bindings}
+    assert {row.id for row in KEYMAP.keys_in(CONTEXTS[context])} <= bound, context
+    assert bound <= {row.id for row in KEYS}, f"something binds keys of its own in {context}"
 
 
 def test_every_binding_works_somewhere() -> None:
