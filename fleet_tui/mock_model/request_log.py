@@ -46,7 +46,10 @@ class RequestLog:
         """Write a line that has no secrets, with the body of the request if that is wanted."""
         if self._file < 0:
             return
-        told = {**line, "body": redact(body)} if self._with_bodies else line
+        try:
+            told = {**line, "body": redact(body)} if self._with_bodies else line
+        except RecursionError:
+            told = {**line, "body": "(nested too deeply)"}
         try:
             os.write(self._file, msgspec.json.encode(told) + b"\n")
         except OSError:

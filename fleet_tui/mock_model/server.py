@@ -137,7 +137,7 @@ class MockModel:
     async def _answer(self, wire: Wire, path: str, request: tuple[Mapping[str, str], bytes], channel: tuple[Send, asyncio.Transport]) -> None:
         """Answer a request for a turn, or for a count of tokens. Raises BadRequest, _Gone."""
         headers, data = request
-        body = _object_of(data)
+        body = object_of(data)
         ask = wire.read(body, headers)
         if path == COUNT:
             self._note(path, headers, {"status": 200, "model": ask.model}, body)
@@ -245,9 +245,12 @@ def _models() -> dict[str, object]:
     return {"object": "list", "data": known, "has_more": False}
 
 
-def _object_of(data: bytes) -> dict[str, Any]:
+def object_of(data: bytes) -> dict[str, Any]:
+    """Return a body that is an object. Raises BadRequest."""
     try:
         body = msgspec.json.decode(data)
+    except RecursionError as error:
+        raise BadRequest("the body is nested too deeply") from error
     except msgspec.DecodeError as error:
         raise BadRequest(f"the body is no JSON: {error}") from error
     if not isinstance(body, dict):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from engine.model.errors import UsageError
-from fleet_tui.mock_model.answers import PIECES_MAX, said_by_people, split
+from fleet_tui.mock_model.answers import (
+    PIECES_MAX,
+    Answer,
+    BadRequest,
+    encode,
+    said_by_people,
+    split,
+)
 from fleet_tui.mock_model.conversations import Ask, Conversations
 from fleet_tui.mock_model.script import Script, Turn, load_script
+from fleet_tui.mock_model.server import WIRES, object_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 ASK = Ask("chat", "m", is_streamed=False, session="", first="fix it", last="fix it", answers=0)
 
@@ -79,3 +90,34 @@ def test_what_programs_add_is_no_word_of_the_user() -> None:
 def test_pieces_of_a_text_are_the_text(text: str) -> None:
     assert "".join(split(text)) == text
     assert len(split(text)) <= PIECES_MAX
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "text", "content", "role", "name", "function", "output"]), inner, max_size=4),
+    max_leaves=8,
+)
+_ITEMS = st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "tool"]), "content": _ANY}, optional={"type": st.just("x_output"), "output": _ANY}), max_size=4)
+_BODIES = st.fixed_dictionaries(
+    {"model": st.just("m") | _ANY},
+    optional={"messages": _ITEMS | _ANY, "input": _ITEMS | _ANY, "tools": _ANY, "metadata": _ANY, "stream_options": _ANY, "user": _ANY, "prompt_cache_key": _ANY},
+)
+
+
+@given(_BODIES, st.sampled_from(sorted(WIRES)))
+def test_anything_that_is_sent_is_answered_or_refused(body: dict[str, object], path: str) -> None:
+    wire = WIRES[path]
+    try:
+        sent = object_of(json.dumps(body).encode())
+        ask = wire.read(sent, {})
+    except BadRequest:
+        return
+    turn, _ = Conversations(Script({})).next_turn(ask)
+    answer = Answer("1", 1, ask, turn)
+    assert encode(wire.whole(answer))
+    assert b"".join(piece.data for piece in wire.pieces(answer))
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(BadRequest, match="nested too deeply"):
+        object_of(b"[" * 100_000)
