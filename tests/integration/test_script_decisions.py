@@ -30,7 +30,7 @@ from tests.integration.edit_corpus import load_cases
 from tests.integration.script_packages import need_files, need_node, read, sample
 from tests.unit.test_script_edits import read_diff
 
-SAMPLE = 45
+SAMPLE = 25
 FILE_MAX_BYTES = 40_000
 CHECK_S = 30
 REFUSALS = {"ambiguous", "no_target", "unsupported", "lost_code", "broken_edit", "syntax_error"}
