@@ -73,7 +73,7 @@ class Fleet:
         await self.until(lambda: bool(self.state.agents) and all(agent.is_free() for agent in self.state.agents.values()))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110  # conditions of any kind, of an engine that does not know the test
                 await asyncio.sleep(0.005)
 
@@ -140,7 +140,7 @@ class Seat:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the console shows or the engine is something."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 await self.pilot.pause(0.01)
                 self.tick()
@@ -171,6 +171,14 @@ class Seat:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        """Give the terminal another size; what is in front shows all that the engine has."""
+        if self.app.size != size:
+            await self.pilot.resize_terminal(*size)
+        await self.until(lambda: self.screen.size == self.app.size == size)
+        if isinstance(self.screen, FleetScreen):
+            await self.current()
 
     async def open(self, line: str, name: str = "") -> None:
         """Open a view as the command line does."""

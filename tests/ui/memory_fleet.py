@@ -51,10 +51,12 @@ async def open_memory(seat: Seat, line: str = "memory") -> None:
 
 
 async def in_conflict(fleet: Fleet, key: str, value: str, lost: bytes) -> None:
-    """Store an entry, and take in a version of it that another engine wrote at the same time."""
+    """Store an entry, unless it is there, and take in a version of it that another engine wrote at the same time."""
+    id_, name = EntryId("default", "root", key), Dot("life_z", 1)
+    if fleet.world.memory.shelf.heads([id_]).get(id_):
+        return
     gate = fleet.world.gate(ROOT)
     await gate.execute([RememberEntry(key, value, level="swarm")])
-    id_, name = EntryId("default", "root", key), Dot("life_z", 1)
     there = fleet.world.memory.shelf.heads([id_])[id_]
     loser = Head(id_, permissions=Permissions(Level.SWARM), version=1, updated_at=there.updated_at - 40, writer="zoe", size=len(lost), lineage=(name,))
     head = msgspec.structs.replace(there, rivals=(name,), heard=(name,))

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Self
 
 import pyte
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 TAKE_SCREEN = b"\x1b[?1049h"
 SYNC_END = b"\x1b[?2026l"
 # A complete escape sequence, to tell it from one that was cut off at the end of a read.

@@ -16,7 +16,7 @@ from themes.reduction import Level
 from tests.ui.conftest import SNAPSHOTS
 from tests.ui.fleet import Fleet, sit
 from tests.ui.matrix import LOOKS, Seen, describe, see
-from tests.ui.walk import HOME, prepare, walk
+from tests.ui.walk import HOME, prepare, walk_sizes
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 TERMINALS = {"dark": Terminal(), "16": Terminal(Level.SIXTEEN), "ascii": Terminal(is_ascii=True)}
@@ -28,35 +28,37 @@ def name_of(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-async def see_all(size: tuple[int, int]) -> dict[str, dict[str, Seen]]:
-    """Walk through all places, once for each kind of terminal; the light theme is put on in passing."""
-    seen: dict[str, dict[str, Seen]] = {place: dict.fromkeys(LOOKS) for place in CONTEXTS}  # type: ignore[misc]  # filled below
+async def see_all() -> dict[tuple[int, int], dict[str, dict[str, Seen]]]:
+    """Walk through all places at all sizes, once for each kind of terminal; the light theme is put on in passing."""
+    seen: dict[tuple[int, int], dict[str, dict[str, Seen]]] = {size: {place: dict.fromkeys(LOOKS) for place in CONTEXTS} for size in SIZES}  # type: ignore[misc]  # filled below
     for look, terminal in TERMINALS.items():
-        async with sit(Fleet(), size, glyphs=glyphs_for(terminal), terminal=terminal, skin=Skin(usual="fleet-dark")) as seat:
+        async with sit(Fleet(), SIZES[0], glyphs=glyphs_for(terminal), terminal=terminal, skin=Skin(usual="fleet-dark")) as seat:
             await prepare(seat)
-            async for place in walk(seat):
-                seen[place][look] = see(seat.app)
+            async for place, size in walk_sizes(seat, SIZES):
+                seen[size][place][look] = see(seat.app)
                 if look == "dark":
                     seat.app.theme = "fleet-light"
                     await seat.pilot.pause()
-                    seen[place]["light"] = see(seat.app)
+                    seen[size][place]["light"] = see(seat.app)
                     seat.app.theme = "fleet-dark"
+                    await seat.pilot.pause()
     return seen
 
 
-@pytest.mark.timeout(600)  # three walks through all places, on a machine with other work
-@pytest.mark.parametrize("size", SIZES, ids=name_of)
-async def test_every_place_looks_as_approved(size: tuple[int, int], request: pytest.FixtureRequest) -> None:
-    seen = await see_all(size)
-    shown = {place: describe(looks, seen[HOME] if looks["dark"].is_over else None) for place, looks in seen.items()}
+@pytest.mark.timeout(900)  # three walks through all places, on a machine with other work
+async def test_every_place_looks_as_approved(request: pytest.FixtureRequest) -> None:
+    seen = await see_all()
+    shown = {
+        path_of(place, size): describe(looks, seen[size][HOME] if looks["dark"].is_over else None) for size in SIZES for place, looks in seen[size].items()
+    }
     if request.config.getoption("--update-snapshots"):
         DIRECTORY.mkdir(parents=True, exist_ok=True)
-        for place, text in shown.items():
-            path_of(place, size).write_text(text, "utf-8")
+        for path, text in shown.items():
+            path.write_text(text, "utf-8")
         return
     others = []
-    for place, text in shown.items():
-        path, approved = path_of(place, size), ""
+    for path, text in shown.items():
+        approved = ""
         with suppress(FileNotFoundError):
             approved = path.read_text("utf-8")
         if text != approved:

@@ -24,9 +24,10 @@ from textual.widgets import OptionList
 from tests.integration.engines import EngineProcess, engine
 from tests.ui.fleet import Fleet, Seat, sit
 from tests.ui.pty_screen import PtyScreen
-from tests.ui.walk import leave, prepare, walk
+from tests.ui.walk import leave, prepare, walk_sizes
 
 PLAIN = Terminal(is_plain=True)
+SIZES = ((80, 24), (120, 40), (200, 60))
 PUNCTUATION = frozenset(string.punctuation) - frozenset("|\\")
 """What may stand beside letters and digits of any script, and spaces."""
 DRAWN = re.compile(r"([^\w\s.])\1{3}")
@@ -49,18 +50,18 @@ class Counting(FleetApp):
         super()._display(screen, renderable)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=str)
-async def test_every_place_is_words_in_lines_and_keeps_still(size: tuple[int, int]) -> None:
+@pytest.mark.timeout(600)  # a walk through all places, on a machine with other work
+async def test_every_place_is_words_in_lines_and_keeps_still() -> None:
     seen = set()
-    async with sit(Fleet(), size, glyphs=None, kind=Counting, terminal=PLAIN) as seat:
+    async with sit(Fleet(), SIZES[0], glyphs=None, kind=Counting, terminal=PLAIN) as seat:
         await prepare(seat)
-        async for place in walk(seat):
-            assert find_drawn(seat.text) == set(), f"{place}:\n{seat.text}"
+        async for place, size in walk_sizes(seat, SIZES):
+            assert find_drawn(seat.text) == set(), f"{place} at {size}:\n{seat.text}"
             if isinstance(seat.screen, ModalScreen):
                 assert_alone(seat)
             await assert_still(seat, place)
-            seen.add(place)
-    assert seen == set(CONTEXTS)
+            seen.add((place, size))
+    assert seen == {(place, size) for place in CONTEXTS for size in SIZES}
 
 
 def assert_alone(seat: Seat) -> None:

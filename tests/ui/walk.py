@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from screens.base import FleetScreen
 from screens.commandline import VIEWS
@@ -18,6 +18,8 @@ from tests.ui.key_places import go
 
 HOME = "pools"
 """What lies under dialogs and lines."""
+FITTED = ("conflict", "dash", "trends")
+"""Views that keep something of the size they were opened at."""
 
 
 async def prepare(seat: Seat) -> None:
@@ -28,22 +30,37 @@ async def prepare(seat: Seat) -> None:
     await seat.forget_the_past()
 
 
-async def walk(seat: Seat, places: tuple[str, ...] = tuple(CONTEXTS)) -> AsyncIterator[str]:
+async def walk(seat: Seat) -> AsyncIterator[str]:
     """Go to one place after the other, and say which it is once all of it is shown."""
     size = seat.app.size
-    for place in places:
-        await leave(seat, size)
-        if place not in VIEWS:
-            await seat.open(HOME)
-        await go(seat, place)
-        screen = seat.screen
-        if isinstance(screen, DocumentScreen):
-            await seat.read()
-            await seat.until(lambda screen=screen: not screen._is_loading)  # type: ignore[misc]  # mypy knows no defaults of lambdas
-        if isinstance(screen, Palette):
-            await seat.until(lambda screen=screen: screen.has_class("-ready") and not _is_gathering(screen))  # type: ignore[misc]
-        await seat.pilot.pause()
+    for place in CONTEXTS:
+        await _arrive(seat, place, size)
         yield place
+
+
+async def walk_sizes(seat: Seat, sizes: Sequence[tuple[int, int]]) -> AsyncIterator[tuple[str, tuple[int, int]]]:
+    """Go to one place after the other, and show each at several sizes: by giving the terminal another where that shows all anew."""
+    for place in CONTEXTS:
+        for size in sizes:
+            if size == sizes[0] or place in FITTED or not isinstance(seat.screen, FleetScreen):
+                await _arrive(seat, place, size)
+            else:
+                await seat.resize(size)
+            yield place, size
+
+
+async def _arrive(seat: Seat, place: str, size: tuple[int, int]) -> None:
+    await leave(seat, size)
+    if place not in VIEWS:
+        await seat.open(HOME)
+    await go(seat, place)
+    screen = seat.screen
+    if isinstance(screen, DocumentScreen):
+        await seat.read()
+        await seat.until(lambda: not screen._is_loading)
+    if isinstance(screen, Palette):
+        await seat.until(lambda: screen.has_class("-ready") and not _is_gathering(screen))
+    await seat.pilot.pause()
 
 
 def _is_gathering(screen: Palette) -> bool:
