@@ -24,7 +24,8 @@ class Verdict(NamedTuple):
     because: str
 
 
-# Made once: a read from the cache is to take 5 µs at most.
+# Made and looked up once: a read from the cache is to take 5 µs at most, and naming a member of an enum takes 0.07.
+_AGENT, _READ, _SYSTEM, _PUBLIC_LEVEL = PrincipalKind.AGENT, Action.READ, Level.SYSTEM, Level.PUBLIC
 _ADMIN = Verdict(allowed=True, because="administrators may do everything")
 _OWNER = Verdict(allowed=True, because="it is its owner")
 _LISTED = Verdict(allowed=True, because="its read list names it")
@@ -32,16 +33,17 @@ _PUBLIC = Verdict(allowed=True, because="the entry is public")
 _OPERATOR = Verdict(allowed=True, because="operators read all but level system")
 _VIEWER = Verdict(allowed=True, because="viewers read what the swarm shares")
 _OWN = Verdict(allowed=True, because="everybody may store entries of their own")
+_AGENT_NAMES = f"{AGENT_PREFIX}_"
 _OFF = Verdict(allowed=True, because="the ACL is switched off (memory.acl_enabled = false)")
 
 
 def may(principal: Principal, action: Action, head: Head) -> Verdict:
     """Say whether a principal may act on an entry; for CREATE the head is the one that would be."""
-    if principal.kind is not PrincipalKind.AGENT and principal.is_admin:
+    if principal.kind is not _AGENT and principal.is_admin:
         return _ADMIN
-    if head.permissions.level is Level.SYSTEM:
+    if head.permissions.level is _SYSTEM:
         return Verdict(allowed=False, because="entries of level system are for administrators only")
-    if action is Action.READ:  # before all others, which are rarer
+    if action is _READ:  # before all others, which are rarer
         return _may_read(principal, head)
     return _BY_ACTION[action](principal, head)
 
@@ -73,7 +75,7 @@ def is_owner(principal: Principal, head: Head) -> bool:
 
 def _is_itself(principal: Principal) -> bool:
     """Answer whether a name is of the sort that its bearer may have."""
-    return bool(principal.name) and (principal.kind is PrincipalKind.AGENT or not principal.name.startswith(f"{AGENT_PREFIX}_"))
+    return bool(principal.name) and (principal.kind is _AGENT or not principal.name.startswith(_AGENT_NAMES))
 
 
 def _is_named(principal: Principal, names: tuple[str, ...]) -> bool:
@@ -86,7 +88,7 @@ def _may_read(principal: Principal, head: Head) -> Verdict:
     if _is_named(principal, head.permissions.read):
         return _LISTED
     level = head.permissions.level
-    if level is Level.PUBLIC:
+    if level is _PUBLIC_LEVEL:
         return _PUBLIC
     if principal.kind is PrincipalKind.OPERATOR:
         return _operator_may_read(principal, level)

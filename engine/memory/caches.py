@@ -8,6 +8,7 @@ need a wait for a hit.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.memory.entries import Kept
@@ -74,11 +75,13 @@ class ReadCache:
             self._drop(next(iter(self._kept)))
             figures.evicted += 1
 
-    def forget(self, id_: EntryId) -> None:
-        """Drop an entry that has changed."""
-        if id_ in self._kept:
-            self._drop(id_)
-            self.figures.invalidated += 1
+    def forget(self, ids: Iterable[EntryId]) -> None:
+        """Drop entries that have changed."""
+        kept = self._kept
+        for id_ in ids if kept else ():
+            if id_ in kept:
+                self._drop(id_)
+                self.figures.invalidated += 1
 
     def clear(self) -> None:
         """Drop everything."""

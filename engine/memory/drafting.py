@@ -42,6 +42,7 @@ class Draft:
         self._first = first_record
         self._now = now
         self._rules = rules
+        self._dot = Dot(rules.life, first_record)
         self._groups: list[_Group] = []
         self._settled: list[tuple[EntryId, Dot]] = []
         """Conflicts that changes stand for."""
@@ -66,32 +67,27 @@ class Draft:
 
     def _one(self, change: Change) -> Head:
         old = self.heads.get(change.id)
-        head = decide_change(change, old, self._now, self._rules, number=self._first)
+        head = decide_change(change, old, self._now, self._rules, self._dot)
         self._note_conflicts(change, old, head)
         group = self._group_for(change, head.size)
         group.changes.append(change)
         group.heads.append(head)
         group.bytes += head.size
-        self.heads[head.id] = here = msgspec.structs.replace(head, record=self._first + len(self._groups) - 1)
+        self.heads[change.id] = here = msgspec.structs.replace(head, record=self._first + len(self._groups) - 1)
         return here
 
     def _note_conflicts(self, change: Change, old: Head | None, head: Head) -> None:
         if old is not None and old.rivals and not head.rivals:
             self._settled += [(head.id, dot) for dot in old.rivals]
         if not isinstance(change, Permit) and (change.settled or change.reopens):
-            heads = reopened([one.head for one in change.reopens], Dot(self._rules.life, self._first))
+            heads = reopened([one.head for one in change.reopens], self._dot)
             self._kept += change.settled
             self._reopened += [msgspec.structs.replace(one, head=again) for one, again in zip(change.reopens, heads, strict=True)]
 
     def _group_for(self, change: Change, size: int) -> _Group:
         is_permitting = isinstance(change, Permit)
         last = self._groups[-1] if self._groups else None
-        if (
-            last is None
-            or last.is_permitting is not is_permitting
-            or len(last.heads) >= EVENT_ENTRIES_MAX
-            or last.bytes + size > EVENT_BYTES_MAX
-        ):
+        if last is None or last.is_permitting is not is_permitting or last.bytes + size > EVENT_BYTES_MAX or len(last.heads) >= EVENT_ENTRIES_MAX:
             last = _Group(is_permitting)
             self._groups.append(last)
         return last

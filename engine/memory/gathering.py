@@ -11,8 +11,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from engine.clock import Clock
 from engine.memory.changing import Change, Rules
@@ -55,8 +56,7 @@ class Keeper(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """Changes that are decided together, all of them or none."""
 
     changes: Sequence[Change]
@@ -87,16 +87,22 @@ class Gathering:
 
         Cancelling it does not take the changes back.
         """
-        if not 0 < len(changes) <= CALL_MAX:
-            raise UsageError(f"one call stores 1 to {CALL_MAX:,} entries, not {len(changes):,}; make several calls")
-        if self._waiting + len(changes) > WAITING_MAX:
+        call = self.ask(changes)
+        await call.durable
+        return call.heads
+
+    def ask(self, changes: Sequence[Change]) -> Call:
+        """Have changes decided; whoever asks awaits `durable`, and then has the heads. Raises FleetError."""
+        count = len(changes)
+        if not 0 < count <= CALL_MAX:
+            raise UsageError(f"one call stores 1 to {CALL_MAX:,} entries, not {count:,}; make several calls")
+        if self._waiting + count > WAITING_MAX:
             raise CommandRefused(f"{self._waiting:,} changes of memory wait to be written, which is the most; wait for some of them")
         call = Call(changes, asyncio.get_running_loop().create_future())
         self._calls.append(call)
-        self._waiting += len(changes)
+        self._waiting += count
         self._work.set()
-        await call.durable
-        return call.heads
+        return call
 
     async def run(self) -> None:
         """Decide what has gathered, pass by pass, until cancelled; what still waits then is refused."""
@@ -127,10 +133,13 @@ class Gathering:
 
     def _take(self, most: int) -> list[Call]:
         calls: list[Call] = []
-        taken = 0
-        while self._calls and (not calls or taken + len(self._calls[0].changes) <= most):
-            call = self._calls.popleft()
-            taken += len(call.changes)
+        taken, waiting = 0, self._calls
+        while waiting:
+            count = len(waiting[0].changes)
+            if calls and taken + count > most:
+                break
+            call = waiting.popleft()
+            taken += count
             if not call.durable.done():  # cancelled meanwhile
                 calls.append(call)
         self._waiting -= taken

@@ -5,9 +5,12 @@ Owner: `MemoryFound`, of what one batch changes. Runs in the loop's thread: at m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate, repeat
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Protocol
+
+from msgspec.structs import replace
 
 from engine.memory.merging import dot_of
 from engine.memory.stored import encode
@@ -30,21 +33,26 @@ _columns_of = attrgetter(
     "is_deleted", "size", "artifact", "embedder",
 )
 """What columns repeat of a head, in their order in writing.sql: in one call."""
+_id_of = attrgetter("id")
 
-AddText = Callable[[bytes], tuple[int, int]]
 Rows = list[tuple[object, ...]]
 
+# A plain tuple: made of columns without a call an entry.
+Change = tuple[int, Head, int, int, bool, bytes]
+"""An entry as an event changed it: the record, its head, where in the batch's texts its value starts and how long that is,
+whether that is one bare number, and its embedding."""
 
-class Change(NamedTuple):
-    """An entry as an event changed it, and where in the batch's texts its value is."""
 
-    record: int
-    head: Head
-    start: int
-    length: int
-    is_bare: bool
-    """The value is one bare number."""
-    embedding: bytes
+class Texts(Protocol):
+    """The large texts of a batch, end to end."""
+
+    def add_text(self, part: bytes) -> tuple[int, int]:
+        """Add one; return where it starts and how long it is."""
+        ...
+
+    def add_texts(self, parts: Sequence[bytes]) -> Iterable[tuple[int, int]]:
+        """Add several; return the same of each."""
+        ...
 
 
 class MemoryFound:
@@ -69,7 +77,7 @@ class MemoryFound:
                 if here is None:
                     self._permitted[head.id] = (record, head)
                 else:
-                    self._changed[head.id] = here._replace(record=record, head=head)
+                    self._changed[head.id] = (record, head, *here[2:])
             self._forget_conflicted(event.heads)
         elif isinstance(event, MemoryConflicted):
             self._conflicted.update((head.id, (record, head)) for head in event.heads)
@@ -84,27 +92,27 @@ class MemoryFound:
             for head in heads:
                 self._conflicted.pop(head.id, None)
 
-    def rows(self, add_text: AddText) -> Sequence[Rows]:
+    def rows(self, texts: Texts) -> Sequence[Rows]:
         """Return the rows of the sections; what is large goes to the batch's texts."""
-        return (*self._entry_rows(add_text), *self._conflict_rows(add_text))
+        return (*self._entry_rows(texts), *self._conflict_rows(texts))
 
-    def _conflict_rows(self, add_text: AddText) -> tuple[Rows, Rows, Rows]:
+    def _conflict_rows(self, texts: Texts) -> tuple[Rows, Rows, Rows]:
         return (
-            [(*id_, record, *add_text(encode(head))) for id_, (record, head) in self._conflicted.items()],
-            [loser_row(*found, add_text) for found in self._losers.values() if found is not None],
+            [(*id_, record, *texts.add_text(encode(head))) for id_, (record, head) in self._conflicted.items()],
+            [loser_row(*found, texts) for found in self._losers.values() if found is not None],
             [(*id_, *dot) for (id_, dot), found in self._losers.items() if found is None],
         )
 
-    def _entry_rows(self, add_text: AddText) -> tuple[Rows, Rows, Rows, Rows]:
+    def _entry_rows(self, texts: Texts) -> tuple[Rows, Rows, Rows, Rows]:
         if not (self._changed or self._permitted or self._purged):
             return [], [], [], []
         changed = self._changed.values()
         permitted = [change for id_, change in self._permitted.items() if id_ not in self._changed]
-        heads: Iterable[Head] = (*(change.head for change in changed), *(head for _, head in permitted))
+        heads: Iterable[Head] = (*(change[1] for change in changed), *(head for _, head in permitted))
         return (
-            [memory_row(change, add_text) for change in changed],
-            [permitted_row(record, head, add_text) for record, head in permitted],
-            [row for head in heads if (row := lists_row(head))],
+            memory_rows(changed, texts),
+            [permitted_row(record, head, texts) for record, head in permitted],
+            [lists_row(head) for head in heads if head.version != 1 or has_lists(head)],  # a new one without any has no row
             list(self._purged),
         )
 
@@ -114,22 +122,26 @@ def changes_in(record: int, event: MemoryChanged, end: int) -> Iterator[tuple[En
 
     The values are not written once more: they are found in the event's own text, from its end backwards.
     """
-    values = [memoryview(value) for value in event.values]
-    at = end - _TAIL - sum(map(len, values)) - max(0, len(values) - 1)
-    embeddings = event.embeddings
-    for place, (head, value) in enumerate(zip(event.heads, values, strict=True)):
-        yield head.id, Change(record, head, at, len(value), value[0] in _BARE_NUMBER, embeddings.get(place, b""))
-        at += len(value) + 1
+    heads, values = event.heads, [memoryview(value) for value in event.values]
+    assert len(heads) == len(values), f"record {record} has {len(heads)} heads and {len(values)} values"
+    sizes = list(map(len, values))
+    first = end - _TAIL - sum(sizes) - max(0, len(sizes) - 1)
+    starts = accumulate([first, *(size + 1 for size in sizes)])
+    is_bare = [value[0] in _BARE_NUMBER for value in values]
+    embeddings = [event.embeddings.get(place, b"") for place in range(len(heads))] if event.embeddings else repeat(b"")
+    return zip(map(_id_of, heads), zip(repeat(record), heads, starts, sizes, is_bare, embeddings))  # noqa: B905  # some are endless
 
 
-def memory_row(change: Change, add_text: AddText) -> tuple[object, ...]:
-    """Return an entry's row, in the order of the columns in writing.sql; what is large goes to the batch's texts."""
-    record, head, start, length, is_bare, embedding = change
-    placed = add_text(embedding) if embedding else _NOWHERE
-    return (*head.id, *_columns_of(head), record, is_bare, start, length, *add_text(_with_record(head, record)), *placed)
+def memory_rows(changed: Collection[Change], texts: Texts) -> Rows:
+    """Return the rows of entries, in the order of the columns in writing.sql; what is large goes to the batch's texts."""
+    placed = texts.add_texts([_with_record(change[1], change[0]) for change in changed])
+    return [
+        (*head.id, *_columns_of(head), record, is_bare, start, length, *place, *(texts.add_text(embedding) if embedding else _NOWHERE))
+        for (record, head, start, length, is_bare, embedding), place in zip(changed, placed, strict=True)
+    ]
 
 
-def loser_row(record: int, loser: Carried, add_text: AddText) -> tuple[object, ...]:
+def loser_row(record: int, loser: Carried, texts: Texts) -> tuple[object, ...]:
     """Return the row of a version that lost."""
     head, value = loser.head, bytes(loser.value)
     return (
@@ -141,27 +153,31 @@ def loser_row(record: int, loser: Carried, add_text: AddText) -> tuple[object, .
         record,
         head.artifact or None,
         int(value[0] in _BARE_NUMBER),
-        *add_text(value),
-        *add_text(_with_record(head, record)),
-        *(add_text(loser.embedding) if loser.embedding else (0, 0)),
+        *texts.add_text(value),
+        *texts.add_text(_with_record(head, record)),
+        *(texts.add_text(loser.embedding) if loser.embedding else _NOWHERE),
     )
 
 
-def permitted_row(record: int, head: Head, add_text: AddText) -> tuple[object, ...]:
+def permitted_row(record: int, head: Head, texts: Texts) -> tuple[object, ...]:
     """Return the row of an entry whose value stays."""
-    level, words = head.permissions.level, add_text(_with_record(head, record))
+    level, words = head.permissions.level, texts.add_text(_with_record(head, record))
     return (*head.id, level, head.writer, head.version, head.updated_at, record, *words)
 
 
-def lists_row(head: Head) -> tuple[object, ...] | None:
-    """Return what the table of permissions says of an entry from now on, or None for a new entry without lists."""
+def has_lists(head: Head) -> bool:
+    """Answer whether somebody may do more with an entry than its level says."""
     lists = head.permissions
-    if head.version == 1 and not (lists.read or lists.write or lists.delete):
-        return None
+    return bool(lists.read or lists.write or lists.delete)
+
+
+def lists_row(head: Head) -> tuple[object, ...]:
+    """Return what the table of permissions says of an entry from now on."""
+    lists = head.permissions
     named = ((), (), ()) if head.is_deleted else (lists.read, lists.write, lists.delete)
     return (*head.id, head.writer, head.updated_at, *named)
 
 
 def _with_record(head: Head, record: int) -> bytes:
     """Return a head as JSON with the number of its record, which the event itself does not know."""
-    return b'%b,"record":%d}' % (encode(head)[:-1], record)
+    return encode(replace(head, record=record))

@@ -121,11 +121,12 @@ class Shelf:
         for seq, _at, _cause, event in records:
             if type(event) not in ABOUT_MEMORY:
                 continue
-            for id_ in changed_by(event):
-                kept = pending.get(id_)
-                if kept is not None and kept[0] <= seq:
+            ids = changed_by(event)
+            for id_ in ids:
+                if id_ in pending and pending[id_][0] <= seq:
                     del pending[id_]
-                if conflicts and id_ in conflicts and conflicts[id_][0] <= seq:
+            for id_ in ids if conflicts else ():
+                if id_ in conflicts and conflicts[id_][0] <= seq:
                     del conflicts[id_]
 
     def clear(self) -> None:
@@ -134,10 +135,10 @@ class Shelf:
         self._conflicts.clear()
 
 
-def changed_by(event: object) -> Iterable[EntryId]:
+def changed_by(event: object) -> Collection[EntryId]:
     """Return the entries that an event is about."""
     if isinstance(event, MemoryChanged | MemoryPermitted):
-        return (head.id for head in event.heads)
+        return [head.id for head in event.heads]
     if isinstance(event, MemoryConflicted):
         return {*(head.id for head in event.heads), *(loser.head.id for loser in event.losers), *(id_ for id_, _ in event.settled)}
     return event.entries if isinstance(event, MemoryPurged) else ()

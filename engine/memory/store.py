@@ -131,8 +131,7 @@ class Memory:
         self._changes_seen += 1
         self.shelf.durable(about)
         for record in about:
-            for id_ in changed_by(record.event):
-                self.cache.forget(id_)
+            self.cache.forget(changed_by(record.event))
         for hook in self.hooks:
             hook(about)
 
@@ -142,9 +141,11 @@ class Memory:
         """Store a value; it is durable on return. Raises Denied, Conflict, TooLarge, UsageError, ReadOnly."""
         change = self.prepared(principal, (key, value, options))
         try:
-            return (await self.gathering.change((change,)))[0]
+            call = self.gathering.ask((change,))
+            await call.durable
         except (Denied, NotFound) as error:
             raise self._noted(error, principal, Action.WRITE, change.id) from None
+        return call.heads[0]
 
     async def store_many(self, principal: Principal, items: Sequence[Item]) -> Sequence[Head]:
         """Store values, all of them or none; durable on return. Raises as store() does, for the first that cannot be."""

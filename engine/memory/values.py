@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from math import isfinite
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,13 +29,12 @@ BYTES = "application/octet-stream"
 """Media of a value that is bytes; as JSON it is their base64."""
 
 _BYTES = (bytes, bytearray, memoryview)
-_SIZED = (str, *_BYTES)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class Encoded(NamedTuple):
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """A value as JSON."""
 
     media: str
@@ -71,13 +70,13 @@ class Unsealed:
 
 def encode_value(id_: EntryId, value: Any, max_bytes: int) -> Encoded:  # noqa: ANN401  # anything is asked
     """Return a value as JSON. Raises UsageError for what JSON cannot hold, TooLarge."""
-    is_flat = isinstance(value, _SIZED)
-    if is_flat and len(value) > max_bytes:
+    is_text = isinstance(value, str)
+    is_bytes = not is_text and isinstance(value, _BYTES)
+    if (is_text or is_bytes) and len(value) > max_bytes:
         raise _too_large(id_, len(value), max_bytes)
-    is_bytes = isinstance(value, _BYTES)
     try:
         data = _encode(base64.b64encode(value).decode() if is_bytes else value)
-        if not is_flat:
+        if not (is_text or is_bytes):
             require_shallow(data)
     except NOT_JSON as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else printable(str(error))

@@ -45,8 +45,7 @@ def test_what_was_read_longest_ago_makes_room() -> None:
 def test_a_change_drops_an_entry() -> None:
     cache = ReadCache(10_000)
     cache.put(kept("a"), 0.0)
-    cache.forget(id_of("a"))
-    cache.forget(id_of("b"))
+    cache.forget([id_of("a"), id_of("b")])
     assert cache.get(id_of("a"), 0.0) is None
     assert cache.figures.invalidated == 1
 
@@ -61,7 +60,7 @@ def test_the_cache_keeps_its_bounds_and_never_shows_an_old_value(acts: list[tupl
             cache.put(kept(key, size), now)
             newest[key] = (now, size)
         elif act == "f":
-            cache.forget(id_of(key))
+            cache.forget([id_of(key)])
             newest.pop(key, None)
         elif act == "c":
             cache.clear()
