@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from engine.memory.contract import Contents
@@ -17,6 +18,7 @@ from engine.memory.failures import explain
 from engine.memory.key_copies import keys_used
 from engine.memory.keys import RING_NAME
 from engine.memory.loading import load_state
+from engine.memory.memory_checking import unlike_the_journal
 from engine.memory.reading import open_to_read
 from engine.model.errors import JournalError, UsageError
 from engine.model.events import Record
@@ -114,12 +116,18 @@ def _contradictions(connection: sqlite3.Connection, contents: Contents, checked:
     if loaded.seq != contents.last:
         connection.execute("BEGIN")  # an engine wrote in between: what is compared must be of one moment
         loaded, contents = load_state(connection, ALL_TASKS)[0], contents_of(connection, Path(contents.path))
-    if contents.first == 1 and (whole or contents.last <= REPLAYED_MAX):
-        return _differences(connection, loaded, checked)
-    after = 0 if whole else max(0, contents.last - REPLAYED_MAX)
-    checked.append(f"how tasks ended by the records after {max(after, contents.first - 1)}, against their rows")
-    rows = connection.execute(_OUTCOMES, {"after": after, "most": PROBLEMS_MAX})
-    return [f"task {id_} is {status}, its newest record says {said}" for id_, status, said, _ in rows]
+    after = max(contents.first - 1, 0 if whole else contents.last - REPLAYED_MAX)
+    if after == 0:
+        problems = _differences(connection, loaded, checked)
+    else:
+        checked.append(f"how tasks ended by the records after {after}, against their rows")
+        rows = connection.execute(_OUTCOMES, {"after": after, "most": PROBLEMS_MAX})
+        problems = [f"task {id_} is {status}, its newest record says {said}" for id_, status, said, _ in rows]
+    if problems:
+        return problems
+    connection.rollback()
+    connection.execute("BEGIN")  # its records and its rows of one moment
+    return list(islice(unlike_the_journal(connection, after, checked), PROBLEMS_MAX))
 
 
 def _differences(connection: sqlite3.Connection, loaded: FleetState, checked: list[str]) -> list[str]:

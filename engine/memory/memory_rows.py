@@ -28,7 +28,7 @@ _TAIL = len(b"]}")
 """What follows the values, which are the event's last field."""
 _BARE_NUMBER = frozenset(b"-0123456789")
 _NOWHERE = (0, 0)
-_columns_of = attrgetter(
+columns_of = attrgetter(
     "permissions.level", "kind", "team", "swarm", "writer", "version", "created_at", "updated_at", "ttl_s", "expires_at",
     "is_deleted", "size", "artifact", "embedder",
 )
@@ -136,7 +136,7 @@ def memory_rows(changed: Collection[Change], texts: Texts) -> Rows:
     """Return the rows of entries, in the order of the columns in writing.sql; what is large goes to the batch's texts."""
     placed = texts.add_texts([_with_record(change[1], change[0]) for change in changed])
     return [
-        (*head.id, *_columns_of(head), record, is_bare, start, length, *place, *(texts.add_text(embedding) if embedding else _NOWHERE))
+        (*head.id, *columns_of(head), record, is_bare, start, length, *place, *(texts.add_text(embedding) if embedding else _NOWHERE))
         for (record, head, start, length, is_bare, embedding), place in zip(changed, placed, strict=True)
     ]
 
