@@ -139,13 +139,15 @@ class Turns:
             group.create_task(self._calls.run(), name="answers")
             while True:
                 await self._stand_by()
+                why = ""
                 try:
                     await self._hold(lead, handle)
                 except* (JournalTrimmed, JournalDiverged):
                     raise
                 except* JournalError as errors:  # fenced, or the server went away just as it began
-                    logger.warning("this engine leads the fleet no more", extra={"reason": str(errors.exceptions[0])})
-                await self._step_back()
+                    why = str(errors.exceptions[0])
+                    logger.warning("this engine leads the fleet no more", extra={"reason": why})
+                await self._step_back(why)
 
     # ---- standing by
 
@@ -200,9 +202,10 @@ class Turns:
         told = f"{leader} leads the fleet, and this engine stands by" if leader else "no engine leads the fleet at the moment"
         self._coordinator.read_only = told + f": {fault}" * bool(fault)
 
-    async def _step_back(self) -> None:
+    async def _step_back(self, why: str) -> None:
+        self._settled.set()  # an engine that may take the lease and not write would start for ever
         while True:
-            self._stand()
+            self._stand(fault=why)
             try:
                 await self._coordinator.stand_by(self._coordinator.read_only)
             except (JournalTrimmed, JournalDiverged):

@@ -78,11 +78,16 @@ class Hearkening:
 
     async def run(self) -> None:
         """Listen until cancelled."""
+        told = ""
         while True:
             try:
                 await self._listen()
-            except (RedisAway, RedisRefused) as error:
+            except RedisAway as error:
                 logger.info("programs cannot ask by redis", extra={"reason": str(error)})
+            except RedisRefused as error:
+                if told != str(error):
+                    told = str(error)
+                    logger.warning("programs cannot ask by redis", extra={"reason": told})
             await self._clock.sleep(AGAIN_S)
 
     async def _listen(self) -> None:

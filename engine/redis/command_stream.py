@@ -101,6 +101,7 @@ class CommandStream:
                     slots.release()
 
             left: bytes | None = b"0-0"
+            told = ""
             while True:
                 try:
                     if left is not None:
@@ -110,6 +111,9 @@ class CommandStream:
                 except (RedisAway, RedisRefused) as error:
                     if "NOGROUP" in str(error):
                         left = b"0-0"  # a server that took over, or was emptied
+                    elif isinstance(error, RedisRefused) and told != str(error):
+                        told = str(error)
+                        logger.warning("other engines cannot ask this one", extra={"reason": told})
                     await self._clock.sleep(AGAIN_S)
                     continue
                 for id_, fields in found:

@@ -36,7 +36,7 @@ def explain(error: BaseException, target: Target) -> FleetError:
     """Return what an error of the client means."""
     words = " ".join(str(error).split()) or type(error).__name__
     for kinds, what, remedy in _REFUSED:
-        if isinstance(error, kinds):
+        if isinstance(error, kinds) or (NoPermissionError in kinds and words.startswith("ACL failure in script")):
             return RedisRefused(f"redis refuses at {target}: {what} ({words}); {remedy}")
     if isinstance(error, RedisClusterException) and "not enabled" in words:
         return RedisRefused(f"redis at {target} is no cluster; leave out redis.cluster")
