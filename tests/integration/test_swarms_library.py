@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from engine.model.agent_commands import DrainAgent
 from engine.model.consensus_commands import CastVote
 from engine.model.errors import FleetError, NotFound, UsageError
 from engine.model.swarm_shapes import VoteCount, WeightDistribution
+
+from tests.integration.redis_servers import one_server
 
 CONFIG = {"fleet": {"default_pools": {"coder": {"min": 4, "max": 4}, "coordinator": {"min": 1, "max": 1}}}}
 
@@ -194,3 +197,36 @@ async def test_where_no_swarm_has_room_an_objective_waits_or_one_gets_another_ag
         await swarms.fleet.operator().execute([DrainAgent(agent["id"]) for agent in code["agents"]])
         with pytest.raises(FleetError, match=r"coder holds 1\.\.2 agents"):
             await swarms.distribute_task("release", "grow", when_full="scale", needs=["coding"], parts=["d.py"])
+
+
+@pytest.mark.row(58)
+async def test_fleets_of_swarms_over_redis_are_the_same_for_every_engine_and_shown_to_other_programs(tmp_path: Path) -> None:
+    coder = {"min": 2, "max": 4, "handler": "tests.integration.light_handlers:describe"}
+    async with one_server(tmp_path) as server, server.client() as plain:
+        config = {"fleet": {"default_pools": {"coder": coder}}, "redis": {"url": server.url, "share": True}}
+        for name in "ab":
+            (tmp_path / name).mkdir()
+        async with (
+            FleetManager(config, state_dir=tmp_path / "a", socket=tmp_path / "a.sock") as first,
+            FleetManager(config, state_dir=tmp_path / "b", socket=tmp_path / "b.sock") as second,
+        ):
+            assert first.turns is not None
+            assert first.turns.standing.leads
+            # Through the one that stands by: what is asked there is decided by the leader.
+            swarms = FleetOfSwarms({"fleetManager": second})
+            made = await swarms.initialize_fleet("release", {"code": {"agents": {"coder": 2}}})
+            taken = await swarms.distribute_task("release", "describe", needs=["coding"], parts=["a.py", "b.py"], work="echo")
+            assert taken["swarm"] == "release/code"
+            async with asyncio.timeout(60):
+                while not (found := await swarms.get_session(taken["session"]))["ended_at"]:
+                    await asyncio.sleep(0.05)
+            assert found["state"] == "succeeded", found
+            [swarm] = made["swarms"]
+            healthy = {"release": {"status": "healthy", "swarms": {"release/code": ("healthy",)}}}
+            for seen in (swarms, FleetOfSwarms({"fleetManager": first})):
+                health = await seen.monitor_fleet_health()
+                assert (health["total"], health["healthy"], health["fleets"]) == (1, 1, healthy)
+            async with asyncio.timeout(60):
+                while not (kept := await plain.get(f"swarm:{swarm['id']}:state")):
+                    await asyncio.sleep(0.05)
+            assert len(json.loads(kept)["agents"]) == 2
