@@ -42,9 +42,9 @@ class Rows:
         self._key: SortKey | None = None
         self._is_reversed = False
         self._keys: dict[str, tuple[Any, int]] = {}
-        """What each row is sorted by, and its turn among equals."""
+        """What each row is sorted by, and its place among equals."""
         self._turns: dict[str, int] = {}
-        """When each row came; rows with equal keys stay in this order."""
+        """When each row came: the order of rows that are not sorted."""
         self._turn = 0
         self._all: list[str] = []
         """Every row in the order of the sort, shown or not: a filter only picks from it."""
@@ -114,9 +114,13 @@ class Rows:
         return is_misplaced or is_passed != is_placed
 
     def _keyed(self, row_id: str) -> tuple[Any, int]:
+        """Return what a row is sorted by. Equals stand by their ids, shorter ones first, whichever came first: so two consoles list them alike."""
         assert self._key is not None
-        turn = self._turns[row_id]
-        return self._key(row_id), -turn if self._is_reversed else turn
+        known = self._keys.get(row_id)
+        if known is not None:
+            return self._key(row_id), known[1]
+        place = int.from_bytes(row_id.encode())
+        return self._key(row_id), -place if self._is_reversed else place
 
     def _pass_all(self, passed: Collection[str] | None = None) -> None:
         if passed is None:
@@ -126,7 +130,7 @@ class Rows:
     # Order
 
     def sort(self, key: SortKey | None, *, is_reversed: bool = False) -> None:
-        """Sort by a key of the row id; rows with equal keys stay in the order in which they came."""
+        """Sort by a key of the row id; rows with equal keys stand by their ids."""
         self._key, self._is_reversed = key, is_reversed
         self._keys = {}
         self._is_sorted = False

@@ -215,7 +215,7 @@ def test_a_held_row_that_the_filter_hides_is_let_go_of() -> None:
 
 
 class RowsModel(RuleBasedStateMachine):
-    """Whatever happens to rows, they are those that pass, in the order of their keys and then of their coming."""
+    """Whatever happens to rows, they are those that pass, in the order of their keys and then of their ids, or as they came."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -258,6 +258,7 @@ class RowsModel(RuleBasedStateMachine):
     def check(self) -> None:
         wanted = sorted((row_id for row_id, key in self.keys.items() if key >= self.limit), key=self.turns.__getitem__)
         if self.sort[0]:
+            wanted.sort()
             wanted.sort(key=self.keys.__getitem__, reverse=self.sort[1])
         assert self.rows.order == wanted
         assert [self.rows.find(row_id) for row_id in wanted] == list(range(len(wanted)))
