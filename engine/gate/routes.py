@@ -47,6 +47,7 @@ def follow(router: LearnedRouter, coordinator: Coordinator, feed: Feed, report: 
     router.connect(report, feed.routed)
     feed.router = router
     coordinator.add_publisher(router.publish)
+    coordinator.add_publisher(router.overhear, mirrors=True)
 
 
 def route_ids(router: LearnedRouter | None, state: FleetState) -> list[str]:

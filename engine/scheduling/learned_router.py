@@ -20,7 +20,12 @@ from engine.model.events import Record
 from engine.model.ids import AgentId, TaskId
 from engine.model.learned import LEARNED_CONFIDENCE, Advice, By, LearnedModel, RoutingMode
 from engine.model.reports import Report, RoutingLearnt
-from engine.model.routing_events import RoutingForgotten, RoutingModeSet, RoutingRecalled
+from engine.model.routing_events import (
+    RoutingForgotten,
+    RoutingLearned,
+    RoutingModeSet,
+    RoutingRecalled,
+)
 from engine.model.task_events import (
     TaskFailed,
     TaskReturned,
@@ -256,6 +261,14 @@ class LearnedRouter:
         if pools:
             self._changed(list(pools))
 
+    def overhear(self, records: Sequence[Record], _touched: Touched) -> None:
+        """Let go of what was read from the state and never used, where another engine, which leads, has learned more since."""
+        pools = {pool: None for record in records for pool in _learned_in(record) if pool in self.courses and not self.courses[pool].looked}
+        for pool in pools:
+            del self.courses[pool]
+        if pools:
+            self._changed(list(pools))
+
     def _begin_anew(self) -> None:
         pools = list(self.courses)
         self._pending.clear()
@@ -399,6 +412,14 @@ SHADOW = "it is in shadow mode"
 SHUT = "its guard is shut"
 AGREED = "it agrees with the scores"
 UNSURE = "it is not sure enough"
+
+
+def _learned_in(record: Record) -> Sequence[str]:
+    """Return the pools of which a record says what was learned."""
+    event = record.event
+    if isinstance(event, RoutingLearned):
+        return [model.pool for model in event.models]
+    return event.pools if isinstance(event, RoutingForgotten | RoutingRecalled) else ()
 
 
 def _sight(course: Course, spec: TaskSpec, one: Contender, now: float) -> Sight:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,9 @@ POOLS = {"coder": {"min": 2, "max": 8, "handler": "tests.integration.light_handl
 
 
 @contextlib.asynccontextmanager
-async def member(server: Server, root: Path, **redis: object) -> AsyncIterator[FleetManager]:
-    """Run one of several engines of a fleet."""
-    config: dict[str, Any] = {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, **redis}}
+async def member(server: Server, root: Path, *, more: Mapping[str, Any] | None = None, **redis: object) -> AsyncIterator[FleetManager]:
+    """Run one of several engines of a fleet; `more` are other sections of its configuration."""
+    config: dict[str, Any] = {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, **redis}, **(more or {})}
     (root / "state").mkdir(parents=True, exist_ok=True)
     async with FleetManager(config, directory=root, state_dir=root / "state", socket=root / "s") as made:
         yield made
