@@ -145,7 +145,7 @@ class GiveObjective(Command):
     inverse = "session.stop"
     undo_note = "what its tasks have done stays done"
 
-    swarm: str = arg("swarm that takes it; auto = the fittest, NAME/auto = the fittest of those called NAME/...", completes="swarms")
+    swarm: str = arg("swarm that takes it, as its --inputs say; auto = the fittest, NAME/auto = the fittest of those called NAME/...: it waits its turn there and ends nobody's work", completes="swarms")
     objective: str = arg("what is to be done, in a line")
     work: str = arg("type of the tasks that do its parts", default="command", option=True)
     parts: tuple[str, ...] = arg("its parts, each a prompt or a JSON object", default=(), option=True)

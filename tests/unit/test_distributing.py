@@ -132,3 +132,19 @@ def test_the_row_of_a_swarm_reads_its_members_and_nothing_else() -> None:
         assert seen.reads <= 10 * row.members
 
     live(story)
+
+
+def test_auto_queues_and_ends_nobodys_work_and_a_swarm_that_is_named_does_as_its_inputs_say() -> None:
+    async def story(world: World) -> None:
+        await do(world, CreateSwarm("brisk", coders(2), inputs="interrupt"), CreateSwarm("calm", ("coordinator",)))
+        assert await given_to(world, needs=("coding",)) == "brisk", "nothing is under way there"
+        [first] = [one for one in world.state.swarming.sessions.values()]
+        assert await given_to(world) == "calm"
+        assert await given_to(world) == "calm", "it waits its turn there"
+        with pytest.raises(CommandRefused, match="who can do coding"):
+            await given_to(world, needs=("coding",))
+        assert not world.state.swarming.sessions[first.id].is_over
+        await do(world, GiveObjective("brisk", "at once", **PARTS))
+        assert world.state.swarming.sessions[first.id].state == "interrupted"
+
+    live(story)
