@@ -138,7 +138,7 @@ def test_auto_queues_and_ends_nobodys_work_and_a_swarm_that_is_named_does_as_its
     async def story(world: World) -> None:
         await do(world, CreateSwarm("brisk", coders(2), inputs="interrupt"), CreateSwarm("calm", ("coordinator",)))
         assert await given_to(world, needs=("coding",)) == "brisk", "nothing is under way there"
-        [first] = [one for one in world.state.swarming.sessions.values()]
+        [first] = world.state.swarming.sessions.values()
         assert await given_to(world) == "calm"
         assert await given_to(world) == "calm", "it waits its turn there"
         with pytest.raises(CommandRefused, match="who can do coding"):
