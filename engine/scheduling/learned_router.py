@@ -261,7 +261,7 @@ class LearnedRouter:
         if pools:
             self._changed(list(pools))
 
-    def overhear(self, records: Sequence[Record], _touched: Touched) -> None:
+    def overhear(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         """Let go of what was read from the state and never used, where another engine, which leads, has learned more since."""
         pools = {pool: None for record in records for pool in _learned_in(record) if pool in self.courses and not self.courses[pool].looked}
         for pool in pools:
