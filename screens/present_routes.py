@@ -40,7 +40,7 @@ ROUTE_COLUMNS: tuple[Sorted, ...] = (
     (_right("agreed", "agrees", 6, 4), lambda r: r.agreed / (r.looked or 1)),
     (_right("learned", "learned", 7, 1), lambda r: _known(r.learned)),
     (_right("scored", "scores", 6, 1), lambda r: _known(r.scored)),
-    (Column("gain", "gain, 95 %", width_min=19, priority=2), lambda r: _known(r.gain)),
+    (Column("gain", "gain, 95 %", width_min=21, priority=2), lambda r: _known(r.gain)),
     (_right("regret", "regret", 6, 6), lambda r: _known(r.regret)),
     (_right("scored_regret", "of scores", 9, 7), lambda r: _known(r.scored_regret)),
     (_right("guard", "guard", 6, 8), lambda r: r.account),
@@ -85,7 +85,8 @@ def gain_cell(row: RouteRow, glyphs: Glyphs) -> Cell:
     if row.gain is None or row.gain_low is None or row.gain_high is None:
         return unknown(glyphs)
     role = "good" if row.gain_low > 0 else "bad" if row.gain_high < 0 else ""
-    return Cell(f"{row.gain:+.3f} {row.gain_low:+.2f}..{row.gain_high:+.2f}", role)
+    gain, low, high = (f"{round(value, 3) + 0.0:+.3f}" for value in (row.gain, row.gain_low, row.gain_high))  # + 0.0: none is -0.000
+    return Cell(f"{gain} {low}..{high}", role)
 
 
 # ---- one pool in full
