@@ -34,6 +34,12 @@ DEAD_MAX = 20
 PLACE_WIDTH = 24
 BADGE_WIDTH = 11
 COUNT_WIDTH = 6
+_INPUTS = {
+    "enqueue": "waits for its turn",
+    "reject": "is refused",
+    "interrupt": "begins, and the first ends with what it has",
+    "rollback": "begins, and the first ends and counts for nothing",
+}
 _SWARM_ORDER = ("failed", "initializing", "paused", "active", "completed")
 _CONDITION_ORDER = ("unhealthy", "degraded", "healthy")
 _SESSION_ORDER = ("integrating", "working", "splitting", "queued", "failed")
@@ -229,7 +235,7 @@ def _about(data: Mapping[str, Any], row: SwarmRow, now: float, glyphs: Glyphs) -
         field_line("", Cell(_shape_words(row), "dim")),
         field_line("leader", f"{row.leader or 'nobody'}, term {row.term}"),
         field_line("votes", f"{row.rule}{share}, open for {age(settings['vote_timeout_s'])}; {row.votes_open} open, {row.votes_ended} ended"),
-        field_line("next input", f"{settings['inputs']}: an objective that comes while it works on another one"),
+        field_line("next input", f"{settings['inputs']}: a second objective {_INPUTS[settings['inputs']]}"),
         field_line("messages", f"{row.sent:,} sent, {row.carried:,} over links, {rate_now(row, now):.1f}/s; {row.dead:,} dead"),
         field_line("mailboxes", f"{plural(row.waiting, 'message')} of it for its members"),
         field_line("made", f"{age(now - row.created_at)} ago by {row.who}, version {data['version']}"),
