@@ -60,7 +60,7 @@ def test_two_keys_are_two_people(subject: EngineProcess, server: SshServer) -> N
             screen.send(f":scale {pool} +2\r".encode())
             screen.wait_text("→")
             screen.send(b"\r")
-            until(lambda pool=pool: last_audit(subject)["target"] == pool)
+            until(lambda pool=pool: [row["target"] for row in subject.get("audit")][-1:] == [pool])
         one, other = subject.get("audit")[-2:]
         assert (one["who"], one["target"], other["who"], other["target"]) == ("ada", "coder", "eve", "tester")
         for entry in (one, other):
