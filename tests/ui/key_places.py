@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.model.editing import Editable, EditField
+from engine.model.memory import EntryId
 from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import PausePool
 from fleet_tui.app import FleetApp
@@ -133,6 +134,9 @@ async def _conflict(seat: Seat) -> None:
 
 
 async def _version(seat: Seat) -> None:
+    mine = EntryId("default", seat.fleet.gate.origin.who, "plan")  # type: ignore[attr-defined]
+    if not seat.fleet.world.memory.shelf.heads([mine]).get(mine):
+        await seat.fleet.gate.execute([RememberEntry("plan", "[1]")])
     await _entry(seat)
     await seat.press("tab")
     await seat.until(lambda: "ver  changed" in seat.text)

@@ -29,7 +29,7 @@ from textual.widgets import Input
 from tests.ui.conftest import Snap
 from tests.ui.fleet import Fleet, Seat, sit
 from tests.ui.key_places import EVERY_KEY, Recorder, reach
-from tests.ui.walk import prepare, walk
+from tests.ui.walk import PARTS, prepare, walk
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = [path.stem for path in (ROOT / "screens").glob("*.py") if path.stem != "__init__"]
@@ -51,12 +51,13 @@ def is_typed(seat: Seat, key: str) -> bool:
 
 
 @pytest.mark.timeout(900)  # every key at every place, by three presets, on a machine with other work
-async def test_what_is_listed_acts_and_nothing_else_does() -> None:
+@pytest.mark.parametrize("places", PARTS, ids=["first", "second", "third"])
+async def test_what_is_listed_acts_and_nothing_else_does(places: tuple[str, ...]) -> None:
     own = {preset: Own(build_keymap(preset), {}) for preset in PRESETS}
     in_force, pressed = next(iter(PRESETS)), set()
     async with sit(Fleet(), kind=Recorder, load_own=lambda _: own[in_force]) as seat:
         await prepare(seat)
-        async for context in walk(seat):
+        async for context in walk(seat, places):
             assert_keys_are_of_the_table(seat, context)
             for in_force in PRESETS:
                 seat.app._take_own()
@@ -65,7 +66,7 @@ async def test_what_is_listed_acts_and_nothing_else_does() -> None:
                 pressed.add((context, in_force))
             in_force = next(iter(PRESETS))
             seat.app._take_own()
-    assert pressed == {(context, preset) for context in CONTEXTS for preset in PRESETS}
+    assert pressed == {(context, preset) for context in places for preset in PRESETS}
 
 
 async def assert_listed_acts(seat: Seat, context: str, keymap: Keymap) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from screens.base import FleetScreen
 from screens.commandline import VIEWS
@@ -18,6 +18,8 @@ from tests.ui.key_places import go
 
 HOME = "pools"
 """What lies under dialogs and lines."""
+PARTS = tuple(tuple(CONTEXTS)[first::3] for first in range(3))
+"""All places, for three walks that can go at the same time."""
 FITTED = ("conflict", "dash", "trends")
 """Views that keep something of the size they were opened at."""
 
@@ -30,17 +32,17 @@ async def prepare(seat: Seat) -> None:
     await seat.forget_the_past()
 
 
-async def walk(seat: Seat) -> AsyncIterator[str]:
+async def walk(seat: Seat, places: Iterable[str] = CONTEXTS) -> AsyncIterator[str]:
     """Go to one place after the other, and say which it is once all of it is shown."""
     size = seat.app.size
-    for place in CONTEXTS:
+    for place in places:
         await _arrive(seat, place, size)
         yield place
 
 
-async def walk_sizes(seat: Seat, sizes: Sequence[tuple[int, int]]) -> AsyncIterator[tuple[str, tuple[int, int]]]:
+async def walk_sizes(seat: Seat, sizes: Sequence[tuple[int, int]], places: Iterable[str] = CONTEXTS) -> AsyncIterator[tuple[str, tuple[int, int]]]:
     """Go to one place after the other, and show each at several sizes: by giving the terminal another where that shows all anew."""
-    for place in CONTEXTS:
+    for place in places:
         for size in sizes:
             if size == sizes[0] or place in FITTED or not isinstance(seat.screen, FleetScreen):
                 await _arrive(seat, place, size)
