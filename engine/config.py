@@ -40,6 +40,7 @@ from engine.model.errors import ConfigError
 from engine.model.memory_settings import MemorySection
 from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, SessionSpec, seed_pool
+from engine.model.questions import AnswerPolicy
 from engine.model.redis_config import RedisSection
 from engine.model.resource_config import MachineSection
 from engine.model.retention_config import RetentionSection
@@ -204,6 +205,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         cost=pool.cost,
         handler=pool.handler,
         command=CommandSpec(**command.model_dump()) if command else None,
+        answers=AnswerPolicy(**pool.answers.model_dump()),
         session=SessionSpec(**session.model_dump()) if session else None,
         reliability=seed.reliability,
         drain_deadline_s=pool.drain_deadline_s,

@@ -59,6 +59,7 @@ class Kinds:
 
     by_name: dict[str, AgentKind]
     commands: CommandAgents
+    sessions: SessionAgents
 
 
 def find_booster(config: FleetManagerConfig, module: Path | None) -> tuple[Path | None, str]:
@@ -87,10 +88,11 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     light = LightAgents(report, needs.ids, needs.clock, settings, state_marker=str(needs.root), log_dir=logs, directory=needs.directory)
     places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket)
     commands = CommandAgents(report, host, needs.ids, needs.clock, places)
-    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: SessionAgents(report, host, needs.ids, needs.clock, places)}
+    sessions = SessionAgents(report, host, needs.ids, needs.clock, places)
+    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions}
     if needs.module is not None:
         kinds[BOOSTER] = _booster(needs, needs.module, settings, report, beat)
-    return Kinds(kinds, commands)
+    return Kinds(kinds, commands, sessions)
 
 
 async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManagerConfig, state: FleetState) -> tuple[tuple[TaskId, int], ...]:

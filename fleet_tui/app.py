@@ -388,7 +388,7 @@ class FleetApp(TypeAhead[None], Switching, SizeGuard[None]):
             self.exit()
             return
         states = status.tasks.by_state
-        running = states.get("running", 0) + states.get("leased", 0)
+        running = sum(states.get(state, 0) for state in ("running", "leased", "needs_input"))
         waiting = states.get("pending", 0)
         if running or waiting:
             self.push_screen(QuitDialog(running, waiting), self._settle)

@@ -34,6 +34,7 @@ ALIASES = {
     "policies": ("policy", "pol"),
     "scaling": ("scaler", "sc"),
     "advice": ("savings",),
+    "questions": ("question", "qs"),
     "gangs": ("gang", "ga"),
     "boosters": ("booster", "bo"),
     "instances": ("instance", "in"),
@@ -53,7 +54,7 @@ ALIASES = {
 }
 """What people type for a kind."""
 
-IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "proposals": "proposal", "alerts": "alert", "swarms": "swarm", "sessions": "session", "routes": "route"}
+IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "questions": "question", "proposals": "proposal", "alerts": "alert", "swarms": "swarm", "sessions": "session", "routes": "route"}
 """Kinds of which one thing can be asked for in full, and the word of that question."""
 
 ROWS_DEFAULT = 1_000

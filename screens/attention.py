@@ -14,6 +14,8 @@ from screens.present_pulse import NEED_KINDS, Need, find_needs
 from screens.widgets.cells import Glyphs
 
 LOOK_EVERY_S = 1.0
+AT_ONCE = ("questions",)
+"""Kinds that are looked for as soon as they change: an agent stands still meanwhile."""
 ANNOUNCE_EVERY_S = 10.0
 """Between two announcements; what comes meanwhile is announced together."""
 ANNOUNCE_AGAIN_S = 60.0
@@ -56,7 +58,10 @@ class Attention:
             return
         status = self._feed.status
         told = (status.read_only, status.damage, status.differences, status.conflicts, status.peers_away, status.redis and status.redis.reason)
-        self._is_outdated |= self._watch.take().touches(NEED_KINDS) or told != self._told
+        changes = self._watch.take()
+        self._is_outdated |= changes.touches(NEED_KINDS) or told != self._told
+        if changes.touches(AT_ONCE):
+            self._looked_at = 0.0
         self._told = told
         if not self._is_outdated or now - self._looked_at < LOOK_EVERY_S:
             return

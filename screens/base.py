@@ -317,6 +317,7 @@ class FleetScreen(Keyed, Screen[None]):
     def show_chrome(self) -> None:
         """Bring the lines above and below the body up to date."""
         left, right = context_parts(self.feed, paused=self._paused)
+        self._show_keys(self.console.keymap)
         title, counts = self.heading()
         if self._is_compact:
             self.query_one("#heading", ContextBar).show(title, [*counts, *right])
@@ -348,9 +349,13 @@ class FleetScreen(Keyed, Screen[None]):
         """Return the scopes of this view; those of the app and of the widget that has the focus are theirs."""
         return tuple(scope for scope in CONTEXTS[self.NAME] if scope not in ELSEWHERE)
 
+    def _hint_scopes(self) -> tuple[str, ...]:
+        """Return the scopes whose keys are worth a hint now."""
+        return CONTEXTS[self.NAME]
+
     def _show_keys(self, keymap: Keymap) -> None:
         for hints in self.query(KeyHints):  # none before the screen is laid out
-            hints.show(keymap.hints_in(CONTEXTS[self.NAME]), keymap.hint_of("app.help"))
+            hints.show(keymap.hints_in(self._hint_scopes()), keymap.hint_of("app.help"))
 
     @on(KeyHints.Chosen)
     def _press_hint(self, event: KeyHints.Chosen) -> None:

@@ -33,7 +33,7 @@ class History:
         if self.successes and (status.now < self.successes[-1][0] or status.tasks.succeeded < self.successes[-1][1]):
             self.successes.clear()  # another engine, or one that began anew
         number = int(status.now // SAMPLE_S)
-        self.loads[number] = {pool.id: pool.pending - pool.blocked + pool.leased + pool.running for pool in pools}
+        self.loads[number] = {pool.id: pool.pending - pool.blocked + pool.leased + pool.running + pool.needs_input for pool in pools}
         for old in [at for at in self.loads if not number - SAMPLES < at <= number]:
             del self.loads[old]
         if not self.successes or status.now > self.successes[-1][0]:

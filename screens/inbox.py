@@ -8,6 +8,8 @@ from typing import ClassVar
 from textual import on
 from textual.widget import Widget
 
+from engine.model.question_rows import QuestionRow
+from screens.answering import Answering
 from screens.base import FleetScreen
 from screens.feed import Changes
 from screens.places import Place
@@ -21,7 +23,7 @@ from screens.widgets.table import Table
 HOUR_S = 3_600.0
 
 
-class InboxScreen(FleetScreen):
+class InboxScreen(Answering, FleetScreen):
     """What needs somebody."""
 
     NAME: ClassVar[str] = "inbox"
@@ -72,6 +74,11 @@ class InboxScreen(FleetScreen):
         table = self.table
         ids = table.marked_ids or ([table.pointed_id] if table.pointed_id else [])
         return [self._needs[id_] for id_ in ids if id_ in self._needs]
+
+    def asked(self) -> Sequence[QuestionRow]:
+        """Return the chosen needs that are questions."""
+        questions = self.feed.tables["questions"]
+        return [row for need in self._chosen() if isinstance(row := questions.get(need.id), QuestionRow)]
 
     def _again(self) -> None:
         self.table.clear_marks()

@@ -109,6 +109,11 @@ KEYS: tuple[Key, ...] = (
     Key("inbox.snooze", "m", "snooze(1)", "1 hour", "put it away for an hour", "inbox"),
     Key("inbox.snooze_long", "M", "snooze(8)", "8 hours", "put it away for eight hours", "inbox"),
     Key("inbox.bring_back", "A", "bring_back", "", "show again what was put away", "inbox"),
+    # what agents ask
+    Key("asked.allow", "Y", "allow", "allow", "allow what the agent asks for, once", "asked"),
+    Key("asked.always", "W", "allow_always", "always", "allow it, and what is like it in this pool from now on: by a rule that is shown first", "asked"),
+    Key("asked.deny", "D", "deny", "deny", "deny it, with words for the agent", "asked"),
+    Key("asked.reply", "R", "reply", "reply", "reply to a question", "asked"),
     # report
     Key("report.range", "r", "range", "range", "about the last hour, day, 7 or 30 days", "report"),
     Key("report.baseline", "b", "baseline", "compare", "compare with the next baseline, or with the span before", "report"),

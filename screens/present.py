@@ -135,6 +135,7 @@ TASK_BADGES: dict[str, Badge] = {
     "pending": Badge("·", "."),
     "leased": Badge("◔", "/", "accent"),
     "running": Badge("●", "@", "accent"),
+    "needs_input": Badge("?", "?", "warn"),
     "succeeded": Badge("✓", "+", "good"),
     "failed": Badge("✕", "x", "bad"),
     "dead": Badge("‡", "#", "bad"),
@@ -272,7 +273,7 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
     tasks = status.tasks.by_state
     bad = tasks.get("failed", 0) + tasks.get("dead", 0)
     blocked = sum(getattr(pool, "blocked", 0) for pool in feed.tables.get("pools", {}).values())
-    running, queued = tasks.get("running", 0) + tasks.get("leased", 0), max(0, tasks.get("pending", 0) - blocked)
+    running, queued = sum(tasks.get(state, 0) for state in ("running", "leased", "needs_input")), max(0, tasks.get("pending", 0) - blocked)
     left: list[Part] = [
         Cell(f"@{feed.context}" if feed.context else status.name, "accent"),
         f"{count(status.agents.total)} agents {count(busy)} busy",

@@ -65,7 +65,7 @@ def figures_of(status: FleetStatus, at: float, before: Figures | None = None) ->
     return Figures(
         at, status.version, agents.total,
         busy=sum(agents.by_status.get(word, 0) for word in ("assigned", "busy", "draining")),
-        running=tasks.get("running", 0) + tasks.get("leased", 0),
+        running=sum(tasks.get(state, 0) for state in ("running", "leased", "needs_input")),
         queued=tasks.get("pending", 0),
         failed=tasks.get("failed", 0) + tasks.get("dead", 0),
         read_only=status.read_only,

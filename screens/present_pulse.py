@@ -9,6 +9,7 @@ from engine.model.alert_rows import AlertRow
 from engine.model.channel_rows import ChannelRow
 from engine.model.fields import error_of, standing_of
 from engine.model.filters import quote_value
+from engine.model.question_rows import QuestionRow
 from engine.model.rows import BoosterRow, FleetStatus, HostRow, PoolRow, TaskRow
 from engine.model.tasks import SAMPLER
 from engine.model.vote_rows import ProposalRow
@@ -69,7 +70,7 @@ class Need(NamedTuple):
     """The id of the one thing, else the scope."""
 
 
-NEED_KINDS = ("pools", "tasks", "hosts", "boosters", "proposals", "alerts", "channels")
+NEED_KINDS = ("pools", "tasks", "questions", "hosts", "boosters", "proposals", "alerts", "channels")
 """Kinds of rows among which something may need somebody."""
 
 NEED_COLUMNS: tuple[Column, ...] = (
@@ -89,6 +90,7 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     if status.differences:
         look = Cell("! agents are not as planned", "warn")
         needs.append(Need("differences", look, "; ".join(status.differences), 0.0, "agents"))
+    needs += _question_needs(tables.get("questions", {}).values(), glyphs)
     alerts = _alert_needs(tables.get("alerts", {}).values(), glyphs)
     needs += _memory_needs(status) + alerts[CRITICAL]
     for host in tables["hosts"].values():
@@ -103,6 +105,16 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
             needs += _booster_needs(booster, glyphs)
     needs += alerts[WARNING] + _channel_needs(tables.get("channels", {}).values(), glyphs)
     return needs + _vote_needs(tables.get("proposals", {}).values(), glyphs, me) + _task_needs(tables["tasks"].values(), glyphs)
+
+
+def _question_needs(rows: Iterable[object], glyphs: Glyphs) -> list[Need]:
+    """Return what agents ask, the one that waits longest first."""
+    sign = badge(TASK_BADGES, "needs_input", glyphs).text.partition(" ")[0]
+    needs = []
+    for row in sorted((row for row in rows if isinstance(row, QuestionRow)), key=lambda row: (row.asked_at, row.id)):
+        what = f"{sign} {row.agent} asks{f' for {row.tool}' if row.tool else ''}: {row.title or row.task}"
+        needs.append(Need(row.id, Cell(what, "warn"), row.text, row.asked_at, "task", row.task))
+    return needs
 
 
 def _vote_needs(votes: Iterable[object], glyphs: Glyphs, me: str) -> list[Need]:
@@ -244,7 +256,7 @@ PULSE_COLUMNS: tuple[Sorted, ...] = (
     (Column("queue", "queue", width_min=5, align="right"), lambda r: r.pending - r.blocked),
     (Column("blocked", "blocked", width_min=7, align="right", priority=5), lambda r: r.blocked),
     (Column("use", "in use", width_min=METER_WIDTH), lambda r: r.busy / r.agents if r.agents else -1.0),
-    (Column("load", f"queued+running, {SPAN_S:.0f} s", width_min=SAMPLES, priority=1), lambda r: r.pending - r.blocked + r.leased + r.running),
+    (Column("load", f"queued+running, {SPAN_S:.0f} s", width_min=SAMPLES, priority=1), lambda r: r.pending - r.blocked + r.leased + r.running + r.needs_input),
     (Column("done", "done", width_min=5, align="right", priority=3), lambda r: r.succeeded),
     (Column("failed", "failed", width_min=6, align="right", priority=2), lambda r: r.failed + r.dead),
     (Column("state", "state", width_min=10, flex=1, priority=4), lambda r: r.reason),

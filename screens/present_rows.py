@@ -40,7 +40,7 @@ AT_REST = frozenset({"idle", "drained", "failed"})
 """Agents that wait for somebody: nobody counts the seconds."""
 CPU_REST = 0.02
 """Below this share of a core a process is at rest; its exact share flickers."""
-STATE_ORDER = {"running": 0, "leased": 1, "dead": 2, "failed": 3, "pending": 4, "cancelled": 5, "succeeded": 6}
+STATE_ORDER = {"needs_input": -1, "running": 0, "leased": 1, "dead": 2, "failed": 3, "pending": 4, "cancelled": 5, "succeeded": 6}
 STATUS_ORDER = {"failed": 0, "draining": 1, "drained": 2, "starting": 3, "busy": 4, "assigned": 5, "idle": 6}
 
 
@@ -211,7 +211,7 @@ def ran_s(row: TaskRow, now: float) -> float | None:
     """Return how long the latest attempt ran or has run, in seconds; None when it has not started."""
     if not row.started_at:
         return None
-    if row.state == "running":
+    if row.state in ("running", "needs_input"):
         return now - row.started_at
     return row.finished_at - row.started_at if row.finished_at >= row.started_at else None
 
@@ -228,7 +228,7 @@ def task_cells(row: TaskRow, now: float, glyphs: Glyphs) -> Cells:
         str(row.priority),
         number_cell(row.attempt, "warn" if row.attempt > 1 else ""),
         age(waited_s(row, now)) if row.state != "pending" or not row.waiting_on else rest_age(waited_s(row, now)),
-        unknown(glyphs) if ran is None else age(ran) if row.state == "running" else duration(ran),
+        unknown(glyphs) if ran is None else age(ran) if row.state in ("running", "needs_input") else duration(ran),
         rest_age(now - row.submitted_at),
         Cell(row.reason, role),
         Cell(row.type, "dim"),

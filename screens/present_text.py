@@ -72,6 +72,7 @@ def task_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
     head = [
         field_line("state", badge(TASK_BADGES, data["state"], glyphs), "" if error else data["reason"]),
         field_line("type", spec["type"]),
+        *_progress(data.get("progress"), now),
         field_line("pool", data["pool"]),
         field_line("agent", data["agent"] or unknown(glyphs)),
         field_line("priority", str(data["priority"])),
@@ -92,6 +93,15 @@ def task_info(data: Data, now: float, glyphs: Glyphs) -> Lines:
         *part("Depends on", _dependencies(data)),
         *part("Limits", _limits(spec, now)),
     ]
+
+
+def _progress(said: Data | None, now: float) -> Lines:
+    """Return what the agent said of how far it is, on what evidence, and how long ago."""
+    if not said:
+        return []
+    share = f"{said['ratio']:.0%} " if said["ratio"] is not None else ""
+    evidence = f" ({said['evidence']})" if said["evidence"] else ""
+    return [field_line("progress", f"{share}{said['text']}{evidence}", Cell(f" {age(now - said['at'])} ago", "dim"))]
 
 
 def _attempts(data: Data) -> str:
@@ -204,7 +214,7 @@ def diff_lines(text: str | None) -> Lines:
 def log_lines(data: Data, state: str) -> Lines:
     """Return the end of a task's output."""
     if not data["bytes"]:
-        return note(f"no output{' yet' if state in ('pending', 'leased', 'running') else ' was written'}")
+        return note(f"no output{' yet' if state in ('pending', 'leased', 'running', 'needs_input') else ' was written'}")
     head: Lines = []
     if data["left_out"]:
         head = [(Cell(f"the first {byte_count(data['left_out'])} of {byte_count(data['bytes'])} are left out", "warn"),), ()]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from engine.model.question_rows import QuestionRow
 from engine.model.rows import TaskRow
 from screens.acts import cancel_of, priority_of, retry_of
+from screens.answering import Answering
 from screens.described import DescribedTable
 from screens.places import Place
 from screens.present_rows import TASK_COLUMNS, columns_over, kept_text, task_cells
@@ -18,7 +20,7 @@ from screens.widgets.statusbar import Part
 ONLY_BAD = "state=failed,dead,cancelled"
 
 
-class TasksScreen(DescribedTable):
+class TasksScreen(Answering, DescribedTable):
     """All tasks that the console has, or those of a scope such as `pool=coder`."""
 
     NAME: ClassVar[str] = "tasks"
@@ -75,6 +77,10 @@ class TasksScreen(DescribedTable):
             self.action_only_bad()
             return True
         return False
+
+    def asked(self) -> Sequence[QuestionRow]:
+        """Return what the agents of the chosen tasks ask."""
+        return self.questions_of(row.id for row in self.subjects())
 
     def action_cancel(self) -> None:
         """Stop the chosen tasks that have not ended."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from engine.model.agent_commands import DrainAgent, RestartAgent, UndrainAgent, UnregisterAgent
+from engine.model.question_rows import QuestionRow
 from engine.model.rows import AgentRow, TaskRow
 from screens.acts import cancel_of, priority_of, retry_of
+from screens.answering import Answering
 from screens.details import ThingDocument
 from screens.feed import Changes
 from screens.linked import Link, Linked
+from screens.present_asked import asked_lines
 from screens.present_text import (
     TASKS_SHOWN,
     Lines,
@@ -26,7 +29,7 @@ from screens.present_text import (
 )
 
 
-class TaskDetails(ThingDocument):
+class TaskDetails(Answering, ThingDocument):
     """A task: why it is where it is, what it was given, what came of it, and its output."""
 
     NAME: ClassVar[str] = "task"
@@ -53,12 +56,16 @@ class TaskDetails(ThingDocument):
         if tab in ("result", "diff"):
             artifact = await self.ask_engine("artifact", id=data["artifact"]) if data["artifact"] else None
             return task_result(data, artifact) if tab == "result" else diff_lines(diff_of(data, artifact))
-        return task_info(data, self.feed.now(), self.console.glyphs)
+        return [*asked_lines(data, self.feed.now()), *task_info(data, self.feed.now(), self.console.glyphs)]
 
     def is_moving(self) -> bool:
         """The output of a running task grows, and so does its time."""
         row = cast("TaskRow | None", self.row)
-        return super().is_moving() or (row is not None and row.state == "running" and self.tab in ("log", "info"))
+        return super().is_moving() or (row is not None and row.state in ("running", "needs_input") and self.tab in ("log", "info"))
+
+    def asked(self) -> Sequence[QuestionRow]:
+        """Return what its agent asks."""
+        return self.questions_of([self.thing])
 
     def action_cancel(self) -> None:
         """Stop it."""

@@ -30,6 +30,7 @@ from engine.model.effects import Assignment
 from engine.model.events import Event, Record
 from engine.model.ids import AgentId, TaskId
 from engine.model.pools import CommandSpec, PoolSpec
+from engine.model.questions import Reply
 from engine.model.reports import AgentsFailed, TasksBegan, TasksEnded
 from engine.model.task_events import (
     LateResult,
@@ -174,6 +175,9 @@ class CommandAgents:
             if key in ended or (key[0], 0) in ended:
                 del self._unsettled[name]
                 self._host.keepers.discard(name)
+
+    def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
+        """Programs of this kind ask nothing."""
 
     def tell(self, word: str) -> None:
         """Programs are told nothing."""

@@ -17,6 +17,7 @@ from engine.model.effects import Assignment
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.modules import USER_PREFIX, module_of
 from engine.model.pools import PoolSpec
+from engine.model.questions import Reply
 from engine.model.reports import AgentsFailed, Report
 from engine.model.tasks import HELD, Lease, Task
 from engine.state import FleetState
@@ -83,6 +84,10 @@ class AgentKind(Protocol):
         """Stop attempts in their processes; answered by TasksEnded with error_kind `stopped`, or HostDown."""
         ...
 
+    def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
+        """Tell an agent what it asked in an attempt; not answered. Kinds whose agents never ask do nothing."""
+        ...
+
     def tell(self, word: str) -> None:
         """Tell all workers a word, if they listen; not answered."""
         ...
@@ -123,6 +128,8 @@ class Runtime:
                 self._stop(effect.agents)
             elif isinstance(effect, fx.StopRuns):
                 self._stop_runs(effect.tasks)
+            elif isinstance(effect, fx.GiveAnswer):
+                self._answer(effect)
             else:
                 self._tell(CLEAR_CACHE)
 
@@ -196,6 +203,12 @@ class Runtime:
     def _module_of(self, operation: str) -> str:
         module = module_of(self._state().modules, operation)
         return module.facts.sha256 if module is not None else ""
+
+    def _answer(self, effect: fx.GiveAnswer) -> None:
+        task = self._state().tasks.get(effect.task)
+        kind = self._kind_of.get(task.agent) if task is not None and task.agent is not None else None
+        if task is not None and kind is not None and task.attempt == effect.token:
+            kind.answer((effect.task, effect.token), effect.ask, effect.reply)
 
     def _tell(self, word: str) -> None:
         for kind in self._kinds.values():

@@ -29,7 +29,7 @@ LIST_PARAMETERS: dict[str, tuple[type, str]] = {
 
 SINGULAR = {
     "pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event", "policies": "policy",
-    "proposals": "proposal", "swarms": "swarm", "sessions": "session", "routes": "route",
+    "proposals": "proposal", "swarms": "swarm", "sessions": "session", "routes": "route", "questions": "question",
 }  # fmt: skip
 """What can be asked for by an id, and the query for it."""
 
@@ -42,6 +42,7 @@ SINGULAR_HELP = {
     "events": "Return one event in words and in full.",
     "policies": "Return one scaling policy in full.",
     "proposals": "Return one vote in full: its terms, its voters with what they said, and what was counted.",
+    "questions": "Return one open question of an agent in full: its words, or its tool with the arguments exactly as they are, and the diff.",
     "sessions": "Return one objective of a swarm in full: its plan, and its parts with who works on them.",
     "swarms": "Return one swarm in full: its settings, its topology, its members and links.",
     "routes": "Return learned routing of one pool: its newest decisions with both choices and what came of them, its weights and agents.",

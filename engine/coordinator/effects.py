@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from engine.model import effects as fx
 from engine.model import events as ev
 from engine.model.agent_events import AgentsRegistered, AgentsRemoved, AgentsStarting
+from engine.model.question_events import QuestionAnswered
 from engine.model.task_events import TasksLeased, TasksStopping
 
 
@@ -25,6 +26,8 @@ def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
             found.append(fx.StopAgents(event.agents))
         elif isinstance(event, ev.BoosterCacheCleared):
             found.append(fx.ClearCaches())
+        elif isinstance(event, QuestionAnswered):
+            found.append(fx.GiveAnswer(event.task, event.token, event.ask, event.answer.reply))
         elif isinstance(event, TasksStopping) and event.why != "retry":  # those are being stopped already
             found.append(fx.StopRuns(event.tasks))
     return found

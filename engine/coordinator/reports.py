@@ -24,9 +24,10 @@ from engine.model.events import EngineTookOver, Event
 from engine.model.ids import AgentId
 from engine.model.pool_events import PoolConfigured, PoolEdited
 from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
+from engine.model.questions import TaskAsked
 from engine.model.task_events import TasksSubmitted
 from engine.monitoring.alerts.rule_verbs import decide_seen
-from engine.scheduling import handing, leases, routing_verbs
+from engine.scheduling import answering, handing, leases, routing_verbs
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -149,6 +150,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.GangsDue: gangs.decide_due,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
+    TaskAsked: answering.decide_asked,
     r.SampleDue: _decide_sample,
     r.AlertsSeen: decide_seen,
     r.RoutingLearnt: routing_verbs.decide_learnt,

@@ -47,11 +47,12 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
+from engine.model.question_commands import AnswerTask, ForgetAnswerRule
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
 from engine.monitoring.alerts import rule_verbs
 from engine.scaling import policies, policy_verbs
-from engine.scheduling import halting, routing_verbs, submission
+from engine.scheduling import answering, halting, routing_verbs, submission
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
@@ -131,6 +132,8 @@ _DECIDE: dict[type[Command], Decide] = {
     CancelTask: submission.decide_cancel,
     RetryTask: submission.decide_retry,
     PrioritiseTask: submission.decide_prioritise,
+    AnswerTask: answering.decide_answer,
+    ForgetAnswerRule: answering.decide_forget_rule,
     HaltFleet: halting.decide_halt,
     ResumeFleet: halting.decide_resume,
     ClearBoosterCache: _decide_clear,

@@ -22,6 +22,7 @@ from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.channel_rows import channel_row, notification_row
 from engine.gate.gang_plans import gang_row
+from engine.gate.questions import question_row
 from engine.gate.routes import route_ids, route_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
 from engine.gate.sessions import session_row
@@ -31,7 +32,17 @@ from engine.gate.words import event_row
 from engine.model.config_sections import TasksSection
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, Record
-from engine.model.ids import AgentId, GangId, HostId, PlanId, ProposalId, SessionId, SwarmId, TaskId
+from engine.model.ids import (
+    AgentId,
+    GangId,
+    HostId,
+    PlanId,
+    ProposalId,
+    QuestionId,
+    SessionId,
+    SwarmId,
+    TaskId,
+)
 from engine.model.pool_events import PoolPaused
 from engine.model.room_events import TasksWaitForRoom
 from engine.model.rows import (
@@ -114,6 +125,7 @@ class Feed:
         self._mark("agents", chain(touched.agents, touched.working))
         self._mark("agents", [agent.spec.id for agent in touched.removed_agents])
         self._mark("tasks", touched.tasks)
+        self._mark("questions", touched.questions)
         self._note_back_offs(touched.tasks)
         self._mark("tasks", touched.forgotten_tasks)
         self._mark("hosts", touched.hosts)
@@ -338,6 +350,7 @@ class Feed:
         if kind != "tasks":
             tables: dict[str, Mapping[str, object]] = {
                 "pools": state.pools,
+                "questions": state.asking,  # type: ignore[dict-item]
                 "agents": state.agents,  # type: ignore[dict-item]
                 "hosts": state.hosts,  # type: ignore[dict-item]
                 "plans": state.plans,  # type: ignore[dict-item]
@@ -379,7 +392,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "routes"):
+        if kind in ("channels", "notifications", "routes", "questions"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -400,6 +413,8 @@ class Feed:
         return swarm_row(state, swarm, self._clock.now()) if swarm else None
 
     def _told_row(self, kind: str, id_: str) -> Row | None:
+        if kind == "questions":
+            return question_row(self._state(), QuestionId(id_))
         if kind == "routes":
             return route_row(self.router, self._state(), id_) if self.router else None
         make = channel_row if kind == "channels" else notification_row

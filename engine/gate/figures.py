@@ -21,7 +21,7 @@ from engine.memory.store import Tidied
 from engine.model.agents import AgentStatus
 from engine.model.cache_layers import CacheLayer
 from engine.model.pools import Pool
-from engine.model.tasks import TaskState
+from engine.model.tasks import HELD, TaskState
 from engine.monitoring.agents import Looked
 from engine.monitoring.machine import Machine
 from engine.scaling.autoscaler import AutoScaler
@@ -30,7 +30,7 @@ from engine.state import FleetState
 
 Key = tuple[str, str]
 HOUR_S = 3_600.0
-_HERE = (TaskState.PENDING, TaskState.LEASED, TaskState.RUNNING)
+_HERE = (TaskState.PENDING, TaskState.LEASED, TaskState.RUNNING, TaskState.NEEDS_INPUT)
 _AT_WORK = (AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINING)
 
 
@@ -130,7 +130,7 @@ class FigureReader:
         known["utilisation", name] = busy / (idle + busy) if idle + busy else None
         known["queue_depth", name] = self.around.ready(name)
         known["tasks_waiting", name] = tasks.get(TaskState.PENDING, 0)
-        known["tasks_running", name] = tasks.get(TaskState.LEASED, 0) + tasks.get(TaskState.RUNNING, 0)
+        known["tasks_running", name] = sum(tasks.get(one, 0) for one in HELD)
         for metric in ("succeeded", "failed", "dead", "retried", "cancelled"):
             counts[metric, name] = getattr(pool, metric)
         bad = pool.failed + pool.dead + pool.retried

@@ -17,6 +17,7 @@ from engine.gate import (
     mail,
     module_plans,
     policy_plans,
+    questions,
     routes,
     sessions,
     swarms,
@@ -44,11 +45,13 @@ from engine.model.memory_commands import (
 )
 from engine.model.plans import Call, PlanStep
 from engine.model.pool_commands import PausePool, ScalePool, UnpausePool
+from engine.model.question_commands import AnswerTask
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.tasks import FINISHED, HELD, TaskState
 from engine.model.verbs import Command
 from engine.model.wire import call_of
 from engine.scaling.policies import find_pool, leavers, wanted_size
+from engine.scheduling.answering import find_question
 from engine.scheduling.router import pool_for
 from engine.scheduling.submission import doomed_by, find_task, pool_of, revived_with
 from engine.state import FleetState
@@ -63,6 +66,8 @@ def exact(state: FleetState, command: Command, *, restoring: bool = False) -> Co
     """Return a verb that means the same whatever happens meanwhile: `+3` becomes the size it is now. Raises FleetError."""
     if isinstance(command, ScalePool):
         return replace(command, size=str(wanted_size(find_pool(state, command.pool), command.size, restoring=restoring)))
+    if isinstance(command, AnswerTask) and not command.question:
+        return replace(command, question=find_question(find_task(state, command.task), "").id)
     return command
 
 
@@ -94,7 +99,7 @@ def shown(steps: Sequence[PlanStep]) -> tuple[PlanStep, ...]:
 
 _ALIKE = {
     **dict.fromkeys(("starting", "idle", "assigned", "busy"), "working"),
-    **dict.fromkeys(("leased", "running"), "held"),
+    **dict.fromkeys(("leased", "running", "needs_input"), "held"),
 }
 """Words of `before` that a plan need not tell apart: agents and tasks move between them by themselves all the time."""
 
@@ -294,6 +299,7 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     UnpausePool: _pause,
     **policy_plans.DESCRIBE,
     **gang_plans.DESCRIBE,
+    **questions.DESCRIBE,
     **votes.DESCRIBE,
     **swarms.DESCRIBE,
     **mail.DESCRIBE,

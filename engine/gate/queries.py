@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.coordinator.distributing import conditions
-from engine.gate import baselines, routes, sessions, swarms, votes
+from engine.gate import baselines, questions, routes, sessions, swarms, votes
 from engine.gate import rows as build
 from engine.gate.alert_pages import alert_page, told_of
 from engine.gate.alert_tests import try_rule
@@ -38,7 +38,7 @@ from engine.model.ids import AgentId, TaskId
 from engine.model.metrics import Span
 from engine.model.policy_text import policy_table
 from engine.model.rows import ROW_KINDS, FleetStatus, Row
-from engine.model.tasks import Task
+from engine.model.tasks import HELD, Task
 from engine.model.version import version
 from engine.monitoring.alerts.rule_verbs import find_rule
 from engine.monitoring.notifying.notifier import Notifier
@@ -76,6 +76,8 @@ class Sources:
     """Of an encrypted memory."""
     notifier: Notifier | None = None
     """Who tells others of alerts."""
+    progress: Callable[[TaskId], Mapping[str, object] | None] = lambda _task: None
+    """What the agent of a task said last of how far it is."""
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any], discretion: Discretion) -> object:
@@ -156,11 +158,15 @@ async def _pool(sources: Sources, parameters: dict[str, Any]) -> object:
     if row is None:
         raise NotFound(f"no pool {name!r}{wire.nearest(name, sources.state().pools)}")
     pool = sources.state().pools[name]
-    return {**wire.row_to_dict(row), "spec": pool.spec, "overrides": pool.overrides, "hold": pool.hold, "by_status": pool.by_status, "by_state": pool.by_state}
+    return {**wire.row_to_dict(row), "spec": pool.spec, "overrides": pool.overrides, "answer_rules": pool.answer_rules, "hold": pool.hold, "by_status": pool.by_status, "by_state": pool.by_state}
 
 
 async def _proposal(sources: Sources, parameters: dict[str, Any]) -> object:
     return votes.in_full(sources.state(), _id(parameters), sources.clock.now())
+
+
+async def _question(sources: Sources, parameters: dict[str, Any]) -> object:
+    return questions.in_full(sources.state(), _id(parameters))
 
 
 async def _session(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -217,6 +223,7 @@ async def _task(sources: Sources, parameters: dict[str, Any]) -> object:
         **{spec.name: getattr(task, spec.name) for spec in fields(task) if spec.name not in ("agent", "agent_name")},
         "why": [one.text for one in explain_task(state, task, now).evidence] if known else [],
         "in_memory": known,
+        "progress": sources.progress(task.spec.id) if task.state in HELD else None,
         "dependents": list(state.dependents.get(task.spec.id, ())),
     }
 
@@ -411,6 +418,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "proposal": _proposal,
     "swarm": _swarm,
     "session": _session,
+    "question": _question,
     "route": _route,
     "load": _load,
     "recommendations": _recommendations,

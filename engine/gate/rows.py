@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.agents.runtime import HostSample
+from engine.gate.questions import why_waits
 from engine.model.agents import Agent, AgentStatus
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
@@ -50,6 +51,7 @@ def pool_row(state: FleetState, pool: Pool, oldest_pending_at: float) -> PoolRow
         pool.paused,
         _pool_reason(state, pool),
         pool.blocked,
+        tasks.get(TaskState.NEEDS_INPUT, 0),
     )
 
 
@@ -123,6 +125,8 @@ def task_reason(state: FleetState, task: Task, now: float) -> str:
             return "fleet halted"
         pool = state.pools[task.spec.pool]
         return "pool paused" if pool.paused else pool.tasks_wait or "waits for an agent"
+    if task.questions:
+        return why_waits(task)[:REASON_MAX]
     if task.error is None or task.state in HELD:
         return ""
     return f"{task.error.kind}: {task.error.message}"[:REASON_MAX]

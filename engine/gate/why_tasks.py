@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
+from engine.gate.questions import why_waits
 from engine.gate.routes import advice_words
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.model.agents import Agent
 from engine.model.explanations import Evidence, Explanation
 from engine.model.ids import AgentId, TaskId
 from engine.model.pools import Pool
+from engine.model.questions import in_a_line
 from engine.model.scaling import Decision
 from engine.model.tasks import HELD, Task, TaskState
 from engine.scaling.words import explain as explain_decision
@@ -182,6 +184,9 @@ def _held(state: FleetState, task: Task) -> tuple[str, str, list[Evidence]]:
         act = find_act(state, ("task.cancel", "fleet.halt"), (task.spec.id, "agents")) if task.stopping != DRAIN else None
         why = told(f"it is being stopped ({task.stopping})", act) if act else Evidence(f"it is being stopped: {task.stopping}", "warn")
         return f"{task.agent_name} is being told to stop it", "warn", [why, *evidence, *_placed(state, task)]
+    if task.questions:
+        asked = [Evidence(f"{question.ask.tool or 'it asks'}: {in_a_line(question.ask)}", "warn", question.asked_at) for question in task.questions.values()]
+        return f"{task.agent_name} {why_waits(task)}", "warn", [*asked, *evidence, *_placed(state, task)]
     if task.spec.timeout_s:
         evidence.append(Evidence(f"an attempt may take {task.spec.timeout_s:g} s"))
     word = "runs on" if task.state is TaskState.RUNNING else "was handed to"

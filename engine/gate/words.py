@@ -54,6 +54,13 @@ from engine.model.pool_events import (
     PoolPaused,
     PoolScaled,
 )
+from engine.model.question_events import (
+    AnswerRuleForgotten,
+    AnswerRuleSet,
+    QuestionAnswered,
+    QuestionAsked,
+)
+from engine.model.questions import in_a_line
 from engine.model.rows import EventRow
 from engine.model.task_events import (
     LateResult,
@@ -275,6 +282,10 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     TasksStopping: _stopping,
     TasksCancelled: _cancelled,
     TasksReplayed: _replayed,
+    QuestionAsked: lambda s, e: ("warn", e.task, f"{_title(s, e.task)} asks: {f'{e.question.ask.tool}: ' if e.question.ask.tool else ''}{in_a_line(e.question.ask)}"),
+    QuestionAnswered: lambda s, e: ("info", e.task, f"{_title(s, e.task)} is told: {e.answer.reply.decision}, by {e.answer.by}{f' (rule {e.answer.rule})' if e.answer.rule else ''}"),
+    AnswerRuleSet: lambda _s, e: ("info", e.pool, f"agents of {e.pool} are answered {e.rule.decision} to {e.rule.rule} from now on, by {e.rule.by}"),
+    AnswerRuleForgotten: lambda _s, e: ("info", e.pool, f"agents of {e.pool} ask again about {e.rule}"),
     TaskPrioritised: lambda s, e: ("info", e.task, f"priority {e.priority} for {_title(s, e.task)}"),
     AgentAllocated: _allocated,
     AgentReleased: lambda _s, e: ("info", e.allocation, f"reservation {e.allocation} ended: {e.reason}"),

@@ -65,6 +65,7 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
+from engine.model.question_commands import AnswerTask, ForgetAnswerRule
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.swarm_commands import (
     CreateSwarm,
@@ -106,6 +107,8 @@ COMMANDS: dict[str, type[Command]] = {
         CancelTask,
         RetryTask,
         PrioritiseTask,
+        AnswerTask,
+        ForgetAnswerRule,
         HaltFleet,
         ResumeFleet,
         RememberEntry,

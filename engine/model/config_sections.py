@@ -20,6 +20,7 @@ from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
 from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, PoolSpec
 from engine.model.quantities import megabytes
+from engine.model.questions import parse_rule
 from engine.model.resource_config import ResourcesConfig
 from engine.model.scaling import Policy
 
@@ -58,6 +59,25 @@ class SessionConfig(ConfigTree):
     keep_idle_s: float = Field(600.0, ge=0, description="how long it is kept without a task; 0 = it is ended after each")
 
 
+class AnswersConfig(ConfigTree):
+    """How what a pool's agents ask is answered when nobody does."""
+
+    allow: tuple[str, ...] = Field((), max_length=500, description="uses of tools that need nobody: Tool or Tool(argument=pattern)")
+    deny: tuple[str, ...] = Field((), max_length=500, description="uses of tools that are refused; goes before allow")
+    timeout_s: float = Field(0.0, ge=0, description="how long a question waits; 0 = for ever")
+    on_timeout: Literal["deny", "fail", "wait"] = Field("deny", description="what a question comes to that nobody answers: denied, its task fails, or it waits on")
+
+    @field_validator("allow", "deny")
+    @classmethod
+    def _are_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in rules:
+            try:
+                parse_rule(rule)
+            except UsageError as error:
+                raise ValueError(str(error)) from error
+        return rules
+
+
 class PoolConfig(ConfigTree):
     """A pool: one of the sixteen with other figures, or one of your own."""
 
@@ -73,6 +93,7 @@ class PoolConfig(ConfigTree):
     handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
     command: CommandConfig | None = Field(None, description="the program for kind command")
     session: SessionConfig | None = Field(None, description="the program for kind session")
+    answers: AnswersConfig = Field(default_factory=AnswersConfig)
 
     @model_validator(mode="after")
     def _consistent(self) -> PoolConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.model.ids import AgentId, TaskId
+from engine.model.questions import Reply
 from engine.model.tasks import Lease
 
 
@@ -37,6 +38,16 @@ class StopRuns:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveAnswer:
+    """Tell an agent what it asked; not answered. One whose attempt is over gets nothing."""
+
+    task: TaskId
+    token: int
+    ask: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """A leased task as its agent gets it: the lease, joined with what the task says."""
 
@@ -60,4 +71,4 @@ class ClearCaches:
     """Have the booster's workers forget the answers that they keep; not answered."""
 
 
-Effect = StartAgents | StopAgents | Deliver | StopRuns | ClearCaches
+Effect = StartAgents | StopAgents | Deliver | StopRuns | GiveAnswer | ClearCaches

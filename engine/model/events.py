@@ -57,6 +57,12 @@ from engine.model.pool_events import (
     PoolPaused,
     PoolScaled,
 )
+from engine.model.question_events import (
+    AnswerRuleForgotten,
+    AnswerRuleSet,
+    QuestionAnswered,
+    QuestionAsked,
+)
 from engine.model.room_events import (
     GangAsked,
     GangEnded,
@@ -212,6 +218,10 @@ Event = (
     | TasksCancelled
     | TasksReplayed
     | TaskPrioritised
+    | QuestionAsked
+    | QuestionAnswered
+    | AnswerRuleSet
+    | AnswerRuleForgotten
     | AgentAllocated
     | AgentReleased
     | FleetHalted

@@ -14,6 +14,7 @@ ProposalId = NewType("ProposalId", str)
 SwarmId = NewType("SwarmId", str)
 MessageId = NewType("MessageId", str)
 SessionId = NewType("SessionId", str)
+QuestionId = NewType("QuestionId", str)
 
 AGENT_PREFIX = "agt"
 TASK_PREFIX = "tsk"
@@ -25,6 +26,7 @@ PROPOSAL_PREFIX = "prp"
 SWARM_PREFIX = "swm"
 MESSAGE_PREFIX = "msg"
 SESSION_PREFIX = "ssn"
+QUESTION_PREFIX = "qst"
 SILENCE_PREFIX = "sil"
 ENGINE_PREFIX = "eng"
 LIFE_PREFIX = "life"

@@ -9,6 +9,7 @@ from typing import Any
 from engine.model.agents import AGENT_TYPES, TYPE_OF_POOL, Resources
 from engine.model.errors import UsageError
 from engine.model.machines import Waits
+from engine.model.questions import AnswerPolicy, AnswerRule
 from engine.model.scaling import Hold
 
 BOOSTER = "booster"
@@ -76,6 +77,8 @@ class PoolSpec:
     """For `python`: `module:function` called with (type, payload); empty = the built-in operations."""
     command: CommandSpec | None = None
     session: SessionSpec | None = None
+    answers: AnswerPolicy = AnswerPolicy()
+    """How what its agents ask is answered when nobody does."""
     reliability: float = 0.9
     drain_deadline_s: float = 0.0
     """Seconds that a busy agent which leaves may take to finish; then its task is handed back. 0 = as long as it takes."""
@@ -118,6 +121,8 @@ class Pool:
     retried: int = 0
     busy_s: float = 0.0
     deaths: int = 0
+    answer_rules: list[AnswerRule] = field(default_factory=list)
+    """Those that operators set beside the configuration's."""
     launch_misses: int = 0
     """Times in a row that agents of it did not start in time; each doubles the wait before they are replaced."""
 

@@ -9,6 +9,7 @@ from engine.model.agents import Health
 from engine.model.alerts import Alert
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.learned import LearnedModel
+from engine.model.questions import TaskAsked
 from engine.model.tasks import Outcome, TaskSpec
 
 
@@ -159,4 +160,4 @@ class EngineStarted:
     """Of its leadership, where engines share a fleet."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted

@@ -13,6 +13,7 @@ from engine.model.cache_layers import CacheLayer
 from engine.model.channel_rows import ChannelRow, NotificationRow
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
+from engine.model.question_rows import QuestionRow
 from engine.model.redis_health import RedisHealth
 from engine.model.routing_rows import RouteRow
 from engine.model.standing import Standing
@@ -48,6 +49,8 @@ class PoolRow(NamedTuple):
     reason: str
     blocked: int
     """Of the pending tasks those that wait for other tasks; no agent would help them."""
+    needs_input: int = 0
+    """Tasks whose agents wait for an answer."""
 
 
 class AgentRow(NamedTuple):
@@ -350,12 +353,13 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = QuestionRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
     "agents": AgentRow,
     "tasks": TaskRow,
+    "questions": QuestionRow,
     "hosts": HostRow,
     "plans": PlanRow,
     "policies": PolicyRow,

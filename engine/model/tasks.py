@@ -10,19 +10,22 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.model.ids import AgentId, TaskId
+from engine.model.ids import AgentId, QuestionId, TaskId
 from engine.model.learned import Advice
+from engine.model.questions import Question
 
 HISTORY_MAX = 32
 """Steps kept in a task's own history; the journal has them all."""
 
 
 class TaskState(StrEnum):
-    """pending -> leased -> running -> succeeded | failed | cancelled | dead."""
+    """pending -> leased -> running (<-> needs_input) -> succeeded | failed | cancelled | dead."""
 
     PENDING = "pending"
     LEASED = "leased"
     RUNNING = "running"
+    NEEDS_INPUT = "needs_input"
+    """It runs, and its agent waits for an answer."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -40,7 +43,8 @@ HANDED_ON = "handed_on"
 """Outcome.error_kind of an attempt whose agent leaves the task to those of another pool: the booster to regular agents."""
 
 FINISHED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD})
-HELD = frozenset({TaskState.LEASED, TaskState.RUNNING})
+HELD = frozenset({TaskState.LEASED, TaskState.RUNNING, TaskState.NEEDS_INPUT})
+"""States in which an agent has it."""
 
 
 class TaskSpec(msgspec.Struct, frozen=True):
@@ -155,7 +159,7 @@ class Task:
     started_at: float = 0.0
     finished_at: float = 0.0
     stopping: str = ""
-    """Why the running attempt is being stopped: cancel, timeout, deadline, halt, retry; empty = it is not."""
+    """Why the running attempt is being stopped: cancel, timeout, deadline, halt, retry, unanswered; empty = it is not."""
     error: TaskError | None = None
     result: dict[str, object] = field(default_factory=dict)
     artifact: str = ""
@@ -164,6 +168,12 @@ class Task:
     """(instant, what, detail), oldest first."""
     retries: int = 0
     """Times that it waited again: after an attempt, a loss or a replay by an operator."""
+    questions: dict[QuestionId, Question] = field(default_factory=dict)
+    """What its agent asks and nobody has answered yet."""
+    asked_at: float = 0.0
+    """Since when it waits for an answer; 0 = it does not."""
+    asked_s: float = 0.0
+    """How long this attempt waited for answers, but for the present one; it does not count as run time."""
     moved: str = ""
     """Pool that it was handed on to; its specification names that one too."""
 

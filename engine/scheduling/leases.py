@@ -8,6 +8,7 @@ import msgspec
 
 from engine.model.events import Event
 from engine.model.ids import TaskId
+from engine.model.questions import UNANSWERED
 from engine.model.reports import TasksBegan, TasksEnded
 from engine.model.task_events import (
     LateResult,
@@ -38,6 +39,9 @@ _HANDED_BACK = {
     DRAIN: ("drained", "its agent was to leave and the drain deadline passed"),
 }
 """Task.stopping -> the kind and the words of an attempt that waits again and does not count."""
+
+_ENDED = {"deadline": "its deadline passed while it ran", UNANSWERED: "nobody answered in time what its agent asked"}
+"""Task.stopping -> the words of a task that fails for it; its kind is the same word."""
 
 
 def holds(state: FleetState, task_id: TaskId, token: int) -> Task | None:
@@ -84,8 +88,8 @@ def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: D
         return [_returned_uncounted(task, ENGINE_LOST, outcome.error, deciding)]
     if task.stopping == "cancel":
         return [TasksCancelled((task.spec.id,), "stopped while running"), *doom(state, [task.spec.id], "was cancelled")]
-    if task.stopping == "deadline":
-        return fail(state, _told(outcome, "deadline", "its deadline passed while it ran"), dead=False)
+    if task.stopping in _ENDED:
+        return fail(state, _told(outcome, task.stopping, _ENDED[task.stopping]), dead=False)
     if task.stopping == "retry":
         return [_returned_uncounted(task, STOPPED, "its cancel was taken back", deciding)]
     if task.stopping == "timeout":
@@ -149,8 +153,8 @@ def _decide_loss(state: FleetState, task: Task, lost: Outcome, deciding: Decidin
     if task.stopping in _HANDED_BACK:  # stopping it may take its whole host down: that is no death
         kind, why = _HANDED_BACK[task.stopping]
         return [_returned_uncounted(task, kind, f"{why}, with its agent: {reason}", deciding)]
-    if task.stopping == "deadline":
-        return fail(state, _told(lost, "deadline", "its deadline passed while it ran"), dead=False)
+    if task.stopping in _ENDED:
+        return fail(state, _told(lost, task.stopping, _ENDED[task.stopping]), dead=False)
     if task.stopping == "timeout":
         told = _told(lost, "timeout", f"ran longer than {spec.timeout_s:g} s", retryable=True)
         return _retry_or_bury(state, task, told, deciding)

@@ -14,6 +14,7 @@ from engine.model.events import Event
 from engine.model.ids import AgentId, AllocationId, TaskId
 from engine.model.task_events import TaskFailed, TasksCancelled, TasksStopping
 from engine.model.tasks import FINISHED, HELD, Outcome, Task, TaskState
+from engine.scheduling.answering import decide_overdue
 from engine.scheduling.halting import DRAIN
 from engine.scheduling.submission import doom, each_once
 from engine.state import FleetState
@@ -111,13 +112,14 @@ def _dues_of(task: Task) -> tuple[Due, ...]:
         if spec.queue_timeout_s and not task.leased_at:
             dues.append((max(spec.submitted_at, task.replayed_at) + spec.queue_timeout_s, "queue", spec.id, 0))
     elif task.state is TaskState.RUNNING and spec.timeout_s:
-        dues.append((task.started_at + spec.timeout_s, "timeout", spec.id, task.attempt))
+        dues.append((task.started_at + task.asked_s + spec.timeout_s, "timeout", spec.id, task.attempt))
+    dues += [(one.expires_at, "question", spec.id, task.attempt) for one in task.questions.values() if one.expires_at]
     return tuple(dues)
 
 
 def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]:
     """Return what follows from the instants that passed; entries that no longer hold give nothing."""
-    events: list[Event] = []
+    events = _decide_questions(state, due, now)
     ended: set[TaskId] = set()
     for _at, kind, name, attempt in due:
         if kind == "allocation":
@@ -140,6 +142,11 @@ def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]
             events += new
             ended |= {task.spec.id, *(id_ for event in new if isinstance(event, TasksCancelled) for id_ in event.tasks)}
     return each_once(events)
+
+
+def _decide_questions(state: FleetState, due: Sequence[Due], now: float) -> list[Event]:
+    tasks = [state.tasks.get(TaskId(name)) for name in dict.fromkeys(name for _at, kind, name, _attempt in due if kind == "question")]
+    return [event for task in tasks if task is not None for event in decide_overdue(task, now)]
 
 
 def _decide_drained(state: FleetState, agent: Agent | None, now: float) -> list[Event]:

@@ -24,6 +24,7 @@ from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
 from engine.model.plans import Origin
 from engine.model.pools import PoolSpec
+from engine.model.questions import Reply
 from engine.model.replication import Batch, Mark, PeerState, Taken
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
@@ -201,6 +202,8 @@ class SimulatedAgents:
         self.effects: list[tuple[TaskId, int]] = []
         """Every attempt that ran to its end, in order."""
         self._stopped: set[tuple[TaskId, int]] = set()
+        self.answers: list[tuple[tuple[TaskId, int], str, Reply]] = []
+        """What agents were told of what they asked."""
         self._begun: dict[tuple[TaskId, int], _Attempt] = {}
         self._starts: asyncio.Queue[Assignment | HostId | _Attempt] = asyncio.Queue()
         self._host_of: dict[AgentId, HostId] = {}
@@ -305,6 +308,10 @@ class SimulatedAgents:
         for key in [key for key, agent in self.running.items() if agent in agents]:
             del self.running[key]
         self._report(HostDown(host, "killed by the simulation"))
+
+    def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
+        """Note an answer."""
+        self.answers.append((run, ask, reply))
 
     def tell(self, word: str) -> None:
         """Simulated agents are told nothing."""

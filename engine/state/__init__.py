@@ -14,6 +14,7 @@ from engine.state import (
     agent_events,
     alert_events,
     consensus_events,
+    question_events,
     routing_events,
     swarm_events,
     task_events,
@@ -25,6 +26,7 @@ __all__ = ["FINISHED_MAX", "FleetState", "Host", "KeptPlan", "Totals", "Touched"
 _TRANSITIONS: dict[type, Callable[[Tables, Any, float], None]] = {
     **agent_events.TRANSITIONS,
     **task_events.TRANSITIONS,
+    **question_events.TRANSITIONS,
     **consensus_events.TRANSITIONS,
     **alert_events.TRANSITIONS,
     **swarm_events.TRANSITIONS,

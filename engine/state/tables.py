@@ -22,6 +22,7 @@ from engine.model.ids import (
     MessageId,
     PlanId,
     ProposalId,
+    QuestionId,
     SessionId,
     SwarmId,
     TaskId,
@@ -101,6 +102,7 @@ class Touched:
     mail: dict[MessageId, None] = field(default_factory=dict)
     traffic: dict[SwarmId, None] = field(default_factory=dict)
     sessions: dict[SessionId, None] = field(default_factory=dict)
+    questions: dict[QuestionId, None] = field(default_factory=dict)
     routers: dict[str, None] = field(default_factory=dict)
     rules: dict[str, None] = field(default_factory=dict)
     alerts: dict[str, None] = field(default_factory=dict)
@@ -127,6 +129,7 @@ class Touched:
         self.mail.update(later.mail)
         self.traffic.update(later.traffic)
         self.sessions.update(later.sessions)
+        self.questions.update(later.questions)
         self.routers.update(later.routers)
         self.rules.update(later.rules)
         self.alerts.update(later.alerts)
@@ -152,8 +155,7 @@ class Tables:
     """What the fleet knows. Only the transitions and recovery change it."""
 
     def __init__(self, finished_max: int = FINISHED_MAX) -> None:
-        self.finished_max = finished_max
-        self.seq, self.at = 0, 0.0
+        self.finished_max, self.seq, self.at = finished_max, 0, 0.0
         self.engine: ev.EngineTookOver | None = None
         self.pools: dict[str, Pool] = {}
         self.agents: dict[AgentId, Agent] = {}
@@ -170,6 +172,8 @@ class Tables:
         self.dependents: dict[TaskId, dict[TaskId, None]] = {}
         """Task -> those that depend on it and have not succeeded, oldest first: as long as there are any, it is kept."""
         self.keys: dict[str, TaskId] = {}
+        self.asking: dict[QuestionId, TaskId] = {}
+        """Open questions, oldest first, with the tasks whose agents ask."""
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
         self.policies: dict[str, Policy] = {}
@@ -185,8 +189,7 @@ class Tables:
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
-        self.totals = Totals()
-        self.touched = Touched()
+        self.totals, self.touched = Totals(), Touched()
 
     def is_halted(self, scope: str) -> bool:
         """Tell whether a halt stops scaling, placing or agents; each scope stops what those before it stop."""
@@ -215,8 +218,7 @@ class Tables:
         """
         agent.task = task.spec.id
         if agent.status in (AgentStatus.IDLE, AgentStatus.ASSIGNED, AgentStatus.BUSY):
-            running = task.state is TaskState.RUNNING
-            status = AgentStatus.BUSY if running else AgentStatus.ASSIGNED
+            status = AgentStatus.ASSIGNED if task.state is TaskState.LEASED else AgentStatus.BUSY
             pool = self.pools[agent.spec.pool]
             for counts in (pool.by_status, self.totals.by_status):
                 counts[agent.status] -= 1
@@ -276,6 +278,7 @@ class Tables:
         pool = self.pools[spec.pool]
         for counts in (pool.by_state, self.totals.by_state):
             counts[task.state] = counts.get(task.state, 0) + 1
+        self.asking.update(dict.fromkeys(task.questions, spec.id))
         if spec.idempotency_key:
             self.keys[spec.idempotency_key] = spec.id
         if task.state is TaskState.PENDING:
@@ -344,7 +347,9 @@ class Tables:
             assert (task.state in FINISHED) == (task_id in self.finished or task_id in self.needed)
             if held and task.agent is not None:
                 assert self.agents[task.agent].task == task_id, f"{task_id} and {task.agent} disagree"
+            assert (task.state is TaskState.NEEDS_INPUT) == bool(task.questions), f"{task_id} is {task.state} and asks {len(task.questions)} things"
             assert task.waiting_on == len(self.awaited_by(task)), f"{task_id} waits on {task.waiting_on}"
+        assert self.asking == {question: task_id for task_id, task in self.tasks.items() for question in task.questions}
         self._check_dependents()
         self._check_machines()
         self.swarming.check()

@@ -40,6 +40,7 @@ def _tasks_leased(tables: Tables, event: TasksLeased, at: float) -> None:
         task.placement = lease.placement
         task.leased_at, task.started_at = at, 0.0
         task.stopping = ""
+        task.asked_s = 0.0
         task.note(at, "leased", agent.spec.name)
         tables.set_state(task, TaskState.LEASED)
         tables.set_to_work(agent, task)
@@ -58,7 +59,13 @@ def _tasks_started(tables: Tables, event: TasksStarted, _at: float) -> None:
 def _give_back(  # noqa: PLR0913  # how the attempt went
     tables: Tables, task: Task, at: float, *, began: float, ok: bool, counts: bool
 ) -> None:
-    """Take a task off its agent; `counts` = it says something about the agent."""
+    """Take a task off its agent; `counts` = it says something about the agent. What it asked is asked no more."""
+    if task.questions:
+        for question in task.questions:
+            del tables.asking[question]
+            tables.touched.questions[question] = None
+        task.questions = {}
+        task.asked_at = 0.0
     agent = tables.agents.get(task.agent) if task.agent else None
     task.agent = None
     if agent is None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from engine.agents.sessions.json_lines import LINE_MAX_BYTES
+from engine.model.questions import Reply, TaskAsked
 
 from tests.integration.processes import is_gone, wait_until
-from tests.integration.sessions import WAIT_S, desk, python, sample
+from tests.integration.sessions import AGENT, WAIT_S, Desk, desk, python, sample
 
 
 @pytest.mark.parametrize("argv", [(sys.executable, "-c", sample("python")), ("sh", "-c", sample("sh"))], ids=["python", "shell"])
@@ -29,8 +30,23 @@ async def test_the_samples_do_one_task_after_another_in_one_process(tmp_path: Pa
         assert texts in (["3 words", "2 words"], ['say "three words"', "two words"])
         assert [outcome.result["turn"] for outcome in (first, second)] == [1, 2]
         await wait_until(lambda: "[progress]" in subject.log(1), WAIT_S)
+        await asks_and_obeys(subject)
         subject.kind.stop(["agt_1"])
         await wait_until(lambda: pid and is_gone(pid), WAIT_S)
+
+
+async def asks_and_obeys(subject: Desk) -> None:
+    """Check that it goes on once it is answered, and that only the answer to its own question of this attempt counts."""
+    run = subject.give(3, "write x", token=4)
+    await wait_until(lambda: any(isinstance(report, TaskAsked) for report in subject.reports), WAIT_S)
+    asked = next(report for report in subject.reports if isinstance(report, TaskAsked))
+    assert (asked.task, asked.token, asked.ask.tool, asked.ask.arguments, asked.ask.diff) == (*run, "Write", {"path": "notes.txt"}, "+x")
+    subject.kind.answer((run[0], 3), asked.ask.ask, Reply("allow"))
+    subject.kind.answer(run, "of nobody", Reply("allow"))
+    subject.kind.answer(run, asked.ask.ask, Reply("deny", "not now"))
+    subject.kind.answer(run, asked.ask.ask, Reply("allow"))
+    ended = await subject.until_ended(3)
+    assert (ended.error, ended.retryable) == ("not allowed: not now", False)
 
 
 NOISY = r"""
@@ -76,6 +92,10 @@ for turn, told in turns():
         raw(b'{"type":"result","id":"' + turn.encode() + b'","data":' + b"[" * 5000 + b"]" * 5000 + b"}\\n")
     elif what == "last":
         say(type="result", id=turn, text="done"); say(type="bye"); sys.exit(0)
+    elif what == "waits":
+        say(type="ask", id=turn, ask="1", text="Well?"); answer = hear(); say(type="result", id=turn, text=answer["text"])
+    elif what == "large":
+        say(type="ask", id=turn, ask="1", tool="Write", arguments={"text": "x" * 70_000}); say(type="result", id=turn, text=hear()["decision"])
     elif what == "silent":
         time.sleep(600)
     else:
@@ -93,6 +113,14 @@ async def test_a_turn_ends_as_its_agent_or_its_process_does_and_the_next_one_goe
         assert (unreadable.error_kind, unreadable.ok) == ("protocol", False)
         assert (await subject.done(4, "deep")).error_kind == "protocol"
         assert (await subject.done(5, "last")).ok
+        assert (await subject.done(10, "large")).result["text"] == "deny", "nobody can judge so much"
+        run = subject.give(11, "waits")
+        await wait_until(lambda: any(isinstance(report, TaskAsked) for report in subject.reports), WAIT_S)
+        session = subject.kind._sessions[AGENT]
+        assert session.turn is not None
+        assert session._due(session.turn) is None, "who waits for an answer is not silent"
+        subject.kind.answer(run, "1", Reply("text", "well"))
+        assert (await subject.until_ended(7)).result["text"] == "well"
         silent = await subject.done(6, "silent")
         assert (silent.error_kind, silent.retryable) == ("no_output", True)
         refused = await subject.done(7, "where", workspace=str(tmp_path / "nowhere"))

@@ -49,6 +49,7 @@ from engine.model.data_commands import (
     SaveBaseline,
 )
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
+from engine.model.ids import TaskId
 from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_commands import (
     ConsolidateMemory,
@@ -76,6 +77,8 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
+from engine.model.question_commands import AnswerTask, ForgetAnswerRule
+from engine.model.questions import Ask, TaskAsked
 from engine.model.replication import Carried
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.routing_events import RoutingLearned
@@ -92,6 +95,7 @@ from engine.model.swarm_commands import (
     UnpauseSwarm,
 )
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
+from engine.model.tasks import Outcome
 from engine.model.verbs import Command
 from engine.monitoring.notifying.grouping import merge
 from engine.scheduling.learning import PoolModel
@@ -143,6 +147,23 @@ async def _task(world: World, *, end: bool = False) -> str:
 async def _allocation(world: World) -> str:
     [held] = (await world.gate(BOB).execute([AllocateAgent("mine", "ui")])).values
     return str(held.id)  # type: ignore[attr-defined]
+
+
+async def _asking(world: World) -> str:
+    """Return a task whose agent asks for leave to use a tool."""
+    world.agents._work = lambda assignment, _rng: (1e9, Outcome(assignment.task, assignment.token, ok=True))
+    task = TaskId(str((await world.gate(BOB).execute([SubmitTask("noop", "ui")])).values[0]))
+    await world.until(lambda: world.state.tasks[task].state == "running")
+    world.coordinator.report(TaskAsked(task, 1, Ask("x", "1", tool="Bash")))
+    await world.until(lambda: bool(world.state.asking))
+    return str(task)
+
+
+async def _ruled(world: World) -> str:
+    """Return a pool that has a rule of an operator."""
+    task = await _asking(world)
+    await world.gate(ADMIN).execute([AnswerTask(task, "allow", rule="Bash")])
+    return "ui"
 
 
 async def _gang(world: World) -> str:
@@ -261,6 +282,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         ResolveConflict: lambda: _conflict(world),
         ReleaseAgent: lambda: _allocation(world),
         RedoPlan: lambda: _undone(world),
+        AnswerTask: lambda: _asking(world),
+        ForgetAnswerRule: lambda: _ruled(world),
         CastVote: lambda: _proposal(world),
         ExtendProposal: lambda: _proposal(world),
         SettleProposal: lambda: _proposal(world),
@@ -290,6 +313,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         AllocateAgent: ("mine", "ui"),
         SubmitTask: ("noop", "ui"),
         PrioritiseTask: (made, 9),
+        AnswerTask: (made, "allow"),
+        ForgetAnswerRule: (made, "Bash"),
         SetRouting: ("on", "ui"),
         HaltFleet: ("agents",),
         StopEngine: (),

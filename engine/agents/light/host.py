@@ -25,6 +25,7 @@ from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.pools import PoolSpec
+from engine.model.questions import Reply
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp
 
 __all__ = ["LightAgents", "LightSettings"]
@@ -134,6 +135,9 @@ class LightAgents:
         """Stop attempts; one that does not stop in time takes its worker with it."""
         for host in self._hosts:
             host.stop_runs(runs)
+
+    def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
+        """Light agents ask nothing."""
 
     def tell(self, word: str) -> None:
         """Tell the residents of all workers a word."""

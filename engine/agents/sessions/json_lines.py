@@ -14,7 +14,6 @@ import msgspec
 
 from engine.agents.sessions.lines import Line, Lines, clean, cut
 from engine.agents.sessions.messages import (
-    Ask,
     Bye,
     Failure,
     Hello,
@@ -22,12 +21,12 @@ from engine.agents.sessions.messages import (
     Noise,
     Output,
     Progress,
-    Reply,
     Result,
 )
 from engine.model import wire
 from engine.model.effects import Assignment
 from engine.model.plain import NOT_JSON, plain_object, require_shallow
+from engine.model.questions import Ask, Reply
 
 PROTOCOL = 1
 LINE_MAX_BYTES = 4 << 20
@@ -37,8 +36,8 @@ OPTIONS_MAX = 20
 _SHOWN = 200
 """Characters of a line that is no message."""
 
-_ENDS_TURN = re.compile(rb'"type"\s*:\s*"(?:result|error)"')
-"""An end that cannot be read ends the turn all the same: nobody else would."""
+_ENDS_TURN = re.compile(rb'"type"\s*:\s*"(?:result|error|ask)"')
+"""An end or a question that cannot be read ends the turn all the same: nobody else would."""
 
 _object = msgspec.json.Decoder(dict[str, Any])
 
@@ -206,7 +205,7 @@ _MAKE: dict[str, Callable[[_Fields], Message]] = {
 
 def _unread(data: bytes, why: str) -> Noise | Failure:
     if _ENDS_TURN.search(data[:_SHOWN]):
-        return Failure("", cut(clean(f"the end of its turn cannot be read: {why}"), WORD_MAX), "protocol")
+        return Failure("", cut(clean(f"what it said last cannot be read: {why}"), WORD_MAX), "protocol")
     return Noise(cut(clean(data[: 4 * _SHOWN].decode("utf-8", "replace")), _SHOWN), cut(clean(why), _SHOWN))
 
 

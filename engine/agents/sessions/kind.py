@@ -20,6 +20,7 @@ from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, TaskId
 from engine.model.pools import PoolSpec, SessionSpec
+from engine.model.questions import Reply
 from engine.model.reports import AgentsFailed, TasksEnded
 from engine.model.tasks import Outcome
 
@@ -87,8 +88,22 @@ class SessionAgents:
             for session in self._sessions.values():
                 session.stop(run)
 
+    def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
+        """Tell an agent what it asked."""
+        for session in self._sessions.values():
+            session.answer(run, ask, reply)
+
     def tell(self, word: str) -> None:
         """Programs are told nothing."""
+
+    def progress(self, task: TaskId) -> dict[str, object] | None:
+        """Return what the agent of a task said last of how far it is, and when; None = nothing, or it is not at work here."""
+        turns = (session.turn for session in self._sessions.values())
+        seen = next((turn.seen for turn in turns if turn is not None and turn.assignment.task == task), None)
+        if seen is None:
+            return None
+        said, at = seen
+        return {"text": said.text, "ratio": said.ratio, "evidence": said.evidence, "at": at}
 
     def samples(self) -> Iterable[HostSample]:
         """Return the one host, whose pid is the spawner's."""

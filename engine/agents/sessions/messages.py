@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from engine.model.effects import Assignment
+from engine.model.questions import Ask, Reply
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -36,20 +37,6 @@ class Output(msgspec.Struct, frozen=True):
 
     id: str
     text: str
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """The agent goes on when it is answered: a question, or leave to use a tool."""
-
-    id: str
-    ask: str
-    """The agent's own name for it; the answer carries it."""
-    text: str = ""
-    tool: str = ""
-    """Empty = a question."""
-    arguments: dict[str, object] = {}
-    diff: str = ""
-    options: tuple[str, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -84,15 +71,6 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 Message = Hello | Progress | Output | Ask | Result | Failure | Bye | Noise
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """The answer to an Ask."""
-
-    decision: str
-    """`allow`, `deny`, or `text`: what the operator wrote, in reply to a question."""
-    text: str = ""
-    """The reply, or why it is denied."""
 
 
 class SessionProtocol(Protocol):

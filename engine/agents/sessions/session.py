@@ -26,7 +26,6 @@ from engine.agents.results import pack_result
 from engine.agents.runtime import Reporter
 from engine.agents.sessions.lines import Line, Lines, clean, cut
 from engine.agents.sessions.messages import (
-    Ask,
     Bye,
     Failure,
     Hello,
@@ -34,15 +33,16 @@ from engine.agents.sessions.messages import (
     Noise,
     Output,
     Progress,
-    Reply,
     Result,
     SessionProtocol,
 )
 from engine.agents.sessions.turns import Attempt, Turn
 from engine.clock import Clock
+from engine.model import wire
 from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.pools import SessionSpec
+from engine.model.questions import ARGUMENTS_MAX_BYTES, DENY, Ask, Reply, TaskAsked
 from engine.model.reports import TasksBegan, TasksEnded
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ class Session:
         self._spec = spec
         self._means = means
         self._turn: Turn | None = None
+        self._logged: Turn | None = None
+        """Whose log is open: what is said between two turns is the former one's."""
         self._leaves = False
         self._stir = asyncio.Event()
         self._starts = 0
@@ -111,6 +113,14 @@ class Session:
         """Have an attempt stopped: the agent is asked first, and its process is stopped when it does not answer in time."""
         if self._turn is not None and self._turn.attempt == attempt:
             self._turn.is_stopping = True
+            self._stir.set()
+
+    def answer(self, attempt: Attempt, ask: str, reply: Reply) -> None:
+        """Tell the agent what it asked; each answer once, and only in the attempt that asked."""
+        turn = self._turn
+        if turn is not None and turn.attempt == attempt and ask in turn.asking:
+            turn.asking.remove(ask)
+            self._answer(turn, ask, reply)
             self._stir.set()
 
     def leave(self) -> None:
@@ -154,6 +164,7 @@ class Session:
             self._finish(Failure("", str(error), kind, retryable=error.stage in _TRANSIENT))
         finally:
             self._process = None
+            self._log_for(None)
 
     async def _watch(self, process: RunningProcess) -> None:
         self._end = await process.wait_result()
@@ -193,11 +204,10 @@ class Session:
         """Have the waiting turn done."""
         turn, means = self._turn, self._means
         assert turn is not None, "only called with a turn"
-        assignment = turn.assignment
         self._turns += 1
         turn.number = self._turns
         turn.began = means.clock.now()
-        turn.open_log(means.host, log_path(means.places.logs, assignment.task))
+        self._log_for(turn)
         if (refusal := self._hand_over(process, turn)) is not None:
             self._finish(refusal)
             return
@@ -228,16 +238,20 @@ class Session:
 
     def _due(self, turn: Turn) -> float | None:
         """Return when the turn is to be looked at although nothing happened: an instant of the loop."""
-        silent_at = turn.heard_at + self._spec.silence_timeout_s if self._spec.silence_timeout_s and not self._is_silent else None
+        silent_at = turn.heard_at + self._spec.silence_timeout_s if self._watches_silence(turn) else None
         known = [at for at in (turn.cancel_by, silent_at) if at is not None]
         return min(known, default=None)
+
+    def _watches_silence(self, turn: Turn) -> bool:
+        """Tell whether the agent is expected to say something: not while it waits for an answer."""
+        return self._spec.silence_timeout_s > 0 and not self._is_silent and not turn.asking
 
     def _give_up(self, process: RunningProcess, turn: Turn, now: float) -> None:
         """Stop a process that does not end its cancelled turn, or has been silent for too long."""
         if turn.cancel_by is not None and now >= turn.cancel_by:
             turn.cancel_by = float("inf")
             process.stop("stopped")
-        elif self._spec.silence_timeout_s and now >= turn.heard_at + self._spec.silence_timeout_s:
+        elif self._watches_silence(turn) and now >= turn.heard_at + self._spec.silence_timeout_s:
             self._is_silent = True
             process.stop("no output")
 
@@ -292,9 +306,16 @@ class Session:
         assert turn.outcome is not None, "it has ended"
         kept, artifact = pack_result(turn.assignment.task, turn.result())
         outcome = msgspec.structs.replace(turn.outcome, result=kept, artifact=artifact.id if artifact else "")
-        turn.close_log()
         self._turn = None
         self._means.report(TasksEnded((outcome,)), (artifact,) if artifact else ())
+
+    def _log_for(self, turn: Turn | None) -> None:
+        """Begin the log of a turn, and end that of the former one."""
+        if self._logged is not None:
+            self._logged.close_log()
+        self._logged = turn
+        if turn is not None:
+            turn.open_log(self._means.host, log_path(self._means.places.logs, turn.assignment.task))
 
     def _explain(self, text: str) -> str:
         return f"{text}: {self._last_error}" if self._last_error else text
@@ -313,14 +334,14 @@ class Session:
         text = clean(line.data.decode("utf-8", "replace")) + (f" [… {line.left_out} bytes left out …]" if line.left_out else "")
         if text.strip():
             self._last_error = cut(text.strip(), 300)
-            if self._turn is not None:
-                self._turn.note(text)
+            if self._logged is not None:
+                self._logged.note(text)
 
     def _take(self, message: Message) -> None:
         turn = self._turn
         if isinstance(message, Noise):
-            if turn is not None:
-                turn.note(f"[not understood: {message.why}] {message.text}")
+            if self._logged is not None:
+                self._logged.note(f"[not understood: {message.why}] {message.text}")
             return
         if isinstance(message, Hello):
             self._is_greeted = True
@@ -344,6 +365,21 @@ class Session:
             turn.succeed(message, now)
         elif isinstance(message, Failure):
             turn.fail(message, now)
-        elif self._process is not None:
-            turn.note(f"[ask] {message.tool or message.text}")
-            self._process.write(self._protocol.answer(turn.id, message.ask, Reply("deny", "nobody answers questions of this fleet")))
+            self._is_parting |= not message.id  # nobody knows any more what it waits for
+        else:
+            self._take_question(turn, message)
+
+    def _take_question(self, turn: Turn, ask: Ask) -> None:
+        turn.note(f"[ask {ask.ask}] {ask.tool or ask.text}")
+        size = len(wire.encode(ask.arguments))
+        if size > ARGUMENTS_MAX_BYTES:
+            self._answer(turn, ask.ask, Reply(DENY, f"its arguments take {size:,} bytes; nobody can judge more than {ARGUMENTS_MAX_BYTES:,}"))
+        else:
+            turn.asking.add(ask.ask)
+            self._means.report(TaskAsked(*turn.attempt, ask))
+
+    def _answer(self, turn: Turn, ask: str, reply: Reply) -> None:
+        turn.note(f"[answer {ask}] {reply.decision}{f': {reply.text}' if reply.text else ''}")
+        turn.heard_at = asyncio.get_running_loop().time()
+        if self._process is not None:
+            self._process.write(self._protocol.answer(turn.id, ask, reply))

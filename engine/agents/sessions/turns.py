@@ -46,6 +46,8 @@ class Turn:
         """Instant of the loop by which a cancelled turn must have ended; None = the agent was not asked yet."""
         self.heard_at = 0.0
         """Instant of the loop of its last message."""
+        self.asking: set[str] = set()
+        """What it asked and was not told yet, by its own names."""
         self.seen: Seen | None = None
         self._log: LogFile | None = None
         self._output = OutputCapture(OUTPUT_MAX_BYTES)
