@@ -120,6 +120,8 @@ class Badge(NamedTuple):
     sign: str
     ascii: str
     role: str = ""
+    word: str = ""
+    """Shown in place of the state's own."""
 
 
 AGENT_BADGES: dict[str, Badge] = {
@@ -135,7 +137,7 @@ TASK_BADGES: dict[str, Badge] = {
     "pending": Badge("·", "."),
     "leased": Badge("◔", "/", "accent"),
     "running": Badge("●", "@", "accent"),
-    "needs_input": Badge("?", "?", "warn"),
+    "needs_input": Badge("?", "?", "warn", "needs you"),
     "succeeded": Badge("✓", "+", "good"),
     "failed": Badge("✕", "x", "bad"),
     "dead": Badge("‡", "#", "bad"),
@@ -242,6 +244,7 @@ NO_BADGE = Badge("?", "?", "warn")
 def badge(badges: dict[str, Badge], word: str, glyphs: Glyphs = UNICODE) -> Cell:
     """Return a state as shape and word; as a word alone where it is to be read aloud."""
     look = badges.get(word, NO_BADGE)
+    word = look.word or word
     if glyphs.is_plain:
         return Cell(word, look.role)
     return Cell(f"{look.ascii if glyphs.is_ascii else look.sign} {word}", look.role)

@@ -27,7 +27,7 @@ class ForgetAnswerRule(Command):
     """Have a rule that an answer had set answer no more; those of the configuration stay."""
 
     name = "answer_rule.forget"
-    verb = "forget-answer-rule"
+    verb = "ask-again"
     help = "Have a rule of a pool answer no more"
     role = Role.OPERATOR
     irreversible = "the next answer can set it again, with --rule"

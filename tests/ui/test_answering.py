@@ -36,7 +36,7 @@ async def test_the_inbox_tells_what_is_asked_and_the_task_all_of_it() -> None:
         assert "Which branch?" in seat.text
         await seat.press("enter")
         await seat.until(lambda: seat.screen.NAME == "task" and "Asks for leave" in seat.text)
-        for words in ("? needs_input", "git push", "\\u001b[2J", "-old", "+new", "main, next", "Which branch?"):
+        for words in ("? needs you", "git push", "\\u001b[2J", "-old", "+new", "main, next", "Which branch?"):
             assert words in seat.text, words
 
 
