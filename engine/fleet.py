@@ -71,6 +71,7 @@ from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.monitoring.notifying.sender import Means
+from engine.roll import Roll
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
 from engine.scheduling.handing import fallback_pool
@@ -256,6 +257,8 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self.memory.publish, mirrors=True)
         self.coordinator.add_publisher(lambda records, touched: use.publish(self.coordinator.state, records, touched), mirrors=True)
         self.sampling = self._make_sampling(root)
+        self.roll = Roll(self.engine_id, version(), self.clock, lambda: self.turns.standing if self.turns else None)
+        self.feed.engines = self.roll.rows
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
@@ -343,6 +346,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
+            *self.roll.start(group, self.redis, lambda: self.coordinator.state.seq, self.feed.met),
             *([group.create_task(keep_running("redis", self.redis.run, self.clock), name="redis")] if self.redis else []),
         ]
         stack.push_async_callback(self._end, parts)

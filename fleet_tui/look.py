@@ -30,6 +30,7 @@ ALIASES = {
     "agents": ("agent", "ag"),
     "tasks": ("task", "ta"),
     "hosts": ("host", "ho"),
+    "engines": ("engine", "en"),
     "plans": ("plan", "pl"),
     "policies": ("policy", "pol"),
     "scaling": ("scaler", "sc"),

@@ -22,6 +22,7 @@ COLUMNS = {
     "agents": "id name pool status health task task_title succeeded failed mean_task_s reason",
     "tasks": "id state pool type priority attempt submitted_at started_at finished_at title reason",
     "hosts": "id kind pid agents health cpu rss_mb beat_at evidence",
+    "engines": "id role epoch machine pid version behind started_at heard_at is_asked",
     "plans": "id at who via summary undone undo_until reason",
     "policies": "id name pool enabled pools rules",
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",

@@ -30,7 +30,7 @@ from screens.present_rows import Sorted, natural
 from screens.present_text import Lines, field_line, title_line
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, right
 from screens.widgets.statusbar import Part
 
 Tables = Mapping[str, Mapping[str, Any]]
@@ -68,10 +68,6 @@ def count_standings(rows: Iterable[object]) -> Counter[str]:
     return Counter(standing_of(row) for row in rows if isinstance(row, AlertRow))
 
 
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
-
 # ---- alerts
 
 
@@ -87,8 +83,8 @@ def alert_columns(tables: Tables) -> tuple[Sorted, ...]:
         (Column("state", "state", width_min=11), urgency),
         (Column("severity", "severity", width_min=10, priority=1), lambda r: SEVERITIES.index(r.severity)),
         (Column("alert", "what is wrong", width_min=24, flex=3), lambda r: r.message),
-        (_right("value", "reads", 9, 0), lambda r: r.value),
-        (_right("for", "for", 4, 0), lambda r: -_began(r)),
+        (right("value", "reads", 9, 0), lambda r: r.value),
+        (right("for", "for", 4, 0), lambda r: -_began(r)),
         (Column("rule", "rule", width_min=16, priority=2), lambda r: r.rule),
         (Column("pool", "pool", width_min=10, priority=4), lambda r: r.pool),
         (Column("by", "kept by", width_min=12, flex=1, priority=3), lambda r: keeper(r, tables)),
@@ -206,9 +202,9 @@ RULE_COLUMNS: tuple[Sorted, ...] = (
     (Column("state", "state", width_min=10), lambda r: (_RULE_ORDER.index(r.state), r.id)),
     (Column("rule", "rule", width_min=17), lambda r: r.id),
     (Column("condition", "condition", width_min=26, flex=3), lambda r: r.expr),
-    (_right("for", "for", 4, 2), lambda r: r.for_s),
+    (right("for", "for", 4, 2), lambda r: r.for_s),
     (Column("severity", "severity", width_min=10, priority=1), lambda r: r.severity),
-    (_right("alerts", "alerts", 6, 3), lambda r: (r.firing, r.pending)),
+    (right("alerts", "alerts", 6, 3), lambda r: (r.firing, r.pending)),
     (Column("source", "from", width_min=8, priority=4), lambda r: r.source),
     (Column("actions", "then does", width_min=14, flex=1, priority=5), lambda r: r.actions),
 )
@@ -276,8 +272,8 @@ def _alert_line(row: AlertRow, now: float, glyphs: Glyphs) -> Cells:
 
 SILENCE_COLUMNS: tuple[Sorted, ...] = (
     (Column("silence", "alerts with", width_min=24, flex=2), lambda r: r.matchers),
-    (_right("ends", "ends in", 8, 0), lambda r: r.until),
-    (_right("alerts", "alerts", 6, 0), lambda r: r.alerts),
+    (right("ends", "ends in", 8, 0), lambda r: r.until),
+    (right("alerts", "alerts", 6, 0), lambda r: r.alerts),
     (Column("by", "by", width_min=8, priority=1), lambda r: r.by),
     (Column("why", "why", width_min=16, flex=2), lambda r: r.why),
     (Column("id", "id", width_min=16, priority=2), lambda r: r.id),
@@ -309,10 +305,10 @@ CHANNEL_COLUMNS: tuple[Sorted, ...] = (
     (Column("state", "state", width_min=9), lambda r: (_CHANNEL_ORDER.index(r.state), r.id)),
     (Column("channel", "channel", width_min=12), lambda r: r.id),
     (Column("kind", "kind", width_min=12, priority=2), lambda r: r.kind),
-    (_right("waiting", "waiting", 7, 1), lambda r: r.waiting),
-    (_right("parked", "parked", 6, 0), lambda r: r.parked),
-    (_right("sent", "sent", 5, 3), lambda r: r.sent),
-    (_right("last", "last", 4, 4), lambda r: -r.last_sent_at),
+    (right("waiting", "waiting", 7, 1), lambda r: r.waiting),
+    (right("parked", "parked", 6, 0), lambda r: r.parked),
+    (right("sent", "sent", 5, 3), lambda r: r.sent),
+    (right("last", "last", 4, 4), lambda r: -r.last_sent_at),
     (Column("error", "last error", width_min=20, flex=3), lambda r: r.last_error),
     (Column("takes", "takes", width_min=16, flex=1, priority=5), lambda r: (r.severities, r.matchers)),
 )
@@ -372,11 +368,11 @@ def _newest(row: NotificationRow) -> tuple[float, tuple[str, int]]:
 
 NOTIFICATION_COLUMNS: tuple[Sorted, ...] = (
     (Column("state", "state", width_min=9), lambda r: r.state),
-    (_right("age", "age", 4, 0), _newest),
+    (right("age", "age", 4, 0), _newest),
     (Column("channel", "channel", width_min=10), lambda r: r.channel),
     (Column("severity", "severity", width_min=10, priority=3), lambda r: SEVERITIES.index(r.severity)),
     (Column("notification", "what is told", width_min=24, flex=3), lambda r: r.title),
-    (_right("attempts", "tries", 5, 1), lambda r: r.attempts),
+    (right("attempts", "tries", 5, 1), lambda r: r.attempts),
     (Column("error", "what is wrong", width_min=16, flex=2, priority=2), lambda r: r.error),
     (Column("id", "id", width_min=12, priority=4), lambda r: r.id),
 )

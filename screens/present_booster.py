@@ -20,28 +20,24 @@ from screens.present import (
 from screens.present_rows import METER_WIDTH, STATUS_ORDER, Sorted
 from screens.widgets.cells import Cell, Glyphs, Part
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, right
 
 RELEASE_CHARACTERS = 8
 """Of the module's version, which may be a hash."""
 NO_BOOSTER = "no booster: `enabled = false` in [booster], or not built (docs/booster.md)"
 
 
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
-
 INSTANCE_COLUMNS: tuple[Sorted, ...] = (
     (Column("instance", "instance", width_min=11), lambda r: r.agent),
     (Column("state", "state", width_min=10), lambda r: STATUS_ORDER.get(r.state, len(STATUS_ORDER))),
-    (_right("memory", "memory", 7, 3), lambda r: r.memory_bytes),
-    (_right("ops", "ops/s", 5, 0), lambda r: r.ops_per_s),
-    (_right("p50", "p50", 6, 1), lambda r: r.p50_s),
+    (right("memory", "memory", 7, 3), lambda r: r.memory_bytes),
+    (right("ops", "ops/s", 5, 0), lambda r: r.ops_per_s),
+    (right("p50", "p50", 6, 1), lambda r: r.p50_s),
     (Column("use", "in use", width_min=METER_WIDTH, priority=6), lambda r: r.load),
-    (_right("calls", "calls", 5, 0), lambda r: r.calls),
-    (_right("failed", "failed", 6, 0), lambda r: r.failures),
-    (_right("anew", "anew", 4, 7), lambda r: r.restarts),
-    (_right("age", "age", 4, 4), lambda r: -r.created_at),
+    (right("calls", "calls", 5, 0), lambda r: r.calls),
+    (right("failed", "failed", 6, 0), lambda r: r.failures),
+    (right("anew", "anew", 4, 7), lambda r: r.restarts),
+    (right("age", "age", 4, 4), lambda r: -r.created_at),
     (Column("error", "last error", width_min=14, flex=1, priority=2), lambda r: r.last_error),
 )
 

@@ -18,7 +18,7 @@ from screens.present import byte_count, instant_text, number_cell, plural, rest_
 from screens.present_text import Lines, field_line, note, part, title_line
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, right
 
 HEX_BYTES = 16
 HEX_BYTES_MAX = 64 * 1024
@@ -39,10 +39,6 @@ SEEN_BY = {
 DID = {"stored": "", "permitted": "accent", "deleted": "warn"}
 
 
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
-
 def hit_rates(layers: Mapping[str, CacheLayer]) -> str:
     """Return what share of reads each cache answered: `caches L1 97%, L2 84%`; empty before the first read."""
     told = [f"{name} {f'{layer.hit_rate:.0%}' if layer.is_asked else 'away'}" for name, layer in layers.items() if name in CACHES and layer.hit_rate is not None]
@@ -55,13 +51,13 @@ ENTRY_COLUMNS: tuple[Column, ...] = (
     Column("namespace", "namespace", width_min=10, priority=6),
     Column("level", "level", width_min=7),
     Column("kind", "kind", width_min=8, priority=3),
-    _right("size", "size", 6, 2),
-    _right("version", "ver", 4, 5),
-    _right("changed", "changed", 7, 1),
-    _right("expires", "expires", 7, 4),
+    right("size", "size", 6, 2),
+    right("version", "ver", 4, 5),
+    right("changed", "changed", 7, 1),
+    right("expires", "expires", 7, 4),
     Column("tags", "tags", width_min=12, flex=2, priority=7),
     Column("writer", "by", width_min=10, priority=8),
-    _right("age", "age", 4, 9),
+    right("age", "age", 4, 9),
 )
 SORTED_BY: dict[str, tuple[str, bool]] = {"changed": ("updated_at", True), "age": ("created_at", True), "expires": ("expires_at", False)}
 """Column to the field that the engine sorts by, and whether the other way round; other columns are called as their fields."""

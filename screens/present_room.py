@@ -14,30 +14,25 @@ from screens.present_rows import Sorted
 from screens.present_text import Lines, field_line
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
-
-
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
+from screens.widgets.columns import Column, right
 
 ADVICE_COLUMNS: tuple[Sorted, ...] = (
     (Column("pool", "pool", width_min=14), lambda r: r.pool),
     (Column("what", "what", width_min=13, priority=5), lambda r: r.kind),
     (Column("now", "now", width_min=18, priority=1), lambda r: r.current),
     (Column("better", "better", width_min=18), lambda r: r.recommended),
-    (_right("used", "used", 4, 2), lambda r: r.efficiency),
+    (right("used", "used", 4, 2), lambda r: r.efficiency),
     (Column("saves", "saves", width_min=26, priority=3), lambda r: (r.saves_cost_per_hour, r.saves_cores, r.saves_memory_mb)),
     (Column("why", "why", width_min=26, flex=1, priority=4), lambda r: r.evidence),
 )
 GANG_COLUMNS: tuple[Sorted, ...] = (
-    (_right("place", "place", 5, 0), lambda r: r.place or float("inf")),
+    (right("place", "place", 5, 0), lambda r: r.place or float("inf")),
     (Column("pool", "pool", width_min=14), lambda r: r.pool),
-    (_right("agents", "agents", 6, 0), lambda r: r.agents),
+    (right("agents", "agents", 6, 0), lambda r: r.agents),
     (Column("state", "state", width_min=10), lambda r: r.state),
-    (_right("pri", "pri", 3, 6), lambda r: r.priority),
-    (_right("age", "age", 6, 5), lambda r: -r.asked_at),
-    (_right("ends", "ends in", 7, 1), lambda r: r.ends_at),
+    (right("pri", "pri", 3, 6), lambda r: r.priority),
+    (right("age", "age", 6, 5), lambda r: -r.asked_at),
+    (right("ends", "ends in", 7, 1), lambda r: r.ends_at),
     (Column("by", "by", width_min=8, priority=7), lambda r: r.who),
     (Column("gang", "gang", width_min=30, priority=8), lambda r: r.id),
     (Column("why", "why", width_min=28, flex=1, priority=4), lambda r: r.reason),

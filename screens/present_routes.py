@@ -11,7 +11,7 @@ from screens.present_rows import Sorted
 from screens.present_text import Lines, field_line, title_line
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, right
 
 ROUTE_BADGES: dict[str, Badge] = {
     "deciding": Badge("●", "@", "good"),
@@ -25,10 +25,6 @@ WEIGHTS_SHOWN = 6
 NAME_WIDTH, KIND_WIDTH, BY_WIDTH = 14, 14, 9
 
 
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
-
 def _known(value: float | None) -> float:
     return value if value is not None else float("-inf")
 
@@ -36,14 +32,14 @@ def _known(value: float | None) -> float:
 ROUTE_COLUMNS: tuple[Sorted, ...] = (
     (Column("pool", "pool", width_min=14), lambda r: r.id),
     (Column("state", "state", width_min=11), lambda r: (_RANK.get(r.state, len(_RANK)), r.id)),
-    (_right("outcomes", "learned of", 10, 5), lambda r: r.outcomes),
-    (_right("agreed", "agrees", 6, 4), lambda r: r.agreed / (r.looked or 1)),
-    (_right("learned", "learned", 7, 1), lambda r: _known(r.learned)),
-    (_right("scored", "scores", 6, 1), lambda r: _known(r.scored)),
+    (right("outcomes", "learned of", 10, 5), lambda r: r.outcomes),
+    (right("agreed", "agrees", 6, 4), lambda r: r.agreed / (r.looked or 1)),
+    (right("learned", "learned", 7, 1), lambda r: _known(r.learned)),
+    (right("scored", "scores", 6, 1), lambda r: _known(r.scored)),
     (Column("gain", "gain, 95 %", width_min=21, priority=2), lambda r: _known(r.gain)),
-    (_right("regret", "regret", 6, 6), lambda r: _known(r.regret)),
-    (_right("scored_regret", "of scores", 9, 7), lambda r: _known(r.scored_regret)),
-    (_right("guard", "guard", 6, 8), lambda r: r.account),
+    (right("regret", "regret", 6, 6), lambda r: _known(r.regret)),
+    (right("scored_regret", "of scores", 9, 7), lambda r: _known(r.scored_regret)),
+    (right("guard", "guard", 6, 8), lambda r: r.account),
     (Column("why", "why", width_min=24, flex=1, priority=3), lambda r: r.reason),
 )
 

@@ -30,7 +30,7 @@ from screens.present import (
 )
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, right
 
 Sorted = tuple[Column, Callable[[Any], Any]]
 """A column and what a row is sorted by in it."""
@@ -57,26 +57,22 @@ def columns_over(columns: Sequence[Sorted], rows: Callable[[], Mapping[str, Row]
     return [dataclasses.replace(column, key=key_of(value)) for column, value in columns]
 
 
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
-
 # ---- pools
 
 POOL_COLUMNS: tuple[Sorted, ...] = (
     (Column("pool", "pool", width_min=14), lambda r: r.id),
-    (_right("size", "size", 5, 0), lambda r: r.agents),
-    (_right("free", "free", 4, 0), lambda r: r.idle),
-    (_right("busy", "busy", 4, 5), lambda r: r.busy),
-    (_right("range", "min..max", 8, 6), lambda r: r.max),
-    (_right("queue", "queue", 5, 0), lambda r: r.pending - r.blocked),
-    (_right("blocked", "blocked", 7, 8), lambda r: r.blocked),
-    (_right("oldest", "oldest", 6, 2), lambda r: -r.oldest_pending_at if r.oldest_pending_at else float("-inf")),
+    (right("size", "size", 5, 0), lambda r: r.agents),
+    (right("free", "free", 4, 0), lambda r: r.idle),
+    (right("busy", "busy", 4, 5), lambda r: r.busy),
+    (right("range", "min..max", 8, 6), lambda r: r.max),
+    (right("queue", "queue", 5, 0), lambda r: r.pending - r.blocked),
+    (right("blocked", "blocked", 7, 8), lambda r: r.blocked),
+    (right("oldest", "oldest", 6, 2), lambda r: -r.oldest_pending_at if r.oldest_pending_at else float("-inf")),
     (Column("use", "in use", width_min=METER_WIDTH, priority=1), lambda r: r.busy / r.agents if r.agents else -1.0),
-    (_right("done", "done", 5, 3), lambda r: r.succeeded),
-    (_right("failed", "failed", 6, 0), lambda r: r.failed),
-    (_right("dead", "dead", 4, 4), lambda r: r.dead),
-    (_right("retried", "retried", 7, 7), lambda r: r.retried),
+    (right("done", "done", 5, 3), lambda r: r.succeeded),
+    (right("failed", "failed", 6, 0), lambda r: r.failed),
+    (right("dead", "dead", 4, 4), lambda r: r.dead),
+    (right("retried", "retried", 7, 7), lambda r: r.retried),
     (Column("state", "state", width_min=10, flex=1), lambda r: (pool_state(r), r.reason)),
 )
 
@@ -145,15 +141,15 @@ def pool_cells(row: PoolRow, now: float, glyphs: Glyphs, staged: int = 0) -> Cel
 AGENT_COLUMNS: tuple[Sorted, ...] = (
     (Column("agent", "agent", width_min=16, width_max=28, flex=1), lambda r: natural(r.name)),
     (Column("status", "status", width_min=10), lambda r: (STATUS_ORDER.get(r.status, 9), natural(r.name))),
-    (_right("for", "for", 4, 1), lambda r: -r.updated_at),
+    (right("for", "for", 4, 1), lambda r: -r.updated_at),
     (Column("pool", "pool", width_min=12, priority=4), lambda r: r.pool),
     (Column("task", "task", width_min=16, flex=4), lambda r: r.task_title or r.reason),
     (Column("health", "health", width_min=9, priority=3), lambda r: r.health),
-    (_right("done", "done", 5, 2), lambda r: r.succeeded),
-    (_right("failed", "failed", 6, 5), lambda r: r.failed),
-    (_right("mean", "mean", 6, 6), lambda r: r.mean_task_s),
-    (_right("worked", "worked", 6, 8), lambda r: r.busy_s),
-    (_right("age", "age", 4, 9), lambda r: -r.created_at),
+    (right("done", "done", 5, 2), lambda r: r.succeeded),
+    (right("failed", "failed", 6, 5), lambda r: r.failed),
+    (right("mean", "mean", 6, 6), lambda r: r.mean_task_s),
+    (right("worked", "worked", 6, 8), lambda r: r.busy_s),
+    (right("age", "age", 4, 9), lambda r: -r.created_at),
     (Column("host", "host", width_min=12, priority=7, cut="middle"), lambda r: r.host),
 )
 
@@ -190,11 +186,11 @@ TASK_COLUMNS: tuple[Sorted, ...] = (
     (Column("state", "state", width_min=11), lambda r: (STATE_ORDER.get(r.state, 9), -r.submitted_at)),
     (Column("pool", "pool", width_min=12, priority=2), lambda r: r.pool),
     (Column("agent", "agent", width_min=14, priority=6), lambda r: natural(r.agent)),
-    (_right("priority", "pri", 3, 3), lambda r: r.priority),
-    (_right("attempt", "try", 3, 7), lambda r: r.attempt),
-    (_right("wait", "wait", 6, 5), lambda r: (r.leased_at or float("inf")) - r.submitted_at),
-    (_right("run", "run", 6, 1), lambda r: r.finished_at - r.started_at if r.finished_at and r.started_at else -1.0),
-    (_right("age", "age", 4, 4), lambda r: -r.submitted_at),
+    (right("priority", "pri", 3, 3), lambda r: r.priority),
+    (right("attempt", "try", 3, 7), lambda r: r.attempt),
+    (right("wait", "wait", 6, 5), lambda r: (r.leased_at or float("inf")) - r.submitted_at),
+    (right("run", "run", 6, 1), lambda r: r.finished_at - r.started_at if r.finished_at and r.started_at else -1.0),
+    (right("age", "age", 4, 4), lambda r: -r.submitted_at),
     (Column("why", "why", width_min=22, flex=2), lambda r: r.reason),
     (Column("type", "type", width_min=14, priority=8), lambda r: r.type),
     (Column("by", "by", width_min=8, priority=9), lambda r: r.submitted_by),
@@ -242,12 +238,12 @@ def task_cells(row: TaskRow, now: float, glyphs: Glyphs) -> Cells:
 HOST_COLUMNS: tuple[Sorted, ...] = (
     (Column("host", "host", width_min=14, width_max=20, flex=1, cut="middle"), lambda r: r.id),
     (Column("kind", "kind", width_min=8), lambda r: r.kind),
-    (_right("pid", "pid", 7, 4), lambda r: r.pid),
-    (_right("agents", "agents", 6, 1), lambda r: r.agents),
-    (_right("cpu", "cpu", 5, 0), lambda r: r.cpu),
-    (_right("memory", "memory", 7, 0), lambda r: r.rss_mb),
+    (right("pid", "pid", 7, 4), lambda r: r.pid),
+    (right("agents", "agents", 6, 1), lambda r: r.agents),
+    (right("cpu", "cpu", 5, 0), lambda r: r.cpu),
+    (right("memory", "memory", 7, 0), lambda r: r.rss_mb),
     (Column("health", "health", width_min=9), lambda r: r.health),
-    (_right("beat", "beat", 7, 2), lambda r: -r.beat_at),
+    (right("beat", "beat", 7, 2), lambda r: -r.beat_at),
     (Column("evidence", "evidence", width_min=10, flex=3, priority=3), lambda r: r.evidence),
 )
 
@@ -279,7 +275,7 @@ def host_cells(row: HostRow, now: float, glyphs: Glyphs) -> Cells:
 PLAN_COLUMNS: tuple[Sorted, ...] = (
     (Column("plan", "plan", width_min=24, flex=3), lambda r: r.summary),
     (Column("undo", "undo", width_min=13), lambda r: r.undo_until),
-    (_right("ago", "ago", 4, 0), lambda r: -r.at),
+    (right("ago", "ago", 4, 0), lambda r: -r.at),
     (Column("who", "who", width_min=8), lambda r: r.who),
     (Column("via", "via", width_min=7, priority=1), lambda r: r.via),
     (Column("reason", "reason", width_min=10, flex=2, priority=2), lambda r: r.reason),

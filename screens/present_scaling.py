@@ -7,25 +7,21 @@ from screens.present import age, arrow, duration, number_cell, plural, unknown
 from screens.present_rows import Sorted
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
-from screens.widgets.columns import Column
+from screens.widgets.columns import Column, right
 
 Lines = list[Cells]
 
 
-def _right(id_: str, title: str, width: int, priority: int) -> Column:
-    return Column(id_, title, width_min=width, align="right", priority=priority)
-
-
 SCALING_COLUMNS: tuple[Sorted, ...] = (
     (Column("pool", "pool", width_min=14), lambda r: r.id),
-    (_right("size", "size", 9, 0), lambda r: r.size),
-    (_right("busy", "busy", 4, 4), lambda r: r.busy),
-    (_right("waiting", "waiting", 7, 2), lambda r: r.waiting),
-    (_right("demand", "demand", 6, 3), lambda r: r.demand),
-    (_right("foreseen", "foreseen", 8, 6), lambda r: r.foreseen),
-    (_right("error", "error", 5, 7), lambda r: r.mape),
+    (right("size", "size", 9, 0), lambda r: r.size),
+    (right("busy", "busy", 4, 4), lambda r: r.busy),
+    (right("waiting", "waiting", 7, 2), lambda r: r.waiting),
+    (right("demand", "demand", 6, 3), lambda r: r.demand),
+    (right("foreseen", "foreseen", 8, 6), lambda r: r.foreseen),
+    (right("error", "error", 5, 7), lambda r: r.mape),
     (Column("policy", "policy", width_min=14, priority=5), lambda r: r.policy),
-    (_right("again", "waits", 6, 1), lambda r: r.waits_until or float("inf")),
+    (right("again", "waits", 6, 1), lambda r: r.waits_until or float("inf")),
     (Column("why", "why", width_min=36, flex=1), lambda r: r.reason),
 )
 
@@ -33,7 +29,7 @@ POLICY_COLUMNS: tuple[Sorted, ...] = (
     (Column("policy", "policy", width_min=16, width_max=28), lambda r: r.id),
     (Column("state", "state", width_min=10), lambda r: r.enabled),
     (Column("pool", "pool", width_min=12), lambda r: r.pool),
-    (_right("pools", "pools", 5, 1), lambda r: r.pools),
+    (right("pools", "pools", 5, 1), lambda r: r.pools),
     (Column("rules", "rules", width_min=20, flex=1), lambda r: r.rules),
 )
 

@@ -12,6 +12,7 @@ _CLASSES = {
     "agents": ("screens.work_details", "AgentDetails"),
     "pools": ("screens.pool_details", "PoolDetails"),
     "hosts": ("screens.pool_details", "HostDetails"),
+    "engines": ("screens.engines", "EngineDetails"),
     "plans": ("screens.record_details", "PlanDetails"),
     "audit": ("screens.record_details", "AuditDetails"),
     "events": ("screens.record_details", "EventDetails"),

@@ -15,6 +15,7 @@ _CLASSES = {
     "agents": ("screens.agents", "AgentsScreen"),
     "tasks": ("screens.tasks", "TasksScreen"),
     "hosts": ("screens.hosts", "HostsScreen"),
+    "engines": ("screens.engines", "EnginesScreen"),
     "bookmarks": ("screens.bookmarks", "BookmarksScreen"),
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),

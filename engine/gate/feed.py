@@ -30,6 +30,7 @@ from engine.gate.swarms import swarm_row
 from engine.gate.votes import proposal_row
 from engine.gate.words import event_row
 from engine.model.config_sections import TasksSection
+from engine.model.engine_rows import EngineRow
 from engine.model.errors import UsageError
 from engine.model.events import FleetHalted, Record
 from engine.model.ids import (
@@ -81,7 +82,7 @@ class Feed:
         self._state = state
         self._status = status
         self._clock = clock
-        self._revision = 0
+        self._revision = self._events_seen = 0
         self._epoch = 0
         """Grows when the state was rebuilt: followers start over."""
         self._changed: dict[str, dict[str, int]] = {kind: {} for kind in ROW_KINDS}
@@ -90,15 +91,13 @@ class Feed:
         self._back_offs: list[tuple[float, TaskId]] = []
         """When the rows of tasks change because a back-off ends; a heap."""
         self._events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
-        self._events_seen = 0
         self._followers = 0
         """While there are none, nothing is marked: each begins with a full frame."""
         self._news = asyncio.Event()
         self.samples: dict[HostId, HostSample] = {}
         self.measured_at = 0.0
         """When the samples were taken."""
-        self._advice: dict[str, AdviceRow] = {}
-        self._advised_at = -ADVICE_S
+        self._advised: tuple[float, dict[str, AdviceRow]] = (-ADVICE_S, {})
         self.scaler: AutoScaler | None = None
         """Where the rows of kind `scaling` come from."""
         self.book = BoosterBook()
@@ -109,6 +108,8 @@ class Feed:
         """Where the rows of kind `routes` come from."""
         self.notifier: Notifier | None = None
         """Where the rows of kinds `channels` and `notifications` come from."""
+        self.engines: Callable[[], Mapping[str, EngineRow]] = dict
+        """Those of the fleet, by id."""
         self.aging_s = TasksSection().aging_s
         """How long a gang waits for one step of priority."""
         self.fallback: Callable[[], str] = lambda: ""
@@ -187,22 +188,28 @@ class Feed:
         self._mark("routes", pools)
         self._wake()
 
+    def met(self, engines: Iterable[str]) -> None:
+        """Take note that engines of the fleet read differently."""
+        self._revision += 1
+        self._mark("engines", engines)
+        self._wake()
+
     def decided(self, pools: Iterable[str]) -> None:
         """Take note that the autoscaler's decision for some pools reads differently."""
         self._revision += 1
         self._mark("scaling", pools)
-        before = self._advice
-        if self._followers and self.advice() is not before:
-            self._mark("advice", [id_ for id_ in {**before, **self._advice} if before.get(id_) != self._advice.get(id_)])
+        _, before = self._advised
+        if self._followers and (now := self.advice()) is not before:
+            self._mark("advice", [id_ for id_ in {**before, **now} if before.get(id_) != now.get(id_)])
         self._wake()
 
     def advice(self) -> dict[str, AdviceRow]:
         """Return what could be smaller, by id; looked at anew after ADVICE_S."""
-        now = self._clock.now()
-        if self.scaler is not None and not 0 <= now - self._advised_at < ADVICE_S:
-            found = self.scaler.optimizer.recommend(self._state().pools)
-            self._advice, self._advised_at = {row.id: row for row in map(advice_row, found)}, now
-        return self._advice
+        now, (advised_at, advice) = self._clock.now(), self._advised
+        if self.scaler is not None and not 0 <= now - advised_at < ADVICE_S:
+            advice = {row.id: row for row in map(advice_row, self.scaler.optimizer.recommend(self._state().pools))}
+            self._advised = now, advice
+        return advice
 
     def recent_events(self, limit: int) -> list[EventRow]:
         """Return the newest events in words, oldest first."""
@@ -353,6 +360,7 @@ class Feed:
                 "questions": state.asking,  # type: ignore[dict-item]
                 "agents": state.agents,  # type: ignore[dict-item]
                 "hosts": state.hosts,  # type: ignore[dict-item]
+                "engines": self.engines(),
                 "plans": state.plans,  # type: ignore[dict-item]
                 "policies": state.policies,
                 "advice": self.advice(),
@@ -392,7 +400,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "routes", "questions"):
+        if kind in ("channels", "notifications", "routes", "questions", "engines"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -415,6 +423,8 @@ class Feed:
     def _told_row(self, kind: str, id_: str) -> Row | None:
         if kind == "questions":
             return question_row(self._state(), QuestionId(id_))
+        if kind == "engines":
+            return self.engines().get(id_)
         if kind == "routes":
             return route_row(self.router, self._state(), id_) if self.router else None
         make = channel_row if kind == "channels" else notification_row

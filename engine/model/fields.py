@@ -92,6 +92,7 @@ _ALIASES: dict[str, dict[str, str]] = {
     "agents": {"agent": "name", "state": "status", "done": "succeeded", "mean": "mean_task_s", "worked": "busy_s"},
     "tasks": {"task": "title", "status": "state", "pri": "priority", "try": "attempt", "why": "reason", "by": "submitted_by"},
     "hosts": {"host": "id", "memory": "rss_mb"},
+    "engines": {"engine": "id"},
     "advice": {"used": "efficiency", "what": "kind", "memory": "saves_memory_mb", "cores": "saves_cores"},
     "gangs": {"gang": "id", "pri": "priority", "by": "who", "why": "reason"},
     "plans": {"plan": "summary"},

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
 from engine.model.cache_layers import CacheLayer
 from engine.model.channel_rows import ChannelRow, NotificationRow
+from engine.model.engine_rows import EngineRow
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
 from engine.model.question_rows import QuestionRow
@@ -353,7 +354,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = QuestionRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | PlanRow | AuditRow | EventRow
+Row = QuestionRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -361,6 +362,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "tasks": TaskRow,
     "questions": QuestionRow,
     "hosts": HostRow,
+    "engines": EngineRow,
     "plans": PlanRow,
     "policies": PolicyRow,
     "scaling": ScalingRow,

@@ -147,6 +147,26 @@ local function lease_holder(keys)
   return {holder and 'held' or 'free', tonumber(found[1] or '0'), holder or ''}
 end
 
+-- keys: members, leader; args: engine, number of its newest record, facts, forgotten after ms
+-- Tells of an engine, and answers with all: engine, ms since it told, records that it lacked then, facts.
+local function member_tell(keys, args)
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local last = tonumber(redis.call('HGET', keys[2], 'last') or '0')
+  redis.call('HSET', keys[1], args[1], string.format('%d %d %s', now, math.max(0, last - tonumber(args[2])), args[3]))
+  redis.call('PEXPIRE', keys[1], args[4])
+  local found, known = {}, redis.call('HGETALL', keys[1])
+  for place = 1, #known, 2 do
+    local at, behind, facts = string.match(known[place + 1], '^(%d+) (%d+) (.*)$')
+    if now - tonumber(at) > tonumber(args[4]) then
+      redis.call('HDEL', keys[1], known[place])
+    else
+      found[#found + 1] = {known[place], math.max(0, now - tonumber(at)), tonumber(behind), facts}
+    end
+  end
+  return found
+end
+
 -- A full memory takes no leader away.
 local ALWAYS, READS = {'allow-oom'}, {'no-writes'}
 redis.register_function('LIBRARY_journal_append', journal_append)
@@ -155,5 +175,6 @@ redis.register_function{function_name = 'LIBRARY_lease_take', callback = lease_t
 redis.register_function{function_name = 'LIBRARY_lease_renew', callback = lease_renew, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_lease_release', callback = lease_release, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_lease_holder', callback = lease_holder, flags = READS}
+redis.register_function{function_name = 'LIBRARY_member_tell', callback = member_tell, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}

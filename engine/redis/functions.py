@@ -76,7 +76,8 @@ def _call(name: str, keys: Sequence[str], words: Sequence[Word]) -> tuple[Word, 
 
 
 def _answer(answer: list[Any]) -> list[Any]:
-    return [part.decode() if isinstance(part, bytes) else part for part in answer]
+    """Return an answer with texts for bytes, also in the arrays in it."""
+    return [part.decode() if isinstance(part, bytes) else _answer(part) if isinstance(part, list) else part for part in answer]
 
 
 def _is_missing(answer: object) -> bool:

@@ -43,6 +43,11 @@ class RegionKeys:
         """Return the key of a part of a snapshot."""
         return self._key("snapshot", snapshot, place)
 
+    @property
+    def members(self) -> str:
+        """Return the hash of the engines that share the region, and what they said last."""
+        return self._key("members")
+
     def done(self, command: str) -> str:
         """Return the key of the answer to a command of another engine."""
         return self._key("done", command)

@@ -40,6 +40,11 @@ class Column:
         return max(self.width_min, measure(self.title))
 
 
+def right(id_: str, title: str, width: int, priority: int) -> Column:
+    """Return a column of numbers."""
+    return Column(id_, title, width_min=width, align="right", priority=priority)
+
+
 class Place(NamedTuple):
     """Where a column stands: its number in the row, its first cell and its width."""
 

@@ -60,6 +60,29 @@ async def test_one_leads_and_the_other_has_all_that_it_decides(tmp_path: Path) -
         second.coordinator.check()
 
 
+async def test_every_engine_of_a_fleet_is_listed_by_each_and_one_that_was_killed_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.redis.members.TELL_S", 0.05)
+    monkeypatch.setattr("engine.redis.members.SILENT_S", 0.5)
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first:
+        (tmp_path / "c").mkdir()
+        killed = EngineProcess(tmp_path / "c", f'[redis]\nurl = "{server.url}"\nshare = true\n')
+        try:
+            await asyncio.to_thread(killed.start)
+            async with member(server, tmp_path / "b") as second:
+                for one in (first, second):
+                    await until(lambda one=one: len(one.roll.rows()) == 3)  # type: ignore[misc]
+                    roles = {row.id: (row.role, row.epoch, row.is_asked) for row in one.roll.rows().values()}
+                    assert roles[first.engine_id] == ("leads", 1, one is first)
+                    assert roles[second.engine_id] == ("stands by", 0, one is second)
+                killed.kill()
+                await until(lambda: [row.pid for row in first.roll.rows().values() if row.role == "silent" and row.heard_at] == [killed.pid])
+                listed = {row["id"] for row in await second.operator().query("engines")}
+                assert listed == set(first.roll.rows())
+            await until(lambda: second.engine_id not in first.roll.rows())
+        finally:
+            killed.close()
+
+
 async def test_a_standby_leads_when_the_leader_stops_and_goes_on_with_its_work(tmp_path: Path) -> None:
     async with one_server(tmp_path) as server, contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(member(server, tmp_path / "a"))

@@ -10,6 +10,7 @@ from typing import Any
 from engine.agents.runtime import HostSample
 from engine.clock import Rng
 from engine.model.effects import Assignment
+from engine.model.engine_rows import EngineRow
 from engine.model.pool_commands import PausePool, ScalePool
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
@@ -30,10 +31,13 @@ NEVER_S = 1e9
 DIFF = "--- a/api.py\n+++ b/api.py\n@@ -1,3 +1,2 @@\n import os\n-import re\n def run() -> None:\n"
 
 
+BEGAN = 1_700_000_000.0
+
+
 class StillClock:
     """Time that a test moves; waiting takes real time."""
 
-    def __init__(self, at: float = 1_700_000_000.0) -> None:
+    def __init__(self, at: float = BEGAN) -> None:
         self.at = at
 
     def now(self) -> float:
@@ -55,12 +59,20 @@ def work_by_title(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
     return 0.0, Outcome(*key, ok=True, result=result, usage={"cpu_s": 0.34, "peak_mb": 87.0})
 
 
+ENGINES = (
+    EngineRow("eng_1m80r39rq0ye6", "leads", 4, "build-01", 4711, "0.1.0", "local", 0, BEGAN - 7_300, 0.0, is_asked=False),
+    EngineRow("eng_1m80r3b4tk2f1", "stands by", 0, "build-02", 982, "0.1.0", "local", 12, BEGAN - 260, 0.0, is_asked=True),
+    EngineRow("eng_1m7zw1c0d9xk4", "silent", 3, "a-machine-with-a-long-name.example.com", 31, "0.1.0", "local", 0, BEGAN - 90_000, BEGAN - 95, is_asked=False),
+)
+
+
 class Fleet:
     """A world, its clock and the console on it."""
 
     def __init__(self, config: dict[str, Any] | None = None, clock: StillClock | None = None) -> None:
         self.clock = clock or StillClock()
         self.world = World(config, 1, hosts=2, work=work_by_title, clock=self.clock)
+        self.world.feed.engines = lambda: {row.id: row for row in ENGINES}
         self.gate: Operator = self.world.gate()
         self.at_console: Operator | None = None
         """Who sits there, if not who does all the rest."""
