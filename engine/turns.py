@@ -83,8 +83,8 @@ class Calls(Protocol):
         """Hand out answers, until cancelled."""
         ...
 
-    async def serve(self, handle: Handle) -> None:
-        """Carry out calls of others, until cancelled."""
+    async def serve(self, handle: Handle, by: Leadership) -> None:
+        """Carry out calls of others as who leads, until cancelled."""
         ...
 
 
@@ -101,7 +101,14 @@ class Turns:
         self._coordinator: Coordinator
         self._settled = asyncio.Event()
         self._moved = asyncio.Event()
-        self.standing = Standing(journal.region)
+        self._told = Standing(journal.region)
+
+    @property
+    def standing(self) -> Standing:
+        """Return what this engine is; one whose lease has run out leads no more, even before it has heard of the next leader."""
+        if self._told.leads and self._lease.left_s() <= 0:
+            return Standing(self._told.region, fault="its lease has run out")
+        return self._told
 
     @property
     def epoch(self) -> int:
@@ -110,8 +117,8 @@ class Turns:
 
     @property
     def is_here(self) -> bool:
-        """Answer whether this engine leads."""
-        return self.standing.leads
+        """Answer whether this engine leads, or did until now."""
+        return self._told.leads
 
     async def reached(self, seq: int) -> None:
         """Wait, for at most REACH_WITHIN_S, until this engine has taken in a record."""
@@ -198,7 +205,7 @@ class Turns:
         return False
 
     def _stand(self, leader: str = "", epoch: int = 0, fault: str = "") -> None:
-        self.standing = Standing(self.standing.region, leader=leader, epoch=epoch, fault=fault)
+        self._told = Standing(self._told.region, leader=leader, epoch=epoch, fault=fault)
         told = f"{leader} leads the fleet, and this engine stands by" if leader else "no engine leads the fleet at the moment"
         self._coordinator.read_only = told + f": {fault}" * bool(fault)
 
@@ -240,10 +247,10 @@ class Turns:
         await self._journal.begin(self._coordinator.state.seq)
         async with AsyncExitStack() as stack:
             await lead(stack)
-            self.standing = Standing(self.standing.region, leads=True, leader=held.engine, epoch=held.epoch)
+            self._told = Standing(self._told.region, leads=True, leader=held.engine, epoch=held.epoch)
             self._settled.set()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._calls.serve(handle), name="calls of other engines")
+                group.create_task(self._calls.serve(handle, held), name="calls of other engines")
                 group.create_task(keep_running("snapshots", self._make_snapshots, self._clock), name="snapshots")
 
     async def _make_snapshots(self) -> None:

@@ -25,7 +25,7 @@ from engine.memory.contract import Journal, JournalBatch, StoredArtifact
 from engine.model import effects as fx
 from engine.model import events as ev
 from engine.model.agent_events import AgentAllocated
-from engine.model.errors import JournalError, JournalUncertain, ReadOnly, UsageError
+from engine.model.errors import JournalError, JournalUncertain, OutcomeUnknown, ReadOnly, UsageError
 from engine.model.plain import printable
 from engine.model.plans import Origin
 from engine.model.reports import EngineStarted, Report, RoomSeen, TimePassed
@@ -351,10 +351,10 @@ class Coordinator(Following):
 
 
 def _refuse(pending: _Pending, error: JournalError) -> None:
-    told = "whether it is done is not known" if isinstance(error, JournalUncertain) else "not done, nothing was changed"
+    refusal = OutcomeUnknown(f"whether it is done is not known: {error}") if isinstance(error, JournalUncertain) else ReadOnly(f"not done, nothing was changed: {error}")
     for waiter in pending.waiters:
         if not waiter.done():
-            waiter.set_exception(ReadOnly(f"{told}: {error}"))
+            waiter.set_exception(type(refusal)(*refusal.args))
 
 
 def _no_effects(_effects: Sequence[fx.Effect]) -> None:

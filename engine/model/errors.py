@@ -114,6 +114,12 @@ class ReadOnly(CommandRefused):
     code = "read_only"
 
 
+class OutcomeUnknown(ReadOnly):
+    """The journal failed while it was written: whether it is done is not known, the audit will tell."""
+
+    code = "outcome_unknown"
+
+
 class EngineUnavailable(FleetError):
     """No engine answers at the address."""
 
@@ -237,6 +243,7 @@ _BY_CODE: dict[str, type[FleetError]] = {
         Unconfirmed,
         PlanChanged,
         ReadOnly,
+        OutcomeUnknown,
         EngineUnavailable,
         EngineStartError,
         JournalError,

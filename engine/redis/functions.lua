@@ -147,11 +147,33 @@ local function lease_holder(keys)
   return {holder and 'held' or 'free', tonumber(found[1] or '0'), holder or ''}
 end
 
+-- keys: leader, commands, answers; args: epoch, engine, group, entry, call, answer, answers kept, ms
+-- The answer goes out and the call goes away together, and only from who leads: a call that was left to the next leader
+-- has no answer of the former one, which may have refused what the next one does.
+local function call_answer(keys, args)
+  local refused = leads(keys[1], args[1], args[2])
+  if refused then return refused end
+  redis.call('XADD', keys[3], 'MAXLEN', '~', args[7], '*', 'i', args[5], 'a', args[6])
+  redis.call('PEXPIRE', keys[3], args[8])
+  redis.call('XACK', keys[2], args[3], args[4])
+  redis.call('XDEL', keys[2], args[4])
+  return {'ok'}
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- keys: any one of the region
+local function server_clock()
+  return {'ok', now_ms()}
+end
+
 -- keys: members, leader; args: engine, number of its newest record, facts, forgotten after ms
 -- Tells of an engine, and answers with all: engine, ms since it told, records that it lacked then, facts.
 local function member_tell(keys, args)
-  local time = redis.call('TIME')
-  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local now = now_ms()
   local last = tonumber(redis.call('HGET', keys[2], 'last') or '0')
   redis.call('HSET', keys[1], args[1], string.format('%d %d %s', now, math.max(0, last - tonumber(args[2])), args[3]))
   redis.call('PEXPIRE', keys[1], args[4])
@@ -175,6 +197,8 @@ redis.register_function{function_name = 'LIBRARY_lease_take', callback = lease_t
 redis.register_function{function_name = 'LIBRARY_lease_renew', callback = lease_renew, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_lease_release', callback = lease_release, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_lease_holder', callback = lease_holder, flags = READS}
+redis.register_function{function_name = 'LIBRARY_call_answer', callback = call_answer, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_server_clock', callback = server_clock, flags = READS}
 redis.register_function{function_name = 'LIBRARY_member_tell', callback = member_tell, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}

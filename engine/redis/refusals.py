@@ -8,6 +8,12 @@ from typing import Any, NoReturn
 from engine.model.errors import Fenced
 
 
+def raise_unless_ok(answer: Sequence[Any]) -> None:
+    """Return for `ok`. Raises Fenced."""
+    if answer[0] != "ok":
+        raise_fenced(answer)
+
+
 def raise_fenced(answer: Sequence[Any]) -> NoReturn:
     """Raise what an answer says about who leads."""
     word, epoch, engine = answer

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from engine.clock import SystemClock
 from engine.model.errors import (
     Fenced,
     JournalDiverged,
@@ -16,6 +17,7 @@ from engine.model.errors import (
     JournalUncertain,
 )
 from engine.model.journal_entries import NOBODY, Entry, Leadership
+from engine.redis.command_stream import CommandStream
 
 from tests.integration.redis_servers import Sentinels, cluster, one_server, sentinels, until
 from tests.integration.shared_journals import Side, entry, proxy, side
@@ -281,3 +283,33 @@ async def test_in_a_cluster_it_goes_on_when_its_node_dies(tmp_path: Path, durabi
             await dead.start()  # as the replica that `replicated` waits for
         assert numbers(await one.journal.read(0, by=NOBODY)) == [(1, 3), (4, 6)]
         await one.lease.renew()
+
+
+async def test_what_a_former_leader_answers_is_dropped_and_the_next_one_carries_the_call_out(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, asyncio.TaskGroup() as group:
+        former, then, asker = (CommandStream(one.link, "local", name, SystemClock()) for name in ("eng_former", "eng_then", "eng_asker"))
+        taken, go_on = asyncio.Event(), asyncio.Event()
+        asked: list[tuple[str, bytes]] = []
+
+        async def refuse(_id: str, _call: bytes) -> bytes:
+            taken.set()
+            await go_on.wait()
+            return b"refused by the former"
+
+        async def do(id_: str, call: bytes) -> bytes:
+            asked.append((id_, call))
+            return b"done by the next"
+
+        lease = one.lease
+        assert await lease.take("eng_former") == 1
+        parts = [group.create_task(asker.run()), group.create_task(former.serve(refuse, Leadership(1, "eng_former")))]
+        answer = group.create_task(asker.ask("pln_1", b"scale", deadline_s=60))
+        await taken.wait()
+        await lease.release()
+        assert await lease.take("eng_then") == 2
+        go_on.set()
+        parts.append(group.create_task(then.serve(do, Leadership(2, "eng_then"))))
+        assert await answer == b"done by the next"
+        assert asked == [("pln_1", b"scale")]
+        for part in parts:
+            part.cancel()
