@@ -24,6 +24,7 @@ from fleet_tui import (
     memory_options,
     mock_command,
     scaling_commands,
+    trial_commands,
 )
 from fleet_tui.look_options import find_wishes, look_options
 from fleet_tui.verbs import Finite, make_verb, verb_help, verb_names
@@ -44,7 +45,7 @@ SECTIONS = {
     "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "report", "baseline", "dashboards", "alerts", "memory", "mail", "watch", "log", "result"),
     ACT: ("edit", "policy", "optimize", "risks"),
     "Database (to write a backup: backup, above)": ("backups", "verify", "restore"),
-    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate", "mock-model"),
+    "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate", "chaos", "mock-model"),
 }
 """Subcommands in the order of the help; the section ACT has also the verbs."""
 
@@ -340,7 +341,7 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
 for _command in (
     scaling_commands.cost, scaling_commands.metrics, scaling_commands.report, scaling_commands.baseline, scaling_commands.optimize,
     scaling_commands.risks, scaling_commands.policy, dashboard_commands.dashboards, memory_options.memory, alert_commands.alerts,
-    mail_command.mail, mock_command.mock_model, database_commands.backups, database_commands.verify, database_commands.restore,
+    mail_command.mail, mock_command.mock_model, trial_commands.simulate, trial_commands.chaos, database_commands.backups, database_commands.verify, database_commands.restore,
 ):  # fmt: skip
     cli.add_command(_command)
 
@@ -451,33 +452,6 @@ def repeat(file: Path) -> None:
     print_json(found)
     if found["equal"] is not None:
         say("both answer the same" if found["equal"] else "the answers differ")
-
-
-@cli.command()
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many seeds.")
-@click.option("--policy", "policies", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with scaling policies to replay load through.")
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Load from a file: .jsonl, .csv (also Azure Functions), .swf.")
-@click.option("--shape", help="Seeded load: daily, bursts, steps or sawtooth.")
-@click.option("--last", default="24h", show_default=True, help="Load of the running engine: 90m, 24h, 7d.")
-@click.option("--pool", default="coder", show_default=True, help="Pool of a trace that names none.")
-@click.option("--service-s", type=click.FloatRange(0.001), default=1.0, show_default=True, help="Service time where a trace has none.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the comparison.")
-def simulate(seed: int, count: int, **wanted: Any) -> int:  # noqa: ANN401  # the options above
-    """Live random fleets, or replay load through scaling policies.
-
-    Without --policy: live a random fleet's life on virtual time, with kills and a failing journal, and check it at
-    every step; a seed that fails is named with the command that repeats it. With --policy: say what these policies
-    would have done on the recorded load, beside those in force.
-    """
-    if wanted["policies"] is None:
-        from engine.simulation.runner import main
-
-        return main(["--seed", str(seed), "--count", str(count)], say=click.echo)
-    from fleet_tui.backtests import Backtest, backtest
-
-    backtest(places(), Backtest(seed=seed, **wanted))
-    return 0
 
 
 # ---- the whole

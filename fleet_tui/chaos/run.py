@@ -1,0 +1,151 @@
+"""One run: faults in an order that the seed gives, under load, and what the fleet has of it in the end.
+
+Owner: nobody; functions only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.model.errors import UsageError
+from engine.model.rows import FleetStatus
+from engine.model.wire import nearest
+from fleet_tui.chaos.chance import CLOCK, Chance
+from fleet_tui.chaos.faults import FAULTS
+from fleet_tui.chaos.load import Load
+from fleet_tui.chaos.processes import WITHIN_S, Broken, until
+from fleet_tui.chaos.world import World, running
+
+TASKS_MAX = 100_000
+TOLD_MAX = 5
+"""Titles in a finding."""
+
+Tasks = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """One fault and how long it was felt."""
+
+    fault: str
+    target: str
+    recovered_s: float
+    """Until a task that was asked for after it was answered."""
+    epochs: int
+    """How many leaders came after it."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run came to."""
+
+    seed: int
+    blows: list[Blow] = field(default_factory=list)
+    tasks: int = 0
+    """That were answered."""
+    refused: int = 0
+    """That an engine said are not done."""
+    unknown: int = 0
+    """That nobody answered for."""
+    broken: list[str] = field(default_factory=list)
+    """What the fleet did not keep of its promises; empty = all was kept."""
+
+
+def chosen(names: Sequence[str], rounds: int, chance: Chance) -> list[str]:
+    """Return the faults of a run: each of `names` (none = all) once a round, in an order by chance. Raises UsageError."""
+    for name in names:
+        if name not in FAULTS:
+            raise UsageError(f"no fault {name!r}{nearest(name, FAULTS)}; there are {', '.join(FAULTS)}")
+    order: list[str] = []
+    for _ in range(rounds):
+        order += chance.shuffled(list(names or FAULTS))
+    return order
+
+
+async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable[[Blow], None]) -> Report:
+    """Break a fleet of its own; `tell` is called after each fault. Raises UsageError, EngineStartError."""
+    chance, report = Chance(seed), Report(seed)
+    order = chosen(names, rounds, chance)
+    with tempfile.TemporaryDirectory(prefix="fleet-chaos-") as folder:
+        try:
+            async with running(Path(folder), chance) as world, asyncio.TaskGroup() as group:
+                writing = group.create_task(world.load.run(), name="load")
+                try:
+                    for name in order:
+                        report.blows.append(await _strike(world, name))
+                        tell(report.blows[-1])
+                    await world.healthy()
+                finally:
+                    writing.cancel()
+                    report.tasks, report.refused, report.unknown = map(len, (world.load.accepted, world.load.refused, world.load.unknown))
+                report.broken += await _judge(world)
+        except* Broken as errors:
+            report.broken += [str(error) for error in _flat(errors)]
+    return report
+
+
+async def _strike(world: World, name: str) -> Blow:
+    await world.healthy()
+    epoch = world.epoch
+    struck = await FAULTS[name](world)
+    await until(lambda: world.load.newest_at >= struck.since, f"after {name} of {struck.target} no task is taken")
+    recovered_s = CLOCK.now() - struck.since
+    await struck.mend()
+    await world.healthy()
+    return Blow(name, struck.target, recovered_s, world.epoch - epoch)
+
+
+async def _judge(world: World) -> list[str]:
+    await _settled(world)
+    found: list[Tasks] = []
+    for engine in world.engines:
+        async with engine.operator() as operator:
+            rows: Any = await operator.query("tasks", limit=TASKS_MAX)
+            found.append({row["id"]: (row["title"], row["state"]) for row in rows})
+    return judged(found, world.leaders, world.load)
+
+
+def judged(found: Sequence[Tasks], leaders: Mapping[int, Collection[str]], load: Load) -> list[str]:
+    """Return what was not kept: each task that was taken is there, once, and done; one leader an epoch; all engines have the same.
+
+    `found` is what each engine has: titles and states by id.
+    """
+    broken = [f"more than one said to lead in epoch {epoch}: {', '.join(sorted(who))}" for epoch, who in leaders.items() if len(who) > 1]
+    broken += ["the engines do not have the same tasks"] if any(has != found[0] for has in found) else []
+    titles = [title for title, _ in found[0].values()]
+    known = set(titles)
+    lost = [title for title, id_ in load.accepted.items() if found[0].get(id_, ("",))[0] != title]
+    undone = [title for title, state in found[0].values() if state != "succeeded"]
+    broken += _said("tasks that were taken are lost", lost) + _said("tasks did not succeed", undone)
+    broken += _said("tasks are there twice", [title for title in known if titles.count(title) > 1] if len(titles) > len(known) else [])
+    return broken + _said("tasks are there that were refused", sorted(known & load.refused))
+
+
+def _said(what: str, titles: Sequence[str]) -> list[str]:
+    return [f"{len(titles)} {what}: {', '.join(titles[:TOLD_MAX])}"] if titles else []
+
+
+async def _settled(world: World) -> None:
+    """Wait until all tasks are done and all engines have the same. Raises Broken."""
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                seen = [await engine.status() for engine in world.engines]
+                if len({status.seq if status else -1 for status in seen}) == 1 and not any(map(_left, seen)):
+                    return
+                await CLOCK.sleep(0.1)
+    except TimeoutError:
+        raise Broken("tasks are left undone, or engines differ") from None
+
+
+def _left(status: FleetStatus | None) -> int:
+    return 1 if status is None else sum(count for state, count in status.tasks.by_state.items() if state != "succeeded")
+
+
+def _flat(errors: BaseExceptionGroup[Broken]) -> list[Broken]:
+    return [one for error in errors.exceptions for one in (_flat(error) if isinstance(error, BaseExceptionGroup) else [error])]
