@@ -111,11 +111,8 @@ class CommandStream:
                     slots.release()
 
             left: bytes | None = b"0-0"
-<<<<<<< HEAD
             told = ""
-=======
             idle_s, looked_at = 0.0, self._clock.now()
->>>>>>> c1eb922 (Answer a call of another engine only as who leads, and end it with the answer: a cut off leader refused what the next one did)
             while True:
                 if left is None and self._clock.now() - looked_at >= IDLE_S:
                     left, idle_s, looked_at = b"0-0", IDLE_S, self._clock.now()
