@@ -56,13 +56,14 @@ from engine.kinds import (
     make_kinds,
     workers_of,
 )
+from engine.linking import open_link
 from engine.memory.contract import StoredArtifact
 from engine.memory.journal import SqliteJournal
 from engine.memory.remembering import Remembering
 from engine.memory.retention import Retention
 from engine.memory.store import layers_of
 from engine.model.accounts import user_name
-from engine.model.errors import ConfigError, EngineStartError, JournalError
+from engine.model.errors import ConfigError, JournalError
 from engine.model.events import Record
 from engine.model.ids import ENGINE_PREFIX
 from engine.model.plans import Origin
@@ -81,7 +82,7 @@ from engine.supervisor import call_listener, keep_running
 from engine.turns import Turns
 
 if TYPE_CHECKING:
-    from engine.redis.link import RedisLink
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class FleetManager(LibraryCalls):
 
     async def _open(self, stack: AsyncExitStack, root: Path) -> FleetState:
         """Open what is kept, and make those who know the state: nothing acts yet."""
-        self.redis = await self._open_redis(stack, root)
+        self.redis = await open_link(self.config.redis, root, self.clock, stack)
         state = await self._open_journal(stack, root)
         self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None
         self._make_memory(stack, root)
@@ -301,19 +302,6 @@ class FleetManager(LibraryCalls):
         if self.redis is not None:
             self.remembering.share(self.redis)
         self.memory = self.remembering.memory
-
-    async def _open_redis(self, stack: AsyncExitStack, root: Path) -> RedisLink | None:
-        """Return the link to the server of the section redis; without one nothing of it is loaded. Raises FleetError."""
-        if self.config.redis is None:
-            return None
-        try:
-            from engine.redis.link import RedisLink
-        except ImportError as error:
-            raise EngineStartError("the section redis needs the client: install `fleet-tui[redis]`, or leave the section out") from error
-        link = RedisLink(self.config.redis, root, self.clock)
-        stack.push_async_callback(link.close)
-        await link.open()
-        return link
 
     async def _run_parts(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(asyncio.TaskGroup())
