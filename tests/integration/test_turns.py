@@ -189,12 +189,13 @@ async def work_until_kept(fleet: FleetManager, server: Server, above: int) -> No
     async with asyncio.timeout(60):
         while await first_kept(server) <= above:
             await fleet.operator().execute([SubmitTask("echo", "coder") for _ in range(20)])
+    await until(lambda: all(task.state is TaskState.SUCCEEDED for task in fleet.coordinator.state.tasks.values()))
 
 
 @pytest.fixture
 def short_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.memory.shared_journal.SNAPSHOT_RECORDS", 50)
-    monkeypatch.setattr("engine.memory.shared_journal.KEPT_RECORDS", 5)
+    monkeypatch.setattr("engine.memory.shared_journal.KEPT_RECORDS", 40)
     monkeypatch.setattr("engine.turns.SNAPSHOT_LOOK_S", 0.05)
 
 
