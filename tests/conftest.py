@@ -13,6 +13,8 @@ register_profiles()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what runs in the background, and every program of a test would be deaf to Ctrl-C, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` is no reason that a test's terminal cannot hang up
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -99,7 +99,7 @@ async def test_every_channel_of_the_seeds_carries_what_happens_as_their_messages
             for message in messages:
                 assert message.keys() - {"target"} == {"id", "type", "source", "payload", "timestamp", "priority", "metadata"}
                 assert message["metadata"]["version"] == "1.0.0" and isinstance(message["timestamp"], int) and message["timestamp"] > 1e12
-        [one] = [found for found in heard.messages["agents:messages"] if found["payload"].get("objective") == "first"]
+        one, *_again = [found for found in heard.messages["agents:messages"] if found["payload"].get("objective") == "first"]  # again, if it ran where the host was killed
         assert (one["type"], one["priority"], one["payload"]["taskType"]) == ("task_assignment", "high", "noop") and one["target"].startswith("agt_")
         assert [found["payload"] for found in heard.messages["agents:messages"] if found["type"] == "greeting"] == [{"text": "hello"}]
         assert sorted(found["payload"]["key"] for found in heard.messages["memory:updates"]) == ["", "style"], "a private entry's key is nobody else's"
