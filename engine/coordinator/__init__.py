@@ -206,6 +206,7 @@ class Coordinator(Following):
     async def flush(self) -> None:
         """Commit what has gathered; used at shutdown, after run() has ended. What cannot be written is refused."""
         if self.read_only:
+            _refuse(self._pending, JournalError(self.read_only))
             return
         self._decide_reports()
         pending, self._pending = self._pending, _Pending()
@@ -265,6 +266,9 @@ class Coordinator(Following):
             await self._write(pending)
         except JournalError as error:
             await self._survive(pending, error)
+        except BaseException:
+            _refuse(pending, JournalUncertain("this engine ended, or gave up to lead, while it was written"))
+            raise
 
     async def _write(self, pending: _Pending) -> None:
         """Make a batch durable, then tell everybody. Raises JournalError."""

@@ -95,7 +95,7 @@ async def test_a_standby_leads_when_the_leader_stops_and_goes_on_with_its_work(t
             assert second.coordinator.state.pools["coder"].size == 3
             answer = await second.operator().execute([SubmitTask("echo", "coder")])
             await until(lambda: second.coordinator.state.tasks[answer.values[0]].state is TaskState.SUCCEEDED)
-            assert turns(second).epoch == 2
+            assert turns(second).epoch >= 2, "more where a busy machine let the lease run out"
         async with member(server, tmp_path / "a") as first:
             assert turns(first).epoch == 3
             assert first.coordinator.state.tasks[answer.values[0]].state is TaskState.SUCCEEDED
@@ -270,7 +270,8 @@ async def test_while_the_server_is_away_nobody_writes_and_then_all_go_on(tmp_pat
 
 
 async def test_a_leader_that_was_replaced_stands_by_and_can_lead_again(tmp_path: Path) -> None:
-    async with one_server(tmp_path) as server, member(server, tmp_path / "a") as first, member(server, tmp_path / "b") as second:
+    lease: dict[str, object] = {"lease_s": 6}  # it is noticed in a third of that, before anybody else takes it
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a", **lease) as first, member(server, tmp_path / "b", **lease) as second:
         async with server.client() as client:
             first_id = await client.get("fleet:{local}:lease")
             # As if it had been frozen for longer than its lease: another one has it.
@@ -279,7 +280,7 @@ async def test_a_leader_that_was_replaced_stands_by_and_can_lead_again(tmp_path:
             await client.delete("fleet:{local}:lease")
         await until(lambda: turns(first).standing.leads or turns(second).standing.leads)
         leads, follows = (first, second) if turns(first).standing.leads else (second, first)
-        assert turns(leads).epoch == 2, first_id
+        assert turns(leads).epoch >= 2, first_id
         answer = await follows.operator().execute([SubmitTask("echo", "coder")])
         await until(lambda: follows.coordinator.state.tasks[answer.values[0]].state is TaskState.SUCCEEDED)
 

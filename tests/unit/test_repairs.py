@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from engine.clock import Rng
+from engine.memory.contract import JournalBatch
 from engine.model import reports as r
 from engine.model.agent_commands import AllocateAgent
 from engine.model.agents import Health
 from engine.model.effects import Assignment
-from engine.model.errors import FleetError, UsageError
+from engine.model.errors import FleetError, OutcomeUnknown, ReadOnly, UsageError
 from engine.model.pool_commands import ScalePool
+from engine.model.pool_events import PoolScaled
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
 from engine.model.verbs import Command
@@ -115,3 +118,38 @@ def test_payload_is_kept_as_json_keeps_it() -> None:
         assert world.state.tasks[answer.values[0]].spec.payload == {"pair": [1, None]}  # type: ignore[index]
 
     live(story)
+
+
+def test_a_command_that_is_being_written_when_the_engine_ends_is_answered() -> None:
+    """Nobody waits for ever: whether it is done is not known, and what came behind it is not done."""
+
+    async def run() -> None:
+        world = World(CONFIG, 1, hosts=1, work=work)
+        being_written = asyncio.Event()
+        append = world.journal.append
+
+        async def stick(batch: JournalBatch) -> None:
+            if any(isinstance(record.event, PoolScaled) for record in batch.records):
+                being_written.set()
+                await asyncio.Event().wait()
+            await append(batch)
+
+        world.journal.append = stick  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            async with world.running():
+                first = group.create_task(refused(world, "4"))
+                await being_written.wait()
+                second = group.create_task(refused(world, "5"))
+                await asyncio.sleep(0)
+            await world.coordinator.stand_by("another engine leads")
+        assert isinstance(first.result(), OutcomeUnknown)
+        assert isinstance(second.result(), ReadOnly) and not isinstance(second.result(), OutcomeUnknown)
+
+    run_virtual(run())
+
+
+async def refused(world: World, size: str) -> Exception:
+    """Return the error with which a pool is not scaled."""
+    with pytest.raises(ReadOnly) as caught:
+        await world.gate().execute([ScalePool("coder", size)])
+    return caught.value
