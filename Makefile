@@ -9,9 +9,9 @@ ENVIRONMENT := .venv/.environment
 PYTHON := .venv/bin/python
 FLEET := .venv/bin/fleet-tui
 PYTEST := $(PYTHON) -m pytest
-# Tests wait more than they work: six at a time fill two cores. Those that must not share a machine with their like carry
+# Tests wait more than they work: five at a time fill two cores. Those that must not share a machine with their like carry
 # the same xdist group.
-PARALLEL := -n 6 --dist loadgroup
+PARALLEL := -n 5 --dist loadgroup
 
 # The machine's uv if it accepts this project (not missing, not a dead shim, not too old), else our own.
 OWN_UV := .tools/bin/uv

@@ -24,13 +24,15 @@ from tests.integration.engines import EngineProcess
 from tests.integration.engines import until as wait_for
 from tests.integration.redis_servers import Server, one_server
 
+LEASE_S = 4
+"""A busy machine may stand still for two seconds, which is the usual lease."""
 POOLS = {"coder": {"min": 2, "max": 8, "handler": "tests.integration.light_handlers:describe"}}
 
 
 @contextlib.asynccontextmanager
 async def member(server: Server, root: Path, *, more: Mapping[str, Any] | None = None, **redis: object) -> AsyncIterator[FleetManager]:
     """Run one of several engines of a fleet; `more` are other sections of its configuration."""
-    config: dict[str, Any] = {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, **redis}, **(more or {})}
+    config: dict[str, Any] = {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, "lease_s": LEASE_S, **redis}, **(more or {})}
     (root / "state").mkdir(parents=True, exist_ok=True)
     async with FleetManager(config, directory=root, state_dir=root / "state", socket=root / "s") as made:
         yield made
