@@ -183,7 +183,7 @@ async def test_a_fleet_of_swarms_starts_the_agents_it_lacks_and_gives_work_to_th
 
 @pytest.mark.row(62)
 async def test_where_no_swarm_has_room_an_objective_waits_or_one_gets_another_agent() -> None:
-    async with FleetOfSwarms({"fleet": {"default_pools": {"coder": {"min": 1, "max": 2}, "tester": {"min": 1, "max": 1}}}}) as swarms:
+    async with FleetOfSwarms({"auto_scaling": {"enabled": False}, "fleet": {"default_pools": {"coder": {"min": 1, "max": 2}, "tester": {"min": 1, "max": 1}}}}) as swarms:
         made = await swarms.initialize_fleet("release", {"code": {"agents": {"coder": 1}}, "check": {"agents": {"tester": 1}}})
         await swarms.fleet.operator().execute([DrainAgent(agent["id"]) for one in made["swarms"] for agent in one["agents"]])
         waits = await swarms.distribute_task("release", "wait", needs=["coding"], parts=["b.py"])
