@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from engine.model.errors import EXIT_FAILED, EXIT_USAGE, FleetError, UsageError
+from engine.model.errors import EXIT_FAILED, EXIT_USAGE, FleetError, UsageError, errors_in
 
 EXIT_INTERRUPTED = 130
 """What a shell makes of Ctrl-C: 128 and the number of the signal."""
@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
             raise
         code = fail(FleetError("" if isinstance(error, BrokenPipeError) else f"cannot write the output: {error.strerror}"))
     except BaseExceptionGroup as group:
-        inner = next(fleet_errors(group), None)
+        inner = next(errors_in(group, FleetError), None)
         if inner is None:
             raise
         code = fail(inner)
@@ -84,15 +84,6 @@ def fail(error: FleetError) -> int:
     if str(error):
         say(f"error: {error}")
     return error.exit_code
-
-
-def fleet_errors(group: BaseExceptionGroup[BaseException]) -> Iterator[FleetError]:
-    """Give the FleetErrors in a group."""
-    for error in group.exceptions:
-        if isinstance(error, FleetError):
-            yield error
-        elif isinstance(error, BaseExceptionGroup):
-            yield from fleet_errors(error)
 
 
 def flush_output(code: int) -> int:

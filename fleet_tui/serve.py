@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from engine.clock import Clock, SystemClock
 from engine.config import FleetManagerConfig, load_config
 from engine.fleet import FleetManager
-from engine.model.errors import FleetError, JournalDiverged, JournalTrimmed
+from engine.model.errors import FleetError, JournalDiverged, JournalError, JournalTrimmed, errors_in
 from engine.model.plans import Origin
 from engine.model.verbs import Role
 from engine.supervisor import calm_collector
@@ -92,7 +92,7 @@ async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *,
                 behind, others = errors.split((JournalTrimmed, JournalDiverged))
                 if others is not None or behind is None:
                     raise
-                logger.warning("this engine cannot go on from what it has; it begins anew", extra={"reason": _first_words(behind)})
+                logger.warning("this engine cannot go on from what it has; it begins anew", extra={"reason": str(next(errors_in(behind, JournalError)))})
                 is_over = over.is_set()
     if not detached:
         output.say("engine ended; running tasks go on at the next start")
@@ -111,13 +111,6 @@ async def _serve_once(paths: Paths, config: FleetManagerConfig, demo: Path | Non
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in (*ends, *work):
                 task.cancel()
-
-
-def _first_words(errors: BaseException) -> str:
-    """Return what the first error of a group says."""
-    while isinstance(errors, BaseExceptionGroup):
-        errors = errors.exceptions[0]
-    return str(errors)
 
 
 @dataclass(frozen=True, slots=True)

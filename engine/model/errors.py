@@ -28,7 +28,8 @@ FleetError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import ClassVar, TypeVar
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -221,6 +222,18 @@ class Erased(EncryptionError):
     """The key that this was sealed with was destroyed on purpose: nobody can read it any more."""
 
     code = "erased"
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def errors_in(group: BaseExceptionGroup[BaseException], kind: type[E]) -> Iterator[E]:
+    """Give the errors of a kind in a group and in the groups in it, in their order."""
+    for error in group.exceptions:
+        if isinstance(error, kind):
+            yield error
+        elif isinstance(error, BaseExceptionGroup):
+            yield from errors_in(error, kind)
 
 
 def error_from_code(code: str, message: str) -> FleetError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.model.errors import UsageError
+from engine.model.errors import UsageError, errors_in
 from engine.model.rows import FleetStatus
 from engine.model.wire import nearest
 from fleet_tui.chaos.chance import CLOCK, Chance
@@ -85,7 +85,7 @@ async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable
                     report.tasks, report.refused, report.unknown = map(len, (world.load.accepted, world.load.refused, world.load.unknown))
                 report.broken += await _judge(world)
         except* Broken as errors:
-            report.broken += [str(error) for error in _flat(errors)]
+            report.broken += [str(error) for error in errors_in(errors, Broken)]
     return report
 
 
@@ -145,7 +145,3 @@ async def _settled(world: World) -> None:
 
 def _left(status: FleetStatus | None) -> int:
     return 1 if status is None else sum(count for state, count in status.tasks.by_state.items() if state != "succeeded")
-
-
-def _flat(errors: BaseExceptionGroup[Broken]) -> list[Broken]:
-    return [one for error in errors.exceptions for one in (_flat(error) if isinstance(error, BaseExceptionGroup) else [error])]
