@@ -25,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.integration.engines import until
 from tests.tools.programs import Missing, Program, find_program
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 ANSWER_S = 30.0
 LOOK_S = 0.1
 TEXT, BINARY = 1, 2

@@ -32,7 +32,7 @@ from engine.model.tasks import Outcome
 from tests.integration.processes import is_gone
 
 HANDLERS = "tests.integration.light_handlers"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def cpu_of(pid: int) -> float:

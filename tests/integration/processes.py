@@ -15,7 +15,7 @@ from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.spec import ProcessSpec
 from engine.clock import SystemClock
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 @asynccontextmanager

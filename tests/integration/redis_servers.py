@@ -30,7 +30,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 LOOK_S = 0.02
-WAIT_S = 30.0
+WAIT_S = 60.0
 SENTINEL_NAME = "fleet-redis"
 
 

@@ -47,7 +47,7 @@ async def ws(gateway: Gateway) -> AsyncIterator[ClientConnection]:
 
 
 async def receive(ws: ClientConnection) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return json.loads(await ws.recv())
 
 
@@ -307,7 +307,7 @@ def test_fuzzed_bytes(start: bytes, rest: bytes, cut: int, caplog: pytest.LogCap
             if writer.can_write_eof():
                 writer.write_eof()
             with contextlib.suppress(ConnectionResetError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await reader.read(1 << 16)
             writer.close()
             async with connect(path, clock=SystemClock()) as operator:

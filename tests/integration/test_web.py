@@ -31,7 +31,7 @@ class Site:
 
     def ask(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
         """Return the status, headers and body of an answer."""
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(line):
             line.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
             answer = line.getresponse()

@@ -192,7 +192,7 @@ class PtyScreen:
         self.screen.resize(rows, columns)
         self._set_size(columns, rows)
 
-    def close(self, *, timeout_s: float = 5.0) -> int:
+    def close(self, *, timeout_s: float = 60.0) -> int:
         """End the program, with force if it must be, and return its exit code."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is None:

@@ -26,7 +26,7 @@ async def test_a_fleet_is_shown_as_soon_as_it_is_known(monkeypatch: pytest.Monke
             yield operator
 
     app = console.FleetApp(connect_late, clock=fleet.clock)
-    async with fleet.world.running(), app.run_test(size=(120, 40)) as pilot, asyncio.timeout(10):
+    async with fleet.world.running(), app.run_test(size=(120, 40)) as pilot, asyncio.timeout(60):
         while "connecting to the engine" not in screen_text(app):
             await pilot.pause(0.01)
         may_answer.set()
