@@ -53,6 +53,8 @@ class DocumentScreen(AskingScreen):
         self.tab = tab or self.TABS[0]
         self._shown_tab = ""
         self._read_at: float | None = None
+        self._question = 0
+        """Counts up when something else is asked of the same thing, so that a late answer to the former is not shown."""
 
     # ---- what a document fills in
 
@@ -87,17 +89,25 @@ class DocumentScreen(AskingScreen):
         return (*self.TABS, YAML_TAB) if self.HAS_YAML else self.TABS
 
     async def read_all(self) -> None:
-        """Read the tab and show it, unless it was left meanwhile."""
-        tab = self.tab
+        """Read the tab and show it, unless it was left or something else was asked meanwhile."""
+        tab, question = self.tab, self._question
         try:
             found = await self._lines_of(tab)
         except FleetError as error:
             found = note(str(error), "bad")
-        if tab == self.tab:
+        if (tab, question) == (self.tab, self._question):
             is_new, self._shown_tab = self._shown_tab != tab, tab
             self._read_at = self.feed.now()
             self._show_text(found, is_tail=tab in self.TAILS, is_new=is_new)
             self.show_chrome()
+
+    def _read_anew(self) -> None:
+        """Read something else of the same thing: what is shown is no longer true of it, and goes."""
+        self._question += 1
+        self._read_at = None
+        self.query_one(Document).show((), is_new=True)
+        self.show_chrome()
+        self._reload()
 
     def _show_text(self, found: Lines | Linked, *, is_tail: bool, is_new: bool) -> None:
         """Show what was read."""
@@ -116,7 +126,7 @@ class DocumentScreen(AskingScreen):
 
     def refresh_rows(self, changes: Changes) -> None:
         """Read again when the thing changed, or may have; ages grow by themselves."""
-        if self._read_at is None or changes.is_full or self.concerns(changes) or self.is_moving():
+        if (self._read_at is None and not self._is_loading) or changes.is_full or self.concerns(changes) or self.is_moving():
             self._reload()
 
     def concerns(self, changes: Changes) -> bool:

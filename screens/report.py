@@ -73,8 +73,7 @@ class ReportScreen(LinkedScreen):
     def _choose(self, **changes: object) -> None:
         self._settings.update(changes)
         self.TITLE = self.subject()  # type: ignore[misc]  # the breadcrumb names the span
-        self.show_chrome()
-        self._reload()
+        self._read_anew()
 
     def action_range(self) -> None:
         """Report on the next longer time, or the shortest again."""

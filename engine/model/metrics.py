@@ -285,13 +285,16 @@ def find_gaps(values: Sequence[float | None], since: float, step_s: float) -> li
     return gaps
 
 
+def unit_word(unit: str) -> str:
+    """Return what is written behind a value of a unit: `%` for a ratio, nothing for a count."""
+    return {"ratio": "%", "count": ""}.get(unit, unit)
+
+
 def written_value(value: float | None, unit: str) -> str:
     """Write a value with its unit: a ratio in percent, a duration in what suits it; `unknown` when it was not measured."""
     if value is None:
         return "unknown"
-    if unit == "ratio":
-        return f"{100 * value:.3g} %"
     if unit == "count":
         return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{number} {unit}".rstrip()
+    number = f"{100 * value:.3g}" if unit == "ratio" else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{number} {unit_word(unit)}".rstrip()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from engine.model.metrics import written_value
+from engine.model.metrics import unit_word, written_value
 
 Found = Mapping[str, Any]
 ALIKE = ("same", "unknown")
@@ -98,14 +98,15 @@ def _fleet(report: Found) -> Section:
     rows = [
         (
             one["metric"],
-            *("" if one[name] is None else written_value(one[name], one["unit"]) for name in ("mean", "p50", "p95", "p99")),
+            unit_word(one["unit"]),
+            *("" if one[name] is None else written_value(one[name], one["unit"]).removesuffix(f" {unit_word(one['unit'])}") for name in ("mean", "p50", "p95", "p99")),
             "" if one["total"] is None else f"{one['total']:,.0f}",
             trend_words(trends[one["metric"], ""]),
         )
         for one in report["aggregates"]
         if not one["label"] and one["measured"]
     ]
-    return Section("The fleet", (), ("metric", "mean", "p50", "p95", "p99", "total", "trend"), rows)
+    return Section("The fleet", (), ("metric", "unit", "mean", "p50", "p95", "p99", "total", "trend"), rows, 2)
 
 
 def trend_words(trend: Found) -> str:

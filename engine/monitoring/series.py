@@ -39,6 +39,8 @@ class SeriesStore:
         """With how often each was changed, so that a save tells what came while it wrote."""
         self._minute = 0
         """Of the newest sample; 0 = there is none since the blocks were opened."""
+        self._is_rolled_up = True
+        """Whether nothing came since the last roll-up: a report reads hundreds of series in a row."""
 
     @property
     def keys(self) -> set[Key]:
@@ -86,11 +88,13 @@ class SeriesStore:
                 block.put(slot, (total, *counts))
             else:
                 block.columns[0][slot] = 0.0
+        self._is_rolled_up = False
         self._note(span)
 
     def roll_up(self) -> None:
         """Bring the roll-ups of the newest sample's minute and hour up to date; made again they come to the same."""
-        if self._minute:
+        if self._minute and not self._is_rolled_up:
+            self._is_rolled_up = True
             self._make(60, self._minute)
             self._make(3600, self._minute // 3600 * 3600)
 

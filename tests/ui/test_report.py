@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,16 @@ class Engine:
         self.asked: list[dict[str, Any]] = []
         self.baselines = ["before-upgrade", "monday"]
         self._fleet = fleet
+        self.slow: dict[float, asyncio.Event] = {}
+        """Answers about spans of these lengths are given when their event is set."""
 
     async def ask(self, what: str, **parameters: Any) -> object:
         if what == "baselines":
             return [{"name": name} for name in self.baselines]
         assert what == "report"
         self.asked.append(parameters)
+        if parameters["last_s"] in self.slow:
+            await self.slow[parameters["last_s"]].wait()
         since = NOON - parameters["last_s"]
         ill = next(one.spec for one in self._fleet.state.agents.values() if one.spec.pool == "tester")
         labels = ("", "coder", "tester")
@@ -103,6 +108,26 @@ async def test_keys_choose_range_and_baseline(engine: Engine, fleet: Fleet) -> N
         await seat.press("b")
         await seat.until(lambda: "there is no baseline" in seat.told and "Against the span before" in seat.text)
         assert engine.asked[-1] == {"last_s": 7 * 86_400, "pool": "coder", "baseline": ""}
+
+
+async def test_while_another_range_is_read_the_old_figures_are_gone_and_a_late_answer_is_not_shown(engine: Engine, fleet: Fleet) -> None:
+    week, month = 7 * 86_400, 30 * 86_400
+    async with sit(fleet, (120, 40)) as seat:
+        await seat.current()
+        await shown(seat)
+        engine.slow = {week: asyncio.Event(), month: asyncio.Event()}
+        await seat.press("r")
+        await seat.until(lambda: "the last 7d" in seat.text and "reading …" in seat.text)
+        assert "In short" not in seat.text
+        await seat.press("r")
+        await seat.until(lambda: "the last 30d" in seat.text)
+        engine.slow[week].set()
+        await seat.until(lambda: engine.asked[-1]["last_s"] == month)
+        assert "In short" not in seat.text
+        assert "reading …" in seat.text
+        engine.slow[month].set()
+        await seat.until(lambda: "In short" in seat.text)
+        assert [one["last_s"] for one in engine.asked] == [86_400, week, month]
 
 
 @pytest.mark.row(235)

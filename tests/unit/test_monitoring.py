@@ -17,6 +17,7 @@ from engine.model.ids import AgentId
 from engine.model.metrics import ALIASES, CATALOGUE, Group, find_gaps, find_metric, written_value
 from engine.monitoring import agents as agent_columns
 from engine.monitoring import archive as archives
+from engine.monitoring import series
 from engine.monitoring.agents import SECONDS, AgentColumns, Looked, as_measured, minutes_of, packed
 from engine.monitoring.archive import Archive, Key
 from engine.monitoring.blocks import HISTOGRAM, ROLLUP, SLOTS, VALUE, Block, start_of, summed
@@ -208,6 +209,25 @@ def test_an_engine_that_was_killed_before_its_roll_up_has_it_made_later(files: F
         again = await opened(files, NOON + 200)
         assert await values_of(again, 60, NOON, NOON + 240) == [2.0, 2.0, 2.0, None]
         assert await values_of(again, 3_600, NOON, NOON + 3_600) == [2.0]
+
+    run_virtual(work())
+
+
+def test_many_readings_in_a_row_roll_up_once(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(series, "summed", lambda *slots: made.append(1) or summed(*slots))
+    names = [("agents", f"pool-{number}") for number in range(50)]
+
+    async def work() -> None:
+        store = await opened(files, NOON)
+        store.put(NOON, dict.fromkeys(names, 4.0), {})
+        made.clear()
+        for key in names:
+            points, _ = points_of(await store.read(key, 60, NOON, NOON + 60), Window(NOON, NOON + 60, 60, 60), 0.5)
+            assert points[0].value == 4.0
+        assert len(made) == 2 * len(names)  # its minute and its hour
+        store.put(NOON + 1, {names[0]: 8.0}, {})
+        assert await values_of(store, 60, NOON, NOON + 60, names[0]) == [6.0]
 
     run_virtual(work())
 
