@@ -20,6 +20,7 @@ from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
+from engine.agents.shielding import shield, shield_values
 from engine.agents.spawned_host import SpawnedHost, is_program
 from engine.agents.tokens import AgentTokens
 from engine.clock import Clock, IdFactory
@@ -257,8 +258,8 @@ class CommandAgents:
                 await self._host.stop(name)
 
     def _end(self, key: tuple[TaskId, int], outcome: Outcome, result: dict[str, object]) -> None:
-        kept, artifact = pack_result(key[0], result)
-        outcome = msgspec.structs.replace(outcome, result=kept, artifact=artifact.id if artifact else "")
+        kept, artifact = pack_result(key[0], {name: shield_values(value) for name, value in result.items()})
+        outcome = msgspec.structs.replace(outcome, result=kept, artifact=artifact.id if artifact else "", error=shield(outcome.error))
         self._report(TasksEnded((outcome,)), (artifact,) if artifact else ())
 
     def _spec(self, command: CommandSpec, assignment: Assignment) -> ProcessSpec:

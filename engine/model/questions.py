@@ -14,6 +14,7 @@ import msgspec
 
 from engine.model.errors import UsageError
 from engine.model.ids import QuestionId, TaskId
+from engine.model.secrets import HIDDEN
 
 OPEN_MAX = 16
 ARGUMENTS_MAX_BYTES = 64 * 1024
@@ -39,7 +40,7 @@ class Ask(msgspec.Struct, frozen=True):
     tool: str = ""
     """Empty = a question."""
     arguments: dict[str, object] = {}
-    """Exactly as the agent gave them."""
+    """As the agent gave them, but for what looks like a secret."""
     diff: str = ""
     options: tuple[str, ...] = ()
 
@@ -143,7 +144,7 @@ def matches(rule: AnswerRule, ask: Ask) -> bool:
     value = ask.arguments.get(argument)
     if not isinstance(value, str) or not fnmatchcase(value, pattern):
         return False
-    return rule.decision == DENY or value == _literal(pattern) or _is_plain(value)
+    return rule.decision == DENY or (HIDDEN not in value and (value == _literal(pattern) or _is_plain(value)))
 
 
 def decided_by(rules: Iterable[AnswerRule], ask: Ask) -> AnswerRule | None:
@@ -157,7 +158,7 @@ def suggested_rule(ask: Ask) -> str:
     for name, value in ask.arguments.items():
         if isinstance(value, str):
             rule = f"{ask.tool}({name}={_escaped(value)})"
-            return rule if rule.isprintable() and len(rule) <= RULE_MAX else ""
+            return rule if rule.isprintable() and len(rule) <= RULE_MAX and HIDDEN not in value else ""
     return ask.tool
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 from engine import FleetManager
 from engine.model.task_commands import SubmitTask
-from engine.model.tasks import TaskState
+from engine.model.tasks import Task, TaskState
 
 from tests.integration.test_scaling_library import until
 
@@ -20,10 +20,15 @@ def pool(script: str, **more: object) -> dict[str, Any]:
     return {"kind": "command", "min": 1, "max": 1, "command": {"argv": [sys.executable, "-S", "-c", script], "output": "claude", "linger_s": 0.1, **more}}
 
 
+SECRET = "sk-" + "Zq9" * 8
+TELLS = f"import sys; sys.stdout.buffer.write(b'\\xff\\x1b]52;c;eA==\\x07head\\x1b[2J token={SECRET} ' + b'x' * 200_000 + b' tail'); sys.exit('bad key {SECRET}')"
+
 POOLS = {
     "lingers": pool(f"import time; print({SAID!r}, flush=True); time.sleep(3600)"),
     "adopted": pool(f"print({SAID!r})", on_engine_death="adopt"),
     "silent": pool("print('all is well')"),
+    "tells": pool(TELLS, output="text"),
+    "tells later": pool(TELLS, output="text", on_engine_death="adopt"),
 }
 
 
@@ -41,4 +46,18 @@ async def test_a_word_about_the_work_counts_more_than_how_its_program_ends() -> 
         silent = tasks["silent"]
         assert silent.error is not None
         assert (silent.error.kind, silent.result["stdout"]) == ("no_result", "all is well\n")
+        for name in ("tells", "tells later"):
+            await keeps_no_secret(fleet, tasks[name])
         assert not [one for one in psutil.Process().children(recursive=True) if SAID in " ".join(one.cmdline())]
+
+
+async def keeps_no_secret(fleet: FleetManager, task: Task) -> None:
+    """Check what is kept of a program that printed a secret and what moves a terminal: its result, its error and its log."""
+    assert task.error is not None
+    assert task.error.message.endswith("bad key [hidden]")
+    artifact = await fleet.operator().query("artifact", id=task.artifact)
+    log = await fleet.operator().query("log", id=task.spec.id)
+    for text in (str(artifact["data"]["stdout"]), log["text"].replace("bad key [hidden]\n", "")):
+        assert text.startswith("\ufffdhead token=[hidden] xxx")
+        assert text.endswith("xxx tail")
+    assert SECRET not in f"{task} {artifact} {log}"

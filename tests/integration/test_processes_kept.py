@@ -53,7 +53,7 @@ async def test_result_is_that_of_a_program_under_the_spawner(tmp_path: Path) -> 
 
 
 async def test_flood_of_output_is_bounded_in_memory_and_log(tmp_path: Path) -> None:
-    spec = shell("head -c 300000000 /dev/zero", tmp_path, log_path=tmp_path / "log", log_max_bytes=10_000, output_max_bytes=1_000)
+    spec = shell("head -c 300000000 /dev/zero | tr '\\0' x", tmp_path, log_path=tmp_path / "log", log_max_bytes=10_000, output_max_bytes=1_000)
     async with open_host(tmp_path) as host:
         kept = await start(host, spec)
         keeper = psutil.Process(keeper_of(kept))

@@ -183,7 +183,7 @@ async def test_a_flood_neither_grows_memory_nor_stalls_the_loop(tmp_path: Path) 
             gaps.append(time.thread_time() - begin)  # what this thread computed: a busy machine does not count
 
     spec = ProcessSpec(
-        ("head", "-c", "200000000", "/dev/zero"), cwd=tmp_path, output_max_bytes=10_000, log_path=tmp_path / "log",
+        ("sh", "-c", "head -c 200000000 /dev/zero | tr '\\0' x"), cwd=tmp_path, output_max_bytes=10_000, log_path=tmp_path / "log",
         log_max_bytes=1_000_000,
     )  # fmt: skip
     async with open_host(tmp_path) as host, asyncio.TaskGroup() as group:
@@ -238,13 +238,13 @@ async def test_a_slow_disk_makes_the_program_wait_not_the_loop(
 
     fast = LogFile.write_now
 
-    def slow(self: LogFile, part: bytes) -> None:
+    def slow(self: LogFile, part: bytes, stream: str) -> None:
         time.sleep(0.002)
-        fast(self, part)
+        fast(self, part, stream)
 
     monkeypatch.setattr(LogFile, "write_now", slow)
     spec = ProcessSpec(
-        ("head", "-c", "8000000", "/dev/zero"), cwd=tmp_path, log_path=tmp_path / "log"
+        ("sh", "-c", "head -c 8000000 /dev/zero | tr '\\0' x"), cwd=tmp_path, log_path=tmp_path / "log"
     )
     async with open_host(tmp_path) as host:
         result = await host.run(spec, key="t")

@@ -21,7 +21,8 @@ import sys
 import time
 import zlib
 
-from . import capture, keeping, launch, ledger_lines, process_table
+from engine.agents.processes import capture, keeping, launch, ledger_lines, process_table
+from engine.agents.shielding import ShieldedStream
 
 ENGINE_CHECK_S = 1.0
 RECHECK_S = 0.02  # while something that was killed has not gone yet
@@ -230,7 +231,7 @@ class Keeper:
         if chunk:
             self._heard_at = monotonic_s()
             output.capture.add(chunk)
-            self._log.add(chunk)
+            self._log.add(chunk, output.fd)
             return
         self._poll.unregister(output.fd)
         del self._outputs[output.fd]
@@ -299,6 +300,7 @@ class Keeper:
 
     def _write_end(self, status: int, usage: resource.struct_rusage, survivors: list[int]) -> None:
         """Write the end; to a full disk again and again, as long as an engine is there or may come."""
+        self._log.end()
         code = os.waitstatus_to_exitcode(status)
         out, err = (output.capture for output in self._streams)
         record: dict[str, object] = {
@@ -333,24 +335,38 @@ class Keeper:
 
 
 class Log:
-    """The log of one run, up to a maximum."""
+    """The log of one run, up to a maximum, shielded as an engine's are."""
 
     def __init__(self, path: str, max_bytes: int) -> None:
         self._fd = -1
-        self._room = max_bytes
+        self._room = self._left = max_bytes
+        """What it may take yet, and write: what is shielded may become longer."""
+        self._streams: dict[int, ShieldedStream] = {}
+        """By the pipe that it comes from."""
         if path:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
             self._fd = os.open(path, flags, 0o600)
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes, pipe: int) -> None:
         """Write what still fits; a disk that refuses ends the log, not the program."""
-        part = memoryview(chunk)[: self._room] if self._fd >= 0 else memoryview(b"")
-        self._room -= len(part)
+        if self._room > 0:
+            part = chunk[: self._room]
+            self._room -= len(part)
+            self._write(self._streams.setdefault(pipe, ShieldedStream()).feed(part))
+
+    def end(self) -> None:
+        """Write what was held back: the unfinished lines."""
+        for stream in self._streams.values():
+            self._write(stream.end())
+
+    def _write(self, data: bytes) -> None:
+        part = memoryview(data)[: self._left] if self._fd >= 0 else memoryview(b"")
+        self._left -= len(part)
         try:
             while part:
                 part = part[os.write(self._fd, part) :]
         except OSError:
-            self._room = 0
+            self._room = self._left = 0
 
 
 def _read_failure(error_fd: int) -> dict[str, object] | None:

@@ -47,8 +47,8 @@ LAST_WAIT_S = 0.5
 POLL_S = 0.25
 """Between two looks at a keeper where the platform cannot tell of its end."""
 
-# The folder above this package goes last on the path: the keeper sees the standard library and this package only.
-_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from processes.keeper import main; main()"
+# The folder above the engine goes last on the path; of it the keeper imports a few modules that need the standard library only.
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from engine.agents.processes.keeper import main; main()"
 
 
 class KeptRun:
@@ -290,7 +290,7 @@ class Keepers:
             folder.mkdir(mode=0o700)
             with open_log(Path(self._marker.state_dir) / LOG_NAME) as log:
                 child = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent.parent)],
+                    [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parents[3])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.agents.shielding import ShieldedStream
+
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 16
@@ -136,7 +138,7 @@ class InputPipe:
 
 
 class LogFile:
-    """The log of one run: both streams as they came, up to a maximum."""
+    """The log of one run: both streams as they came, up to a maximum, shielded: no secrets, nothing that moves a terminal."""
 
     def __init__(self, path: Path, max_bytes: int, writer: LogWriter) -> None:
         # O_NONBLOCK: a path that turns out to be a pipe is an error, not a wait.
@@ -144,17 +146,20 @@ class LogFile:
         self._fd = os.open(path, flags, 0o600)
         self._path = path
         self._room = max_bytes
+        self._left = max_bytes
+        """Bytes that may still be written; the log thread's, like the streams."""
+        self._streams = {name: ShieldedStream() for name in ("stdout", "stderr")}
         self._writer = writer
         self._pending_bytes = 0
         self._on_caught_up: Callable[[], None] | None = None
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes, stream: str = "stdout") -> None:
         """Hand what still fits to the log thread."""
-        if self._room > 0:
+        if self._room > 0 and chunk:
             part = chunk[: self._room]
             self._room -= len(part)
             self._pending_bytes += len(part)
-            self._writer.put(self, part)
+            self._writer.put(self, part, stream)
 
     def wait_for_disk(self, on_caught_up: Callable[[], None]) -> bool:
         """Answer whether too much is waiting for the disk; if so, `on_caught_up` is called when it no longer is."""
@@ -168,17 +173,23 @@ class LogFile:
         self._room = 0
         self._writer.put(self, b"")
 
-    def write_now(self, part: bytes) -> None:
+    def write_now(self, part: bytes, stream: str) -> None:
         """Write on the log thread; nothing means close."""
-        if not part:
-            os.close(self._fd)
+        if part:
+            self._write(self._streams[stream].feed(part))
             return
+        for held in self._streams.values():
+            self._write(held.end())
+        os.close(self._fd)
+
+    def _write(self, part: bytes) -> None:
+        data = memoryview(part)[: self._left]
+        self._left -= len(data)
         try:
-            data = memoryview(part)
             while data:
                 data = data[os.write(self._fd, data) :]
         except OSError as error:
-            self._room = 0
+            self._room = self._left = 0
             logger.warning("log not written", extra={"path": str(self._path), "reason": str(error)})
 
     def count_written(self, part: bytes) -> None:
@@ -194,19 +205,19 @@ class LogWriter:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._parts: queue.SimpleQueue[tuple[LogFile, bytes] | None] = queue.SimpleQueue()
+        self._parts: queue.SimpleQueue[tuple[LogFile, bytes, str] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def put(self, log: LogFile, part: bytes) -> None:
+    def put(self, log: LogFile, part: bytes, stream: str = "stdout") -> None:
         """Queue one part; bounded by each log's own limit."""
         if self._is_closed:
-            log.write_now(part)
+            log.write_now(part, stream)
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="process-logs", daemon=True)
             self._thread.start()
-        self._parts.put((log, part))
+        self._parts.put((log, part, stream))
 
     def close(self) -> None:
         """Write what is queued and end the thread. Blocks for the disk."""
@@ -218,8 +229,8 @@ class LogWriter:
 
     def _run(self) -> None:
         while item := self._parts.get():
-            log, part = item
-            log.write_now(part)
+            log, part, stream = item
+            log.write_now(part, stream)
             with contextlib.suppress(
                 RuntimeError
             ):  # the loop has been closed: nobody waits any more

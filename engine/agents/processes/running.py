@@ -222,7 +222,7 @@ class RunningProcess:
         self._last_output = self._loop.time()
         self._captures[name].add(chunk)
         if self._log:
-            self._log.add(chunk)
+            self._log.add(chunk, name)
             if self._log.wait_for_disk(self._resume):
                 for pipe in self._outputs.values():
                     pipe.pause()

@@ -6,10 +6,11 @@ Owner: nobody; shapes only. A protocol is one class: bytes in, messages out; wha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from engine.agents.shielding import shield, shield_arguments, shield_values
 from engine.model.effects import Assignment
 from engine.model.questions import Ask, Reply
 
@@ -71,6 +72,19 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 Message = Hello | Progress | Output | Ask | Result | Failure | Bye | Noise
+
+Said = TypeVar("Said", bound=Progress | Output | Ask | Result | Failure | Noise)
+_TEXTS = ("text", "evidence", "message", "tool", "diff", "why")
+
+
+def shielded(message: Said) -> Said:
+    """Return a message without what looks like a secret, and with nothing that moves a terminal."""
+    safe: dict[str, object] = {name: shield(value) for name in _TEXTS if isinstance(value := getattr(message, name, None), str)}
+    if isinstance(message, Ask):
+        safe |= {"arguments": shield_arguments(message.arguments), "options": tuple(map(shield, message.options))}
+    elif isinstance(message, Result):
+        safe["data"] = shield_values(message.data)
+    return msgspec.structs.replace(message, **safe)
 
 
 class SessionProtocol(Protocol):

@@ -35,8 +35,10 @@ from engine.agents.sessions.messages import (
     Progress,
     Result,
     SessionProtocol,
+    shielded,
 )
 from engine.agents.sessions.turns import Attempt, Turn
+from engine.agents.shielding import shield
 from engine.clock import Clock
 from engine.model import wire
 from engine.model.agents import AgentSpec
@@ -333,7 +335,7 @@ class Session:
     def _take_error(self, line: Line) -> None:
         text = clean(line.data.decode("utf-8", "replace")) + (f" [… {line.left_out} bytes left out …]" if line.left_out else "")
         if text.strip():
-            self._last_error = cut(text.strip(), 300)
+            self._last_error = cut(shield(text.strip()), 300)
             if self._logged is not None:
                 self._logged.note(text)
 
@@ -341,6 +343,7 @@ class Session:
         turn = self._turn
         if isinstance(message, Noise):
             if self._logged is not None:
+                message = shielded(message)
                 self._logged.note(f"[not understood: {message.why}] {message.text}")
             return
         if isinstance(message, Hello):
@@ -352,7 +355,7 @@ class Session:
             return
         else:
             turn.heard_at = asyncio.get_running_loop().time()
-            self._take_word(turn, message)
+            self._take_word(turn, shielded(message))
         self._stir.set()
 
     def _take_word(self, turn: Turn, message: Progress | Output | Ask | Result | Failure) -> None:

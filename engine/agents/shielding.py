@@ -1,0 +1,125 @@
+"""What agents print and say, made safe to keep and to show: without what looks like a secret, and nothing that moves a terminal.
+
+Owner: a `ShieldedStream`, of one unfinished line. Limits: LINE_MAX_BYTES of a line are looked at together; of a private key that
+never ends, KEY_LINES_MAX lines are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from engine.agents.sessions.lines import clean
+from engine.model.secrets import (
+    HIDDEN,
+    conceal,
+    conceal_in_command,
+    find_secrets,
+    is_secret_name,
+    may_have_secrets,
+)
+
+LINE_MAX_BYTES = 64 * 1024
+LOOK_BYTES = 4 * 1024
+"""What is looked at beyond it, lest the cut divides a secret."""
+_LONG = LINE_MAX_BYTES + LOOK_BYTES
+KEY_LINES_MAX = 200
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?!.*-----END )")
+_KEY_ENDS = "-----END "
+
+
+def shield(text: str) -> str:
+    """Return a text without secrets, escape sequences and control characters."""
+    return conceal(clean(text))
+
+
+def shield_values(value: object) -> object:
+    """Return plain values whose texts are shielded; what goes by the name of a secret is hidden as a whole."""
+    if isinstance(value, str):
+        return shield(value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): HIDDEN if is_secret_name(str(key)) and isinstance(inner, str) and inner else shield_values(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [shield_values(inner) for inner in value]
+    return value
+
+
+def shield_arguments(value: object) -> object:
+    """Return the arguments of a tool without secrets, but with all that a shell would run: somebody is to judge them.
+
+    Control characters stay: whoever shows arguments writes them as JSON, in which they are seen.
+    """
+    if isinstance(value, str):
+        return conceal_in_command(value)
+    if isinstance(value, Mapping):
+        return {str(key): _argument(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [shield_arguments(inner) for inner in value]
+    return value
+
+
+def _argument(name: str, value: object) -> object:
+    if is_secret_name(name) and isinstance(value, str) and value:
+        return conceal_in_command(f"{name}={value}")[len(name) + 1 :]
+    return shield_arguments(value)
+
+
+class ShieldedStream:
+    """Shields what a program prints, which comes in any pieces: by lines, so that no piece hides half a secret."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._key_lines = 0
+        """Lines left out since a private key began; 0 = none has."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a piece and return what may be written of it: whole lines, or the heads of one that is too long."""
+        *lines, rest = (bytes(self._held) + chunk).split(b"\n")
+        ready: list[bytes] = []
+        whole: list[bytes] = []
+        for line in lines:
+            if len(line) > _LONG:
+                ready.append(self._shielded(b"\n".join([*whole, b""])))
+                whole.clear()
+                while len(line) > _LONG:
+                    head, line = _divided(line)
+                    ready.append(self._shielded(head))
+            whole.append(line)
+        ready.append(self._shielded(b"\n".join([*whole, b""])))
+        while len(rest) > _LONG:
+            head, rest = _divided(rest)
+            ready.append(self._shielded(head))
+        self._held = bytearray(rest)
+        return b"".join(ready)
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        rest, self._held = bytes(self._held), bytearray()
+        return self._shielded(rest)
+
+    def _shielded(self, data: bytes) -> bytes:
+        text = clean(data.decode("utf-8", "replace"))
+        if self._key_lines or may_have_secrets(text):
+            *lines, rest = text.split("\n")
+            text = "".join([self._shielded_line(line, "\n") for line in lines] + [self._shielded_line(rest, "")])
+        return text.encode("utf-8", "replace")
+
+    def _shielded_line(self, line: str, end: str) -> str:
+        if self._key_lines:
+            self._key_lines = 0 if _KEY_ENDS in line or self._key_lines >= KEY_LINES_MAX else self._key_lines + bool(end)
+            return ""
+        if _KEY_BEGINS.search(line):
+            self._key_lines = 1
+        return conceal(line) + end
+
+
+def _divided(line: bytes) -> tuple[bytes, bytes]:
+    """Return the head of a line that is too long and its rest; no secret is divided, and no letter."""
+    at = LINE_MAX_BYTES
+    while line[at] & 0xC0 == 0x80 and at > LINE_MAX_BYTES - 3:  # noqa: PLR2004  # inside a letter, which has up to four bytes
+        at -= 1
+    text = line[: LINE_MAX_BYTES + LOOK_BYTES].decode("utf-8", "surrogateescape")
+    cut = len(line[:at].decode("utf-8", "surrogateescape"))
+    if start := next((start for start, end in find_secrets(text) if start < cut < end), 0):
+        at = len(text[:start].encode("utf-8", "surrogateescape"))
+    return line[:at], line[at:]
