@@ -21,6 +21,9 @@ Client = Redis | RedisCluster
 CLIENT_NAME = "fleet-tui"
 """What CLIENT LIST calls an engine's connections."""
 CONNECTIONS_MAX = 64
+NODE_SHARE = 0.8
+"""Of the longest wait for an answer: so long the client of a cluster waits for a node. It has to see by itself that a node is silent, and
+to ask another one which is the master now: a call that is cancelled tells it nothing."""
 PROBES = 3
 """Unanswered probes of a silent connection after which it is dead."""
 
@@ -30,7 +33,7 @@ def make_client(target: Target, section: RedisSection) -> Client:
     options = _options(target, section)
     if target.mode is Mode.CLUSTER:
         nodes = [ClusterNode(host, port) for host, port in target.nodes]
-        cluster = RedisCluster(startup_nodes=nodes, **options)
+        cluster = RedisCluster(startup_nodes=nodes, **{**options, "socket_timeout": NODE_SHARE * section.command_timeout_s})
         cluster.RedisClusterRequestTTL = section.cluster.max_redirections if section.cluster else 16
         return cluster
     if target.mode is Mode.SENTINEL:

@@ -6,7 +6,7 @@ Owner: `Load`, of what was answered: a few thousand names.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engine.api.client import RemoteOperator
 from engine.model.errors import EngineUnavailable, JournalError, OutcomeUnknown, ReadOnly
@@ -31,9 +31,14 @@ class Load:
         """Titles of those that nobody answered for: they may be there or not."""
         self.refused: set[str] = set()
         """Titles of those that an engine said are not done."""
-        self.newest_at = 0.0
-        """When the last task was asked for that was answered; seconds of the monotonic clock."""
+        self.answered: dict[str, tuple[str, float]] = {}
+        """Titles of tasks that were taken, with the engine that said so and when; seconds of the monotonic clock."""
+        self._newest_at: dict[str, float] = {}
         self._count = 0
+
+    def newest_at(self, engines: Collection[str] = ()) -> float:
+        """Return when the last task was asked for that was taken, by one of some engines (none = any)."""
+        return max((at for engine, at in self._newest_at.items() if not engines or engine in engines), default=0.0)
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -44,13 +49,14 @@ class Load:
     async def _write(self, chance: Chance) -> None:
         while True:
             try:
-                async with chance.pick(self._engines).operator() as operator:
+                engine = chance.pick(self._engines)
+                async with engine.operator() as operator:
                     while True:
-                        await self._submit(operator)
+                        await self._submit(operator, engine.name)
             except (EngineUnavailable, ReadOnly, JournalError, TimeoutError):
                 await CLOCK.sleep(PAUSE_S)
 
-    async def _submit(self, operator: RemoteOperator) -> None:
+    async def _submit(self, operator: RemoteOperator, engine: str) -> None:
         self._count += 1
         title, asked_at = f"task-{self._count}", CLOCK.now()
         self.unknown.add(title)
@@ -64,5 +70,6 @@ class Load:
             raise
         self.unknown.discard(title)
         [self.accepted[title]] = map(str, answer.values)
-        self.newest_at = max(self.newest_at, asked_at)
+        self.answered[title] = engine, CLOCK.now()
+        self._newest_at[engine] = max(self._newest_at.get(engine, 0.0), asked_at)
         await CLOCK.sleep(PAUSE_S)

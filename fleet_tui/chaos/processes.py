@@ -1,4 +1,4 @@
-"""The processes of a throwaway fleet: a server, and engines that share it, each over a wire of its own.
+"""The processes of a throwaway fleet: what can be killed, frozen and started again, and engines.
 
 Owner: each object, of its process, which it starts and ends; nothing else is ever signalled.
 """
@@ -9,31 +9,26 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
-import psutil
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
+from engine.agents.processes.process_table import read_children
 from engine.api.client import Caller, RemoteOperator, connect
 from engine.model.errors import EngineUnavailable, FleetError
 from engine.model.rows import FleetStatus
-from engine.redis.embedded import LAUNCHER, find_server
+from engine.redis.embedded import LAUNCHER
 from fleet_tui.chaos.chance import CLOCK
-from fleet_tui.chaos.proxy import Proxy
+from fleet_tui.chaos.wall_clock import WallClock
+from fleet_tui.edit_text import toml_value
 
 WITHIN_S = 120.0
 """Longest wait for anything; what takes longer is a finding."""
 LOOK_S = 0.05
 END_WITHIN_S = 15.0
-CONFIG = """
-[redis]
-url = "redis://127.0.0.1:{port}"
-share = true
+STARTS_MAX = 3
+POOL = """
 [fleet.default_pools.worker]
 min = 2
 max = 4
@@ -59,9 +54,14 @@ class Process:
     """A process that can be killed, frozen and started again."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what it is called."""
+        return self.folder.name
 
     @property
     def pid(self) -> int:
@@ -91,6 +91,11 @@ class Process:
         if self._process is not None:
             self._process.wait()
 
+    def last_words(self) -> str:
+        """Return the last line that it printed."""
+        lines = (self.folder / "log").read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "it printed nothing"
+
     async def end(self) -> None:
         """Ask it to end, and kill it if it does not."""
         self.signal(signal.SIGCONT)
@@ -102,77 +107,43 @@ class Process:
         self.kill()
 
 
-class ServerProcess(Process):
-    """A server that keeps what it is given in an append-only file."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-
-    async def start(self) -> None:
-        """Start it, and wait until it answers. Raises EngineStartError without a program, Broken."""
-        settings = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction")
-        self.run(str(find_server()), *settings)
-        try:
-            async with asyncio.timeout(WITHIN_S), self.client() as client:
-                while True:
-                    with contextlib.suppress(RedisError, OSError):
-                        await client.ping()
-                        return
-                    await CLOCK.sleep(LOOK_S)
-        except TimeoutError:
-            raise Broken("the server does not answer") from None
-
-    @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[Redis]:
-        """Give a plain client."""
-        client = Redis(host="127.0.0.1", port=self.port)
-        try:
-            yield client
-        finally:
-            await client.aclose()
-
-
 class EngineProcess(Process):
-    """An engine, its wire to the server, and the way to it."""
+    """An engine, its wall clock, and the way to it."""
 
-    def __init__(self, folder: Path, server: ServerProcess) -> None:
+    def __init__(self, folder: Path, section: Mapping[str, object]) -> None:
+        """Settle what its section `redis` says."""
         super().__init__(folder)
-        self.name = folder.name
-        self.wire = Proxy(server.port)
+        self._section = section
+        self.clock = WallClock.new(folder / "clock")
 
     async def start(self) -> None:
-        """Start it, and wait until it answers. Raises Broken."""
+        """Start it, and wait until it answers. One that ends at its start is started again, as by a service manager, for a few times. Raises Broken."""
         self.begin()
+        starts = 1
         try:
             async with asyncio.timeout(WITHIN_S):
                 while await self.status() is None:
                     if self.has_ended:
-                        raise Broken(f"engine {self.name} ended at its start: {self.last_words()}")
+                        if starts == STARTS_MAX:
+                            raise Broken(f"engine {self.name} ended at its start {starts} times: {self.last_words()}")
+                        starts += 1
+                        self.begin()
                     await CLOCK.sleep(LOOK_S)
         except TimeoutError:
             raise Broken(f"engine {self.name} does not answer") from None
 
     def begin(self) -> None:
         """Start it."""
-        (self.folder / "fleet.toml").write_text(CONFIG.format(port=self.wire.port), "utf-8")
+        lines = ["[redis]", *(f"{key} = {toml_value(value)}" for key, value in self._section.items())]
+        (self.folder / "fleet.toml").write_text("\n".join(lines) + POOL, "utf-8")
         places = {f"XDG_{name}": str(self.folder / name.lower()) for name in ("STATE_HOME", "CONFIG_HOME", "RUNTIME_DIR")}
         (self.folder / "runtime_dir").mkdir(mode=0o700, exist_ok=True)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
-        self.run(sys.executable, "-m", "fleet_tui", "-C", str(self.folder), "engine", environment={**kept, **places, "HOME": str(self.folder)})
+        self.run(sys.executable, "-m", "fleet_tui.chaos.wall_clock", str(self.clock.path), "-C", str(self.folder), "engine", environment={**kept, **places, "HOME": str(self.folder)})
 
-    def last_words(self) -> str:
-        """Return the last line that it printed."""
-        lines = (self.folder / "log").read_text("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it printed nothing"
-
-    def workers(self) -> list[psutil.Process]:
-        """Return its child processes."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.pid).children()
-        return []
+    def workers(self) -> list[int]:
+        """Return the ids of its child processes."""
+        return read_children(self.pid)
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[RemoteOperator]:

@@ -16,10 +16,11 @@ from engine.model.errors import UsageError, errors_in
 from engine.model.rows import FleetStatus
 from engine.model.wire import nearest
 from fleet_tui.chaos.chance import CLOCK, Chance
-from fleet_tui.chaos.faults import FAULTS
+from fleet_tui.chaos.faults import FAULTS, faults_of
 from fleet_tui.chaos.load import Load
 from fleet_tui.chaos.processes import WITHIN_S, Broken, until
-from fleet_tui.chaos.world import World, running
+from fleet_tui.chaos.setups import Setup, Topology
+from fleet_tui.chaos.world import Exposure, World, running
 
 TASKS_MAX = 100_000
 TOLD_MAX = 5
@@ -45,6 +46,8 @@ class Report:
     """What a run came to."""
 
     seed: int
+    topology: str
+    durability: str
     blows: list[Blow] = field(default_factory=list)
     tasks: int = 0
     """That were answered."""
@@ -52,28 +55,36 @@ class Report:
     """That an engine said are not done."""
     unknown: int = 0
     """That nobody answered for."""
+    lost: int = 0
+    """That were answered and are gone, as durability = "async" may lose them when who leads is cut off together with the master."""
     broken: list[str] = field(default_factory=list)
     """What the fleet did not keep of its promises; empty = all was kept."""
 
 
-def chosen(names: Sequence[str], rounds: int, chance: Chance) -> list[str]:
-    """Return the faults of a run: each of `names` (none = all) once a round, in an order by chance. Raises UsageError."""
+def chosen(names: Sequence[str], rounds: int, chance: Chance, topology: Topology = Topology.SINGLE) -> list[str]:
+    """Return the faults of a run: each of `names` (none = all that there are) once a round, in an order by chance. Raises UsageError."""
+    there = faults_of(topology)
     for name in names:
         if name not in FAULTS:
-            raise UsageError(f"no fault {name!r}{nearest(name, FAULTS)}; there are {', '.join(FAULTS)}")
+            raise UsageError(f"no fault {name!r}{nearest(name, FAULTS)}; there are {', '.join(there)}")
+        if name not in there:
+            others = [other.value for other in Topology if name in faults_of(other)]
+            raise UsageError(f"there is no {name} with --topology {topology}: give --topology {' or '.join(others)}")
     order: list[str] = []
     for _ in range(rounds):
-        order += chance.shuffled(list(names or FAULTS))
+        order += chance.shuffled(list(names or there))
     return order
 
 
-async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable[[Blow], None]) -> Report:
+async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable[[Blow], None], *, setup: Setup) -> Report:
     """Break a fleet of its own; `tell` is called after each fault. Raises UsageError, EngineStartError."""
-    chance, report = Chance(seed), Report(seed)
-    order = chosen(names, rounds, chance)
+    if setup == Setup(durability="replicated"):
+        raise UsageError("--durability replicated needs a replica, and a single server has none: give --topology sentinel or cluster")
+    chance, report = Chance(seed), Report(seed, setup.topology, setup.durability)
+    order = chosen(names, rounds, chance, setup.topology)
     with tempfile.TemporaryDirectory(prefix="fleet-chaos-") as folder:
         try:
-            async with running(Path(folder), chance) as world, asyncio.TaskGroup() as group:
+            async with running(Path(folder), chance, setup) as world, asyncio.TaskGroup() as group:
                 writing = group.create_task(world.load.run(), name="load")
                 try:
                     for name in order:
@@ -83,7 +94,10 @@ async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable
                 finally:
                     writing.cancel()
                     report.tasks, report.refused, report.unknown = map(len, (world.load.accepted, world.load.refused, world.load.unknown))
-                report.broken += await _judge(world)
+                await _settled(world)
+                found = await _found(world)
+                exposures = world.exposures if setup.durability == "async" else ()
+                report.lost, report.broken = judged(found, world.leaders, world.load, exposures)
         except* Broken as errors:
             report.broken += [str(error) for error in errors_in(errors, Broken)]
     return report
@@ -93,37 +107,39 @@ async def _strike(world: World, name: str) -> Blow:
     await world.healthy()
     epoch = world.epoch
     struck = await FAULTS[name](world)
-    await until(lambda: world.load.newest_at >= struck.since, f"after {name} of {struck.target} no task is taken")
+    await until(lambda: world.load.newest_at(struck.by) >= struck.since, f"after {name} of {struck.target} no task is taken")
     recovered_s = CLOCK.now() - struck.since
     await struck.mend()
     await world.healthy()
     return Blow(name, struck.target, recovered_s, world.epoch - epoch)
 
 
-async def _judge(world: World) -> list[str]:
-    await _settled(world)
+async def _found(world: World) -> list[Tasks]:
+    """Return what each engine has: titles and states by id."""
     found: list[Tasks] = []
     for engine in world.engines:
         async with engine.operator() as operator:
             rows: Any = await operator.query("tasks", limit=TASKS_MAX)
             found.append({row["id"]: (row["title"], row["state"]) for row in rows})
-    return judged(found, world.leaders, world.load)
+    return found
 
 
-def judged(found: Sequence[Tasks], leaders: Mapping[int, Collection[str]], load: Load) -> list[str]:
-    """Return what was not kept: each task that was taken is there, once, and done; one leader an epoch; all engines have the same.
+def judged(found: Sequence[Tasks], leaders: Mapping[int, Collection[str]], load: Load, exposures: Collection[Exposure] = ()) -> tuple[int, list[str]]:
+    """Return how many tasks are gone that may be, by `exposures`, and what was not kept.
 
-    `found` is what each engine has: titles and states by id.
+    To be kept is: each task that was taken is there, once, and done; one leader an epoch; all engines have the same. `found` is what each
+    engine has: titles and states by id.
     """
     broken = [f"more than one said to lead in epoch {epoch}: {', '.join(sorted(who))}" for epoch, who in leaders.items() if len(who) > 1]
     broken += ["the engines do not have the same tasks"] if any(has != found[0] for has in found) else []
     titles = [title for title, _ in found[0].values()]
     known = set(titles)
-    lost = [title for title, id_ in load.accepted.items() if found[0].get(id_, ("",))[0] != title]
+    gone = [title for title, id_ in load.accepted.items() if found[0].get(id_, ("",))[0] != title]
+    lost = [title for title in gone if not any(exposure.covers(*load.answered[title]) for exposure in exposures)]
     undone = [title for title, state in found[0].values() if state != "succeeded"]
     broken += _said("tasks that were taken are lost", lost) + _said("tasks did not succeed", undone)
     broken += _said("tasks are there twice", [title for title in known if titles.count(title) > 1] if len(titles) > len(known) else [])
-    return broken + _said("tasks are there that were refused", sorted(known & load.refused))
+    return len(gone) - len(lost), broken + _said("tasks are there that were refused", sorted(known & load.refused))
 
 
 def _said(what: str, titles: Sequence[str]) -> list[str]:

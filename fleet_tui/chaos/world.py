@@ -1,4 +1,4 @@
-"""A throwaway fleet: three engines that share it, a server, the load, and who was seen to lead.
+"""A throwaway fleet: three engines that share it, its servers, the network between them, the load, and who was seen to lead.
 
 Owner: `World`, of its processes; leaving the context ends them and removes nothing but what it made.
 """
@@ -7,31 +7,60 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from engine.model.standing import Standing
 from fleet_tui.chaos.chance import CLOCK, Chance
 from fleet_tui.chaos.load import Load
-from fleet_tui.chaos.processes import (
-    LOOK_S,
-    Broken,
-    EngineProcess,
-    ServerProcess,
-    until,
+from fleet_tui.chaos.network import Network
+from fleet_tui.chaos.processes import LOOK_S, EngineProcess, until
+from fleet_tui.chaos.servers import (
+    KEPT,
+    Servers,
+    Single,
+    cluster,
+    one_server,
+    sentinels,
+    wait_until,
 )
+from fleet_tui.chaos.setups import Setup, Topology
 
 ENGINES = 3
+SERVER_DOWN_MS = 1_500
+"""Silence after which Sentinels, or the nodes of a cluster, replace a master."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What the fleet may lose by a fault when a replica is not waited for; seconds of the monotonic clock."""
+
+    engine: str
+    """Who answered alone."""
+    since: float
+    until: float
+    lag_s: float
+    """What anybody answered so shortly before."""
+
+    def covers(self, engine: str, answered_at: float) -> bool:
+        """Answer whether a task that an engine answered for then may be lost."""
+        return self.since - self.lag_s <= answered_at <= (self.until if engine == self.engine else self.since)
 
 
 class World:
     """What is broken."""
 
-    def __init__(self, server: ServerProcess, engines: Sequence[EngineProcess], chance: Chance) -> None:
-        self.server, self.engines, self.chance = server, engines, chance
+    def __init__(self, servers: Servers, network: Network, engines: Sequence[EngineProcess], chance: Chance) -> None:
+        self.servers, self.network, self.engines, self.chance = servers, network, engines, chance
         self.load = Load(engines, chance)
         self.leaders: dict[int, set[str]] = {}
         """Epoch to who said that it led in it."""
+        self.exposures: list[Exposure] = []
         self._leading: tuple[EngineProcess, int] | None = None
+        self._standing: dict[str, Standing] = {}
 
     @property
     def leader(self) -> EngineProcess:
@@ -49,6 +78,22 @@ class World:
         """Return the newest epoch that was seen."""
         return max(self.leaders, default=0)
 
+    def follows(self, engine: EngineProcess) -> bool:
+        """Answer whether an engine leads or follows in the newest epoch, as it said last."""
+        standing = self._standing.get(engine.name)
+        return standing is not None and not standing.fault and standing.epoch == self.epoch
+
+    def kill_worker(self) -> str:
+        """Kill a child process of the engine that leads, if there is one, and return that engine's name."""
+        if workers := self.leader.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.chance.pick(workers), signal.SIGKILL)
+        return self.leader.name
+
+    async def mend_network(self) -> None:
+        """Connect all again."""
+        self.network.mend()
+
     async def watch(self) -> None:
         """Note who leads, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -58,58 +103,66 @@ class World:
     async def _watch(self, engine: EngineProcess) -> None:
         while True:
             status = await engine.status()
-            if status is not None and status.standing is not None and status.standing.leads:
-                epoch = status.standing.epoch
-                self.leaders.setdefault(epoch, set()).add(f"{engine.name} as {status.engine}")
-                if self._leading is None or epoch > self._leading[1]:
-                    self._leading = engine, epoch
+            if status is None or status.standing is None:
+                self._standing.pop(engine.name, None)
+            else:
+                self._note(engine, status.engine, status.standing)
             await CLOCK.sleep(LOOK_S)
 
-    async def healthy(self) -> None:
-        """Wait until one leads, the others follow it, and tasks are taken. Raises Broken."""
-        await until(lambda: self._leading is not None, "no engine leads")
-        async with asyncio.TaskGroup() as group:
-            for engine in self.engines:
-                group.create_task(self._follows(engine), name=f"{engine.name} follows")
-        before = len(self.load.accepted)
-        wanted = before + 1 + self.chance.below(30)
-        await until(lambda: len(self.load.accepted) >= wanted, "no tasks are taken")
+    def _note(self, engine: EngineProcess, id_: str, standing: Standing) -> None:
+        self._standing[engine.name] = standing
+        if standing.leads:
+            self.leaders.setdefault(standing.epoch, set()).add(f"{engine.name} as {id_}")
+            if self._leading is None or standing.epoch > self._leading[1]:
+                self._leading = engine, standing.epoch
 
-    async def _follows(self, engine: EngineProcess) -> None:
-        try:
-            async with asyncio.timeout(60):
-                while True:
-                    status = await engine.status()
-                    if status is not None and status.standing is not None and not status.standing.fault and (status.standing.leads or status.standing.leader):
-                        return
-                    await CLOCK.sleep(LOOK_S)
-        except TimeoutError:
-            raise Broken(f"engine {engine.name} neither leads nor follows") from None
+    async def healthy(self) -> None:
+        """Wait until the servers are whole, one engine leads, the others follow it, and tasks are taken. Raises Broken."""
+        await wait_until(self.servers.is_whole, "the servers are whole again")
+        await until(lambda: self._leading is not None, "no engine leads")
+        await until(lambda: all(map(self.follows, self.engines)), "not all engines follow the one that leads")
+        wanted = len(self.load.accepted) + 1 + self.chance.below(30)
+        await until(lambda: len(self.load.accepted) >= wanted, "no tasks are taken")
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, chance: Chance) -> AsyncIterator[World]:
-    """Give a fleet at work; leaving the context ends it. Raises Broken, EngineStartError."""
-    server = ServerProcess(folder / "server")
-    engines = [EngineProcess(folder / name, server) for name in "abc"[:ENGINES]]
+async def running(folder: Path, chance: Chance, setup: Setup) -> AsyncIterator[World]:
+    """Give a fleet at work; leaving the context ends it. Raises EngineStartError."""
+    network = Network()
     try:
-        await server.start()
-        for engine in engines:
-            await engine.wire.start()
-            await engine.start()
-        world = World(server, engines, chance)
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(world.watch(), name="watch")
+        async with _servers(folder, setup, network) as servers:
+            section = {**servers.section(), "share": True, "durability": setup.durability}
+            engines = [EngineProcess(folder / name, section) for name in "abc"[:ENGINES]]
             try:
-                yield world
+                for engine in engines:
+                    network.add(engine)
+                    await engine.start()
+                world = World(servers, network, engines, chance)
+                async with asyncio.TaskGroup() as group:
+                    watching = group.create_task(world.watch(), name="watch")
+                    try:
+                        yield world
+                    finally:
+                        watching.cancel()
             finally:
-                watching.cancel()
+                network.mend()
+                async with asyncio.TaskGroup() as group:
+                    for engine in engines:
+                        group.create_task(engine.end(), name=f"end {engine.name}")
     finally:
-        for engine in engines:
-            engine.wire.mend()
-        async with asyncio.TaskGroup() as group:
-            for engine in engines:
-                group.create_task(engine.end(), name=f"end {engine.name}")
-        for engine in engines:
-            engine.wire.close()
-        await server.end()
+        await network.close()
+
+
+@contextlib.asynccontextmanager
+async def _servers(folder: Path, setup: Setup, network: Network) -> AsyncIterator[Servers]:
+    """Run the servers. Where each answer waits for a replica, there is a second one when a master is lost."""
+    if setup.topology is Topology.SENTINEL:
+        async with sentinels(folder, *KEPT, replicas=2, down_after_ms=SERVER_DOWN_MS, network=network) as group:
+            yield group
+    elif setup.topology is Topology.CLUSTER:
+        replicas = 2 if setup.durability == "replicated" else 1
+        async with cluster(folder, *KEPT, replicas=replicas, timeout_ms=SERVER_DOWN_MS, network=network) as nodes:
+            yield nodes
+    else:
+        async with one_server(folder, *KEPT, network=network) as server:
+            yield Single(server)
