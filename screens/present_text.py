@@ -101,7 +101,10 @@ def _progress(said: Data | None, now: float) -> Lines:
         return []
     share = f"{said['ratio']:.0%} " if said["ratio"] is not None else ""
     evidence = f" ({said['evidence']})" if said["evidence"] else ""
-    return [field_line("progress", f"{share}{said['text']}{evidence}", Cell(f" {age(now - said['at'])} ago", "dim"))]
+    since = Cell(f" {age(now - said['at'])} ago", "dim")
+    if said.get("trouble"):
+        return [field_line("degraded", said["trouble"], since)]
+    return [field_line("progress", f"{share}{said['text']}{evidence}", since)]
 
 
 def _attempts(data: Data) -> str:

@@ -168,6 +168,13 @@ class ClaudeReader(_JsonReader):
             _judge_by_status(printed)
 
 
+def claude_result(item: Mapping[str, Any]) -> Printed:
+    """Return what an object of type `result` says of a turn; figures of cost are of the whole conversation so far."""
+    reader = ClaudeReader()
+    reader._take(item)  # noqa: SLF001  # of this module
+    return reader.printed
+
+
 class CodexReader(_JsonReader):
     """Codex: `turn.completed` or `turn.failed` is the end; the answer is the last message before it. It tells no cost."""
 

@@ -51,12 +51,19 @@ class CommandConfig(ConfigTree):
 class SessionConfig(ConfigTree):
     """A program that does one task after another and speaks the session protocol (docs/agents.md)."""
 
-    argv: tuple[str, ...] = Field(min_length=1, description="program and arguments")
+    argv: tuple[str, ...] = Field((), description="program and arguments; not needed where the protocol names a program")
+    protocol: Literal["lines", "claude"] = Field("lines", description="what it speaks: lines of JSON (docs/agents.md), or what Claude Code does")
     env: dict[str, str] = Field(default_factory=dict, description="variables added to its environment")
     start_timeout_s: float = Field(30.0, gt=0, le=3_600, description="longest wait for its hello")
     silence_timeout_s: float = Field(0.0, ge=0, description="stop it after so many seconds of work without a message; 0 = never")
     grace_s: float = Field(5.0, ge=0, description="seconds between asking it to end a task, TERM and KILL")
     keep_idle_s: float = Field(600.0, ge=0, description="how long it is kept without a task; 0 = it is ended after each")
+
+    @model_validator(mode="after")
+    def _has_a_program(self) -> SessionConfig:
+        if self.protocol == "lines" and not self.argv:
+            raise ValueError("a session that speaks lines needs argv: the program and its arguments")
+        return self
 
 
 class AnswersConfig(ConfigTree):

@@ -46,8 +46,10 @@ class CommandSpec:
 class SessionSpec:
     """How a `session` agent runs a program that does one task after another. Durations are seconds."""
 
-    argv: tuple[str, ...]
-    """Program and arguments."""
+    argv: tuple[str, ...] = ()
+    """Program and arguments; a protocol with a program of its own adds what it needs, and knows the program."""
+    protocol: str = "lines"
+    """What it speaks: `lines`, our own, or that of `claude`."""
     env: dict[str, str] = field(default_factory=dict)
     start_timeout_s: float = 30.0
     """Longest wait for its first message."""

@@ -37,7 +37,7 @@ class AgentWorld:
     async def submit(self, pool: str, prompt: str, **more: Any) -> Task:  # noqa: ANN401  # a verb's arguments
         """Hand over a task and return the engine's own record of it."""
         known = set(self.fleet.coordinator.state.tasks)
-        await self.fleet.operator().execute([SubmitTask("ask", pool, prompt=prompt, workspace=str(self.work), max_attempts=1, **more)])
+        await self.fleet.operator().execute([SubmitTask("ask", pool, prompt=prompt, workspace=str(self.work), **{"max_attempts": 1, **more})])
         (new,) = set(self.fleet.coordinator.state.tasks) - known
         return self.fleet.coordinator.state.tasks[new]
 
@@ -72,9 +72,15 @@ def commands_of(programs: AgentPrograms, url: str, home: Path) -> Mapping[str, M
     }  # fmt: skip
 
 
+def claude_session(programs: AgentPrograms, url: str, home: Path) -> Mapping[str, Any]:
+    """Return Claude Code as a session of a model, as `[pools.NAME]`."""
+    env = {"HOME": str(home), "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+    return {"kind": "session", "min": 1, "max": 1, "session": {"protocol": "claude", "argv": [str(programs.claude)], "env": env}}
+
+
 @asynccontextmanager
 async def agent_world(programs: AgentPrograms, root: Path, turns: Sequence[Turn] = ()) -> AsyncIterator[AgentWorld]:
-    """Start a model with a script and an engine with both programs."""
+    """Start a model with a script and an engine with both programs, Claude Code also as a session."""
     script: dict[str, list[Turn]] = {}
     for turn in turns:
         script.setdefault(turn.match, []).append(turn)
@@ -82,7 +88,8 @@ async def agent_world(programs: AgentPrograms, root: Path, turns: Sequence[Turn]
     work.mkdir()
     async with MockModel(Script(script) if script else ECHO, clock=SystemClock()) as model:
         commands = commands_of(programs, model.url, root / "home")
-        pools = {name: {"kind": "command", "min": 1, "max": 1, "command": command} for name, command in commands.items()}
+        pools: dict[str, Any] = {name: {"kind": "command", "min": 1, "max": 1, "command": command} for name, command in commands.items()}
+        pools["warm"] = claude_session(programs, model.url, root / "home")
         async with FleetManager({"fleet": {"default_pools": pools}, "booster": {"enabled": False}}) as fleet:
             yield AgentWorld(fleet, model, work)
 

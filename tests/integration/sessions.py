@@ -63,9 +63,10 @@ class Desk:
         self.host = host
         self.folder = folder
         self.reports: list[Any] = []
-        clock = SystemClock()
+        clock, self.logs = SystemClock(), folder / "logs"
+        self.logs.mkdir(exist_ok=True)
         self.kind = SessionAgents(
-            lambda report, _artifacts=(): self.reports.append(report), host, OrderedIds(clock, system_rng(1)), clock, CommandPlaces(folder, folder)
+            lambda report, _artifacts=(): self.reports.append(report), host, OrderedIds(clock, system_rng(1)), clock, CommandPlaces(folder, self.logs)
         )
         self.start(spec)
 
@@ -104,7 +105,7 @@ class Desk:
 
     def log(self, number: int) -> str:
         """The log of a task's last attempt."""
-        path = self.folder / f"tsk_{number}.log"
+        path = self.logs / f"tsk_{number}.log"
         return path.read_text("utf-8") if path.exists() else ""
 
 

@@ -72,7 +72,7 @@ async def test_whatever_is_printed_beside_messages_breaks_nothing_and_is_shown_s
         assert first.result["text"] == "done"
         assert first.result["data"] == {"n": 1}
         assert first.result["output"] == "red and backcaf\ufffd"
-        assert first.usage == {"input_tokens": 3, "cost_usd": 0.25}
+        assert first.usage == {"input_tokens": 3, "cost": 0.25}
         await wait_until(lambda: "debug" in subject.log(1) and "not understood" in subject.log(1), WAIT_S)
         assert all(char.isprintable() or char == "\n" for char in subject.log(1))
         assert f"a line of {3 * LINE_MAX_BYTES:,} bytes" in subject.log(1)

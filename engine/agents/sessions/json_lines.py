@@ -45,6 +45,15 @@ _object = msgspec.json.Decoder(dict[str, Any])
 class JsonLines:
     """Reads and writes the protocol."""
 
+    runs_in_workspace = False
+    inherits: tuple[str, ...] = ()
+
+    @staticmethod
+    def command(argv: tuple[str, ...], resume: str) -> tuple[str, ...]:
+        """Return what to run: what was configured; conversations are no part of this protocol."""
+        del resume
+        return argv
+
     def __init__(self) -> None:
         self._lines = Lines(LINE_MAX_BYTES)
 
@@ -142,7 +151,7 @@ class _Fields:
     def usage(self) -> dict[str, float]:
         found = {name: value for name, value in self.table("usage").items() if _is_figure(value)}
         cost = self._number("cost_usd")
-        return {**found, "cost_usd": cost} if cost is not None else found
+        return {**found, "cost": cost} if cost is not None else found
 
     def whole(self, name: str, usual: int) -> int:
         value: int = self._read(name, int, usual)

@@ -6,13 +6,13 @@ Owner: the sessions, at most one an agent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.agents.commands import CommandPlaces
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import HostSample, Reporter
-from engine.agents.sessions.json_lines import JsonLines
-from engine.agents.sessions.messages import SessionProtocol
+from engine.agents.sessions.conversations import FOLDER, Conversations
+from engine.agents.sessions.protocols import PROTOCOLS
 from engine.agents.sessions.session import Means, Session
 from engine.agents.spawned_host import SpawnedHost, is_program
 from engine.clock import Clock, IdFactory
@@ -28,11 +28,9 @@ from engine.model.tasks import Outcome
 class SessionAgents:
     """Runs sessions."""
 
-    def __init__(  # noqa: PLR0913  # what a kind is made from
-        self, report: Reporter, host: ProcessHost, ids: IdFactory, clock: Clock, places: CommandPlaces, protocol: Callable[[], SessionProtocol] = JsonLines
-    ) -> None:
+    def __init__(self, report: Reporter, host: ProcessHost, ids: IdFactory, clock: Clock, places: CommandPlaces) -> None:
         self._report = report
-        self._means = Means(host, report, clock, places, protocol)
+        self._means = Means(host, report, clock, places, Conversations(places.logs.parent / FOLDER))
         self._carrier = SpawnedHost("session", report, host, ids, clock)
         self._known: dict[AgentId, tuple[AgentSpec, SessionSpec]] = {}
         self._sessions: dict[AgentId, Session] = {}
@@ -55,8 +53,8 @@ class SessionAgents:
             spec = pool.session
             if spec is None:
                 failed.setdefault(f"pool {pool.name} names no session", []).append(agent.id)
-            elif not is_program(spec.argv[0], spec.env):
-                reason = f"{spec.argv[0]!r} is no program on PATH; correct pools.{pool.name}.session.argv and restart the agents"
+            elif not is_program(program := PROTOCOLS[spec.protocol].command(spec.argv, "")[0], spec.env):
+                reason = f"{program!r} is no program on PATH; correct pools.{pool.name}.session.argv and restart the agents"
                 failed.setdefault(reason, []).append(agent.id)
             else:
                 self._known[agent.id] = (agent, spec)
@@ -102,8 +100,8 @@ class SessionAgents:
         seen = next((turn.seen for turn in turns if turn is not None and turn.assignment.task == task), None)
         if seen is None:
             return None
-        said, at = seen
-        return {"text": said.text, "ratio": said.ratio, "evidence": said.evidence, "at": at}
+        said = seen.progress
+        return {"text": said.text, "ratio": said.ratio, "evidence": said.evidence, "at": seen.at, "trouble": seen.trouble}
 
     def samples(self) -> Iterable[HostSample]:
         """Return the one host, whose pid is the spawner's."""

@@ -33,6 +33,13 @@ class Progress(msgspec.Struct, frozen=True):
     """What shows it: a file, a command with its exit code, a count."""
 
 
+class Degraded(msgspec.Struct, frozen=True):
+    """The agent lives and gets no further, because of somebody else: a model that does not answer."""
+
+    id: str
+    text: str
+
+
 class Output(msgspec.Struct, frozen=True):
     """A piece of what the agent writes for people."""
 
@@ -47,7 +54,9 @@ class Result(msgspec.Struct, frozen=True):
     text: str = ""
     data: object = None
     usage: dict[str, float] = {}
-    """Figures by name, such as input_tokens; a cost is cost_usd."""
+    """Figures by name, such as input_tokens; `cost` is in dollars."""
+    facts: dict[str, object] = {}
+    """What else is kept with the result, such as `session`: what the agent calls the conversation."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -58,10 +67,25 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
     kind: str = "agent"
     retryable: bool = True
+    usage: dict[str, float] = {}
+    facts: dict[str, object] = {}
 
 
 class Bye(msgspec.Struct, frozen=True):
     """The agent takes no more tasks and ends."""
+
+
+class Named(msgspec.Struct, frozen=True):
+    """What the agent calls the conversation about a turn: another process can go on with it."""
+
+    id: str
+    conversation: str
+
+
+class Send(msgspec.Struct, frozen=True):
+    """The protocol answers the agent by itself, without anybody's decision."""
+
+    data: bytes
 
 
 class Noise(msgspec.Struct, frozen=True):
@@ -71,9 +95,9 @@ class Noise(msgspec.Struct, frozen=True):
     why: str
 
 
-Message = Hello | Progress | Output | Ask | Result | Failure | Bye | Noise
+Message = Hello | Progress | Degraded | Output | Ask | Result | Failure | Bye | Named | Send | Noise
 
-Said = TypeVar("Said", bound=Progress | Output | Ask | Result | Failure | Noise)
+Said = TypeVar("Said", bound=Progress | Degraded | Named | Output | Ask | Result | Failure | Noise)
 _TEXTS = ("text", "evidence", "message", "tool", "diff", "why")
 
 
@@ -84,11 +108,23 @@ def shielded(message: Said) -> Said:
         safe |= {"arguments": shield_arguments(message.arguments), "options": tuple(map(shield, message.options))}
     elif isinstance(message, Result):
         safe["data"] = shield_values(message.data)
+    if isinstance(message, Result | Failure):
+        safe["facts"] = shield_values(message.facts)
     return msgspec.structs.replace(message, **safe)
 
 
 class SessionProtocol(Protocol):
     """One way of speaking with agents; an instance is one process's. `turn` is `task.attempt`."""
+
+    runs_in_workspace: bool
+    """The program works where it was started: a task with another workspace needs another process."""
+    inherits: tuple[str, ...]
+    """Names of variables that it takes from the engine, beside the usual ones; * stands for anything."""
+
+    @staticmethod
+    def command(argv: tuple[str, ...], resume: str) -> tuple[str, ...]:
+        """Return what to run; `resume` names the conversation to go on with, as the agent calls it; empty = a new one."""
+        ...
 
     def hello(self, agent: str, pool: str) -> bytes:
         """Return what to send before anything else."""

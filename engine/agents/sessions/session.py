@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from engine.agents.commands import CommandPlaces, log_path, prompt_of
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.running import RunningProcess
 from engine.agents.processes.spec import (
+    DEFAULT_INHERITS,
     ProcessResult,
     ProcessSpec,
     ProcessStartError,
@@ -24,19 +24,24 @@ from engine.agents.processes.spec import (
 )
 from engine.agents.results import pack_result
 from engine.agents.runtime import Reporter
+from engine.agents.sessions.conversations import Conversations, is_name
 from engine.agents.sessions.lines import Line, Lines, clean, cut
 from engine.agents.sessions.messages import (
     Bye,
+    Degraded,
     Failure,
     Hello,
     Message,
+    Named,
     Noise,
     Output,
     Progress,
     Result,
+    Send,
     SessionProtocol,
     shielded,
 )
+from engine.agents.sessions.protocols import PROTOCOLS
 from engine.agents.sessions.turns import Attempt, Turn
 from engine.agents.shielding import shield
 from engine.clock import Clock
@@ -52,6 +57,7 @@ logger = logging.getLogger(__name__)
 ERROR_LINE_MAX_BYTES = 8 * 1024
 """Of a line of stderr; the rest of it is left out of the log."""
 CAPTURE_MAX_BYTES = 64 * 1024
+GO_ON = "This task was interrupted: the process that worked on it ended. Go on where you were. The task was:\n\n"
 _TRANSIENT = frozenset({"pipes", "streams", "fork", "ledger"})
 """Stages of a start that fail for want of something that may be there a moment later."""
 
@@ -64,7 +70,7 @@ class Means:
     report: Reporter
     clock: Clock
     places: CommandPlaces
-    protocol: Callable[[], SessionProtocol]
+    conversations: Conversations
 
 
 class Session:
@@ -80,11 +86,15 @@ class Session:
         self._leaves = False
         self._stir = asyncio.Event()
         self._starts = 0
+        self._place = means.places.directory
+        """Where the process works."""
+        self._goes_on = ""
+        """The conversation that the process went on with; empty = it began one."""
         self._forget()
 
     def _forget(self) -> None:
         """Begin as with no process."""
-        self._protocol = self._means.protocol()
+        self._protocol: SessionProtocol = PROTOCOLS[self._spec.protocol]()
         self._errors = Lines(ERROR_LINE_MAX_BYTES)
         self._process: RunningProcess | None = None
         self._end: ProcessResult | None = None
@@ -146,11 +156,19 @@ class Session:
         """Run a process, with a turn waiting for it, until it ends or is not needed any more."""
         self._forget()
         self._starts += 1
-        means = self._means
+        means, turn = self._means, self._turn
+        assert turn is not None, "a process is started for a turn"
+        self._place = self._place_of(turn)
+        if not self._place.is_dir():
+            self._finish(_no_directory(self._place))
+            return
+        self._goes_on = self._earlier(turn)
+        protocol = self._protocol
         spec = ProcessSpec(
-            self._spec.argv,
-            means.places.directory,
+            protocol.command(self._spec.argv, self._goes_on),
+            self._place,
             env=self._spec.env,
+            inherits=(*DEFAULT_INHERITS, *protocol.inherits),
             is_interactive=True,
             grace_s=self._spec.grace_s,
             output_max_bytes=CAPTURE_MAX_BYTES,
@@ -176,10 +194,27 @@ class Session:
         if not await self._greet(process):
             return
         limit_s: float | None = None
-        while await self._next(limit_s) is not None:
+        while (turn := await self._next(limit_s)) is not None and self._suits(turn):
             await self._carry(process)
             limit_s = self._spec.keep_idle_s
+        self._is_parting = True
         await self._part(process)
+
+    def _place_of(self, turn: Turn) -> Path:
+        """Return where the process works that does a turn."""
+        workspace = turn.assignment.workspace
+        return Path(workspace) if workspace and self._protocol.runs_in_workspace else self._means.places.directory
+
+    def _earlier(self, turn: Turn) -> str:
+        """Return the conversation that a turn goes on with: what its payload names, or an earlier attempt began; empty = a new one."""
+        named = turn.assignment.payload.get("resume")
+        if isinstance(named, str) and is_name(named):
+            return named
+        return self._means.conversations.find(turn.assignment.task) if turn.assignment.token > 1 else ""
+
+    def _suits(self, turn: Turn) -> bool:
+        """Tell whether this process can do a turn: its first one, or one for the same place that goes on with nothing."""
+        return self._turns == 0 or (self._place_of(turn) == self._place and not (self._protocol.runs_in_workspace and self._earlier(turn)))
 
     async def _greet(self, process: RunningProcess) -> bool:
         """Wait for its first message; without one the task fails."""
@@ -232,9 +267,11 @@ class Session:
         """Send a task; return why it cannot be."""
         assignment = turn.assignment
         if assignment.workspace and not Path(assignment.workspace).is_dir():
-            return Failure("", f"workspace {assignment.workspace!r} is no directory", "bad_payload", retryable=False)
-        env = self._means.places.environment(assignment)
-        if self._end is None and not process.write(self._protocol.task(turn.id, assignment, prompt_of(assignment), env)):
+            return _no_directory(Path(assignment.workspace))
+        env, prompt = self._means.places.environment(assignment), prompt_of(assignment)
+        if self._goes_on and self._goes_on == self._means.conversations.find(assignment.task):
+            prompt = GO_ON + prompt
+        if self._end is None and not process.write(self._protocol.task(turn.id, assignment, prompt, env)):
             return Failure("", "it is larger than what the agent's input holds, or the agent closed its input", "bad_payload")
         return None
 
@@ -306,6 +343,8 @@ class Session:
             turn.note(f"[engine] {failure.message}")
             turn.fail(failure, now)
         assert turn.outcome is not None, "it has ended"
+        if turn.outcome.ok or not turn.outcome.retryable or turn.outcome.error_kind in ("stopped", "start"):
+            self._means.conversations.forget(turn.assignment.task)
         kept, artifact = pack_result(turn.assignment.task, turn.result())
         outcome = msgspec.structs.replace(turn.outcome, result=kept, artifact=artifact.id if artifact else "")
         self._turn = None
@@ -340,7 +379,11 @@ class Session:
                 self._logged.note(text)
 
     def _take(self, message: Message) -> None:
-        turn = self._turn
+        turn = None if self._is_parting else self._turn
+        if isinstance(message, Send):
+            if self._process is not None:
+                self._process.write(message.data)
+            return
         if isinstance(message, Noise):
             if self._logged is not None:
                 message = shielded(message)
@@ -358,10 +401,14 @@ class Session:
             self._take_word(turn, shielded(message))
         self._stir.set()
 
-    def _take_word(self, turn: Turn, message: Progress | Output | Ask | Result | Failure) -> None:
+    def _take_word(self, turn: Turn, message: Progress | Degraded | Named | Output | Ask | Result | Failure) -> None:
         now = self._means.clock.now()
         if isinstance(message, Progress):
             turn.add_progress(message, now)
+        elif isinstance(message, Degraded):
+            turn.add_trouble(message.text, now)
+        elif isinstance(message, Named):
+            self._means.conversations.note(turn.assignment.task, message.conversation)
         elif isinstance(message, Output):
             turn.add_output(message)
         elif isinstance(message, Result):
@@ -386,3 +433,7 @@ class Session:
         turn.heard_at = asyncio.get_running_loop().time()
         if self._process is not None:
             self._process.write(self._protocol.answer(turn.id, ask, reply))
+
+
+def _no_directory(place: Path) -> Failure:
+    return Failure("", f"workspace {str(place)!r} is no directory", "bad_payload", retryable=False)

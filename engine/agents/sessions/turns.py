@@ -30,6 +30,8 @@ class Seen(NamedTuple):
 
     progress: Progress
     at: float
+    trouble: str = ""
+    """Why it gets no further at present; empty = it does."""
 
 
 class Turn:
@@ -53,6 +55,7 @@ class Turn:
         self._output = OutputCapture(OUTPUT_MAX_BYTES)
         self._text = ""
         self._data: object = None
+        self._facts: dict[str, object] = {}
 
     @property
     def attempt(self) -> Attempt:
@@ -93,26 +96,33 @@ class Turn:
         share = f"{progress.ratio:.0%} " if progress.ratio is not None else ""
         self.note(f"[progress] {share}{progress.text}{f' ({progress.evidence})' if progress.evidence else ''}")
 
+    def add_trouble(self, text: str, at: float) -> None:
+        """Note that it gets no further: it is still as far as it was."""
+        self.seen = Seen(self.seen.progress if self.seen else Progress(self.id, ""), at, text)
+        self.note(f"[degraded] {text}")
+
     def succeed(self, result: Result, now: float) -> None:
         """End it well."""
         if self.outcome is None:
-            self._text, self._data = result.text, result.data
+            self._text, self._data, self._facts = result.text, result.data, result.facts
             self.outcome = Outcome(*self.attempt, ok=True, started_at=self.began, ended_at=now, usage=result.usage)
 
     def fail(self, failure: Failure, now: float) -> None:
         """End it badly, unless it has ended."""
         if self.outcome is None:
             kind = "stopped" if self.is_stopping else failure.kind
+            self._facts = failure.facts
             self.outcome = Outcome(
-                *self.attempt, ok=False, error_kind=kind, error=failure.message[:500], retryable=failure.retryable, started_at=self.began, ended_at=now
-            )
+                *self.attempt, ok=False, error_kind=kind, error=failure.message[:500], retryable=failure.retryable, started_at=self.began, ended_at=now,
+                usage=failure.usage,
+            )  # fmt: skip
 
     def result(self) -> dict[str, object]:
         """Return what the task's record keeps."""
         output = self._output.content().decode("utf-8", "replace")
-        found: dict[str, object] = {"text": self._text, "turn": self.number}
+        found: dict[str, object] = {"text": self._text, "turn": self.number, **self._facts}
         if self._data is not None:
             found["data"] = self._data
         if output:
             found |= {"output": output, "truncated_output": self._output.is_truncated}
-        return found if self.outcome is not None and (self.outcome.ok or output) else {}
+        return found if self.outcome is not None and (self.outcome.ok or output or self._facts) else {}
