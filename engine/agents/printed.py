@@ -239,6 +239,13 @@ def told(printed: Printed, kept: Mapping[str, object]) -> dict[str, object]:
     return {"text": printed.text, **({"session": printed.session} if printed.session else {}), **printed.facts, **rest}
 
 
+def kind_of_error(text: str) -> tuple[str, bool]:
+    """Return what kind an error of a model is by what was said of it, and whether another attempt may help."""
+    printed = Printed(error=text)
+    _judge_by_status(printed)
+    return printed.kind, printed.retryable
+
+
 def _judge_by_status(printed: Printed) -> None:
     found = _STATUS.search(printed.error)
     status = printed.status or (int(found[1]) if found else 0)

@@ -1,7 +1,7 @@
 """Command lines of agents, pinned with their hashes in `agents/package-lock.json`: npm fetches them once, about 770 MB.
 
 Owner: `.tools/agents`, one folder for each lock file; `make clean` removes it. Nothing is installed on the machine, and no
-script of a package is run: both programs are binaries, which need no node.
+script of a package is run: both programs are binaries, which need no node. `agents_acp/` has the one of the slow tests, which does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import pytest
 from tests.tools.programs import Missing, find_program, locked
 
 SOURCE = Path(__file__).parent / "agents"
+ACP_SOURCE = Path(__file__).parent / "agents_acp"
+ACP_AGENT = "node_modules/@agentclientprotocol/claude-agent-acp/dist/index.js"
 FOLDER = Path(__file__).resolve().parents[2] / ".tools" / "agents"
 FETCH_S = 500
 """Longest that npm may take for both."""
@@ -56,8 +58,16 @@ def find_agents() -> AgentPrograms:
     return AgentPrograms(found["claude"][0], found["codex"][0])
 
 
-def _fetched() -> Path:
-    lock = SOURCE / "package-lock.json"
+def need_acp_agent() -> list[str]:
+    """Return how an agent of the Agent Client Protocol is run (390 MB, a program of node), or skip where it cannot be had."""
+    try:
+        return [str(find_program(("node",), ("nodejs",)).path), str(_fetched(ACP_SOURCE) / ACP_AGENT)]
+    except Missing as missing:
+        pytest.skip(f"no agent of the Agent Client Protocol: {missing}")
+
+
+def _fetched(source: Path = SOURCE) -> Path:
+    lock = source / "package-lock.json"
     root = FOLDER / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     if root.is_dir():
         return root
@@ -68,7 +78,7 @@ def _fetched() -> Path:
             return root
         half = root.with_name(f"{root.name}.half")
         shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(SOURCE, half)
+        shutil.copytree(source, half)
         command = [str(npm.path), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
         try:
             done = subprocess.run(command, cwd=half, capture_output=True, text=True, timeout=FETCH_S, check=False, stdin=subprocess.DEVNULL)

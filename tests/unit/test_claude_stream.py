@@ -32,7 +32,7 @@ TASK = Assignment(TaskId("tsk_1"), 1, AgentId("agt_1"), "ask", {"prompt": "go"})
 
 def begun(turn: str = "tsk_1.1") -> ClaudeStream:
     protocol = ClaudeStream()
-    protocol.task(turn, TASK, "go", {})
+    protocol.task(turn, TASK, "go", {}, "")
     return protocol
 
 
@@ -54,9 +54,9 @@ def result(**more: Any) -> dict[str, Any]:
 
 def test_a_turn_with_its_tools_its_question_and_its_figures() -> None:
     protocol = ClaudeStream()
-    assert lines(protocol.hello("coder-1", "coder"))[0]["request"]["subtype"] == "initialize"
+    assert lines(protocol.hello("coder-1", "coder", "/"))[0]["request"]["subtype"] == "initialize"
     assert heard(protocol, {"type": "control_response", "response": {"subtype": "success", "request_id": "hello coder-1 coder"}}) == [Hello("Claude Code")]
-    assert lines(protocol.task("tsk_1.1", TASK, "go", {})) == [{"type": "user", "message": {"role": "user", "content": "go"}}]
+    assert lines(protocol.task("tsk_1.1", TASK, "go", {}, "")) == [{"type": "user", "message": {"role": "user", "content": "go"}}]
     use = {"type": "tool_use", "id": "u1", "name": "Bash", "input": {"command": "ls\n-l"}}
     said = heard(
         protocol,
@@ -79,10 +79,10 @@ def test_a_turn_with_its_tools_its_question_and_its_figures() -> None:
 def test_a_second_task_has_a_conversation_of_its_own_and_pays_for_itself_only() -> None:
     protocol = begun()
     assert heard(protocol, result())[0].usage["cost"] == 0.5  # type: ignore[union-attr]
-    assert [one["message"]["content"] for one in lines(protocol.task("tsk_2.1", TASK, "next", {}))] == ["/clear", "next"]
+    assert [one["message"]["content"] for one in lines(protocol.task("tsk_2.1", TASK, "next", {}, ""))] == ["/clear", "next"]
     [second] = heard(protocol, result(local_command="clear", total_cost_usd=0), result(total_cost_usd=0.2))
     assert (second.id, second.usage["cost"]) == ("tsk_2.1", 0.2)  # type: ignore[union-attr]
-    protocol.task("tsk_3.1", TASK, "third", {})
+    protocol.task("tsk_3.1", TASK, "third", {}, "")
     [third] = heard(protocol, result(total_cost_usd=0.9))
     assert third.usage["cost"] == pytest.approx(0.7)  # type: ignore[union-attr]  # where nothing was cleared, the sum goes on
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.agents.printed import Printed, claude_result
+from engine.agents.sessions.fields import rows, table, text_of
 from engine.agents.sessions.lines import Line, Lines, clean, cut
 from engine.agents.sessions.messages import (
     Bye,
@@ -81,8 +82,9 @@ class ClaudeStream:
         words = argv or (PROGRAM,)
         return (*words, *FLAGS, *(("--resume", resume) if resume else ()))
 
-    def hello(self, agent: str, pool: str) -> bytes:
+    def hello(self, agent: str, pool: str, directory: str) -> bytes:
         """Return the request that opens control of the process; nothing is asked of a model by it."""
+        del directory
         return _line({"type": "control_request", "request_id": f"hello {agent} {pool}", "request": {"subtype": "initialize", "hooks": None}})
 
     def hear(self, chunk: bytes) -> Iterable[Message]:
@@ -91,9 +93,9 @@ class ClaudeStream:
             if line.left_out or line.data.strip():
                 yield from self._read(line)
 
-    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str]) -> bytes:
-        """Return what begins a turn, in a new conversation but for the process's first."""
-        del assignment, env
+    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str], resume: str) -> bytes:
+        """Return what begins a turn, in a new conversation but for the process's first; that goes on with what it was started with."""
+        del assignment, env, resume
         self._turn, self._is_cancelled = turn, False
         self._tools.clear()
         self._asks.clear()
@@ -139,28 +141,28 @@ class ClaudeStream:
         except NOT_JSON as error:
             yield Noise(cut(clean(line.data[: 4 * SHOWN_MAX].decode("utf-8", "replace")), SHOWN_MAX), cut(clean(str(error)), SHOWN_MAX))
             return
-        take = self._take.get(_text(said, "type"))
+        take = self._take.get(text_of(said, "type"))
         if take is not None:
             yield from take(said)
 
     def _take_response(self, said: Mapping[str, Any]) -> Iterator[Message]:
-        response = _table(said, "response")
-        if _text(response, "request_id").startswith("hello "):
-            if _text(response, "subtype") == "success":
+        response = table(said, "response")
+        if text_of(response, "request_id").startswith("hello "):
+            if text_of(response, "subtype") == "success":
                 yield Hello("Claude Code")
             else:
-                yield Failure("", f"it does not open its control: {cut(clean(_text(response, 'error')), WORD_MAX)}", "start")
+                yield Failure("", f"it does not open its control: {cut(clean(text_of(response, 'error')), WORD_MAX)}", "start")
 
     def _take_request(self, said: Mapping[str, Any]) -> Iterator[Message]:
-        id_, request = _text(said, "request_id"), _table(said, "request")
-        if _text(request, "subtype") != "can_use_tool" or not self._turn:
-            why = f"{_text(request, 'subtype')} is of no use here now"
+        id_, request = text_of(said, "request_id"), table(said, "request")
+        if text_of(request, "subtype") != "can_use_tool" or not self._turn:
+            why = f"{text_of(request, 'subtype')} is of no use here now"
             yield Send(_line({"type": "control_response", "response": {"subtype": "error", "request_id": id_, "error": why}}))
             return
         self._asked += 1
         ask = str(self._asked)
         self._asks[ask] = {
-            "id": id_, "tool_name": _text(request, "tool_name"), "input": _table(request, "input"), "tool_use_id": _text(request, "tool_use_id"),
+            "id": id_, "tool_name": text_of(request, "tool_name"), "input": table(request, "input"), "tool_use_id": text_of(request, "tool_use_id"),
         }  # fmt: skip
         yield asked(self._turn, ask, request)
 
@@ -169,21 +171,21 @@ class ClaudeStream:
         if not self._turn or said.get("parent_tool_use_id"):
             return
         for block in _blocks(said):
-            if block.get("type") == "text" and (text := clean(_text(block, "text"))).strip():
+            if block.get("type") == "text" and (text := clean(text_of(block, "text"))).strip():
                 yield Output(self._turn, cut(text, TEXT_MAX) + ("" if text.endswith("\n") else "\n"))
             elif block.get("type") == "tool_use":
-                words = tool_words(_text(block, "name"), _table(block, "input"))
-                self._tools[_text(block, "id")] = words
+                words = tool_words(text_of(block, "name"), table(block, "input"))
+                self._tools[text_of(block, "id")] = words
                 yield Progress(self._turn, words)
 
     def _take_results(self, said: Mapping[str, Any]) -> Iterator[Message]:
         for block in _blocks(said):
-            words = self._tools.pop(_text(block, "tool_use_id"), "")
+            words = self._tools.pop(text_of(block, "tool_use_id"), "")
             if words and block.get("type") == "tool_result":
                 yield Progress(self._turn, words, evidence="failed" if block.get("is_error") is True else "done")
 
     def _take_system(self, said: Mapping[str, Any]) -> Iterator[Message]:
-        if self._turn and said.get("subtype") == "init" and (name := _text(said, "session_id")):
+        if self._turn and said.get("subtype") == "init" and (name := text_of(said, "session_id")):
             yield Named(self._turn, name)
         if self._turn and said.get("subtype") == "api_retry":
             wait_ms = said.get("retry_delay_ms")
@@ -205,7 +207,7 @@ class ClaudeStream:
         facts: dict[str, object] = {**({"session": printed.session} if printed.session else {}), **printed.facts}
         if self._is_cancelled:
             return Failure(turn, "it was interrupted", "stopped", usage=usage, facts=facts)
-        if _text(said, "terminal_reason").startswith("aborted"):
+        if text_of(said, "terminal_reason").startswith("aborted"):
             return Failure(turn, "it was interrupted from outside", "interrupted", usage=usage, facts=facts)
         if printed.kind == "permission_denied" and self._was_told(said):
             return Result(turn, clean(printed.text), None, usage, facts)
@@ -221,24 +223,24 @@ class ClaudeStream:
 
 def asked(turn: str, ask: str, request: Mapping[str, Any]) -> Ask:
     """Return a request to use a tool as the fleet keeps it; a tool that asks people something is a question."""
-    tool, given = cut(clean(_text(request, "tool_name")), WORD_MAX), plain_object(_table(request, "input"))
+    tool, given = cut(clean(text_of(request, "tool_name")), WORD_MAX), plain_object(table(request, "input"))
     if tool == QUESTION_TOOL:
         questions = _questions(given)
-        text = "\n".join(cut(clean(_text(one, "question")), TEXT_MAX // 8) for one in questions)
-        labels = [cut(clean(_text(option, "label")), WORD_MAX) for one in questions for option in _list(one, "options")]
+        text = "\n".join(cut(clean(text_of(one, "question")), TEXT_MAX // 8) for one in questions)
+        labels = [cut(clean(text_of(option, "label")), WORD_MAX) for one in questions for option in rows(one, "options")]
         return Ask(turn, ask, text or "it asks something", options=tuple(labels[:OPTIONS_MAX]))
-    return Ask(turn, ask, cut(clean(_text(request, "description")), TEXT_MAX), tool or "unknown tool", given, cut(clean(diff_of(tool, given)), TEXT_MAX))
+    return Ask(turn, ask, cut(clean(text_of(request, "description")), TEXT_MAX), tool or "unknown tool", given, cut(clean(diff_of(tool, given)), TEXT_MAX))
 
 
 def diff_of(tool: str, given: Mapping[str, Any]) -> str:
     """Return what a tool would change in a file, as far as its arguments say; empty for one that changes none."""
-    path = _text(given, "file_path") or _text(given, "notebook_path")
-    edits = [given] if tool == "Edit" else _list(given, "edits") if tool == "MultiEdit" else []
+    path = text_of(given, "file_path") or text_of(given, "notebook_path")
+    edits = [given] if tool == "Edit" else rows(given, "edits") if tool == "MultiEdit" else []
     if tool in ("Write", "NotebookEdit"):
-        edits = [{"new_string": _text(given, "content") or _text(given, "new_source")}]
+        edits = [{"new_string": text_of(given, "content") or text_of(given, "new_source")}]
     lines: list[str] = []
     for edit in edits:
-        old, new = _text(edit, "old_string").splitlines(), _text(edit, "new_string").splitlines()
+        old, new = text_of(edit, "old_string").splitlines(), text_of(edit, "new_string").splitlines()
         found = list(difflib.unified_diff(old, new, path, path, lineterm=""))
         lines += found[2:] if lines else found
     return "\n".join(lines)
@@ -254,30 +256,15 @@ def _answers(given: Mapping[str, Any], text: str) -> dict[str, str]:
     """Return the reply to each question: a line of it, or all of it where there are fewer lines than questions."""
     questions, lines = _questions(given), text.splitlines()
     each = lines if len(lines) == len(questions) else [text] * len(questions)
-    return {_text(one, "question"): answer for one, answer in zip(questions, each, strict=True)}
+    return {text_of(one, "question"): answer for one, answer in zip(questions, each, strict=True)}
 
 
 def _questions(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return _list(given, "questions")
+    return rows(given, "questions")
 
 
 def _blocks(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return _list(_table(said, "message"), "content")
-
-
-def _list(value: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = value.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _table(value: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(value: Mapping[str, Any], key: str) -> str:
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
+    return rows(table(said, "message"), "content")
 
 
 def _said(text: str) -> bytes:

@@ -57,8 +57,9 @@ class JsonLines:
     def __init__(self) -> None:
         self._lines = Lines(LINE_MAX_BYTES)
 
-    def hello(self, agent: str, pool: str) -> bytes:
+    def hello(self, agent: str, pool: str, directory: str) -> bytes:
         """Return what to send before anything else."""
+        del directory
         return _line({"type": "hello", "protocol": PROTOCOL, "agent": agent, "pool": pool})
 
     def hear(self, chunk: bytes) -> Iterable[Message]:
@@ -67,8 +68,9 @@ class JsonLines:
             if line.left_out or line.data.strip():
                 yield read(line)
 
-    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str]) -> bytes:
+    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str], resume: str) -> bytes:
         """Return what begins a turn."""
+        del resume
         told = {
             "type": "task",
             "id": turn,

@@ -126,16 +126,16 @@ class SessionProtocol(Protocol):
         """Return what to run; `resume` names the conversation to go on with, as the agent calls it; empty = a new one."""
         ...
 
-    def hello(self, agent: str, pool: str) -> bytes:
-        """Return what to send before anything else."""
+    def hello(self, agent: str, pool: str, directory: str) -> bytes:
+        """Return what to send before anything else; `directory` is where the process works."""
         ...
 
     def hear(self, chunk: bytes) -> Iterable[Message]:
         """Take what the process printed. Never raises: what is no message is Noise."""
         ...
 
-    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str]) -> bytes:
-        """Return what begins a turn."""
+    def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str], resume: str) -> bytes:
+        """Return what begins a turn; `resume` as for `command`."""
         ...
 
     def cancel(self, turn: str) -> bytes:

@@ -88,8 +88,6 @@ class Session:
         self._starts = 0
         self._place = means.places.directory
         """Where the process works."""
-        self._goes_on = ""
-        """The conversation that the process went on with; empty = it began one."""
         self._forget()
 
     def _forget(self) -> None:
@@ -162,10 +160,9 @@ class Session:
         if not self._place.is_dir():
             self._finish(_no_directory(self._place))
             return
-        self._goes_on = self._earlier(turn)
         protocol = self._protocol
         spec = ProcessSpec(
-            protocol.command(self._spec.argv, self._goes_on),
+            protocol.command(self._spec.argv, self._earlier(turn)),
             self._place,
             env=self._spec.env,
             inherits=(*DEFAULT_INHERITS, *protocol.inherits),
@@ -218,7 +215,7 @@ class Session:
 
     async def _greet(self, process: RunningProcess) -> bool:
         """Wait for its first message; without one the task fails."""
-        process.write(self._protocol.hello(self._agent.name, self._agent.pool))
+        process.write(self._protocol.hello(self._agent.name, self._agent.pool, str(self._place)))
         turn = self._turn
         assert turn is not None, "a process is started for a turn"
         try:
@@ -268,10 +265,10 @@ class Session:
         assignment = turn.assignment
         if assignment.workspace and not Path(assignment.workspace).is_dir():
             return _no_directory(Path(assignment.workspace))
-        env, prompt = self._means.places.environment(assignment), prompt_of(assignment)
-        if self._goes_on and self._goes_on == self._means.conversations.find(assignment.task):
+        env, prompt, earlier = self._means.places.environment(assignment), prompt_of(assignment), self._earlier(turn)
+        if earlier and earlier == self._means.conversations.find(assignment.task):
             prompt = GO_ON + prompt
-        if self._end is None and not process.write(self._protocol.task(turn.id, assignment, prompt, env)):
+        if self._end is None and not process.write(self._protocol.task(turn.id, assignment, prompt, env, earlier)):
             return Failure("", "it is larger than what the agent's input holds, or the agent closed its input", "bad_payload")
         return None
 
