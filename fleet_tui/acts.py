@@ -24,6 +24,7 @@ from engine.model.data_commands import BackUpFleet
 from engine.model.errors import (
     EXIT_DONE,
     EXIT_FAILED,
+    EXIT_REFUSED,
     EXIT_VOTED_ON,
     CommandRefused,
     Denied,
@@ -33,6 +34,8 @@ from engine.model.errors import (
 )
 from engine.model.fleet_commands import StopEngine
 from engine.model.plans import Answer, Plan
+from engine.model.question_commands import AskOperator
+from engine.model.questions import DENY
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED, TaskState
 from engine.model.verbs import Command, Danger
@@ -46,7 +49,7 @@ from fleet_tui.settings import Address, Remote
 if TYPE_CHECKING:
     from fleet_tui.settings import Paths
 
-MAKING = frozenset({"task.submit", "agent.register", "agent.allocate"})
+MAKING = frozenset({"task.submit", "task.ask", "agent.register", "agent.allocate"})
 """Verbs whose answer is the name of something new."""
 
 WAIT_FIRST_S = 0.05
@@ -244,6 +247,9 @@ async def carry_out(socket: Address, request: Request, what: Sequence[Command] |
             (show or show_answer)(answer, request)
             return EXIT_VOTED_ON if answer.vote else EXIT_DONE
         acted = await wait_voted(operator, answer) if answer.vote else None
+        if isinstance(request.commands[0], AskOperator):
+            found = await wait_answered(operator, request.commands[0].task, str(acted["made"][0] if acted else answer.values[0]))
+            return show_reply(found, request)
         if not isinstance(request.commands[0], SubmitTask):
             if acted is None:
                 (show or show_answer)(answer, request)
@@ -313,6 +319,37 @@ async def wait_finished(operator: Operator, task_id: str) -> dict[str, Any]:
             return task
         await clock.sleep(pause)
         pause = min(pause * 1.5, WAIT_LONGEST_S)
+
+
+async def wait_answered(operator: Operator, task_id: str, question: str) -> dict[str, Any]:
+    """Return the answer to a question that a program asked: decision, text, by. Raises CommandRefused when its attempt ends first. Safe to cancel."""
+    clock = SystemClock()
+    pause = WAIT_FIRST_S
+    while True:
+        task = to_plain(await operator.query("task", id=task_id or own_task()))
+        assert isinstance(task, dict)
+        if question in task["told"]:
+            found = task["told"][question]
+            return {"question": question, **found["reply"], "by": found["by"]}
+        if question not in task["questions"]:
+            raise CommandRefused(f"{question} is answered no more: the attempt that asked it is over")
+        await clock.sleep(pause)
+        pause = min(pause * 1.5, WAIT_LONGEST_S)
+
+
+def own_task() -> str:
+    """Return the task that this program does, by its token; empty when it is no agent's."""
+    return next(iter(os.environ.get(VARIABLE, "").split("/")[1:2]), "")
+
+
+def show_reply(found: dict[str, Any], request: Request) -> int:
+    """Print what was answered; return the exit code: that of a refusal when it was denied."""
+    if request.output == "json":
+        output.print_json(found)
+    elif found["text"]:
+        output.print_lines([output.clean(str(found["text"]))])
+    output.say(f"{found['decision']}, by {output.clean(str(found['by']))}")
+    return EXIT_REFUSED if found["decision"] == DENY else EXIT_DONE
 
 
 def show_outcome(task: dict[str, Any], request: Request) -> int:

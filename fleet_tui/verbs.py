@@ -274,6 +274,10 @@ def help_of(spec: Field) -> str:
     return f"{text} ({unit})" if unit else text
 
 
+ENDS = {"task.submit": "Wait for its end", "task.ask": "Wait for the answer and print it"}
+"""What `--wait` waits for."""
+
+
 def common_options(kind: type[Command]) -> list[click.Parameter]:
     """Return the options that every verb has, and `--wait` for those that may be put to the vote."""
     options: list[click.Parameter] = [
@@ -285,7 +289,7 @@ def common_options(kind: type[Command]) -> list[click.Parameter]:
     ]
     if issubclass(kind, ProposalVerb):
         return options
-    ends = "Wait for its end" if kind.name == "task.submit" else "Wait for the verdict where a guardrail puts it to the vote"
+    ends = ENDS.get(kind.name, "Wait for the verdict where a guardrail puts it to the vote")
     return [*options, click.Option(["--wait"], is_flag=True, help=f"{ends}; the exit code tells how it went.")]
 
 

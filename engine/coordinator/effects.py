@@ -26,7 +26,7 @@ def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
             found.append(fx.StopAgents(event.agents))
         elif isinstance(event, ev.BoosterCacheCleared):
             found.append(fx.ClearCaches())
-        elif isinstance(event, QuestionAnswered):
+        elif isinstance(event, QuestionAnswered) and event.ask:
             found.append(fx.GiveAnswer(event.task, event.token, event.ask, event.answer.reply))
         elif isinstance(event, TasksStopping) and event.why != "retry":  # those are being stopped already
             found.append(fx.StopRuns(event.tasks))

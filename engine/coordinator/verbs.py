@@ -47,12 +47,12 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
-from engine.model.question_commands import AnswerTask, ForgetAnswerRule
+from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
 from engine.monitoring.alerts import rule_verbs
 from engine.scaling import policies, policy_verbs
-from engine.scheduling import answering, halting, routing_verbs, submission
+from engine.scheduling import answering, asking, halting, routing_verbs, submission
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
@@ -134,6 +134,8 @@ _DECIDE: dict[type[Command], Decide] = {
     PrioritiseTask: submission.decide_prioritise,
     AnswerTask: answering.decide_answer,
     ForgetAnswerRule: answering.decide_forget_rule,
+    AskOperator: asking.decide_ask,
+    TellProgress: asking.decide_progress,
     HaltFleet: halting.decide_halt,
     ResumeFleet: halting.decide_resume,
     ClearBoosterCache: _decide_clear,

@@ -435,7 +435,8 @@ class Gate:
 
     def _accounts(self, doing: _Doing, values: Sequence[object] = ()) -> list[Event]:
         made = tuple(value for value in values[:STEPS_KEPT] if isinstance(value, str))
-        return [self._audited(doing), *self._acted(doing.asked, _summary(doing), made=made)]
+        audited = [self._audited(doing)] if doing.meant.asked[0].is_audited or doing.asked.vote else []
+        return [*audited, *self._acted(doing.asked, _summary(doing), made=made)]
 
     def _acted(self, asked: _Asked, told: str, *, is_done: bool = True, made: tuple[str, ...] = (), vote: str = "") -> list[Event]:
         """Return what a vote is told of the plan that it accepted."""

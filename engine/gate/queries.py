@@ -223,9 +223,14 @@ async def _task(sources: Sources, parameters: dict[str, Any]) -> object:
         **{spec.name: getattr(task, spec.name) for spec in fields(task) if spec.name not in ("agent", "agent_name")},
         "why": [one.text for one in explain_task(state, task, now).evidence] if known else [],
         "in_memory": known,
-        "progress": sources.progress(task.spec.id) if task.state in HELD else None,
+        "progress": (sources.progress(task.spec.id) or _said(task)) if task.state in HELD else None,
         "dependents": list(state.dependents.get(task.spec.id, ())),
     }
+
+
+def _said(task: Task) -> dict[str, object] | None:
+    said = task.said
+    return None if said is None else {"text": said.text, "ratio": said.ratio if said.ratio >= 0 else None, "evidence": "", "at": said.at}
 
 
 async def _artifact(sources: Sources, parameters: dict[str, Any]) -> object:

@@ -8,13 +8,14 @@ from typing import Any
 from engine.model.errors import NotFound
 from engine.model.ids import QuestionId
 from engine.model.plans import PlanStep
-from engine.model.question_commands import AnswerTask, ForgetAnswerRule
+from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
 from engine.model.question_rows import QuestionRow
 from engine.model.questions import ALLOW, TEXT, Question, in_a_line, suggested_rule
 from engine.model.tasks import Task
 from engine.model.verbs import Command
 from engine.model.wire import call_of
 from engine.scheduling.answering import find_question, find_rule, reply_to
+from engine.scheduling.asking import check_question
 from engine.scheduling.submission import find_task
 from engine.state import FleetState
 
@@ -66,4 +67,17 @@ def _forget(state: FleetState, command: ForgetAnswerRule) -> PlanStep:
     return PlanStep(call_of(command), command.pool, f"{rule.decision} {rule.rule}", "asked", "its agents ask again")
 
 
-DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {AnswerTask: _answer, ForgetAnswerRule: _forget}
+def _ask(state: FleetState, command: AskOperator) -> PlanStep:
+    target = command.task or "the task that this program does"
+    if command.task:
+        check_question(find_task(state, command.task), command)
+    return PlanStep(call_of(command), target, "", "asks the operators", "it waits for the answer, which takes none of its time")
+
+
+def _tell(state: FleetState, command: TellProgress) -> PlanStep:
+    task = find_task(state, command.task) if command.task else None
+    before = task.said.text if task is not None and task.said is not None else ""
+    return PlanStep(call_of(command), command.task or "the task that this program does", before, command.text)
+
+
+DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {AnswerTask: _answer, ForgetAnswerRule: _forget, AskOperator: _ask, TellProgress: _tell}

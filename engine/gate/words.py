@@ -59,6 +59,7 @@ from engine.model.question_events import (
     AnswerRuleSet,
     QuestionAnswered,
     QuestionAsked,
+    TaskProgressed,
 )
 from engine.model.questions import in_a_line
 from engine.model.rows import EventRow
@@ -285,6 +286,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     QuestionAsked: lambda s, e: ("warn", e.task, f"{_title(s, e.task)} asks: {f'{e.question.ask.tool}: ' if e.question.ask.tool else ''}{in_a_line(e.question.ask)}"),
     QuestionAnswered: lambda s, e: ("info", e.task, f"{_title(s, e.task)} is told: {e.answer.reply.decision}, by {e.answer.by}{f' (rule {e.answer.rule})' if e.answer.rule else ''}"),
     AnswerRuleSet: lambda _s, e: ("info", e.pool, f"agents of {e.pool} are answered {e.rule.decision} to {e.rule.rule} from now on, by {e.rule.by}"),
+    TaskProgressed: lambda s, e: ("info", e.task, f"{_title(s, e.task)}: {f'{e.said.ratio:.0%} ' if e.said.ratio >= 0 else ''}{e.said.text}"),
     AnswerRuleForgotten: lambda _s, e: ("info", e.pool, f"agents of {e.pool} ask again about {e.rule}"),
     TaskPrioritised: lambda s, e: ("info", e.task, f"priority {e.priority} for {_title(s, e.task)}"),
     AgentAllocated: _allocated,

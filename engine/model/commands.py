@@ -65,7 +65,7 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
-from engine.model.question_commands import AnswerTask, ForgetAnswerRule
+from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.swarm_commands import (
     CreateSwarm,
@@ -109,6 +109,8 @@ COMMANDS: dict[str, type[Command]] = {
         PrioritiseTask,
         AnswerTask,
         ForgetAnswerRule,
+        AskOperator,
+        TellProgress,
         HaltFleet,
         ResumeFleet,
         RememberEntry,

@@ -62,6 +62,7 @@ from engine.model.question_events import (
     AnswerRuleSet,
     QuestionAnswered,
     QuestionAsked,
+    TaskProgressed,
 )
 from engine.model.room_events import (
     GangAsked,
@@ -220,6 +221,7 @@ Event = (
     | TaskPrioritised
     | QuestionAsked
     | QuestionAnswered
+    | TaskProgressed
     | AnswerRuleSet
     | AnswerRuleForgotten
     | AgentAllocated

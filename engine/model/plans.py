@@ -48,7 +48,7 @@ class Authority:
     def why_not(self, kind: type[Command]) -> str:
         """Return why a verb is nothing for this role or this connection, empty when it may be tried."""
         if self.is_agent and not kind.for_agents:
-            return f"{kind.verb}: the program of an agent uses memory, votes and messages, and may cancel its own task; ask an operator for the rest"
+            return f"{kind.verb}: the program of an agent uses memory, votes and messages, asks and tells how far its own task is, and may cancel it; ask an operator for the rest"
         if self.role < kind.role:
             have, need = Role(self.role).name.lower(), kind.role.name.lower()
             return f"{kind.name} needs the role {need}; {self.who} is {have}"

@@ -23,6 +23,39 @@ class AnswerTask(Command):
 
 
 @verb
+class AskOperator(Command):
+    """Ask the operators about a task: it waits until somebody answers."""
+
+    name = "task.ask"
+    verb = "ask"
+    help = "Ask the operators about a task; it waits for the answer"
+    danger = Danger.NONE
+    for_agents = True
+    irreversible = "an answer ends it"
+
+    question: str = arg("what is asked")
+    options: tuple[str, ...] = arg("an answer to choose from", default=(), option=True)
+    task: str = arg("task that it is about; empty = the one that this program does", default="", completes="tasks", option=True)
+
+
+@verb
+class TellProgress(Command):
+    """Say how far a task is; it is shown with its age."""
+
+    name = "task.progress"
+    verb = "progress"
+    help = "Say how far a task is"
+    danger = Danger.NONE
+    for_agents = True
+    is_audited = False
+    irreversible = "say anew how far it is"
+
+    text: str = arg("what was done last, or is done now")
+    ratio: float = arg("share that is done; -1 = not known", default=-1.0, ge=-1, le=1, option=True)
+    task: str = arg("task that it is about; empty = the one that this program does", default="", completes="tasks", option=True)
+
+
+@verb
 class ForgetAnswerRule(Command):
     """Have a rule that an answer had set answer no more; those of the configuration stay."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.model.ids import QuestionId, TaskId
-from engine.model.questions import Answer, AnswerRule, Question
+from engine.model.questions import Answer, AnswerRule, Question, Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,17 @@ class QuestionAnswered:
     token: int
     question: QuestionId
     ask: str
-    """The agent's own name for it."""
+    """The agent's own name for it; empty = the program that asked looks for the answer itself."""
     answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgressed:
+    """A program said how far its task is."""
+
+    type: ClassVar[str] = "task.progressed"
+    task: TaskId
+    said: Said
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class Ask(msgspec.Struct, frozen=True):
     """As the agent gave them, but for what looks like a secret."""
     diff: str = ""
     options: tuple[str, ...] = ()
+    is_fetched: bool = False
+    """A program asked it by a verb and looks for the answer itself: the agent's kind is not told."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -106,6 +108,15 @@ class AnswerPolicy:
     def rules(self) -> list[AnswerRule]:
         """Return the rules of the configuration."""
         return [*(AnswerRule(DENY, rule) for rule in self.deny), *(AnswerRule(ALLOW, rule) for rule in self.allow)]
+
+
+class Said(msgspec.Struct, frozen=True):
+    """How far a program says its task is."""
+
+    text: str
+    ratio: float
+    """0..1; -1 = it did not say."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

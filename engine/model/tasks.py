@@ -12,10 +12,11 @@ import msgspec
 
 from engine.model.ids import AgentId, QuestionId, TaskId
 from engine.model.learned import Advice
-from engine.model.questions import Question
+from engine.model.questions import Answer, Question, Said
 
 HISTORY_MAX = 32
 """Steps kept in a task's own history; the journal has them all."""
+TOLD_MAX = 16
 
 
 class TaskState(StrEnum):
@@ -172,6 +173,10 @@ class Task:
     """What its agent asks and nobody has answered yet."""
     asked_at: float = 0.0
     """Since when it waits for an answer; 0 = it does not."""
+    told: dict[QuestionId, Answer] = field(default_factory=dict)
+    """Answers to what the program of this attempt asked by a verb, the newest TOLD_MAX."""
+    said: Said | None = None
+    """How far its program said last that it is; None = it did not."""
     asked_s: float = 0.0
     """How long this attempt waited for answers, but for the present one; it does not count as run time."""
     moved: str = ""

@@ -25,6 +25,7 @@ from engine.model.questions import (
     WAIT,
     Answer,
     AnswerRule,
+    Ask,
     Question,
     Reply,
     TaskAsked,
@@ -48,6 +49,11 @@ def decide_asked(state: FleetState, report: TaskAsked, deciding: Deciding) -> li
     task, ask = holds(state, report.task, report.token), report.ask
     if task is None or task.stopping or any(open_.ask.ask == ask.ask for open_ in task.questions.values()):
         return []
+    return asked_events(state, task, ask, deciding)
+
+
+def asked_events(state: FleetState, task: Task, ask: Ask, deciding: Deciding) -> list[Event]:
+    """Return the events that keep a question of a task, and answer it at once where a rule does."""
     pool = state.pools[task.spec.pool]
     policy = pool.spec.answers
     expires_at = deciding.now + policy.timeout_s if policy.timeout_s and policy.on_timeout != WAIT else 0.0
@@ -69,7 +75,8 @@ def rules_of(pool: Pool) -> list[AnswerRule]:
 
 def answered(task: Task, question: Question, answer: Answer) -> QuestionAnswered:
     """Return the event that answers a question."""
-    return QuestionAnswered(task.spec.id, question.attempt, question.id, question.ask.ask, answer)
+    ask = question.ask
+    return QuestionAnswered(task.spec.id, question.attempt, question.id, "" if ask.is_fetched else ask.ask, answer)
 
 
 def decide_answer(state: FleetState, commands: Sequence[AnswerTask], deciding: Deciding) -> Decision:

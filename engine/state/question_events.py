@@ -9,8 +9,9 @@ from engine.model.question_events import (
     AnswerRuleSet,
     QuestionAnswered,
     QuestionAsked,
+    TaskProgressed,
 )
-from engine.model.tasks import Task, TaskState
+from engine.model.tasks import TOLD_MAX, Task, TaskState
 from engine.state.tables import Tables
 
 
@@ -27,7 +28,11 @@ def _asked(tables: Tables, event: QuestionAsked, at: float) -> None:
 
 def _answered(tables: Tables, event: QuestionAnswered, at: float) -> None:
     task = tables.tasks[event.task]
-    del task.questions[event.question]
+    question = task.questions.pop(event.question)
+    if question.ask.is_fetched:
+        task.told[event.question] = event.answer
+        for oldest in list(task.told)[:-TOLD_MAX]:
+            del task.told[oldest]
     del tables.asking[event.question]
     tables.touched.questions[event.question] = None
     answer = event.answer
@@ -56,9 +61,15 @@ def _rule_forgotten(tables: Tables, event: AnswerRuleForgotten, _at: float) -> N
     tables.touched.pools[event.pool] = None
 
 
+def _progressed(tables: Tables, event: TaskProgressed, _at: float) -> None:
+    tables.tasks[event.task].said = event.said
+    tables.touched.tasks[event.task] = None
+
+
 TRANSITIONS: dict[type, Any] = {
     QuestionAsked: _asked,
     QuestionAnswered: _answered,
     AnswerRuleSet: _rule_set,
     AnswerRuleForgotten: _rule_forgotten,
+    TaskProgressed: _progressed,
 }

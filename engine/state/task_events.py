@@ -50,6 +50,7 @@ def _tasks_started(tables: Tables, event: TasksStarted, _at: float) -> None:
     for task_id, _token, began in event.tasks:
         task = tables.tasks[task_id]
         task.started_at = began
+        task.told, task.said = {}, None
         task.note(began, "started", task.agent_name)
         tables.set_state(task, TaskState.RUNNING)
         if task.agent is not None:

@@ -19,7 +19,7 @@ from fleet_tui.settings import find_paths
 from tests.integration.engines import EngineProcess, engine, until
 from tests.integration.test_api_rest import ask
 
-ONLY = "the program of an agent uses memory, votes and messages, and may cancel its own task; ask an operator for the rest"
+ONLY = "the program of an agent uses memory, votes and messages, asks and tells how far its own task is, and may cancel it; ask an operator for the rest"
 FLEET = f"{shlex.quote(sys.executable)} -m fleet_tui"
 SCRIPT = f"""
 {FLEET} remember note 'from an agent' --level team --yes > told 2>&1; echo $? > codes

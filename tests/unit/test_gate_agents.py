@@ -21,8 +21,8 @@ from engine.simulation.loop import run_virtual
 from engine.simulation.world import World
 from tests.unit.test_gate import BOB, CONFIG, audits
 
-FOR_AGENTS = {"remember", "forget", "permit", "restore-entry", "resolve", "propose", "vote", "withdraw", "send", "take", "cancel"}
-ONLY = "the program of an agent uses memory, votes and messages, and may cancel its own task; ask an operator for the rest"
+FOR_AGENTS = {"ask", "progress", "remember", "forget", "permit", "restore-entry", "resolve", "propose", "vote", "withdraw", "send", "take", "cancel"}
+ONLY = "the program of an agent uses memory, votes and messages, asks and tells how far its own task is, and may cancel it; ask an operator for the rest"
 LONG_S = 10_000.0
 
 

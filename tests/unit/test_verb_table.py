@@ -77,7 +77,7 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
-from engine.model.question_commands import AnswerTask, ForgetAnswerRule
+from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
 from engine.model.questions import Ask, TaskAsked
 from engine.model.replication import Carried
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
@@ -149,14 +149,20 @@ async def _allocation(world: World) -> str:
     return str(held.id)  # type: ignore[attr-defined]
 
 
-async def _asking(world: World) -> str:
-    """Return a task whose agent asks for leave to use a tool."""
+async def _running(world: World) -> str:
+    """Return a task that runs for long."""
     world.agents._work = lambda assignment, _rng: (1e9, Outcome(assignment.task, assignment.token, ok=True))
     task = TaskId(str((await world.gate(BOB).execute([SubmitTask("noop", "ui")])).values[0]))
     await world.until(lambda: world.state.tasks[task].state == "running")
+    return str(task)
+
+
+async def _asking(world: World) -> str:
+    """Return a task whose agent asks for leave to use a tool."""
+    task = TaskId(await _running(world))
     world.coordinator.report(TaskAsked(task, 1, Ask("x", "1", tool="Bash")))
     await world.until(lambda: bool(world.state.asking))
-    return str(task)
+    return task
 
 
 async def _ruled(world: World) -> str:
@@ -284,6 +290,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         RedoPlan: lambda: _undone(world),
         AnswerTask: lambda: _asking(world),
         ForgetAnswerRule: lambda: _ruled(world),
+        AskOperator: lambda: _running(world),
+        TellProgress: lambda: _running(world),
         CastVote: lambda: _proposal(world),
         ExtendProposal: lambda: _proposal(world),
         SettleProposal: lambda: _proposal(world),
@@ -315,6 +323,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         PrioritiseTask: (made, 9),
         AnswerTask: (made, "allow"),
         ForgetAnswerRule: (made, "Bash"),
+        AskOperator: ("which?", ("a", "b"), made),
+        TellProgress: ("half of it", 0.5, made),
         SetRouting: ("on", "ui"),
         HaltFleet: ("agents",),
         StopEngine: (),
