@@ -51,7 +51,7 @@ test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs, and propertie
 	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile long --timeout 0 $(ARGS)
 
 test-agents: $(READY) ## real Claude Code and Codex against the mock model, the slow tests too; npm fetches them into .tools
-	@$(PYTEST) -m "slow or not slow" --timeout 900 $(ARGS) tests/integration/test_real_agents.py tests/integration/test_real_sessions.py tests/integration/test_acp_sessions.py
+	@$(PYTEST) -m "slow or not slow" --timeout 900 $(ARGS) tests/integration/test_real_agents.py tests/integration/test_real_sessions.py tests/integration/test_acp_sessions.py tests/integration/test_mcp_agents.py
 
 check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit collect

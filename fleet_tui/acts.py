@@ -79,12 +79,12 @@ Show = Callable[[Answer, Request], None]
 """What becomes of the answer to a request."""
 
 
-def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "") -> RemoteOperator:
+def operator_at(address: Address, timeout_s: float = 5.0, *, mode: str = "", via: str = "cli") -> RemoteOperator:
     """Return this user's authority over the engine at an address; connect by entering its context. Raises UsageError."""
     context = click.get_current_context(silent=True)
     name = str(context.find_root().params.get("as_name", "")) if context else ""
     token = address.read_token() if isinstance(address, Remote) else ""
-    caller = Caller(via="cli", ssh_connection=os.environ.get("SSH_CONNECTION", ""), token=token, name=name, mode=mode, agent=_agent_token(address))
+    caller = Caller(via=via, ssh_connection=os.environ.get("SSH_CONNECTION", ""), token=token, name=name, mode=mode, agent=_agent_token(address))
     return connect(str(address), clock=SystemClock(), caller=caller, timeout_s=timeout_s)
 
 

@@ -26,7 +26,7 @@ from engine.model.errors import CommandRefused, EngineStartError, UsageError
 from engine.model.plans import Origin
 from engine.model.verbs import Role
 
-FACES = ("console", "cli", "api")
+FACES = ("console", "cli", "api", "mcp")
 """What a client may say it is."""
 
 MODES = ("", "read-only", "write")

@@ -21,7 +21,7 @@ from engine.model.verbs import Command, Role
 from engine.scheduling.router import pool_for
 from engine.state import FleetState
 
-OUTSIDE = frozenset({"console", "cli", "api"})
+OUTSIDE = frozenset({"console", "cli", "api", "mcp"})
 """Faces for which `operations.read_only` holds; programs that embed the engine are its owner."""
 LOOKS_ONLY = "it was opened to look only, by --read-only or by read_only of its context"
 

@@ -175,7 +175,7 @@ class GuardrailConfig(ConfigTree):
     targets: tuple[str, ...] = Field((), description="pools, agents or tasks by name or id; an agent or task matches by its pool too")
     roles: tuple[Literal["operator", "admin"], ...] = Field((), description="roles it is about")
     operators: tuple[str, ...] = Field((), description="operators it is about, by name")
-    faces: tuple[Literal["console", "cli", "api", "library"], ...] = Field((), description="how they come")
+    faces: tuple[Literal["console", "cli", "api", "mcp", "library"], ...] = Field((), description="how they come")
     deny: str = Field("", description="refuse, with this text")
     confirm: Literal["", "type-name"] = Field("", description="the target's name must be typed; of several, how many they are")
     max_bulk: int | None = Field(None, ge=1, description="most things that one plan may touch: pools, tasks, agents that come or go")
