@@ -36,6 +36,8 @@ _STATUS_OF = {
     "overloaded_error": 529,
 }
 """What providers call their errors -> the statuses that come with them."""
+_STATUS_OF_INFO = {"badRequest": 400, "unauthorized": 401, "modelNotFound": 404, "rateLimitExceeded": 429, "usageLimitExceeded": 429, "internalServerError": 500, "serverOverloaded": 529}
+"""Likewise what Codex calls them."""
 _STOPPED = frozenset({"stopped", "agent_lost", "engine_restart"})
 """Kinds of an end that somebody else brought about: what was printed before is no result of the task."""
 
@@ -244,6 +246,18 @@ def kind_of_error(text: str) -> tuple[str, bool]:
     printed = Printed(error=text)
     _judge_by_status(printed)
     return printed.kind, printed.retryable
+
+
+def codex_error(text: str, info: object) -> tuple[str, str, bool]:
+    """Return what Codex says went wrong: the sentence, its kind, and whether another attempt may help. `info` is its codexErrorInfo."""
+    sentence, status = _message(text)
+    if isinstance(info, str):
+        status = status or _STATUS_OF_INFO.get(info, 0)
+    elif isinstance(info, dict):
+        status = status or next((_whole(_object(info, name).get("httpStatusCode")) for name in info), 0)
+    printed = Printed(error=sentence, status=status)
+    _judge_by_status(printed)
+    return cut(clean(sentence), ERROR_CHARACTERS_MAX), printed.kind, printed.retryable
 
 
 def _judge_by_status(printed: Printed) -> None:

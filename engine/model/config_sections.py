@@ -52,8 +52,8 @@ class SessionConfig(ConfigTree):
     """A program that does one task after another and speaks the session protocol (docs/agents.md)."""
 
     argv: tuple[str, ...] = Field((), description="program and arguments; not needed where the protocol names a program")
-    protocol: Literal["lines", "claude", "acp"] = Field(
-        "lines", description="what it speaks: lines of JSON (docs/agents.md), what Claude Code does, or the Agent Client Protocol"
+    protocol: Literal["lines", "claude", "codex", "acp"] = Field(
+        "lines", description="what it speaks: lines of JSON (docs/agents.md), what Claude Code or Codex does, or the Agent Client Protocol"
     )
     env: dict[str, str] = Field(default_factory=dict, description="variables added to its environment")
     start_timeout_s: float = Field(30.0, gt=0, le=3_600, description="longest wait for its hello")
@@ -63,7 +63,7 @@ class SessionConfig(ConfigTree):
 
     @model_validator(mode="after")
     def _has_a_program(self) -> SessionConfig:
-        if self.protocol != "claude" and not self.argv:
+        if self.protocol in ("lines", "acp") and not self.argv:
             raise ValueError(f"a session that speaks {self.protocol!r} needs argv: the program and its arguments")
         return self
 

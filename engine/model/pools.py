@@ -49,7 +49,7 @@ class SessionSpec:
     argv: tuple[str, ...] = ()
     """Program and arguments; a protocol with a program of its own adds what it needs, and knows the program."""
     protocol: str = "lines"
-    """What it speaks: `lines`, our own, that of `claude`, or `acp`, the Agent Client Protocol."""
+    """What it speaks: `lines`, our own, those of `claude` and `codex`, or `acp`, the Agent Client Protocol."""
     env: dict[str, str] = field(default_factory=dict)
     start_timeout_s: float = 30.0
     """Longest wait for its first message."""

@@ -78,6 +78,12 @@ def claude_session(programs: AgentPrograms, url: str, home: Path) -> Mapping[str
     return {"kind": "session", "min": 1, "max": 1, "session": {"protocol": "claude", "argv": [str(programs.claude)], "env": env}}
 
 
+def codex_session(programs: AgentPrograms, home: Path) -> Mapping[str, Any]:
+    """Return Codex as a session of the model that its home's configuration names, as `[pools.NAME]`; it asks for what its sandbox forbids."""
+    argv = [str(programs.codex), "-c", 'approval_policy="on-request"', "-c", 'sandbox_mode="read-only"']
+    return {"kind": "session", "min": 1, "max": 1, "session": {"protocol": "codex", "argv": argv, "env": {"HOME": str(home), "MOCK_KEY": KEY}}}
+
+
 @asynccontextmanager
 async def agent_world(programs: AgentPrograms, root: Path, turns: Sequence[Turn] = ()) -> AsyncIterator[AgentWorld]:
     """Start a model with a script and an engine with both programs, Claude Code also as a session."""
@@ -90,6 +96,7 @@ async def agent_world(programs: AgentPrograms, root: Path, turns: Sequence[Turn]
         commands = commands_of(programs, model.url, root / "home")
         pools: dict[str, Any] = {name: {"kind": "command", "min": 1, "max": 1, "command": command} for name, command in commands.items()}
         pools["warm"] = claude_session(programs, model.url, root / "home")
+        pools["warm codex"] = codex_session(programs, root / "home")
         async with FleetManager({"fleet": {"default_pools": pools}, "booster": {"enabled": False}}) as fleet:
             yield AgentWorld(fleet, model, work)
 

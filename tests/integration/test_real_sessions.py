@@ -36,12 +36,12 @@ async def answer(world: AgentWorld, task: Task, word: str, **more: str) -> None:
     await world.fleet.operator().execute([AnswerTask(task.spec.id, word, **more)])
 
 
-def pids(world: AgentWorld) -> list[int]:
-    """The processes of Claude Code that work in a world."""
+def pids(program: Path, root: Path) -> list[int]:
+    """The processes of a program that run in a world: with its home."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if process.status() != psutil.STATUS_ZOMBIE and process.exe() == str(need_agents().claude.resolve()) and process.cwd() == str(world.work):
+            if process.status() != psutil.STATUS_ZOMBIE and process.exe() == str(program.resolve()) and process.environ().get("HOME") == str(root / "home"):
                 found.append(process.pid)
     return sorted(found)
 
@@ -65,7 +65,7 @@ async def test_it_asks_is_answered_and_stays_warm(tmp_path: Path) -> None:
         assert (task.state, task.result["text"], made.read_text()) == (TaskState.SUCCEEDED, "It is made.", "hello\n"), task.error
         assert (task.usage["input_tokens"], task.usage["output_tokens"], task.usage["turns"]) == (300, 10, 2)
         assert task.usage["cost"] > 0
-        first = pids(world)
+        first = pids(programs.claude, tmp_path)
 
         refused = await world.submit("warm", "one is refused")
         await question_of(refused)
@@ -75,7 +75,7 @@ async def test_it_asks_is_answered_and_stays_warm(tmp_path: Path) -> None:
         assert refused.result["turn"] == 2
         assert refused.result["session"] != task.result["session"]
         assert refused.usage["cost"] < task.usage["cost"]
-        assert pids(world) == first, "the process is warm"
+        assert pids(programs.claude, tmp_path) == first, "the process is warm"
         assert "leave it alone" in str([line["last"] for line in world.model.requests])
         assert not denied.exists()
 
@@ -90,7 +90,7 @@ async def test_after_a_kill_it_goes_on_with_its_conversation_and_a_rule_answers_
     async with agent_world(programs, tmp_path, turns) as world:
         killed = await world.submit("warm", "one is killed", max_attempts=3)
         await question_of(killed)
-        for pid in pids(world):
+        for pid in pids(programs.claude, tmp_path):
             os.kill(pid, signal.SIGKILL)
         await until(lambda: killed.attempt == 2 and bool(killed.questions), WAIT_S)
         assert not twice.exists()
@@ -106,13 +106,52 @@ async def test_after_a_kill_it_goes_on_with_its_conversation_and_a_rule_answers_
         assert (ruled.state, twice.read_text()) == (TaskState.SUCCEEDED, "once\nonce\n"), ruled.error
 
 
+async def test_codex_asks_is_answered_stays_warm_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    programs = need_agents()
+    made, denied = (tmp_path / "work" / name for name in ("made.txt", "denied.txt"))
+    beyond = {"sandbox_permissions": "require_escalated", "justification": "to write"}
+    runs = {
+        match: Turn(match=match, tool="exec_command", input={"cmd": f"echo {match} >> {quoted(path)}", **beyond}, input_tokens=100, output_tokens=5)
+        for match, path in (("is run", made), ("is refused", denied), ("is killed", made))
+    }
+    turns = [
+        runs["is run"], Turn(match="is run", text="It ran.", input_tokens=200, output_tokens=5),
+        runs["is refused"], Turn(match="is refused", text="I leave it."),
+        runs["is killed"], runs["is killed"], Turn(match="is killed", text="At last."),
+    ]  # fmt: skip
+    async with agent_world(programs, tmp_path, turns) as world:
+        task = await world.submit("warm codex", "one is run")
+        asked = await question_of(task)
+        assert (asked.ask.tool, asked.ask.text, f"echo is run >> {made}" in str(asked.ask.arguments["command"])) == ("shell", "to write", True)
+        await answer(world, task, "allow")
+        await world.finish([task])
+        assert (task.state, task.result["text"], made.read_text()) == (TaskState.SUCCEEDED, "It ran.", "is run\n"), task.error
+        assert (task.usage["input_tokens"], task.usage["output_tokens"], task.usage["turns"]) == (300, 10, 2)
+        first = pids(programs.codex, tmp_path)
+        assert first
+        refused = await world.submit("warm codex", "one is refused")
+        await question_of(refused)
+        await answer(world, refused, "deny")
+        await world.finish([refused])
+        assert (refused.state, refused.result["text"], refused.result["turn"], denied.exists()) == (TaskState.SUCCEEDED, "I leave it.", 2, False), refused.error
+        assert set(first) <= set(pids(programs.codex, tmp_path)), "the process is warm"
+        killed = await world.submit("warm codex", "one is killed", max_attempts=3)
+        await question_of(killed)
+        for pid in pids(programs.codex, tmp_path):
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: killed.attempt == 2 and bool(killed.questions), WAIT_S)
+        await answer(world, killed, "allow")
+        await world.finish([killed])
+        assert (killed.state, killed.result["text"], made.read_text()) == (TaskState.SUCCEEDED, "At last.", "is run\nis killed\n"), killed.error
+
+
 async def test_an_exit_without_a_result_is_no_success_and_its_limits_are_said(tmp_path: Path) -> None:
     programs = need_agents()
     turns = [bash("is interrupted", "exec tail -f /dev/null"), Turn(match="is refused", status=400, body={"type": "error", "error": {"type": "invalid_request_error", "message": "no such beast"}}, repeat=9)]
     async with agent_world(programs, tmp_path, turns) as world:
         interrupted = await world.submit("warm", "one is interrupted")
         await question_of(interrupted)
-        for pid in pids(world):
+        for pid in pids(programs.claude, tmp_path):
             os.kill(pid, signal.SIGINT)
         await world.finish([interrupted])
         assert interrupted.error is not None

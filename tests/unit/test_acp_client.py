@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from engine.agents.sessions.acp import LINE_MAX_BYTES, SESSIONS_MAX, AcpClient
+from engine.agents.sessions.acp import SESSIONS_MAX, AcpClient
 from engine.agents.sessions.messages import (
     Bye,
     Failure,
@@ -19,6 +19,7 @@ from engine.agents.sessions.messages import (
     Result,
     Send,
 )
+from engine.agents.sessions.rpc import LINE_MAX_BYTES
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, TaskId
 from engine.model.questions import Ask, Reply

@@ -1,47 +1,48 @@
 """Agents that speak the Agent Client Protocol, version 1: JSON-RPC 2.0, a message a line, on standard input and output.
 
-Owner: `AcpClient`, of one process: the session of its present task and what is asked in it. Limits: LINE_MAX_BYTES a message,
-TEXT_MAX characters of an answer, SESSIONS_MAX sessions of an agent that cannot close them: then its process is replaced. Files and
+Owner: `AcpClient`, of one process: the session of its present task and what is asked in it. Limits: TEXT_MAX characters of an answer, SESSIONS_MAX sessions of an agent that cannot close them: then its process is replaced. Files and
 terminals are not offered: agents work with their own tools, in the task's workspace; who asks all the same is refused.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from engine.agents.printed import kind_of_error
 from engine.agents.sessions.fields import number, rows, table, text_of
-from engine.agents.sessions.lines import Line, Lines, clean, cut
+from engine.agents.sessions.lines import clean, cut
 from engine.agents.sessions.messages import (
     Bye,
     Failure,
     Hello,
     Message,
     Named,
-    Noise,
     Output,
     Progress,
     Result,
     Send,
 )
-from engine.model import wire
+from engine.agents.sessions.rpc import (
+    SHOWN_MAX,
+    WORD_MAX,
+    RpcPeer,
+    answered,
+    error_of,
+    message,
+    not_offered,
+    word_of,
+)
 from engine.model.effects import Assignment
-from engine.model.plain import NOT_JSON, plain_object, require_shallow
+from engine.model.plain import plain_object
 from engine.model.questions import ALLOW, TEXT, Ask, Reply
 
 VERSION = 1
-LINE_MAX_BYTES = 16 << 20
 TEXT_MAX = 256 * 1024
 PIECE_MAX = 4 * 1024
-WORD_MAX = 500
-SHOWN_MAX = 200
 OPTIONS_MAX = 20
 SESSIONS_MAX = 50
-NO_METHOD = -32601
 LOGIN_NEEDED = -32000
 _USAGE = {
     "input_tokens": "inputTokens", "output_tokens": "outputTokens", "cache_read_tokens": "cachedReadTokens",
@@ -53,25 +54,21 @@ _ENDS = {
     "refusal": ("refused", "the model refuses it"),
 }
 
-_object = msgspec.json.Decoder(dict[str, Any])
 
-
-class AcpClient:
+class AcpClient(RpcPeer):
     """Reads and writes the protocol."""
 
     runs_in_workspace = False
     inherits: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        self._lines = Lines(LINE_MAX_BYTES)
+        super().__init__()
         self._directory = ""
         self._can: Mapping[str, Any] = {}
         """What the agent said it can."""
         self._turn = self._session = self._prompt = ""
         self._is_cancelled = False
-        self._waits: dict[int, Callable[[Mapping[str, Any]], Iterator[Message]]] = {}
-        """Requests that it has not answered, with what its answer means."""
-        self._sent = self._sessions = self._asked = 0
+        self._sessions = self._asked = 0
         self._asks: dict[str, tuple[object, dict[str, str]]] = {}
         """What it asks and was not told, by its number here: the id of its request, and the options by what they mean."""
         self._tools: dict[str, str] = {}
@@ -95,12 +92,6 @@ class AcpClient:
         about = {"protocolVersion": VERSION, "clientCapabilities": {"fs": files, "terminal": False}, "clientInfo": {"name": "fleet-tui", "version": "1"}}
         return self._request("initialize", about, self._greeted)
 
-    def hear(self, chunk: bytes) -> Iterable[Message]:
-        """Take what the process printed."""
-        for line in self._lines.feed(chunk):
-            if line.left_out or line.data.strip():
-                yield from self._read(line)
-
     def task(self, turn: str, assignment: Assignment, prompt: str, env: dict[str, str], resume: str) -> bytes:
         """Return what begins a turn: a session for it; the prompt follows when there is one."""
         del env
@@ -120,9 +111,9 @@ class AcpClient:
         """Return what asks the agent to end the turn; what it asked is withdrawn."""
         del turn
         self._is_cancelled = True
-        withdrawn = b"".join(_answered(id_, {"outcome": {"outcome": "cancelled"}}) for id_, _ in self._asks.values())
+        withdrawn = b"".join(answered(id_, {"outcome": {"outcome": "cancelled"}}) for id_, _ in self._asks.values())
         self._asks.clear()
-        return withdrawn + (_message({"method": "session/cancel", "params": {"sessionId": self._session}}) if self._session else b"")
+        return withdrawn + (message({"method": "session/cancel", "params": {"sessionId": self._session}}) if self._session else b"")
 
     def answer(self, turn: str, ask: str, reply: Reply) -> bytes:
         """Return what answers a request for leave: the option that means it, or that there is no answer."""
@@ -133,16 +124,12 @@ class AcpClient:
         wanted = {ALLOW: ("allow_once", "allow_always"), TEXT: (reply.text.strip(),)}.get(reply.decision, ("reject_once", "reject_always"))
         option = next((options[word] for word in wanted if word in options), None)
         outcome = {"outcome": "cancelled"} if option is None else {"outcome": "selected", "optionId": option}
-        return _answered(id_, {"outcome": outcome})
-
-    def bye(self) -> bytes:
-        """Return nothing: the end of its input ends it."""
-        return b""
+        return answered(id_, {"outcome": outcome})
 
     # -- answers to what was sent -----------------------------------------------------------------------------------------
 
     def _greeted(self, said: Mapping[str, Any]) -> Iterator[Message]:
-        found, error = table(said, "result"), _error(said)
+        found, error = table(said, "result"), error_of(said)
         version = found.get("protocolVersion")
         if error or version != VERSION:
             why = error or f"it speaks version {version} of the protocol, this engine version {VERSION}"
@@ -150,11 +137,11 @@ class AcpClient:
             return
         self._can = table(found, "agentCapabilities")
         about = table(found, "agentInfo")
-        yield Hello(_word(about, "name"), _word(about, "version"))
+        yield Hello(word_of(about, "name"), word_of(about, "version"))
 
     def _opened(self, said: Mapping[str, Any], name: str = "") -> Iterator[Message]:
         name = name or text_of(table(said, "result"), "sessionId")
-        if (error := _error(said)) or not name:
+        if (error := error_of(said)) or not name:
             needs_login = table(said, "error").get("code") == LOGIN_NEEDED
             yield Failure(self._turn, error or "it gave its session no name", "authentication" if needs_login else "start", retryable=not needs_login)
             return
@@ -173,7 +160,7 @@ class AcpClient:
         if self._cost:
             usage["cost"] = round(self._cost, 6)
         facts: dict[str, object] = {"session": self._session}
-        reason, error = text_of(found, "stopReason"), _error(said)
+        reason, error = text_of(found, "stopReason"), error_of(said)
         end: Result | Failure
         if self._is_cancelled or reason == "cancelled":
             end = Failure(self._turn, "it was interrupted", "stopped" if self._is_cancelled else "interrupted", usage=usage, facts=facts)
@@ -198,29 +185,11 @@ class AcpClient:
 
     # -- what it says by itself -------------------------------------------------------------------------------------------
 
-    def _read(self, line: Line) -> Iterator[Message]:
-        if line.left_out:
-            yield Failure("", f"a message of {len(line.data) + line.left_out:,} bytes; the most is {LINE_MAX_BYTES:,}", "protocol")
-            return
-        try:
-            require_shallow(line.data)
-            said = _object.decode(line.data.decode("utf-8", "replace").strip())
-        except NOT_JSON as error:
-            yield Noise(cut(clean(line.data[: 4 * SHOWN_MAX].decode("utf-8", "replace")), SHOWN_MAX), cut(clean(str(error)), SHOWN_MAX))
-            return
-        id_, method = said.get("id"), text_of(said, "method")
-        if method == "session/update":
-            yield from self._updated(table(said, "params"))
-        elif method and id_ is not None:
-            yield from self._requested(id_, method, table(said, "params"))
-        elif not method and isinstance(id_, int) and (take := self._waits.pop(id_, None)) is not None:
-            yield from take(said)
-
     def _requested(self, id_: object, method: str, given: Mapping[str, Any]) -> Iterator[Message]:
         if method != "session/request_permission":
-            yield Send(_message({"id": id_, "error": {"code": NO_METHOD, "message": f"{method} is not offered here: use your own tools"}}))
+            yield Send(not_offered(id_, method))
         elif not self._turn or text_of(given, "sessionId") != self._session:
-            yield Send(_answered(id_, {"outcome": {"outcome": "cancelled"}}))
+            yield Send(answered(id_, {"outcome": {"outcome": "cancelled"}}))
         else:
             yield from self._finish_line()
             self._asked += 1
@@ -229,8 +198,8 @@ class AcpClient:
             self._asks[str(self._asked)] = (id_, means)
             yield asked(self._turn, str(self._asked), table(given, "toolCall"), options)
 
-    def _updated(self, given: Mapping[str, Any]) -> Iterator[Message]:
-        if not self._turn or not self._session or text_of(given, "sessionId") != self._session:
+    def _notified(self, method: str, given: Mapping[str, Any]) -> Iterator[Message]:
+        if method != "session/update" or not self._turn or not self._session or text_of(given, "sessionId") != self._session:
             return  # such as the past of a session that is loaded
         update = table(given, "update")
         kind = text_of(update, "sessionUpdate")
@@ -272,19 +241,14 @@ class AcpClient:
             self._tools.pop(id_)
         return Progress(self._turn, words, evidence=evidence)
 
-    def _request(self, method: str, given: Mapping[str, Any], take: Callable[[Mapping[str, Any]], Iterator[Message]]) -> bytes:
-        self._sent += 1
-        self._waits[self._sent] = take
-        return _message({"id": self._sent, "method": method, "params": given})
-
 
 def asked(turn: str, ask: str, call: Mapping[str, Any], options: list[Mapping[str, Any]]) -> Ask:
     """Return a request for leave as the fleet keeps it; one without an option to allow is a question."""
     title = cut(clean(text_of(call, "title")), WORD_MAX)
-    names = tuple(_word(option, "name") for option in options)[:OPTIONS_MAX]
+    names = tuple(word_of(option, "name") for option in options)[:OPTIONS_MAX]
     if not any(text_of(option, "kind").startswith("allow") for option in options):
         return Ask(turn, ask, title or "it asks something", options=names)
-    tool = _word(call, "name") or _word(call, "kind") or "tool"
+    tool = word_of(call, "name") or word_of(call, "kind") or "tool"
     return Ask(turn, ask, title, tool, plain_object(table(call, "rawInput")), diff_of(rows(call, "content")))
 
 
@@ -300,29 +264,5 @@ def diff_of(content: list[Mapping[str, Any]]) -> str:
 
 def _planned(turn: str, entries: list[Mapping[str, Any]]) -> Progress:
     done = sum(text_of(entry, "status") == "completed" for entry in entries)
-    now = next((_word(entry, "content") for entry in entries if text_of(entry, "status") == "in_progress"), "plan")
+    now = next((word_of(entry, "content") for entry in entries if text_of(entry, "status") == "in_progress"), "plan")
     return Progress(turn, now, done / len(entries) if entries else None, f"{done} of {len(entries)} steps of its plan")
-
-
-def _error(said: Mapping[str, Any]) -> str:
-    """Return what an answer says went wrong; empty = nothing did."""
-    error = said.get("error")
-    if error is None:
-        return ""
-    found = table(said, "error")
-    data = found.get("data")
-    more = text_of(data, "details") or text_of(data, "message") if isinstance(data, dict) else ""
-    words = clean(": ".join(word for word in (text_of(found, "message"), more) if word))
-    return cut(words, WORD_MAX) or "it failed"
-
-
-def _word(value: Mapping[str, Any], key: str) -> str:
-    return cut(clean(text_of(value, key)), WORD_MAX)
-
-
-def _answered(id_: object, result: dict[str, object]) -> bytes:
-    return _message({"id": id_, "result": result})
-
-
-def _message(fields: dict[str, object]) -> bytes:
-    return wire.encode({"jsonrpc": "2.0", **fields}) + b"\n"
