@@ -198,7 +198,7 @@ class FleetManager(LibraryCalls):
         if self._socket is None:
             return None
         port = LoopbackPort("127.0.0.1", self.config.access.port, root / "api.token") if self.config.access.port else None
-        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port)
+        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port, clock=self.clock)
         gateway.claim()
         stack.push_async_callback(gateway.stop)
         return gateway

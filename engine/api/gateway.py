@@ -23,11 +23,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.agents.tokens import AgentTokens
+from engine.api.chat import PREFIX, Chat
 from engine.api.limits import Limits
 from engine.api.peers import Doorkeeper, KnownOperator, Peer, load_token, peer_of, with_mode
 from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
 from engine.api.sockets import listen_loopback, listen_unix, unlink_own
 from engine.api.stream import Operators, Receive, Send, Session
+from engine.clock import Clock, SystemClock
 from engine.model.errors import CommandRefused, EngineStartError, NotFound, UsageError
 from engine.model.plans import Origin
 
@@ -96,6 +98,7 @@ class Gateway:
         limits: Limits | None = None,
         port: LoopbackPort | None = None,
         access: Access = Access(),  # noqa: B008  # a value
+        clock: Clock | None = None,
     ) -> None:
         self._path = path
         self._operators = operators
@@ -104,6 +107,7 @@ class Gateway:
         self._port = port
         self._access = access
         self._rest = Rest(operators, limits=self._limits, version=version)
+        self._chat = Chat(operators, self._rest, clock or SystemClock(), is_stopping=lambda: self._is_stopping)
         self._state = ServerState()
         self._sessions: set[Session] = set()
         self._listeners: list[socket.socket] = []
@@ -227,6 +231,8 @@ class Gateway:
                 await self._serve_websocket(scope, (receive, send), origin, refusal, connection)
             elif refusal is not None:
                 await self._rest.send(send, refusal)
+            elif scope["path"].startswith(PREFIX):
+                await self._chat.serve(scope, receive, send, origin)
             else:
                 await self._rest.serve(scope, receive, send, origin)
         except TimeoutError:

@@ -109,7 +109,7 @@ class Rest:
             path = [unquote(part) for part in scope["raw_path"].decode("ascii").strip("/").split("/")]
             parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
             check_path(path, scope["method"])
-            body = await self._read(receive)
+            body = await self.read(receive)
             async with asyncio.timeout(self._limits.request_s):
                 if scope["method"] == "GET":
                     reply = await self._get(path, parameters, origin)
@@ -138,7 +138,7 @@ class Rest:
             async with asyncio.timeout(self._limits.send_s):
                 await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def read(self, receive: Receive) -> bytes:
         """Return the body. Raises UsageError if it is too large, too slow or torn.
 
         What is too large is read on and thrown away, up to DRAINED_MAX times the limit: who still sends would not see the answer.
