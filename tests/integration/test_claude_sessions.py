@@ -38,14 +38,16 @@ for line in sys.stdin:
         say(type="system", subtype="init", session_id=session)
         if "asks" in prompt: say(type="control_request", request_id="r1", request={"subtype": "can_use_tool", "tool_name": "Edit", "input": {"file_path": "a", "old_string": "1", "new_string": "2"}, "tool_use_id": "u1"})
         elif "waits" in prompt: say(type="system", subtype="api_retry", attempt=1, max_retries=10, retry_delay_ms=500)
+        elif "circles" in prompt:
+            for number in range(40): say(type="assistant", message={"content": [{"type": "tool_use", "id": f"u{number}", "name": "Bash", "input": {"command": ["make", f"make {number}"][number % 2]}}]})
         elif prompt == "leaves": os.kill(os.getpid(), signal.SIGINT)
         else: end(json.dumps([prompt, os.getcwd(), session, os.environ.get("ANTHROPIC_TEST", ""), os.environ.get("CLAUDECODE", "")]))
 """
 ARGV = (sys.executable, "-S", "-c", "import signal, sys; signal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n" + SPEAKS)
 
 
-def claude(folder: Path) -> AbstractAsyncContextManager[Desk]:
-    return desk(folder, ARGV, protocol="claude")
+def claude(folder: Path, **settings: int) -> AbstractAsyncContextManager[Desk]:
+    return desk(folder, ARGV, protocol="claude", **settings)
 
 
 async def until_asked(subject: Desk, count: int = 1) -> TaskAsked:
@@ -118,6 +120,20 @@ async def test_a_stopped_task_is_interrupted_and_its_process_kept_and_a_waiting_
         assert (ended.error_kind, ended.usage["cost"]) == ("stopped", 0.25)
         assert (await subject.done(2, "next")).ok
         assert subject.pid() == pid
+
+
+async def test_a_task_that_goes_in_circles_is_ended_for_good_and_its_process_kept(tmp_path: Path) -> None:
+    async with claude(tmp_path, repeats_max=15) as subject:
+        ended = await subject.done(1, "circles")
+        why = "it goes in circles: 15 of its last 29 uses of tools were the same: Bash: make"
+        assert (ended.error_kind, ended.error, ended.retryable, ended.usage["cost"]) == ("loop", why, False, 0.25)
+        pid = subject.pid()
+        assert (await subject.done(2, "next")).ok
+        assert subject.pid() == pid
+    async with claude(tmp_path, repeats_max=0) as subject:
+        run = subject.give(3, "circles")
+        await wait_until(lambda: (subject.kind.progress(run[0]) or {}).get("text") == "Bash: make 39", WAIT_S)
+        assert not subject.ended()
 
 
 async def test_a_program_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

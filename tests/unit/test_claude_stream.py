@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from engine.agents.sessions.claude import LINE_MAX_BYTES, ClaudeStream
+from engine.agents.sessions.fields import call_of
 from engine.agents.sessions.messages import (
     Bye,
     Degraded,
@@ -70,7 +71,7 @@ def test_a_turn_with_its_tools_its_question_and_its_figures() -> None:
         result(),
     )
     assert said == [
-        Named("tsk_1.1", "s1"), Output("tsk_1.1", "I look.\n"), Progress("tsk_1.1", "Bash: ls -l"), Ask("tsk_1.1", "1", "why", "Bash", {"command": "ls\n-l"}),
+        Named("tsk_1.1", "s1"), Output("tsk_1.1", "I look.\n"), Progress("tsk_1.1", "Bash: ls -l", call=call_of("Bash", {"command": "ls\n-l"})), Ask("tsk_1.1", "1", "why", "Bash", {"command": "ls\n-l"}),
         Degraded("tsk_1.1", "the model does not answer: attempt 2 of 10, again in 2 s"), Progress("tsk_1.1", "Bash: ls -l", evidence="failed"),
         Result("tsk_1.1", "done", None, {"input_tokens": 10, "output_tokens": 2, "cost": 0.5, "turns": 2}, {"session": "s1"}),
     ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from engine.agents.sessions.codex import CodexServer
+from engine.agents.sessions.fields import call_of
 from engine.agents.sessions.messages import (
     Degraded,
     Failure,
@@ -86,7 +87,7 @@ def test_a_turn_with_its_commands_its_plan_and_its_tokens() -> None:
     )  # fmt: skip
     assert said[:-1] == [
         Output("tsk_1.1", ""), Output("tsk_1.1", "I run.\n"), Progress("tsk_1.1", "commandExecution: make test"), Progress("tsk_1.1", "run", 0.5, "1 of 2 steps of its plan"),
-        Degraded("tsk_1.1", "Reconnecting... 1/5: 429 Too Many Requests"), Progress("tsk_1.1", "commandExecution: make test", evidence="exit code 0"), Output("tsk_1.1", "It ran.\n"),
+        Degraded("tsk_1.1", "Reconnecting... 1/5: 429 Too Many Requests"), Progress("tsk_1.1", "commandExecution: make test", evidence="exit code 0", call=call_of("commandExecution", ["make\ntest", None, []])), Output("tsk_1.1", "It ran.\n"),
         Result("tsk_1.1", "It ran.", None, {"input_tokens": 110, "output_tokens": 9, "cache_read_tokens": 140, "turns": 2}, {"session": "t1"}),
     ]  # fmt: skip
     assert sent(said[-1])["method"] == "thread/unsubscribe"

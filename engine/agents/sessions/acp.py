@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.agents.printed import kind_of_error
-from engine.agents.sessions.fields import number, rows, table, text_of
+from engine.agents.sessions.fields import call_of, number, rows, table, text_of
 from engine.agents.sessions.lines import clean, cut
 from engine.agents.sessions.messages import (
     Bye,
@@ -72,6 +72,8 @@ class AcpClient(RpcPeer):
         self._asks: dict[str, tuple[object, dict[str, str]]] = {}
         """What it asks and was not told, by its number here: the id of its request, and the options by what they mean."""
         self._tools: dict[str, str] = {}
+        self._given: dict[str, dict[str, Any]] = {}
+        """Uses of tools that have not ended: in words, and their arguments as far as they were told."""
         self._line = self._answer = ""
         """What it writes: the unfinished line, and the whole of the last message."""
         self._message: str | None = None
@@ -98,6 +100,7 @@ class AcpClient(RpcPeer):
         self._turn, self._prompt, self._session, self._is_cancelled = turn, prompt, "", False
         self._asks.clear()
         self._tools.clear()
+        self._given.clear()
         self._line = self._answer = ""
         self._message = None
         self._cost = 0.0
@@ -235,11 +238,14 @@ class AcpClient(RpcPeer):
     def _used(self, update: Mapping[str, Any]) -> Progress:
         id_ = text_of(update, "toolCallId")
         words = self._tools[id_] = cut(" ".join(clean(text_of(update, "title")).split()), SHOWN_MAX) or self._tools.get(id_, "a tool")
+        given = self._given[id_] = table(update, "rawInput") or self._given.get(id_, {})
         evidence = {"completed": "done", "failed": "failed"}.get(text_of(update, "status"), "")
-        if evidence:
-            self._message = None  # what it writes next is another message
-            self._tools.pop(id_)
-        return Progress(self._turn, words, evidence=evidence)
+        if not evidence:
+            return Progress(self._turn, words)
+        self._message = None  # what it writes next is another message
+        self._tools.pop(id_)
+        self._given.pop(id_)
+        return Progress(self._turn, words, evidence=evidence, call=call_of(words, given))
 
 
 def asked(turn: str, ask: str, call: Mapping[str, Any], options: list[Mapping[str, Any]]) -> Ask:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.agents.printed import Printed, claude_result
-from engine.agents.sessions.fields import rows, table, text_of
+from engine.agents.sessions.fields import call_of, rows, table, text_of
 from engine.agents.sessions.lines import Line, Lines, clean, cut
 from engine.agents.sessions.messages import (
     Bye,
@@ -176,7 +176,7 @@ class ClaudeStream:
             elif block.get("type") == "tool_use":
                 words = tool_words(text_of(block, "name"), table(block, "input"))
                 self._tools[text_of(block, "id")] = words
-                yield Progress(self._turn, words)
+                yield Progress(self._turn, words, call=call_of(text_of(block, "name"), table(block, "input")))
 
     def _take_results(self, said: Mapping[str, Any]) -> Iterator[Message]:
         for block in _blocks(said):

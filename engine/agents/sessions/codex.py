@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.agents.printed import codex_error
-from engine.agents.sessions.fields import number, rows, table, text_of
+from engine.agents.sessions.fields import call_of, number, rows, table, text_of
 from engine.agents.sessions.lines import clean, cut
 from engine.agents.sessions.messages import (
     Degraded,
@@ -208,7 +208,8 @@ class CodexServer(RpcPeer):
             words = cut(" ".join(clean(f"{kind}: {first}").split()), SHOWN_MAX)
             code = number(item, "exitCode")
             ended = f"exit code {code:g}" if code is not None else word_of(item, "status")
-            yield Progress(self._turn, words, evidence=ended if has_ended else "")
+            call = call_of(kind, [first, item.get("arguments"), changes]) if has_ended else ""
+            yield Progress(self._turn, words, evidence=ended if has_ended else "", call=call)
 
     def _count(self, usage: Mapping[str, Any]) -> None:
         total, last = _tokens(table(usage, "total")), _tokens(table(usage, "last"))

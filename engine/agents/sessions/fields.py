@@ -5,9 +5,12 @@ Owner: nobody; pure functions that never raise.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
+
+from engine.model import wire
 
 
 def text_of(value: Mapping[str, Any], key: str) -> str:
@@ -33,3 +36,8 @@ def number(value: Mapping[str, Any], key: str) -> float | None:
     found = value.get(key)
     is_figure = isinstance(found, int | float) and not isinstance(found, bool) and isfinite(found) and 0 <= found < 1e15  # noqa: PLR2004  # what a float keeps exactly
     return found if is_figure else None
+
+
+def call_of(tool: str, given: object) -> str:
+    """Return the name of a use of a tool with its arguments: the same ones give the same name."""
+    return hashlib.blake2b(wire.encode([tool, given]), digest_size=12).hexdigest()

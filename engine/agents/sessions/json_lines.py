@@ -203,7 +203,9 @@ def _hello(fields: _Fields) -> Hello | Failure:
 
 _MAKE: dict[str, Callable[[_Fields], Message]] = {
     "hello": _hello,
-    "progress": lambda fields: Progress(fields.id(), fields.text("text"), fields.ratio("ratio"), fields.text("evidence")),
+    "progress": lambda fields: Progress(
+        fields.id(), fields.text("text"), fields.ratio("ratio"), fields.text("evidence"), fields.text("call", WORD_MAX)
+    ),
     "output": lambda fields: Output(fields.id(), fields.text("text")),
     "ask": _ask,
     "result": lambda fields: Result(fields.id(), fields.text("text", LINE_MAX_BYTES), fields.data("data"), fields.usage()),

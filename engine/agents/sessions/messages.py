@@ -31,6 +31,8 @@ class Progress(msgspec.Struct, frozen=True):
     """0..1; None = it does not say."""
     evidence: str = ""
     """What shows it: a file, a command with its exit code, a count."""
+    call: str = ""
+    """Names the use of a tool that begins, with its arguments: the same again is the same name; empty = none begins."""
 
 
 class Degraded(msgspec.Struct, frozen=True):

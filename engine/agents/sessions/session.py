@@ -116,7 +116,7 @@ class Session:
     def begin(self, assignment: Assignment) -> None:
         """Have a task done."""
         assert self._turn is None, f"{self._agent.name} works already"
-        self._turn = Turn(assignment, self._means.clock.now(), self._turns + 1)
+        self._turn = Turn(assignment, self._means.clock.now(), self._turns + 1, self._spec.repeats_max)
         self._stir.set()
 
     def stop(self, attempt: Attempt) -> None:
@@ -249,7 +249,7 @@ class Session:
         loop = asyncio.get_running_loop()
         turn.heard_at = loop.time()
         while turn.outcome is None and self._end is None:
-            if turn.is_stopping and turn.cancel_by is None:
+            if (turn.is_stopping or turn.halted) and turn.cancel_by is None:
                 process.write(self._protocol.cancel(turn.id))
                 turn.cancel_by = loop.time() + (0.0 if self._leaves else self._spec.grace_s)
             due = self._due(turn)

@@ -6,8 +6,11 @@ Owner: the session that runs it. Limits: OUTPUT_MAX_BYTES of its output are kept
 from __future__ import annotations
 
 import logging
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from engine.agents.processes.capture import OutputCapture
 from engine.agents.processes.child_process import ProcessHost
@@ -37,7 +40,7 @@ class Seen(NamedTuple):
 class Turn:
     """An attempt of a task in a session."""
 
-    def __init__(self, assignment: Assignment, began: float, number: int) -> None:
+    def __init__(self, assignment: Assignment, began: float, number: int, repeats_max: int = 0) -> None:
         self.assignment = assignment
         self.began = began
         self.number = number
@@ -51,6 +54,11 @@ class Turn:
         self.asking: set[str] = set()
         """What it asked and was not told yet, by its own names."""
         self.seen: Seen | None = None
+        self.halted: Failure | None = None
+        """Why the engine ends it, whatever the agent says of its end."""
+        self.calls: deque[str] = deque(maxlen=2 * repeats_max or 1)
+        """The newest uses of tools."""
+        self._repeats_max = repeats_max
         self._log: LogFile | None = None
         self._output = OutputCapture(OUTPUT_MAX_BYTES)
         self._text = ""
@@ -93,6 +101,12 @@ class Turn:
     def add_progress(self, progress: Progress, at: float) -> None:
         """Note how far it is."""
         self.seen = Seen(progress, at)
+        if progress.call and self._repeats_max:
+            self.calls.append(progress.call)
+            if self.halted is None and self.calls.count(progress.call) >= self._repeats_max:
+                why = f"it goes in circles: {self._repeats_max} of its last {len(self.calls)} uses of tools were the same: {progress.text}"
+                self.halted = Failure(self.id, why, "loop", retryable=False)
+                self.note(f"[engine] {why}")
         share = f"{progress.ratio:.0%} " if progress.ratio is not None else ""
         self.note(f"[progress] {share}{progress.text}{f' ({progress.evidence})' if progress.evidence else ''}")
 
@@ -102,14 +116,18 @@ class Turn:
         self.note(f"[degraded] {text}")
 
     def succeed(self, result: Result, now: float) -> None:
-        """End it well."""
-        if self.outcome is None:
+        """End it well, unless the engine ends it."""
+        if self.halted is not None:
+            self.fail(Failure("", "", usage=result.usage, facts=result.facts), now)
+        elif self.outcome is None:
             self._text, self._data, self._facts = result.text, result.data, result.facts
             self.outcome = Outcome(*self.attempt, ok=True, started_at=self.began, ended_at=now, usage=result.usage)
 
     def fail(self, failure: Failure, now: float) -> None:
         """End it badly, unless it has ended."""
         if self.outcome is None:
+            if self.halted is not None:
+                failure = msgspec.structs.replace(self.halted, usage=failure.usage, facts=failure.facts)
             kind = "stopped" if self.is_stopping else failure.kind
             self._facts = failure.facts
             self.outcome = Outcome(
