@@ -42,6 +42,7 @@ from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, SessionSpec, seed_pool
 from engine.model.questions import AnswerPolicy
 from engine.model.redis_config import RedisSection
+from engine.model.region_config import RegionName, RegionSection, check_regions
 from engine.model.resource_config import MachineSection
 from engine.model.retention_config import RetentionSection
 from engine.model.scaling import Policy
@@ -73,6 +74,7 @@ class FleetManagerConfig(ConfigTree):
     operators: dict[OperatorName, OperatorConfig] = Field(default_factory=dict, description="who operates it, by name")
     access: AccessSection = Field(default_factory=AccessSection)
     redis: RedisSection | None = Field(None, description="a server that engines share; none = this engine does without")
+    regions: dict[RegionName, RegionSection] = Field(default_factory=dict, description="regions that know one another, by name; this engine's own is redis.region")
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     booster: BoosterSection = Field(default_factory=BoosterSection)
     monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
@@ -116,6 +118,7 @@ class FleetManagerConfig(ConfigTree):
             raise ValueError(f"the pools' min add up to {least}, above fleet.max_agents {self.fleet.max_agents}")
         if self.redis and self.redis.listen and self.redis.operator not in self.operators:
             raise ValueError(f"redis.operator: there is no operator {self.redis.operator!r}; add the table [operators.{self.redis.operator}] with a role")
+        check_regions(self.regions, self.redis)
         return self
 
     def notices(self) -> list[str]:

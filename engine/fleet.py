@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from engine.agents.commands import log_path
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
@@ -32,6 +32,7 @@ from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator
 from engine.coordinator.tools import Tools
+from engine.federation import Federation
 from engine.gate import Desk, Gate, figures
 from engine.gate.alerting import Alerting
 from engine.gate.boosting import Boosting
@@ -80,9 +81,6 @@ from engine.scheduling.learned_router import LearnedRouter
 from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
 from engine.turns import Turns
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
@@ -260,6 +258,9 @@ class FleetManager(LibraryCalls):
         self.sampling = self._make_sampling(root)
         self.roll = Roll(self.engine_id, version(), self.clock, lambda: self.turns.standing if self.turns else None)
         self.feed.engines = self.roll.rows
+        self.federation = Federation(self.config, self.redis, root, self.clock, self.status) if self.redis and self.config.regions else None
+        if self.federation is not None:
+            self.feed.regions, self.federation.changed = self.federation.rows, self.feed.met_regions
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
@@ -336,6 +337,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
             *self.roll.start(group, self.redis, lambda: self.coordinator.state.seq, self.feed.met),
             *([group.create_task(keep_running("redis", self.redis.run, self.clock), name="redis")] if self.redis else []),
+            *([group.create_task(keep_running("regions", self.federation.run, self.clock), name="regions")] if self.federation else []),
         ]
         stack.push_async_callback(self._end, parts)
 

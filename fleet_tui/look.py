@@ -31,6 +31,7 @@ ALIASES = {
     "tasks": ("task", "ta"),
     "hosts": ("host", "ho"),
     "engines": ("engine", "en"),
+    "regions": ("region", "rg"),
     "plans": ("plan", "pl"),
     "policies": ("policy", "pol"),
     "scaling": ("scaler", "sc"),

@@ -13,6 +13,7 @@ _CLASSES = {
     "pools": ("screens.pool_details", "PoolDetails"),
     "hosts": ("screens.pool_details", "HostDetails"),
     "engines": ("screens.engines", "EngineDetails"),
+    "regions": ("screens.regions", "RegionDetails"),
     "plans": ("screens.record_details", "PlanDetails"),
     "audit": ("screens.record_details", "AuditDetails"),
     "events": ("screens.record_details", "EventDetails"),

@@ -16,6 +16,7 @@ _CLASSES = {
     "tasks": ("screens.tasks", "TasksScreen"),
     "hosts": ("screens.hosts", "HostsScreen"),
     "engines": ("screens.engines", "EnginesScreen"),
+    "regions": ("screens.regions", "RegionsScreen"),
     "bookmarks": ("screens.bookmarks", "BookmarksScreen"),
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),

@@ -45,6 +45,7 @@ from engine.model.ids import (
     TaskId,
 )
 from engine.model.pool_events import PoolPaused
+from engine.model.region_rows import RegionRow
 from engine.model.room_events import TasksWaitForRoom
 from engine.model.rows import (
     ROW_KINDS,
@@ -79,10 +80,9 @@ class Feed:
     """What changed when, for any number of followers."""
 
     def __init__(self, state: Callable[[], FleetState], status: Callable[[], FleetStatus], clock: Clock) -> None:
-        self._state = state
-        self._status = status
-        self._clock = clock
-        self._revision = self._events_seen = 0
+        self._state, self._status, self._clock = state, status, clock
+        self._revision = self._events_seen = self._followers = 0
+        """While there are no followers, nothing is marked: each begins with a full frame."""
         self._epoch = 0
         """Grows when the state was rebuilt: followers start over."""
         self._changed: dict[str, dict[str, int]] = {kind: {} for kind in ROW_KINDS}
@@ -91,8 +91,6 @@ class Feed:
         self._back_offs: list[tuple[float, TaskId]] = []
         """When the rows of tasks change because a back-off ends; a heap."""
         self._events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
-        self._followers = 0
-        """While there are none, nothing is marked: each begins with a full frame."""
         self._news = asyncio.Event()
         self.samples: dict[HostId, HostSample] = {}
         self.measured_at = 0.0
@@ -110,6 +108,8 @@ class Feed:
         """Where the rows of kinds `channels` and `notifications` come from."""
         self.engines: Callable[[], Mapping[str, EngineRow]] = dict
         """Those of the fleet, by id."""
+        self.regions: Callable[[], Mapping[str, RegionRow]] = dict
+        """Those that know one another, by name."""
         self.aging_s = TasksSection().aging_s
         """How long a gang waits for one step of priority."""
         self.fallback: Callable[[], str] = lambda: ""
@@ -192,6 +192,12 @@ class Feed:
         """Take note that engines of the fleet read differently."""
         self._revision += 1
         self._mark("engines", engines)
+        self._wake()
+
+    def met_regions(self, regions: Iterable[str]) -> None:
+        """Take note that regions read differently."""
+        self._revision += 1
+        self._mark("regions", regions)
         self._wake()
 
     def decided(self, pools: Iterable[str]) -> None:
@@ -361,6 +367,7 @@ class Feed:
                 "agents": state.agents,  # type: ignore[dict-item]
                 "hosts": state.hosts,  # type: ignore[dict-item]
                 "engines": self.engines(),
+                "regions": self.regions(),
                 "plans": state.plans,  # type: ignore[dict-item]
                 "policies": state.policies,
                 "advice": self.advice(),
@@ -400,7 +407,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "routes", "questions", "engines"):
+        if kind in ("channels", "notifications", "routes", "questions", "engines", "regions"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -425,6 +432,8 @@ class Feed:
             return question_row(self._state(), QuestionId(id_))
         if kind == "engines":
             return self.engines().get(id_)
+        if kind == "regions":
+            return self.regions().get(id_)
         if kind == "routes":
             return route_row(self.router, self._state(), id_) if self.router else None
         make = channel_row if kind == "channels" else notification_row

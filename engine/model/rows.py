@@ -16,6 +16,7 @@ from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
 from engine.model.question_rows import QuestionRow
 from engine.model.redis_health import RedisHealth
+from engine.model.region_rows import RegionRow
 from engine.model.routing_rows import RouteRow
 from engine.model.standing import Standing
 from engine.model.swarm_rows import SessionRow, SwarmRow
@@ -354,7 +355,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = QuestionRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | PlanRow | AuditRow | EventRow
+Row = QuestionRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -363,6 +364,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "questions": QuestionRow,
     "hosts": HostRow,
     "engines": EngineRow,
+    "regions": RegionRow,
     "plans": PlanRow,
     "policies": PolicyRow,
     "scaling": ScalingRow,

@@ -189,6 +189,23 @@ local function member_tell(keys, args)
   return found
 end
 
+-- keys: told; args: region, what it tells of itself (empty = nothing), forgotten after ms
+-- Answers with all regions that told: name, ms since, what.
+local function region_tell(keys, args)
+  local now = now_ms()
+  if args[2] ~= '' then redis.call('HSET', keys[1], args[1], string.format('%d %s', now, args[2])) end
+  local found, known = {}, redis.call('HGETALL', keys[1])
+  for place = 1, #known, 2 do
+    local at, told = string.match(known[place + 1], '^(%d+) (.*)$')
+    if now - tonumber(at) > tonumber(args[3]) then
+      redis.call('HDEL', keys[1], known[place])
+    else
+      found[#found + 1] = {known[place], math.max(0, now - tonumber(at)), told}
+    end
+  end
+  return found
+end
+
 -- A full memory takes no leader away.
 local ALWAYS, READS = {'allow-oom'}, {'no-writes'}
 redis.register_function('LIBRARY_journal_append', journal_append)
@@ -200,5 +217,6 @@ redis.register_function{function_name = 'LIBRARY_lease_holder', callback = lease
 redis.register_function{function_name = 'LIBRARY_call_answer', callback = call_answer, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_server_clock', callback = server_clock, flags = READS}
 redis.register_function{function_name = 'LIBRARY_member_tell', callback = member_tell, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_region_tell', callback = region_tell, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}

@@ -149,10 +149,18 @@ class RedisLink:
         """Ask the server how it is. Raises RedisAway, RedisRefused."""
         async with self.using() as client, asyncio.timeout(self.section.connect_timeout_s + self.section.command_timeout_s):
             version = self.health.version if self._is_checked else await self._check(client)
-            began = self._clock.now()
-            await client.ping(**self._anywhere)
-            rtt_s = self._clock.now() - began
+            rtt_s = await self._ping(client)
         self._note_up(version, rtt_s)
+
+    async def round_trip(self) -> float:
+        """Return how many seconds the server takes to answer, asked now. Raises RedisAway, RedisRefused. Safe to cancel."""
+        async with self.using() as client, asyncio.timeout(self.section.command_timeout_s):
+            return await self._ping(client)
+
+    async def _ping(self, client: Client) -> float:
+        began = self._clock.now()
+        await client.ping(**self._anywhere)
+        return self._clock.now() - began
 
     async def _check(self, client: Client) -> str:
         """Return the server's version after a look at whether it will do. Raises RedisAway, RedisRefused."""

@@ -12,6 +12,7 @@ from engine.clock import Rng
 from engine.model.effects import Assignment
 from engine.model.engine_rows import EngineRow
 from engine.model.pool_commands import PausePool, ScalePool
+from engine.model.region_rows import RegionRow, RoundTrip
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
 from engine.operations import Operator
@@ -59,10 +60,25 @@ def work_by_title(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
     return 0.0, Outcome(*key, ok=True, result=result, usage={"cpu_s": 0.34, "peak_mb": 87.0})
 
 
+def region(name: str, health: str = "healthy", **known: Any) -> RegionRow:  # noqa: ANN401
+    usual: dict[str, Any] = {
+        "is_own": False, "location": "", "cost": 1.0, "residency": "", "rtt_s": None, "rtt_p99_s": None, "probes": 120, "measured_at": BEGAN, "heard_at": BEGAN,
+        "engine": "eng_1m80r39rq0ye6", "seq": 4_711, "waiting": 0, "free": 3, "trips": (), "reason": "",
+    }  # fmt: skip
+    return RegionRow(name, health, **{**usual, **known})
+
+
 ENGINES = (
     EngineRow("eng_1m80r39rq0ye6", "leads", 4, "build-01", 4711, "0.1.0", "local", 0, BEGAN - 7_300, 0.0, is_asked=False),
     EngineRow("eng_1m80r3b4tk2f1", "stands by", 0, "build-02", 982, "0.1.0", "local", 12, BEGAN - 260, 0.0, is_asked=True),
     EngineRow("eng_1m7zw1c0d9xk4", "silent", 3, "a-machine-with-a-long-name.example.com", 31, "0.1.0", "local", 0, BEGAN - 90_000, BEGAN - 95, is_asked=False),
+)
+
+REGIONS = (
+    region("us-east-1", is_own=True, location="Virginia", rtt_s=0.0004, rtt_p99_s=0.0021, trips=(RoundTrip("us-east-1", 0.0004, 0.0021, 120), RoundTrip("eu-west-1", 0.081, 0.12, 120))),
+    region("eu-west-1", location="Ireland", cost=1.2, residency="eu, gdpr", rtt_s=0.081, rtt_p99_s=0.12, waiting=14, free=0, trips=(RoundTrip("us-east-1", 0.079, 0.11, 120),)),
+    region("us-west-1", "silent", location="California", rtt_s=0.064, rtt_p99_s=0.07, heard_at=BEGAN - 95, reason="its server answers, and no engine that leads it tells of itself"),
+    region("ap-southeast-1", "down", location="Singapore", cost=0.8, probes=31, rtt_s=0.203, rtt_p99_s=0.41, measured_at=BEGAN - 40, heard_at=BEGAN - 40, reason="redis cannot be reached at ap.example.com:6379 (connection refused)"),
 )
 
 
@@ -72,6 +88,7 @@ class Fleet:
     def __init__(self, config: dict[str, Any] | None = None, clock: StillClock | None = None) -> None:
         self.clock = clock or StillClock()
         self.world = World(config, 1, hosts=2, work=work_by_title, clock=self.clock)
+        self.world.feed.regions = lambda: {row.id: row for row in REGIONS}
         self.world.feed.engines = lambda: {row.id: row for row in ENGINES}
         self.gate: Operator = self.world.gate()
         self.at_console: Operator | None = None
