@@ -42,7 +42,12 @@ from engine.model.policy_text import policy_of
 from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, SessionSpec, seed_pool
 from engine.model.questions import AnswerPolicy
 from engine.model.redis_config import RedisSection
-from engine.model.region_config import RegionName, RegionSection, check_regions
+from engine.model.region_config import (
+    FederationSection,
+    RegionName,
+    RegionSection,
+    check_regions,
+)
 from engine.model.resource_config import MachineSection
 from engine.model.retention_config import RetentionSection
 from engine.model.scaling import Policy
@@ -75,6 +80,7 @@ class FleetManagerConfig(ConfigTree):
     access: AccessSection = Field(default_factory=AccessSection)
     redis: RedisSection | None = Field(None, description="a server that engines share; none = this engine does without")
     regions: dict[RegionName, RegionSection] = Field(default_factory=dict, description="regions that know one another, by name; this engine's own is redis.region")
+    federation: FederationSection = Field(default_factory=FederationSection)
     auto_scaling: AutoScalingSection = Field(default_factory=AutoScalingSection)
     booster: BoosterSection = Field(default_factory=BoosterSection)
     monitoring: MonitoringSection = Field(default_factory=MonitoringSection)
@@ -167,6 +173,13 @@ class FleetManagerConfig(ConfigTree):
     def without_booster(self) -> FleetManagerConfig:
         """Return this configuration for an installation that has no module."""
         return self.model_copy(update={"booster": self.booster.model_copy(update={"enabled": False})})
+
+    def for_guest(self, region: str) -> FleetManagerConfig:
+        """Return the configuration of an engine for another region, beside this one and at the same server."""
+        redis = self.redis and self.redis.model_copy(update={"region": region, "mirror": False, "listen": False})
+        memory = self.memory.model_copy(update={"sqlite_path": None, "peers": ()})
+        access = self.access.model_copy(update={"port": 0})
+        return self.model_copy(update={"name": f"{self.name}@{region}"[:40], "redis": redis, "memory": memory, "access": access, "regions": {}})
 
     def policies(self) -> tuple[Policy, ...]:
         """Return the scaling policies, with one for the booster unless there is one. Raises UsageError."""

@@ -73,6 +73,7 @@ from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.monitoring.notifying.sender import Means
+from engine.regions.right import Right
 from engine.roll import Roll
 from engine.scaling.autoscaler import AutoScaler
 from engine.scaling.observer import PoolObserver
@@ -121,6 +122,8 @@ class FleetManager(LibraryCalls):
         self._sessions: SessionAgents | None = None
         self.turns: Turns | None = None
         """Its turns at leading; None where it is the fleet's only engine."""
+        self.right: Right | None = None
+        """The right to decide for its region, where regions know one another."""
 
     # ---- life
 
@@ -183,6 +186,8 @@ class FleetManager(LibraryCalls):
     async def _open(self, stack: AsyncExitStack, root: Path) -> FleetState:
         """Open what is kept, and make those who know the state: nothing acts yet."""
         self.redis = await open_link(self.config.redis, root, self.clock, stack)
+        self.federation = Federation(self.config, self.redis, root, self.clock, self.engine_id) if self.redis and self.config.regions else None
+        self.right = self.federation.homes.right(self.federation.own) if self.federation else self.right
         state = await self._open_journal(stack, root)
         self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None
         self._make_memory(stack, root)
@@ -258,9 +263,9 @@ class FleetManager(LibraryCalls):
         self.sampling = self._make_sampling(root)
         self.roll = Roll(self.engine_id, version(), self.clock, lambda: self.turns.standing if self.turns else None)
         self.feed.engines = self.roll.rows
-        self.federation = Federation(self.config, self.redis, root, self.clock, self.status) if self.redis and self.config.regions else None
         if self.federation is not None:
-            self.feed.regions, self.federation.changed = self.federation.rows, self.feed.met_regions
+            self.feed.regions = self.federation.rows
+            self.federation.connect(self.status, self.feed.met_regions, partial(FleetManager, directory=self.directory), self._socket)
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
@@ -286,9 +291,9 @@ class FleetManager(LibraryCalls):
         if self.redis is not None and self.redis.section.is_shared:
             if self.config.memory.encryption.enabled:
                 raise ConfigError("redis.share and memory.encryption.enabled do not go together: the other engines do not have this engine's data keys; set one of them to false")
-            from engine.sharing import open_shared
+            from engine.sharing import Member, open_shared
 
-            self.journal, self.turns, state = await open_shared(self.redis, path, self.engine_id, self.clock, finished_max=finished_max)
+            self.journal, self.turns, state = await open_shared(self.redis, path, Member(self.engine_id, self.clock, self.right), finished_max=finished_max)
             stack.push_async_callback(self.journal.close)
         else:
             self.journal = await SqliteJournal.open(path, synchronous=self.config.journal.synchronous)
@@ -415,6 +420,7 @@ class FleetManager(LibraryCalls):
             self.remembering.exchanging,
             self.remembering.sealing,
             notifier=self.alerting.notifier,
+            regions=self.federation,
             progress=lambda task: self._sessions.progress(task) if self._sessions else None,
         )
 

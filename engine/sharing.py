@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,20 +19,32 @@ from engine.redis.command_stream import CommandStream
 from engine.redis.journal_stream import JournalStream
 from engine.redis.lease import Lease
 from engine.redis.link import RedisLink
+from engine.redis.region_lease import RegionLease
+from engine.regions.right import Right
 from engine.state import FleetState
 from engine.turns import Turns, may_write
 
 logger = logging.getLogger(__name__)
 
 
-async def open_shared(link: RedisLink, path: Path, engine: str, clock: Clock, *, finished_max: int) -> tuple[SharedJournal, Turns, FleetState]:
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An engine that shares a region."""
+
+    engine: str
+    clock: Clock
+    right: Right | None = None
+    """Its site's to decide for the region; None = it knows no other regions."""
+
+
+async def open_shared(link: RedisLink, path: Path, member: Member, *, finished_max: int) -> tuple[SharedJournal, Turns, FleetState]:
     """Return the journal of a region with this engine's copy of it, the engine's turns, and the state as of now.
 
     A copy that the journal does not go on from is set aside, and made anew from the snapshot of the engine that leads. Raises JournalError.
     """
-    section = link.section
+    section, engine, clock, right = link.section, member.engine, member.clock, member.right
     stream = JournalStream(link, section.region, clock, durability=section.durability)
-    lease = Lease(link, section.region, clock, lease_s=section.lease_s)
+    lease = Lease(link, section.region, clock, lease_s=section.lease_s) if right is None else RegionLease(link, right, clock)
     calls = CommandStream(link, section.region, engine, clock)
     taken: int | None = None  # the record of the snapshot that the copy was made from; None = it is this engine's own
     while True:

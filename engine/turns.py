@@ -1,6 +1,6 @@
 """Engines that share a fleet take turns: one leads, the others stand by and follow, and one of them leads when it is gone.
 
-Owner: `Turns`, of this engine's role. Limits: a standby looks every LOOK_S whether the lease is free; the leader renews it three
+Owner: `Turns`, of this engine's role. Limits: a standby looks every LOOK_S whether the lease is free; the leader renews it several
 times in its length. An engine whose lease has ended by its own clock writes nothing, whatever it believes.
 """
 
@@ -24,8 +24,6 @@ from engine.supervisor import keep_running
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.25
-RENEWALS = 3
-"""In the length of a lease."""
 AGAIN_S = 0.25
 """Between two attempts while the shared journal cannot be read."""
 RELEASE_WITHIN_S = 1.0
@@ -51,6 +49,11 @@ class Lease(Protocol):
         """How long it lasts without a renewal."""
         ...
 
+    @property
+    def renew_every_s(self) -> float:
+        """How long its holder waits between two renewals."""
+        ...
+
     async def take(self, engine: str, *, above: int = 0) -> int | None:
         """Return the new epoch, or None while somebody has it. Raises JournalError."""
         ...
@@ -65,6 +68,11 @@ class Lease(Protocol):
 
     def left_s(self) -> float:
         """Return how long this engine may decide; 0 or less: it may not."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Return why this engine may not have it; empty = nothing is in the way."""
         ...
 
     async def leader(self) -> tuple[str, int] | None:
@@ -201,7 +209,7 @@ class Turns:
         if not is_early and await self._lease.take(self._engine, above=engine.epoch if engine else 0) is not None:
             return True
         found = await self._lease.leader()
-        self._stand(*(found or ("", 0)))
+        self._stand(*(found or ("", 0)), fault=self._lease.fault)
         return False
 
     def _stand(self, leader: str = "", epoch: int = 0, fault: str = "") -> None:
@@ -264,12 +272,12 @@ class Turns:
 
     async def _renew(self) -> None:
         """Renew the lease for ever. Raises Fenced."""
-        pause_s = self._lease.length_s / RENEWALS
+        pause_s = self._lease.renew_every_s
         while True:
             await self._clock.sleep(pause_s)
             try:
                 await self._lease.renew()
-                pause_s = self._lease.length_s / RENEWALS
+                pause_s = self._lease.renew_every_s
             except Fenced as error:
                 self._coordinator.read_only = f"this engine does not lead the fleet any more: {error}"
                 raise

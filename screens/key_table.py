@@ -187,6 +187,9 @@ KEYS: tuple[Key, ...] = (
     Key("channels.requeue", "r", "requeue", "send again", "have what is parked for it wait again, with all attempts", "channel"),
     Key("channels.notifications", "o", "notifications", "notifications", "what went through it, or is to", "channel"),
     Key("notifications.requeue", "r", "requeue", "send again", "have it wait for its channel again, with all attempts", "notification"),
+    # regions
+    Key("regions.take", "f", "fail_over", "take over", "take the region over: it lives at the server of this one until it is handed back", "region"),
+    Key("regions.back", "b", "fail_back", "hand back", "hand a region that was taken over back to its own server", "region"),
     # scaler, policies
     Key("scaler.hold", "f", "hold", "hold", "hold the size against the autoscaler for 10 minutes, or release it", "scaler"),
     Key("scaler.policies", "P", "policies", "policies", "all policies", "scaler"),

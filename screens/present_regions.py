@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.model.region_rows import CUT_OFF, DOWN, HEALTHY, SILENT, UNKNOWN, RegionRow
-from screens.present import REGION_BADGES, age, badge, duration, number_cell, unknown
+from engine.model.region_rows import CUT_OFF, DOWN, HEALTHY, SILENT, UNKNOWN, RegionRow, trips_of
+from screens.present import REGION_BADGES, age, badge, duration, number_cell, plural, unknown
 from screens.present_rows import Sorted
 from screens.present_text import Lines, field_line
 from screens.widgets.cells import Cell, Glyphs
@@ -18,6 +18,8 @@ NEVER_S = 1e9
 REGION_COLUMNS: tuple[Sorted, ...] = (
     (Column("region", "region", width_min=14, width_max=24, flex=1), lambda r: r.id),
     (Column("health", "health", width_min=10), lambda r: (ORDER.get(r.health, len(ORDER)), r.id)),
+    (Column("home", "lives at", width_min=14, width_max=24, priority=1), lambda r: r.home),
+    (right("lag", "lag", 6, 1), lambda r: -1 if r.lag_s is None else r.lag),
     (right("p50", "median", 7, 0), lambda r: NEVER_S if r.rtt_s is None else r.rtt_s),
     (right("p99", "p99", 7, 1), lambda r: NEVER_S if r.rtt_p99_s is None else r.rtt_p99_s),
     (right("waiting", "waiting", 7, 1), lambda r: r.waiting),
@@ -44,6 +46,8 @@ def region_cells(row: RegionRow, glyphs: Glyphs) -> Cells:
     return (
         row.id,
         badge(REGION_BADGES, row.health, glyphs),
+        _home(row, glyphs),
+        _lag(row, glyphs),
         _trip(row.rtt_s, row, glyphs),
         _trip(row.rtt_p99_s, row, glyphs),
         number_cell(row.waiting) if is_heard else unknown(glyphs),
@@ -63,11 +67,29 @@ def _trip(seconds: float | None, row: RegionRow, glyphs: Glyphs) -> Cell | str:
     return Cell(trip_text(seconds), "" if row.health in (HEALTHY, SILENT) else "dim")
 
 
+def _home(row: RegionRow, glyphs: Glyphs) -> Cell | str:
+    """Return whose server a region lives at; its own steps back."""
+    return Cell(row.home, "dim" if row.home == row.id else "warn") if row.home else unknown(glyphs)
+
+
+def _lag(row: RegionRow, glyphs: Glyphs) -> Cell | str:
+    return unknown(glyphs) if row.lag_s is None else number_cell(row.lag, "warn")
+
+
+def _replica(row: RegionRow) -> str:
+    """Return how the replica here is."""
+    if row.lag_s is None:
+        return "none that this engine keeps"
+    return f"lacks {plural(row.lag, 'record')}, had all {duration(row.lag_s)} ago" if row.lag else "has all records that there were when it was last looked"
+
+
 def region_info(row: RegionRow, now: float, glyphs: Glyphs) -> Lines:
     """Return what a region is and how it is."""
     trips = f"median {trip_text(row.rtt_s)}, p99 {trip_text(row.rtt_p99_s or 0)}, over {row.probes:,} probes" if row.rtt_s is not None else unknown(glyphs)
     return [
         field_line("health", badge(REGION_BADGES, row.health, glyphs), row.reason),
+        field_line("lives at", f"{row.home}, by its epoch {row.epoch}" if row.home else unknown(glyphs)),
+        field_line("replica", _replica(row)),
         field_line("round trip", trips),
         *([field_line("answered", f"{age(now - row.measured_at)} ago")] if row.measured_at and row.health != HEALTHY else []),
         *([field_line("heard", f"{age(now - row.heard_at)} ago" if row.heard_at else "never")] if row.health != HEALTHY else []),
@@ -90,6 +112,6 @@ def latency_lines(rows: Iterable[RegionRow], glyphs: Glyphs) -> Lines:
 
 
 def _latencies_of(row: RegionRow, rows: Sequence[RegionRow], glyphs: Glyphs) -> Cells:
-    known = {trip.to: f"{trip_text(trip.median_s)}/{trip_text(trip.p99_s)}" for trip in row.trips}
+    known = {to: f"{trip_text(median_s)}/{trip_text(p99_s)}" for to, (median_s, p99_s) in trips_of(row).items()}
     blank = unknown(glyphs).text
     return (row.id.ljust(NAME_WIDTH), *(Cell(known.get(other.id, blank).rjust(TRIP_WIDTH), "" if row.health == HEALTHY else "dim") for other in rows))

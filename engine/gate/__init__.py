@@ -19,6 +19,7 @@ from engine.gate import (
     mail,
     memory_queries,
     queries,
+    region_plans,
     undecided,
     undo,
 )
@@ -313,6 +314,8 @@ class Gate:
         coordinator = self._desk.coordinator
         if channel_rows.is_about_channels(meant.does[0]):
             return [channel_rows.describe(self._desk.sources.notifier, command) for command in meant.does]
+        if region_plans.is_about_regions(meant.does[0]):
+            return [region_plans.describe(self._desk.sources.regions, command) for command in meant.does]
         return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
     def _is_routine(self, meant: _Meant) -> bool:

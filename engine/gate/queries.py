@@ -22,6 +22,7 @@ from engine.gate.heat import SHORT_S, heat_of_agents, heat_of_pools
 from engine.gate.history import SWITCHED_OFF, History
 from engine.gate.maintaining import risks
 from engine.gate.memory_words import shown_event
+from engine.gate.region_plans import Regions
 from engine.gate.reporting import Wanted, report_on
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
@@ -76,6 +77,8 @@ class Sources:
     """Of an encrypted memory."""
     notifier: Notifier | None = None
     """Who tells others of alerts."""
+    regions: Regions | None = None
+    """Those that know one another."""
     progress: Callable[[TaskId], Mapping[str, object] | None] = lambda _task: None
     """What the agent of a task said last of how far it is."""
 

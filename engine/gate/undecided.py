@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.gate import backing, baselines, channel_rows
+from engine.gate import backing, baselines, channel_rows, region_plans
 from engine.gate.queries import Sources
 from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.data_commands import (
@@ -20,9 +20,10 @@ from engine.model.data_commands import (
 from engine.model.fleet_commands import StopEngine
 from engine.model.memory_commands import EraseOwner, SynchronizeMemory
 from engine.model.plans import Origin
+from engine.model.region_commands import FailBack, FailOver
 from engine.model.verbs import Command
 
-WORK = (SynchronizeMemory, RotateKeys, EraseOwner, RecordMetric, SaveBaseline, DeleteBaseline, TestChannel, RequeueNotifications)
+WORK = (SynchronizeMemory, RotateKeys, EraseOwner, RecordMetric, SaveBaseline, DeleteBaseline, TestChannel, RequeueNotifications, FailOver, FailBack)
 """Those that `carry_out` does; the others have more to answer than words."""
 UNDECIDED = (StopEngine, BackUpFleet, *WORK)
 
@@ -36,4 +37,6 @@ async def carry_out(sources: Sources, commands: Sequence[Command], origin: Origi
         return await baselines.carry_out(sources.history, command, origin.who)
     if isinstance(command, RotateKeys | EraseOwner | SynchronizeMemory):
         return await backing.work(sources, command, origin)
+    if isinstance(command, FailOver | FailBack):
+        return await region_plans.carry_out(sources.regions, command)
     return await channel_rows.carry_out(sources.notifier, command, origin.who)

@@ -11,6 +11,7 @@ from engine.gate.why_agents import EVENTS_LOOKED_AT, Seen, explain_agent, explai
 from engine.gate.why_alerts import explain_alert
 from engine.gate.why_boosted import boosted_evidence
 from engine.gate.why_pools import explain_policy, explain_pool
+from engine.gate.why_regions import explain_region
 from engine.gate.why_swarms import explain_session, explain_swarm
 from engine.gate.why_tasks import explain_task
 from engine.model.agents import Agent
@@ -115,6 +116,10 @@ async def _session(sources: Sources, word: str) -> Explanation:
     return explain_session(sources.state(), word, sources.clock.now())
 
 
+async def _region(sources: Sources, word: str) -> Explanation:
+    return explain_region(sources.regions, word, sources.clock.now())
+
+
 _ASK: dict[str, Callable[[Sources, str], Awaitable[Explanation]]] = {
     "tasks": _task,
     "agents": _agent,
@@ -125,5 +130,6 @@ _ASK: dict[str, Callable[[Sources, str], Awaitable[Explanation]]] = {
     "alerts": _alert,
     "swarms": _swarm,
     "sessions": _session,
+    "regions": _region,
 }
 assert tuple(_ASK) == EXPLAINED

@@ -66,6 +66,7 @@ from engine.model.pool_commands import (
     UpdatePolicy,
 )
 from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
+from engine.model.region_commands import FailBack, FailOver
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.swarm_commands import (
     CreateSwarm,
@@ -160,6 +161,8 @@ COMMANDS: dict[str, type[Command]] = {
         DeleteBaseline,
         TestChannel,
         RequeueNotifications,
+        FailOver,
+        FailBack,
         StopEngine,
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EXPLAINED = ("tasks", "agents", "pools", "hosts", "policies", "scaling", "alerts", "swarms", "sessions")
+EXPLAINED = ("tasks", "agents", "pools", "hosts", "policies", "scaling", "alerts", "swarms", "sessions", "regions")
 """Kinds of things that are explained, as in ROW_KINDS."""
 
 

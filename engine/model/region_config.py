@@ -6,7 +6,7 @@ Durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
@@ -30,12 +30,34 @@ class RegionSection(ConfigTree):
     cost: float = Field(1.0, ge=0, le=1_000, description="what work costs there, compared with a region of cost 1")
     residency: tuple[Tag, ...] = Field((), max_length=32, description="what may be kept there, such as eu or gdpr: a task with such a tag goes to no other region")
 
+    votes: int = Field(1, ge=0, le=9, description="how much its server counts where most must agree on who takes over; a server without engines may be a region for its vote")
+
     def server(self, own: RedisSection) -> RedisSection:
         """Return the section of its server, as patient as the engine is with its own."""
         return RedisSection(
             url=self.url, username=self.username, password=self.password, tls=self.tls, share=True, region=own.region, lease_s=own.lease_s,
             connect_timeout_s=own.connect_timeout_s, command_timeout_s=own.command_timeout_s, keep_alive_s=own.keep_alive_s, mirror=False,
         )  # fmt: skip
+
+
+class FederationSection(ConfigTree):
+    """What regions do for one another; the same in all of them."""
+
+    replicas: bool = Field(default=True, description="keep a replica of every other region, by which this one can take it over; it costs that region's memory once more")
+    quorum: Literal["auto", "majority", "none"] = Field(
+        "auto", description="majority: a region decides only while servers with most of the votes say that it may; none: its own server is enough; auto = majority with three votes or more"
+    )
+    fail_over: Literal["automatic", "manual"] = Field(
+        "automatic", description="automatic: another region takes over one that is down, where a quorum says so; manual: only `region.fail-over` does. Handing back is always by hand"
+    )
+    down_after_s: float = Field(2.5, ge=0.5, le=600, description="a region whose engines say nothing for so long may be taken over; it stops by itself before that")
+
+
+def needs_quorum(section: FederationSection, regions: Mapping[str, RegionSection]) -> bool:
+    """Tell whether a region needs most of the votes to decide."""
+    if section.quorum == "auto":
+        return sum(region.votes for region in regions.values()) > 2  # noqa: PLR2004  # of two, one that is alone has no majority
+    return section.quorum == "majority"
 
 
 def check_regions(regions: Mapping[str, RegionSection], redis: RedisSection | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -61,7 +62,26 @@ class RegionRow(NamedTuple):
     """The newest record of its journal that it told of."""
     waiting: int
     free: int
-    trips: tuple[RoundTrip, ...]
-    """What the region itself measured to each of the others."""
+    trips: str
+    """What the region itself measured to each: name, median and p99 in seconds, with commas between."""
     reason: str
     """Why it is not healthy; empty = it is."""
+    home: str = ""
+    """The region whose server it lives at; empty = nobody said yet."""
+    epoch: int = 0
+    """Of its home: it grows with every move."""
+    lag: int = 0
+    """Records that it has and its replica here had not when it was last looked."""
+    lag_s: float | None = None
+    """How long ago the replica had all; None = it lives here, or this engine keeps no replica of it."""
+
+
+def trips_text(trips: Iterable[RoundTrip]) -> str:
+    """Return round trips as the row has them."""
+    return ", ".join(f"{trip.to} {trip.median_s:g} {trip.p99_s:g}" for trip in trips)
+
+
+def trips_of(row: RegionRow) -> dict[str, tuple[float, float]]:
+    """Return what a region measured, as its row has it: median and p99 in seconds, by name."""
+    parts = (part.split() for part in row.trips.split(", ") if part)
+    return {name: (float(median), float(p99)) for name, median, p99 in parts}

@@ -107,8 +107,23 @@ local function snapshot_done(keys, args)
   return {'ok'}
 end
 
--- keys: leader, lease; args: engine, ms, above
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Whose server a region lives at, as far as this server knows: its epoch, the server's region, ms since that was last said; 0 = never.
+local function home_of(home)
+  local known = redis.call('HMGET', home, 'epoch', 'server', 'said')
+  return tonumber(known[1] or '0'), known[2] or '', known[3] and math.max(0, now_ms() - tonumber(known[3])) or 0
+end
+
+-- keys: leader, lease, home; args: engine, ms, above, whose server this is (empty = it knows no regions)
 local function lease_take(keys, args)
+  if args[4] ~= '' then
+    local epoch, server = home_of(keys[3])
+    if server ~= args[4] then return {'elsewhere', epoch, server} end
+  end
   local found = redis.call('HMGET', keys[1], 'epoch', 'engine')
   local holder = redis.call('GET', keys[2])
   local epoch = tonumber(found[1] or '0')
@@ -160,11 +175,6 @@ local function call_answer(keys, args)
   return {'ok'}
 end
 
-local function now_ms()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-
 -- keys: any one of the region
 local function server_clock()
   return {'ok', now_ms()}
@@ -206,6 +216,67 @@ local function region_tell(keys, args)
   return found
 end
 
+-- keys: home, leader, lease; args: epoch, server, ms for which nobody else may have said that he is it
+-- Says whose server the region lives at. Where that is another one than before, who led the region here leads no more.
+local function home_claim(keys, args)
+  local epoch, server, quiet = home_of(keys[1])
+  local wanted = tonumber(args[1])
+  -- Of two that claim the same epoch the later name is right, so that both come to agree.
+  if epoch > wanted or (epoch == wanted and server > args[2]) then return {'taken', epoch, server, quiet} end
+  if server ~= args[2] then
+    if server ~= '' and quiet < tonumber(args[3]) then return {'busy', epoch, server, quiet} end
+    if redis.call('EXISTS', keys[2]) == 1 then redis.call('HSET', keys[2], 'engine', '') end
+    redis.call('DEL', keys[3])
+  end
+  redis.call('HSET', keys[1], 'epoch', string.format('%d', wanted), 'server', args[2], 'said', string.format('%d', now_ms()))
+  return {'ok', wanted, args[2], 0}
+end
+
+-- keys: home
+local function home_look(keys)
+  return {'ok', home_of(keys[1])}
+end
+
+-- keys: journal, leader, snapshot, home
+-- args: whose server this is, number of the newest record here, then of each entry the number of its last record, how many words, the words
+-- Writes entries of another region's journal as they are there, unless that region lives here.
+local function replica_append(keys, args)
+  local _, server = home_of(keys[4])
+  if server == args[1] then return {'home'} end
+  local tail = tail_of(keys[1], keys[2], keys[3])
+  if tail ~= tonumber(args[2]) then return {'moved', tail} end
+  local place, last, words = 3, nil, nil
+  while args[place] do
+    last, words = args[place], {unpack(args, place + 2, place + 1 + tonumber(args[place + 1]))}
+    redis.call('XADD', keys[1], last .. '-0', unpack(words))
+    place = place + 2 + #words
+  end
+  local found = fields_of({last, words})
+  redis.call('HSET', keys[2], 'last', last, 'last_epoch', found.e, 'last_engine', found.b)
+  return {'ok', tonumber(last)}
+end
+
+-- keys: journal, leader, snapshot, home, the chunks, the chunks of the former one
+-- args: whose server this is, 1 = begin anew from it, count of chunks, then names and values of the snapshot's hash by turns
+-- Makes chunks the snapshot of another region's replica; without chunks and names the replica begins anew with nothing.
+local function replica_snapshot(keys, args)
+  local _, server = home_of(keys[4])
+  if server == args[1] then return {'home'} end
+  local behind = 4 + tonumber(args[3])
+  for place = 5, behind do
+    if redis.call('EXISTS', keys[place]) == 0 then return {'missing'} end
+  end
+  for place = 5, behind do redis.call('PERSIST', keys[place]) end
+  for place = behind + 1, #keys do redis.call('PEXPIRE', keys[place], FORMER_MS) end
+  if args[2] == '1' then redis.call('DEL', keys[1], keys[3]) end
+  if #args > 3 then redis.call('HSET', keys[3], unpack(args, 4)) end
+  if args[2] == '1' then
+    local known = redis.call('HMGET', keys[3], 'last', 'epoch', 'engine')
+    redis.call('HSET', keys[2], 'last', known[1] or '0', 'last_epoch', known[2] or '0', 'last_engine', known[3] or '')
+  end
+  return {'ok'}
+end
+
 -- A full memory takes no leader away.
 local ALWAYS, READS = {'allow-oom'}, {'no-writes'}
 redis.register_function('LIBRARY_journal_append', journal_append)
@@ -218,5 +289,9 @@ redis.register_function{function_name = 'LIBRARY_call_answer', callback = call_a
 redis.register_function{function_name = 'LIBRARY_server_clock', callback = server_clock, flags = READS}
 redis.register_function{function_name = 'LIBRARY_member_tell', callback = member_tell, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_region_tell', callback = region_tell, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_home_claim', callback = home_claim, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_home_look', callback = home_look, flags = READS}
+redis.register_function('LIBRARY_replica_append', replica_append)
+redis.register_function{function_name = 'LIBRARY_replica_snapshot', callback = replica_snapshot, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}

@@ -17,15 +17,19 @@ from engine.redis.link import RedisLink
 from engine.redis.refusals import raise_fenced
 from engine.redis.region_keys import RegionKeys
 
+RENEWALS = 3
+"""In the length of a lease."""
+
 
 class Lease:
     """The lease of a region, as one engine sees it."""
 
-    def __init__(self, link: RedisLink, region: str, clock: Clock, *, lease_s: float) -> None:
-        self._link, self._clock, self.length_s = link, clock, lease_s
+    def __init__(self, link: RedisLink, region: str, clock: Clock, *, lease_s: float, server: str = "") -> None:
+        """`server` says whose server it is, where regions know one another: only a region that lives there has a leader there."""
+        self._link, self._clock, self.length_s, self._server = link, clock, lease_s, server
         self._functions = Functions(link)
         keys = RegionKeys(region)
-        self._keys = (keys.leader, keys.lease)
+        self._keys = (keys.leader, keys.lease, keys.home)
         self.held: Leadership | None = None
         """The leadership that this engine has, or had until it was fenced or left it."""
         self._ends_at = -math.inf
@@ -36,7 +40,7 @@ class Lease:
         Taken again by its holder, when the answer was lost, it is the same epoch.
         """
         began = self._clock.now()
-        answer = await self._call("lease_take", engine, self._lease_ms, above)
+        answer = await self._call("lease_take", engine, self._lease_ms, above, self._server)
         if answer[0] != "ok":
             return None
         self.held, self._ends_at = Leadership(answer[1], engine), began + self.length_s
@@ -59,9 +63,19 @@ class Lease:
         self.held = None
         assert answer[0] in ("ok", "fenced"), answer
 
+    @property
+    def renew_every_s(self) -> float:
+        """How long its holder waits between two renewals."""
+        return self.length_s / RENEWALS
+
     def left_s(self) -> float:
         """Return how long this engine may decide; 0 or less: it may not."""
         return self._ends_at - self._clock.now()
+
+    @property
+    def fault(self) -> str:
+        """Return why this engine may not have it; empty = nothing is in the way."""
+        return ""
 
     async def leader(self) -> tuple[str, int] | None:
         """Return the engine that holds it and the epoch, or None. Raises JournalError."""

@@ -92,6 +92,11 @@ class RedisLink:
     # ---- calls
 
     @property
+    def is_open(self) -> bool:
+        """Answer whether it was opened; it may be away all the same."""
+        return self._client is not None
+
+    @property
     def is_up(self) -> bool:
         """Answer whether the server was there when it was last asked."""
         return self.health.is_up

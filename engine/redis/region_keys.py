@@ -35,6 +35,11 @@ class RegionKeys:
         return self._key("lease")
 
     @property
+    def home(self) -> str:
+        """Return the hash of which region's server this region lives at."""
+        return self._key("home")
+
+    @property
     def snapshot(self) -> str:
         """Return the hash of the newest whole snapshot."""
         return self._key("snapshot")

@@ -15,6 +15,7 @@ from engine.model.errors import RedisRefused
 from engine.model.region_rows import Told
 from engine.redis.functions import Functions
 from engine.redis.link import RedisLink
+from engine.redis.region_keys import RegionKeys
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,23 @@ class RegionServer:
         words = (region, msgspec.json.encode(told) if told is not None else "", int(1_000 * FORGOTTEN_S))
         found = await self._functions.call("region_tell", (TOLD,), *words, timeout_s=self._link.section.command_timeout_s)
         return {name: (age_ms / 1_000, _read(text)) for name, age_ms, text in found}
+
+    async def newest(self, region: str) -> int:
+        """Return the newest record that the server has of a region's journal; 0 = none. Raises RedisAway, RedisRefused."""
+        _, tail, _, _ = await self._functions.call("journal_tail", RegionKeys(region).head, timeout_s=self._link.section.command_timeout_s)
+        return int(tail)
+
+    async def look(self, region: str) -> tuple[int, str, float]:
+        """Return what the server says of where a region lives: epoch, whose server, seconds since its holder said so. Raises RedisAway, RedisRefused."""
+        _, epoch, server, quiet_ms = await self._functions.call("home_look", (RegionKeys(region).home,), timeout_s=self._link.section.command_timeout_s)
+        return epoch, server, quiet_ms / 1_000
+
+    async def claim(self, region: str, home: tuple[int, str], quiet_s: float) -> tuple[bool, tuple[int, str, float]]:
+        """Ask the server to say where a region lives; return whether it does, and what it says. Safe to repeat. Raises RedisAway, RedisRefused."""
+        keys = RegionKeys(region)
+        words = (*home, int(1_000 * quiet_s))
+        word, epoch, server, quiet_ms = await self._functions.call("home_claim", (keys.home, keys.leader, keys.lease), *words, timeout_s=self._link.section.command_timeout_s)
+        return word == "ok", (epoch, server, quiet_ms / 1_000)
 
 
 def _read(text: str) -> Told:

@@ -21,6 +21,7 @@ from engine.model.region_rows import (
     RegionRow,
     RoundTrip,
     Told,
+    trips_text,
 )
 
 PROBES_KEPT = 120
@@ -70,6 +71,11 @@ class Directory:
 
     # ---- what is known
 
+    def answers(self, name: str) -> bool:
+        """Tell whether a region's server answered the last time that it was asked."""
+        known = self._known[name]
+        return bool(known.measured_at) and not known.fault
+
     def trips(self) -> tuple[RoundTrip, ...]:
         """Return what was measured from here, to every region that answered."""
         return tuple(found for name in self._known if (found := self._trip(name)) is not None)
@@ -88,14 +94,14 @@ class Directory:
         health, reason = self._health(name)
         return RegionRow(
             name, health, name == self.own, section.location, section.cost, ", ".join(section.residency), trip.median_s if trip else None,
-            trip.p99_s if trip else None, trip.probes if trip else 0, known.measured_at, known.heard_at, told.engine, told.seq, told.waiting, told.free, told.trips, reason,
+            trip.p99_s if trip else None, trip.probes if trip else 0, known.measured_at, known.heard_at, told.engine, told.seq, told.waiting, told.free, trips_text(told.trips), reason,
         )  # fmt: skip
 
     def _health(self, name: str) -> tuple[str, str]:
         """Return how a region is, and why."""
         known = self._known[name]
         is_heard = self._clock.now() - known.heard_at < SILENT_S
-        answers = bool(known.measured_at) and not known.fault
+        answers = self.answers(name)
         if answers and is_heard:
             return HEALTHY, ""
         if is_heard:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleO
 from engine.model.plans import Origin
 from engine.model.pools import PoolSpec
 from engine.model.questions import Reply
+from engine.model.region_rows import HEALTHY, RegionRow
 from engine.model.replication import Batch, Mark, PeerState, Taken
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
@@ -57,6 +58,29 @@ class NotedErasures:
         """Note whose."""
         self.owners.append(owner)
         return f"{origin.who} erased {owner}"
+
+
+class ListedRegions:
+    """Two regions, of which the other one lives wherever it was moved to."""
+
+    def __init__(self) -> None:
+        self.own, self._other = "here", "there"
+        self._home = {self.own: self.own, self._other: self._other}
+
+    def rows(self) -> Mapping[str, RegionRow]:
+        """Return both."""
+        return {name: RegionRow(name, HEALTHY, name == self.own, "", 1.0, "", None, None, 0, 0.0, 0.0, "", 0, 0, 0, "", "", home, 1) for name, home in self._home.items()}
+
+    def check_move(self, region: str, to: str) -> None:
+        """Refuse what is so already. Raises CommandRefused."""
+        if self._home[region] == to:
+            raise CommandRefused(f"region {region} lives at {to} already")
+
+    async def move(self, region: str, to: str) -> str:
+        """Have it live there."""
+        self.check_move(region, to)
+        self._home[region] = to
+        return f"region {region} lives at {to}"
 
 
 class CountedExchanges:

@@ -44,6 +44,7 @@ from engine.simulation.fake_memory import KeptEntries
 from engine.simulation.fakes import (
     CountedExchanges,
     CountedKeys,
+    ListedRegions,
     MemoryJournal,
     NotedErasures,
     SimulatedAgents,
@@ -107,6 +108,7 @@ class World:
         self.notifier.changed = self.feed.told
         self.feed.notifier = self.notifier
         self.history = History(self.files, lambda: self.state, self.clock, enabled=True)
+        self.regions = ListedRegions()
         sources = Sources(
             lambda: self.state,
             self.feed,
@@ -121,6 +123,7 @@ class World:
             keys=CountedKeys(),
             history=self.history,
             notifier=self.notifier,
+            regions=self.regions,
         )
         self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import FleetManager
+from engine.model.errors import JournalDiverged, JournalTrimmed
 from fleet_tui.chaos.proxy import Proxy
 
 from tests.integration.redis_servers import Server, free_ports
@@ -27,19 +28,48 @@ class Regions:
         self.wires = {(start, end): Proxy(self.servers[end].port) for start in names for end in names if start != end}
         """From the engines of one region to the server of another."""
         self.engines: dict[str, FleetManager] = {}
-        self._stacks: dict[str, contextlib.AsyncExitStack] = {}
+        self.group: asyncio.TaskGroup
+        self._parts: dict[str, asyncio.Task[None]] = {}
 
-    async def start(self, name: str, folder: str = "a") -> FleetManager:
-        """Start the engine of a region; `folder` names its directory."""
-        root = self._folder / name / folder
+    async def run(self, name: str) -> None:
+        """Run the engine of a region until this is cancelled; one that cannot go on from what it has begins anew, as in `fleet-tui engine`."""
+        root = self._folder / name
         (root / "state").mkdir(parents=True, exist_ok=True)
-        stack = self._stacks[name] = contextlib.AsyncExitStack()
-        self.engines[name] = await stack.enter_async_context(FleetManager(self.config(name), directory=root, state_dir=root / "state", socket=root / "s"))
+        while True:
+            try:
+                async with FleetManager(self.config(name), directory=root, state_dir=root / "state", socket=root / "s") as fleet:
+                    self.engines[name] = fleet
+                    await fleet.wait_stopped()
+            except* (JournalTrimmed, JournalDiverged):
+                pass
+            finally:
+                self.engines.pop(name, None)
+
+    async def start(self, name: str) -> FleetManager:
+        """Start the engine of a region."""
+        self._parts[name] = self.group.create_task(self.run(name), name=name)
+        await until(lambda: name in self.engines or self._parts[name].done())
         return self.engines[name]
 
     async def stop(self, name: str) -> None:
         """Stop the engine of a region."""
-        await self._stacks.pop(name).aclose()
+        part = self._parts.pop(name)
+        part.cancel()
+        await asyncio.wait([part])
+
+    async def stop_all(self) -> None:
+        """Stop all engines."""
+        for name in list(self._parts):
+            await self.stop(name)
+
+    def guest(self, site: str, region: str) -> FleetManager:
+        """Return the engine at one site that another region has there."""
+        federation = self.engines[site].federation
+        assert federation is not None
+        assert federation.keeper is not None
+        found = federation.keeper.guests.get(region)
+        assert isinstance(found, FleetManager), f"no guest of {region} at {site}"
+        return found
 
     def config(self, name: str) -> dict[str, Any]:
         """Return the configuration of a region's engine."""
@@ -59,8 +89,8 @@ class Regions:
 
 
 @contextlib.asynccontextmanager
-async def regions(folder: Path, names: Sequence[str] = SEEDS, **more: Any) -> AsyncIterator[Regions]:  # noqa: ANN401
-    """Run regions with an engine each; `more` are other sections of the configuration, the same for all."""
+async def regions(folder: Path, names: Sequence[str] = SEEDS, *, witness: str = "", **more: Any) -> AsyncIterator[Regions]:  # noqa: ANN401
+    """Run regions with an engine each, but the witness; `more` are other sections of the configuration, the same for all."""
     world = Regions(folder, names, more)
     async with contextlib.AsyncExitStack() as stack:
         for server in world.servers.values():
@@ -69,15 +99,16 @@ async def regions(folder: Path, names: Sequence[str] = SEEDS, **more: Any) -> As
         for wire in world.wires.values():
             await wire.start()
             stack.callback(wire.close)
-        for name in names:
-            await world.start(name)
-        try:
-            yield world
-        finally:
-            for wire in world.wires.values():
-                wire.mend()
-            for name in list(world._stacks):  # noqa: SLF001  # its own
-                await world.stop(name)
+        async with asyncio.TaskGroup() as world.group:
+            try:
+                for name in names:
+                    if name != witness:
+                        await world.start(name)
+                yield world
+            finally:
+                for wire in world.wires.values():
+                    wire.mend()
+                await world.stop_all()
 
 
 async def until(condition: Callable[[], object], *, within_s: float = 60.0) -> None:

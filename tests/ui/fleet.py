@@ -12,7 +12,7 @@ from engine.clock import Rng
 from engine.model.effects import Assignment
 from engine.model.engine_rows import EngineRow
 from engine.model.pool_commands import PausePool, ScalePool
-from engine.model.region_rows import RegionRow, RoundTrip
+from engine.model.region_rows import RegionRow
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome
 from engine.operations import Operator
@@ -63,7 +63,7 @@ def work_by_title(assignment: Assignment, _rng: Rng) -> tuple[float, Outcome]:
 def region(name: str, health: str = "healthy", **known: Any) -> RegionRow:  # noqa: ANN401
     usual: dict[str, Any] = {
         "is_own": False, "location": "", "cost": 1.0, "residency": "", "rtt_s": None, "rtt_p99_s": None, "probes": 120, "measured_at": BEGAN, "heard_at": BEGAN,
-        "engine": "eng_1m80r39rq0ye6", "seq": 4_711, "waiting": 0, "free": 3, "trips": (), "reason": "",
+        "engine": "eng_1m80r39rq0ye6", "seq": 4_711, "waiting": 0, "free": 3, "trips": "", "reason": "", "home": name, "epoch": 1, "lag": 0, "lag_s": 0.2,
     }  # fmt: skip
     return RegionRow(name, health, **{**usual, **known})
 
@@ -75,10 +75,10 @@ ENGINES = (
 )
 
 REGIONS = (
-    region("us-east-1", is_own=True, location="Virginia", rtt_s=0.0004, rtt_p99_s=0.0021, trips=(RoundTrip("us-east-1", 0.0004, 0.0021, 120), RoundTrip("eu-west-1", 0.081, 0.12, 120))),
-    region("eu-west-1", location="Ireland", cost=1.2, residency="eu, gdpr", rtt_s=0.081, rtt_p99_s=0.12, waiting=14, free=0, trips=(RoundTrip("us-east-1", 0.079, 0.11, 120),)),
+    region("us-east-1", is_own=True, lag_s=None, location="Virginia", rtt_s=0.0004, rtt_p99_s=0.0021, trips="us-east-1 0.0004 0.0021, eu-west-1 0.081 0.12"),
+    region("eu-west-1", location="Ireland", cost=1.2, residency="eu, gdpr", rtt_s=0.081, rtt_p99_s=0.12, waiting=14, free=0, trips="us-east-1 0.079 0.11"),
     region("us-west-1", "silent", location="California", rtt_s=0.064, rtt_p99_s=0.07, heard_at=BEGAN - 95, reason="its server answers, and no engine that leads it tells of itself"),
-    region("ap-southeast-1", "down", location="Singapore", cost=0.8, probes=31, rtt_s=0.203, rtt_p99_s=0.41, measured_at=BEGAN - 40, heard_at=BEGAN - 40, reason="redis cannot be reached at ap.example.com:6379 (connection refused)"),
+    region("ap-southeast-1", "down", home="us-east-1", epoch=2, lag_s=None, location="Singapore", cost=0.8, probes=31, rtt_s=0.203, rtt_p99_s=0.41, measured_at=BEGAN - 40, heard_at=BEGAN - 40, reason="redis cannot be reached at ap.example.com:6379 (connection refused)"),
 )
 
 

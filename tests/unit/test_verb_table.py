@@ -79,6 +79,7 @@ from engine.model.pool_commands import (
 )
 from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
 from engine.model.questions import Ask, TaskAsked
+from engine.model.region_commands import FailBack, FailOver
 from engine.model.replication import Carried
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.routing_events import RoutingLearned
@@ -276,6 +277,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
     }
     if kind in (SaveBaseline, DeleteBaseline):
         await _measure(world)
+    if kind is FailBack:
+        await world.gate(ADMIN).execute([FailOver("there")], confirm="there")
     if kind in before:
         await world.gate(ADMIN).execute([before[kind]], confirm="scaling")
     make: dict[type[Command], Callable[[], object]] = {
@@ -359,6 +362,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         DisableRule: ("error-rate",),
         SilenceAlerts: ("pool=ui", 60.0),
         TestChannel: ("hook",),
+        FailOver: ("there",),
+        FailBack: ("there",),
         UndoPlan: (),
         ResumeFleet: (),
     }
