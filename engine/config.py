@@ -179,7 +179,7 @@ class FleetManagerConfig(ConfigTree):
         redis = self.redis and self.redis.model_copy(update={"region": region, "mirror": False, "listen": False})
         memory = self.memory.model_copy(update={"sqlite_path": None, "peers": ()})
         access = self.access.model_copy(update={"port": 0})
-        return self.model_copy(update={"name": f"{self.name}@{region}"[:40], "redis": redis, "memory": memory, "access": access, "regions": {}})
+        return self.model_copy(update={"name": f"{self.name}@{region}"[:40], "redis": redis, "memory": memory, "access": access})
 
     def policies(self) -> tuple[Policy, ...]:
         """Return the scaling policies, with one for the booster unless there is one. Raises UsageError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,20 @@ from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.keeping import Guest, Keeper, MakeEngine
 from engine.model.agents import AgentStatus
-from engine.model.errors import CommandRefused, FleetError, RedisAway, RedisRefused
-from engine.model.region_config import needs_quorum
+from engine.model.errors import (
+    CommandRefused,
+    EngineUnavailable,
+    FleetError,
+    RedisAway,
+    RedisRefused,
+    UsageError,
+)
+from engine.model.region_config import may_keep, needs_quorum
 from engine.model.region_rows import HEALTHY, RegionRow, Told, trips_of
 from engine.model.rows import FleetStatus
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import TaskState
+from engine.regions.balancer import choose
 from engine.regions.directory import Directory
 from engine.regions.homes import Home, Homes
 from engine.supervisor import keep_running
@@ -37,6 +46,7 @@ logger = logging.getLogger(__name__)
 ASK_S = 1.0
 ROUNDS = 10
 """In the time after which a region that says nothing may be taken over: so often its home is said."""
+FORWARD_WITHIN_S = 20.0
 MOVES_WITHIN_S = 25.0
 """Shorter than an engine that stands by waits for the answer of the one that leads."""
 
@@ -52,6 +62,7 @@ class Federation:
         self.directory = Directory(self.own, self._sections, clock)
         votes = {name: section.votes for name, section in self._sections.items()}
         self.homes = Homes(self.own, votes, quorum=needs_quorum(self._section, self._sections), down_after_s=self._section.down_after_s, clock=clock)
+        self.homes.may_keep = partial(may_keep, self._sections)
         self._links: dict[str, RedisLink] = {}
         self._servers: dict[str, RegionServer] = {}
         self.keeper = Keeper(engine, link, self._links, self.homes, clock) if self._section.replicas else None
@@ -208,6 +219,8 @@ class Federation:
             raise CommandRefused(f"{region} is this engine's own region: ask an engine of another region, which it moves to or from")
         if home.server == to:
             raise CommandRefused(f"region {region} lives at {to} already, in its epoch {home.epoch}")
+        if to == self.own and not may_keep(self._sections, to, region):
+            raise CommandRefused(f"residency: what region {region} has may not be kept in {to}, which lacks tags of it; there is no replica of it here")
         if not home.epoch:
             raise CommandRefused(f"nobody has said yet where region {region} lives")
         if to == self.own and self.keeper is None:
@@ -269,6 +282,34 @@ class Federation:
             return self.homes.right(region).left_s() > 0
         return self.homes.said_at(new.server, region) >= new
 
+    # ---- tasks for other regions
+
+    def choose(self, commands: Sequence[SubmitTask]) -> str:
+        """Return the region that tasks go to; empty = this one, which also refuses what may go nowhere. Raises UsageError for tasks that go apart."""
+        rows = self.rows()
+        chosen = {choose(rows, self.own, one.region, one.residency, overflow=self._section.overflow and not is_bound(one)) for one in commands}
+        if len(chosen) > 1:
+            raise UsageError(f"these tasks go to {' and '.join(sorted(chosen))}; send those of each region by themselves")
+        region = chosen.pop()
+        return "" if region == self.own == self.homes.home(region).server else region
+
+    async def ask(self, region: str, id_: str, call: bytes) -> bytes:
+        """Send a call to the engine that leads a region, at the server that it lives at, and return its answer. Raises EngineUnavailable."""
+        from engine.redis.command_stream import CommandStream
+
+        link = self._links.get(self.homes.home(region).server)
+        if link is None:
+            raise EngineUnavailable(f"nobody has said yet where region {region} lives; nothing was sent")
+        calls = CommandStream(link, region, id_, self._clock)
+        try:
+            async with asyncio.TaskGroup() as group:
+                answers = group.create_task(calls.run(), name=f"answers of {region}")
+                answer = await calls.ask(id_, call, deadline_s=FORWARD_WITHIN_S)
+                answers.cancel()
+        except* EngineUnavailable as errors:
+            raise EngineUnavailable(f"region {region}: {errors.exceptions[0]}") from None
+        return answer
+
     # ---- telling
 
     def _tell_changes(self) -> None:
@@ -277,6 +318,11 @@ class Federation:
         self._looks = dict(looks)
         if differ:
             self.changed(differ)
+
+
+def is_bound(command: SubmitTask) -> bool:
+    """Tell whether a task hangs on what only this region has: other tasks, files, or a key that makes it one."""
+    return bool(command.depends_on or command.workspace or command.idempotency_key)
 
 
 def _beside(socket: Path, region: str) -> Path:

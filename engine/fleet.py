@@ -186,7 +186,7 @@ class FleetManager(LibraryCalls):
     async def _open(self, stack: AsyncExitStack, root: Path) -> FleetState:
         """Open what is kept, and make those who know the state: nothing acts yet."""
         self.redis = await open_link(self.config.redis, root, self.clock, stack)
-        self.federation = Federation(self.config, self.redis, root, self.clock, self.engine_id) if self.redis and self.config.regions else None
+        self.federation = Federation(self.config, self.redis, root, self.clock, self.engine_id) if self.redis and self.config.regions and self.right is None else None
         self.right = self.federation.homes.right(self.federation.own) if self.federation else self.right
         state = await self._open_journal(stack, root)
         self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None

@@ -126,7 +126,7 @@ class Keeper:
         source, told = "", ""
         while True:
             home = self._homes.recorded(region)
-            if home.server == self._homes.own or not home.epoch:
+            if home.server == self._homes.own or not home.epoch or not self._homes.may_keep(self._homes.own, region):
                 self.replicas.pop(region, None)
                 await self._clock.sleep(AGAIN_S)
                 continue
@@ -165,7 +165,7 @@ class Keeper:
 
     async def _host(self, region: str) -> None:
         """Run an engine for another region as long as this one keeps it: it stands by, and leads when the region lives here."""
-        while region != self._homes.own:
+        while region != self._homes.own and self._homes.may_keep(self._homes.own, region):
             if not self._homes.home(region).epoch:
                 await self._clock.sleep(AGAIN_S)
                 continue

@@ -167,6 +167,8 @@ def _limits(spec: Data, now: float) -> Lines:
         lines.append(field_line("deadline", f"{instant_text(spec['deadline'])}, {'in ' + age(left) if left > 0 else 'over'}"))
     if spec.get("capabilities"):
         lines.append(field_line("capabilities", ", ".join(spec["capabilities"])))
+    if spec.get("residency"):
+        lines.append(field_line("residency", f"{', '.join(spec['residency'])}: kept only where that may be"))
     if spec.get("workspace"):
         lines.append(field_line("workspace", f"{spec['workspace']}{', edits are written there' if spec.get('apply') else ', read only'}"))
     return lines

@@ -69,6 +69,8 @@ class Desk:
         self.stop = stop
         self.modules = modules
         self._waiting: dict[PlanId, Waiting] = {}
+        self._abroad: dict[str, str] = {}
+        """Plans that were made in other regions, and which."""
 
     def now(self) -> float:
         """Return the fleet's instant."""
@@ -92,6 +94,16 @@ class Desk:
     def knows(self, plan_id: str) -> bool:
         """Answer whether a plan waits here."""
         return plan_id in self._waiting
+
+    def note_abroad(self, plan_id: str, region: str) -> None:
+        """Take note that a plan waits in another region; the oldest note goes when there are too many."""
+        self._abroad[plan_id] = region
+        while len(self._abroad) > PLANS_WAITING_MAX:
+            del self._abroad[next(iter(self._abroad))]
+
+    def abroad(self, plan_id: str) -> str:
+        """Return the region that a plan waits in; empty = none that is known."""
+        return self._abroad.get(plan_id, "")
 
     def others(self, who: str) -> Sequence[Waiting]:
         """Return the plans that other operators look at, oldest first."""

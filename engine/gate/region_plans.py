@@ -5,13 +5,14 @@ Owner: nobody; functions only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.plans import PlanStep
 from engine.model.region_commands import FailBack, FailOver
 from engine.model.region_rows import HEALTHY, RegionRow
+from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command
 from engine.model.wire import call_of, nearest
 
@@ -30,6 +31,14 @@ class Regions(Protocol):
 
     def check_move(self, region: str, to: str) -> object:
         """Raise CommandRefused when a region cannot move to the server of another one."""
+        ...
+
+    def choose(self, commands: Sequence[SubmitTask]) -> str:
+        """Return the region that tasks go to; empty = this one. Raises UsageError for tasks that go apart."""
+        ...
+
+    async def ask(self, region: str, id_: str, call: bytes) -> bytes:
+        """Send a call to the engine that leads a region, and return its answer. Raises EngineUnavailable."""
         ...
 
     async def move(self, region: str, to: str) -> str:

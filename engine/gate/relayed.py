@@ -9,6 +9,7 @@ Owner: nobody; a gate is one identity at the desk.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,7 @@ from engine.model.errors import FleetError, error_from_code
 from engine.model.fleet_commands import StopEngine
 from engine.model.ids import PLAN_PREFIX
 from engine.model.plans import Answer, Call, Origin, Plan
+from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command
 
 AT_LEADER = frozenset(
@@ -82,15 +84,23 @@ class RelayedGate(Gate):
 
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Check verbs and describe what they would do; nothing changes. Raises FleetError."""
+        if region := self._region_of(commands):
+            plan = wire.decode_as(await self._ask(_Asked("plan", self.origin, _calls(_at(region, commands)), reason=reason), region), Plan)
+            self._desk.note_abroad(plan.id, region)
+            return plan
         if self._is_done_here(commands):
             return await super().plan(commands, reason=reason)
         return wire.decode_as(await self._ask(_Asked("plan", self.origin, _calls(commands), reason=reason)), Plan)
 
     async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError."""
+        plan = commands if isinstance(commands, str) else ""
+        if region := self._desk.abroad(plan) if isinstance(commands, str) else self._region_of(commands):
+            calls = [] if isinstance(commands, str) else _calls(_at(region, commands))
+            answer = wire.decode_as(await self._ask(_Asked("execute", self.origin, calls, plan, reason, confirm), region), Answer)
+            return replace(answer, summary=f"{answer.summary} in {region}", undo_until=0.0)  # its plan is there
         if self._is_done_here(commands):
             return await super().execute(commands, reason=reason, confirm=confirm)
-        plan = commands if isinstance(commands, str) else ""
         calls = [] if isinstance(commands, str) else _calls(commands)
         answer = wire.decode_as(await self._ask(_Asked("execute", self.origin, calls, plan, reason, confirm)), Answer)
         await self._leader.reached(answer.seq)
@@ -107,9 +117,16 @@ class RelayedGate(Gate):
             return True
         return self._desk.knows(commands) if isinstance(commands, str) else isinstance(commands[0], OF_THIS_ENGINE)
 
-    async def _ask(self, asked: _Asked) -> bytes:
+    def _region_of(self, commands: Sequence[Command]) -> str:
+        """Return the region that tasks go to; empty = this one, or the verbs are no tasks. Raises UsageError."""
+        regions = self._desk.sources.regions
+        tasks = [command for command in commands if isinstance(command, SubmitTask)]
+        return regions.choose(tasks) if regions is not None and tasks else ""
+
+    async def _ask(self, asked: _Asked, region: str = "") -> bytes:
         id_ = self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX)
-        answered = wire.decode_as(await self._leader.ask(id_, wire.encode(asked)), _Answered)
+        regions, call = self._desk.sources.regions, wire.encode(asked)
+        answered = wire.decode_as(await (regions.ask(region, id_, call) if regions and region else self._leader.ask(id_, call)), _Answered)
         if answered.code:
             raise error_from_code(answered.code, answered.message)
         return bytes(answered.result)
@@ -143,6 +160,11 @@ async def _query(gate: Gate, asked: _Asked) -> object:
 
 
 _METHODS: dict[str, Callable[[Gate, _Asked], Awaitable[object]]] = {"plan": _plan, "execute": _execute, "query": _query}
+
+
+def _at(region: str, commands: Sequence[Command]) -> Sequence[Command]:
+    """Return tasks for a region as ones that name it."""
+    return [replace(command, region=region) if isinstance(command, SubmitTask) else command for command in commands]
 
 
 def _calls(commands: Sequence[Command]) -> list[Call]:

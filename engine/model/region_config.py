@@ -44,13 +44,14 @@ class FederationSection(ConfigTree):
     """What regions do for one another; the same in all of them."""
 
     replicas: bool = Field(default=True, description="keep a replica of every other region, by which this one can take it over; it costs that region's memory once more")
+    overflow: bool = Field(default=False, description="a task that names no region goes to another one when there is no room here and there is some there: the nearest and cheapest")
     quorum: Literal["auto", "majority", "none"] = Field(
         "auto", description="majority: a region decides only while servers with most of the votes say that it may; none: its own server is enough; auto = majority with three votes or more"
     )
     fail_over: Literal["automatic", "manual"] = Field(
         "automatic", description="automatic: another region takes over one that is down, where a quorum says so; manual: only `region.fail-over` does. Handing back is always by hand"
     )
-    down_after_s: float = Field(2.5, ge=0.5, le=600, description="a region whose engines say nothing for so long may be taken over; it stops by itself before that")
+    down_after_s: float = Field(3.0, ge=0.5, le=600, description="a region whose engines say nothing for so long may be taken over; it stops by itself before that")
 
 
 def needs_quorum(section: FederationSection, regions: Mapping[str, RegionSection]) -> bool:
@@ -58,6 +59,11 @@ def needs_quorum(section: FederationSection, regions: Mapping[str, RegionSection
     if section.quorum == "auto":
         return sum(region.votes for region in regions.values()) > 2  # noqa: PLR2004  # of two, one that is alone has no majority
     return section.quorum == "majority"
+
+
+def may_keep(regions: Mapping[str, RegionSection], site: str, region: str) -> bool:
+    """Tell whether what a region has may be at the server of another one: that has all of its residency tags."""
+    return set(regions[region].residency) <= set(regions[site].residency)
 
 
 def check_regions(regions: Mapping[str, RegionSection], redis: RedisSection | None) -> None:

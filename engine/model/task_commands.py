@@ -36,6 +36,8 @@ class SubmitTask(Command):
     backoff_s: float = arg("wait before the second attempt; doubles", default=1.0, ge=0, le=3600, unit="s", option=True)
     workspace: str = arg("directory the task may write to", default="", option=True)
     apply: bool = arg("write edits to files inside the workspace", default=False, option=True)
+    region: str = arg("region that does it; empty = this one, or one that may keep it", default="", completes="regions", option=True)
+    residency: tuple[str, ...] = arg("tags of what it is about, such as eu: only a region with all of them may keep it", default=(), option=True)
 
 
 @verb

@@ -80,6 +80,8 @@ class TaskSpec(msgspec.Struct, frozen=True):
     submitted_at: float = 0.0
     routed: str = ""
     """Why it went to its pool, if that was for the fleet to say."""
+    residency: tuple[str, ...] = ()
+    """Tags of what it is about: only regions with all of them may keep it."""
     sample_of: str = ""
     """Task of the booster that it does again to compare; empty = it is work. Samples are in no count of work."""
 

@@ -56,19 +56,22 @@ class Replica:
     async def step(self, wait_s: float) -> bool:
         """Copy what is new, waiting so long for it; return whether nothing was. Raises RedisAway, RedisRefused, also when the region lives here."""
         self.tail, by = await self._end(self._here, self._target)
+        asked_at = self._clock.now()
         found = await self._read(wait_s)
-        there, last_by = await self._end(self._there, self._source)
         if found and not _goes_on(found[0], self.tail, by):
             await self._begin_anew(f"record {self.tail} here is not the one before {found[0][0]} there")
             return False
-        if not found and (there > self.tail or (there and last_by != by)):
-            await self._begin_anew(f"the journal there ends with record {there} by {last_by.engine}, and does not go on from {self.tail} by {by.engine}")
-            return False
         if found:
             await self._write(found)
-        self.behind = max(0, there - self.tail)
-        if not self.behind:
-            self.whole_at = self._clock.now()
+        is_all = len(found) < ENTRIES_MAX
+        if not found or not is_all:
+            there, last_by = await self._end(self._there, self._source)
+            if not found and (there > self.tail or (there and last_by != by)):
+                await self._begin_anew(f"the journal there ends with record {there} by {last_by.engine}, and does not go on from {self.tail} by {by.engine}")
+                return False
+        self.behind = 0 if is_all else max(0, there - self.tail)
+        if is_all:
+            self.whole_at = asked_at if found else self._clock.now()  # what was written while it waited, it would have had
         if self._clock.now() - self._snapshot_looked_at >= SNAPSHOT_LOOK_S:
             self._snapshot_looked_at = self._clock.now()
             await self._keep_short()

@@ -17,6 +17,8 @@ from engine.regions.right import HOLD_SHARE, Right
 
 LOOKED_S = 1.5
 """What a server said longer ago is nothing to decide by."""
+COMES_WITHIN_S = 10.0
+"""A region that was handed over and has not said so itself yet is given so long more: it fetches what it lacks."""
 TURN_SHARE = 0.5
 """Of the quiet, which the second in turn waits longer, the third twice as long."""
 
@@ -72,6 +74,8 @@ class Homes:
         self._tried: set[str] = set()
         self.is_drained: Callable[[str], bool] = lambda _region: True
         """Tells whether all that a region's former home had is here."""
+        self.may_keep: Callable[[str, str], bool] = lambda _site, _region: True
+        """Tells whether what a region has may be at the server of another one."""
 
     # ---- what is taken in
 
@@ -146,15 +150,18 @@ class Homes:
         """Return in which place this site is among those that may take a region over: 0 = the first, by the order of names from the region's on."""
         names = sorted(self.votes)
         place = names.index(region)
-        others = [name for name in (*names[place:], *names[:place]) if name not in (region, self.home(region).server)]
+        gone = (region, self.home(region).server)
+        # A server without engines never said that its region lives there.
+        others = [name for name in (*names[place:], *names[:place]) if name not in gone and self.home(name) != NOWHERE and self.may_keep(name, region)]
         return others.index(self.own)
 
     def is_left(self, region: str) -> bool:
         """Tell whether most votes say that whoever has a region is gone, for long enough that it is this site's turn to take it over."""
         home = self.home(region)
-        if not self.quorum or not home.epoch or self.own in (region, home.server):
+        if not self.quorum or not home.epoch or self.own in (region, home.server) or not self.may_keep(self.own, region) or self.home(self.own) == NOWHERE:
             return False
-        return self.is_most(self.quiet_votes(region, self.down_after_s * (1 + TURN_SHARE * self.rank(region))))
+        comes_s = 0.0 if self.said_at(home.server, region) == home else COMES_WITHIN_S
+        return self.is_most(self.quiet_votes(region, comes_s + self.down_after_s * (1 + TURN_SHARE * self.rank(region))))
 
     def is_most(self, votes: int) -> bool:
         """Tell whether these are most of all votes."""

@@ -26,6 +26,7 @@ from engine.model.task_events import (
 from engine.model.tasks import FELL, FINISHED, HELD, Task, TaskSpec, TaskState
 from engine.model.verbs import Command
 from engine.scheduling.handing import regular_pool
+from engine.scheduling.residency import check_residency
 from engine.scheduling.router import pool_by_capabilities, pool_for
 from engine.state import FleetState
 from engine.state.deciding import Deciding, Decision
@@ -64,6 +65,7 @@ def decide_submit(state: FleetState, commands: Sequence[SubmitTask], deciding: D
 
 
 def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpec:
+    check_residency(deciding.config, command)
     pool, routed = pool_of(state, command, deciding)
     for needed in command.depends_on:
         before = state.tasks.get(TaskId(needed))
@@ -100,6 +102,7 @@ def _spec(state: FleetState, command: SubmitTask, deciding: Deciding) -> TaskSpe
         submitted_by=deciding.origin.who,
         submitted_at=deciding.now,
         routed=routed,
+        residency=command.residency,
     )
 
 

@@ -18,7 +18,7 @@ from engine.model.agents import AgentSpec
 from engine.model.booster_commands import AddModule
 from engine.model.costs import AgentLife, Lives
 from engine.model.effects import Assignment
-from engine.model.errors import CommandRefused, JournalError
+from engine.model.errors import CommandRefused, EngineUnavailable, JournalError
 from engine.model.events import Record
 from engine.model.ids import HOST_PREFIX, AgentId, HostId, TaskId
 from engine.model.modules import MODULE_MEDIA, USER_PREFIX, ModuleFacts, ModuleOperation
@@ -29,6 +29,7 @@ from engine.model.region_rows import HEALTHY, RegionRow
 from engine.model.replication import Batch, Mark, PeerState, Taken
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
 from engine.model.scaling import Load
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome, Task
 from engine.model.verbs import Command
 from engine.state import FleetState
@@ -75,6 +76,14 @@ class ListedRegions:
         """Refuse what is so already. Raises CommandRefused."""
         if self._home[region] == to:
             raise CommandRefused(f"region {region} lives at {to} already")
+
+    def choose(self, _commands: Sequence[SubmitTask]) -> str:
+        """Keep all tasks here."""
+        return ""
+
+    async def ask(self, region: str, id_: str, call: bytes) -> bytes:
+        """Reach nobody. Raises EngineUnavailable."""
+        raise EngineUnavailable(f"region {region} has no engine that could do {id_} ({len(call)} bytes)")
 
     async def move(self, region: str, to: str) -> str:
         """Have it live there."""

@@ -15,7 +15,8 @@ from engine.model.tasks import TaskState
 from tests.integration.region_world import Regions, regions, until
 
 US, EU, VOTE = "us-east-1", "eu-west-1", "us-west-1"
-DOWN_S = 4
+DOWN_S = 5
+"""A busy machine may stand still for two seconds."""
 
 
 def leads(fleet: FleetManager | None) -> bool:

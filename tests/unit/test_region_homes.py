@@ -172,6 +172,6 @@ def test_whatever_is_cut_or_stopped_no_two_sites_decide_for_a_region(seed: int) 
         world.down = {name for name in NAMES if chance.random() < 0.2}
         world.run(chance.choice((0.3, 0.9, 2.1, 6.0)), sites=tuple(chance.sample(NAMES, 3)))
     world.cut, world.down = set(), set()
-    world.run(4 * DOWN_S)
+    world.run(10 * DOWN_S)
     for region in NAMES:
         assert len(world.deciders(region)) == 1, "in the end somebody decides"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from engine.config import FleetManagerConfig, parse_config
 from engine.model.errors import ConfigError
-from engine.model.region_rows import RoundTrip, Told
+from engine.model.region_rows import RegionRow, RoundTrip, Told
+from engine.regions.balancer import choose
 from engine.regions.directory import Directory
 from tests.ui.fleet import StillClock
 
@@ -86,3 +87,32 @@ def test_a_region_is_as_its_server_answers_and_its_engines_tell() -> None:
     assert regions.rows()["eu-west-1"].engine == "eng_2", "what is older is passed over"
     regions.heard("mars", 0, Told())
     assert set(regions.rows()) == {"us-east-1", "eu-west-1"}
+
+
+def placed(name: str, *, own: bool = False, **known: Any) -> RegionRow:  # noqa: ANN401
+    usual: dict[str, Any] = {"is_own": own, "location": "", "cost": 1.0, "residency": "", "rtt_s": 0.0 if own else 0.08, "rtt_p99_s": None, "probes": 1, "measured_at": 1.0, "heard_at": 1.0}
+    more: dict[str, Any] = {"engine": "", "seq": 0, "waiting": 0, "free": 1, "trips": "", "reason": ""}
+    return RegionRow(name, **{"health": "healthy", **usual, **more, **known})
+
+
+def chosen(*rows: RegionRow, region: str = "", residency: tuple[str, ...] = (), overflow: bool = False) -> str:
+    return choose({row.id: row for row in rows}, "us", region, residency, overflow=overflow)
+
+
+@pytest.mark.row(263)
+def test_a_task_goes_to_the_region_that_it_names_may_be_kept_in_or_is_nearest_and_cheapest_with_room() -> None:
+    here, full = placed("us", own=True), placed("us", own=True, free=0, waiting=3)
+    near, far, cheap = placed("eu", rtt_s=0.08), placed("ap", rtt_s=0.2), placed("in", rtt_s=0.2, cost=0.5)
+    assert chosen(here, near, region="eu") == "eu"
+    assert chosen(here, near, region="mars") == "us", "which refuses it by name"
+    assert chosen(full, near) == "us", "only with overflow does it go elsewhere"
+    assert chosen(here, near, overflow=True) == "us"
+    assert chosen(full, far, near, overflow=True) == "eu"
+    assert chosen(full, far, near, cheap, overflow=True) == "in", "0.5 * 3 is less than 1.8"
+    assert chosen(full, near._replace(free=0), far, overflow=True) == "ap"
+    assert chosen(full, near._replace(health="down"), overflow=True) == "us"
+    bound = placed("eu", residency="eu, gdpr")
+    assert chosen(here, bound, far, residency=("eu",)) == "eu"
+    assert chosen(here, bound._replace(free=0), residency=("eu",)) == "eu", "it waits where it may be kept"
+    assert chosen(here, bound._replace(health="down"), residency=("eu",)) == "us", "which refuses it"
+    assert chosen(here, bound, residency=("eu", "us")) == "us"
