@@ -22,6 +22,8 @@ from pydantic import (
 )
 
 from engine.model.alerting_config import AlertingSection
+from engine.model.budget_config import BudgetConfig
+from engine.model.budget_words import FLEET, scope_of
 from engine.model.config_sections import (
     AccessSection,
     AutoScalingSection,
@@ -71,6 +73,7 @@ class FleetManagerConfig(ConfigTree):
     name: str = Field("fleet", min_length=1, max_length=40, description="what the header calls this fleet")
     fleet: FleetSection = Field(default_factory=FleetSection)
     pools: dict[str, PoolConfig] = Field(default_factory=dict, description="pools of your own, or changes to the sixteen")
+    budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what all work together may use (docs/budgets.md)")
     tasks: TasksSection = Field(default_factory=TasksSection)
     routing: RoutingSection = Field(default_factory=RoutingSection)
     journal: JournalSection = Field(default_factory=JournalSection)
@@ -164,6 +167,13 @@ class FleetManagerConfig(ConfigTree):
         if self.has_booster:
             specs[BOOSTER] = self.booster.pool()
         return tuple(specs.values())
+
+    def budgets(self) -> dict[str, dict[str, float]]:
+        """Return the limits of the fleet and of each pool that has some, by scope and limit."""
+        default = self.fleet.default_pools
+        pools = {**(default if isinstance(default, dict) else {}), **self.pools}
+        found = {FLEET: self.budget.made(), **{scope_of("pools", name): pool.budget.made() for name, pool in pools.items()}}
+        return {scope: limits for scope, limits in found.items() if limits}
 
     @property
     def has_booster(self) -> bool:

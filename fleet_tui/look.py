@@ -37,6 +37,7 @@ ALIASES = {
     "scaling": ("scaler", "sc"),
     "advice": ("savings",),
     "questions": ("question", "qs"),
+    "budgets": ("budget", "bu"),
     "gangs": ("gang", "ga"),
     "boosters": ("booster", "bo"),
     "instances": ("instance", "in"),
@@ -302,24 +303,26 @@ async def _result(socket: Address, task: str) -> tuple[dict[str, Any], object]:
 
 
 def show_cost(paths: Paths, last: str, *, form: str) -> None:
-    """Print what the pools cost. Raises UsageError for a length of time that is none."""
+    """Print what work has used against its limits, and what the pools cost. Raises UsageError for a length of time that is none."""
     from engine.model.quantities import seconds
     from screens.present_costs import cost_lines
+    from screens.present_spending import spending_lines
     from screens.widgets.cells import ASCII
 
     report = asyncio.run(_report(require_address(paths), seconds(last)))
     if form == "json":
         output.print_json(report)
         return
-    lines = cost_lines(report, ASCII)
+    lines = [*spending_lines(report["used"], ASCII), (), *cost_lines(report, ASCII)]
     output.print_lines("".join(cell if isinstance(cell, str) else cell.text for cell in line).rstrip() for line in lines)
 
 
 async def _report(socket: Address, last_s: int) -> dict[str, Any]:
     async with operator_at(socket) as operator:
         answer = to_plain(await operator.query("cost", last_s=last_s))
+        used = to_plain(await operator.query("spending"))
     assert isinstance(answer, dict)
-    return answer
+    return {**answer, "used": used}
 
 
 # ---- can-i

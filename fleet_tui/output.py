@@ -29,6 +29,7 @@ COLUMNS = {
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
     "advice": "pool kind current recommended efficiency saves_agents saves_memory_mb saves_cores saves_cost_per_hour evidence",
     "questions": "id task title agent kind tool text asked_at expires_at",
+    "budgets": "of limit used amount share level per_hour ends_at renews_at title reason",
     "gangs": "id pool agents state priority place asked_at ends_at who reason",
     "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency speed_up samples differences reasons breakers",
     "instances": "agent state calls failures restarts ops_per_s p50_s load memory_bytes used_bytes last_error",
@@ -49,7 +50,7 @@ COLUMNS = {
 """Fields of `-o table`; `-o wide` has all."""
 
 CLOCK_FIELDS = frozenset({"at", "now"})
-COUNTDOWN_FIELDS = frozenset({"until", "undo_until", "ends_at", "not_before", "deadline", "expires_at"})
+COUNTDOWN_FIELDS = frozenset({"until", "undo_until", "ends_at", "not_before", "deadline", "expires_at", "renews_at"})
 MEASURED_FIELDS = frozenset({"cpu", "rss_mb"})
 AGE_ENDINGS = ("_at", "_since")
 DURATION_ENDINGS = ("_s",)

@@ -43,7 +43,7 @@ def _request(**wanted: Any) -> Request:  # noqa: ANN401  # typed by the options
 @click.option("--last", default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
 @click.option("-o", "--output", type=FORM, default="text", help="Form of the report.")
 def cost(last: str, output: str) -> None:
-    """What the pools cost by measured agent-seconds, by hour, and against a fixed size at the peak."""
+    """What work has used against its limits; what the pools cost by measured agent-seconds, by hour, and against a fixed size at the peak."""
     from fleet_tui import look
     from fleet_tui.subcommands import places
 

@@ -8,9 +8,11 @@ from typing import ClassVar
 from textual import on
 from textual.widget import Widget
 
+from engine.model.budget_rows import BudgetRow
 from engine.model.question_rows import QuestionRow
 from screens.answering import Answering
 from screens.base import FleetScreen
+from screens.budgeting import Budgeting
 from screens.feed import Changes
 from screens.places import Place
 from screens.present import plural
@@ -23,7 +25,7 @@ from screens.widgets.table import Table
 HOUR_S = 3_600.0
 
 
-class InboxScreen(Answering, FleetScreen):
+class InboxScreen(Answering, Budgeting, FleetScreen):
     """What needs somebody."""
 
     NAME: ClassVar[str] = "inbox"
@@ -79,6 +81,18 @@ class InboxScreen(Answering, FleetScreen):
         """Return the chosen needs that are questions."""
         questions = self.feed.tables["questions"]
         return [row for need in self._chosen() if isinstance(row := questions.get(need.id), QuestionRow)]
+
+    def limits(self) -> list[BudgetRow]:
+        """Return the chosen needs that are limits."""
+        budgets = self.feed.tables["budgets"]
+        return [row for need in self._chosen() if isinstance(row := budgets.get(need.id), BudgetRow)]
+
+    def action_raise_limit(self) -> None:
+        """Raise the chosen limit."""
+        if self.limits():
+            super().action_raise_limit()
+        else:
+            self.console.say("nothing here is a limit", role="warn")
 
     def _again(self) -> None:
         self.table.clear_marks()

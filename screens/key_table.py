@@ -114,6 +114,8 @@ KEYS: tuple[Key, ...] = (
     Key("asked.always", "W", "allow_always", "always", "allow it, and what is like it in this pool from now on: by a rule that is shown first", "asked"),
     Key("asked.deny", "D", "deny", "deny", "deny it, with words for the agent", "asked"),
     Key("asked.reply", "R", "reply", "reply", "reply to a question", "asked"),
+    # limits
+    Key("budget.raise", "b", "raise_limit", "raise", "raise a limit on what work may use, in a form; shows the plan", "budget"),
     # report
     Key("report.range", "r", "range", "range", "about the last hour, day, 7 or 30 days", "report"),
     Key("report.baseline", "b", "baseline", "compare", "compare with the next baseline, or with the span before", "report"),

@@ -167,6 +167,11 @@ REGION_BADGES: dict[str, Badge] = {
     "down": Badge("✕", "x", "bad"),
     "unknown": Badge("○", "o", "dim"),
 }
+BUDGET_BADGES: dict[str, Badge] = {
+    "open": Badge("●", "*", "good"),
+    "soft": Badge("▲", "!", "warn", "little left"),
+    "hard": Badge("✕", "x", "bad", "used up"),
+}
 LEVEL_BADGES: dict[str, Badge] = {
     "info": Badge("·", ".", "dim"),
     "warn": Badge("▲", "!", "warn"),
@@ -248,7 +253,7 @@ PART_BADGES: dict[str, Badge] = {
     "accepted": Badge("✓", "+", "good"),
     "failed": Badge("✕", "x", "bad"),
 }
-BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES, "alerts": ALERT_BADGES, "severities": SEVERITY_BADGES, "rules": RULE_BADGES, "channels": CHANNEL_BADGES, "letters": LETTER_BADGES, "swarms": SWARM_BADGES, "conditions": CONDITION_BADGES, "sessions": SESSION_BADGES, "parts": PART_BADGES, "engines": ENGINE_BADGES, "regions": REGION_BADGES}
+BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES, "alerts": ALERT_BADGES, "severities": SEVERITY_BADGES, "rules": RULE_BADGES, "channels": CHANNEL_BADGES, "letters": LETTER_BADGES, "swarms": SWARM_BADGES, "conditions": CONDITION_BADGES, "sessions": SESSION_BADGES, "parts": PART_BADGES, "engines": ENGINE_BADGES, "regions": REGION_BADGES, "budgets": BUDGET_BADGES}
 NO_BADGE = Badge("?", "?", "warn")
 """A word that this console does not know yet; the word itself is shown with it."""
 

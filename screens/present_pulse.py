@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.model.alert_rows import AlertRow
+from engine.model.budget_rows import BudgetRow
 from engine.model.channel_rows import ChannelRow
 from engine.model.fields import error_of, standing_of
 from engine.model.filters import quote_value
@@ -15,6 +16,7 @@ from engine.model.tasks import SAMPLER
 from engine.model.vote_rows import ProposalRow
 from screens.history import SAMPLES, SPAN_S
 from screens.present import (
+    BUDGET_BADGES,
     CHANNEL_BADGES,
     HEALTH_BADGES,
     POOL_BADGES,
@@ -70,7 +72,7 @@ class Need(NamedTuple):
     """The id of the one thing, else the scope."""
 
 
-NEED_KINDS = ("pools", "tasks", "questions", "hosts", "boosters", "proposals", "alerts", "channels")
+NEED_KINDS = ("pools", "tasks", "questions", "budgets", "hosts", "boosters", "proposals", "alerts", "channels")
 """Kinds of rows among which something may need somebody."""
 
 NEED_COLUMNS: tuple[Column, ...] = (
@@ -92,7 +94,8 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
         needs.append(Need("differences", look, "; ".join(status.differences), 0.0, "agents"))
     needs += _question_needs(tables.get("questions", {}).values(), glyphs)
     alerts = _alert_needs(tables.get("alerts", {}).values(), glyphs)
-    needs += _memory_needs(status) + alerts[CRITICAL]
+    limits = _budget_needs(tables.get("budgets", {}).values(), glyphs)
+    needs += limits["hard"] + _memory_needs(status) + alerts[CRITICAL]
     for host in tables["hosts"].values():
         if isinstance(host, HostRow) and host.health not in ("healthy", "unknown"):
             look = badge(HEALTH_BADGES, host.health, glyphs)
@@ -103,7 +106,7 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     for booster in tables.get("boosters", {}).values():
         if isinstance(booster, BoosterRow):
             needs += _booster_needs(booster, glyphs)
-    needs += alerts[WARNING] + _channel_needs(tables.get("channels", {}).values(), glyphs)
+    needs += limits["soft"] + alerts[WARNING] + _channel_needs(tables.get("channels", {}).values(), glyphs)
     return needs + _vote_needs(tables.get("proposals", {}).values(), glyphs, me) + _task_needs(tables["tasks"].values(), glyphs)
 
 
@@ -115,6 +118,17 @@ def _question_needs(rows: Iterable[object], glyphs: Glyphs) -> list[Need]:
         what = f"{sign} {row.agent} asks{f' for {row.tool}' if row.tool else ''}: {row.title or row.task}"
         needs.append(Need(row.id, Cell(what, "warn"), row.text, row.asked_at, "task", row.task))
     return needs
+
+
+def _budget_needs(rows: Iterable[object], glyphs: Glyphs) -> dict[str, list[Need]]:
+    """Return the limits that are used up, and those of which little is left, by level; the newest first."""
+    needs: dict[str, list[Need]] = {"hard": [], "soft": []}
+    for row in rows:
+        if isinstance(row, BudgetRow) and row.level in needs:
+            look = badge(BUDGET_BADGES, row.level, glyphs)
+            what = f"{look.text}: {row.limit} of {row.title or row.of}"
+            needs[row.level].append(Need(row.id, Cell(what, look.role), row.reason, row.since, "cost"))
+    return {level: sorted(found, key=lambda need: (-need.at, need.id)) for level, found in needs.items()}
 
 
 def _vote_needs(votes: Iterable[object], glyphs: Glyphs, me: str) -> list[Need]:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from engine.model.budget_words import say_amount
 from engine.model.rows import AgentRow, AuditRow, EventRow, HostRow, PlanRow, PoolRow, Row, TaskRow
 from screens.present import (
     AGENT_BADGES,
@@ -192,6 +193,8 @@ TASK_COLUMNS: tuple[Sorted, ...] = (
     (right("run", "run", 6, 1), lambda r: r.finished_at - r.started_at if r.finished_at and r.started_at else -1.0),
     (right("age", "age", 4, 4), lambda r: -r.submitted_at),
     (Column("why", "why", width_min=22, flex=2), lambda r: r.reason),
+    (right("cost", "cost", 8, 8), lambda r: -1.0 if r.cost is None else r.cost),
+    (right("tokens", "tokens", 9, 9), lambda r: -1.0 if r.tokens is None else r.tokens),
     (Column("type", "type", width_min=14, priority=8), lambda r: r.type),
     (Column("by", "by", width_min=8, priority=9), lambda r: r.submitted_by),
     (Column("id", "id", width_min=12, priority=10), lambda r: r.id),
@@ -227,6 +230,8 @@ def task_cells(row: TaskRow, now: float, glyphs: Glyphs) -> Cells:
         unknown(glyphs) if ran is None else age(ran) if row.state in ("running", "needs_input") else duration(ran),
         rest_age(now - row.submitted_at),
         Cell(row.reason, role),
+        unknown(glyphs) if row.cost is None else say_amount("cost", row.cost),
+        unknown(glyphs) if row.tokens is None else f"{row.tokens:,.0f}",
         Cell(row.type, "dim"),
         row.submitted_by or unknown(glyphs),
         Cell(row.id, "dim"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from engine.model.budget_words import say_amount
 from engine.model.plans import PlanStep
 from engine.model.rows import AuditRow, EventRow, HostRow, PlanRow
 from screens.present import (
@@ -132,6 +133,9 @@ def _usage(data: Data, now: float) -> Lines:
         is_over = data["finished_at"] >= data["started_at"]
         end = data["finished_at"] if is_over else now
         lines.append(field_line("ran", duration(end - data["started_at"]) + ("" if is_over else " so far")))
+    if told := [say_amount(name, value) for name in ("cost", "tokens", "turns") if (value := data.get("spent", {}).get(name))]:
+        unpriced = data["spent"].get("unpriced")
+        lines.append(field_line("all attempts", ", ".join(told), Cell(f" (nobody told the cost of {unpriced:,.0f} tokens)" if unpriced else "", "warn")))
     for name, value in sorted(data.get("usage", {}).items()):
         lines.append(field_line(name, amount(name, value)))
     return lines

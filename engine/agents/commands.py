@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -27,12 +28,13 @@ from engine.clock import Clock, IdFactory
 from engine.model import wire
 from engine.model.acting import SOCKET_VARIABLE, VARIABLE
 from engine.model.agents import AgentSpec
+from engine.model.budgets import used_of
 from engine.model.effects import Assignment
 from engine.model.events import Event, Record
 from engine.model.ids import AgentId, TaskId
 from engine.model.pools import CommandSpec, PoolSpec
 from engine.model.questions import Reply
-from engine.model.reports import AgentsFailed, TasksBegan, TasksEnded
+from engine.model.reports import AgentsFailed, TasksBegan, TasksEnded, TasksUsed
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
@@ -243,12 +245,18 @@ class CommandAgents:
             result = await self._follow(key, run)
             return result, read_whole(command.output, result.stdout)
         reader = reader_of(command.output)
-        listener = Listener(reader, self._clock, command.linger_s) if reader is not None else None
+        listener = Listener(reader, self._clock, command.linger_s, partial(self._tell_use, key)) if reader is not None else None
         async with self._host.program(spec, key=self._runs[key], on_output=listener.take if listener else None) as process:
             self._report(TasksBegan(((*key, began),)))
             if key in self._stopping:
                 process.stop("stopped")
             return (await process.wait_result(), None) if listener is None else await listener.wait_result(process)
+
+    def _tell_use(self, key: tuple[TaskId, int], printed: Printed) -> None:
+        """Report what a program has used so far."""
+        used = used_of(printed.usage, printed.models, *key)
+        if used is not None:
+            self._report(TasksUsed((used,)))
 
     async def _stop_one(self, run: tuple[TaskId, int]) -> None:
         name = self._runs.get(run)

@@ -20,6 +20,8 @@ from engine.model.tasks import Outcome
 LINE_MAX_BYTES = 16 * 1024 * 1024
 ERROR_CHARACTERS_MAX = 500
 DENIALS_MAX = 20
+STEPS_MAX = 2_000
+"""Answers of models of one run whose tokens are counted before its end."""
 FORMS = ("text", "claude", "codex")
 
 _STATUS = re.compile(r"\b(?:status:?|API Error:?) (\d{3})\b")
@@ -58,6 +60,9 @@ class Printed:
     """Of the model's answer that ended it; 0 = not known."""
     retryable: bool = True
     usage: dict[str, float] = field(default_factory=dict)
+    """Of all that was done so far; what it says at its end is the last word."""
+    models: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Cost and tokens by model."""
     facts: dict[str, object] = field(default_factory=dict)
 
 
@@ -126,28 +131,52 @@ class _JsonReader:
         raise NotImplementedError
 
 
+class Steps:
+    """What Claude Code's models used so far, answer by answer; an answer is printed in pieces, each with all its figures."""
+
+    def __init__(self) -> None:
+        self.usage: dict[str, float] = {}
+        self.models: dict[str, dict[str, float]] = {}
+        self._known: dict[str, tuple[str, dict[str, float]]] = {}
+        """Answer -> its model and tokens."""
+
+    def note(self, message: Mapping[str, Any]) -> bool:
+        """Count an answer, or a piece of one; tell whether that is new."""
+        figures, step = _token_figures(_object(message, "usage")), _text(message, "id")
+        model, before = self._known.get(step, (_text(message, "model"), {}))
+        if not step or not figures or figures == before or len(self._known) >= STEPS_MAX:
+            return False
+        self._known[step] = (model, figures)
+        more = {name: value - before.get(name, 0) for name, value in figures.items()}
+        known = self.models.get(model, {})
+        self.models = {**self.models, model: {**known, **{name: known.get(name, 0) + value for name, value in more.items()}}}
+        self.usage = {**self.usage, **{name: self.usage.get(name, 0) + value for name, value in more.items()}, "turns": len(self._known)}
+        return True
+
+
 class ClaudeReader(_JsonReader):
-    """Claude Code: the object of type `result` is the end; it has figures of the whole run."""
+    """Claude Code: the object of type `result` is the end; it has figures of the whole run. Messages before it tell the tokens so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps = Steps()
 
     def _take(self, item: Mapping[str, Any]) -> None:
         printed = self.printed
         printed.session = _text(item, "session_id") or printed.session
+        if item.get("type") == "assistant":
+            self._steps.note(_object(item, "message"))
+            printed.usage, printed.models = self._steps.usage, self._steps.models
         if item.get("type") != "result":
             return
         printed.has_ended = True
         printed.text = _text(item, "result")
         printed.status = _whole(item.get("api_error_status"))
         used = _object(item, "usage")
-        printed.usage = _figures(
-            input_tokens=used.get("input_tokens"),
-            output_tokens=used.get("output_tokens"),
-            cache_read_tokens=used.get("cache_read_input_tokens"),
-            cache_write_tokens=used.get("cache_creation_input_tokens"),
-            cost=item.get("total_cost_usd"),
-            turns=item.get("num_turns"),
-        )
-        models = list(_object(item, "modelUsage"))
-        printed.facts = {"models": models} if models else {}
+        printed.usage = _token_figures(used) | _figures(cost=item.get("total_cost_usd"), turns=item.get("num_turns"))
+        models = _object(item, "modelUsage")
+        printed.models = {name: _model_figures(models[name]) for name in models}
+        printed.facts = {"models": list(models)} if models else {}
         self._judge(item)
 
     def _judge(self, item: Mapping[str, Any]) -> None:
@@ -221,6 +250,7 @@ _READERS: dict[str, type[_JsonReader]] = {"claude": ClaudeReader, "codex": Codex
 def judge(outcome: Outcome, printed: Printed, result: ProcessResult) -> Outcome:
     """Return the outcome of a run by what it said of itself; its end counts where it said nothing, or was stopped by somebody."""
     usage = {**outcome.usage, **printed.usage}
+    outcome = msgspec.structs.replace(outcome, models=printed.models)
     if outcome.error_kind in _STOPPED:
         return msgspec.structs.replace(outcome, usage=usage)
     if not printed.has_ended:
@@ -281,6 +311,26 @@ def _message(text: str) -> tuple[str, int]:
         return text, 0
     error = _object(value, "error") if isinstance(value, dict) else {}
     return _text(error, "message") or text, _STATUS_OF.get(_text(error, "type"), 0)
+
+
+def _token_figures(used: Mapping[str, Any]) -> dict[str, float]:
+    return _figures(
+        input_tokens=used.get("input_tokens"),
+        output_tokens=used.get("output_tokens"),
+        cache_read_tokens=used.get("cache_read_input_tokens"),
+        cache_write_tokens=used.get("cache_creation_input_tokens"),
+    )
+
+
+def _model_figures(found: object) -> dict[str, float]:
+    used = found if isinstance(found, dict) else {}
+    return _figures(
+        input_tokens=used.get("inputTokens"),
+        output_tokens=used.get("outputTokens"),
+        cache_read_tokens=used.get("cacheReadInputTokens"),
+        cache_write_tokens=used.get("cacheCreationInputTokens"),
+        cost=used.get("costUSD"),
+    )
 
 
 def _object(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

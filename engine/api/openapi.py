@@ -55,6 +55,7 @@ PLAIN_QUERIES = {
     "schema": "the schema of the configuration",
     "recommendations": "how pools could be sized better, with the evidence",
     "cost": "what the pools cost, by measured agent-seconds and hour, and what a fixed size at the peak would have",
+    "spending": "what work has used, by pool, model, task, agent, day and hour, and every limit on it with its forecast",
     "metrics": "every metric that is measured: name, unit, group, kind, help, and how it reads now for the fleet",
     "realtime": "how every metric reads now, for the fleet and each pool, in six groups; null = unknown",
     "history": "the history of one metric: a value for each step, null where nothing was measured",

@@ -34,6 +34,7 @@ from engine.model.verbs import Command
 from engine.monitoring.alerts.builtin import BUILTIN
 from engine.monitoring.alerts.rule_verbs import new_rules
 from engine.scaling.policy_verbs import new_policies
+from engine.scheduling import budgets
 from engine.scheduling.router import PLACEMENTS_PER_PASS, decide_placement
 from engine.scheduling.timers import Due, decide_due
 from engine.state import FleetState, Touched
@@ -169,6 +170,7 @@ class Coordinator(Following):
         self._apply(decide_surplus(self.state, deciding), "engine")
         self._apply(decide_report(self.state, RoomSeen(), deciding), "engine")
         self._apply(new_policies(self.state, self._tools.config.policies()), "engine")
+        self._apply(budgets.decide_configured(self.state, self._tools.config.budgets()), "engine")
         self._apply(new_rules(self.state, BUILTIN, self._tools.config.alerting.made_rules(), deciding.now), "engine")
         pending, self._pending = self._pending, _Pending()
         await self._write(pending)
@@ -238,6 +240,8 @@ class Coordinator(Following):
                 due = self._timers.take_due(deciding.now)
                 self._apply(self._decide_time(due, deciding.now), "engine")
                 self._apply(agenda.decide_sessions(self.state, due, deciding), "engine")
+                for look in budgets.looks(self.state, deciding.now):
+                    self._timers.add(look)
                 continue
             self._pending.reports.append((report, artifacts))
             try:
@@ -320,7 +324,7 @@ class Coordinator(Following):
             self._pending.records.append(record)
         touched = self._index(events, now)
         self._pending.touched.merge(touched)
-        self._apply(decide_after_work(state, list(touched.agents)), cause)
+        self._apply([*decide_after_work(state, list(touched.agents)), *budgets.decide_after(state, events, now)], cause)
 
     # ---- when the journal cannot be written
 

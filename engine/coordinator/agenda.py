@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from engine.coordinator import mail, rounds, sessions, swarms
 from engine.model.events import Event
+from engine.scheduling import budgets
 from engine.scheduling.timers import Due
 from engine.state import FleetState, Touched
 from engine.state.deciding import Deciding
@@ -20,6 +21,7 @@ def dues(state: FleetState, touched: Touched, now: float) -> Iterator[Due]:
     yield from swarms.dues(state, touched, now)
     yield from mail.dues(state, touched)
     yield from sessions.dues(state, touched, now)
+    yield from budgets.dues(state, touched, now)
 
 
 def dues_of_all(state: FleetState, now: float) -> Iterator[Due]:
@@ -27,6 +29,7 @@ def dues_of_all(state: FleetState, now: float) -> Iterator[Due]:
     yield from swarms.dues_of_all(state, now)
     yield from mail.dues_of_all(state)
     yield from sessions.dues_of_all(state, now)
+    yield from budgets.dues_of_all(state, now)
 
 
 def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]:
@@ -38,6 +41,7 @@ def decide_due(state: FleetState, due: Sequence[Due], now: float) -> list[Event]
         *rounds.decide_due(state, ids.get(rounds.DUE, ()), now),
         *mail.decide_due(state, ids.get(mail.DUE, ()), now),
         *swarms.decide_due(state, ids.get(swarms.DUE, ())),
+        *budgets.decide_due(state, ids.get(budgets.DUE, ()), now),
     ]
 
 

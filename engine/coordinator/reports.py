@@ -27,7 +27,7 @@ from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
 from engine.model.questions import TaskAsked
 from engine.model.task_events import TasksSubmitted
 from engine.monitoring.alerts.rule_verbs import decide_seen
-from engine.scheduling import answering, handing, leases, routing_verbs
+from engine.scheduling import answering, handing, leases, routing_verbs, spending
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -150,6 +150,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.GangsDue: gangs.decide_due,
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: leases.decide_ended,
+    r.TasksUsed: spending.decide_used,
     TaskAsked: answering.decide_asked,
     r.SampleDue: _decide_sample,
     r.AlertsSeen: decide_seen,

@@ -30,6 +30,7 @@ from engine.model.alert_commands import (
     UpdateRule,
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.budget_commands import SetBudget
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.events import BoosterCacheCleared, Event
 from engine.model.fleet_commands import HaltFleet, ResumeFleet
@@ -52,7 +53,7 @@ from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, Su
 from engine.model.verbs import Command
 from engine.monitoring.alerts import rule_verbs
 from engine.scaling import policies, policy_verbs
-from engine.scheduling import answering, asking, halting, routing_verbs, submission
+from engine.scheduling import answering, asking, budgets, halting, routing_verbs, submission
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
@@ -138,6 +139,7 @@ _DECIDE: dict[type[Command], Decide] = {
     TellProgress: asking.decide_progress,
     HaltFleet: halting.decide_halt,
     ResumeFleet: halting.decide_resume,
+    SetBudget: budgets.decide_set,
     ClearBoosterCache: _decide_clear,
     **rounds.DECIDE,
     **swarms.DECIDE,

@@ -20,6 +20,7 @@ from engine.clock import Clock
 from engine.gate import alert_rows
 from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
+from engine.gate.budgets import budget_row, ids_of, row_ids
 from engine.gate.channel_rows import channel_row, notification_row
 from engine.gate.gang_plans import gang_row
 from engine.gate.questions import question_row
@@ -29,10 +30,12 @@ from engine.gate.sessions import session_row
 from engine.gate.swarms import swarm_row
 from engine.gate.votes import proposal_row
 from engine.gate.words import event_row
+from engine.model.budget_events import BudgetMoved
+from engine.model.budget_words import FLEET, id_of
 from engine.model.config_sections import TasksSection
 from engine.model.engine_rows import EngineRow
 from engine.model.errors import UsageError
-from engine.model.events import FleetHalted, Record
+from engine.model.events import Event, FleetHalted, Record
 from engine.model.ids import (
     AgentId,
     GangId,
@@ -135,6 +138,7 @@ class Feed:
         self._mark("proposals", touched.rounds)
         self._mark_swarms(state, touched)
         self._mark("routes", touched.routers)
+        self._mark("budgets", [id_ for scope in {**touched.budgets, **touched.ledgers} for id_ in ids_of(state, scope)])
         for kind in alert_rows.ALERT_KINDS:
             self._mark(kind, getattr(touched, kind))
         if touched.alerts:  # how many it keeps quiet
@@ -145,11 +149,7 @@ class Feed:
             self._mark("gangs", [*touched.gangs, *state.gangs])
         for record in records:
             self._events.append(event_row(state, record))
-            if isinstance(record.event, PoolPaused | TasksWaitForRoom):
-                self._mark("tasks", state.pending_of.get(record.event.pool, ()))
-            elif isinstance(record.event, FleetHalted):
-                for waiting in state.pending_of.values():
-                    self._mark("tasks", waiting)
+            self._mark_waiting(state, record.event)
         self._events_seen += len(records)
         self._wake()
 
@@ -230,6 +230,16 @@ class Feed:
             changed[id_] = self._revision
         while len(changed) > CHANGES_KEPT:
             self._forgotten = max(self._forgotten, changed.pop(next(iter(changed))))
+
+    def _mark_waiting(self, state: FleetState, event: Event) -> None:
+        """Mark the tasks that wait for another reason than before."""
+        if isinstance(event, PoolPaused | TasksWaitForRoom):
+            self._mark("tasks", state.pending_of.get(event.pool, ()))
+        elif isinstance(event, BudgetMoved) and event.scope != FLEET:
+            self._mark("tasks", state.pending_of.get(id_of(event.scope), ()))
+        elif isinstance(event, FleetHalted | BudgetMoved):
+            for waiting in state.pending_of.values():
+                self._mark("tasks", waiting)
 
     def _mark_booster(self, state: FleetState, touched: Touched) -> None:
         """Mark what follows from agents and tasks: the states of instances, and how many tasks wait."""
@@ -364,6 +374,7 @@ class Feed:
             tables: dict[str, Mapping[str, object]] = {
                 "pools": state.pools,
                 "questions": state.asking,  # type: ignore[dict-item]
+                "budgets": dict.fromkeys(row_ids(state)),
                 "agents": state.agents,  # type: ignore[dict-item]
                 "hosts": state.hosts,  # type: ignore[dict-item]
                 "engines": self.engines(),
@@ -407,7 +418,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "routes", "questions", "engines", "regions"):
+        if kind in ("channels", "notifications", "routes", "questions", "budgets", "engines", "regions"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -430,6 +441,8 @@ class Feed:
     def _told_row(self, kind: str, id_: str) -> Row | None:
         if kind == "questions":
             return question_row(self._state(), QuestionId(id_))
+        if kind == "budgets":
+            return budget_row(self._state(), id_, self._clock.now())
         if kind == "engines":
             return self.engines().get(id_)
         if kind == "regions":

@@ -15,10 +15,12 @@ from typing import NamedTuple
 from engine.agents.liveness import Usage as ProcessUsage
 from engine.agents.liveness import read_usage
 from engine.booster.book import BoosterBook
+from engine.gate.budgets import most_used
 from engine.gate.forecasts_ahead import ForecastsAhead
 from engine.gate.usage import Used
 from engine.memory.store import Tidied
 from engine.model.agents import AgentStatus
+from engine.model.budget_words import scope_of
 from engine.model.cache_layers import CacheLayer
 from engine.model.pools import Pool
 from engine.model.tasks import HELD, TaskState
@@ -108,11 +110,13 @@ class FigureReader:
             waits = bool(known["queue_depth", pool.spec.name])
             known["oldest_waiting_s", pool.spec.name] = oldest_waiting_s(state, pool.spec.name, now) if waits else 0.0
             self._resources(pool, used.pools.get(pool.spec.name), known)
+            _spending(state, pool.spec.name, known, counts, now)
             self._scaling(pool, known, elapsed_s)
             self._foreseen(pool.spec.name, known, now)
         for gone in self._spent.keys() - state.pools.keys():
             del self._spent[gone]
         self._fleet(state, known, counts, elapsed_s)
+        known["budget_used", ""] = most_used(state, "", now)
         self._booster(known, counts)
         return Figures({key: value for key, value in known.items() if value is not None and math.isfinite(value)}, counts, looked)
 
@@ -227,6 +231,14 @@ class FigureReader:
         if before is not None:
             hits, misses = sums.cache_hits - before[0], sums.cache_misses - before[1]
             known["cache_hit_rate", ""] = hits / (hits + misses) if hits + misses > 0 else None
+
+
+def _spending(state: FleetState, name: str, known: dict[Key, float | None], counts: dict[Key, float], now: float) -> None:
+    """Note what a pool's tasks told that they used since the state began, and how much of its budget that is."""
+    ledger = state.spending.ledgers.get(scope_of("pools", name))
+    known["budget_used", name] = most_used(state, name, now)
+    if ledger is not None:
+        counts.update({(metric, name): used for metric in ("cost", "tokens") if (used := ledger.total.of(metric))})
 
 
 _SUMMED = (

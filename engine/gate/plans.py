@@ -13,6 +13,7 @@ from engine.agents.registry import find_agent, revivable
 from engine.gate import (
     alert_plans,
     baselines,
+    budgets,
     gang_plans,
     mail,
     module_plans,
@@ -34,6 +35,7 @@ from engine.model.agent_commands import (
     UnregisterAgent,
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.budget_commands import SetBudget
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused, PlanChanged
 from engine.model.fleet_commands import HaltFleet, ResumeFleet, StopEngine
@@ -52,6 +54,7 @@ from engine.model.verbs import Command
 from engine.model.wire import call_of
 from engine.scaling.policies import find_pool, leavers, wanted_size
 from engine.scheduling.answering import find_question
+from engine.scheduling.budgets import meant
 from engine.scheduling.router import pool_for
 from engine.scheduling.submission import doomed_by, find_task, pool_of, revived_with
 from engine.state import FleetState
@@ -66,6 +69,8 @@ def exact(state: FleetState, command: Command, *, restoring: bool = False) -> Co
     """Return a verb that means the same whatever happens meanwhile: `+3` becomes the size it is now. Raises FleetError."""
     if isinstance(command, ScalePool):
         return replace(command, size=str(wanted_size(find_pool(state, command.pool), command.size, restoring=restoring)))
+    if isinstance(command, SetBudget):
+        return replace(command, amount=meant(state, command))
     if isinstance(command, AnswerTask) and not command.question:
         return replace(command, question=find_question(find_task(state, command.task), "").id)
     return command
@@ -298,6 +303,7 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     PausePool: _pause,
     UnpausePool: _pause,
     **policy_plans.DESCRIBE,
+    **budgets.DESCRIBE,
     **gang_plans.DESCRIBE,
     **questions.DESCRIBE,
     **votes.DESCRIBE,

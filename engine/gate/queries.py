@@ -11,7 +11,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.coordinator.distributing import conditions
-from engine.gate import baselines, questions, routes, sessions, swarms, votes
+from engine.gate import baselines, budgets, questions, routes, sessions, swarms, votes
 from engine.gate import rows as build
 from engine.gate.alert_pages import alert_page, told_of
 from engine.gate.alert_tests import try_rule
@@ -327,6 +327,10 @@ async def _cost(sources: Sources, parameters: dict[str, Any]) -> object:
     return wire.to_plain(costs.report(lives, load if len(load) < LOAD_MAX else None, since, now, accuracy))
 
 
+async def _spending(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return budgets.spending(sources.state(), sources.clock.now())
+
+
 async def _load(sources: Sources, parameters: dict[str, Any]) -> object:
     since = sources.clock.now() - _number(parameters, "last_s", 86_400)
     return await sources.journal.load_since(since, limit=LOAD_MAX)
@@ -431,6 +435,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "load": _load,
     "recommendations": _recommendations,
     "cost": _cost,
+    "spending": _spending,
     "metrics": _metrics,
     "realtime": _realtime,
     "loads": _loads,

@@ -57,7 +57,7 @@ def pool_row(state: FleetState, pool: Pool, oldest_pending_at: float) -> PoolRow
 
 def _pool_reason(state: FleetState, pool: Pool) -> str:
     if not pool.by_status.get(AgentStatus.FAILED):
-        return "paused" if pool.paused else pool.waits.text if pool.waits else pool.tasks_wait
+        return "paused" if pool.paused else state.spending.closed(pool.spec.name)[:REASON_MAX] or (pool.waits.text if pool.waits else pool.tasks_wait)
     broken = (agent for agent in state.agents_in(pool.spec.name) if agent.status is AgentStatus.FAILED)
     return next(broken).reason[:REASON_MAX]
 
@@ -84,7 +84,7 @@ def agent_row(state: FleetState, agent: Agent) -> AgentRow:
         agent.created_at,
         agent.updated_at,
         agent.idle_since,
-        agent.reason[:REASON_MAX],
+        (agent.reason or agent.over)[:REASON_MAX],
     )
 
 
@@ -109,7 +109,17 @@ def task_row(state: FleetState, task: Task, now: float) -> TaskRow:
         task.tries,
         task.spec.max_attempts,
         task.deaths,
+        _told(task, "cost"),
+        _told(task, "tokens"),
+        _told(task, "turns"),
     )
+
+
+def _told(task: Task, name: str) -> float | None:
+    """Return what a task's attempts told of their use; None = they told nothing of it."""
+    if name == "cost" and not task.spent.get("cost") and (task.spent.get("unpriced") or not task.metered):
+        return None
+    return round(task.spent[name], 9) if name in task.spent else None
 
 
 def task_reason(state: FleetState, task: Task, now: float) -> str:
@@ -124,12 +134,17 @@ def task_reason(state: FleetState, task: Task, now: float) -> str:
         if state.is_halted("placing"):
             return "fleet halted"
         pool = state.pools[task.spec.pool]
-        return "pool paused" if pool.paused else pool.tasks_wait or "waits for an agent"
+        return "pool paused" if pool.paused else _over(state, task) or pool.tasks_wait or "waits for an agent"
     if task.questions:
         return why_waits(task)[:REASON_MAX]
     if task.error is None or task.state in HELD:
         return ""
     return f"{task.error.kind}: {task.error.message}"[:REASON_MAX]
+
+
+def _over(state: FleetState, task: Task) -> str:
+    """Return which limit keeps a task waiting, its own or its pool's; empty when none does."""
+    return (task.over or state.spending.closed(task.spec.pool))[:REASON_MAX]
 
 
 def host_row(host: Host, sample: HostSample | None) -> HostRow:

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from engine.coordinator.sizing import edited
-from engine.gate import alert_plans, policy_plans, routes, swarms
+from engine.gate import alert_plans, budgets, policy_plans, routes, swarms
 from engine.model import commands as c
 from engine.model import wire
 from engine.model.agent_commands import (
@@ -33,6 +33,7 @@ from engine.model.alert_commands import (
     UpdateRule,
 )
 from engine.model.booster_commands import AddModule, RemoveModule
+from engine.model.budget_commands import SetBudget
 from engine.model.consensus_commands import OpenProposal, WithdrawProposal
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
@@ -178,6 +179,7 @@ _INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
     PrioritiseTask: _prioritise,
     HaltFleet: _halt,
     ResumeFleet: _resume,
+    SetBudget: budgets.inverse_of,
     AddModule: _module,
     RemoveModule: _module,
     **dict.fromkeys(AlertVerb.__args__, _alert),
@@ -255,8 +257,8 @@ def _goal(state: FleetState, command: Command) -> str:
             return command.size
         case PrioritiseTask():
             return str(command.priority)
-        case SetRouting():
-            return command.mode
+        case SetRouting() | SetBudget():
+            return command.mode if isinstance(command, SetRouting) else budgets.goal(state, command)
         case CreatePolicy():
             return version_of(created(state, command))
         case UpdatePolicy():
@@ -289,8 +291,8 @@ def found_by(state: FleetState, command: Command) -> str:
     if isinstance(command, PrioritiseTask):
         task = state.tasks.get(TaskId(command.task))
         return str(task.priority) if task else ""
-    if isinstance(command, SetRouting):
-        return mode_set(state, command.pool) if command.pool != ALL_POOLS else ""
+    if isinstance(command, SetRouting | SetBudget):
+        return _word_set(state, command)
     if isinstance(command, RecallRouting):
         return "forgotten" if can_recall(state, command.pool) else ""
     if isinstance(command, UpdatePolicy | DeletePolicy):
@@ -306,6 +308,12 @@ def found_by(state: FleetState, command: Command) -> str:
     if isinstance(command, EditSwarm):
         return _version(swarms.found_by(state, command))
     return ""
+
+
+def _word_set(state: FleetState, command: SetRouting | SetBudget) -> str:
+    if isinstance(command, SetBudget):
+        return budgets.found_by(state, command)
+    return mode_set(state, command.pool) if command.pool != ALL_POOLS else ""
 
 
 def left_to_do(state: FleetState, kept: KeptPlan, *, undo: bool) -> list[Command]:
@@ -361,7 +369,7 @@ def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  #
             return _is_needless_for_task(state, command, undo=undo)
         case HaltFleet() | ResumeFleet():
             return not inverse_of(state, command)
-        case AddModule() | RemoveModule() | SetRouting() | RecallRouting():
+        case AddModule() | RemoveModule() | SetRouting() | RecallRouting() | SetBudget():
             return found_by(state, command) == _goal(state, command)
         case EditSwarm() | PauseSwarm() | UnpauseSwarm() | EndSwarm() | StopSession():
             return swarms.is_needless(state, command, undo=undo)

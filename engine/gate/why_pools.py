@@ -40,6 +40,8 @@ def _headline(state: FleetState, pool: Pool, now: float, decision: Decision | No
         return halted[0].text.partition(";")[0], "warn"
     if pool.paused:
         return "it is paused: it is given no tasks", "warn"
+    if over := state.spending.closed(pool.spec.name):
+        return f"it takes no work: {over}", "warn"
     if pool.waits is not None:
         return f"{pool.waits.agents} of its {_agents(pool.size)} {'wait' if pool.waits.agents > 1 else 'waits'}: {pool.waits.text.removeprefix('waits ')}", "warn"
     if pool.tasks_wait:

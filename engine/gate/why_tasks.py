@@ -48,15 +48,18 @@ def _pending(state: FleetState, task: Task, now: float, decision: Decision | Non
     halted = halts_of(state, "placing", "agents")
     pool = state.pools[task.spec.pool]
     paused = [told(f"pool {pool.spec.name} was paused", find_act(state, ("pool.pause",), (pool.spec.name,)), "warn")] if pool.paused else []
+    over = [Evidence(text, "warn")] if (text := task.over or state.spending.closed(pool.spec.name)) else []
     reasons = Counter[str]() if dependencies else count_reasons(state, task)
     crowd = [] if dependencies else _crowd(state, task, reasons)
-    evidence = [*_routed(task), *dependencies, *backing_off, *halted, *paused, *_earlier(task), *crowd]
-    if not (dependencies or backing_off or halted or pool.paused):
+    evidence = [*_routed(task), *dependencies, *backing_off, *halted, *paused, *over, *_earlier(task), *crowd]
+    if not (dependencies or backing_off or halted or pool.paused or over):
         evidence += _ahead(state, task) + _supply(state, task, decision)
     if dependencies:
         headline = f"it waits for {_plural(task.waiting_on, 'task')} to end", "info"
     elif backing_off:
         headline = "it waits before it is tried again", "warn"
+    elif over:
+        headline = f"it waits for its budget: {over[0].text}", "warn"
     elif halted:
         headline = halted[0].text.partition(";")[0], "warn"
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.gate import alert_plans, routes
+from engine.gate import alert_plans, budgets, routes
 from engine.gate import mail as mail_lines
 from engine.gate import sessions as session_lines
 from engine.gate import swarms as swarm_lines
@@ -255,6 +255,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     **mail_lines.WORDS,
     **session_lines.WORDS,
     **routes.WORDS,
+    **budgets.WORDS,
     PoolHeld: lambda _s, e: ("info", e.pool, f"{e.pool} held by {e.hold.who}" if e.hold else f"{e.pool} follows its load again"),
     ev.ModuleAdded: lambda _s, e: ("info", e.module.name, f"module {e.module.name} added: {', '.join(row.name for row in e.module.facts.operations)}, sha256 {e.module.facts.sha256[:SHORT_HASH]}"),
     ev.ModuleRemoved: lambda _s, e: ("info", e.name, f"module {e.name} removed, sha256 {e.sha256[:SHORT_HASH]}"),

@@ -30,7 +30,7 @@ REPLAYED_MAX = 50_000
 ALL_TASKS = 1 << 62
 PROBLEMS_MAX = 10
 
-_COMPARED = ("pools", "hosts", "agents", "tasks", "allocations", "plans", "policies", "routers", "alerting", "halted", "engine", "totals", "at")
+_COMPARED = ("pools", "hosts", "agents", "tasks", "allocations", "plans", "policies", "routers", "alerting", "spending", "halted", "engine", "totals", "at")
 
 # What each ended task came to by its newest record that says so, against its row.
 _OUTCOMES = """

@@ -15,6 +15,7 @@ import msgspec
 from engine.memory.stored import FleetFigures, StoredHost, agent_of, task_of
 from engine.model.agents import Allocation
 from engine.model.alerts import Alert, Rule, Silence
+from engine.model.budgets import Budget, Ledger
 from engine.model.consensus import Round
 from engine.model.errors import JournalError
 from engine.model.events import Audited
@@ -163,13 +164,21 @@ def _load_rest(connection: sqlite3.Connection, state: FleetState) -> None:
     _load_swarms(connection, state)
     for record in _resources(connection, "router", RouterRecord):
         state.routers[record.pool] = record
+    _load_watched(connection, state)
+    state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
+
+
+def _load_watched(connection: sqlite3.Connection, state: FleetState) -> None:
+    for budget in _resources(connection, "budget", Budget):
+        state.spending.budgets[budget.scope] = budget
+    for ledger in _resources(connection, "ledger", Ledger):
+        state.spending.ledgers[ledger.scope] = ledger
     for rule in _resources(connection, "rule", Rule):
         state.alerting.rules[rule.id] = rule
     for alert in _resources(connection, "alert", Alert):
         state.alerting.alerts[alert.id] = alert
     for silence in _resources(connection, "silence", Silence):
         state.alerting.silences[silence.id] = silence
-    state.audit.extend(reversed(read_audit(connection, state.audit.maxlen or 0)))
 
 
 def _load_swarms(connection: sqlite3.Connection, state: FleetState) -> None:

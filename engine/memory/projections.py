@@ -265,6 +265,8 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
         *[("message", id_, state.swarming.mailboxes.mail.get(id_)) for id_ in touched.mail],
         *[("traffic", id_, state.swarming.mailboxes.traffic.get(id_)) for id_ in touched.traffic],
         *[("session", id_, state.swarming.sessions.get(id_)) for id_ in touched.sessions],
+        *[("budget", scope, state.spending.budgets.get(scope)) for scope in touched.budgets],
+        *[("ledger", scope, state.spending.ledgers.get(scope)) for scope in touched.ledgers],
         *[("router", pool, state.routers.get(pool)) for pool in touched.routers],
         *[("rule", id_, state.alerting.rules.get(id_)) for id_ in touched.rules],
         *[("alert", id_, state.alerting.alerts.get(id_)) for id_ in touched.alerts],

@@ -161,6 +161,10 @@ class Agent:
     """Moving average of the run time of its tasks, seconds; 0 before the first."""
     by_type: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Task type -> (succeeded, finished)."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """What its tasks used: cost, tokens, unpriced, turns, and seconds of those that have ended."""
+    over: str = ""
+    """Why it takes no more work, though nobody drained it: a limit of its budget; empty = it does."""
 
     def can(self, word: str) -> bool:
         """Tell whether it has a capability; its own id is one that nobody else has."""
@@ -168,7 +172,7 @@ class Agent:
 
     def is_free(self) -> bool:
         """Tell whether a task may be placed on it now."""
-        return self.status is AgentStatus.IDLE and not self.cordoned and not self.retiring and self.allocation is None
+        return self.status is AgentStatus.IDLE and not self.cordoned and not self.retiring and not self.over and self.allocation is None
 
     def note_finished(self, task_type: str, seconds: float, *, ok: bool) -> None:
         """Fold one finished task into its record; seconds of run time."""

@@ -26,6 +26,7 @@ from engine.model.alert_commands import (
     UpdateRule,
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.budget_commands import SetBudget
 from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.consensus_commands import (
     CastVote,
@@ -114,6 +115,7 @@ COMMANDS: dict[str, type[Command]] = {
         TellProgress,
         HaltFleet,
         ResumeFleet,
+        SetBudget,
         RememberEntry,
         ForgetEntry,
         PermitEntry,

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from engine.model.agents import Resources
+from engine.model.budget_config import BudgetConfig
 from engine.model.config_tree import ConfigTree, seconds_of
 from engine.model.errors import UsageError
 from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
@@ -106,6 +107,7 @@ class PoolConfig(ConfigTree):
     command: CommandConfig | None = Field(None, description="the program for kind command")
     session: SessionConfig | None = Field(None, description="the program for kind session")
     answers: AnswersConfig = Field(default_factory=AnswersConfig)
+    budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what its tasks may use (docs/budgets.md)")
 
     @model_validator(mode="after")
     def _consistent(self) -> PoolConfig:

@@ -31,6 +31,7 @@ from engine.model.alert_events import (
     AlertsSilenced,
     SilenceEnded,
 )
+from engine.model.budget_events import BudgetMoved, BudgetsConfigured, BudgetSet, TasksSpent
 from engine.model.consensus_events import (
     BallotsCast,
     ProposalActed,
@@ -219,6 +220,10 @@ Event = (
     | TasksCancelled
     | TasksReplayed
     | TaskPrioritised
+    | TasksSpent
+    | BudgetsConfigured
+    | BudgetSet
+    | BudgetMoved
     | QuestionAsked
     | QuestionAnswered
     | TaskProgressed

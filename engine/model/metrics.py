@@ -152,7 +152,8 @@ _ALL = (
         ("rss_mb", "MB", _G, "memory that agents hold"),
         ("cost_per_hour", "cost/h", _G, "cost of the agents there are, in the unit of the configuration; unknown when no cost is set"),
         ("cost", "cost/s", _C, "cost that tasks told of themselves"),
-        ("tokens", "1/s", _C, "tokens that tasks told of"),
+        ("tokens", "1/s", _C, "tokens that tasks told of, those of caches included"),
+        ("budget_used", "ratio", _G, "share used of the limit of an hour or a day of which least is left; unknown where there is none"),
     ),
     *_metrics(
         Group.RESOURCES,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Health
 from engine.model.alerts import Alert
+from engine.model.budgets import Used
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.learned import LearnedModel
 from engine.model.questions import TaskAsked
@@ -119,6 +120,13 @@ class TasksEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TasksUsed:
+    """Attempts that go on told what they have used so far."""
+
+    used: tuple[Used, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsSeen:
     """Alerts are not as they were, and silences are over."""
 
@@ -160,4 +168,4 @@ class EngineStarted:
     """Of its leadership, where engines share a fleet."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted
+Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TasksUsed | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
+from engine.model.budget_rows import BudgetRow
 from engine.model.cache_layers import CacheLayer
 from engine.model.channel_rows import ChannelRow, NotificationRow
 from engine.model.engine_rows import EngineRow
@@ -100,6 +101,11 @@ class TaskRow(NamedTuple):
     max_attempts: int
     deaths: int
     """Agents that died while running it."""
+    cost: float | None = None
+    """Dollars that its attempts told of; None = nobody did."""
+    tokens: float | None = None
+    """That its models read and wrote, caches included; None as above."""
+    turns: float | None = None
 
 
 class HostRow(NamedTuple):
@@ -355,13 +361,14 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = QuestionRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PlanRow | AuditRow | EventRow
+Row = QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
     "agents": AgentRow,
     "tasks": TaskRow,
     "questions": QuestionRow,
+    "budgets": BudgetRow,
     "hosts": HostRow,
     "engines": EngineRow,
     "regions": RegionRow,

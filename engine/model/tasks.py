@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from engine.model.budgets import Used
 from engine.model.ids import AgentId, QuestionId, TaskId
 from engine.model.learned import Advice
 from engine.model.questions import Answer, Question, Said
@@ -42,6 +43,9 @@ SAMPLER = "booster sampling"
 """TaskSpec.submitted_by of samples."""
 HANDED_ON = "handed_on"
 """Outcome.error_kind of an attempt whose agent leaves the task to those of another pool: the booster to regular agents."""
+
+ENGINE_LOST = "engine_restart"
+"""Outcome.error_kind of an attempt that ended for want of an engine."""
 
 FINISHED = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.DEAD})
 HELD = frozenset({TaskState.LEASED, TaskState.RUNNING, TaskState.NEEDS_INPUT})
@@ -124,6 +128,8 @@ class Outcome(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     ended_at: float = 0.0
     usage: dict[str, float] = {}
+    models: dict[str, dict[str, float]] = {}
+    """Of the usage what each model had: `cost` and tokens, by its name; empty = nobody told the models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ class Task:
     started_at: float = 0.0
     finished_at: float = 0.0
     stopping: str = ""
-    """Why the running attempt is being stopped: cancel, timeout, deadline, halt, retry, unanswered; empty = it is not."""
+    """Why the running attempt is being stopped: cancel, timeout, deadline, halt, budget, retry, unanswered; empty = it is not."""
     error: TaskError | None = None
     result: dict[str, object] = field(default_factory=dict)
     artifact: str = ""
@@ -183,11 +189,22 @@ class Task:
     """How long this attempt waited for answers, but for the present one; it does not count as run time."""
     moved: str = ""
     """Pool that it was handed on to; its specification names that one too."""
+    metered: dict[int, Used] = field(default_factory=dict)
+    """What its newest attempts told of their use, by token."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """What all its attempts used: cost, tokens, unpriced and turns as told; seconds of those before the last one."""
+    over: str = ""
+    """Why it may not use any more, so that it waits; empty = it may."""
 
     @property
     def fell(self) -> bool:
         """Tell whether it was cancelled only because of one that it depends on."""
         return self.state is TaskState.CANCELLED and self.error is not None and self.error.kind == FELL
+
+    def run_s(self, now: float) -> float:
+        """Return the wall time of all its attempts, seconds."""
+        running = max(0.0, (self.finished_at or now) - self.started_at) if self.started_at else 0.0
+        return self.spent.get("seconds", 0.0) + running
 
     @property
     def tries(self) -> int:

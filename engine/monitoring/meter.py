@@ -1,4 +1,4 @@
-"""What is counted while the fleet works, a few integer additions a task: durations, recoveries, scalings, cost and tokens.
+"""What is counted while the fleet works, a few integer additions a task: durations, recoveries and scalings.
 
 Owner: of the counts since the last sample (`take_histograms`) and since the engine began (`counts`), by pool. It is told of every
 commit. Limits: BUCKETS counts for each of three metrics a pool; of lost agents at most those there are.
@@ -22,7 +22,6 @@ from engine.model.agents import AgentStatus
 from engine.model.ids import AgentId
 from engine.model.pool_events import PoolConfigured, PoolScaled
 from engine.model.task_events import (
-    TaskFailed,
     TasksLeased,
     TasksStarted,
     TasksSubmitted,
@@ -33,10 +32,6 @@ from engine.monitoring.archive import Key
 from engine.monitoring.histogram import BUCKETS, bucket_of
 from engine.state import FleetState, Touched
 
-TOKENS = "tokens"
-TOKEN_PARTS = ("input_tokens", "output_tokens")
-"""Names under which an outcome's usage tells of tokens: all of them, or by part."""
-COST = "cost"
 TIMED_MAX = 24
 """Tasks of one event that are timed; of more every n-th, which then counts for the others: a storm costs no more."""
 _UNCOUNTED = (TasksStarted, TasksSubmitted)
@@ -68,8 +63,6 @@ class Meter:
                 self._time_leases(event.leases, record.at)
             elif isinstance(event, TasksSucceeded):
                 self._time_outcomes(event.outcomes, record.at)
-            elif isinstance(event, TaskFailed):
-                self._spent(event.outcome)
             elif not isinstance(event, _UNCOUNTED):
                 self._note_rare(record, touched)
 
@@ -94,20 +87,6 @@ class Meter:
             self.observe("response_ms", task.spec.pool, at - max(task.spec.submitted_at, task.replayed_at), weight)
             if outcome.started_at:
                 self.observe("run_ms", task.spec.pool, outcome.ended_at - outcome.started_at, weight)
-        for outcome in outcomes:
-            if outcome.usage:
-                self._spent(outcome)
-
-    def _spent(self, outcome: Outcome) -> None:
-        task = self._state().tasks.get(outcome.task)
-        if task is None or task.spec.sample_of:
-            return
-        names = (TOKENS,) if TOKENS in outcome.usage else TOKEN_PARTS
-        tokens = [outcome.usage[name] for name in names if name in outcome.usage]
-        if tokens:
-            self._add("tokens", task.spec.pool, sum(tokens))
-        if COST in outcome.usage:
-            self._add("cost", task.spec.pool, outcome.usage[COST])
 
     def _note_rare(self, record: ev.Record, touched: Touched) -> None:
         event = record.event

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from engine.model.budget_words import STOPPED_BY_BUDGET
 from engine.model.events import Event
 from engine.model.ids import TaskId
 from engine.model.questions import UNANSWERED
@@ -18,9 +19,10 @@ from engine.model.task_events import (
     TasksStarted,
     TasksSucceeded,
 )
-from engine.model.tasks import HANDED_ON, HELD, Outcome, Task, TaskState
+from engine.model.tasks import ENGINE_LOST, HANDED_ON, HELD, Outcome, Task, TaskState
 from engine.scheduling.halting import DRAIN, HALT
 from engine.scheduling.handing import decide_handed_on, decide_lost_worker
+from engine.scheduling.spending import spent_by
 from engine.scheduling.submission import cancel_with_dependents, doom, each_once
 from engine.state import FleetState
 from engine.state.deciding import Deciding
@@ -30,12 +32,9 @@ STOPPED = "stopped"
 AGENT_LOST = "agent_lost"
 """Outcome.error_kind of an attempt that ended with its agent, through no doing of its own."""
 
-ENGINE_LOST = "engine_restart"
-"""Outcome.error_kind of an attempt that ended for want of an engine."""
-
-
 _HANDED_BACK = {
     HALT: ("halted", "stopped by a halt of the fleet"),
+    STOPPED_BY_BUDGET: ("budget", "stopped because its budget is used up"),
     DRAIN: ("drained", "its agent was to leave and the drain deadline passed"),
 }
 """Task.stopping -> the kind and the words of an attempt that waits again and does not count."""
@@ -63,6 +62,7 @@ def decide_began(state: FleetState, report: TasksBegan, _deciding: Deciding) -> 
 def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> list[Event]:
     """Apply outcomes of current leases, record late ones."""
     events: list[Event] = []
+    spent = spent_by(state, report.outcomes)
     good: dict[TaskId, Outcome] = {}
     bad: set[TaskId] = set()
     for outcome in report.outcomes:
@@ -76,7 +76,7 @@ def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> l
             events += _decide_bad_end(state, task, outcome, deciding)
     if good:
         events.insert(0, TasksSucceeded(tuple(good.values())))
-    return each_once(events) if bad else events
+    return [*spent, *(each_once(events) if bad else events)]
 
 
 def _decide_bad_end(state: FleetState, task: Task, outcome: Outcome, deciding: Deciding) -> list[Event]:

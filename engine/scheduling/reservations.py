@@ -18,10 +18,12 @@ from engine.state.deciding import Deciding, Decision
 
 
 def decide_allocate(state: FleetState, commands: Sequence[AllocateAgent], deciding: Deciding, free: FreeAgents) -> Decision:
-    """Reserve the best free agent for each. Raises CommandRefused when there are not enough (none is reserved then) or nothing is placed."""
+    """Reserve the best free agent for each. Raises CommandRefused when there are not enough (none is reserved then), or nothing is placed."""
     check_placing(state)
     allocations: list[Allocation] = []
     for command, pool in [(command, pool_for(state, command.pool_type)) for command in commands]:
+        if text := state.spending.closed(pool):
+            raise CommandRefused(f"{pool} takes no work: {text}")
         spec = TaskSpec(TaskId(command.task_id), "allocation", pool, {}, capabilities=command.capabilities)
         chosen = free.choose(spec)
         if chosen is None:

@@ -37,7 +37,7 @@ def decide_placement(
     memory = ProgramMemory(state, room)
     pools = [state.pools[name] for name in queue.pools_waiting()]
     for pool in sorted(pools, key=lambda pool: -pool.spec.priority):
-        if not pool.paused:
+        if not pool.paused and not state.spending.closed(pool.spec.name):
             _place_pool(pool, queue, free, now, leases=leases, memory=memory)
     events: list[Event] = [TasksLeased(tuple(leases))] if leases else []
     return events + memory.told()
@@ -93,4 +93,6 @@ def count_reasons(state: FleetState, task: Task) -> Counter[str]:
     """Count, over the pool's agents, why each cannot take the task; free ones count as `free, is next`."""
     pool = state.pools[task.spec.pool]
     agents = state.agents_in(task.spec.pool)[:CAPABILITY_SCAN_MAX]
-    return Counter(why_not(agent, pool, task.spec.capabilities) or pool.tasks_wait or "free, its turn comes" for agent in agents)
+    over = "free, but its budget is used up" if task.over or state.spending.closed(task.spec.pool) else ""
+    held_up = pool.tasks_wait or over
+    return Counter(why_not(agent, pool, task.spec.capabilities) or held_up or "free, its turn comes" for agent in agents)

@@ -74,6 +74,8 @@ def why_not(agent: Agent, pool: Pool, wanted: Sequence[str]) -> str:
         return "draining"
     if agent.allocation is not None:
         return "reserved"
+    if agent.over:
+        return "over budget"
     if agent.status in (AgentStatus.ASSIGNED, AgentStatus.BUSY, AgentStatus.DRAINING):
         return "busy"
     if agent.status is not AgentStatus.IDLE:

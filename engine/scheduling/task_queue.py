@@ -204,7 +204,7 @@ def _place_of(task: Task) -> tuple[str, int]:
 
 
 def _is_placeable(task: Task, now: float) -> bool:
-    return task.state is TaskState.PENDING and task.waiting_on == 0 and task.not_before <= now
+    return task.state is TaskState.PENDING and task.waiting_on == 0 and not task.over and task.not_before <= now
 
 
 def _tasks_in(queue: PoolQueue) -> list[Task]:

@@ -94,7 +94,7 @@ class Timers:
         wanted |= {(one.proposal.deadline, "proposal", one.proposal.id, 0) for one in state.rounds.values() if one.is_open}
         missing = [due for due in wanted - self._known if due[0] > now]
         assert not missing, f"not waited for: {missing[:5]}"
-        idle = [due for due in self._known - wanted if due[1] not in ("allocation", "drain", "proposal", "swarm", "mail", "session")]
+        idle = [due for due in self._known - wanted if due[1] not in ("allocation", "drain", "proposal", "swarm", "mail", "session", "budget")]
         assert not idle, f"waited for in vain: {idle[:5]}"
         assert self._known <= set(self._heap)
 

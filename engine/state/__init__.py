@@ -13,6 +13,7 @@ from engine.model.events import Record
 from engine.state import (
     agent_events,
     alert_events,
+    budget_events,
     consensus_events,
     question_events,
     routing_events,
@@ -27,6 +28,7 @@ _TRANSITIONS: dict[type, Callable[[Tables, Any, float], None]] = {
     **agent_events.TRANSITIONS,
     **task_events.TRANSITIONS,
     **question_events.TRANSITIONS,
+    **budget_events.TRANSITIONS,
     **consensus_events.TRANSITIONS,
     **alert_events.TRANSITIONS,
     **swarm_events.TRANSITIONS,

@@ -23,6 +23,7 @@ from engine.model.agent_events import (
     HostLost,
 )
 from engine.model.agents import Agent, AgentStatus, Health
+from engine.model.budget_words import scope_of
 from engine.model.machines import Machine
 from engine.model.memory_events import (
     MemoryChanged,
@@ -270,6 +271,8 @@ def _agents_removed(tables: Tables, event: AgentsRemoved, _at: float) -> None:
         release_room(tables, agent.spec)
         tables.agent_ids.pop(agent.spec.name, None)
         tables.agents_of[agent.spec.pool].pop(agent_id, None)
+        if tables.spending.budgets.pop(scope_of("agents", agent_id), None) is not None:
+            tables.touched.budgets[scope_of("agents", agent_id)] = None
         pool = tables.pools[agent.spec.pool]
         pool.agents -= 1
         for counts in (pool.by_status, tables.totals.by_status):

@@ -11,6 +11,7 @@ from engine.model import events as ev
 from engine.model.agent_events import HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
 from engine.model.alerts import Alert, Rule, Silence
+from engine.model.budgets import Spending
 from engine.model.consensus import Round
 from engine.model.fleet_commands import HALT_SCOPES
 from engine.model.gangs import Gang
@@ -103,6 +104,8 @@ class Touched:
     traffic: dict[SwarmId, None] = field(default_factory=dict)
     sessions: dict[SessionId, None] = field(default_factory=dict)
     questions: dict[QuestionId, None] = field(default_factory=dict)
+    budgets: dict[str, None] = field(default_factory=dict)
+    ledgers: dict[str, None] = field(default_factory=dict)
     routers: dict[str, None] = field(default_factory=dict)
     rules: dict[str, None] = field(default_factory=dict)
     alerts: dict[str, None] = field(default_factory=dict)
@@ -130,6 +133,8 @@ class Touched:
         self.traffic.update(later.traffic)
         self.sessions.update(later.sessions)
         self.questions.update(later.questions)
+        self.budgets.update(later.budgets)
+        self.ledgers.update(later.ledgers)
         self.routers.update(later.routers)
         self.rules.update(later.rules)
         self.alerts.update(later.alerts)
@@ -185,7 +190,7 @@ class Tables:
         self.swarming = Swarming()
         self.rounds: dict[ProposalId, Round] = {}  # votes: the open ones, and the newest ROUNDS_MAX that have ended
         self.routers: dict[str, RouterRecord] = {}  # of pools in which learned routing has learned or was set
-        self.alerting = Alerting()
+        self.alerting, self.spending = Alerting(), Spending()
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.model.agents import AgentStatus
+from engine.model.budget_words import scope_of
 from engine.model.ids import TaskId
 from engine.model.task_events import (
     LateResult,
@@ -20,8 +21,9 @@ from engine.model.task_events import (
     TasksSubmitted,
     TasksSucceeded,
 )
-from engine.model.tasks import Task, TaskError, TaskState
+from engine.model.tasks import ENGINE_LOST, Task, TaskError, TaskState
 from engine.state.agent_events import at_rest
+from engine.state.budget_events import count_run
 from engine.state.tables import Tables
 
 
@@ -92,6 +94,7 @@ def _tasks_succeeded(tables: Tables, event: TasksSucceeded, at: float) -> None:
         task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
         task.error = None
         task.note(ended, "succeeded", task.agent_name)
+        count_run(tables, task, ended)
         _give_back(tables, task, ended, began=task.started_at, ok=True, counts=True)
         if not task.spec.sample_of:
             tables.pools[task.spec.pool].succeeded += 1
@@ -106,6 +109,7 @@ def _task_failed(tables: Tables, event: TaskFailed, at: float) -> None:
     task.error = TaskError(outcome.error_kind, outcome.error)
     task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
     task.note(at, "dead" if event.dead else "failed", f"{outcome.error_kind}: {outcome.error}")
+    count_run(tables, task, at)
     _give_back(tables, task, at, began=task.started_at, ok=False, counts=not event.death)
     task.deaths += event.death
     task.uncounted += event.death
@@ -131,6 +135,8 @@ def _task_returned(tables: Tables, event: TaskReturned, at: float) -> None:
     task.error = TaskError(event.kind, event.reason)
     task.stopping = ""
     task.note(at, "returned", f"{event.kind}: {event.reason}")
+    if event.kind != ENGINE_LOST:  # how long it ran before its engine ended is not known
+        count_run(tables, task, at, is_last=False)
     _give_back(tables, task, at, began=event.began, ok=False, counts=not event.death)
     task.started_at = 0.0
     pool = tables.pools[task.spec.pool]
@@ -153,6 +159,7 @@ def _tasks_rerouted(tables: Tables, event: TasksRerouted, at: float) -> None:
             task.deaths += moved.death
             pool.deaths += moved.death
             task.uncounted += 1
+            count_run(tables, task, at, is_last=False)
             _give_back(tables, task, at, began=0.0, ok=False, counts=False)
             task.started_at = 0.0
         tables.move_task(task, event.pool)
@@ -180,6 +187,7 @@ def _tasks_cancelled(tables: Tables, event: TasksCancelled, at: float) -> None:
         task = tables.tasks[task_id]
         task.error = TaskError(event.kind, event.reason)
         task.note(at, "cancelled", event.reason)
+        count_run(tables, task, at)
         _give_back(tables, task, at, began=task.started_at, ok=False, counts=False)
         tables.pools[task.spec.pool].cancelled += 1
         tables.totals.cancelled += 1
@@ -230,6 +238,8 @@ def _forget(tables: Tables, task_id: TaskId) -> Task:
         counts[task.state] -= 1
     if tables.keys.get(task.spec.idempotency_key) == task_id:
         del tables.keys[task.spec.idempotency_key]
+    if tables.spending.budgets.pop(scope_of("tasks", task_id), None) is not None:
+        tables.touched.budgets[scope_of("tasks", task_id)] = None
     tables.touched.forgotten_tasks[task_id] = task
     return task
 
@@ -242,6 +252,8 @@ def _tasks_replayed(tables: Tables, event: TasksReplayed, at: float) -> None:
         assert task.state is not TaskState.SUCCEEDED, f"{task_id} succeeded: nothing that it depends on is kept for it"
         task.uncounted, task.deaths = task.attempt, 0
         task.retries += 1
+        if task.started_at:
+            task.spent["seconds"] = task.run_s(at)
         task.finished_at = task.leased_at = task.started_at = task.not_before = 0.0
         task.replayed_at = at
         task.error = None

@@ -62,7 +62,7 @@ async def ready(seat: Seat) -> None:
 
 def test_every_kind_has_its_document_and_what_makes_no_sense_is_not_bound() -> None:
     assert set(DESCRIBED) == set(NOUNS)
-    assert set(ROW_KINDS) - set(DESCRIBED) <= {"boosters", "instances", "modules", "questions"}, "what else has no document"
+    assert set(ROW_KINDS) - set(DESCRIBED) <= {"boosters", "instances", "modules", "questions", "budgets"}, "what else has no document"
     for kind, document in NOUNS.items():
         assert keys_of(document) == keys_of(VIEWS[kind]), kind
         assert {"d", "y"} <= keys_of(document)

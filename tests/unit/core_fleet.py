@@ -21,6 +21,7 @@ from engine.model.task_commands import SubmitTask
 from engine.model.task_events import TasksLeased
 from engine.model.tasks import Outcome, Task
 from engine.model.verbs import Command
+from engine.scheduling import budgets
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.router import decide_placement
 from engine.scheduling.task_queue import TaskQueue
@@ -48,6 +49,7 @@ class Fleet:
         self.events: list[ev.Event] = []
         self.apply(decide_machine(self.state, self.deciding))
         self.apply(decide_pools(self.state, self.config.pool_specs(), self.deciding))
+        self.apply(budgets.decide_configured(self.state, self.config.budgets()))
         if up:
             self.up()
 
@@ -61,7 +63,7 @@ class Fleet:
             self.events.append(event)
         touched, self.state.touched = self.state.touched, Touched()
         if events:
-            self.apply(decide_after_work(self.state, list(touched.agents)))
+            self.apply([*decide_after_work(self.state, list(touched.agents)), *budgets.decide_after(self.state, events, self.now)])
         self.state.check()
         return events
 
@@ -97,8 +99,12 @@ class Fleet:
         """Let time pass and do what is due."""
         timers = Timers()
         timers.rebuild(self.state)
+        for due in budgets.dues_of_all(self.state, self.now):
+            timers.add(due)
         self.now += seconds
-        return self.apply(decide_due(self.state, timers.take_due(self.now), self.now))
+        taken = timers.take_due(self.now)
+        scopes = [name for _at, kind, name, _attempt in taken if kind == budgets.DUE]
+        return self.apply([*decide_due(self.state, taken, self.now), *budgets.decide_due(self.state, scopes, self.now)])
 
     def submit(self, kind: str = "noop", pool: str = "coder", **fields: Any) -> TaskId:
         return TaskId(self.do(SubmitTask(kind, pool, **fields))[0])

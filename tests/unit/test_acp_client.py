@@ -19,6 +19,7 @@ from engine.agents.sessions.messages import (
     Progress,
     Result,
     Send,
+    Usage,
 )
 from engine.agents.sessions.rpc import LINE_MAX_BYTES
 from engine.model.effects import Assignment
@@ -88,7 +89,8 @@ def test_a_turn_with_pieces_tools_a_plan_leave_and_figures() -> None:
     usage = {"inputTokens": 7, "outputTokens": 2, "cachedReadTokens": 1}
     done = update(sessionUpdate="tool_call_update", toolCallId="t1", status="completed")
     cost = update(sessionUpdate="usage_update", used=1, size=2, cost={"amount": 0.25, "currency": "USD"})
-    worked, output, result, closing = heard(agent, done, chunk("It is "), chunk("there."), cost, {"id": prompt, "result": {"stopReason": "end_turn", "usage": usage}})
+    worked, used, output, result, closing = heard(agent, done, chunk("It is "), chunk("there."), cost, {"id": prompt, "result": {"stopReason": "end_turn", "usage": usage}})
+    assert used == Usage("tsk_1.1", {"cost": 0.25})
     assert (worked, output) == (Progress("tsk_1.1", "Write a.txt", evidence="done", call=call_of("Write a.txt", {})), Output("tsk_1.1", "It is there.\n"))
     assert result == Result("tsk_1.1", "It is there.", None, {"input_tokens": 7, "output_tokens": 2, "cache_read_tokens": 1, "cost": 0.25}, {"session": "s1"})
     assert isinstance(closing, Send)

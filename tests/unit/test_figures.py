@@ -129,18 +129,6 @@ def test_scalings_are_counted_by_direction() -> None:
     assert fleet.meter.counts == {("scale_ups", "coder"): 2, ("scale_downs", "coder"): 1}
 
 
-def test_tokens_and_cost_are_known_once_a_task_tells_of_them() -> None:
-    fleet = Metered()
-    assert fleet.meter is not None
-    task = fleet.run()
-    fleet.end(task, usage={"cpu_s": 3.0})
-    assert fleet.meter.counts == {}
-    for ok in (True, False):
-        task = fleet.run(max_attempts=1)
-        fleet.end(task, ok=ok, usage={"input_tokens": 100.0, "output_tokens": 20.0, "cost": 0.25})
-    assert fleet.meter.counts == {("tokens", "coder"): 240.0, ("cost", "coder"): 0.5}
-
-
 # ---- a sample
 
 
@@ -273,3 +261,15 @@ def test_a_scrape_is_what_prometheus_parses_in_base_units() -> None:
     assert found["fleet_response_seconds_bucket", (("le", "0.002"), ("pool", "coder"))] == 2.0
     assert found["fleet_response_seconds_bucket", (("le", "+Inf"), ("pool", "coder"))] == 3.0
     assert not any(name.startswith("fleet_tokens") for name, _ in found), "what is not known is left out"
+
+
+def test_tokens_cost_and_budget_are_known_once_a_task_tells_of_them() -> None:
+    fleet = Fleet(budget={"cost_per_day": 1.0}, pools={"coder": {"min": 2, "max": 9, "budget": {"tokens_per_hour": 480}}})
+    reader = reader_of(fleet)
+    fleet.end(fleet.run(), usage={"cpu_s": 3.0})
+    assert not {("tokens", "coder"), ("cost", "coder")} & reader.read(fleet.now, 1.0).counts.keys()
+    for ok in (True, False):
+        fleet.end(fleet.run(max_attempts=1), ok=ok, usage={"input_tokens": 100.0, "output_tokens": 20.0, "cost": 0.25})
+    found = reader.read(fleet.now, 1.0)
+    assert (found.counts["tokens", "coder"], found.counts["cost", "coder"], found.counts["cost", ""]) == (240, 0.5, 0.5)
+    assert (found.gauges["budget_used", "coder"], found.gauges["budget_used", ""]) == (0.5, 0.5)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from engine.agents.printed import Printed, judge, read_whole, reader_of, told
 from engine.agents.processes.spec import ProcessResult, StopReason
+from engine.model.budgets import Figures, Used, used_of
 from engine.model.ids import TaskId
 from engine.model.tasks import Outcome
 from hypothesis import given
@@ -138,3 +139,19 @@ def test_nothing_that_is_printed_raises(parts: list[bytes], size: int, form: str
     assert end.ok <= reader.printed.has_ended
     assert len(end.error) <= 500
     assert all(isinstance(figure, int | float) for figure in end.usage.values())
+
+
+def test_claude_tells_what_it_used_so_far_before_its_end() -> None:
+    def step(id_: str, output: int, model: str = "claude-opus-5-5") -> dict[str, object]:
+        return {"type": "assistant", "message": {"id": id_, "model": model, "usage": {"input_tokens": 10, "output_tokens": output}}}
+
+    printed = read("claude", step("msg_1", 1), step("msg_1", 5), step("msg_2", 7, "claude-haiku-5"), {"type": "assistant", "message": {"usage": {"input_tokens": 1}}})
+    assert printed.usage == {"input_tokens": 20, "output_tokens": 12, "turns": 2}
+    assert printed.models == {"claude-opus-5-5": {"input_tokens": 10, "output_tokens": 5}, "claude-haiku-5": {"input_tokens": 10, "output_tokens": 7}}
+    stopped = judge(outcome(ok=False, kind="stopped"), printed, ended(-15, "stopped"))
+    assert stopped.usage["output_tokens"] == 12
+    assert used_of(stopped.usage, stopped.models, TaskId("tsk_1"), 1) == Used(
+        TaskId("tsk_1"), 1, {"claude-opus-5-5": Figures(tokens=15), "claude-haiku-5": Figures(tokens=17)}, 2
+    )
+    whole = read("claude", step("msg_1", 5), CLAUDE)
+    assert used_of(whole.usage, whole.models, TaskId("tsk_1"), 1) == Used(TaskId("tsk_1"), 1, {"claude-opus-5-5": Figures(0.009748, 2162 + 55 + 30 + 11)}, 2)

@@ -26,6 +26,7 @@ from engine.model.alert_events import AlertsMoved
 from engine.model.alert_words import Severity
 from engine.model.alerts import Alert, AlertState, fingerprint
 from engine.model.booster_commands import AddModule, RemoveModule
+from engine.model.budget_commands import SetBudget
 from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import CommandRefused, FleetError
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
@@ -109,6 +110,7 @@ SAMPLES: dict[type[Command], Callable[[World, random.Random], Command]] = {
     UnpauseSwarm: lambda _, chance: UnpauseSwarm(chance.choice("pq")),
     HaltFleet: lambda _, chance: HaltFleet(chance.choice(["scaling", "agents"])),
     SetRouting: lambda _, chance: SetRouting(chance.choice(["on", "off", "shadow", "configured"]), chance.choice([*POOLS, "all"])),
+    SetBudget: lambda _, chance: SetBudget(chance.choice(["cost_per_day", "tokens_per_task", "soft"]), chance.choice(["0.5", "1", "configured"]), chance.choice([*POOLS, "fleet"])),
     ForgetRouting: lambda _, chance: ForgetRouting(chance.choice([*POOLS, "all"])),
     AddModule: lambda _, chance: AddModule(chance.choice("mn"), chance.choice(["/a/one.wasm", "/b/one.wasm", "/a/two.wasm"])),
     RemoveModule: lambda _, chance: RemoveModule(chance.choice("mn")),

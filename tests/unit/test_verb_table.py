@@ -33,6 +33,7 @@ from engine.model.alert_events import AlertsMoved
 from engine.model.alert_words import Severity
 from engine.model.alerts import Alert, AlertState, fingerprint
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
+from engine.model.budget_commands import SetBudget
 from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.consensus_commands import (
     CastVote,
@@ -329,6 +330,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         AskOperator: ("which?", ("a", "b"), made),
         TellProgress: ("half of it", 0.5, made),
         SetRouting: ("on", "ui"),
+        SetBudget: ("cost_per_day", "5", "ui"),
         HaltFleet: ("agents",),
         StopEngine: (),
         ClearBoosterCache: (),

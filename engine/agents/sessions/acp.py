@@ -23,6 +23,7 @@ from engine.agents.sessions.messages import (
     Progress,
     Result,
     Send,
+    Usage,
 )
 from engine.agents.sessions.rpc import (
     SHOWN_MAX,
@@ -215,6 +216,7 @@ class AcpClient(RpcPeer):
             yield _planned(self._turn, rows(update, "entries"))
         elif kind == "usage_update" and (cost := number(table(update, "cost"), "amount")) is not None:
             self._cost = cost
+            yield Usage(self._turn, {"cost": cost})
         else:
             yield Output(self._turn, "")  # a sign of life
 

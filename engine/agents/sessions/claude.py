@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.agents.printed import Printed, claude_result
+from engine.agents.printed import Printed, Steps, claude_result
 from engine.agents.sessions.fields import call_of, rows, table, text_of
 from engine.agents.sessions.lines import Line, Lines, clean, cut
 from engine.agents.sessions.messages import (
@@ -28,6 +28,7 @@ from engine.agents.sessions.messages import (
     Progress,
     Result,
     Send,
+    Usage,
 )
 from engine.model import wire
 from engine.model.effects import Assignment
@@ -60,6 +61,7 @@ class ClaudeStream:
         """Requests that wait for an answer, as they came: the agent gets back what it sent. By the number that they go by here."""
         self._asked = 0
         self._tools: dict[str, str] = {}
+        self._steps = Steps()
         """Uses of tools in this turn that have not ended, in words."""
         self._denied: set[str] = set()
         """Uses of tools in this turn that somebody denied."""
@@ -98,6 +100,7 @@ class ClaudeStream:
         del assignment, env, resume
         self._turn, self._is_cancelled = turn, False
         self._tools.clear()
+        self._steps = Steps()
         self._asks.clear()
         self._denied.clear()
         self._turns += 1
@@ -168,6 +171,8 @@ class ClaudeStream:
 
     def _take_words(self, said: Mapping[str, Any]) -> Iterator[Message]:
         """Take what the model said: texts for people, and the tools that it uses. What its helpers say stays with them."""
+        if self._turn and self._steps.note(table(said, "message")):
+            yield Usage(self._turn, self._steps.usage, self._steps.models)
         if not self._turn or said.get("parent_tool_use_id"):
             return
         for block in _blocks(said):

@@ -22,6 +22,7 @@ from engine.agents.sessions.messages import (
     Output,
     Progress,
     Result,
+    Usage,
 )
 from engine.model import wire
 from engine.model.effects import Assignment
@@ -201,11 +202,17 @@ def _hello(fields: _Fields) -> Hello | Failure:
     return Hello(fields.text("name", WORD_MAX), fields.text("version", WORD_MAX))
 
 
+def _usage(fields: _Fields) -> Usage:
+    usage, model = fields.usage(), fields.text("model", WORD_MAX)
+    return Usage(fields.id(), usage, {model: usage} if model else {})
+
+
 _MAKE: dict[str, Callable[[_Fields], Message]] = {
     "hello": _hello,
     "progress": lambda fields: Progress(
         fields.id(), fields.text("text"), fields.ratio("ratio"), fields.text("evidence"), fields.text("call", WORD_MAX)
     ),
+    "usage": _usage,
     "output": lambda fields: Output(fields.id(), fields.text("text")),
     "ask": _ask,
     "result": lambda fields: Result(fields.id(), fields.text("text", LINE_MAX_BYTES), fields.data("data"), fields.usage()),

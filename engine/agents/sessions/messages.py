@@ -49,6 +49,15 @@ class Output(msgspec.Struct, frozen=True):
     text: str
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """What a turn has used so far, all told."""
+
+    id: str
+    usage: dict[str, float]
+    models: dict[str, dict[str, float]] = {}
+    """By model; empty = it does not say."""
+
+
 class Result(msgspec.Struct, frozen=True):
     """A turn ended well."""
 
@@ -97,7 +106,7 @@ class Noise(msgspec.Struct, frozen=True):
     why: str
 
 
-Message = Hello | Progress | Degraded | Output | Ask | Result | Failure | Bye | Named | Send | Noise
+Message = Hello | Progress | Usage | Degraded | Output | Ask | Result | Failure | Bye | Named | Send | Noise
 
 Said = TypeVar("Said", bound=Progress | Degraded | Named | Output | Ask | Result | Failure | Noise)
 _TEXTS = ("text", "evidence", "message", "tool", "diff", "why")

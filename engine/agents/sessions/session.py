@@ -39,6 +39,7 @@ from engine.agents.sessions.messages import (
     Result,
     Send,
     SessionProtocol,
+    Usage,
     shielded,
 )
 from engine.agents.sessions.protocols import PROTOCOLS
@@ -47,10 +48,11 @@ from engine.agents.shielding import shield
 from engine.clock import Clock
 from engine.model import wire
 from engine.model.agents import AgentSpec
+from engine.model.budgets import used_of
 from engine.model.effects import Assignment
 from engine.model.pools import SessionSpec
 from engine.model.questions import ARGUMENTS_MAX_BYTES, DENY, Ask, Reply, TaskAsked
-from engine.model.reports import TasksBegan, TasksEnded
+from engine.model.reports import TasksBegan, TasksEnded, TasksUsed
 
 logger = logging.getLogger(__name__)
 
@@ -393,6 +395,9 @@ class Session:
         elif turn is None or message.id not in ("", turn.id):
             logger.info("message about no turn", extra={"agent": self._agent.id, "turn": message.id})
             return
+        elif isinstance(message, Usage):
+            turn.heard_at = asyncio.get_running_loop().time()
+            self._take_usage(turn, message)
         else:
             turn.heard_at = asyncio.get_running_loop().time()
             self._take_word(turn, shielded(message))
@@ -415,6 +420,11 @@ class Session:
             self._is_parting |= not message.id  # nobody knows any more what it waits for
         else:
             self._take_question(turn, message)
+
+    def _take_usage(self, turn: Turn, told: Usage) -> None:
+        used = used_of(told.usage, told.models, *turn.attempt)
+        if used is not None:
+            self._means.report(TasksUsed((used,)))
 
     def _take_question(self, turn: Turn, ask: Ask) -> None:
         turn.note(f"[ask {ask.ask}] {ask.tool or ask.text}")

@@ -1,0 +1,39 @@
+"""What attempts tell of their use, kept once: those that go on, those that end, and late ones; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from engine.model.budget_events import TasksSpent
+from engine.model.budgets import Used, used_of
+from engine.model.events import Event
+from engine.model.ids import TaskId
+from engine.model.reports import TasksUsed
+from engine.model.tasks import Outcome
+from engine.state import FleetState
+from engine.state.deciding import Deciding
+
+
+def decide_used(state: FleetState, report: TasksUsed, _deciding: Deciding) -> list[Event]:
+    """Keep what attempts told of their use, where it is new."""
+    return spent(state, report.used)
+
+
+def spent_by(state: FleetState, outcomes: Sequence[Outcome]) -> list[Event]:
+    """Return what attempts that ended told of their use, late ones too: their money is gone all the same."""
+    told = (used_of(outcome.usage, outcome.models, outcome.task, outcome.token) for outcome in outcomes if outcome.usage or outcome.models)
+    return spent(state, [used for used in told if used is not None])
+
+
+def spent(state: FleetState, told: Iterable[Used]) -> list[Event]:
+    """Return the event for what is new."""
+    fresh: dict[tuple[TaskId, int], Used] = {}
+    for used in told:
+        task = state.tasks.get(used.task)
+        if task is None or used.token > task.attempt or task.spec.sample_of:
+            continue
+        before = task.metered.get(used.token)
+        now = used if before is None else used.after(before)
+        if now != before:
+            fresh[used.task, used.token] = now
+    return [TasksSpent(tuple(fresh.values()))] if fresh else []
