@@ -113,7 +113,7 @@ class CommandAgents:
         self._stopping: set[tuple[TaskId, int]] = set()
         self._unsettled: dict[str, tuple[TaskId, int]] = {}
         """Kept runs whose end is reported and not yet durable; until then their results stay on disk."""
-        self._inbox: asyncio.Queue[Assignment | tuple[TaskId, int] | Survivor] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Assignment | tuple[tuple[TaskId, int], float | None] | Survivor] = asyncio.Queue()
 
     async def run(self) -> None:
         """Run what is delivered until cancelled; programs still running are then stopped."""
@@ -125,7 +125,7 @@ class CommandAgents:
                 elif isinstance(item, Survivor):
                     group.create_task(self._follow_survivor(item), name=f"survivor {item.run.key}")
                 else:
-                    group.create_task(self._stop_one(item), name=f"stop {item[0]}")
+                    group.create_task(self._stop_one(*item), name=f"stop {item[0][0]}")
 
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
         """Make agents ready; a program that is not there fails them with the reason."""
@@ -158,10 +158,10 @@ class CommandAgents:
             self._runs[assignment.task, assignment.token] = f"{assignment.task}.{assignment.token}"
             self._inbox.put_nowait(assignment)
 
-    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
-        """Stop programs: TERM, after the grace KILL."""
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]], *, grace_s: float | None = None) -> None:
+        """Stop programs: TERM, after the grace KILL; those that outlive their engine have their pool's grace in any case."""
         for run in runs:
-            self._inbox.put_nowait(run)
+            self._inbox.put_nowait((run, grace_s))
 
     def adopt(self, survivors: Iterable[Survivor]) -> None:
         """Follow programs that outlived their engine, or ended after it; called once, before run()."""
@@ -258,12 +258,12 @@ class CommandAgents:
         if used is not None:
             self._report(TasksUsed((used,)))
 
-    async def _stop_one(self, run: tuple[TaskId, int]) -> None:
+    async def _stop_one(self, run: tuple[TaskId, int], grace_s: float | None) -> None:
         name = self._runs.get(run)
         if name is not None and run not in self._stopping:
             self._stopping.add(run)
             if not self._host.keepers.stop(name):
-                await self._host.stop(name)
+                await self._host.stop(name, grace_s=grace_s)
 
     def _end(self, key: tuple[TaskId, int], outcome: Outcome, result: dict[str, object]) -> None:
         kept, artifact = pack_result(key[0], {name: shield_values(value) for name, value in result.items()})

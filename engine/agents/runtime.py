@@ -80,8 +80,11 @@ class AgentKind(Protocol):
         """Begin tasks; answered by TasksBegan and TasksEnded, or HostDown when the host dies."""
         ...
 
-    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
-        """Stop attempts in their processes; answered by TasksEnded with error_kind `stopped`, or HostDown."""
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]], *, grace_s: float | None = None) -> None:
+        """Stop attempts in their processes; answered by TasksEnded with error_kind `stopped`, or HostDown.
+
+        `grace_s` is the longest time for each step of that; None = as the pool says.
+        """
         ...
 
     def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
@@ -127,7 +130,7 @@ class Runtime:
             elif isinstance(effect, fx.StopAgents):
                 self._stop(effect.agents)
             elif isinstance(effect, fx.StopRuns):
-                self._stop_runs(effect.tasks)
+                self._stop_runs(effect)
             elif isinstance(effect, fx.GiveAnswer):
                 self._answer(effect)
             else:
@@ -214,13 +217,13 @@ class Runtime:
         for kind in self._kinds.values():
             kind.tell(word)
 
-    def _stop_runs(self, task_ids: Sequence[TaskId]) -> None:
+    def _stop_runs(self, effect: fx.StopRuns) -> None:
         tasks = self._state().tasks
-        for task_id in task_ids:
+        for task_id in effect.tasks:
             task = tasks.get(task_id)
             kind = self._kind_of.get(task.agent) if task is not None and task.agent is not None else None
             if task is not None and kind is not None and task.state in HELD:
-                kind.stop_runs(((task_id, task.attempt),))
+                kind.stop_runs(((task_id, task.attempt),), grace_s=effect.grace_s)
 
 
 def _input_of(task: Task) -> dict[str, object]:

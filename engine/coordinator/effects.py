@@ -9,6 +9,7 @@ from engine.model import events as ev
 from engine.model.agent_events import AgentsRegistered, AgentsRemoved, AgentsStarting
 from engine.model.question_events import QuestionAnswered
 from engine.model.task_events import TasksLeased, TasksStopping
+from engine.scheduling.halting import FREEZE_GRACE_S, HALT
 
 
 def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
@@ -29,5 +30,5 @@ def effects_of(records: Iterable[ev.Record]) -> list[fx.Effect]:
         elif isinstance(event, QuestionAnswered) and event.ask:
             found.append(fx.GiveAnswer(event.task, event.token, event.ask, event.answer.reply))
         elif isinstance(event, TasksStopping) and event.why != "retry":  # those are being stopped already
-            found.append(fx.StopRuns(event.tasks))
+            found.append(fx.StopRuns(event.tasks, FREEZE_GRACE_S if event.why == HALT else None))
     return found

@@ -35,6 +35,8 @@ class StopRuns:
     """Stop the running attempts of tasks in their processes; answered by TasksEnded of kind `stopped`."""
 
     tasks: tuple[TaskId, ...]
+    grace_s: float | None = None
+    """Longest time for each step of it: ending by itself, and by a signal; None = as their pool says."""
 
 
 @dataclass(frozen=True, slots=True)

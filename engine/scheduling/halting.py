@@ -15,6 +15,9 @@ from engine.state.deciding import Deciding, Decision
 HALT = "halt"
 """Task.stopping of what a halt of agents stops: it waits again, and the attempt does not count."""
 
+FREEZE_GRACE_S = 0.3
+"""What a halt leaves an agent to end its task by itself, and then to end at all: after twice that nothing of it runs."""
+
 DRAIN = "drain deadline"
 """Task.stopping of what an agent that leaves did not finish in time: it waits again, and the attempt does not count."""
 

@@ -331,7 +331,7 @@ class SimulatedAgents:
                 self.running[assignment.task, assignment.token] = assignment.agent
                 self._starts.put_nowait(assignment)
 
-    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]], *, grace_s: float | None = None) -> None:  # noqa: ARG002  # they end at once
         """Stop attempts."""
         self._stopped.update(runs)
 

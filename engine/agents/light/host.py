@@ -131,10 +131,10 @@ class LightAgents:
         for host, share in work.items():
             host.deliver(share)
 
-    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]], *, grace_s: float | None = None) -> None:
         """Stop attempts; one that does not stop in time takes its worker with it."""
         for host in self._hosts:
-            host.stop_runs(runs)
+            host.stop_runs(runs, grace_s=grace_s)
 
     def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
         """Light agents ask nothing."""

@@ -191,11 +191,12 @@ class WorkerHost:
             jobs.append(job)
         self.process.link.send_jobs(jobs)
 
-    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]], *, grace_s: float | None = None) -> None:
         """Stop those of the attempts that are here; the worker dies if one does not stop in time."""
         mine = [run for run in runs if run in self._in_flight and run not in self._stop_by]
         if mine and self.process is not None:
-            self._stop_by.update(dict.fromkeys(mine, self._clock.now() + self._settings.stop_grace_s))
+            wait_s = self._settings.stop_grace_s if grace_s is None else min(self._settings.stop_grace_s, grace_s)
+            self._stop_by.update(dict.fromkeys(mine, self._clock.now() + wait_s))
             self.process.link.send_stop(mine)
 
     def sample(self, now: float) -> HostSample | None:

@@ -80,11 +80,11 @@ class SessionAgents:
             else:
                 session.begin(assignment)
 
-    def stop_runs(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+    def stop_runs(self, runs: Sequence[tuple[TaskId, int]], *, grace_s: float | None = None) -> None:
         """Have attempts stopped: the agent is asked to end its turn; its process is stopped when it does not."""
         for run in runs:
             for session in self._sessions.values():
-                session.stop(run)
+                session.stop(run, grace_s=grace_s)
 
     def answer(self, run: tuple[TaskId, int], ask: str, reply: Reply) -> None:
         """Tell an agent what it asked."""

@@ -121,10 +121,10 @@ class Session:
         self._turn = Turn(assignment, self._means.clock.now(), self._turns + 1, self._spec.repeats_max)
         self._stir.set()
 
-    def stop(self, attempt: Attempt) -> None:
+    def stop(self, attempt: Attempt, *, grace_s: float | None = None) -> None:
         """Have an attempt stopped: the agent is asked first, and its process is stopped when it does not answer in time."""
         if self._turn is not None and self._turn.attempt == attempt:
-            self._turn.is_stopping = True
+            self._turn.is_stopping, self._turn.grace_s = True, grace_s
             self._stir.set()
 
     def answer(self, attempt: Attempt, ask: str, reply: Reply) -> None:
@@ -253,7 +253,7 @@ class Session:
         while turn.outcome is None and self._end is None:
             if (turn.is_stopping or turn.halted) and turn.cancel_by is None:
                 process.write(self._protocol.cancel(turn.id))
-                turn.cancel_by = loop.time() + (0.0 if self._leaves else self._spec.grace_s)
+                turn.cancel_by = loop.time() + (0.0 if self._leaves else self._grace_s(turn))
             due = self._due(turn)
             try:
                 async with asyncio.timeout_at(due):
@@ -288,10 +288,13 @@ class Session:
         """Stop a process that does not end its cancelled turn, or has been silent for too long."""
         if turn.cancel_by is not None and now >= turn.cancel_by:
             turn.cancel_by = float("inf")
-            process.stop("stopped")
+            process.stop("stopped", grace_s=self._grace_s(turn))
         elif self._watches_silence(turn) and now >= turn.heard_at + self._spec.silence_timeout_s:
             self._is_silent = True
             process.stop("no output")
+
+    def _grace_s(self, turn: Turn) -> float:
+        return self._spec.grace_s if turn.grace_s is None else min(self._spec.grace_s, turn.grace_s)
 
     def _loss(self, turn: Turn) -> Failure | None:
         """Return what became of a turn whose process ended without a word about it."""

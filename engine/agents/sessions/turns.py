@@ -47,6 +47,8 @@ class Turn:
         """Of this process's tasks, from 1."""
         self.outcome: Outcome | None = None
         self.is_stopping = False
+        self.grace_s: float | None = None
+        """Longest time for each step of stopping it; None = as the pool says."""
         self.cancel_by: float | None = None
         """Instant of the loop by which a cancelled turn must have ended; None = the agent was not asked yet."""
         self.heard_at = 0.0
