@@ -41,7 +41,15 @@ from engine.model.config_tree import ConfigTree
 from engine.model.errors import ConfigError
 from engine.model.memory_settings import MemorySection
 from engine.model.policy_text import policy_of
-from engine.model.pools import BOOSTER, DEFAULT_POOLS, CommandSpec, PoolSpec, SessionSpec, seed_pool
+from engine.model.pools import (
+    BOOSTER,
+    DEFAULT_POOLS,
+    CommandSpec,
+    PoolSpec,
+    SessionSpec,
+    WorktreeSpec,
+    seed_pool,
+)
 from engine.model.questions import AnswerPolicy
 from engine.model.redis_config import RedisSection
 from engine.model.region_config import (
@@ -233,6 +241,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         command=CommandSpec(**command.model_dump()) if command else None,
         answers=AnswerPolicy(**pool.answers.model_dump()),
         session=SessionSpec(**session.model_dump()) if session else None,
+        worktree=WorktreeSpec(**pool.worktree.model_dump()) if pool.workspace == "worktree" else None,
         reliability=seed.reliability,
         drain_deadline_s=pool.drain_deadline_s,
     )

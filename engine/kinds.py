@@ -18,6 +18,7 @@ from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Reporter
 from engine.agents.sessions.kind import SessionAgents
 from engine.agents.tokens import AgentTokens
+from engine.agents.workspaces.worktrees import WorktreeAgents
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
 from engine.booster.finding import find_module
@@ -87,12 +88,13 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     )
     light = LightAgents(report, needs.ids, needs.clock, settings, state_marker=str(needs.root), log_dir=logs, directory=needs.directory)
     places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket)
-    commands = CommandAgents(report, host, needs.ids, needs.clock, places)
-    sessions = SessionAgents(report, host, needs.ids, needs.clock, places)
+    trees = (needs.root / "worktrees", needs.directory, logs)
+    commands = WorktreeAgents(lambda tell: CommandAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / "command", *trees[1:]))
+    sessions = WorktreeAgents(lambda tell: SessionAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / SESSION, *trees[1:]))
     kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions}
     if needs.module is not None:
         kinds[BOOSTER] = _booster(needs, needs.module, settings, report, beat)
-    return Kinds(kinds, commands, sessions)
+    return Kinds(kinds, commands.inner, sessions.inner)
 
 
 async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManagerConfig, state: FleetState) -> tuple[tuple[TaskId, int], ...]:

@@ -72,6 +72,25 @@ class SessionConfig(ConfigTree):
         return self
 
 
+class WorktreeConfig(ConfigTree):
+    """The git worktree in which a task works (docs/agents.md)."""
+
+    repository: str = Field("", description="path of the repository; empty = the task's workspace, else the directory of the fleet")
+    base: str = Field("HEAD", min_length=1, description="ref at which its branch begins")
+    per: Literal["task", "agent"] = Field("task", description="a worktree for each attempt, or one for each agent that is brought to the base for each task")
+    branch_prefix: str = Field("fleet/", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,60}$", description="before the task's id in the name of its branch")
+    setup: tuple[str, ...] = Field((), description="program and arguments, run in it before the task")
+    teardown: tuple[str, ...] = Field((), description="the same before it is removed")
+    command_timeout_s: float = Field(600.0, gt=0, le=86_400, description="longest run of setup and teardown")
+    keep_failed: int = Field(5, ge=0, le=1_000, description="worktrees of failed attempts that are kept; their branches stay in any case")
+    max_mb: int = Field(0, ge=0, description="megabytes, or text such as '2GB', that the pool's worktrees may take before another is made; 0 = no limit")
+
+    @field_validator("max_mb", mode="before")
+    @classmethod
+    def _quantity(cls, value: object) -> int:
+        return megabytes(value)
+
+
 class AnswersConfig(ConfigTree):
     """How what a pool's agents ask is answered when nobody does."""
 
@@ -106,6 +125,8 @@ class PoolConfig(ConfigTree):
     handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
     command: CommandConfig | None = Field(None, description="the program for kind command")
     session: SessionConfig | None = Field(None, description="the program for kind session")
+    workspace: Literal["directory", "worktree"] = Field("directory", description="where its tasks work: where they say, or each in a git worktree of its own")
+    worktree: WorktreeConfig = Field(default_factory=WorktreeConfig)
     answers: AnswersConfig = Field(default_factory=AnswersConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what its tasks may use (docs/budgets.md)")
 
@@ -117,6 +138,10 @@ class PoolConfig(ConfigTree):
             raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
         if self.kind == "session" and self.session is None:
             raise ValueError("kind 'session' needs a [pools.NAME.session] table with argv")
+        if self.workspace == "worktree" and self.kind == "python":
+            raise ValueError("workspace 'worktree' is for pools of kind command or session")
+        if self.workspace == "worktree" and self.command is not None and self.command.on_engine_death == "adopt":
+            raise ValueError("workspace 'worktree' does not go with on_engine_death = 'adopt'")
         return self
 
 

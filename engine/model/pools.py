@@ -64,6 +64,30 @@ class SessionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WorktreeSpec:
+    """The git worktree in which a task works. Durations are seconds."""
+
+    repository: str = ""
+    """Path; empty = the task's workspace, or where programs work."""
+    base: str = "HEAD"
+    """Where its branch begins."""
+    per: str = "task"
+    """`task`: each attempt has a worktree of its own; `agent`: one is kept for each agent, and brought to the base for each task."""
+    branch_prefix: str = "fleet/"
+    """Before the task's id in the name of the branch."""
+    setup: tuple[str, ...] = ()
+    """Program and arguments, run in it before the task."""
+    teardown: tuple[str, ...] = ()
+    """The same before it is removed."""
+    command_timeout_s: float = 600.0
+    """Longest run of setup and teardown."""
+    keep_failed: int = 5
+    """Worktrees of failed attempts that are kept to be looked at; the oldest go first. Their branches stay."""
+    max_mb: int = 0
+    """Megabytes that all worktrees of the pool may take before another is made; 0 = no limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
     """A pool as configured. `kind` is `python` (light agents), `command` (a process per task), `session` (a process kept over
     tasks) or `booster` (sandboxes)."""
@@ -81,6 +105,8 @@ class PoolSpec:
     """For `python`: `module:function` called with (type, payload); empty = the built-in operations."""
     command: CommandSpec | None = None
     session: SessionSpec | None = None
+    worktree: WorktreeSpec | None = None
+    """None = its tasks work where they say, or where programs work."""
     answers: AnswerPolicy = AnswerPolicy()
     """How what its agents ask is answered when nobody does."""
     reliability: float = 0.9

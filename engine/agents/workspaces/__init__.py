@@ -1,0 +1,1 @@
+"""Where tasks work: git worktrees of their own."""

@@ -1,0 +1,128 @@
+"""Git worktrees: made at a commit on a branch of their own, saved with all that was left in them, compared, and removed.
+
+Owner: `Repository` of the lock under which its worktrees and branches change; git does the rest. Every git is a program of the
+process host, with no questions, hooks or signatures. Limits: GIT_S seconds for each, DIFF_MAX_BYTES of a diff.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
+
+GIT_S = 120.0
+DIFF_MAX_BYTES = 8 << 20
+COMMITS_MAX = 50
+_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "user.name=fleet-tui", "-c", "user.email=fleet-tui@localhost")
+_ERROR_MAX = 300
+
+
+class GitError(Exception):
+    """Git did not do it; the message says what it was, why not, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done in a worktree since its base."""
+
+    base: str
+    head: str
+    commits: tuple[str, ...] = ()
+    """Short hash and subject, the newest first."""
+    files: int = 0
+    insertions: int = 0
+    deletions: int = 0
+    diff: str = ""
+
+
+class Repository:
+    """One repository and its worktrees."""
+
+    def __init__(self, path: Path, host: ProcessHost) -> None:
+        self.path = path
+        self._host = host
+        self._changing = asyncio.Lock()
+        self._runs = count()
+
+    async def commit_of(self, ref: str) -> str:
+        """Return the commit that a ref names. Raises GitError."""
+        return (await self._git(self.path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", told=f"{ref!r} names no commit")).strip()
+
+    async def prefix(self) -> str:
+        """Return where its path lies in the repository; empty = at its root. Raises GitError."""
+        return (await self._git(self.path, "rev-parse", "--show-prefix")).strip()
+
+    async def is_dirty(self) -> bool:
+        """Tell whether its own working tree has changes that are in no commit. Raises GitError."""
+        return bool(await self._git(self.path, "status", "--porcelain", "--untracked-files=no"))
+
+    async def add(self, worktree: Path, branch: str, commit: str) -> None:
+        """Make a worktree on a new branch. Raises GitError."""
+        worktree.parent.mkdir(parents=True, exist_ok=True)
+        async with self._changing:
+            await self._git(self.path, "worktree", "add", "--quiet", "-b", branch, str(worktree), commit)
+
+    async def renew(self, worktree: Path, branch: str, commit: str) -> None:
+        """Bring a worktree to a commit on a new branch; what git ignores stays. Raises GitError."""
+        async with self._changing:
+            await self._git(worktree, "checkout", "--quiet", "--force", "-b", branch, commit)
+        await self._git(worktree, "clean", "--quiet", "--force", "-d")
+
+    async def save(self, worktree: Path, branch: str, message: str) -> str:
+        """Put all that is in a worktree, but for what git ignores, on its branch; return its newest commit. Raises GitError."""
+        await self._git(worktree, "add", "--all")
+        if await self._git(worktree, "status", "--porcelain"):
+            await self._git(worktree, "commit", "--quiet", "--no-verify", "--message", message)
+        head = (await self._git(worktree, "rev-parse", "HEAD")).strip()
+        on = (await self._git(worktree, "rev-parse", "--abbrev-ref", "HEAD")).strip()
+        if on != branch:  # its agent went elsewhere
+            async with self._changing:
+                await self._git(worktree, "branch", "--force", branch, head)
+        return head
+
+    async def compare(self, base: str, head: str) -> Change:
+        """Return what lies between two commits. Raises GitError."""
+        commits = (await self._git(self.path, "log", "--format=%h %s", f"--max-count={COMMITS_MAX}", f"{base}..{head}")).splitlines()
+        lines = (await self._git(self.path, "diff", "--numstat", base, head)).splitlines()
+        numbers = [parts for line in lines if len(parts := line.split("\t")) > 2]  # noqa: PLR2004  # added, deleted, name
+        added, taken = (sum(int(one[index]) for one in numbers if one[index].isdecimal()) for index in (0, 1))
+        return Change(base, head, tuple(commits), len(numbers), added, taken, await self._git(self.path, "diff", "--no-color", "--no-ext-diff", base, head))
+
+    async def remove(self, worktree: Path, branch: str = "") -> None:
+        """Remove a worktree, and with it a branch on which nothing is. Raises GitError."""
+        async with self._changing:
+            await self._git(self.path, "worktree", "remove", "--force", "--force", str(worktree))
+            if branch:
+                await self._git(self.path, "branch", "--quiet", "-D", branch)
+
+    async def detach(self, worktree: Path, branch: str = "") -> None:
+        """Leave a worktree on no branch; a branch on which nothing is goes. Raises GitError."""
+        await self._git(worktree, "checkout", "--quiet", "--detach")
+        if branch:
+            async with self._changing:
+                await self._git(self.path, "branch", "--quiet", "-D", branch)
+
+    async def run(self, worktree: Path, argv: tuple[str, ...], timeout_s: float, log: Path) -> ProcessResult:
+        """Run a command in a worktree; what it prints goes to a log. Raises GitError when it cannot start."""
+        return await self._run(ProcessSpec(argv, worktree, timeout_s=timeout_s, log_path=log))
+
+    async def _git(self, where: Path, *words: str, told: str = "") -> str:
+        env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        if where != self.path:
+            env["GIT_CEILING_DIRECTORIES"] = str(where.parent)  # one whose link is gone is no part of a repository around it
+        result = await self._run(ProcessSpec(("git", *_QUIET, *words), where, env=env, timeout_s=GIT_S, output_max_bytes=DIFF_MAX_BYTES))
+        if result.exit_code != 0:
+            said = told or " ".join(result.stderr_text.split())[:_ERROR_MAX] or result.describe_end()
+            raise GitError(f"git {words[0]} in {where}: {said}")
+        return result.stdout_text
+
+    async def _run(self, spec: ProcessSpec) -> ProcessResult:
+        try:
+            async with self._host.program(spec, key=f"workspace.{id(self)}.{next(self._runs)}") as process:
+                return await process.wait_result()
+        except ProcessStartError as error:
+            raise GitError(str(error)) from error
