@@ -29,7 +29,7 @@ from engine.model.plain import printable
 
 MINUTE_S = 60
 RATE_MIN_S = 300
-MINUTES_MAX, HOURS_MAX, DAYS_MAX = 15, 48, 62
+MINUTES_MAX, HOURS_MAX, DAYS_MAX = 15, 24, 31
 MODELS_MAX = 100
 """Models with a ledger of their own; what others use counts under OTHERS."""
 OTHERS = "others"
@@ -86,7 +86,7 @@ class Used(msgspec.Struct, frozen=True):
         return found
 
 
-class Spent(msgspec.Struct):
+class Spent(msgspec.Struct, omit_defaults=True):
     """Amounts that were used."""
 
     cost: float = 0.0
@@ -129,6 +129,12 @@ class Ledger(msgspec.Struct):
         self.total.add(spent)
         for slots, length_s, most in ((self.minutes, MINUTE_S, MINUTES_MAX), (self.hours, HOUR_S, HOURS_MAX), (self.days, DAY_S, DAYS_MAX)):
             _slot(slots, int(at // length_s), most).add(spent)
+
+    def last(self, seconds: float, at: float) -> None:
+        """Count wall time that fell into the minute of an instant."""
+        self.total.seconds += seconds
+        for slots, length_s, most in ((self.minutes, MINUTE_S, MINUTES_MAX), (self.hours, HOUR_S, HOURS_MAX), (self.days, DAY_S, DAYS_MAX)):
+            _slot(slots, int(at // length_s), most).seconds += seconds
 
     def run(self, began: float, ended: float) -> None:
         """Count the wall time of an attempt, each part where it fell."""

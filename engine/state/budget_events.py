@@ -12,6 +12,7 @@ from engine.model.budget_events import BudgetMoved, BudgetsConfigured, BudgetSet
 from engine.model.budget_words import FLEET, id_of, scope_of
 from engine.model.budgets import (
     ATTEMPTS_MAX,
+    MINUTE_S,
     MODELS_MAX,
     OTHERS,
     Budget,
@@ -26,19 +27,39 @@ from engine.state.tables import Tables
 _TOLD = ("cost", "tokens", "unpriced", "turns")
 
 
-def count_run(tables: Tables, task: Task, ended: float, *, is_last: bool = True) -> None:
-    """Count the wall time of an attempt that ends; of the last one the task itself tells it by its instants."""
+Runs = dict[tuple[str, int], float]
+"""Pool and number of a minute -> seconds of attempts that began and ended in it."""
+
+
+def count_run(tables: Tables, task: Task, ended: float, runs: Runs | None = None, *, is_last: bool = True) -> None:
+    """Count the wall time of an attempt that ends; of the last one the task itself tells it by its instants.
+
+    Of many that end together short ones are gathered in `runs`, for settle(): a burst of tasks costs little.
+    """
     began = task.started_at
     if not began or ended <= began or task.spec.sample_of:
         return
-    for scope in (FLEET, scope_of("pools", task.spec.pool)):
-        tables.spending.ledger(scope).run(began, ended)
-        tables.touched.ledgers[scope] = None
+    minute = int(ended // MINUTE_S)
+    if runs is not None and began >= minute * MINUTE_S:
+        key = (task.spec.pool, minute)
+        runs[key] = runs.get(key, 0.0) + ended - began
+    else:
+        for scope in (FLEET, scope_of("pools", task.spec.pool)):
+            tables.spending.ledger(scope).run(began, ended)
+            tables.touched.ledgers[scope] = None
     if not is_last:
         task.spent["seconds"] = task.spent.get("seconds", 0.0) + ended - began
     agent = tables.agents.get(task.agent) if task.agent else None
     if agent is not None:
         agent.spent["seconds"] = agent.spent.get("seconds", 0.0) + ended - began
+
+
+def settle(tables: Tables, runs: Runs) -> None:
+    """Count what was gathered."""
+    for (pool, minute), seconds in runs.items():
+        for scope in (FLEET, scope_of("pools", pool)):
+            tables.spending.ledger(scope).last(seconds, minute * MINUTE_S)
+            tables.touched.ledgers[scope] = None
 
 
 def _tasks_spent(tables: Tables, event: TasksSpent, at: float) -> None:

@@ -23,7 +23,7 @@ from engine.model.task_events import (
 )
 from engine.model.tasks import ENGINE_LOST, Task, TaskError, TaskState
 from engine.state.agent_events import at_rest
-from engine.state.budget_events import count_run
+from engine.state.budget_events import Runs, count_run, settle
 from engine.state.tables import Tables
 
 
@@ -87,6 +87,7 @@ def _give_back(  # noqa: PLR0913  # how the attempt went
 
 
 def _tasks_succeeded(tables: Tables, event: TasksSucceeded, at: float) -> None:
+    runs: Runs = {}
     for outcome in event.outcomes:
         task = tables.tasks[outcome.task]
         ended = outcome.ended_at or at
@@ -94,12 +95,13 @@ def _tasks_succeeded(tables: Tables, event: TasksSucceeded, at: float) -> None:
         task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
         task.error = None
         task.note(ended, "succeeded", task.agent_name)
-        count_run(tables, task, ended)
+        count_run(tables, task, ended, runs)
         _give_back(tables, task, ended, began=task.started_at, ok=True, counts=True)
         if not task.spec.sample_of:
             tables.pools[task.spec.pool].succeeded += 1
             tables.totals.succeeded += 1
         _finish(tables, task, TaskState.SUCCEEDED, ended)
+    settle(tables, runs)
 
 
 def _task_failed(tables: Tables, event: TaskFailed, at: float) -> None:

@@ -248,3 +248,21 @@ def test_usage_is_read_whole_or_by_part(usage: dict[str, float], figures: Figure
     assert used is not None
     assert used.models == {"": figures}
     assert used_of({"cpu_s": 1.0}, {}, TaskId("tsk_1"), 1) is None
+
+
+def test_tasks_that_end_together_are_counted_as_one_by_one() -> None:
+    one_by_one, together = Fleet(), Fleet()
+    for fleet in (one_by_one, together):
+        fleet.now = 100.0
+        tasks = [fleet.submit() for _ in range(2)]
+        fleet.place()
+        for task, began in zip(tasks, (100.0, 119.0), strict=True):
+            fleet.now = began
+            fleet.begin(task)
+        fleet.now = 121.0
+        ends = [Outcome(task, 1, ok=True, started_at=began, ended_at=121.0) for task, began in zip(tasks, (100.0, 120.5), strict=True)]
+        for report in ([ends] if fleet is together else [[end] for end in ends]):
+            fleet.report(r.TasksEnded(tuple(report)))
+    assert one_by_one.state.spending == together.state.spending
+    assert [slot.seconds for slot in together.state.spending.ledgers["fleet"].minutes.values()] == [20.0, 1.5]
+    assert total(together, "pools/coder").seconds == 21.5
