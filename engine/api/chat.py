@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from engine.api.rest import JSON, Reply, Rest, reply_to
+from engine.api.rest import JSON, Reply, Rest, reply_to, wait_gone
 from engine.api.stream import Operators, Receive, Send
 from engine.clock import Clock
 from engine.model import wire
@@ -135,7 +135,7 @@ class Chat:
         id_ = str(answer.values[0])
         try:
             async with asyncio.TaskGroup() as group:
-                gone = group.create_task(_until_gone(receive))
+                gone = group.create_task(_leave(receive))
                 task = group.create_task(self._ended(operator, id_))
                 yield id_, task
                 gone.cancel()
@@ -182,9 +182,8 @@ class _Left(Exception):  # noqa: N818  # nothing is wrong
     """The client is gone."""
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _leave(receive: Receive) -> None:
+    await wait_gone(receive)
     raise _Left
 
 

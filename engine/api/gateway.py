@@ -23,7 +23,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.agents.tokens import AgentTokens
-from engine.api.chat import PREFIX, Chat
+from engine.api import a2a, chat
 from engine.api.limits import Limits
 from engine.api.peers import Doorkeeper, KnownOperator, Peer, load_token, peer_of, with_mode
 from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
@@ -107,7 +107,9 @@ class Gateway:
         self._port = port
         self._access = access
         self._rest = Rest(operators, limits=self._limits, version=version)
-        self._chat = Chat(operators, self._rest, clock or SystemClock(), is_stopping=lambda: self._is_stopping)
+        clock = clock or SystemClock()
+        self._a2a = a2a.Agent2Agent(operators, self._rest, clock, version)
+        self._chat = chat.Chat(operators, self._rest, clock, is_stopping=lambda: self._is_stopping)
         self._state = ServerState()
         self._sessions: set[Session] = set()
         self._listeners: list[socket.socket] = []
@@ -231,8 +233,10 @@ class Gateway:
                 await self._serve_websocket(scope, (receive, send), origin, refusal, connection)
             elif refusal is not None:
                 await self._rest.send(send, refusal)
-            elif scope["path"].startswith(PREFIX):
+            elif scope["path"].startswith(chat.PREFIX):
                 await self._chat.serve(scope, receive, send, origin)
+            elif scope["path"].startswith(a2a.PREFIX):
+                await self._a2a.serve(scope, receive, send, origin)
             else:
                 await self._rest.serve(scope, receive, send, origin)
         except TimeoutError:

@@ -204,6 +204,12 @@ class Rest:
         return _reply_of_answer(await operator.execute(commands, reason=reason, confirm=confirm))
 
 
+async def wait_gone(receive: Receive) -> None:
+    """Return when the client of a request, whose body was read, is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def check_path(path: list[str], method: str) -> None:
     """Check that a path takes a method. Raises NotFound with the nearest path, or UsageError."""
     allowed = ""
