@@ -45,6 +45,7 @@ from engine.model.pools import (
     BOOSTER,
     DEFAULT_POOLS,
     CommandSpec,
+    ModelSpec,
     PoolSpec,
     SessionSpec,
     WorktreeSpec,
@@ -226,7 +227,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         seed = seed_pool(name)
     except KeyError:
         seed = PoolSpec(name, pool.min, pool.max, capabilities=(name,))
-    command, session = pool.command, pool.session
+    command, session, model = pool.command, pool.session, pool.openai
     return PoolSpec(
         name,
         pool.min,
@@ -242,6 +243,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         answers=AnswerPolicy(**pool.answers.model_dump()),
         session=SessionSpec(**session.model_dump()) if session else None,
         worktree=WorktreeSpec(**pool.worktree.model_dump()) if pool.workspace == "worktree" else None,
+        openai=ModelSpec(**model.model_dump()) if model else None,
         reliability=seed.reliability,
         drain_deadline_s=pool.drain_deadline_s,
     )

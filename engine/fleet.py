@@ -22,7 +22,6 @@ from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.room import RoomMeter
 from engine.agents.runtime import Artifact, Runtime
-from engine.agents.sessions.kind import SessionAgents
 from engine.agents.tokens import AgentTokens
 from engine.api.gateway import Access, Gateway, LoopbackPort
 from engine.api.peers import known_operators, load_token
@@ -51,6 +50,7 @@ from engine.gate.voted_plans import VotedPlans
 from engine.kinds import (
     MODULES_FOLDER,
     SWITCHED_OFF,
+    Kinds,
     Needs,
     adopt,
     find_booster,
@@ -119,7 +119,7 @@ class FleetManager(LibraryCalls):
         self._stopping = asyncio.Event()
         self.launches: LaunchWatch | None = None
         self.journal: SqliteJournal
-        self._sessions: SessionAgents | None = None
+        self._kinds: Kinds | None = None
         self.turns: Turns | None = None
         """Its turns at leading; None where it is the fleet's only engine."""
         self.right: Right | None = None
@@ -219,7 +219,7 @@ class FleetManager(LibraryCalls):
         self.swept = host.sweep_report
         self._keepers, self._programs = host.keepers, host.pids
         kinds = make_kinds(self._needs(root), host, self._report, self.boosting.beat)
-        self._sessions = kinds.sessions
+        self._kinds = kinds
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
         self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name, self._report)
@@ -421,7 +421,7 @@ class FleetManager(LibraryCalls):
             self.remembering.sealing,
             notifier=self.alerting.notifier,
             regions=self.federation,
-            progress=lambda task: self._sessions.progress(task) if self._sessions else None,
+            progress=lambda task: self._kinds.progress(task) if self._kinds else None,
         )
 
     # ---- the parts' ways to each other

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of
 from engine.agents.light.host import LightAgents, LightSettings
+from engine.agents.openai.kind import ModelAgents
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Reporter
 from engine.agents.sessions.kind import SessionAgents
@@ -25,7 +26,7 @@ from engine.booster.finding import find_module
 from engine.clock import Clock, IdFactory
 from engine.config import FleetManagerConfig
 from engine.model.ids import HostId, TaskId
-from engine.model.pools import BOOSTER, SESSION
+from engine.model.pools import BOOSTER, OPENAI, SESSION
 from engine.model.secrets import ENGINE_SECRETS
 from engine.state import FleetState
 
@@ -61,6 +62,11 @@ class Kinds:
     by_name: dict[str, AgentKind]
     commands: CommandAgents
     sessions: SessionAgents
+    models: ModelAgents
+
+    def progress(self, task: TaskId) -> dict[str, object] | None:
+        """Return what the agent of a task said last of how far it is; None = nothing, or it is not at work here."""
+        return self.sessions.progress(task) or self.models.progress(task)
 
 
 def find_booster(config: FleetManagerConfig, module: Path | None) -> tuple[Path | None, str]:
@@ -91,10 +97,11 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     trees = (needs.root / "worktrees", needs.directory, logs)
     commands = WorktreeAgents(lambda tell: CommandAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / "command", *trees[1:]))
     sessions = WorktreeAgents(lambda tell: SessionAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / SESSION, *trees[1:]))
-    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions}
+    models = ModelAgents(report, host, needs.ids, needs.clock, places)
+    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions, OPENAI: models}
     if needs.module is not None:
         kinds[BOOSTER] = _booster(needs, needs.module, settings, report, beat)
-    return Kinds(kinds, commands.inner, sessions.inner)
+    return Kinds(kinds, commands.inner, sessions.inner, models)
 
 
 async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManagerConfig, state: FleetState) -> tuple[tuple[TaskId, int], ...]:

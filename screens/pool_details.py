@@ -12,6 +12,7 @@ from engine.model.rows import HostRow
 from screens.charted import ChartedDocument, Drawing
 from screens.details import ThingDocument
 from screens.linked import Linked
+from screens.present_pools import pool_info
 from screens.present_size import (
     METRICS,
     SERIES,
@@ -23,7 +24,7 @@ from screens.present_size import (
     size_lines,
     title_parts,
 )
-from screens.present_text import Lines, host_info, note, pool_info
+from screens.present_text import Lines, host_info, note
 from screens.widgets.braille import Series
 
 

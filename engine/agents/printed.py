@@ -278,6 +278,13 @@ def kind_of_error(text: str) -> tuple[str, bool]:
     return printed.kind, printed.retryable
 
 
+def kind_of_status(status: int) -> tuple[str, bool]:
+    """Return what kind an error of a model is by the status of its answer, and whether another attempt may help."""
+    printed = Printed(status=status)
+    _judge_by_status(printed)
+    return printed.kind, printed.retryable
+
+
 def codex_error(text: str, info: object) -> tuple[str, str, bool]:
     """Return what Codex says went wrong: the sentence, its kind, and whether another attempt may help. `info` is its codexErrorInfo."""
     sentence, status = _message(text)

@@ -14,7 +14,7 @@ from engine.agents.program_usage import ProgramUsage, Use
 from engine.agents.runtime import HostSample
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
-from engine.model.pools import SESSION
+from engine.model.pools import OPENAI, SESSION
 from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import Outcome
 from engine.scaling.observer import Usage
@@ -95,7 +95,7 @@ def _silences(state: FleetState, samples: Mapping[HostId, HostSample], now: floa
     found: dict[AgentId, float] = {}
     for host in state.hosts.values():
         sample = samples.get(host.info.id)
-        if sample is not None and sample.beat_at and sample.kind not in ("command", SESSION):
+        if sample is not None and sample.beat_at and sample.kind not in ("command", SESSION, OPENAI):
             found.update(dict.fromkeys(host.agents, max(0.0, now - sample.beat_at)))
     return found
 

@@ -24,6 +24,7 @@ from engine.model.quantities import megabytes
 from engine.model.questions import parse_rule
 from engine.model.resource_config import ResourcesConfig
 from engine.model.scaling import Policy
+from engine.model.secrets import ENGINE_SECRETS
 
 _SEED_MILLISECONDS = {
     "heartbeatInterval": "heartbeat_interval_s",
@@ -91,6 +92,29 @@ class WorktreeConfig(ConfigTree):
         return megabytes(value)
 
 
+class ModelConfig(ConfigTree):
+    """A model behind an HTTP interface like that of OpenAI's chat completions (docs/agents.md)."""
+
+    base_url: str = Field(pattern=r"^https?://[^\s?#@]+$", description="where it answers, up to and without /chat/completions")
+    model: str = Field(min_length=1, max_length=200, description="its name there")
+    key_env: str = Field(
+        "OPENAI_API_KEY", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="variable of the engine's environment that has the key; empty = it needs none"
+    )
+    system: str = Field("", max_length=100_000, description="what goes before every prompt")
+    extra: dict[str, Any] = Field(default_factory=dict, description="more of the request, such as { temperature = 0 }")
+    parallel: int = Field(4, ge=1, le=1_000, description="most requests under way for its key at its address")
+    connect_timeout_s: float = Field(10.0, gt=0, le=3_600, description="longest wait for a connection")
+    silence_timeout_s: float = Field(120.0, ge=0, description="longest wait for a piece of an answer; 0 = no limit")
+    wait_max_s: float = Field(600.0, ge=0, description="longest that a task waits because the provider has too much")
+
+    @field_validator("key_env")
+    @classmethod
+    def _is_no_secret_of_the_engine(cls, name: str) -> str:
+        if name in ENGINE_SECRETS or name.startswith("FLEET_"):
+            raise ValueError(f"{name} is the engine's own; it goes to no provider")
+        return name
+
+
 class AnswersConfig(ConfigTree):
     """How what a pool's agents ask is answered when nobody does."""
 
@@ -117,7 +141,7 @@ class PoolConfig(ConfigTree):
     min: int = Field(1, ge=0, le=100_000, description="fewest agents; started at once")
     max: int = Field(10, ge=1, le=100_000, description="most agents")
     priority: int = Field(5, ge=1, le=10, description="1..10, higher first")
-    kind: Literal["python", "command", "session"] = Field("python", description="what its agents are")
+    kind: Literal["python", "command", "session", "openai"] = Field("python", description="what its agents are")
     capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
@@ -127,6 +151,7 @@ class PoolConfig(ConfigTree):
     session: SessionConfig | None = Field(None, description="the program for kind session")
     workspace: Literal["directory", "worktree"] = Field("directory", description="where its tasks work: where they say, or each in a git worktree of its own")
     worktree: WorktreeConfig = Field(default_factory=WorktreeConfig)
+    openai: ModelConfig | None = Field(None, description="the model for kind openai")
     answers: AnswersConfig = Field(default_factory=AnswersConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what its tasks may use (docs/budgets.md)")
 
@@ -138,10 +163,12 @@ class PoolConfig(ConfigTree):
             raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
         if self.kind == "session" and self.session is None:
             raise ValueError("kind 'session' needs a [pools.NAME.session] table with argv")
-        if self.workspace == "worktree" and self.kind == "python":
+        if self.workspace == "worktree" and self.kind not in ("command", "session"):
             raise ValueError("workspace 'worktree' is for pools of kind command or session")
         if self.workspace == "worktree" and self.command is not None and self.command.on_engine_death == "adopt":
             raise ValueError("workspace 'worktree' does not go with on_engine_death = 'adopt'")
+        if self.kind == "openai" and self.openai is None:
+            raise ValueError("kind 'openai' needs a [pools.NAME.openai] table with base_url and model")
         return self
 
 

@@ -19,6 +19,10 @@ SESSION = "session"
 """Kind of a pool whose agents keep a process over tasks."""
 
 
+OPENAI = "openai"
+"""Kind of a pool whose agents are a model behind an HTTP interface like OpenAI's."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
     """How a `command` agent runs a program for one task."""
@@ -88,9 +92,31 @@ class WorktreeSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """The model that an `openai` agent asks. Durations are seconds."""
+
+    base_url: str
+    """Up to and without `/chat/completions`."""
+    model: str
+    key_env: str = "OPENAI_API_KEY"
+    """Variable of the engine's environment that has the key; empty = it needs none."""
+    system: str = ""
+    """What goes before every prompt."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """More of the request, such as temperature."""
+    parallel: int = 4
+    """Most requests under way for its key at its address."""
+    connect_timeout_s: float = 10.0
+    silence_timeout_s: float = 120.0
+    """Longest wait for a piece of an answer; 0 = no limit."""
+    wait_max_s: float = 600.0
+    """Longest that a task waits because the provider has too much."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
     """A pool as configured. `kind` is `python` (light agents), `command` (a process per task), `session` (a process kept over
-    tasks) or `booster` (sandboxes)."""
+    tasks), `openai` (a model over HTTP) or `booster` (sandboxes)."""
 
     name: str
     min: int
@@ -107,6 +133,7 @@ class PoolSpec:
     session: SessionSpec | None = None
     worktree: WorktreeSpec | None = None
     """None = its tasks work where they say, or where programs work."""
+    openai: ModelSpec | None = None
     answers: AnswerPolicy = AnswerPolicy()
     """How what its agents ask is answered when nobody does."""
     reliability: float = 0.9
