@@ -88,6 +88,16 @@ def test_a_second_task_has_a_conversation_of_its_own_and_pays_for_itself_only() 
     assert third.usage["cost"] == pytest.approx(0.7)  # type: ignore[union-attr]  # where nothing was cleared, the sum goes on
 
 
+def test_a_prompt_that_is_a_command_of_its_own_ends_its_turn() -> None:
+    [first] = heard(begun(), result(local_command="clear"))
+    assert isinstance(first, Result)
+    protocol = begun()
+    heard(protocol, result())
+    protocol.task("tsk_2.1", TASK, "/clear", {}, "")
+    [second] = heard(protocol, result(local_command="clear"), result(local_command="clear"))
+    assert second.id == "tsk_2.1"  # type: ignore[union-attr]
+
+
 def test_answers_are_what_it_waits_for_and_each_is_given_once() -> None:
     protocol, given = begun(), {"file_path": "a.txt", "content": "x", "deep": [1, {"y": None}]}
     heard(protocol, request("Write", given, "r1", "u1"), request("Bash", {"command": "rm x"}, "r2", "u2"))

@@ -68,6 +68,8 @@ class ClaudeStream:
         self._cost = 0.0
         """Of the conversation so far: what it tells is a sum."""
         self._turns = 0
+        self._clears = 0
+        """Conversations that were ended and did not say so yet."""
         self._is_cancelled = False
         self._take: dict[str, Callable[[Mapping[str, Any]], Iterator[Message]]] = {
             "control_response": self._take_response,
@@ -104,6 +106,7 @@ class ClaudeStream:
         self._asks.clear()
         self._denied.clear()
         self._turns += 1
+        self._clears += self._turns > 1
         return (_said("/clear") if self._turns > 1 else b"") + _said(prompt)
 
     def cancel(self, turn: str) -> bytes:
@@ -200,7 +203,10 @@ class ClaudeStream:
     def _take_result(self, said: Mapping[str, Any]) -> Iterator[Message]:
         printed = claude_result(said)
         before, self._cost = self._cost, printed.usage.get("cost", 0.0)
-        if said.get("local_command") == "clear" or not self._turn:
+        if said.get("local_command") == "clear" and self._clears:
+            self._clears -= 1
+            return
+        if not self._turn:
             return
         usage = printed.usage | ({"cost": round(self._cost - before if self._cost >= before else self._cost, 6)} if "cost" in printed.usage else {})
         turn, self._turn = self._turn, ""

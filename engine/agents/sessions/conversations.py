@@ -1,7 +1,7 @@
 """Which conversation an attempt began, so that the next attempt of its task goes on with it, after a kill of the engine too.
 
 Owner: the folder `conversations` of the state directory, a small file a task; gone when the task ends. Limits: KEPT_MAX files, the
-newest; one that cannot be written is done without: the next attempt then begins anew.
+newer half stays; one that cannot be written is done without: the next attempt then begins anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "conversations"
 KEPT_MAX = 1_000
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 """What a conversation may be called: it becomes an argument of a program."""
 
 
@@ -35,10 +35,15 @@ class Conversations:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._folder / task).write_text(name, "utf-8")
-            for old in sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_MAX]:
-                old.unlink(missing_ok=True)
+            self._trim()
         except OSError as error:
             logger.warning("conversation not kept", extra={"task": task, "reason": str(error)})
+
+    def _trim(self) -> None:
+        kept = list(self._folder.iterdir())
+        if len(kept) > KEPT_MAX:
+            for old in sorted(kept, key=lambda path: path.stat().st_mtime)[: -KEPT_MAX // 2]:
+                old.unlink(missing_ok=True)
 
     def find(self, task: TaskId) -> str:
         """Return the conversation that an earlier attempt of a task began; empty = none did."""
