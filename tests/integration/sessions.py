@@ -47,7 +47,7 @@ def turns():
 
 def sample(language: str) -> str:
     """The program of docs/agents.md in a language."""
-    page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text("utf-8").split("\n## The protocol\n", 1)[1]
     return page.split(f"```{language}\n", 1)[1].split("```\n", 1)[0]
 
 
