@@ -18,6 +18,7 @@ from engine.agents.sessions.messages import (
     Progress,
     Result,
     Send,
+    Usage,
 )
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, TaskId
@@ -86,13 +87,15 @@ def test_a_turn_with_its_commands_its_plan_and_its_tokens() -> None:
         note("item/completed", item={"type": "agentMessage", "text": "It ran."}), tokens((250, 140, 9), (150, 100, 4)), ended(),
     )  # fmt: skip
     assert said[:-1] == [
-        Output("tsk_1.1", ""), Output("tsk_1.1", "I run.\n"), Progress("tsk_1.1", "commandExecution: make test"), Progress("tsk_1.1", "run", 0.5, "1 of 2 steps of its plan"),
+        Output("tsk_1.1", ""), Output("tsk_1.1", "I run.\n"), Progress("tsk_1.1", "commandExecution: make test"),
+        Usage("tsk_1.1", {"input_tokens": 60, "output_tokens": 5, "cache_read_tokens": 40, "turns": 1}), Progress("tsk_1.1", "run", 0.5, "1 of 2 steps of its plan"),
         Degraded("tsk_1.1", "Reconnecting... 1/5: 429 Too Many Requests"), Progress("tsk_1.1", "commandExecution: make test", evidence="exit code 0", call=call_of("commandExecution", ["make\ntest", None, []])), Output("tsk_1.1", "It ran.\n"),
+        Usage("tsk_1.1", {"input_tokens": 110, "output_tokens": 9, "cache_read_tokens": 140, "turns": 2}),
         Result("tsk_1.1", "It ran.", None, {"input_tokens": 110, "output_tokens": 9, "cache_read_tokens": 140, "turns": 2}, {"session": "t1"}),
     ]  # fmt: skip
     assert sent(said[-1])["method"] == "thread/unsubscribe"
     again(agent, "t1")
-    result = heard(agent, tokens((300, 150, 12), (50, 10, 3)), ended())[0]
+    result = heard(agent, tokens((300, 150, 12), (50, 10, 3)), ended())[1]
     assert result.usage == {"input_tokens": 40, "output_tokens": 3, "cache_read_tokens": 10, "turns": 1}, "what the thread had used before is not this task's"  # type: ignore[union-attr]
 
 

@@ -23,6 +23,7 @@ from engine.agents.sessions.messages import (
     Progress,
     Result,
     Send,
+    Usage,
 )
 from engine.agents.sessions.rpc import (
     SHOWN_MAX,
@@ -182,6 +183,7 @@ class CodexServer(RpcPeer):
             yield from self._worked(table(given, "item"), has_ended=method == "item/completed")
         elif method == "thread/tokenUsage/updated":
             self._count(table(given, "tokenUsage"))
+            yield Usage(self._turn, {**self._used, "turns": float(self._requests)})
         elif method == "turn/plan/updated":
             steps = rows(given, "plan")
             done = sum(text_of(step, "status") == "completed" for step in steps)
