@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -47,6 +48,8 @@ ASK_S = 1.0
 ROUNDS = 10
 """In the time after which a region that says nothing may be taken over: so often its home is said."""
 FORWARD_WITHIN_S = 20.0
+SOCKET_BYTES_MAX = 100
+"""Of a path; systems take 104 to 108."""
 MOVES_WITHIN_S = 25.0
 """Shorter than an engine that stands by waits for the answer of the one that leads."""
 
@@ -325,9 +328,12 @@ def is_bound(command: SubmitTask) -> bool:
     return bool(command.depends_on or command.workspace or command.idempotency_key)
 
 
-def _beside(socket: Path, region: str) -> Path:
-    """Return the socket of a region's guest, in a directory of its own as every engine's, where `fleet-tui ctx` finds it."""
+def _beside(socket: Path, region: str) -> Path | None:
+    """Return the socket of a region's guest, in a directory of its own as every engine's, where `fleet-tui ctx` finds it; None where its path would be too long."""
     folder = socket.parent.with_name(f"{socket.parent.name}-{region}")
+    if len(os.fsencode(folder / socket.name)) > SOCKET_BYTES_MAX:
+        logger.warning("the engine of a region has no socket: its path would be too long", extra={"region": region, "path": str(folder)})
+        return None
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / socket.name
 

@@ -123,7 +123,7 @@ class Keeper:
 
     async def _replicate(self, region: str) -> None:
         """Copy what a region decides, from where it lives, until cancelled."""
-        source, told = "", ""
+        source, told, failing_since = "", "", 0.0
         while True:
             home = self._homes.recorded(region)
             if home.server == self._homes.own or not home.epoch or not self._homes.may_keep(self._homes.own, region):
@@ -135,14 +135,15 @@ class Keeper:
             adopted = self._homes.home(region).epoch if self._homes.is_adopting(region) else 0
             try:
                 is_whole = await self.replicas[region].step(0.0 if adopted else WAIT_S)
-                told = ""
+                told, failing_since = "", 0.0
             except (RedisAway, RedisRefused) as error:
                 if told != str(error):
                     told = str(error)
                     logger.warning("a region cannot be copied", extra={"region": region, "reason": told})
-                is_whole = bool(adopted)  # what does not answer cannot be waited for
-                if not adopted:
-                    await self._clock.sleep(AGAIN_S)
+                failing_since = failing_since or self._clock.now()
+                # What does not answer is not waited for for ever; a single answer that is late is no reason to leave records behind.
+                is_whole = self._clock.now() - failing_since >= self._homes.down_after_s
+                await self._clock.sleep(AGAIN_S)
             if adopted and is_whole:
                 self._settled[region] = adopted
                 await self._clock.sleep(AGAIN_S)
@@ -150,7 +151,8 @@ class Keeper:
     def _replica(self, region: str, server: str) -> Replica:
         from engine.redis.region_replica import Replica
 
-        return Replica(region, self._homes.own, self._links[server], self._link, self._clock)
+        is_original = server == region != self._homes.own
+        return Replica(region, self._homes.own, self._links[server], self._link, self._clock, is_original=is_original)
 
     def _is_drained(self, region: str) -> bool:
         """Tell whether all that a region's former home had is here, or that home does not answer."""
@@ -173,7 +175,7 @@ class Keeper:
                 async with self.make_guest(region) as guest:
                     self.guests[region] = guest
                     await guest.wait_stopped()
-                return
+                await self._clock.sleep(BROKEN_S)  # somebody stopped it; the region may need it
             except* (JournalTrimmed, JournalDiverged) as errors:
                 logger.info("the guest of a region begins anew", extra={"region": region, "reason": str(errors.exceptions[0])})
             except* FleetError as errors:

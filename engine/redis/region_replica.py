@@ -37,11 +37,15 @@ class Replica:
     kept_records = 10_000
     """Newest records that stay behind a snapshot: an engine that follows and was away for a while reads on."""
 
-    def __init__(self, region: str, own: str, source: RedisLink, target: RedisLink, clock: Clock) -> None:
-        """`source` is the server that the region lives at, `target` that of the region `own`."""
+    def __init__(self, region: str, own: str, source: RedisLink, target: RedisLink, clock: Clock, *, is_original: bool = False) -> None:  # noqa: PLR0913  # two ends
+        """`source` is the server that the region lives at, `target` that of the region `own`.
+
+        `is_original`: it is the region's own; where that lost its journal and began another one, what is here is not given up for it.
+        """
         self.region, self._own, self._clock = region, own, clock
         self._source, self._target = source, target
         self._keys = RegionKeys(region)
+        self._is_original = is_original
         self._there, self._here = Functions(source), Functions(target)
         self._snapshot_looked_at = 0.0
         self.tail = 0
@@ -66,6 +70,8 @@ class Replica:
         is_all = len(found) < ENTRIES_MAX
         if not found or not is_all:
             there, last_by = await self._end(self._there, self._source)
+            if not found and there < self.tail and last_by != by and self._is_original:
+                raise RedisRefused(f"the journal of region {self.region} ends with record {there}, and its replica here with {self.tail}: the replica stays as it is")
             if not found and (there > self.tail or (there and last_by != by)):
                 await self._begin_anew(f"the journal there ends with record {there} by {last_by.engine}, and does not go on from {self.tail} by {by.engine}")
                 return False

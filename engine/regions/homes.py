@@ -119,7 +119,7 @@ class Homes:
 
     def is_adopting(self, region: str) -> bool:
         """Tell whether a region was handed over to this site, which does not have it yet."""
-        return self.home(region).server == self.own and self.recorded(region).server != self.own
+        return self.home(region).server == self.own and self.recorded(region).server not in ("", self.own)
 
     def claim(self, server: str, region: str, *, keeps: bool) -> Claim | None:
         """Return what a server is to be asked to say of a region; None = it is only to be asked what it says.
@@ -137,7 +137,8 @@ class Homes:
             return Claim(best, 0.0)  # it takes note
         if best.server != self.own or (region != self.own and not keeps):
             return None
-        if recorded.server == self.own or (server == self.own and keeps and self.is_drained(region)):
+        is_here = recorded.server in ("", self.own)  # a server that lost all that it had says nothing
+        if is_here or (server == self.own and keeps and self.is_drained(region)):
             return Claim(best, self.down_after_s)
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,24 @@ async def test_a_region_that_is_parted_stops_before_another_one_decides_and_then
             watching.cancel()
         assert both == [], "at no time did both decide"
         assert not leads(world.engines[US])
+
+
+async def test_a_region_that_lost_everything_gets_it_back_from_its_replica(tmp_path: Path) -> None:
+    async with regions(tmp_path, (EU, US), federation={"down_after_s": 2}) as world:
+        await settled(world)
+        done = await work(world.engines[US], 20)
+        await until(lambda: has_done(world.guest(EU, US), done))
+        await world.stop(US)
+        world.servers[US].kill()
+        shutil.rmtree(tmp_path / US / "state")
+        await world.servers[US].start()  # with nothing in it
+        await world.start(US)
+        await until(lambda: leads(world.engines.get(US)))
+        assert not has_done(world.engines[US], done)
+        assert has_done(world.guest(EU, US), done), "an empty journal does not empty the replica"
+        here = world.engines[EU].operator()
+        await here.execute([FailOver(US)], confirm=US)
+        await until(lambda: US in world.engines and has_done(world.engines[US], done))
+        await here.execute([FailBack(US)], confirm=US)
+        await until(lambda: leads(world.engines.get(US)))
+        assert has_done(world.engines[US], done)
