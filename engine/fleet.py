@@ -277,7 +277,7 @@ class FleetManager(LibraryCalls):
         self.alerting = Alerting(self.config, self.journal.database, Means(self.clock, self.rng, self.ids))
         self._add_scaler()
         self.alerting.connect(self.coordinator, self.feed, self.history, self.operator, self._report)
-        told = Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id)
+        told = Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id, self.journal.records)
         self.mirroring = Mirroring(self.redis, told, self.clock)
         self.voted_plans = VotedPlans(self.coordinator, self.operator, self.clock)
 

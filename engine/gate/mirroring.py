@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from engine.config import FleetManagerConfig
 from engine.coordinator import Coordinator
 from engine.gate import Gate
 from engine.memory.database import Database
+from engine.model.events import Record
 from engine.model.plans import Origin
 from engine.model.redis_health import RedisHealth
 from engine.model.rows import FleetStatus
@@ -20,6 +21,7 @@ from engine.monitoring.topics import Topics
 from engine.supervisor import keep_running
 
 if TYPE_CHECKING:
+    from engine.gate.event_streams import EventStreams
     from engine.gate.mirror import Mirror
     from engine.redis.link import RedisLink
 
@@ -35,6 +37,8 @@ class Told:
     operator: Callable[[Origin], Gate]
     config: FleetManagerConfig
     engine: str
+    records: Callable[..., Awaitable[Sequence[Record]]]
+    """Reads the journal."""
 
 
 class Mirroring:
@@ -43,6 +47,7 @@ class Mirroring:
     def __init__(self, link: RedisLink | None, told: Told, clock: Clock) -> None:
         self._link, self._told, self._clock = link, told, clock
         self._mirror: Mirror | None = None
+        self._streams: EventStreams | None = None
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Start telling and listening, where that is wanted; who calls ends it."""
@@ -52,6 +57,11 @@ class Mirroring:
 
             self._mirror = Mirror(self._link, self._told, self._clock)
             parts["mirror"] = self._mirror.run
+        if self._link is not None and self._link.section.bus is not None:
+            from engine.gate.event_streams import EventStreams
+
+            self._streams = EventStreams(self._link, self._link.section.bus, self._told, self._clock)
+            parts["event streams"] = self._streams.run
         if self._link is not None and self._link.section.listen:
             from engine.gate.hearkening import Hearkening
 
@@ -64,6 +74,9 @@ class Mirroring:
         """Return how the server is, and what of the telling it did not take; None without a server."""
         if self._link is None:
             return None
+        health = self._link.health
+        if self._streams is not None:
+            health = replace(health, bus_waiting=self._streams.bus.waiting, bus_dead=self._streams.bus.dead_count, bus_left_out=self._streams.left_out)
         if self._mirror is None:
-            return self._link.health
-        return replace(self._link.health, lost=self._mirror.lost, waiting=self._mirror.waiting, left_out=self._mirror.left_out)
+            return health
+        return replace(health, lost=self._mirror.lost, waiting=self._mirror.waiting, left_out=self._mirror.left_out)

@@ -81,6 +81,16 @@ class TlsSection(ConfigTree):
         return self
 
 
+class BusSection(ConfigTree):
+    """The fleet's events as Streams that other programs follow, each at its own pace."""
+
+    partitions: int = Field(8, ge=1, le=64, description="Streams that the events are spread over by the task or agent that they are about; with another number what is in them already may be read after what comes")
+    entries_max: int = Field(100_000, ge=100, le=10_000_000, description="entries that a partition holds at most")
+    when_full: Literal["wait", "drop"] = Field("wait", description="wait: no more is told until a group that is behind has acknowledged, and the journal keeps it so long; drop: the oldest entries go, and are counted")
+    deliveries_max: int = Field(5, ge=1, le=1_000, description="an entry that was handed out so often and not acknowledged is set aside as dead")
+    idle_s: float = Field(30.0, ge=0.1, le=86_400, description="an entry is dead only when nobody acknowledged it for so long after its last delivery")
+
+
 class RedisSection(ConfigTree):
     """A Redis or Valkey server that engines share; without this section nothing of it is used."""
 
@@ -94,6 +104,7 @@ class RedisSection(ConfigTree):
     password: SecretStr = Field(SecretStr(""), description="password; empty = REDIS_PASSWORD. Better there than in a file")
     cluster: ClusterSection | None = Field(None, description="the server is a Redis Cluster; true = with redis.host as its first node")
     sentinel: SentinelSection | None = Field(None, description="the server is found by Sentinels")
+    bus: BusSection | None = Field(None, description="tell the fleet's events by Streams, which wait for who follows them; true = with the defaults. docs/redis.md has their form")
     tls: TlsSection | None = Field(None, description="TLS 1.3; true = with the certificates that this machine trusts")
     lazy_connect: bool = Field(
         default=True, description="start although the server cannot be reached, say so, and use it when it comes; false = refuse to start. A refusal by the server stops either"
@@ -123,7 +134,7 @@ class RedisSection(ConfigTree):
         for seed, ours in _SEED_MILLISECONDS.items():
             if seed in data:
                 data = {**{key: value for key, value in data.items() if key != seed}, ours: seconds_of(seed, data[seed])}
-        for name in ("cluster", "tls"):
+        for name in ("bus", "cluster", "tls"):
             if isinstance(data.get(name), bool):
                 data = {**data, name: {} if data[name] else None}
         return _lifted(data)
@@ -134,6 +145,8 @@ class RedisSection(ConfigTree):
             self._check_url()
         if self.url == EMBEDDED and (self.cluster or self.sentinel or self.tls or self.host or self.port):
             raise ValueError('url is "embedded", and the section names another server, too: leave out one of the two')
+        if self.bus is not None and not self.is_shared:
+            raise ValueError("bus needs share and a server that is not private: its Streams go on from the journal that engines share")
         if self.listen and not self.operator:
             raise ValueError("listen needs operator: one of [operators], whose role says what other programs may do")
         if self.listen and self.cluster and not self.sentinel:

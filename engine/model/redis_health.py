@@ -25,3 +25,9 @@ class RedisHealth:
     """Things whose state keys are still to be written for other programs."""
     left_out: int = 0
     """Things whose state keys were not written, because too many others changed."""
+    bus_waiting: int = 0
+    """Events in the Streams of the bus that a group has not acknowledged, or nobody follows."""
+    bus_dead: int = 0
+    """Events that were set aside and are kept: a group had them too often and did not acknowledge them."""
+    bus_left_out: int = 0
+    """Records that the journal had no more when it was their turn to be told by the bus."""

@@ -277,6 +277,126 @@ local function replica_snapshot(keys, args)
   return {'ok'}
 end
 
+-- keys: bus, the partitions
+-- args: source, number that its messages go on from, entries a partition holds, 'drop' or 'wait', then number, partition, key, type, at and
+-- data of each message by turns. Numbers of a source grow; those that are there already are left out. Answers with the newest number that is
+-- there: a smaller one than was sent when a partition is full, or when the server has lost what the messages go on from.
+local function bus_publish(keys, args)
+  local field, most = 'last:' .. args[1], tonumber(args[3])
+  local last = redis.call('HGET', keys[1], field) or args[2]
+  if tonumber(args[2]) > tonumber(last) then return {'behind', last} end
+  local answer = 'ok'
+  for place = 5, #args, 6 do
+    if tonumber(args[place]) > tonumber(last) then
+      local stream = keys[2 + args[place + 1]]
+      if redis.call('XLEN', stream) >= most then
+        if args[4] == 'wait' and #redis.call('XINFO', 'GROUPS', stream) > 0 then
+          answer = 'full'
+          break
+        end
+        redis.call('HINCRBY', keys[1], 'dropped', redis.call('XTRIM', stream, 'MAXLEN', most - 1))
+      end
+      redis.call('XADD', stream, '*', 'source', args[1], 'number', args[place], 'key', args[place + 2], 'type', args[place + 3], 'at', args[place + 4], 'data', args[place + 5])
+      last = args[place]
+    end
+  end
+  redis.call('HSET', keys[1], field, last)
+  return {answer, last}
+end
+
+-- keys: bus; args: source, number. Where a source begins; answers with where it stands.
+local function bus_begin(keys, args)
+  redis.call('HSETNX', keys[1], 'last:' .. args[1], args[2])
+  return {'ok', redis.call('HGET', keys[1], 'last:' .. args[1])}
+end
+
+-- keys: owners of a group; args: consumer, ms, partitions, then those that it must not lose now
+-- Who is in the group shares the partitions; answers with those of the one that asks. What somebody had who is gone is free.
+local function bus_own(keys, args)
+  local owners, me, count, now = keys[1], args[1], tonumber(args[3]), now_ms()
+  redis.call('HSET', owners, 'c:' .. me, string.format('%d', now + tonumber(args[2])))
+  local lives, total, holder, busy = {}, 0, {}, {}
+  local found = redis.call('HGETALL', owners)
+  for place = 1, #found, 2 do
+    local name = string.sub(found[place], 3)
+    if string.sub(found[place], 1, 2) == 'p:' then
+      holder[name] = found[place + 1]
+    elseif tonumber(found[place + 1]) > now then
+      lives[name], total = true, total + 1
+    else
+      redis.call('HDEL', owners, found[place])
+    end
+  end
+  for place = 4, #args do busy[args[place]] = true end
+  local fair, mine = math.ceil(count / total), {'ok'}
+  for place = 0, count - 1 do
+    local name = string.format('%d', place)
+    if holder[name] == me and (busy[name] or #mine <= fair) then
+      mine[#mine + 1] = place
+    elseif holder[name] == me then
+      redis.call('HDEL', owners, 'p:' .. name)
+      holder[name] = me .. ' no more'
+    end
+  end
+  for place = 0, count - 1 do
+    local name = string.format('%d', place)
+    if #mine <= fair and (not holder[name] or not lives[holder[name]]) and holder[name] ~= me .. ' no more' then
+      redis.call('HSET', owners, 'p:' .. name, me)
+      mine[#mine + 1] = place
+    end
+  end
+  redis.call('PEXPIRE', owners, 100 * tonumber(args[2]))
+  return mine
+end
+
+-- Sets an entry aside that a group could not take.
+local function bury(stream, dead, group, found, most)
+  local entry = redis.call('XRANGE', stream, found[1], found[1])[1]
+  if entry then
+    local words = {'XADD', dead, 'MAXLEN', most, '*', 'group', group, 'partition', stream, 'entry', found[1], 'deliveries', found[4], 'consumer', found[2]}
+    for place = 1, #entry[2] do words[#words + 1] = entry[2][place] end
+    redis.call(unpack(words))
+  end
+  redis.call('XACK', stream, group, found[1])
+end
+
+-- keys: partition, dead; args: group, consumer, count, deliveries, dead kept
+-- Hands out again what was not acknowledged, whoever had it, oldest first; what was handed out too often is set aside.
+local function bus_again(keys, args)
+  local ids = {}
+  for _, found in ipairs(redis.call('XPENDING', keys[1], args[1], '-', '+', args[3])) do
+    if found[4] >= tonumber(args[4]) then bury(keys[1], keys[2], args[1], found, args[5]) else ids[#ids + 1] = found[1] end
+  end
+  if #ids == 0 then return {} end
+  return redis.call('XCLAIM', keys[1], args[1], args[2], 0, unpack(ids))
+end
+
+local function before(one, other)
+  local a, b = string.match(one, '^(%d+)-(%d+)$')
+  local c, d = string.match(other, '^(%d+)-(%d+)$')
+  return tonumber(a) < tonumber(c) or (tonumber(a) == tonumber(c) and tonumber(b) < tonumber(d))
+end
+
+-- keys: partition, dead; args: deliveries, idle ms, dead kept
+-- Removes what every group has acknowledged, and sets aside what was handed out too often and lies with nobody that goes on.
+local function bus_tidy(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then return {'ok', 0, 0, redis.call('XLEN', keys[2])} end
+  local low
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', keys[1])) do
+    local group = {}
+    for place = 1, #flat, 2 do group[flat[place]] = flat[place + 1] end
+    for _, found in ipairs(redis.call('XPENDING', keys[1], group.name, 'IDLE', args[2], '-', '+', 100)) do
+      if found[4] >= tonumber(args[1]) then bury(keys[1], keys[2], group.name, found, args[3]) end
+    end
+    local left = redis.call('XPENDING', keys[1], group.name)
+    local time, number = string.match(group['last-delivered-id'], '^(%d+)-(%d+)$')
+    local bound = left[1] > 0 and left[2] or time .. '-' .. string.format('%d', tonumber(number) + 1)
+    if not low or before(bound, low) then low = bound end
+  end
+  local gone = low and redis.call('XTRIM', keys[1], 'MINID', low) or 0
+  return {'ok', gone, redis.call('XLEN', keys[1]), redis.call('XLEN', keys[2])}
+end
+
 -- A full memory takes no leader away.
 local ALWAYS, READS = {'allow-oom'}, {'no-writes'}
 redis.register_function('LIBRARY_journal_append', journal_append)
@@ -295,3 +415,8 @@ redis.register_function('LIBRARY_replica_append', replica_append)
 redis.register_function{function_name = 'LIBRARY_replica_snapshot', callback = replica_snapshot, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}
+redis.register_function('LIBRARY_bus_publish', bus_publish)
+redis.register_function{function_name = 'LIBRARY_bus_begin', callback = bus_begin, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_bus_own', callback = bus_own, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_bus_again', callback = bus_again, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_bus_tidy', callback = bus_tidy, flags = ALWAYS}

@@ -65,3 +65,21 @@ class RegionKeys:
     def answers(self, engine: str) -> str:
         """Return the Stream of answers to an engine."""
         return self._key("answers", engine)
+
+    @property
+    def bus(self) -> str:
+        """Return the hash of how far each source has told its events."""
+        return self._key("bus")
+
+    def partition(self, place: int) -> str:
+        """Return a Stream of events."""
+        return self._key("bus", place)
+
+    def owners(self, group: str) -> str:
+        """Return the hash of which consumer of a group reads which partition."""
+        return self._key("bus", "owners", group)
+
+    @property
+    def dead(self) -> str:
+        """Return the Stream of events that a group could not take."""
+        return self._key("bus", "dead")

@@ -38,7 +38,7 @@ async def member(server: Server, root: Path, **redis: object) -> AsyncIterator[F
     config: dict[str, Any] = {
         "fleet": {"default_pools": POOLS},
         "operators": {"planner": {"role": "operator"}},
-        "redis": {"url": server.url, "username": USER, "password": PASSWORD, "share": True, "listen": True, "operator": "planner", **redis},
+        "redis": {"url": server.url, "username": USER, "password": PASSWORD, "share": True, "listen": True, "bus": True, "operator": "planner", **redis},
     }
     (root / "state").mkdir(parents=True, exist_ok=True)
     async with FleetManager(config, directory=root, state_dir=root / "state", socket=root / "s") as made:
@@ -82,6 +82,7 @@ async def test_the_rights_that_the_page_names_are_enough_and_none_of_them_is_for
 
 RARE = {
     "cluster|info", "cluster|shards", "cluster|slots", "command",  # in a cluster
+    "hincrby", "xinfo|groups", "xpending",  # of a bus: when it drops, each second, and when a group follows it
     "wait",  # durability = "replicated"
     "xrange",  # after an answer that was lost
     "xtrim",  # of more than the newest 10,000 records

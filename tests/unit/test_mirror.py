@@ -61,7 +61,7 @@ async def test_a_server_that_is_away_is_asked_nothing_and_what_waits_for_it_is_b
         return lambda: publishers.remove(publisher)
 
     coordinator = SimpleNamespace(state=FleetState(), add_publisher=add)
-    told = Told(cast("Any", coordinator), cast("Any", None), Topics("fleet", CountedIds(), every_s=1.0), cast("Any", None), cast("Any", None), FleetManagerConfig(), "eng_1")
+    told = Told(cast("Any", coordinator), cast("Any", None), Topics("fleet", CountedIds(), every_s=1.0), cast("Any", None), cast("Any", None), FleetManagerConfig(), "eng_1", cast("Any", None))
     mirror = Mirror(cast("Any", link), told, cast("Any", clock))
     records = [Record(seq, 1.0, "", TasksCancelled((TaskId(f"tsk_{seq}"),), "")) for seq in range(1, RECORDS_MAX + 501)]
     running = asyncio.create_task(mirror.run())

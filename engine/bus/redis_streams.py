@@ -1,0 +1,195 @@
+"""The bus with groups on Redis Streams: one a partition, all of a region with one hash tag. Imported only with the section redis.bus.
+
+Owner: nobody; what is kept is the server's. Limits: entries_max a partition, DEAD_MAX dead messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from engine.bus.streams import (
+    DEAD_MAX,
+    LEASE_S,
+    BusMessage,
+    DeadMessage,
+    Delivery,
+    partition_of,
+)
+from engine.clock import Clock
+from engine.model.errors import RedisAway, RedisRefused
+from engine.model.redis_config import BusSection
+from engine.redis.functions import Functions
+from engine.redis.link import RedisLink
+from engine.redis.region_keys import RegionKeys
+
+BLOCK_SHARE = 0.5
+"""Of the longest wait for an answer of the server."""
+RENEWALS = 3
+"""In the length of a lease."""
+
+
+class RedisStreams:
+    """The bus of a region."""
+
+    def __init__(self, link: RedisLink, region: str, section: BusSection, clock: Clock) -> None:
+        self.partitions = section.partitions
+        self.dead_count = 0
+        """Dead messages that are kept, as of when it was last tidied."""
+        self.waiting = 0
+        """Entries that were there when it was last tidied."""
+        self._link, self._section, self._clock = link, section, clock
+        self._functions = Functions(link)
+        self._keys = RegionKeys(region)
+        self._streams = [self._keys.partition(place) for place in range(section.partitions)]
+
+    async def begin(self, source: str, number: int) -> int:
+        """Return the newest number of a source; one that is new begins at `number`. Raises RedisAway, RedisRefused."""
+        return int((await self._call("bus_begin", [self._keys.bus], source, number))[1])
+
+    async def publish(self, messages: Sequence[BusMessage], *, after: int) -> int:
+        """Add messages of one source; return the newest number of it that is there. Raises RedisAway, RedisRefused."""
+        if not messages:
+            return after
+        words: list[str | bytes | int | float] = [messages[0].source, after, self._section.entries_max, self._section.when_full]
+        for one in messages:
+            words += (one.number, partition_of(one.key, self.partitions), one.key, one.type, one.at, one.data)
+        return int((await self._call("bus_publish", [self._keys.bus, *self._streams], *words))[1])
+
+    @contextlib.asynccontextmanager
+    async def consumer(self, group: str, name: str, *, lease_s: float = LEASE_S) -> AsyncIterator[RedisConsumer]:
+        """Join a group under a name of one's own. Raises RedisAway, RedisRefused."""
+        for stream in self._streams:
+            try:
+                await self._link.repeatable("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
+            except RedisRefused as error:
+                if "BUSYGROUP" not in str(error):
+                    raise
+        consumer = RedisConsumer(self, group, name, lease_s, self._clock)
+        try:
+            yield consumer
+        finally:
+            with contextlib.suppress(RedisAway, RedisRefused):  # its lease ends by itself
+                await self._link.call("HDEL", self._keys.owners(group), f"c:{name}")
+
+    async def tidy(self) -> int:
+        """Remove what every group has acknowledged, set aside what is dead; return how many were removed. Raises RedisAway, RedisRefused."""
+        gone = waiting = 0
+        for stream in self._streams:
+            found = await self._call("bus_tidy", [stream, self._keys.dead], self._section.deliveries_max, int(1_000 * self._section.idle_s), DEAD_MAX)
+            gone, waiting, self.dead_count = gone + found[1], waiting + found[2], found[3]
+        self.waiting = waiting
+        return gone
+
+    async def dead(self, *, limit: int = 100) -> Sequence[DeadMessage]:
+        """Return the newest dead messages, newest first. Raises RedisAway, RedisRefused."""
+        found = await self._link.repeatable("XREVRANGE", self._keys.dead, "+", "-", "COUNT", limit)
+        rows = [(id_.decode(), _fields(fields)) for id_, fields in found]
+        return [DeadMessage(id_, fields[b"group"].decode(), int(fields[b"deliveries"]), _message(fields)) for id_, fields in rows]
+
+    # ---- what consumers use
+
+    async def own(self, group: str, name: str, lease_s: float, busy: Sequence[int]) -> list[int]:
+        """Return the partitions of a consumer, after it was heard of."""
+        return (await self._call("bus_own", [self._keys.owners(group)], name, int(1_000 * lease_s), self.partitions, *busy))[1:]
+
+    async def again(self, group: str, name: str, place: int, count: int) -> list[Delivery]:
+        """Hand out again what was not acknowledged; what was handed out too often is set aside."""
+        words = (group, name, count, self._section.deliveries_max, DEAD_MAX)
+        found = await self._call("bus_again", [self._streams[place], self._keys.dead], *words)
+        return [Delivery(place, entry, _message({name.encode(): value.encode() for name, value in _fields(fields).items()})) for entry, fields in found]
+
+    async def fresh(self, group: str, name: str, places: Sequence[int], *, count: int, wait_s: float) -> list[Delivery]:
+        """Hand out what nobody of the group has had."""
+        block_s = min(wait_s, BLOCK_SHARE * self._link.section.command_timeout_s)
+        block = ("BLOCK", max(1, math.ceil(1_000 * block_s))) if block_s > 0 else ()
+        streams = [self._streams[place] for place in places]
+        answer = await self._link.call("XREADGROUP", "GROUP", group, name, "COUNT", max(1, count // len(places)), *block, "STREAMS", *streams, *(">" for _ in places))
+        found: list[Delivery] = []
+        for stream, entries in answer.items() if isinstance(answer, Mapping) else answer or ():
+            place = places[streams.index(stream.decode())]
+            found += [Delivery(place, entry.decode(), _message(_fields(fields))) for entry, fields in entries]
+        return found
+
+    async def acknowledge(self, group: str, deliveries: Sequence[Delivery]) -> None:
+        """Forget that they are pending."""
+        entries: dict[int, list[str]] = {}
+        for delivery in deliveries:
+            entries.setdefault(delivery.partition, []).append(delivery.entry)
+        async with self._link.using() as client:
+            pipe = client.pipeline(transaction=False)
+            for place, some in entries.items():
+                pipe.execute_command("XACK", self._streams[place], group, *some)
+            await pipe.execute()
+
+    async def _call(self, name: str, keys: Sequence[str], *words: str | bytes | float) -> list[Any]:
+        return await self._functions.call(name, keys, *words, timeout_s=self._link.section.command_timeout_s)
+
+
+class RedisConsumer:
+    """One member of a group."""
+
+    def __init__(self, bus: RedisStreams, group: str, name: str, lease_s: float, clock: Clock) -> None:
+        self._bus, self._group, self._name, self._lease_s, self._clock = bus, group, name, lease_s, clock
+        self._mine: list[int] = []
+        self._owned_at = -math.inf
+        self._left: set[int] = set()
+        """Partitions of which something may have been taken and not acknowledged, by whomever."""
+        self._held: set[tuple[int, str]] = set()
+
+    async def take(self, *, count: int = 256, wait_s: float = 0.0) -> Sequence[Delivery]:
+        """Return up to `count` messages, none after `wait_s`; first, again, what was taken and not acknowledged. Raises RedisAway, RedisRefused."""
+        ends_at = self._clock.now() + wait_s
+        while True:
+            await self._share()
+            found = await self._again(count)
+            places = [place for place in self._mine if place not in self._left]
+            left_s = ends_at - self._clock.now()
+            if not found and places:
+                found = await self._bus.fresh(self._group, self._name, places, count=count, wait_s=min(left_s, self._lease_s / RENEWALS))
+            self._held = {(delivery.partition, delivery.entry) for delivery in found}
+            if found or left_s <= 0:
+                return found
+            if not places:
+                await self._clock.sleep(min(left_s, self._lease_s / RENEWALS))
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Say that they are done with. Raises RedisAway, RedisRefused: they come again."""
+        await self._bus.acknowledge(self._group, deliveries)
+        self._held -= {(delivery.partition, delivery.entry) for delivery in deliveries}
+
+    async def _share(self) -> None:
+        """Say that it is there, and learn which partitions are its own."""
+        busy = {place for place, _ in self._held}
+        self._left |= busy
+        began = self._clock.now()
+        if began - self._owned_at < self._lease_s / RENEWALS:
+            return
+        mine = await self._bus.own(self._group, self._name, self._lease_s, sorted(busy))
+        kept = set(self._mine) if began - self._owned_at < self._lease_s else set()
+        self._left = (self._left | (set(mine) - kept)) & set(mine)
+        self._mine, self._owned_at = mine, began
+
+    async def _again(self, count: int) -> list[Delivery]:
+        found: list[Delivery] = []
+        for place in sorted(self._left):
+            again = await self._bus.again(self._group, self._name, place, count - len(found))
+            if not again:
+                self._left.discard(place)
+            found += again
+            if len(found) >= count:
+                break
+        return found
+
+
+def _fields(found: Any) -> Mapping[Any, Any]:  # noqa: ANN401  # as the client shapes it
+    """Return the fields of an entry that came as a flat list, or as a mapping."""
+    return found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+
+
+def _message(fields: Mapping[bytes, bytes]) -> BusMessage:
+    return BusMessage(
+        fields[b"source"].decode(), int(fields[b"number"]), fields[b"key"].decode(), fields[b"type"].decode(), float(fields[b"at"]), fields[b"data"],
+    )  # fmt: skip
