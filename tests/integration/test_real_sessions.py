@@ -154,8 +154,8 @@ async def test_an_exit_without_a_result_is_no_success_and_its_limits_are_said(tm
         for pid in pids(programs.claude, tmp_path):
             os.kill(pid, signal.SIGINT)
         await world.finish([interrupted])
-        assert interrupted.error is not None
-        assert interrupted.state in (TaskState.FAILED, TaskState.DEAD)
+        said = interrupted.error is not None and interrupted.error.kind == "interrupted"
+        assert said or interrupted.attempt > 1, "with a last word it says so; without one its process is lost, and another one goes on"
         refused = await world.submit("warm", "this is refused")
         await world.finish([refused])
         assert refused.error is not None

@@ -104,7 +104,7 @@ for turn, told in turns():
 
 
 async def test_a_turn_ends_as_its_agent_or_its_process_does_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    async with desk(tmp_path, python(ENDS), silence_timeout_s=1.0, grace_s=0.2) as subject:
+    async with desk(tmp_path, python(ENDS), silence_timeout_s=WAIT_S) as subject:
         died = await subject.done(1, "dies")
         assert (died.error_kind, died.error) == ("agent_lost", "its process ended: exit code 3: out of luck")
         failed = await subject.done(2, "fails")
@@ -121,14 +121,15 @@ async def test_a_turn_ends_as_its_agent_or_its_process_does_and_the_next_one_goe
         assert session._due(session.turn) is None, "who waits for an answer is not silent"
         subject.kind.answer(run, "1", Reply("text", "well"))
         assert (await subject.until_ended(7)).result["text"] == "well"
-        silent = await subject.done(6, "silent")
-        assert (silent.error_kind, silent.retryable) == ("no_output", True)
         refused = await subject.done(7, "where", workspace=str(tmp_path / "nowhere"))
         assert (refused.error_kind, refused.retryable) == ("bad_payload", False)
         alive = await subject.done(8)
         os.kill(int(str(alive.result["text"])), signal.SIGKILL)
         await wait_until(lambda: subject.pid() is None, WAIT_S)
         assert (await subject.done(9)).ok, "a process that died between two tasks is replaced"
+    async with desk(tmp_path, python(ENDS), silence_timeout_s=1.0, grace_s=0.2) as subject:
+        silent = await subject.done(6, "silent")
+        assert (silent.error_kind, silent.retryable) == ("no_output", True)
 
 
 CANCELLED = """
