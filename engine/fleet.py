@@ -47,6 +47,7 @@ from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
+from engine.hosting import joined_hosts
 from engine.kinds import (
     MODULES_FOLDER,
     SWITCHED_OFF,
@@ -222,11 +223,11 @@ class FleetManager(LibraryCalls):
         self._kinds = kinds
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
-        self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name, self._report)
+        self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name | joined_hosts(self.redis, self.turns, self.coordinator, self._report, self.clock), self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
         epoch = self.turns.epoch if self.turns else 0
-        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid(), survivors, epoch))
+        await self.coordinator.start(EngineStarted(self.engine_id, version(), os.getpid(), survivors, epoch, has_hosts=epoch > 0))
         await self._run_parts(stack)
 
     def _make_sampling(self, root: Path) -> Sampling:

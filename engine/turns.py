@@ -124,6 +124,12 @@ class Turns:
         return self._lease.held.epoch if self._lease.held else 0
 
     @property
+    def held(self) -> Leadership:
+        """Return the leadership that this engine has; it must have one."""
+        assert self._lease.held is not None, "this engine does not lead"
+        return self._lease.held
+
+    @property
     def is_here(self) -> bool:
         """Answer whether this engine leads, or did until now."""
         return self._told.leads

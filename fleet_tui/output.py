@@ -21,7 +21,7 @@ COLUMNS = {
     "pools": "id kind priority min size max agents idle busy pending running succeeded failed dead paused reason",
     "agents": "id name pool status health task task_title succeeded failed mean_task_s reason",
     "tasks": "id state pool type priority attempt submitted_at started_at finished_at title reason",
-    "hosts": "id kind pid agents health cpu rss_mb beat_at evidence",
+    "hosts": "id kind pid agents agents_max state health cpu rss_mb beat_at machine version evidence",
     "engines": "id role epoch machine pid version behind started_at heard_at is_asked",
     "regions": "id health home epoch lag_s rtt_s rtt_p99_s measured_at waiting free cost residency location reason",
     "plans": "id at who via summary undone undo_until reason",

@@ -82,7 +82,7 @@ def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
 
 async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *, detached: bool) -> None:
     """Run the engine until it is stopped; one that others left behind begins anew, from what they have."""
-    with _signals(detached=detached) as over:
+    with end_signals(detached=detached) as over:
         is_over = False
         while not is_over:
             try:
@@ -156,7 +156,7 @@ async def _headless_demo(paths: Paths, request: DemoRequest) -> DemoReport:
     # No configuration file: the demo's work needs the sixteen pools.
     config = with_reviewers(load_config(None))
     clock = SystemClock()
-    with _signals(detached=False) as over:
+    with end_signals(detached=False) as over:
         async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet, asyncio.TaskGroup() as group:
             run = run_demo(
                 fleet.operator(DEMO), request.root, clock=clock, seconds=request.seconds, rounds=request.rounds,
@@ -195,7 +195,7 @@ async def _demo_work(fleet: FleetManager, root: Path) -> None:
 
 
 @contextlib.contextmanager
-def _signals(*, detached: bool) -> Iterator[asyncio.Event]:
+def end_signals(*, detached: bool) -> Iterator[asyncio.Event]:
     """Turn TERM, INT and HUP into an event; a second one ends the process at once. A detached engine survives HUP."""
     over = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.model.filters import quote_value
+from engine.model.host_commands import CordonHost, DrainHost, UncordonHost
 from engine.model.rows import HostRow
 from screens.agents import AgentsScreen
 from screens.described import DescribedTable
@@ -32,6 +33,18 @@ class HostsScreen(DescribedTable):
     def present_row(self, row: HostRow, now: float) -> Cells:
         """Return a host's cells."""
         return host_cells(row, now, self.console.glyphs)
+
+    def action_drain(self) -> None:
+        """Have the chosen hosts give up their agents."""
+        self.ask_each(lambda row: DrainHost(row.id))
+
+    def action_cordon(self) -> None:
+        """Start no more agents on the chosen hosts."""
+        self.ask_each(lambda row: CordonHost(row.id))
+
+    def action_uncordon(self) -> None:
+        """Start agents on the chosen hosts again."""
+        self.ask_each(lambda row: UncordonHost(row.id))
 
     def open_row(self, row_id: str) -> None:
         """Go to the agents that it carries."""

@@ -32,6 +32,7 @@ PRESETS: dict[str, Preset] = {
             "branches.close": "left,h",
             "branches.open": "right,l",
             "agents.drain": "x",
+            "hosts.drain": "x",
             "xray.cancel": "ctrl+x",
             "agents.log": "o",
             "tasks.log": "o",

@@ -249,6 +249,10 @@ KEYS: tuple[Key, ...] = (
     Key("agents.restart", "r", "restart", "restart", "start anew when its task has ended", "agent"),
     Key("agents.unregister", "K", "unregister", "", "take out of the pool for good", "agent"),
     Key("agents.log", "l", "log", "log", "output of its task", "agent"),
+    # hosts
+    Key("hosts.drain", "ctrl+d", "drain", "drain", "empty a host that joined: its agents go to others, busy ones when their task ends; shows the plan", "hosts"),
+    Key("hosts.cordon", "C", "cordon", "", "start no more agents on a host that joined", "hosts"),
+    Key("hosts.uncordon", "D", "uncordon", "", "start agents on it again", "hosts"),
     # tasks
     Key("tasks.cancel", "x", "cancel", "cancel", "cancel: stops a running task in its process", "task"),
     Key("tasks.retry", "r", "retry", "retry", "run a failed, cancelled or dead task again", "task"),

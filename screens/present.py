@@ -150,6 +150,12 @@ HEALTH_BADGES: dict[str, Badge] = {
     "lost": Badge("✕", "x", "bad"),
     "unknown": Badge("–", "-", "dim"),
 }
+HOST_BADGES: dict[str, Badge] = {
+    "cordoned": Badge("‖", "|", "warn"),
+    "draining": Badge("↓", "v", "warn"),
+    "drained": Badge("○", "o", "warn"),
+}
+"""Hosts that joined and take no agents."""
 CONDITION_BADGES: dict[str, Badge] = {
     "healthy": Badge("✓", "+", "dim"),
     "degraded": Badge("▲", "!", "warn"),

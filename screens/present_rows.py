@@ -14,6 +14,7 @@ from engine.model.rows import AgentRow, AuditRow, EventRow, HostRow, PlanRow, Po
 from screens.present import (
     AGENT_BADGES,
     HEALTH_BADGES,
+    HOST_BADGES,
     LEVEL_BADGES,
     POOL_BADGES,
     TASK_BADGES,
@@ -266,13 +267,24 @@ def host_cells(row: HostRow, now: float, glyphs: Glyphs) -> Cells:
         row.id,
         row.kind,
         str(row.pid),
-        number_cell(row.agents),
+        f"{row.agents}/{row.agents_max}" if row.agents_max else number_cell(row.agents),
         unknown(glyphs) if row.cpu < 0 else f"{row.cpu * 100:.0f}%" if row.cpu >= CPU_REST else f"<{CPU_REST * 100:.0f}%",
         megabytes(row.rss_mb) if row.rss_mb >= 0 else unknown(glyphs),
-        badge(HEALTH_BADGES, row.health, glyphs),
+        host_badge(row, glyphs),
         beat_cell(row, now, glyphs),
-        Cell(row.evidence, "dim"),
+        Cell("; ".join(part for part in (row.evidence, joined_text(row)) if part), "dim"),
     )
+
+
+def host_badge(row: HostRow, glyphs: Glyphs) -> Cell:
+    """Return how a host is, or that it takes no agents where nothing worse is known."""
+    is_told = row.health == "healthy" and row.state in HOST_BADGES
+    return badge(HOST_BADGES, row.state, glyphs) if is_told else badge(HEALTH_BADGES, row.health, glyphs)
+
+
+def joined_text(row: HostRow) -> str:
+    """Return what a host that joined is; empty for a process of the engine's own."""
+    return f"{row.version} on {row.machine}; {row.takes}" if row.state else ""
 
 
 # ---- plans

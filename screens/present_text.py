@@ -27,7 +27,7 @@ from screens.present import (
     rest_age,
     unknown,
 )
-from screens.present_rows import event_cells, undo_cell
+from screens.present_rows import event_cells, host_badge, undo_cell
 from screens.widgets.cells import Cell, Glyphs
 from screens.widgets.cells import Row as Cells
 
@@ -406,9 +406,9 @@ EVENT_SUBJECT, EVENT_CAUSE = 4, 5
 def host_info(row: HostRow, now: float, glyphs: Glyphs) -> Lines:
     """Return what a process that carries agents is and how it is."""
     return [
-        field_line("health", badge(HEALTH_BADGES, row.health, glyphs), row.evidence),
-        field_line("kind", f"{row.kind} process {row.pid}"),
-        field_line("agents", str(row.agents)),
+        field_line("health", host_badge(row, glyphs), row.evidence),
+        field_line("kind", f"{row.kind} process {row.pid}", *((f"version {row.version} on {row.machine}; {row.takes}",) if row.state else ())),
+        field_line("agents", f"{row.agents} of {row.agents_max}" if row.agents_max else str(row.agents)),
         field_line("cpu", f"{row.cpu * 100:.0f}% of a core" if row.cpu >= 0 else unknown(glyphs)),
         field_line("memory", megabytes(row.rss_mb) if row.rss_mb >= 0 else unknown(glyphs)),
         field_line("last beat", f"{rest_age(now - row.beat_at)} ago" if row.beat_at else unknown(glyphs)),

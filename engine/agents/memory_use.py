@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.agents.runtime import HostSample
+from engine.model.agent_events import JOINED
 from engine.model.events import Record
 from engine.model.machines import Expected
 from engine.model.pools import Pool
@@ -72,7 +73,7 @@ class MemoryUse:
         """Learn from the workers as they are now."""
         self._running = {}
         for sample in samples:
-            if sample.rss_mb > 0:
+            if sample.rss_mb > 0 and sample.kind != JOINED:  # that is another machine's memory
                 self._running[sample.kind] = self._running.get(sample.kind, 0) + 1
                 self._sizes.setdefault(sample.kind, deque(maxlen=KEPT_MAX)).append(sample.rss_mb)
 

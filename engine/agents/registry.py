@@ -31,7 +31,7 @@ from engine.model.agents import AGENT_TYPES, Agent, AgentSpec, AgentStatus, Reso
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.events import Event
 from engine.model.ids import AGENT_PREFIX, AgentId, AllocationId, HostId
-from engine.model.machines import THIS_MACHINE, Machine, taken_by
+from engine.model.machines import THIS_MACHINE, Machine, Places, taken_by
 from engine.model.pool_events import PoolScaled
 from engine.model.pools import Pool, PoolSpec
 from engine.model.reports import AgentsFailed, AgentsUp, HealthSeen, HostUp
@@ -53,7 +53,7 @@ def resources_of(spec: PoolSpec, command: RegisterAgent | None) -> Resources:
     return given if command is None else replace(given, memory=command.memory or given.memory, cpu=command.cpu or given.cpu)
 
 
-def new_agents(pool: Pool, machines: Sequence[str], deciding: Deciding, command: RegisterAgent | None = None) -> AgentsRegistered:
+def new_agents(pool: Pool, places: Places, deciding: Deciding, command: RegisterAgent | None = None) -> AgentsRegistered:
     """Return the event that adds agents to a pool, one for each machine that is named, called after it and numbered."""
     spec = pool.spec
     capabilities, resources = spec.capabilities, resources_of(spec, command)
@@ -73,8 +73,9 @@ def new_agents(pool: Pool, machines: Sequence[str], deciding: Deciding, command:
                 spec.cost,
                 spec.reliability,
                 machine,
+                places.why.get(machine, ""),
             )
-            for number, machine in enumerate(machines, pool.created + 1)
+            for number, machine in enumerate(places.machines, pool.created + 1)
         )
     )
 
@@ -107,7 +108,7 @@ def check_room(state: FleetState, more: int, deciding: Deciding) -> None:
 
 
 def decide_register(
-    state: FleetState, commands: Sequence[tuple[RegisterAgent, str]], deciding: Deciding, machines_for: Callable[[Pool, Resources, int], Sequence[str]]
+    state: FleetState, commands: Sequence[tuple[RegisterAgent, str]], deciding: Deciding, places_for: Callable[[Pool, Resources, int], Places]
 ) -> Decision:
     """Add agents; each command comes with the pool that it means. Raises CommandRefused above a maximum, or without room."""
     events: list[Event] = []
@@ -122,8 +123,8 @@ def decide_register(
             raise CommandRefused(f"{pool_name} would have {size} agents, its max is {pool.spec.max}; raise pools.{pool_name}.max")
         grown[pool_name] = command.count
         check_room(state, sum(grown.values()), deciding)
-        machines = machines_for(pool, resources_of(pool.spec, command), command.count)
-        joined = new_agents(pool, machines, deciding, command)
+        places = places_for(pool, resources_of(pool.spec, command), command.count)
+        joined = new_agents(pool, places, deciding, command)
         events += [PoolScaled(pool_name, size), joined]
         ids = [spec.id for spec in joined.agents]
         values.append(ids[0] if command.count == 1 else ids)
@@ -157,7 +158,7 @@ def _in_line(spec: AgentSpec, old: PoolSpec, new: PoolSpec, here: str) -> AgentS
         resources=resources,
         cost=new.cost,
         reliability=new.reliability,
-        machine=(spec.machine or here) if taken_by(resources) else "",
+        machine=spec.machine if spec.machine not in ("", THIS_MACHINE) else here if taken_by(resources) else "",
     )
 
 

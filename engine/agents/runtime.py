@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.model import effects as fx
+from engine.model.agent_events import JOINED
 from engine.model.agents import AgentSpec
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, HostId, TaskId
@@ -113,6 +114,9 @@ class Runtime:
         self._kinds = kinds
         self._report = report
         self._kind_of: dict[AgentId, AgentKind] = {}
+        if JOINED in kinds:  # what runs there has gone on while nobody led
+            now = state()
+            self._kind_of = {id_: kinds[JOINED] for id_, agent in now.agents.items() if agent.spec.machine in now.hosts}
 
     async def run(self) -> None:
         """Run every kind until cancelled."""
@@ -155,13 +159,14 @@ class Runtime:
             agent = state.agents.get(agent_id)
             if agent is not None:
                 pool = state.pools[agent.spec.pool].spec
-                groups.setdefault(pool.kind, []).append((agent.spec, pool))
+                groups.setdefault(JOINED if agent.spec.machine in state.hosts else pool.kind, []).append((agent.spec, pool))
         for kind_name, members in groups.items():
             kind = self._kinds.get(kind_name)
             ids = tuple(spec.id for spec, _ in members)
             if kind is None:
                 self._report(AgentsFailed(ids, f"no agents of kind {kind_name!r} in this engine"))
                 continue
+            self._stop([id_ for id_ in ids if self._kind_of.get(id_, kind) is not kind])  # they ran elsewhere
             self._kind_of.update(dict.fromkeys(ids, kind))
             kind.start(members)
 

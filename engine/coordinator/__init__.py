@@ -17,6 +17,7 @@ from engine.agents.registry import decide_after_work, decide_surplus
 from engine.coordinator import agenda
 from engine.coordinator.effects import effects_of
 from engine.coordinator.following import Following
+from engine.coordinator.hosts import elsewhere
 from engine.coordinator.repairs import NotJsonError, encode_all, repaired
 from engine.coordinator.reports import decide_pools, decide_report
 from engine.coordinator.tools import ANSWERING, Tools
@@ -75,7 +76,7 @@ class Coordinator(Following):
         self._pending = _Pending()
         self._work = asyncio.Event()
         self._gathered = asyncio.Event()
-        self._reports: deque[tuple[Report, tuple[StoredArtifact, ...]]] = deque()
+        self._reports: deque[tuple[Report | asyncio.Future[None], tuple[StoredArtifact, ...]]] = deque()
         self._time_told = False
         """A TimePassed is among the reports."""
 
@@ -158,6 +159,13 @@ class Coordinator(Following):
         self._reports.append((report, tuple(artifacts)))
         self._work.set()
 
+    async def reported(self) -> None:
+        """Wait until what was reported until now is decided and durable. Raises ReadOnly: it is decided again, ask again."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reports.append((waiter, ()))
+        self._work.set()
+        await waiter
+
     async def start(self, engine: EngineStarted) -> None:
         """Take over the state: what was held waits again, pools follow the configuration.
 
@@ -235,6 +243,9 @@ class Coordinator(Following):
         deciding = self.deciding(ENGINE_ORIGIN)
         while self._reports:
             report, artifacts = self._reports.popleft()
+            if isinstance(report, asyncio.Future):
+                self._pending.waiters.append(report)
+                continue
             if isinstance(report, TimePassed):
                 self._time_told = False
                 due = self._timers.take_due(deciding.now)
@@ -324,7 +335,8 @@ class Coordinator(Following):
             self._pending.records.append(record)
         touched = self._index(events, now)
         self._pending.touched.merge(touched)
-        self._apply([*decide_after_work(state, list(touched.agents)), *budgets.decide_after(state, events, now)], cause)
+        if after := [*decide_after_work(state, list(touched.agents)), *budgets.decide_after(state, events, now)]:
+            self._apply(elsewhere(state, after, self.deciding(ENGINE_ORIGIN)), cause)
 
     # ---- when the journal cannot be written
 

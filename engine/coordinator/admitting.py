@@ -6,12 +6,14 @@ first one lacks is kept for it: nobody behind it is given any of that, so that s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from engine.coordinator.spreading import HERE, HOSTS, Spread
 from engine.model.agents import AgentStatus, Resources
-from engine.model.machines import MEMORY, THOUSAND, Machine, Room, say_amount, taken_by
-from engine.model.pools import Pool
+from engine.model.machines import MEMORY, THOUSAND, Places, Room, say_amount, taken_by
+from engine.model.pools import Pool, PoolSpec
 from engine.scheduling.placing import Request, place
 from engine.state import FleetState
 from engine.state.deciding import Deciding
@@ -29,6 +31,8 @@ class Asked(NamedTuple):
     resources: Resources
     rank: tuple[float, float]
     """Smaller goes first: less its priority with its age, then since when it waits."""
+    spec: PoolSpec | None = None
+    """The pool's; None = its agents run on the engine's own machine."""
 
 
 class Admitted(NamedTuple):
@@ -39,15 +43,24 @@ class Admitted(NamedTuple):
     text: str = ""
     never: bool = False
     """More of it would not even start on an empty machine."""
+    why: Mapping[str, str] = {}
+    """Why agents run on a machine, where hosts that joined could have had them."""
+
+    @property
+    def places(self) -> Places:
+        """Return where those run that may start."""
+        return Places(self.machines, self.why)
 
 
 class Admission:
     """What is left while one decision starts agents. Owner: that decision."""
 
-    def __init__(self, state: FleetState, deciding: Deciding) -> None:
+    def __init__(self, state: FleetState, deciding: Deciding, without: Collection[str] = ()) -> None:
+        """`without` are hosts on which nothing starts."""
         room = deciding.room()
         self._has_limits = room is not None
-        self._machines = {id_: Machine(id_, machine.capacity, dict(machine.taken)) for id_, machine in state.machines.items()}
+        self._machines = {id_: machine.copy() for id_, machine in state.machines.items() if id_ not in state.hosts}
+        self._spread = Spread(state, without)
         self._memory = _Memory(room or Room({}))
         self._kept: list[tuple[tuple[float, float], str]] = []
         """Who waits, by rank, and what it lacks."""
@@ -69,6 +82,45 @@ class Admission:
 
     def admit(self, asked: Asked, *, whole: bool = False) -> Admitted:
         """Count agents in, as many as there is room for; with `whole` all of them or none."""
+        if asked.spec is not None and self._spread.concerns(asked.spec):
+            return self._admit_anywhere(asked, asked.spec, whole=whole)
+        return self._admit_here(asked, whole=whole)
+
+    def _admit_anywhere(self, asked: Asked, spec: PoolSpec, *, whole: bool) -> Admitted:
+        """Count agents in one by one, each where the fewest run for its cores."""
+        before = copy.deepcopy((self._machines, self._memory, self._spread.loads)) if whole else None
+        machines: list[str] = []
+        why: dict[str, str] = {}
+        refused = Admitted(())
+        while len(machines) < asked.agents and not refused.lacks:
+            one = self._admit_one(asked._replace(agents=1), spec)
+            machines += one.machines
+            why |= one.why
+            refused = one
+        if before is not None and len(machines) < asked.agents:
+            self._machines, self._memory, self._spread.loads = before
+            machines = []
+        return Admitted(machines, refused.lacks, refused.text, refused.never, why)
+
+    def _admit_one(self, asked: Asked, spec: PoolSpec) -> Admitted:
+        """Return the place of one agent, or why it has none."""
+        amounts = taken_by(asked.resources)
+        refused: Admitted | None = None
+        for host in self._spread.order(spec):
+            if host == HERE:
+                one = self._admit_here(asked, whole=False)
+                if one.machines:
+                    self._spread.take(HERE, {})
+                    return one._replace(why={one.machines[0]: self._spread.why(HERE, spec)})
+                refused = one
+            elif not any(self._is_kept(name, asked.rank) for name in amounts) and self._spread.has_room(host, amounts):
+                why = self._spread.why(host, spec)
+                self._spread.take(host, amounts)
+                return Admitted((host,), why={host: why})
+        return refused or Admitted((), HOSTS, f"waits for hosts: {self._spread.why_none(spec, amounts)}")
+
+    def _admit_here(self, asked: Asked, *, whole: bool) -> Admitted:
+        """Count agents in on the engine's own machine."""
         if not self._has_limits or asked.agents <= 0:
             return Admitted([""] * max(0, asked.agents))
         measured, is_kept = self._by_memory(asked)

@@ -67,12 +67,12 @@ def grant(state: FleetState, gang: Gang, resizing: Resizing, deciding: Deciding)
     rank = rank_of(gang.priority, gang.asked_at, deciding)
     lacks, text = BOUND, _bound(state, pool, gang, deciding)
     if not text:
-        admitted = resizing.admission.admit(Asked(gang.pool, gang.agents, pool.spec.resources, rank), whole=True)
+        admitted = resizing.admission.admit(Asked(gang.pool, gang.agents, pool.spec.resources, rank, pool.spec), whole=True)
         if len(admitted.machines) == gang.agents:
             return [
                 GangGranted(gang.id),
                 PoolScaled(gang.pool, pool.size + gang.agents),
-                registry.new_agents(pool, admitted.machines, deciding),
+                registry.new_agents(pool, admitted.places, deciding),
             ]
         lacks, text = admitted.lacks, admitted.text
     resizing.admission.keep(rank, lacks)

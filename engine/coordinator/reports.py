@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.agents import launching, registry
-from engine.coordinator import gangs
+from engine.coordinator import gangs, hosts
 from engine.coordinator.sizing import (
     Resizing,
     decide_machine,
@@ -40,8 +40,11 @@ def decide_report(state: FleetState, report: r.Report, deciding: Deciding) -> li
 
 
 def _decide_host_down(state: FleetState, report: r.HostDown, deciding: Deciding) -> list[Event]:
-    if report.host not in state.hosts:
+    host = state.hosts.get(report.host)
+    if host is None:
         return []
+    if host.info.joined is not None:
+        return hosts.decide_lost(state, [host], report.reason, deciding)
     agents = registry.agents_on(state, report.host)
     tasks = [state.tasks[agent.task] for agent in agents if agent.task is not None]
     return [
@@ -75,20 +78,23 @@ def _decide_missing(state: FleetState, report: r.AgentsMissing, deciding: Decidi
     """Start agents anew that should run and do not; what they held waits again."""
     agents = [agent for id_ in report.agents if (agent := state.agents.get(id_)) is not None and agent.host is not None]
     tasks = [state.tasks[agent.task] for agent in agents if agent.task is not None]
-    reason = "it should have run and did not"
-    return [*leases.decide_lost(state, tasks, reason, deciding), *(registry.restart_all(agents, reason) if agents else [])]
+    return [*leases.decide_lost(state, tasks, report.reason, deciding), *(registry.restart_all(agents, report.reason) if agents else [])]
 
 
 def _decide_started(state: FleetState, report: r.EngineStarted, deciding: Deciding) -> list[Event]:
-    """Take over: of what the former engine held only the survivors still run, so every other held task waits again."""
+    """Take over: of what the former engine held only the survivors still run, and what hosts run that joined; every other held task waits again."""
     held = [task for id_, token in report.survivors if (task := leases.holds(state, id_, token)) is not None]
+    stay = hosts.joined(state) if report.has_hosts else {}
+    held += hosts.held_on(state, stay)
     survivors = {task.spec.id: task.agent for task in held}
     events: list[Event] = [EngineTookOver(report.engine, report.version, report.pid, tuple(survivors), report.epoch), *decide_machine(state, deciding)]
     events += leases.decide_left_by_engine(state, survivors, deciding)
     for allocation in list(state.allocations.values()):
         events.append(AgentReleased(allocation.id, ok=False, seconds=0.0, reason="the engine restarted"))
-    events += [registry.host_lost(host, "the engine restarted") for host in state.hosts]
-    agents = list(state.agents.values())
+    if not report.has_hosts:
+        events += hosts.decide_lost(state, list(hosts.joined(state).values()), "the engine that started knows no hosts that joined", deciding)
+    events += [registry.host_lost(id_, "the engine restarted") for id_, host in state.hosts.items() if host.info.joined is None]
+    agents = [agent for agent in state.agents.values() if agent.spec.machine not in hosts.joined(state)]
     if agents:
         events += registry.restart_all(agents, "the engine started", {agent for agent in survivors.values() if agent})
     return events
@@ -139,6 +145,7 @@ def _decide_sample(state: FleetState, report: r.SampleDue, _deciding: Deciding) 
 _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.HostUp: registry.decide_up,
     r.AgentsUp: registry.decide_up,
+    r.HostJoined: hosts.decide_joined,
     r.HostDown: _decide_host_down,
     r.AgentsFailed: _decide_failed,
     r.LaunchesLate: _decide_late,

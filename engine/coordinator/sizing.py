@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from engine.agents import registry
@@ -12,7 +12,7 @@ from engine.model.agent_events import AgentsRevived
 from engine.model.agents import Resources
 from engine.model.errors import CommandRefused
 from engine.model.events import Event
-from engine.model.machines import THIS_MACHINE, Machine, Waits, say_amount, taken_by
+from engine.model.machines import THIS_MACHINE, Machine, Places, Waits, say_amount, taken_by
 from engine.model.pool_commands import EditPool
 from engine.model.pool_events import PoolConfigured, PoolEdited
 from engine.model.pools import Pool, PoolSpec, overridden
@@ -28,16 +28,18 @@ _FIGURES = re.compile(r"[\d.]+")
 class Resizing:
     """Brings pools to sizes in one decision. Owner: that decision, of what room is left in it."""
 
-    def __init__(self, state: FleetState, deciding: Deciding) -> None:
+    def __init__(self, state: FleetState, deciding: Deciding, without: Collection[str] = ()) -> None:
+        """`without` are hosts on which nothing starts."""
         self._state = state
         self._deciding = deciding
+        self._without = without
         self._admission: Admission | None = None
 
     @property
     def admission(self) -> Admission:
         """Return what is left for agents that start; it is measured when the first one wants to."""
         if self._admission is None:
-            self._admission = Admission(self._state, self._deciding)
+            self._admission = Admission(self._state, self._deciding, self._without)
         return self._admission
 
     def resize(self, pool: Pool, size: int, reason: str = "") -> list[Event]:
@@ -54,24 +56,24 @@ class Resizing:
             why = f"{name} scaled to {size} by {deciding.origin.who}" + (f": {reason}" if reason else "")
             going = policies.leavers(self._state.agents_in(name), -more)
             events += registry.leave(going, why, pool.spec.drain_deadline_s, deciding.now, revivable=True)
-        return events + self._wait(pool, 0, None)
+        return events + self.wait(pool, 0, None)
 
     def grow(self, pool: Pool, count: int) -> list[Event]:
         """Return what starts agents of a pool, those that there is room for; the others wait."""
-        asked = Asked(pool.spec.name, count, pool.spec.resources, self.rank(pool))
+        asked = Asked(pool.spec.name, count, pool.spec.resources, self.rank(pool), pool.spec)
         admitted = self.admission.admit(asked)
         short = count - len(admitted.machines)
         if short:
             self.admission.keep(asked.rank, admitted.lacks)
-        started = [registry.new_agents(pool, admitted.machines, self._deciding)] if admitted.machines else []
-        return [*started, *self._wait(pool, short, admitted)]
+        started = [registry.new_agents(pool, admitted.places, self._deciding)] if admitted.machines else []
+        return [*started, *self.wait(pool, short, admitted)]
 
     def rank(self, pool: Pool) -> tuple[float, float]:
         """Return where a pool stands among those who wait for room."""
         since = self._deciding.now if pool.waits is None else pool.waits.since
         return rank_of(pool.spec.priority, since, self._deciding)
 
-    def _wait(self, pool: Pool, short: int, admitted: Admitted | None) -> list[Event]:
+    def wait(self, pool: Pool, short: int, admitted: Admitted | None) -> list[Event]:
         """Return what tells that agents of a pool wait, if it is not told yet."""
         told = pool.waits
         if not short or admitted is None:
@@ -109,12 +111,12 @@ def said_anew(told: tuple[str, str], now: tuple[str, str]) -> bool:
     return (told[0], _FIGURES.sub("", told[1])) != (now[0], _FIGURES.sub("", now[1]))
 
 
-def machines_for(resizing: Resizing, pool: Pool, resources: Resources, count: int) -> Sequence[str]:
-    """Return the machines of agents that an operator registers. Raises CommandRefused when there is no room for all."""
-    admitted = resizing.admission.admit(Asked(pool.spec.name, count, resources, resizing.rank(pool)), whole=True)
+def places_for(resizing: Resizing, pool: Pool, resources: Resources, count: int) -> Places:
+    """Return the places of agents that an operator registers. Raises CommandRefused when there is no room for all."""
+    admitted = resizing.admission.admit(Asked(pool.spec.name, count, resources, resizing.rank(pool), pool.spec), whole=True)
     if len(admitted.machines) < count:
         raise CommandRefused(f"there is no room for {count} more in {pool.spec.name}: {admitted.text.removeprefix('waits for ')}; scale something down, or ask later")
-    return admitted.machines
+    return admitted.places
 
 
 def check_growth(state: FleetState, pool: Pool, spec: PoolSpec) -> None:

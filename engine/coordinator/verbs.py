@@ -7,8 +7,8 @@ from typing import Any
 
 from engine.agents import registry
 from engine.booster import registering
-from engine.coordinator import gangs, mail, rounds, sessions, swarms
-from engine.coordinator.sizing import Resizing, decide_edit, machines_for
+from engine.coordinator import gangs, hosts, mail, rounds, sessions, swarms
+from engine.coordinator.sizing import Resizing, decide_edit, places_for
 from engine.model.agent_commands import (
     AllocateAgent,
     DrainAgent,
@@ -34,6 +34,7 @@ from engine.model.budget_commands import SetBudget
 from engine.model.errors import CommandRefused, UsageError
 from engine.model.events import BoosterCacheCleared, Event
 from engine.model.fleet_commands import HaltFleet, ResumeFleet
+from engine.model.host_commands import HostVerb
 from engine.model.memory_commands import MemoryVerb
 from engine.model.pool_commands import (
     AskGang,
@@ -98,7 +99,7 @@ def _decide_pause(state: FleetState, commands: Sequence[Any], _deciding: Decidin
 def _decide_register(state: FleetState, commands: Sequence[RegisterAgent], deciding: Deciding) -> Decision:
     named = [(command, pool_for(state, command.pool or command.type)) for command in commands]
     resizing = Resizing(state, deciding)
-    return registry.decide_register(state, named, deciding, lambda pool, resources, count: machines_for(resizing, pool, resources, count))
+    return registry.decide_register(state, named, deciding, lambda pool, resources, count: places_for(resizing, pool, resources, count))
 
 
 def _decide_clear(_state: FleetState, commands: Sequence[ClearBoosterCache], deciding: Deciding) -> Decision:
@@ -129,6 +130,7 @@ _DECIDE: dict[type[Command], Decide] = {
     UndrainAgent: registry.decide_cordon,
     RestartAgent: registry.decide_restart,
     ReleaseAgent: registry.decide_release,
+    **dict.fromkeys(HostVerb.__args__, hosts.decide_cordon),
     SubmitTask: submission.decide_submit,
     CancelTask: submission.decide_cancel,
     RetryTask: submission.decide_retry,

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine.agents.registry import find_agent, revivable
+from engine.coordinator.hosts import agents_of, cordon_of, find_host
 from engine.gate import (
     alert_plans,
     baselines,
@@ -34,11 +35,13 @@ from engine.model.agent_commands import (
     UndrainAgent,
     UnregisterAgent,
 )
+from engine.model.agent_events import Cordon
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.budget_commands import SetBudget
 from engine.model.data_commands import BackUpFleet, RotateKeys
 from engine.model.errors import CommandRefused, PlanChanged
 from engine.model.fleet_commands import HaltFleet, ResumeFleet, StopEngine
+from engine.model.host_commands import HostVerb
 from engine.model.memory_commands import (
     ConsolidateMemory,
     EraseOwner,
@@ -219,6 +222,19 @@ def _agent(state: FleetState, command: Any) -> PlanStep:  # noqa: ANN401  # any 
     return PlanStep(call_of(command), agent.spec.name, agent.status, after, busy if working else idle, warning, changes)
 
 
+def _host(state: FleetState, command: HostVerb) -> PlanStep:
+    host = find_host(state, command.host)
+    cordon = cordon_of(command)
+    agents = agents_of(state, host.info.id)
+    busy = sum(agent.task is not None or agent.allocation is not None for agent in agents)
+    effect = {
+        Cordon.OPEN: "agents start there again",
+        Cordon.CORDONED: f"no more agents start there; its {len(agents)} go on",
+        Cordon.DRAINING: f"{len(agents) - busy} of its agents go to other hosts now, {busy} when their task ends",
+    }[cordon]
+    return PlanStep(call_of(command), host.info.id, host.cordon, cordon, effect, "", host.cordon is not cordon)
+
+
 def _allocate(state: FleetState, command: AllocateAgent) -> PlanStep:
     pool = state.pools[pool_for(state, command.pool_type)]
     free = pool.by_status.get("idle", 0)
@@ -317,6 +333,7 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     DrainAgent: _agent,
     UndrainAgent: _agent,
     RestartAgent: _agent,
+    **dict.fromkeys(HostVerb.__args__, _host),
     AllocateAgent: _allocate,
     ReleaseAgent: _release,
     CancelTask: _cancel,

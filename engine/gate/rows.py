@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.agents.runtime import HostSample
 from engine.gate.questions import why_waits
+from engine.model.agent_events import Cordon, JoinedHost
 from engine.model.agents import Agent, AgentStatus
 from engine.model.plans import AuditEntry
 from engine.model.pools import Pool
@@ -149,6 +152,8 @@ def _over(state: FleetState, task: Task) -> str:
 
 def host_row(host: Host, sample: HostSample | None) -> HostRow:
     """Return a host's row with its newest measurement."""
+    joined = host.info.joined
+    more: tuple[Any, ...] = () if joined is None else (_cordon(host), joined.agents_max, joined.machine, joined.version, _takes(joined))
     return HostRow(
         host.info.id,
         host.info.kind,
@@ -159,7 +164,18 @@ def host_row(host: Host, sample: HostSample | None) -> HostRow:
         round(sample.cpu, 3) if sample else -1.0,
         round(sample.rss_mb, 1) if sample else -1.0,
         sample.beat_at if sample else 0.0,
+        *more,
     )
+
+
+def _cordon(host: Host) -> str:
+    is_empty = host.cordon is Cordon.DRAINING and not host.agents
+    return "drained" if is_empty else host.cordon
+
+
+def _takes(joined: JoinedHost) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in joined.labels.items())
+    return "; ".join(part for part in (", ".join(joined.kinds), f"pools {', '.join(joined.pools)}" * bool(joined.pools), labels) if part)
 
 
 def plan_row(kept: KeptPlan) -> PlanRow:

@@ -26,6 +26,7 @@ from engine.model.agent_events import (
     AgentsRetiring,
     AgentsRevived,
     AgentsStarting,
+    HostCordoned,
     HostHealth,
     HostLost,
 )
@@ -69,12 +70,12 @@ _REGISTRY = (AgentsRegistered, AgentsReconfigured, AgentsRemoved)
 CHANNELS: dict[str, tuple[type, ...]] = {
     "fleet:coordination": (ev.EngineTookOver, ev.FleetHalted, PoolPaused, PoolHeld, ev.PlanApplied, ev.PlanUndone),
     "fleet:registry": (*_REGISTRY, PoolConfigured, PoolEdited),
-    "fleet:health": (HostHealth, HostLost, AgentsBroken),
+    "fleet:health": (HostHealth, HostCordoned, HostLost, AgentsBroken),
     "fleet:allocation": (TasksLeased, AgentAllocated, AgentReleased, room.GangGranted, room.GangEnded),
     "fleet:scaling": (PoolScaled, PolicySet, PolicyRemoved),
     "fleet:tasks": (*_QUEUE, TasksStarted, TasksStopping, TasksCancelled),
     "fleet:results": _RESULTS,
-    "fleet:discovery": (ev.EngineTookOver, AgentsReady, room.MachineSeen),
+    "fleet:discovery": (ev.EngineTookOver, AgentsReady, room.MachineSeen, room.MachineGone),
     "fleet:status": (ev.EngineTookOver, ev.FleetHalted, PoolPaused, PoolHeld),
     "fleet:resources": (PoolConfigured, PoolEdited, room.MachineSeen, room.PoolWaits, room.TasksWaitForRoom),
     "swarm:coordination": (swarms.SwarmCreated, swarms.SwarmChanged),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from engine.coordinator.hosts import cordon_of
 from engine.coordinator.sizing import edited
 from engine.gate import alert_plans, budgets, policy_plans, routes, swarms
 from engine.model import commands as c
@@ -23,6 +24,7 @@ from engine.model.agent_commands import (
     UndrainAgent,
     UnregisterAgent,
 )
+from engine.model.agent_events import Cordon
 from engine.model.agents import Allocation
 from engine.model.alert_commands import (
     AlertVerb,
@@ -37,7 +39,8 @@ from engine.model.budget_commands import SetBudget
 from engine.model.consensus_commands import OpenProposal, WithdrawProposal
 from engine.model.errors import CommandRefused, NotFound
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
-from engine.model.ids import AllocationId, GangId, PlanId, ProposalId, SessionId, TaskId
+from engine.model.host_commands import CordonHost, DrainHost, HostVerb, UncordonHost
+from engine.model.ids import AllocationId, GangId, HostId, PlanId, ProposalId, SessionId, TaskId
 from engine.model.memory import ChangedEntry
 from engine.model.memory_commands import RestoreEntry
 from engine.model.modules import SHORT_HASH, UserModule
@@ -110,6 +113,14 @@ def _cordon(state: FleetState, command: DrainAgent | UndrainAgent) -> list[Call]
     return [Call(command.inverse, {"agent": command.agent})] if changes else []
 
 
+def _host(state: FleetState, command: HostVerb) -> list[Call]:
+    host = state.hosts.get(HostId(command.host))
+    if host is None or host.cordon is cordon_of(command):
+        return []
+    name = {Cordon.OPEN: UncordonHost.name, Cordon.CORDONED: CordonHost.name, Cordon.DRAINING: DrainHost.name}[host.cordon]
+    return [Call(name, {"host": command.host})]
+
+
 def _cancel(state: FleetState, command: CancelTask) -> list[Call]:
     """Lenient: what ended by itself while it was being stopped must not keep the others from coming back."""
     task = state.tasks.get(TaskId(command.task))
@@ -172,6 +183,7 @@ _INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
     **dict.fromkeys(policy_plans.ScalingVerb.__args__, _policy),
     DrainAgent: _cordon,
     UndrainAgent: _cordon,
+    **dict.fromkeys(HostVerb.__args__, _host),
     CancelTask: _cancel,
     RetryTask: _retry,
     SetRouting: _routing,
@@ -356,13 +368,10 @@ def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  #
             return found_by(state, command) == command.size
         case PausePool() | UnpausePool():
             return not _pause(state, command)
-        case DrainAgent() | UndrainAgent():
-            agent = state.agent_named(command.agent)
-            is_going = agent is None or agent.retiring
-            return undo if is_going else not _cordon(state, command)
-        case UnregisterAgent():
-            agent = state.agent_named(command.agent)
-            return undo and (agent is None or agent.retiring)
+        case DrainAgent() | UndrainAgent() | UnregisterAgent():
+            return _is_needless_for_agent(state, command, undo=undo)
+        case CordonHost() | DrainHost() | UncordonHost():
+            return undo if HostId(command.host) not in state.hosts else not _host(state, command)
         case WithdrawProposal() | EndGang() | ReleaseAgent():
             return undo and _is_over(state, command)
         case CancelTask() | RetryTask() | PrioritiseTask():
@@ -384,6 +393,14 @@ def _is_over(state: FleetState, command: WithdrawProposal | EndGang | ReleaseAge
         return AllocationId(command.allocation) not in state.allocations
     round_ = state.rounds.get(ProposalId(command.proposal))
     return round_ is None or not round_.is_open
+
+
+def _is_needless_for_agent(state: FleetState, command: DrainAgent | UndrainAgent | UnregisterAgent, *, undo: bool) -> bool:
+    agent = state.agent_named(command.agent)
+    is_going = agent is None or agent.retiring
+    if isinstance(command, UnregisterAgent):
+        return undo and is_going
+    return undo if is_going else not _cordon(state, command)
 
 
 def _is_needless_for_task(state: FleetState, command: CancelTask | RetryTask | PrioritiseTask, *, undo: bool) -> bool:

@@ -11,7 +11,14 @@ from engine.agents.runtime import HostSample
 from engine.gate.why_acts import find_act, halts_of, told
 from engine.gate.words import event_row
 from engine.model import events as ev
-from engine.model.agent_events import AgentsBroken, AgentsStarting, HostHealth, HostLost
+from engine.model.agent_events import (
+    AgentsBroken,
+    AgentsStarting,
+    Cordon,
+    HostCordoned,
+    HostHealth,
+    HostLost,
+)
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.explanations import Evidence, Explanation
 from engine.state import FleetState, Host
@@ -116,12 +123,19 @@ def _host(state: FleetState, agent: Agent, seen: Seen) -> list[Evidence]:
     if agent.host is None or agent.host not in state.hosts:
         return [Evidence("no process carries it now", "warn" if agent.status is not AgentStatus.STARTING else "info", agent.updated_at)]
     host = state.hosts[agent.host]
-    return [_health(host), *_beats(host, seen)]
+    return [_health(host), *_placed(agent), *_beats(host, seen)]
+
+
+def _placed(agent: Agent) -> list[Evidence]:
+    """Return why it runs where it does, where hosts that joined could have had it."""
+    where = agent.spec.machine if agent.host == agent.spec.machine else "the engine's own machine"
+    return [Evidence(f"it runs on {where}: {agent.spec.placed}", at=agent.created_at, kind="hosts", id=agent.host or "")] if agent.spec.placed else []
 
 
 def _health(host: Host) -> Evidence:
     said = f": {host.evidence}" if host.evidence else ""
-    carrier = f"{host.info.kind} process {host.info.pid}, which carries {len(host.agents)} agent{'s' if len(host.agents) != 1 else ''}"
+    where = f" of host {host.info.id} on {host.info.joined.machine}" if host.info.joined else ""
+    carrier = f"{host.info.kind} process {host.info.pid}{where}, which carries {len(host.agents)} agent{'s' if len(host.agents) != 1 else ''}"
     return Evidence(f"{carrier}, is {host.health}{said}", _LEVELS[host.health], kind="hosts", id=host.info.id)
 
 
@@ -186,16 +200,30 @@ def _idle(state: FleetState, agent: Agent) -> list[Evidence]:
 # ---- hosts
 
 
+def _offer(state: FleetState, host: Host) -> list[Evidence]:
+    """Return what a host that joined offers, and whether agents start there."""
+    joined = host.info.joined
+    if joined is None:
+        return []
+    named = [*joined.kinds, *(f"pool {pool}" for pool in joined.pools), *(f"{name}={value}" for name, value in joined.labels.items())]
+    lines = [Evidence(f"version {joined.version}; it takes {joined.agents_max} agents on {joined.cores:g} cores and {joined.memory_mb:.0f} MB: {', '.join(named)}")]
+    if host.cordon is not Cordon.OPEN:
+        lines.append(told(f"it is {host.cordon}, and no agents start there:", find_act(state, ("host.cordon", "host.drain"), (host.info.id,)), "warn"))
+    return lines
+
+
 def explain_host(state: FleetState, host: Host, now: float, seen: Seen) -> Explanation:
     """Return how a process that carries agents is and on what evidence."""
     agents = [state.agents[agent_id] for agent_id in host.agents if agent_id in state.agents]
     working = sum(agent.task is not None for agent in agents)
-    rows = [event_row(state, record) for record in seen.story if isinstance(record.event, HostHealth | HostLost)]
+    rows = [event_row(state, record) for record in seen.story if isinstance(record.event, HostHealth | HostLost | HostCordoned)]
     evidence = [
         _health(host),
+        *_offer(state, host),
         *_beats(host, seen),
         Evidence(f"{working} of its {len(agents)} agents have a task"),
         *(Evidence(row.text, "info" if row.level == "info" else "warn", row.at, "events", row.id) for row in reversed(rows[-TOLD_MAX:])),
     ]
-    headline = f"it is {host.health}" + (f": {host.evidence}" if host.evidence else "")
+    closed = f", and {host.cordon}: no agents start there" if host.cordon is not Cordon.OPEN else ""
+    headline = f"it is {host.health}{closed}" + (f": {host.evidence}" if host.evidence else "")
     return Explanation("hosts", host.info.id, host.info.id, headline, _LEVELS[host.health], now, tuple(evidence))

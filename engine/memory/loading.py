@@ -96,7 +96,7 @@ def _load(connection: sqlite3.Connection, state: FleetState) -> int:
 
 def _load_agents(connection: sqlite3.Connection, state: FleetState) -> None:
     for stored in _resources(connection, "host", StoredHost):
-        state.hosts[stored.info.id] = Host(stored.info, stored.health, stored.evidence)
+        state.hosts[stored.info.id] = Host(stored.info, stored.health, stored.evidence, set(), stored.cordon, stored.cordon_why)
     rows = connection.execute("SELECT status, metadata, progress FROM agents WHERE removed_at IS NULL ORDER BY rowid")
     for row in rows:
         agent = agent_of(*row)

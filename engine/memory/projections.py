@@ -252,7 +252,7 @@ def _resources(batch: JournalBatch, found: _Found, texts: _Texts, turn: int) -> 
     things: list[tuple[str, str, object]] = [
         ("fleet", "fleet", figures),
         *[("pool", pool, state.pools.get(pool)) for pool in touched.pools],
-        *[("host", id_, host and StoredHost(host.info, host.health, host.evidence)) for id_, host in hosts.items()],
+        *[("host", id_, host and StoredHost(host.info, host.health, host.evidence, host.cordon, host.cordon_why)) for id_, host in hosts.items()],
         *[("allocation", id_, state.allocations.get(id_)) for id_ in found.allocations],
         *[("peer", address, progress) for address, progress in found.peers.items()],
         *[("plan", id_, state.plans.get(id_)) for id_ in touched.plans],

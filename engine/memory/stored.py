@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from engine.model.agent_events import HostInfo
+from engine.model.agent_events import Cordon, HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Health
 from engine.model.events import EngineTookOver
 from engine.model.memory import Head
@@ -47,6 +47,8 @@ class StoredHost(msgspec.Struct):
     info: HostInfo
     health: Health
     evidence: str
+    cordon: Cordon = Cordon.OPEN
+    cordon_why: str = ""
 
 
 class FleetFigures(msgspec.Struct):

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar
 
 from engine.model.agents import AgentSpec, Allocation, Health
 from engine.model.ids import AgentId, AllocationId, HostId
+
+JOINED = "joined"
+"""Kind of a host that is a worker on its own, here or on another machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedHost:
+    """What a worker that joined said of itself."""
+
+    run: str
+    """This life of it: another worker of the same name has another."""
+    machine: str
+    version: str
+    agents_max: int
+    cores: float
+    memory_mb: float
+    kinds: tuple[str, ...]
+    pools: tuple[str, ...] = ()
+    """Pools whose agents it takes; empty = all."""
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +38,8 @@ class HostInfo:
     kind: str
     pid: int
     started: float = 0.0
+    joined: JoinedHost | None = None
+    """None = a process of the engine's own; otherwise the id is the name that it goes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +134,26 @@ class HostLost:
 
     type: ClassVar[str] = "host.lost"
     host: HostId
+    reason: str
+
+
+class Cordon(StrEnum):
+    """Whether a host that joined takes agents."""
+
+    OPEN = "open"
+    CORDONED = "cordoned"
+    """None are started there; those that are there go on."""
+    DRAINING = "draining"
+    """Those that are there leave when their task ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCordoned:
+    """A host that joined takes no agents, gives up those that it has, or takes agents again."""
+
+    type: ClassVar[str] = "host.cordoned"
+    host: HostId
+    cordon: Cordon
     reason: str
 
 

@@ -124,7 +124,9 @@ class AgentSpec:
     """Cost of one second of work, in the unit of the configuration; 0 = free or unknown."""
     reliability: float = 0.9
     machine: str = ""
-    """Where what it takes is counted; empty = it takes nothing."""
+    """Where it runs and what it takes is counted: a host that joined, or the engine's own machine; empty = there, and it takes nothing."""
+    placed: str = ""
+    """Why it runs there; empty = no host that joined could have had it."""
 
 
 @dataclass(slots=True)

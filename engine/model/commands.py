@@ -43,6 +43,7 @@ from engine.model.data_commands import (
     SaveBaseline,
 )
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
+from engine.model.host_commands import CordonHost, DrainHost, UncordonHost
 from engine.model.memory_commands import (
     ConsolidateMemory,
     EraseOwner,
@@ -105,6 +106,9 @@ COMMANDS: dict[str, type[Command]] = {
         RestartAgent,
         AllocateAgent,
         ReleaseAgent,
+        CordonHost,
+        DrainHost,
+        UncordonHost,
         SubmitTask,
         CancelTask,
         RetryTask,

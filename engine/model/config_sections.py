@@ -19,7 +19,7 @@ from engine.model.config_tree import ConfigTree, seconds_of
 from engine.model.errors import UsageError
 from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
 from engine.model.policy_text import policy_of
-from engine.model.pools import BOOSTER, PoolSpec
+from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, PoolSpec, labels_of
 from engine.model.quantities import megabytes
 from engine.model.questions import parse_rule
 from engine.model.resource_config import ResourcesConfig
@@ -146,6 +146,7 @@ class PoolConfig(ConfigTree):
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
     drain_deadline_s: float = Field(0.0, ge=0, description="seconds a busy agent that leaves may take; then its task is handed back; 0 = as long as it takes")
+    hosts: str = Field(ANY, description="where its agents run: local = here, joined = on hosts that joined, any = wherever they fit, or labels of hosts, as in gpu=a100,zone=b")
     handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
     command: CommandConfig | None = Field(None, description="the program for kind command")
     session: SessionConfig | None = Field(None, description="the program for kind session")
@@ -159,6 +160,8 @@ class PoolConfig(ConfigTree):
     def _consistent(self) -> PoolConfig:
         if self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.hosts not in (ANY, LOCAL, HOSTS_JOINED):
+            labels_of(self.hosts)
         if self.kind == "command" and self.command is None:
             raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
         if self.kind == "session" and self.session is None:

@@ -128,6 +128,13 @@ class EngineUnavailable(FleetError):
     exit_code = EXIT_NO_ENGINE
 
 
+class JoinRefused(FleetError):
+    """A fleet does not take a host in; the message says what to do."""
+
+    code = "join_refused"
+    exit_code = EXIT_REFUSED
+
+
 class EngineStartError(FleetError):
     """The engine cannot start here: the state directory, socket or database is unusable."""
 

@@ -20,6 +20,7 @@ from engine.model.agent_events import (
     AgentsRetiring,
     AgentsRevived,
     AgentsStarting,
+    HostCordoned,
     HostHealth,
     HostLost,
 )
@@ -70,6 +71,7 @@ from engine.model.room_events import (
     GangEnded,
     GangGranted,
     GangWaits,
+    MachineGone,
     MachineSeen,
     PoolWaits,
     TasksWaitForRoom,
@@ -191,6 +193,7 @@ Event = (
     | PoolWaits
     | TasksWaitForRoom
     | MachineSeen
+    | MachineGone
     | GangAsked
     | GangWaits
     | GangGranted
@@ -208,6 +211,7 @@ Event = (
     | AgentsRemoved
     | HostLost
     | HostHealth
+    | HostCordoned
     | TasksSubmitted
     | TasksLeased
     | TasksStarted

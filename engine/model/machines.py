@@ -5,7 +5,7 @@ Amounts are whole thousandths of a core, a megabyte or a named thing, so that wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,6 +49,10 @@ class Machine:
     capacity: Amounts
     taken: Amounts = field(default_factory=dict)
 
+    def copy(self) -> Machine:
+        """Return one that is counted on its own."""
+        return Machine(self.id, self.capacity, dict(self.taken))
+
     def free(self, name: str) -> int:
         """Return what is left; below 0 when the machine became smaller under its agents."""
         return self.capacity.get(name, 0) - self.taken.get(name, 0)
@@ -67,6 +71,13 @@ class Machine:
                 self.taken[name] = left
             else:
                 del self.taken[name]
+
+
+class Places(NamedTuple):
+    """Where agents run: the machine of each (empty = here, and it takes nothing), and why, by machine."""
+
+    machines: Sequence[str]
+    why: Mapping[str, str] = {}
 
 
 class Expected(NamedTuple):

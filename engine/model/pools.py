@@ -15,6 +15,9 @@ from engine.model.scaling import Hold
 BOOSTER = "booster"
 """Kind of a pool whose agents are sandboxes with the booster's module; also the name of the engine's own one."""
 
+LOCAL, HOSTS_JOINED, ANY = "local", "joined", "any"
+"""Where the agents of a pool run: in the engine's own processes, on hosts that joined, or wherever they fit."""
+
 SESSION = "session"
 """Kind of a pool whose agents keep a process over tasks."""
 
@@ -139,6 +142,8 @@ class PoolSpec:
     reliability: float = 0.9
     drain_deadline_s: float = 0.0
     """Seconds that a busy agent which leaves may take to finish; then its task is handed back. 0 = as long as it takes."""
+    hosts: str = ANY
+    """Where its agents run: LOCAL, HOSTS_JOINED, ANY, or labels (`k=v,k=v`) of hosts that joined."""
 
 
 @dataclass(slots=True)
@@ -196,6 +201,17 @@ EDITABLE = {
 }
 """Keys of a pool that operators may change while it runs, with their bounds. memory and storage in MB, cpu in cores."""
 _WHOLE = frozenset({"min", "max", "priority", "memory", "storage"})
+
+
+def labels_of(text: str) -> dict[str, str]:
+    """Return the labels that a text asks for or gives, `k=v,k=v`. Raises ValueError."""
+    found = {}
+    for part in text.split(","):
+        name, sign, value = part.strip().partition("=")
+        if not sign or not name or not value:
+            raise ValueError(f"{part.strip()!r} is no label: write k=v, as in gpu=a100")
+        found[name] = value
+    return found
 
 
 def figure(spec: PoolSpec, key: str) -> float:

@@ -117,6 +117,7 @@ class RedisSection(ConfigTree):
     share: bool = Field(default=False, description="engines with the same server and region are one fleet: one leads, the others stand by; false = the server is no more than a cache. A private server is never shared")
     region: str = Field("local", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="name of the fleet on the server; engines that name the same share it")
     lease_s: float = Field(2.0, ge=0.5, le=60, description="a leader that says nothing for so long is replaced by another engine")
+    host_silent_s: float = Field(4.0, ge=1.5, le=60, description="a host that joined (`fleet-tui worker`) and says nothing for so long is given up: its tasks wait again, its agents start elsewhere")
     durability: Literal["async", "replicated"] = Field("async", description="replicated: a replica has it too before anything is answered; docs/redis.md says what each can lose")
     mirror: bool = Field(default=True, description="tell other programs what happens by the seeds' channels, and what is by their keys; docs/redis.md has them all")
     prefix: str = Field("", pattern=r"^[A-Za-z0-9:._-]{0,64}$", description="goes before the seeds' channels and keys, so that two fleets can use one server; empty = as the seeds write them")

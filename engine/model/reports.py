@@ -23,6 +23,14 @@ class HostUp:
 
 
 @dataclass(frozen=True, slots=True)
+class HostJoined:
+    """A worker on its own joined, with what it has for agents in thousandths."""
+
+    host: HostInfo
+    capacity: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class HostDown:
     """A host is gone; its agents lost what they held."""
 
@@ -64,9 +72,10 @@ class LaunchesDue:
 
 @dataclass(frozen=True, slots=True)
 class AgentsMissing:
-    """Agents that should run are not known to what runs agents."""
+    """Agents that should run are not known to what runs agents, or their process is gone and their host is not."""
 
     agents: tuple[AgentId, ...]
+    reason: str = "it should have run and did not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +175,8 @@ class EngineStarted:
     """Leases (task, token) whose programs outlived the former engine, or ended after it: they stay as they are."""
     epoch: int = 0
     """Of its leadership, where engines share a fleet."""
+    has_hosts: bool = False
+    """Hosts that joined go on with it, and what runs on them."""
 
 
-Report = HostUp | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TasksUsed | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted
+Report = HostUp | HostJoined | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TasksUsed | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted

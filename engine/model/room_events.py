@@ -38,6 +38,14 @@ class MachineSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineGone:
+    """A machine is there no more, and nothing is counted on it."""
+
+    type: ClassVar[str] = "machine.gone"
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
 class GangAsked:
     """Somebody wants agents that start together."""
 

@@ -120,6 +120,13 @@ class HostRow(NamedTuple):
     cpu: float
     rss_mb: float
     beat_at: float
+    state: str = ""
+    """Of a host that joined: open, cordoned, draining or drained; empty = a process of the engine's own."""
+    agents_max: int = 0
+    machine: str = ""
+    version: str = ""
+    takes: str = ""
+    """Of a host that joined: kinds, pools and labels, in words."""
 
 
 class PlanRow(NamedTuple):

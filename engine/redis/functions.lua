@@ -397,6 +397,27 @@ local function bus_tidy(keys, args)
   return {'ok', gone, redis.call('XLEN', keys[1]), redis.call('XLEN', keys[2])}
 end
 
+-- keys: leader, work; args: epoch, engine, ms, message
+-- What a leader tells a host: one that leads no more tells nothing, so that no work begins that was given to others.
+local function host_send(keys, args)
+  local refused = leads(keys[1], args[1], args[2])
+  if refused then return refused end
+  redis.call('XADD', keys[2], '*', 'm', args[4])
+  redis.call('PEXPIRE', keys[2], args[3])
+  return {'ok'}
+end
+
+-- keys: leader, reports; args: epoch, kept, ms, message
+-- What a host tells whoever leads. It keeps what it told until that is durable, so the Stream may be short, and lost.
+local function host_tell(keys, args)
+  local found = redis.call('HMGET', keys[1], 'epoch', 'engine')
+  if not found[1] then return {'none', 0, ''} end
+  if found[1] ~= args[1] then return {'moved', tonumber(found[1]), found[2] or ''} end
+  redis.call('XADD', keys[2], 'MAXLEN', '~', args[2], '*', 'e', args[1], 'm', args[4])
+  redis.call('PEXPIRE', keys[2], args[3])
+  return {'ok', tonumber(found[1]), found[2] or ''}
+end
+
 -- A full memory takes no leader away.
 local ALWAYS, READS = {'allow-oom'}, {'no-writes'}
 redis.register_function('LIBRARY_journal_append', journal_append)
@@ -413,6 +434,8 @@ redis.register_function{function_name = 'LIBRARY_home_claim', callback = home_cl
 redis.register_function{function_name = 'LIBRARY_home_look', callback = home_look, flags = READS}
 redis.register_function('LIBRARY_replica_append', replica_append)
 redis.register_function{function_name = 'LIBRARY_replica_snapshot', callback = replica_snapshot, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_host_send', callback = host_send, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_host_tell', callback = host_tell, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}
 redis.register_function('LIBRARY_bus_publish', bus_publish)

@@ -83,3 +83,16 @@ class RegionKeys:
     def dead(self) -> str:
         """Return the Stream of events that a group could not take."""
         return self._key("bus", "dead")
+
+
+class HostKeys(RegionKeys):
+    """Names of the keys by which a region and its hosts talk."""
+
+    @property
+    def reports(self) -> str:
+        """Return the Stream of what hosts that joined tell the leader."""
+        return self._key("reports")
+
+    def work(self, host: str, run: str) -> str:
+        """Return the Stream of what the leader tells a host that joined, in one life of its worker."""
+        return self._key("work", host, run)

@@ -19,6 +19,7 @@ from engine.model.agent_events import (
     AgentsRetiring,
     AgentsRevived,
     AgentsStarting,
+    HostCordoned,
     HostHealth,
     HostLost,
 )
@@ -99,6 +100,12 @@ def _tasks_wait(tables: Tables, event: room.TasksWaitForRoom, _at: float) -> Non
 def _machine_seen(tables: Tables, event: room.MachineSeen, _at: float) -> None:
     machine = tables.machines.setdefault(event.machine, Machine(event.machine, {}))
     machine.capacity = dict(event.capacity)
+    tables.touched.machines[event.machine] = None
+
+
+def _machine_gone(tables: Tables, event: room.MachineGone, _at: float) -> None:
+    machine = tables.machines.pop(event.machine)
+    assert not machine.taken, f"{event.machine} went with what is counted on it: {machine.taken}"
     tables.touched.machines[event.machine] = None
 
 
@@ -292,6 +299,12 @@ def _host_lost(tables: Tables, event: HostLost, _at: float) -> None:
     tables.touched.hosts[event.host] = None
 
 
+def _host_cordoned(tables: Tables, event: HostCordoned, _at: float) -> None:
+    host = tables.hosts[event.host]
+    host.cordon, host.cordon_why = event.cordon, event.reason
+    tables.touched.hosts[event.host] = None
+
+
 def _host_health(tables: Tables, event: HostHealth, at: float) -> None:
     host = tables.hosts[event.host]
     host.health, host.evidence = event.health, event.evidence
@@ -367,6 +380,7 @@ TRANSITIONS: dict[type, Any] = {
     room.PoolWaits: _pool_waits,
     room.TasksWaitForRoom: _tasks_wait,
     room.MachineSeen: _machine_seen,
+    room.MachineGone: _machine_gone,
     room.GangAsked: _gang_asked,
     room.GangWaits: _gang_waits,
     room.GangGranted: _gang_granted,
@@ -384,6 +398,7 @@ TRANSITIONS: dict[type, Any] = {
     AgentsRemoved: _agents_removed,
     HostLost: _host_lost,
     HostHealth: _host_health,
+    HostCordoned: _host_cordoned,
     AgentAllocated: _agent_allocated,
     AgentReleased: _agent_released,
     ev.PlanApplied: _plan_applied,

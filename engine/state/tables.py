@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from engine.model import events as ev
-from engine.model.agent_events import HostInfo
+from engine.model.agent_events import Cordon, HostInfo
 from engine.model.agents import Agent, AgentSpec, AgentStatus, Allocation, Health
 from engine.model.alerts import Alert, Rule, Silence
 from engine.model.budgets import Spending
@@ -52,6 +52,8 @@ class Host:
     health: Health = Health.HEALTHY
     evidence: str = ""
     agents: set[AgentId] = field(default_factory=set)
+    cordon: Cordon = Cordon.OPEN
+    cordon_why: str = ""
 
 
 @dataclass(slots=True)

@@ -71,6 +71,7 @@ GOALS = {
     "redis.event_p99_ms.at15000": "ms",
     "redis.events_per_s": "1/s",
     "redis.delivered_p99_ms.at15000": "ms",
+    "redis.tasks_per_s": "1/s",
     "startup.first_useful_frame_ms": "ms",
     "startup.cli_help_ms": "ms",
     "swarm.votes_per_s": "1/s",

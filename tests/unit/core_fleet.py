@@ -7,12 +7,13 @@ from typing import Any
 
 from engine.agents.registry import decide_after_work
 from engine.config import parse_config
+from engine.coordinator.hosts import elsewhere
 from engine.coordinator.reports import decide_pools, decide_report
 from engine.coordinator.sizing import decide_machine
 from engine.coordinator.verbs import decide_commands
 from engine.model import events as ev
 from engine.model import reports as r
-from engine.model.agent_events import HostInfo
+from engine.model.agent_events import JOINED, HostInfo, JoinedHost
 from engine.model.agents import Agent
 from engine.model.ids import HostId, TaskId
 from engine.model.machines import ProgramRoom, Room
@@ -31,6 +32,12 @@ from engine.state import FleetState, Touched
 from engine.state.deciding import Deciding
 
 CODER = {"coder": {"min": 2, "max": 9, "priority": 8}}
+
+
+def host_joined(name: str, **more: Any) -> r.HostJoined:
+    """Return the report of a host that joined, the processes of which are started by nobody."""
+    offer = JoinedHost("run", "lab", "1.0", **{"agents_max": 4, "cores": 2.0, "memory_mb": 1_000.0, "kinds": ("python", "command"), **more})
+    return r.HostJoined(HostInfo(HostId(name), JOINED, 8, joined=offer), {"cpu": 2_000, "memory": 1_000_000})
 
 
 class Fleet:
@@ -63,7 +70,8 @@ class Fleet:
             self.events.append(event)
         touched, self.state.touched = self.state.touched, Touched()
         if events:
-            self.apply([*decide_after_work(self.state, list(touched.agents)), *budgets.decide_after(self.state, events, self.now)])
+            after = [*decide_after_work(self.state, list(touched.agents)), *budgets.decide_after(self.state, events, self.now)]
+            self.apply(elsewhere(self.state, after, self.deciding))
         self.state.check()
         return events
 
@@ -78,6 +86,10 @@ class Fleet:
     def up(self, host: str = "hst_1") -> None:
         starting = tuple(id_ for id_, agent in self.state.agents.items() if agent.status == "starting")
         self.report(r.HostUp(HostInfo(HostId(host), "python", 7), starting))
+
+    def join(self, name: str, **more: Any) -> list[ev.Event]:
+        """Have a host join: two cores and four agents of any kind, unless told otherwise."""
+        return self.report(host_joined(name, **more))
 
     def down(self, host: str = "hst_1") -> list[ev.Event]:
         return self.report(r.HostDown(HostId(host), "kill -9"))

@@ -30,6 +30,7 @@ from engine.model.budget_commands import SetBudget
 from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import CommandRefused, FleetError
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
+from engine.model.host_commands import HostVerb
 from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_commands import (
     ForgetEntry,
@@ -71,6 +72,7 @@ from engine.simulation.world import World, instant_success
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.unit.core_fleet import host_joined
 from tests.unit.test_gate import POOLS
 from tests.unit.test_guardrails import ADMIN
 
@@ -96,6 +98,7 @@ SAMPLES: dict[type[Command], Callable[[World, random.Random], Command]] = {
     DrainAgent: lambda world, chance: DrainAgent(agent(world, chance)),
     UndrainAgent: lambda world, chance: UndrainAgent(agent(world, chance)),
     AllocateAgent: lambda _, chance: AllocateAgent("mine", pool(chance)),
+    **{kind: lambda *_, kind=kind: kind("lab") for kind in HostVerb.__args__},  # type: ignore[misc]
     SubmitTask: lambda _, chance: SubmitTask("noop", pool(chance), priority=chance.randrange(1, 11)),
     CancelTask: lambda world, chance: CancelTask(task(world, chance)),
     RetryTask: lambda world, chance: RetryTask(task(world, chance)),
@@ -179,6 +182,7 @@ def decided(world: World) -> dict[str, Any]:
         "agents": {name: sum(one.spec.pool == name for one in alive) for name in state.pools},
         "gangs": {id_: one.is_waiting for id_, one in state.gangs.items()},
         "cordoned": {name: sum(one.spec.pool == name and one.cordoned for one in alive) for name in state.pools},
+        "hosts": {id_: host.cordon for id_, host in state.hosts.items() if host.info.joined},
         "allocated": sorted(str(one.pool) for one in state.allocations.values()),
         "waiting": sorted((str(one.spec.id), one.priority) for one in state.tasks.values() if one.state == "pending" and one.spec.id not in given),
         "modules": {name: one.facts.sha256 for name, one in state.modules.items()},
@@ -197,7 +201,8 @@ def test_a_cancelled_task_of_a_session_stays_cancelled_where_the_session_gave_it
     async def story() -> None:
         world = World(CONFIG, 1, hosts=2, work=instant_success)
         async with world.running():
-            await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
+            world.coordinator.report(host_joined("lab", kinds=("command",)))  # which none of the agents is
+            await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3 and "lab" in world.state.hosts)
             gate = world.gate(ADMIN)
             await gate.execute([HaltFleet("placing")], confirm="placing")
             await gate.execute([CreateSwarm("p", tuple(str(one.spec.id) for one in world.state.agents.values()))])

@@ -50,6 +50,7 @@ from engine.model.data_commands import (
     SaveBaseline,
 )
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, StopEngine, UndoPlan
+from engine.model.host_commands import CordonHost, HostVerb, UncordonHost
 from engine.model.ids import TaskId
 from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_commands import (
@@ -102,6 +103,7 @@ from engine.model.verbs import Command
 from engine.monitoring.notifying.grouping import merge
 from engine.scheduling.learning import PoolModel
 from engine.simulation.world import World
+from tests.unit.core_fleet import host_joined
 from tests.unit.test_gate import BOB, audits, live
 from tests.unit.test_guardrails import ADMIN
 
@@ -259,6 +261,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         UpdatePolicy: CreatePolicy("mine", {"pool": "ui", "target": 0.5}),
         DeletePolicy: CreatePolicy("mine", {"pool": "ui", "target": 0.5}),
         UndrainAgent: DrainAgent("ui-1"),
+        UncordonHost: CordonHost("lab"),
         ResumeFleet: HaltFleet("scaling"),
         UndoPlan: PausePool("ui"),
         RemoveModule: AddModule("mine", "/blanks.wasm"),
@@ -276,6 +279,9 @@ async def _command(world: World, kind: type[Command]) -> Command:
         GiveObjective: CreateSwarm("pair", ("ui-1",)),
         DeleteBaseline: SaveBaseline("before"),
     }
+    if issubclass(kind, HostVerb):
+        world.coordinator.report(host_joined("lab"))
+        await world.coordinator.reported()
     if kind in (SaveBaseline, DeleteBaseline):
         await _measure(world)
     if kind is FailBack:
@@ -362,6 +368,7 @@ async def _command(world: World, kind: type[Command]) -> Command:
         DeleteRule: ("mine",),
         EnableRule: ("mine",),
         DisableRule: ("error-rate",),
+        **dict.fromkeys(HostVerb.__args__, ("lab",)),
         SilenceAlerts: ("pool=ui", 60.0),
         TestChannel: ("hook",),
         FailOver: ("there",),

@@ -1,0 +1,124 @@
+"""A worker put together: a host of agents that joins a fleet by Redis, from its start to its end.
+
+Owner: of the running parts; they end with `run_worker`, and with them every agent here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.agents.joined.hosting import FleetClock, Hosting, Offer
+from engine.agents.machine import MachineFiles
+from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.process_table import read_start
+from engine.clock import OrderedIds, SystemClock, system_rng
+from engine.config import parse_config
+from engine.coordinator.repairs import repaired
+from engine.kinds import Needs, make_kinds
+from engine.linking import open_link
+from engine.model import wire
+from engine.model.agent_events import JOINED, HostInfo, JoinedHost
+from engine.model.errors import FleetError, RedisAway, RedisRefused, errors_in
+from engine.model.ids import ENGINE_PREFIX, HostId
+from engine.model.machines import CPU, MEMORY, thousandths
+from engine.model.plain import NOT_JSON
+from engine.model.redis_config import RedisSection
+from engine.model.reports import Report
+from engine.model.version import version
+
+logger = logging.getLogger(__name__)
+
+JOIN_WITHIN_S = 15.0
+"""Longest wait for the fleet: longer than it takes to give up a host of the same name."""
+LEAVE_WITHIN_S = 2.0
+AGENTS_A_CORE = 8
+KINDS = ("python", "command", "session")
+"""Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What a worker is asked for."""
+
+    redis: RedisSection
+    name: str
+    directory: Path
+    """Where programs work."""
+    root: Path
+    """The state directory."""
+    agents_max: int = 0
+    """0 = AGENTS_A_CORE for each core."""
+    kinds: tuple[str, ...] = KINDS
+    pools: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+async def run_worker(joining: Joining, over: asyncio.Event, say: Callable[[str], None]) -> None:
+    """Be a host of the fleet until `over` is set. Raises FleetError that says what to do when the fleet cannot be joined."""
+    try:
+        await _run(joining, over, say)
+    except BaseExceptionGroup as errors:
+        found = next(errors_in(errors, FleetError), None)
+        if found is None:
+            raise
+        raise found from errors
+
+
+async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]) -> None:
+    from engine.redis.host_streams import HostEnd
+
+    clock = FleetClock(SystemClock())
+    ids = OrderedIds(clock, system_rng())
+    run = ids.new(ENGINE_PREFIX)
+    async with AsyncExitStack() as stack:
+        link = await open_link(joining.redis, joining.root, clock.local, stack)
+        assert link is not None, "the section is there"
+        host = await stack.enter_async_context(ProcessHost(joining.root, engine_id=run, clock=clock))
+        offer = _offer(joining, run)
+        hosting = Hosting(offer, HostEnd(link, joining.redis.region, joining.name, run), clock, _written, say)
+        config = parse_config({"booster": {"enabled": False}}, "worker")
+        needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None)
+        made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
+        hosting.connect({name: kind for name, kind in made.by_name.items() if name in joining.kinds})
+        async with asyncio.TaskGroup() as group:
+            parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(link.run(), name="redis")]
+            await hosting.joined(JOIN_WITHIN_S)
+            await over.wait()
+            await _leave(hosting)
+            for part in parts:
+                part.cancel()
+
+
+async def _leave(hosting: Hosting) -> None:
+    try:
+        async with asyncio.timeout(LEAVE_WITHIN_S):
+            await hosting.leave("its worker was stopped")
+    except (TimeoutError, RedisAway, RedisRefused):
+        logger.warning("the fleet could not be told that this host leaves; it will find out")
+
+
+def _offer(joining: Joining, run: str) -> Offer:
+    found = MachineFiles().measure()
+    most = joining.agents_max or max(1, int(AGENTS_A_CORE * found.cores))
+    joined = JoinedHost(
+        run, platform.node(), version(), most, round(found.cores, 3), round(found.memory_mb), joining.kinds, joining.pools, joining.labels
+    )
+    pid = os.getpid()
+    info = HostInfo(HostId(joining.name), JOINED, pid, read_start(pid) or 0.0, joined)
+    return Offer(info, thousandths({CPU: found.cores, MEMORY: found.memory_mb}))
+
+
+def _written(report: Report) -> tuple[Report, bytes]:
+    """Return a report that can be kept, with its JSON."""
+    try:
+        return report, wire.encode(report)
+    except NOT_JSON:
+        clean = repaired(report)
+        return clean, wire.encode(clean)

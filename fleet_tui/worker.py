@@ -1,0 +1,80 @@
+"""`fleet-tui worker`: what the options of the command line ask for, and the worker in this process.
+
+Owner: of the process's signals and its log while the worker runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.model.errors import UsageError
+from engine.model.machines import THIS_MACHINE
+from engine.model.pools import labels_of
+from engine.model.redis_config import EMBEDDED, RedisSection
+from engine.worker import KINDS, Joining, run_worker
+from fleet_tui import output
+from fleet_tui.attach import EngineRunning, hold_lock
+from fleet_tui.logs import open_log
+from fleet_tui.serve import end_signals
+from fleet_tui.settings import Paths, find_paths, name_of, prepare_state, state_home
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+_ENGINES = "hst_"
+"""What ids of the engine's own processes begin with."""
+
+
+def run(root: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Be a host until a signal comes. Raises FleetError."""
+    name = _name_of(wanted["name"])
+    paths = find_paths(root["directory"], state_dir=root["state_dir"])
+    if not root["state_dir"]:
+        paths = replace(paths, state_dir=state_home(os.environ) / f"worker-{name}-{name_of(paths.directory)}")
+    joining = _joining(name, paths, wanted)
+    prepare_state(paths)
+    try:
+        with hold_lock(paths), open_log(paths.log, "INFO", echo=True):
+            asyncio.run(_run(joining))
+    except EngineRunning as error:
+        raise EngineRunning(f"{paths.state_dir} is in use by another worker or engine; give this one another --name or --state-dir") from error
+
+
+async def _run(joining: Joining) -> None:
+    with end_signals(detached=False) as over:
+        await run_worker(joining, over, output.say)
+    output.say("worker ended; its tasks run elsewhere")
+
+
+def _joining(name: str, paths: Paths, wanted: Mapping[str, Any]) -> Joining:
+    try:
+        section = RedisSection.model_validate({"url": wanted["url"], "region": wanted["region"], "lazy_connect": False})
+        labels = {key: value for text in wanted["labels"] for key, value in labels_of(text).items()}
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, entry['loc'])) or '--join'}: {entry['msg'].removeprefix('Value error, ')}" for entry in error.errors())
+        raise UsageError(told.replace("url: ", "--join: ")) from error
+    except ValueError as error:
+        raise UsageError(f"--label: {error}") from error
+    if not wanted["url"] or section.url == EMBEDDED:
+        raise UsageError("--join: an embedded server is its engine's own; give the URL of one that both can reach, as in redis://host:6379")
+    kinds = _words(wanted["kinds"]) or KINDS
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise UsageError(f"--kinds: there is no kind {unknown[0]!r} for hosts; there are {', '.join(KINDS)}")
+    return Joining(section, name, paths.directory, paths.state_dir, wanted["agents"] or 0, kinds, _words(wanted["pools"]), labels)
+
+
+def _name_of(given: str) -> str:
+    name = given or re.sub(r"[^a-z0-9.-]", "-", platform.node().lower()).strip("-.") or "worker"
+    if not _NAME.fullmatch(name) or name == THIS_MACHINE or name.startswith(_ENGINES):
+        raise UsageError(f"--name: {name!r} cannot be a host's name; write small letters, digits, dots and dashes, and not {THIS_MACHINE!r}")
+    return name
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
