@@ -105,7 +105,7 @@ class ModelSpec:
     """Variable of the engine's environment that has the key; empty = it needs none."""
     system: str = ""
     """What goes before every prompt."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
     """More of the request, such as temperature."""
     parallel: int = 4
     """Most requests under way for its key at its address."""

@@ -40,6 +40,7 @@ _BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
     "delegates": objects,
     "groups": objects,
     "threshold": st.floats(0, 1),
+    "ratio": st.floats(0, 1),
     "min_turnout": st.floats(0, 1),
     "confidence": st.floats(0, 1),
     "depth": st.integers(0, 16),
