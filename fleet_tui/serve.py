@@ -12,10 +12,11 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.clock import Clock, SystemClock
 from engine.config import FleetManagerConfig, load_config
@@ -31,10 +32,13 @@ from fleet_tui.reviewer import CHECKS, HANDLER, POOL
 from fleet_tui.settings import Paths, prepare_state
 
 if TYPE_CHECKING:
+    from fleet_tui.demo.hired import Hired
     from fleet_tui.demo.planner import Progress
     from fleet_tui.demo.report import DemoReport
 
 logger = logging.getLogger(__name__)
+
+Work = Callable[[FleetManager], Coroutine[Any, Any, None]]
 
 PROGRESS_S = 5.0
 """Between two words about how far the headless demo is."""
@@ -59,7 +63,21 @@ def with_reviewers(config: FleetManagerConfig) -> FleetManagerConfig:
     return config.model_copy(update={"pools": {**config.pools, POOL: pool}})
 
 
-def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
+def with_pools(config: FleetManagerConfig, pools: Mapping[str, Any]) -> FleetManagerConfig:
+    """Return a configuration with pools more; those of its own stay as they are."""
+    more = FleetManagerConfig.model_validate({"pools": pools}).pools
+    return config.model_copy(update={"pools": {**more, **config.pools}})
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What an engine of the demo works on, and which real agents it runs beside the built-in ones."""
+
+    root: Path
+    agents: tuple[str, ...] = ()
+
+
+def run_engine(paths: Paths, *, demo: Demo | None, detached: bool) -> None:
     """Run the engine until it is stopped by a verb or a signal. Raises FleetError when it cannot start."""
     config = load_config(paths.config)
     if demo is not None:
@@ -80,7 +98,7 @@ def run_engine(paths: Paths, *, demo: Path | None, detached: bool) -> None:
             raise
 
 
-async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *, detached: bool) -> None:
+async def _serve(paths: Paths, config: FleetManagerConfig, demo: Demo | None, *, detached: bool) -> None:
     """Run the engine until it is stopped; one that others left behind begins anew, from what they have."""
     with end_signals(detached=detached) as over:
         is_over = False
@@ -98,7 +116,18 @@ async def _serve(paths: Paths, config: FleetManagerConfig, demo: Path | None, *,
         output.say("engine ended; running tasks go on at the next start")
 
 
-async def _serve_once(paths: Paths, config: FleetManagerConfig, demo: Path | None, over: asyncio.Event, *, detached: bool) -> None:
+async def _serve_once(paths: Paths, config: FleetManagerConfig, demo: Demo | None, over: asyncio.Event, *, detached: bool) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        who = None
+        if demo is not None and demo.agents:
+            from fleet_tui.demo.hired import hired
+
+            who = await stack.enter_async_context(hired(demo.agents, demo.root, paths.state_dir, SystemClock()))
+            config = with_pools(config, who.pools)
+        await _serve_fleet(paths, config, partial(_demo_work, demo=demo, who=who) if demo else None, over, detached=detached)
+
+
+async def _serve_fleet(paths: Paths, config: FleetManagerConfig, work: Work | None, over: asyncio.Event, *, detached: bool) -> None:
     async with FleetManager(config, directory=paths.directory, state_dir=paths.state_dir, socket=paths.socket) as fleet:
         calm_collector()
         if not detached:
@@ -107,9 +136,9 @@ async def _serve_once(paths: Paths, config: FleetManagerConfig, demo: Path | Non
                 output.say(f"note: {fleet.redis.health.reason}; until then the engine works without it")
         async with asyncio.TaskGroup() as group:
             ends = [group.create_task(fleet.wait_stopped()), group.create_task(over.wait())]
-            work = [group.create_task(_demo_work(fleet, demo))] if demo else []
+            works = [group.create_task(work(fleet))] if work else []
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for task in (*ends, *work):
+            for task in (*ends, *works):
                 task.cancel()
 
 
@@ -184,14 +213,21 @@ def _progress_teller(clock: Clock) -> Callable[[Progress], None]:
     return tell
 
 
-async def _demo_work(fleet: FleetManager, root: Path) -> None:
+async def _demo_work(fleet: FleetManager, *, demo: Demo, who: Hired | None) -> None:
     """Give the fleet work until it is cancelled; the engine outlives a demo that finds nothing to do."""
     from fleet_tui.demo import keep_busy
 
+    operator, clock = fleet.operator(DEMO), SystemClock()
     try:
-        await keep_busy(fleet.operator(DEMO), root, clock=SystemClock())
-    except FleetError as error:
-        logger.error("demo failed", extra={"why": str(error)})  # noqa: TRY400  # a refusal needs no traceback
+        async with asyncio.TaskGroup() as group:
+            if who is not None:
+                from fleet_tui.demo.hired import keep_hired_busy
+
+                group.create_task(keep_hired_busy(operator, who, clock))
+            await keep_busy(operator, demo.root, clock=clock)
+    except* FleetError as errors:
+        for error in errors_in(errors, FleetError):
+            logger.error("demo failed", extra={"why": str(error)})  # noqa: TRY400  # a refusal needs no traceback
 
 
 @contextlib.contextmanager

@@ -159,6 +159,7 @@ def places() -> Paths:
 @click.option("--seconds", type=Finite(min=0, min_open=True), help="Headless: begin nothing new after this.")
 @click.option("--rounds", type=click.IntRange(min=1), default=1, help="Headless: go through the code base so many times.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--agents", default="", metavar="NAMES", help="Real ones beside them, on a mock model of this machine: claude, codex, or claude,codex.")
 @click.option("--state-dir", metavar="DIR", help="Keep the state here; default: a temporary directory when headless.")
 @look_options
 def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
@@ -169,13 +170,26 @@ def demo(path: str | None, **wanted: Any) -> None:  # noqa: ANN401  # typed by t
     root = real_path(path or standard_library())
     state_dir = wanted["state_dir"] or click.get_current_context().find_root().params["state_dir"]
     paths = demo_paths(root, state_dir)
+    agents = _real_agents(wanted["agents"])
     if wanted["headless"] or wanted["as_json"] or not console.has_terminal():
+        if agents:
+            raise click.UsageError("--agents is for the console: they ask, and headless nobody answers")
         from fleet_tui.serve import DemoRequest, run_headless_demo
 
         request = DemoRequest(root, wanted["seconds"], wanted["rounds"], as_json=wanted["as_json"])
         ok = run_headless_demo(paths if state_dir else None, request)
         click.get_current_context().exit(0 if ok else EXIT_FAILED)
-    console.open_here(paths, ["--demo", str(root)], find_wishes(), find_guise())
+    console.open_here(paths, ["--demo", str(root), *(["--demo-agents", ",".join(agents)] if agents else [])], find_wishes(), find_guise())
+
+
+def _real_agents(names: str) -> tuple[str, ...]:
+    """Return the real agents that a demo is to have. Raises UsageError."""
+    found = tuple(dict.fromkeys(word.strip() for word in names.split(",") if word.strip()))
+    if found:
+        from fleet_tui.demo.hired import check_programs
+
+        check_programs(found)
+    return found
 
 
 def refuse_context(word: str) -> None:
@@ -194,23 +208,24 @@ def standard_library() -> str:
 @click.option("--state-dir", metavar="DIR", help="Where to keep state.")
 @click.option("--config", metavar="FILE", help="Configuration; default: fleet.toml of the directory, else the user's.")
 @click.option("--demo", metavar="PATH", help="Have the built-in agents work through this code base.")
+@click.option("--demo-agents", default="", metavar="NAMES", help="With --demo: real ones beside them, as `demo --agents`.")
 @click.option("--detached", is_flag=True, hidden=True, help="Started by a console: no terminal, errors only.")
-def engine(directory: str | None, state_dir: str | None, config: str | None, demo: str | None, *, detached: bool) -> None:
+def engine(directory: str | None, demo: str | None, demo_agents: str, **wanted: Any) -> None:  # noqa: ANN401  # typed by the options
     """Run the engine in the foreground, without a console."""
     from fleet_tui.settings import find_paths, real_path
 
     refuse_context("engine")
     root = click.get_current_context().find_root().params
-    paths = find_paths(directory or root["directory"], state_dir=state_dir or root["state_dir"], config=config)
+    paths = find_paths(directory or root["directory"], state_dir=wanted["state_dir"] or root["state_dir"], config=wanted["config"])
     if root["socket"]:
         paths = replace(paths, socket=Path(root["socket"]).absolute())
-    if demo and not config:
+    if demo and not wanted["config"]:
         # The code base's own fleet.toml is about another fleet than the demo's.
         paths = replace(paths, config=None)
     gc.disable()  # until all is loaded and recovered (calm_collector): nothing of that is garbage
-    from fleet_tui.serve import run_engine
+    from fleet_tui.serve import Demo, run_engine
 
-    run_engine(paths, demo=real_path(demo) if demo else None, detached=detached)
+    run_engine(paths, demo=Demo(real_path(demo), _real_agents(demo_agents)) if demo else None, detached=wanted["detached"])
 
 
 @cli.command()

@@ -39,10 +39,11 @@ def run_words(
             program(*words), env=environment, cwd=directory, input=text, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
     with ThreadPoolExecutor(1) as thread:  # of its own: the caller's may be in a loop
-        return thread.submit(_run_here, words, environment, directory, text).result()
+        return thread.submit(run_here, words, environment, directory, text).result()
 
 
-def _run_here(words: Sequence[str], environment: Mapping[str, str], directory: Path, text: str) -> subprocess.CompletedProcess[str]:
+def run_here(words: Sequence[str], environment: Mapping[str, str], directory: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in this process, and in this thread."""
     nothing_else = dict.fromkeys(name for name in os.environ if not name.startswith("PYTEST_"))
     with contextlib.ExitStack() as stack:
         out, said, _both = stack.enter_context(CliRunner().isolation(input=text, env={**nothing_else, **environment}))
