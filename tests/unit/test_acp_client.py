@@ -21,7 +21,7 @@ from engine.agents.sessions.messages import (
     Send,
     Usage,
 )
-from engine.agents.sessions.rpc import LINE_MAX_BYTES
+from engine.agents.sessions.objects import LINE_MAX_BYTES
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, TaskId
 from engine.model.questions import Ask, Reply

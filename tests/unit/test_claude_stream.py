@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from engine.agents.sessions.claude import LINE_MAX_BYTES, ClaudeStream
+from engine.agents.sessions.claude import ClaudeStream
 from engine.agents.sessions.fields import call_of
 from engine.agents.sessions.messages import (
     Bye,
@@ -21,6 +21,7 @@ from engine.agents.sessions.messages import (
     Result,
     Send,
 )
+from engine.agents.sessions.objects import LINE_MAX_BYTES
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, TaskId
 from engine.model.questions import Ask, Reply

@@ -11,8 +11,6 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from engine.agents.printed import Printed, Steps, claude_result
 from engine.agents.sessions.fields import call_of, rows, table, text_of
 from engine.agents.sessions.lines import Line, Lines, clean, cut
@@ -23,29 +21,25 @@ from engine.agents.sessions.messages import (
     Hello,
     Message,
     Named,
-    Noise,
     Output,
     Progress,
     Result,
     Send,
     Usage,
 )
+from engine.agents.sessions.objects import LINE_MAX_BYTES, SHOWN_MAX, read_object
 from engine.model import wire
 from engine.model.effects import Assignment
-from engine.model.plain import NOT_JSON, plain_object, require_shallow
+from engine.model.plain import plain_object
 from engine.model.questions import ALLOW, Ask, Reply
 
 PROGRAM = "claude"
 FLAGS = ("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--permission-prompt-tool", "stdio", "--strict-mcp-config")
-LINE_MAX_BYTES = 16 << 20
 TEXT_MAX = 64 * 1024
 WORD_MAX = 500
-SHOWN_MAX = 200
 OPTIONS_MAX = 20
 QUESTION_TOOL = "AskUserQuestion"
 DENIED = "The operator does not allow it."
-
-_object = msgspec.json.Decoder(dict[str, Any])
 
 
 class ClaudeStream:
@@ -137,15 +131,9 @@ class ClaudeStream:
     # -- what it says -----------------------------------------------------------------------------------------------------
 
     def _read(self, line: Line) -> Iterator[Message]:
-        if line.left_out:
-            # Nobody knows what it was: if it was the result, nothing else would end the turn.
-            yield Failure("", f"a line of {len(line.data) + line.left_out:,} bytes; the most is {LINE_MAX_BYTES:,}", "protocol")
-            return
-        try:
-            require_shallow(line.data)
-            said = _object.decode(line.data.decode("utf-8", "replace").strip())
-        except NOT_JSON as error:
-            yield Noise(cut(clean(line.data[: 4 * SHOWN_MAX].decode("utf-8", "replace")), SHOWN_MAX), cut(clean(str(error)), SHOWN_MAX))
+        said = read_object(line)
+        if not isinstance(said, dict):
+            yield said
             return
         take = self._take.get(text_of(said, "type"))
         if take is not None:

@@ -25,8 +25,8 @@ from engine.agents.sessions.messages import (
     Send,
     Usage,
 )
+from engine.agents.sessions.objects import SHOWN_MAX
 from engine.agents.sessions.rpc import (
-    SHOWN_MAX,
     RpcPeer,
     answered,
     error_of,

@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from engine.agents.sessions.fields import table, text_of
 from engine.agents.sessions.lines import Line, Lines, clean, cut
-from engine.agents.sessions.messages import Failure, Message, Noise
+from engine.agents.sessions.messages import Message
+from engine.agents.sessions.objects import LINE_MAX_BYTES, read_object
 from engine.model import wire
-from engine.model.plain import NOT_JSON, require_shallow
 
-LINE_MAX_BYTES = 16 << 20
 WORD_MAX = 500
-SHOWN_MAX = 200
 NO_METHOD = -32601
-
-_object = msgspec.json.Decoder(dict[str, Any])
 
 Said = Mapping[str, Any]
 Take = Callable[[Said], Iterator[Message]]
@@ -48,14 +42,9 @@ class RpcPeer:
         return b""
 
     def _read(self, line: Line) -> Iterator[Message]:
-        if line.left_out:
-            yield Failure("", f"a message of {len(line.data) + line.left_out:,} bytes; the most is {LINE_MAX_BYTES:,}", "protocol")
-            return
-        try:
-            require_shallow(line.data)
-            said = _object.decode(line.data.decode("utf-8", "replace").strip())
-        except NOT_JSON as error:
-            yield Noise(cut(clean(line.data[: 4 * SHOWN_MAX].decode("utf-8", "replace")), SHOWN_MAX), cut(clean(str(error)), SHOWN_MAX))
+        said = read_object(line)
+        if not isinstance(said, dict):
+            yield said
             return
         id_, method = said.get("id"), text_of(said, "method")
         if method and id_ is not None:
