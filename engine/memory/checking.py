@@ -6,11 +6,12 @@ Owner: nobody; functions only. Reads in one transaction, so an engine may be wri
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from engine.memory.contract import Contents
 from engine.memory.copies import contents_of
@@ -142,8 +143,21 @@ def _differences(connection: sqlite3.Connection, loaded: FleetState, checked: li
     return [
         f"{name} are not as the journal makes them{_first_difference(getattr(loaded, name), getattr(replayed, name))}"
         for name in _COMPARED
-        if getattr(loaded, name) != getattr(replayed, name)
+        if not _are_alike(name, getattr(loaded, name), getattr(replayed, name))
     ]
+
+
+def _are_alike(name: str, found: Any, expected: Any) -> bool:  # noqa: ANN401  # tables of any kind
+    """Tell whether tables say the same, but for use that is counted only since the version that counts it: records know all of it."""
+    if found == expected:
+        return True
+    if name == "spending":
+        return bool(found.budgets == expected.budgets)
+    return name in ("agents", "tasks") and _unspent(found) == _unspent(expected)
+
+
+def _unspent(rows: Mapping[str, Any]) -> dict[str, Any]:
+    return {id_: replace(row, spent={}) for id_, row in rows.items()}
 
 
 def _records(connection: sqlite3.Connection, last: int) -> Iterator[Record]:
