@@ -66,8 +66,8 @@ async def test_bad_answers_of_python_agents(tmp_path: Path) -> None:
 async def test_bad_output_of_programs(tmp_path: Path) -> None:
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
         good, bad = await ended(fleet, SubmitTask("command", "prints"), SubmitTask("command", "fails", max_attempts=1))
-        assert (good.state, good.result["stdout"]) == ("succeeded", "nul \0 half \ufffd\ufffd\ufffd \ufffd end")
+        assert (good.state, good.result["stdout"]) == ("succeeded", "nul  half \ufffd\ufffd\ufffd \ufffd end")
         assert bad.error is not None
-        assert (bad.state, bad.error.kind, bad.error.message) == ("dead", "exit_code", "exit code 3: why \0 \ufffd\ufffd\ufffd \ufffd")
+        assert (bad.state, bad.error.kind, bad.error.message) == ("dead", "exit_code", "exit code 3: why  \ufffd\ufffd\ufffd \ufffd")
     async with FleetManager(CONFIG, state_dir=tmp_path) as fleet:
         assert fleet.coordinator.state.tasks[bad.spec.id].error == bad.error

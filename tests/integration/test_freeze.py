@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.bench_freeze import freeze
+from tests.bench.bench_agents_freeze import freeze
 
 
 async def test_a_halt_leaves_no_process_of_fifty_sessions_whatever_grace_their_pool_has() -> None:
