@@ -27,6 +27,7 @@ from engine.api.a2a_shapes import (
     task_in_full,
     words_of,
 )
+from engine.api.following_task import find_task, full_result, wait_task
 from engine.api.rest import Reply, Rest, reply_to, wait_gone
 from engine.api.stream import Operators, Receive, Send
 from engine.clock import Clock
@@ -41,7 +42,6 @@ from engine.operations import Operator
 PREFIX = "/a2a/"
 CARD = ".well-known/agent-card.json"
 PAGE, PAGE_MAX = 50, 100
-PAUSE_FIRST_S, PAUSE_LONGEST_S = 0.02, 0.5
 PARSE, INVALID_REQUEST, NO_METHOD, INVALID, INTERNAL = -32700, -32600, -32601, -32602, -32603
 NO_TASK, NOT_CANCELABLE, NO_PUSH, UNSUPPORTED, NO_VERSION = -32001, -32002, -32003, -32004, -32009
 
@@ -207,45 +207,28 @@ class _Desk:
         task = await self._found(id_)
         yield {"task": await self._in_full(task)}
         shown = _shown(task)
-        pause = PAUSE_FIRST_S
         while STATES[task["state"]] not in STILL:
-            await self._clock.sleep(pause)
-            pause = min(pause * 1.5, PAUSE_LONGEST_S)
-            task = await self._found(id_)
-            if _shown(task) == shown:
-                continue
+            task = await wait_task(self._operator, self._clock, id_, lambda task, told=shown: _shown(task) != told)  # type: ignore[misc]
             shown, context = _shown(task), context_of(task)
-            for artifact in artifacts_of(task, await self._result(task)):
+            for artifact in artifacts_of(task, await full_result(self._operator, task)):
                 yield {"artifactUpdate": {"taskId": id_, "contextId": context, "artifact": artifact, "lastChunk": True}}
             yield {"statusUpdate": {"taskId": id_, "contextId": context, "status": status_of(task, self._clock.now())}}
 
     async def _settled(self, id_: str) -> dict[str, Any]:
-        pause = PAUSE_FIRST_S
-        while STATES[(task := await self._found(id_))["state"]] not in STILL:
-            await self._clock.sleep(pause)
-            pause = min(pause * 1.5, PAUSE_LONGEST_S)
-        return task
+        return await wait_task(self._operator, self._clock, id_, lambda task: STATES[task["state"]] in STILL)
 
     async def _found(self, id_: str) -> dict[str, Any]:
         """Return a task of the pool as plain values. Raises _Refusal."""
         try:
-            task = wire.to_plain(await self._operator.query("task", id=id_))
+            task = await find_task(self._operator, id_)
         except NotFound as error:
             raise _Refusal(NO_TASK, str(error)) from error
-        assert isinstance(task, dict)
         if task["spec"]["pool"] != self._pool:
             raise _Refusal(NO_TASK, f"{id_} is not of the pool {self._pool}")
         return task
 
     async def _in_full(self, task: dict[str, Any]) -> dict[str, Any]:
-        return task_in_full(task, await self._result(task), self._clock.now())
-
-    async def _result(self, task: Mapping[str, Any]) -> object:
-        if not task["artifact"]:
-            return task["result"]
-        stored = wire.to_plain(await self._operator.query("artifact", id=task["artifact"]))
-        assert isinstance(stored, dict)
-        return stored["data"]
+        return task_in_full(task, await full_result(self._operator, task), self._clock.now())
 
 
 _PUSH = (NO_PUSH, "this agent sends no push notifications; SubscribeToTask follows a task")

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from engine.api.following_task import full_result, wait_task
 from engine.api.rest import JSON, Reply, Rest, reply_to, wait_gone
 from engine.api.stream import Operators, Receive, Send
 from engine.clock import Clock
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 PREFIX = "/openai/v1/"
 POOL = "pool:"
 TYPE = "ask"
-PAUSE_FIRST_S, PAUSE_LONGEST_S = 0.02, 0.5
 ALIVE_EVERY_S = 15.0
 """A stream says so often that its task is under way: proxies and clients close what is silent."""
 TITLE_MAX = 80
@@ -154,22 +154,10 @@ class Chat:
 
     async def _ended(self, operator: Operator, id_: str) -> dict[str, Any]:
         """Return what a task said and used, once it has ended well. Raises TaskEnded."""
-        pause = PAUSE_FIRST_S
-        while True:
-            task = await operator.query("task", id=id_)
-            assert isinstance(task, dict)
-            if task["state"] in FINISHED:
-                break
-            await self._clock.sleep(pause)
-            pause = min(pause * 1.5, PAUSE_LONGEST_S)
+        task = await wait_task(operator, self._clock, id_, lambda task: task["state"] in FINISHED)
         if task["state"] != TaskState.SUCCEEDED:
             raise TaskEnded(f"{id_} {task['state']}: {task.get('reason') or 'no reason was given'}")
-        result = task["result"]
-        if task["artifact"]:
-            stored = await operator.query("artifact", id=task["artifact"])
-            assert isinstance(stored, dict)
-            result = stored["data"]
-        return {"text": text_of(result), "usage": usage_of(task["usage"])}
+        return {"text": text_of(await full_result(operator, task)), "usage": usage_of(task["usage"])}
 
 
 class TaskEnded(FleetError):

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.api.following_task import wait_task
 from engine.clock import Clock
 from engine.model.errors import FleetError, UsageError
 from engine.model.task_commands import SubmitTask
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 FILES_MAX = 200
 KEY = "demo"
 """Of no account: the mock model takes any."""
-LOOK_EVERY_S = 0.5
 PAUSE_S = 2.0
 REFUSED_PAUSE_S = 15.0
 
@@ -125,17 +125,8 @@ async def _keep_busy(operator: Operator, name: str, files: Sequence[str], clock:
         pause = PAUSE_S
         try:
             answer = await operator.execute([SubmitTask("ask", name, prompt=_prompt(name, number, file), title=f"lines of {Path(file).name}")])
-            await _wait(operator, str(answer.values[0]), clock)
+            await wait_task(operator, clock, str(answer.values[0]), lambda task: task["state"] in FINISHED)
         except FleetError as error:
             logger.warning("a real agent of the demo has nothing to do", extra={"pool": name, "reason": str(error)})
             pause = REFUSED_PAUSE_S
         await clock.sleep(pause)
-
-
-async def _wait(operator: Operator, id_: str, clock: Clock) -> None:
-    while True:
-        task = await operator.query("task", id=id_)
-        assert isinstance(task, dict)
-        if task["state"] in FINISHED:
-            return
-        await clock.sleep(LOOK_EVERY_S)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.api.following_task import full_result
 from engine.api.openapi import arguments_schema
 from engine.model.errors import UsageError
 from engine.model.memory_commands import RememberEntry
@@ -116,13 +117,10 @@ async def _result(operator: Operator, given: Arguments) -> object:
 
 async def _result_of(operator: Operator, task: Mapping[str, Any]) -> object:
     """Return a task's result in full, or its first RESULT_MAX characters as text."""
-    if not task["artifact"]:
-        return task["result"]
-    stored = await operator.query("artifact", id=task["artifact"])
-    assert isinstance(stored, dict)
-    text = json.dumps(to_plain(stored["data"]), ensure_ascii=False)
+    result = await full_result(operator, task)
+    text = json.dumps(result, ensure_ascii=False)
     if len(text) <= RESULT_MAX:
-        return to_plain(stored["data"])
+        return result
     return f"{text[:RESULT_MAX]}… [{len(text) - RESULT_MAX:,} characters left out; `fleet-tui result {task['id']}` has all]"
 
 
