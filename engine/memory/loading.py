@@ -47,7 +47,7 @@ _Loaded = tuple[int, int, int | None, Task]
 
 
 def load_state(connection: sqlite3.Connection, finished_max: int) -> tuple[FleetState, int]:
-    """Return the state as of the last batch, and the last turn given out.
+    """Return the state as of the last batch, or of the transaction that is open, and the last turn given out.
 
     Raises JournalError for rows that cannot be read or contradict each other, and sqlite3.Error.
     """
@@ -55,13 +55,16 @@ def load_state(connection: sqlite3.Connection, finished_max: int) -> tuple[Fleet
     # Everything made here stays: looking for garbage in between costs a third of the time.
     collecting = gc.isenabled()
     gc.disable()
-    connection.execute("BEGIN")
+    own = not connection.in_transaction
+    if own:
+        connection.execute("BEGIN")
     try:
         turn = _load(connection, state)
     except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise JournalError(f"a row cannot be read ({error!r}); restore a backup") from error
     finally:
-        connection.rollback()
+        if own:
+            connection.rollback()
         if collecting:
             gc.enable()
     return state, turn

@@ -23,7 +23,9 @@ from engine.memory import copies
 from engine.memory.checking import verify
 from engine.memory.copies import restore
 from engine.memory.journal import SqliteJournal
+from engine.memory.loading import load_state
 from engine.model.errors import CommandRefused, JournalError
+from engine.state import FleetState
 
 from tests.integration.engines import EngineProcess, engine
 from tests.integration.journal_lives import Life, plain_state
@@ -317,6 +319,22 @@ async def test_a_check_of_a_long_journal_compares_how_tasks_ended(path: Path, mo
     changed(path, "UPDATE tasks SET status = 'dead' WHERE status = 'succeeded'")
     assert "is dead, its newest record says succeeded" in verify(path).problems[0]
     assert any("tasks are not as the journal makes them" in problem for problem in verify(path, whole=True).problems)
+
+
+async def test_a_check_beside_writing_compares_one_moment(journal: SqliteJournal, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    life, loop = Life(3), asyncio.get_running_loop()
+    life.act_pool()
+    await live(journal, life)
+    seen = life.state.seq
+
+    def load_later(connection: sqlite3.Connection, finished_max: int) -> tuple[FleetState, int]:
+        asyncio.run_coroutine_threadsafe(live(journal, life), loop).result()
+        return load_state(connection, finished_max)
+
+    monkeypatch.setattr("engine.memory.checking.load_state", load_later)
+    verdict = await asyncio.to_thread(verify, path, whole=True)
+    assert (verdict.problems, verdict.contents.last) == ((), seen)
+    assert life.state.seq > seen
 
 
 async def test_a_check_finds_damaged_pages(path: Path) -> None:
