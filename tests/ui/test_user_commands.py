@@ -308,5 +308,8 @@ def test_to_the_shell_and_back(subject: EngineProcess) -> None:
         screen.send(b":agents\r")
         screen.wait_text("tester-1")
         assert "Stopped" not in screen.text
+        screen.send(b":q\r")
+        screen.wait_text("ready>")
+        screen.send(b"exit\r")  # SIGTERM ends no shell that a person types into
         screen.send(b"q")
         screen.wait_text("ready>")
