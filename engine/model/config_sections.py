@@ -62,6 +62,7 @@ class SessionConfig(ConfigTree):
     silence_timeout_s: float = Field(0.0, ge=0, description="stop it after so many seconds of work without a message; 0 = never")
     grace_s: float = Field(5.0, ge=0, description="seconds between asking it to end a task, TERM and KILL")
     keep_idle_s: float = Field(600.0, ge=0, description="how long it is kept without a task; 0 = it is ended after each")
+    wait_max_s: float = Field(600.0, ge=0, description="end a task whose agent says for so long that its model does not answer; 0 = never")
     repeats_max: int = Field(
         30, ge=0, le=1_000, description="end a task in which so many of the last twice as many uses of tools were the same, with the same arguments; 0 = never"
     )

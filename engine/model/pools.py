@@ -66,6 +66,8 @@ class SessionSpec:
     """Between asking it to end a task, TERM and KILL."""
     keep_idle_s: float = 600.0
     """How long it is kept without a task; 0 = it is ended after each."""
+    wait_max_s: float = 600.0
+    """Longest that its model may not answer before the task is ended; 0 = no limit."""
     repeats_max: int = 30
     """So many of twice as many uses of tools may be the same one before the task is ended; 0 = no limit."""
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import psutil
+import pytest
 from engine import FleetManager
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Task, TaskState
@@ -32,6 +33,9 @@ POOLS = {
 }
 
 
+@pytest.mark.rule(2, "command")
+@pytest.mark.rule(3, "command")
+@pytest.mark.rule(6, "command")
 async def test_a_word_about_the_work_counts_more_than_how_its_program_ends() -> None:
     async with FleetManager({"fleet": {"default_pools": POOLS}}) as fleet:
         state = fleet.coordinator.state

@@ -162,6 +162,7 @@ async def test_a_host_cancelled_as_it_opens_leaves_no_spawner(
     assert not links[0].is_open
 
 
+@pytest.mark.rule(6, "command")
 async def test_the_end_of_the_program_ends_its_family(host: ProcessHost, tmp_path: Path) -> None:
     script = (
         FAMILY_SCRIPT

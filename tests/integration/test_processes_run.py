@@ -33,6 +33,7 @@ async def test_exit_codes_and_signals_are_told_apart(tmp_path: Path) -> None:
     assert done.max_rss_bytes > 100_000
 
 
+@pytest.mark.rule(1, "command")
 async def test_stdin_is_delivered_whole_and_closed(tmp_path: Path) -> None:
     data = os.urandom(3_000_000)
     async with open_host(tmp_path) as host:
@@ -44,6 +45,7 @@ async def test_stdin_is_delivered_whole_and_closed(tmp_path: Path) -> None:
     assert ignored.exit_code == 0
 
 
+@pytest.mark.rule(1, "command")
 async def test_without_stdin_a_reader_sees_the_end_at_once(tmp_path: Path) -> None:
     async with open_host(tmp_path) as host:
         result = await host.run(shell("cat; readlink /proc/self/fd/0", tmp_path), key="t")
@@ -137,6 +139,7 @@ async def test_a_key_runs_once_at_a_time(tmp_path: Path) -> None:
             await host.run(shell("true", tmp_path), key="t")
 
 
+@pytest.mark.rule(7, "command")
 async def test_environment_is_a_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "CLAUDECODE",
@@ -335,6 +338,7 @@ async def test_a_program_may_end_well_when_it_is_stopped(tmp_path: Path) -> None
     assert (result.exit_code, result.stdout, result.stopped_reason) == (0, b"r\nsaved\n", "timeout")
 
 
+@pytest.mark.rule(8, "command")
 async def test_silence_is_stopped_and_talk_is_not(tmp_path: Path) -> None:
     async with open_host(tmp_path) as host:
         silent = await host.run(

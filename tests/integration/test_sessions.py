@@ -165,6 +165,7 @@ async def test_a_stopped_turn_keeps_a_process_that_obeys_and_ends_one_that_does_
         assert (await subject.done(3)).ok
 
 
+@pytest.mark.rule(3, "lines")
 async def test_a_program_that_does_not_speak_the_protocol_fails_the_task_with_the_reason(tmp_path: Path) -> None:
     async with desk(tmp_path, ("sh", "-c", "echo usage: agent FILE >&2; exit 2")) as subject:
         ended = await subject.done(1)

@@ -108,6 +108,8 @@ def test_a_turn_with_pieces_tools_a_plan_leave_and_figures() -> None:
         ({"error": "odd"}, "agent_error", True),
     ],
 )
+@pytest.mark.rule(2, "acp")
+@pytest.mark.rule(4, "acp")
 def test_how_a_turn_ends_badly(answer: dict[str, Any], kind: str, *, retryable: bool) -> None:
     agent, prompt = begun()
     failed = heard(agent, {"id": prompt, **answer})[0]

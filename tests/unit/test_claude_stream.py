@@ -140,6 +140,8 @@ def test_a_change_of_a_file_is_asked_with_its_diff(tool: str, given: dict[str, A
     assert (ask.tool, ask.arguments, ask.diff) == (tool, given, diff)  # type: ignore[union-attr]
 
 
+@pytest.mark.rule(2, "claude")
+@pytest.mark.rule(4, "claude")
 def test_how_it_ends_badly() -> None:
     [failed] = heard(begun(), result(is_error=True, result="API Error: 529 overloaded", api_error_status=529))
     assert (type(failed), failed.kind, failed.retryable) == (Failure, "rate_limit", True)  # type: ignore[union-attr]
@@ -160,6 +162,7 @@ def test_how_it_ends_badly() -> None:
     assert isinstance(next(iter(begun().hear(b"Warning: no stdin\n"))), Noise)
 
 
+@pytest.mark.rule(7, "claude")
 def test_what_is_run() -> None:
     words = ClaudeStream.command((), "")
     assert words[0] == "claude"

@@ -128,6 +128,7 @@ def test_leave_and_questions() -> None:
         ({"message": 7, "codexErrorInfo": ["odd"]}, "agent_error", True),
     ],
 )
+@pytest.mark.rule(2, "codex")
 def test_how_a_turn_fails(error: dict[str, Any], kind: str, *, retryable: bool) -> None:
     failed = heard(begun(), ended("failed", **error))[0]
     assert isinstance(failed, Failure)

@@ -48,6 +48,7 @@ def test_an_answer_its_usage_and_its_model() -> None:
         (b"<html>", "api_error"),
     ],
 )
+@pytest.mark.rule(2, "openai")
 def test_what_is_no_whole_answer(body: bytes, kind: str) -> None:
     answer = Answer()
     answer.feed(body)
@@ -84,6 +85,7 @@ def test_an_endless_answer_is_bounded() -> None:
     assert error_in(b"[" * 100_000) != ""
 
 
+@pytest.mark.rule(8, "openai")
 def test_who_is_told_to_wait_makes_all_wait_and_comes_back_slowly() -> None:
     async def story() -> None:
         clock = VirtualClock()

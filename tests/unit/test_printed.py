@@ -82,6 +82,8 @@ def test_codex_tells_its_last_message_its_thread_and_its_usage() -> None:
         ({"permission_denials": [{"tool_name": "Bash", "tool_input": {}}]}, "permission_denied", "it was not allowed to use Bash: It says 42.", False),
     ],
 )
+@pytest.mark.rule(2, "command")
+@pytest.mark.rule(4, "command")
 def test_an_end_of_claude_that_is_no_success(changes: dict[str, object], kind: str, error: str, retryable: bool) -> None:  # noqa: FBT001
     end = judge(outcome(ok=False, kind="exit_code"), read("claude", {**CLAUDE, **changes}), ended(1))
     assert (end.ok, end.error_kind, end.error, end.retryable) == (False, kind, error, retryable)
@@ -96,6 +98,7 @@ def test_an_end_of_claude_that_is_no_success(changes: dict[str, object], kind: s
         ('{"error":{"message":"no such beast","type":"invalid_request_error"}}', "api_error", "no such beast", False),
     ],
 )
+@pytest.mark.rule(2, "command")
 def test_a_turn_of_codex_that_failed(message: str, kind: str, error: str, retryable: bool) -> None:  # noqa: FBT001
     printed = read("codex", CODEX[0], RECONNECTING, {"type": "turn.failed", "error": {"message": message}})
     end = judge(outcome(ok=False, kind="exit_code"), printed, ended(1))
@@ -106,6 +109,7 @@ def test_a_reconnection_that_went_well_is_no_error() -> None:
     assert judge(outcome(), read("codex", *CODEX[:3], RECONNECTING, *CODEX[3:]), ended()).ok
 
 
+@pytest.mark.rule(2, "command")
 def test_an_end_without_a_result_is_a_failure_and_what_was_printed_stays() -> None:
     end = judge(outcome(), read("claude", {"type": "system", "session_id": "a1"}), ended())
     assert (end.ok, end.error_kind, end.error) == (False, "no_result", "exit code 0, and it did not say how it went")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from engine.model.agent_commands import AllocateAgent
 from engine.model.task_commands import CancelTask, RetryTask
 from engine.scheduling.timers import STALE_MAX, Timers
 from tests.unit.core_fleet import Fleet
 
 
+@pytest.mark.rule(5, "command", "lines", "claude", "codex", "acp", "openai")
 def test_run_time_out_stops_the_attempt_and_tries_again() -> None:
     fleet = Fleet()
     task = fleet.run(timeout_s=5)

@@ -277,21 +277,29 @@ class Session:
     def _due(self, turn: Turn) -> float | None:
         """Return when the turn is to be looked at although nothing happened: an instant of the loop."""
         silent_at = turn.heard_at + self._spec.silence_timeout_s if self._watches_silence(turn) else None
-        known = [at for at in (turn.cancel_by, silent_at) if at is not None]
+        known = [at for at in (turn.cancel_by, silent_at, self._unanswered_at(turn)) if at is not None]
         return min(known, default=None)
+
+    def _unanswered_at(self, turn: Turn) -> float | None:
+        """Return when its model will have failed to answer for too long: an instant of the loop; None = it answers, or may take for ever."""
+        if turn.troubled_at is None or turn.halted or not self._spec.wait_max_s:
+            return None
+        return turn.troubled_at + self._spec.wait_max_s
 
     def _watches_silence(self, turn: Turn) -> bool:
         """Tell whether the agent is expected to say something: not while it waits for an answer."""
         return self._spec.silence_timeout_s > 0 and not self._is_silent and not turn.asking
 
     def _give_up(self, process: RunningProcess, turn: Turn, now: float) -> None:
-        """Stop a process that does not end its cancelled turn, or has been silent for too long."""
+        """Stop a process that does not end its cancelled turn, or has been silent for too long; end a turn whose model does not answer."""
         if turn.cancel_by is not None and now >= turn.cancel_by:
             turn.cancel_by = float("inf")
             process.stop("stopped", grace_s=self._grace_s(turn))
         elif self._watches_silence(turn) and now >= turn.heard_at + self._spec.silence_timeout_s:
             self._is_silent = True
             process.stop("no output")
+        elif (due := self._unanswered_at(turn)) is not None and now >= due:
+            turn.halt(f"its model has not answered for {self._spec.wait_max_s:g} s: {turn.seen.trouble if turn.seen else ''}", "unreachable")
 
     def _grace_s(self, turn: Turn) -> float:
         return self._spec.grace_s if turn.grace_s is None else min(self._spec.grace_s, turn.grace_s)
@@ -400,6 +408,7 @@ class Session:
             return
         elif isinstance(message, Usage):
             turn.heard_at = asyncio.get_running_loop().time()
+            turn.troubled_at = None
             self._take_usage(turn, message)
         else:
             turn.heard_at = asyncio.get_running_loop().time()
@@ -408,6 +417,7 @@ class Session:
 
     def _take_word(self, turn: Turn, message: Progress | Degraded | Named | Output | Ask | Result | Failure) -> None:
         now = self._means.clock.now()
+        turn.note_trouble(message)
         if isinstance(message, Progress):
             turn.add_progress(message, now)
         elif isinstance(message, Degraded):

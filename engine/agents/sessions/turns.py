@@ -15,7 +15,7 @@ import msgspec
 from engine.agents.processes.capture import OutputCapture
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.pipes import LogFile
-from engine.agents.sessions.messages import Failure, Output, Progress, Result
+from engine.agents.sessions.messages import Degraded, Failure, Output, Progress, Result
 from engine.model.effects import Assignment
 from engine.model.ids import TaskId
 from engine.model.tasks import Outcome
@@ -53,6 +53,8 @@ class Turn:
         """Instant of the loop by which a cancelled turn must have ended; None = the agent was not asked yet."""
         self.heard_at = 0.0
         """Instant of the loop of its last message."""
+        self.troubled_at: float | None = None
+        """Instant of the loop since which its model does not answer; None = it does."""
         self.asking: set[str] = set()
         """What it asked and was not told yet, by its own names."""
         self.seen: Seen | None = None
@@ -107,10 +109,21 @@ class Turn:
             self.calls.append(progress.call)
             if self.halted is None and self.calls.count(progress.call) >= self._repeats_max:
                 why = f"it goes in circles: {self._repeats_max} of its last {len(self.calls)} uses of tools were the same: {progress.text}"
-                self.halted = Failure(self.id, why, "loop", retryable=False)
-                self.note(f"[engine] {why}")
+                self.halt(why, "loop", retryable=False)
         share = f"{progress.ratio:.0%} " if progress.ratio is not None else ""
         self.note(f"[progress] {share}{progress.text}{f' ({progress.evidence})' if progress.evidence else ''}")
+
+    def halt(self, why: str, kind: str, *, retryable: bool = True) -> None:
+        """Have it ended, whatever the agent says of its end."""
+        self.halted = Failure(self.id, why, kind, retryable=retryable)
+        self.note(f"[engine] {why}")
+
+    def note_trouble(self, message: object) -> None:
+        """Note since when its model does not answer. A mere sign of life, an empty piece of output, is no answer."""
+        if not isinstance(message, Degraded):
+            self.troubled_at = self.troubled_at if isinstance(message, Output) and not message.text else None
+        elif self.troubled_at is None:
+            self.troubled_at = self.heard_at
 
     def add_trouble(self, text: str, at: float) -> None:
         """Note that it gets no further: it is still as far as it was."""
