@@ -246,6 +246,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         openai=ModelSpec(**model.model_dump()) if model else None,
         reliability=seed.reliability,
         drain_deadline_s=pool.drain_deadline_s,
+        memory_max=pool.memory_max,
         hosts=pool.hosts,
     )
 

@@ -220,7 +220,7 @@ class FleetManager(LibraryCalls):
         self.swept = host.sweep_report
         self._keepers, self._programs = host.keepers, host.pids
         kinds = make_kinds(self._needs(root), host, self._report, self.boosting.beat)
-        self._kinds = kinds
+        self._kinds, self.room.end, self.room.rest = kinds, host.limit, kinds.sessions.rest
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
         self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name | joined_hosts(self.redis, self.turns, self.coordinator, self._report, self.clock), self._report)
@@ -437,9 +437,9 @@ class FleetManager(LibraryCalls):
     async def _sample(self) -> None:
         while True:
             samples = self.runtime.samples()
-            self.feed.measured(samples)
             self.usage.look(samples, self._programs(), self.clock.now())
-            self.room.see(samples, self.usage.used.programs)
+            self.feed.measured(samples, self.usage.used.agents)
+            self.room.see(samples, self.usage.used.programs, self.usage.used.names)
             await self.clock.sleep(SAMPLE_INTERVAL_S)
 
     def _deadlines(self) -> Deadlines:

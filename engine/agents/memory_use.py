@@ -1,7 +1,7 @@
 """How much memory one more agent of a pool will take, by what those before it took: a high quantile, so that most take less.
 
 Owner: of the last KEPT_MAX measurements of each pool of programs and each kind of light agents. A program is measured by the kernel
-at its end, and as it is while it runs. Light agents share workers, so one more takes what a worker takes, as long as workers are still to start, then nothing.
+at its end, and as it is while it runs; one that is kept over tasks by looks at it only. Light agents share workers, so one more takes what a worker takes, as long as workers are still to start, then nothing.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class MemoryUse:
         """Pool -> peak of each of its last programs, MB."""
         self._held: dict[str, list[float]] = {}
         """Pool -> what each of its programs has that run now, MB."""
+        self._peaks: dict[str, tuple[str, float]] = {}
+        """Agent that keeps its program -> pool, and the most that the program had, MB."""
         self._sizes: dict[str, deque[float]] = {}
         """Kind -> MB of its workers, at each look."""
         self._running: dict[str, int] = {}
@@ -80,6 +82,14 @@ class MemoryUse:
     def hold(self, programs: Mapping[str, list[float]]) -> None:
         """Learn from the programs that run, as they are now: megabytes by pool."""
         self._held = dict(programs)
+
+    def follow(self, kept: Mapping[str, tuple[str, float]]) -> None:
+        """Learn from programs that are kept over tasks, by agent: pool and megabytes now; the most that one had counts when it has ended."""
+        for id_, (pool, held) in kept.items():
+            self._peaks[id_] = (pool, max(held, self._peaks.get(id_, (pool, 0.0))[1]))
+        for id_ in self._peaks.keys() - kept.keys():
+            pool, peak = self._peaks.pop(id_)
+            self._programs.setdefault(pool, deque(maxlen=KEPT_MAX)).append(peak)
 
     def each_program(self, pool: str) -> float:
         """Return what one more program of a pool takes: as much as those that ended, or run, took; 0 = not known."""

@@ -23,6 +23,7 @@ from engine.gate import rows as build
 from engine.gate.budgets import budget_row, ids_of, row_ids
 from engine.gate.channel_rows import channel_row, notification_row
 from engine.gate.gang_plans import gang_row
+from engine.gate.programs_seen import ProgramsSeen
 from engine.gate.questions import question_row
 from engine.gate.routes import route_ids, route_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
@@ -84,10 +85,8 @@ class Feed:
 
     def __init__(self, state: Callable[[], FleetState], status: Callable[[], FleetStatus], clock: Clock) -> None:
         self._state, self._status, self._clock = state, status, clock
-        self._revision = self._events_seen = self._followers = 0
-        """While there are no followers, nothing is marked: each begins with a full frame."""
-        self._epoch = 0
-        """Grows when the state was rebuilt: followers start over."""
+        self._revision = self._events_seen = self._followers = self._epoch = 0
+        """While there are no followers, nothing is marked: each begins with a full frame. The epoch grows when the state was rebuilt: followers start over."""
         self._changed: dict[str, dict[str, int]] = {kind: {} for kind in ROW_KINDS}
         self._forgotten = -1
         """Newest revision of which a changed id is no longer known."""
@@ -98,6 +97,7 @@ class Feed:
         self.samples: dict[HostId, HostSample] = {}
         self.measured_at = 0.0
         """When the samples were taken."""
+        self.programs = ProgramsSeen()
         self._advised: tuple[float, dict[str, AdviceRow]] = (-ADVICE_S, {})
         self.scaler: AutoScaler | None = None
         """Where the rows of kind `scaling` come from."""
@@ -153,11 +153,12 @@ class Feed:
         self._events_seen += len(records)
         self._wake()
 
-    def measured(self, samples: Sequence[HostSample]) -> None:
-        """Take new measurements of the hosts."""
+    def measured(self, samples: Sequence[HostSample], agents: Mapping[AgentId, tuple[float | None, float]] | None = None) -> None:
+        """Take new measurements of the hosts, and cores and megabytes of the agents that have a process of their own."""
         self._revision += 1
         self.samples, self.measured_at = {sample.host: sample for sample in samples}, self._clock.now()
         self._mark("hosts", [sample.host for sample in samples])
+        self._mark("agents", self.programs.take(agents or {}))
         self._wake()
 
     def boosted(self, agents: Iterable[str]) -> None:
@@ -407,7 +408,7 @@ class Feed:
             return build.task_row(state, task, self._clock.now()) if task else None
         if kind == "agents":
             agent = state.agents.get(AgentId(id_))
-            return build.agent_row(state, agent) if agent else None
+            return build.agent_row(state, agent, self.programs.used.get(agent.spec.id)) if agent else None
         if kind == "pools":
             pool = state.pools.get(id_)
             return build.pool_row(state, pool, self._oldest_pending(id_)) if pool else None

@@ -65,8 +65,8 @@ def _pool_reason(state: FleetState, pool: Pool) -> str:
     return next(broken).reason[:REASON_MAX]
 
 
-def agent_row(state: FleetState, agent: Agent) -> AgentRow:
-    """Return an agent's row."""
+def agent_row(state: FleetState, agent: Agent, used: tuple[float, float] | None = None) -> AgentRow:
+    """Return an agent's row; `used` are its cores and megabytes, None = it has no process of its own, or was not measured."""
     task = state.tasks.get(agent.task) if agent.task else None
     allocation = state.allocations.get(agent.allocation) if agent.allocation else None
     doing = agent.task or (allocation.task_id if allocation else "")
@@ -88,6 +88,7 @@ def agent_row(state: FleetState, agent: Agent) -> AgentRow:
         agent.updated_at,
         agent.idle_since,
         (agent.reason or agent.over)[:REASON_MAX],
+        *(used or ()),
     )
 
 

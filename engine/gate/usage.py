@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from engine.agents.program_usage import ProgramUsage, Use
 from engine.agents.runtime import HostSample
+from engine.agents.sessions.session import RUN_PREFIX
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
-from engine.model.pools import OPENAI, SESSION
+from engine.model.pools import COMMAND, OPENAI, PROGRAMS, SESSION
 from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import Outcome
 from engine.scaling.observer import Usage
@@ -31,8 +32,10 @@ class Used:
     """Cores, None = not known, and megabytes of the agents that have a process of their own."""
     silences: Mapping[AgentId, float] = field(default_factory=dict)
     """Seconds since the last beat of the process of each agent, where processes beat."""
-    programs: Mapping[TaskId, float] = field(default_factory=dict)
-    """Megabytes of each program that runs, with its descendants, by its task."""
+    programs: Mapping[str, float] = field(default_factory=dict)
+    """Megabytes of each program that runs, with its descendants: by its task, or by its agent where that keeps it."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What the process host calls each of them."""
 
 
 class UsageMeter:
@@ -63,7 +66,7 @@ class UsageMeter:
         self._ended[task.spec.pool] = self._ended.get(task.spec.pool, 0.0) + cpu_s
 
     def look(self, samples: Sequence[HostSample], programs: Mapping[str, int], now: float) -> None:
-        """Take new measurements of hosts, and look at programs: runs by `task.attempt` with their process ids."""
+        """Take new measurements of hosts, and look at programs: runs by `task.attempt`, or `session.agent.start`, with their process ids."""
         state = self._state()
         by_host = {sample.host: sample for sample in samples}
         pools = usage_by_pool(state, by_host)
@@ -73,21 +76,31 @@ class UsageMeter:
             if len(host.agents) == 1 and sample is not None and sample.cpu >= 0:
                 agents[next(iter(host.agents))] = (sample.cpu, sample.rss_mb)
         elapsed_s = now - self.used.at if self.used.at >= 0 else 0.0
-        by_pool: dict[str, list[Use]] = {pool.spec.name: [] for pool in state.pools.values() if pool.spec.kind == "command"}
-        running: dict[TaskId, float] = {}
+        by_pool: dict[str, list[Use]] = {pool.spec.name: [] for pool in state.pools.values() if pool.spec.kind in PROGRAMS}
+        running: dict[str, float] = {}
+        names: dict[str, str] = {}
         for run, use in self._programs.look(programs, now).items():
-            task = state.tasks.get(TaskId(run.rpartition(".")[0]))
-            if task is None:
+            id_, pool_name, agent = _owner(state, run)
+            if not id_:
                 continue
-            running[task.spec.id] = use.rss_mb
-            by_pool.setdefault(task.spec.pool, []).append(use)
-            if task.agent is not None:
-                agents[task.agent] = use
+            running[id_], names[id_] = use.rss_mb, run
+            by_pool.setdefault(pool_name, []).append(use)
+            if agent is not None:
+                agents[agent] = use
         for pool, found in by_pool.items():
             ended = self._ended.get(pool, 0.0) / elapsed_s if elapsed_s > 0 else None
             pools[pool] = Usage(_sum([ended, *(use.cores for use in found)]), sum(use.rss_mb for use in found))
         self._ended.clear()
-        self.used = Used(now, pools, agents, _silences(state, by_host, now), running)
+        self.used = Used(now, pools, agents, _silences(state, by_host, now), running, names)
+
+
+def _owner(state: FleetState, run: str) -> tuple[str, str, AgentId | None]:
+    """Return by what id a run goes, its pool and its agent; an empty id = it is nobody's any more."""
+    name = run.rpartition(".")[0]
+    if (agent := state.agents.get(AgentId(name.removeprefix(RUN_PREFIX)))) is not None:
+        return agent.spec.id, agent.spec.pool, agent.spec.id
+    task = state.tasks.get(TaskId(name))
+    return (task.spec.id, task.spec.pool, task.agent) if task is not None else ("", "", None)
 
 
 def _silences(state: FleetState, samples: Mapping[HostId, HostSample], now: float) -> dict[AgentId, float]:
@@ -95,7 +108,7 @@ def _silences(state: FleetState, samples: Mapping[HostId, HostSample], now: floa
     found: dict[AgentId, float] = {}
     for host in state.hosts.values():
         sample = samples.get(host.info.id)
-        if sample is not None and sample.beat_at and sample.kind not in ("command", SESSION, OPENAI):
+        if sample is not None and sample.beat_at and sample.kind not in (COMMAND, SESSION, OPENAI):
             found.update(dict.fromkeys(host.agents, max(0.0, now - sample.beat_at)))
     return found
 

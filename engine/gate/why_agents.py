@@ -45,6 +45,8 @@ class Seen:
     """Configured time between two beats."""
     story: Sequence[ev.Record]
     """Newest events, oldest first."""
+    used: tuple[float, float] | None = None
+    """Cores and megabytes of an agent that has a process of its own; -1 = not known."""
 
 
 def explain_agent(state: FleetState, agent: Agent, now: float, seen: Seen) -> Explanation:
@@ -53,6 +55,7 @@ def explain_agent(state: FleetState, agent: Agent, now: float, seen: Seen) -> Ex
     evidence = [
         *_wishes(state, agent, now),
         *_work(state, agent),
+        *_program(state, agent, seen),
         *_host(state, agent, seen),
         *_troubles(state, seen.story),
         *_failures(state, agent),
@@ -117,6 +120,17 @@ def _work(state: FleetState, agent: Agent) -> list[Evidence]:
         kept = state.allocations[agent.allocation]
         return [Evidence(f"it is reserved for {kept.task_id} by a caller, until it is released or the time is over", at=kept.at)]
     return []
+
+
+def _program(state: FleetState, agent: Agent, seen: Seen) -> list[Evidence]:
+    """Return what the process of its own uses."""
+    if seen.used is None:
+        return []
+    cores, rss_mb = seen.used
+    limit = state.pools[agent.spec.pool].spec.memory_max
+    allowed = f", and may have {limit} MB" if limit else ""
+    cpu = f"{cores:.0%} of a core and " if cores >= 0 else ""
+    return [Evidence(f"its program uses {cpu}{rss_mb:.0f} MB with all it started{allowed}", at=seen.measured_at)]
 
 
 def _host(state: FleetState, agent: Agent, seen: Seen) -> list[Evidence]:
@@ -192,6 +206,8 @@ def _idle(state: FleetState, agent: Agent) -> list[Evidence]:
         return [told(f"pool {name} was paused", find_act(state, ("pool.pause",), (name,)))]
     waiting = len(state.pending_of.get(name, ())) - pool.blocked
     lines = halts_of(state, "placing", "agents")
+    if pool.tasks_wait:
+        lines.append(Evidence(f"the next task {pool.tasks_wait}", "warn", kind="pools", id=name))
     if not waiting:
         lines.append(Evidence(f"no task waits for {name}", at=agent.idle_since, kind="pools", id=name))
     return lines

@@ -19,7 +19,15 @@ from engine.model.config_tree import ConfigTree, seconds_of
 from engine.model.errors import UsageError
 from engine.model.guardrails import RULES_MAX, GuardrailConfig, check_together
 from engine.model.policy_text import policy_of
-from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, PoolSpec, labels_of
+from engine.model.pools import (
+    ANY,
+    BOOSTER,
+    HOSTS_JOINED,
+    LOCAL,
+    PROGRAMS,
+    PoolSpec,
+    labels_of,
+)
 from engine.model.quantities import megabytes
 from engine.model.questions import parse_rule
 from engine.model.resource_config import ResourcesConfig
@@ -146,6 +154,9 @@ class PoolConfig(ConfigTree):
     capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
+    memory_max: int = Field(
+        0, ge=0, description="megabytes, or text such as '2GB', that an agent's program may have with all it started; more ends it; 0 = no limit"
+    )
     drain_deadline_s: float = Field(0.0, ge=0, description="seconds a busy agent that leaves may take; then its task is handed back; 0 = as long as it takes")
     hosts: str = Field(ANY, description="where its agents run: local = here, joined = on hosts that joined, any = wherever they fit, or labels of hosts, as in gpu=a100,zone=b")
     handler: str = Field("", description="module:function for kind python; empty = the built-in operations")
@@ -156,6 +167,11 @@ class PoolConfig(ConfigTree):
     openai: ModelConfig | None = Field(None, description="the model for kind openai")
     answers: AnswersConfig = Field(default_factory=AnswersConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what its tasks may use (docs/budgets.md)")
+
+    @field_validator("memory_max", mode="before")
+    @classmethod
+    def _quantity(cls, value: object) -> int:
+        return megabytes(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> PoolConfig:
@@ -169,6 +185,8 @@ class PoolConfig(ConfigTree):
             raise ValueError("kind 'session' needs a [pools.NAME.session] table with argv")
         if self.workspace == "worktree" and self.kind not in ("command", "session"):
             raise ValueError("workspace 'worktree' is for pools of kind command or session")
+        if self.memory_max and self.kind not in PROGRAMS:
+            raise ValueError("memory_max is for pools of kind command or session")
         if self.workspace == "worktree" and self.command is not None and self.command.on_engine_death == "adopt":
             raise ValueError("workspace 'worktree' does not go with on_engine_death = 'adopt'")
         if self.kind == "openai" and self.openai is None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.model.agents import Resources
-from engine.model.ids import TaskId
 
 THIS_MACHINE = "local"
 """Id of the machine that the engine runs on."""
@@ -108,8 +107,8 @@ class ProgramRoom:
 
     all_mb: float
     """What those that ran had, and what there was beside them without swapping and without what is kept back."""
-    held: Mapping[TaskId, float]
-    """What each of them had, with its descendants, by its task."""
+    held: Mapping[str, float]
+    """What each of them had, with its descendants: by its task, or by its agent where that keeps it."""
     each: Mapping[str, float]
     """Pool -> what one more takes; of a pool that is not there it is nothing, or not known."""
 

@@ -22,6 +22,12 @@ SESSION = "session"
 """Kind of a pool whose agents keep a process over tasks."""
 
 
+COMMAND = "command"
+"""Kind of a pool whose agents run a program for each task."""
+
+PROGRAMS = frozenset({COMMAND, SESSION})
+"""Kinds whose agents have programs of their own, which are measured."""
+
 OPENAI = "openai"
 """Kind of a pool whose agents are a model behind an HTTP interface like OpenAI's."""
 
@@ -144,6 +150,8 @@ class PoolSpec:
     reliability: float = 0.9
     drain_deadline_s: float = 0.0
     """Seconds that a busy agent which leaves may take to finish; then its task is handed back. 0 = as long as it takes."""
+    memory_max: int = 0
+    """Megabytes that an agent's program may have with all its descendants, before it is ended; 0 = no limit."""
     hosts: str = ANY
     """Where its agents run: LOCAL, HOSTS_JOINED, ANY, or labels (`k=v,k=v`) of hosts that joined."""
 

@@ -76,6 +76,10 @@ class AgentRow(NamedTuple):
     updated_at: float
     idle_since: float
     reason: str
+    cpu: float = -1.0
+    """Cores that its own process uses with all it started; -1 = it has none, or it was not measured yet."""
+    rss_mb: float = -1.0
+    """Megabytes, likewise."""
 
 
 class TaskRow(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from engine import FleetManager
 from engine.model.task_commands import SubmitTask
-from engine.model.tasks import TaskState
+from engine.model.tasks import Task, TaskState
 
 from tests.integration.test_scaling_library import until
 
@@ -88,3 +88,60 @@ async def test_without_admission_programs_start_whatever_they_take(tmp_path: Pat
         await until(lambda: held_mb(fleet) > 180)
         assert pool.by_state.get("running", 0) == 3
         assert pool.tasks_wait == ""
+
+
+KEEPER = """
+import json, sys
+def say(**message): print(json.dumps(message), flush=True)
+say(type="hello", protocol=1)
+held = b""
+for line in sys.stdin:
+    told = json.loads(line)
+    if told["type"] == "bye": break
+    if told["type"] != "task": continue
+    megabytes, _, how = told["prompt"].partition(" ")
+    held = b"x" * (int(megabytes) << 20)
+    if not how: say(type="result", id=told["id"], text=str(len(held)))
+"""
+
+
+def kept(**more: object) -> dict[str, Any]:
+    return {"kind": "session", "session": {"argv": [sys.executable, "-S", "-c", KEEPER], "grace_s": 0.5}, "min": 2, "max": 2, **more}
+
+
+async def test_programs_that_are_kept_make_room_for_others_and_end_at_their_limit(tmp_path: Path) -> None:
+    leaks = {"argv": [sys.executable, "-S", "-c", "import time; held = b'x' * (90 << 20); time.sleep(3600)"]}
+    pools = {"kept": kept(), "greedy": kept(memory_max=50, min=1), "leaks": {"kind": "command", "command": leaks, "memory_max": "50MB", "min": 1, "max": 1}}
+    settings = {"fleet": {"default_pools": pools, "health_check_interval_s": 0.05, "workers": 1}, "machine": {"memory": 164, "reserve_memory": 64}, "booster": {"enabled": False}}
+    async with FleetManager(settings, state_dir=tmp_path) as fleet:
+        state = fleet.coordinator.state
+
+        async def submit(pool: str, prompt: str) -> Task:
+            known = set(state.tasks)
+            await fleet.operator().execute([SubmitTask("hold", pool, prompt=prompt, max_attempts=1)])
+            return state.tasks[(set(state.tasks) - known).pop()]
+
+        first = await submit("kept", "60")
+        await until(lambda: held_mb(fleet) > 60)
+        await until(lambda: first.state is TaskState.SUCCEEDED)
+        [holder] = fleet.usage.used.programs
+        row = fleet.feed.row("agents", holder)
+        assert row is not None
+        assert row.rss_mb > 60  # type: ignore[union-attr]
+        explained = await fleet.operator().query("explain", kind="agents", id=holder)
+        assert any(line["text"].startswith("its program uses ") for line in explained["evidence"])
+        waited: list[str] = []
+        fleet.on("pool.tasks_wait", lambda record: waited.append(record.event.text))
+        second = await submit("kept", "60")
+        await until(lambda: second.state is TaskState.SUCCEEDED)
+        assert waited[0].startswith("waits for memory: needs "), "40 MB are left, until the program that waits has made room"
+        assert waited[-1] == ""
+
+        for pool in ("greedy", "leaks"):
+            task = await submit(pool, "90 and more")
+            await until(lambda task=task: bool(task.finished_at))  # type: ignore[misc]
+            assert task.error is not None
+            assert task.error.kind == "memory_limit"
+            assert f"with all it started, and pool {pool} allows 50 MB (memory_max)" in task.error.message
+        again = await submit("greedy", "5")
+        await until(lambda: again.state is TaskState.SUCCEEDED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from engine.agents.memory_use import MemoryUse
 from engine.gate.rows import pool_row, task_reason
+from engine.gate.why_agents import Seen, explain_agent
 from engine.gate.why_pools import explain_pool
 from engine.gate.why_tasks import explain_task
 from engine.model.ids import TaskId
@@ -125,3 +126,33 @@ def test_what_running_programs_have_is_learnt_from_them() -> None:
     assert use.expected(fleet.state.pools)["tool"].each_mb == 90.0
     use.hold({})
     assert use.each_program("tool") == 0
+
+
+KEPT = {"kept": {"kind": "session", "session": {"argv": ["true"]}, "min": 3, "max": 3}}
+
+
+def test_programs_that_are_kept_count_while_they_wait_and_need_nothing_more_for_the_next_task() -> None:
+    fleet = Fleet(POOLS | KEPT)
+    first, second, third = (agent.spec.id for agent in fleet.state.agents_in("kept"))
+    fleet.program_room = ProgramRoom(250.0, {first: 100.0, second: 100.0}, {"kept": 100.0, "tool": 60.0})
+    submit(fleet, 1)
+    assert begin(fleet) == 0, "two programs wait with 100 MB each: 50 MB are left"
+    assert fleet.state.pools["tool"].tasks_wait == "waits for memory: needs 60 MB, 50 MB free"
+    submit(fleet, 1, "kept")
+    assert begin(fleet) == 0, "it might be given to the agent that has no program yet"
+    assert fleet.state.pools["kept"].tasks_wait == "waits for memory: needs 100 MB, 50 MB free"
+    idle = next(agent for agent in fleet.state.agents_in("kept") if agent.spec.id == third)
+    assert "the next task waits for memory: needs 100 MB, 50 MB free" in [line.text for line in explain_agent(fleet.state, idle, fleet.now, Seen(None, 0.0, 1.0, ())).evidence]
+    fleet.program_room = ProgramRoom(250.0, {first: 100.0, second: 100.0, third: 50.0}, {"kept": 100.0})
+    assert begin(fleet) == 0, "the smallest may still grow by 50 MB, and nothing is left"
+    fleet.program_room = ProgramRoom(200.0, dict.fromkeys((first, second), 100.0) | {third: 0.5}, {"kept": 0.4})
+    assert begin(fleet) == 1
+
+
+def test_the_most_that_a_kept_program_had_is_learnt_at_its_end() -> None:
+    use = MemoryUse({})
+    for held in (40.0, 90.0, 30.0):
+        use.follow({"agt_1": ("kept", held)})
+        assert use.each_program("kept") == 0
+    use.follow({})
+    assert use.each_program("kept") == 90.0

@@ -12,7 +12,7 @@ from engine.scaling.observer import PoolObserver
 from engine.state import Touched
 from tests.unit.core_fleet import Fleet
 
-POOLS = {"tool": {"kind": "command", "command": {"argv": ["true"]}, "min": 4, "max": 4, "resources": {"cpu": 0.5, "memory": 100}}}
+POOLS = {"kept": {"kind": "session", "session": {"argv": ["true"]}, "min": 2, "max": 2}, "tool": {"kind": "command", "command": {"argv": ["true"]}, "min": 4, "max": 4, "resources": {"cpu": 0.5, "memory": 100}}}
 
 
 class Tree(NamedTuple):
@@ -117,6 +117,20 @@ def test_what_began_before_all_looks_is_not_guessed(fleet: Watched) -> None:
     fleet.finish(task, 40.0)
     fleet.now += 2.0
     assert fleet.look() == (0.0, 0.0)
+
+
+def test_programs_that_are_kept_over_tasks_are_their_agents(fleet: Watched) -> None:
+    first, second = (agent.spec.id for agent in fleet.state.agents_in("kept"))
+    fleet.pids |= {f"session.{first}.1": 11, f"session.{second}.7": 12, "session.agt_gone.1": 13}
+    fleet.trees |= {11: Tree(0.0, 10.0), 12: Tree(0.0, 20.0), 13: Tree(0.0, 40.0)}
+    fleet.look()
+    fleet.now += 2.0
+    fleet.trees[11] = Tree(1.0, 30.0)
+    fleet.look()
+    assert fleet.meter is not None
+    used = fleet.meter.used
+    assert (used.programs, used.names[first]) == ({first: 30.0, second: 20.0}, f"session.{first}.1")
+    assert (used.agents[first], used.pools["kept"].rss_mb, used.pools["kept"].cores) == ((0.5, 30.0), 50.0, 0.5)
 
 
 @pytest.mark.row(66)

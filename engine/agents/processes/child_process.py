@@ -42,6 +42,8 @@ LEDGER_NAME = "processes.jsonl"
 START_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 12.0
 """On top of the grace: SIGKILL, its wait in the spawner, and reading the rest of the output."""
+LIMIT_GRACE_S = 1.0
+"""How long a program may take to end that has more memory than it may."""
 RESTART_PAUSE_S = 0.1
 RESTART_PAUSE_MAX_S = 5.0
 STEADY_S = 10.0
@@ -173,6 +175,16 @@ class ProcessHost:
             return False
         process.stop("stopped", grace_s=grace_s)
         await process.wait_done()
+        return True
+
+    def limit(self, key: str, why: str) -> bool:
+        """Stop a program that has more memory than it may, once, with little grace; False if none with this key runs."""
+        process = self._by_key.get(key)
+        if process is None or process.is_done:
+            return False
+        if process.stopped_reason is None:
+            process.stopped_detail = why
+            process.stop("memory limit", grace_s=min(LIMIT_GRACE_S, process.spec.grace_s))
         return True
 
     def pids(self) -> dict[str, int]:

@@ -52,6 +52,7 @@ class RunningProcess:
         self.pid: int | None = None
         self.started_at = now()
         self.stopped_reason: StopReason | None = None
+        self.stopped_detail = ""
         self.is_posted = False
         self._post = post
         self._now = now
@@ -132,6 +133,7 @@ class RunningProcess:
             cpu_s=float(str(end.get("cpu_s", 0.0))),
             max_rss_bytes=_whole(end.get("max_rss_bytes")) or 0,
             stopped_reason=self.stopped_reason,
+            stopped_detail=self.stopped_detail,
             survivors=tuple(survivors) if isinstance(survivors, list) else (),
         )
 

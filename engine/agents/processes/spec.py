@@ -31,6 +31,7 @@ StopReason = Literal[
     "keeper lost",
     "not adopted",
     "lingered",
+    "memory limit",
 ]
 
 
@@ -118,6 +119,8 @@ class ProcessResult:
     """Of its largest process. The kernel counts from the fork, so nothing reads as less than the spawner's 10 MB."""
     stopped_reason: StopReason | None
     """None: it ended by itself."""
+    stopped_detail: str = ""
+    """Why in a sentence, where the reason says too little."""
     survivors: tuple[int, ...] = ()
     """Processes of it that SIGKILL did not end: another user's, or stuck in the kernel."""
 
@@ -133,7 +136,7 @@ class ProcessResult:
 
     def describe_end(self) -> str:
         """Return how it ended in words for people."""
-        reason = f" ({self.stopped_reason})" if self.stopped_reason else ""
+        reason = f" ({self.stopped_detail or self.stopped_reason})" if self.stopped_reason else ""
         if self.signal is not None:
             known = {one.value for one in signal.Signals}
             name = (

@@ -103,6 +103,12 @@ class SessionAgents:
         said = seen.progress
         return {"text": said.text, "ratio": said.ratio, "evidence": said.evidence, "at": seen.at, "trouble": seen.trouble}
 
+    def rest(self) -> None:
+        """End the process that has waited for a task for longest, if there is one: others wait for its memory."""
+        idle = {since: session for session in self._sessions.values() if (since := session.idle_since) is not None}
+        if idle:
+            idle[min(idle)].rest()
+
     def samples(self) -> Iterable[HostSample]:
         """Return the one host, whose pid is the spawner's."""
         return self._carrier.samples(len(self._known))

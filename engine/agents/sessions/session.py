@@ -59,6 +59,8 @@ logger = logging.getLogger(__name__)
 ERROR_LINE_MAX_BYTES = 8 * 1024
 """Of a line of stderr; the rest of it is left out of the log."""
 CAPTURE_MAX_BYTES = 64 * 1024
+RUN_PREFIX = "session."
+"""Before the agent's id and the number of the start, in the process host's name for a session's process."""
 GO_ON = "This task was interrupted: the process that worked on it ended. Go on where you were. The task was:\n\n"
 _TRANSIENT = frozenset({"pipes", "streams", "fork", "ledger"})
 """Stages of a start that fail for want of something that may be there a moment later."""
@@ -85,7 +87,8 @@ class Session:
         self._turn: Turn | None = None
         self._logged: Turn | None = None
         """Whose log is open: what is said between two turns is the former one's."""
-        self._leaves = False
+        self._leaves = self._rests = False
+        self._idle_since = 0.0
         self._stir = asyncio.Event()
         self._starts = 0
         self._place = means.places.directory
@@ -135,6 +138,16 @@ class Session:
             self._answer(turn, ask, reply)
             self._stir.set()
 
+    @property
+    def idle_since(self) -> float | None:
+        """Return since when its process waits for a task, an instant of the loop; None = it has one, or there is no process."""
+        return self._idle_since if self.pid is not None and self._turn is None and not self._is_parting else None
+
+    def rest(self) -> None:
+        """End the process that waits for a task; the next task starts another."""
+        self._rests = True
+        self._stir.set()
+
     def leave(self) -> None:
         """Do no more; what is under way is stopped."""
         self._leaves = True
@@ -173,7 +186,7 @@ class Session:
             output_max_bytes=CAPTURE_MAX_BYTES,
         )
         try:
-            async with means.host.program(spec, key=f"session.{self._agent.id}.{self._starts}", on_output=self._hear) as process:
+            async with means.host.program(spec, key=f"{RUN_PREFIX}{self._agent.id}.{self._starts}", on_output=self._hear) as process:
                 self._process = process
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._watch(process), name=f"watch over session {self._agent.id}")
@@ -196,7 +209,7 @@ class Session:
         while (turn := await self._next(limit_s)) is not None and self._suits(turn):
             await self._carry(process)
             limit_s = self._spec.keep_idle_s
-        self._is_parting = True
+        self._is_parting, self._rests = True, False
         await self._part(process)
 
     def _place_of(self, turn: Turn) -> Path:
@@ -310,6 +323,8 @@ class Session:
             return None
         if self._is_silent:
             return Failure("", self._explain(f"no message within {self._spec.silence_timeout_s:g} s"), "no_output")
+        if self._end.stopped_reason == "memory limit":
+            return Failure("", self._end.stopped_detail, "memory_limit")
         kind = "stopped" if turn.is_stopping else "agent_lost"
         return Failure("", self._explain(f"its process ended: {self._end.describe_end()}"), kind)
 
@@ -331,7 +346,7 @@ class Session:
         """Wait for a turn; None = none came in time, the process has ended, or the agent leaves."""
         try:
             async with asyncio.timeout(limit_s):
-                while self._turn is None and not self._leaves and not self._is_over():
+                while self._turn is None and not self._leaves and not self._rests and not self._is_over():
                     await self._stirred()
         except TimeoutError:
             pass
@@ -358,6 +373,7 @@ class Session:
         kept, artifact = pack_result(turn.assignment.task, turn.result())
         outcome = msgspec.structs.replace(turn.outcome, result=kept, artifact=artifact.id if artifact else "")
         self._turn = None
+        self._idle_since = asyncio.get_running_loop().time()
         self._means.report(TasksEnded((outcome,)), (artifact,) if artifact else ())
 
     def _log_for(self, turn: Turn | None) -> None:
