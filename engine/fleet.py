@@ -279,7 +279,7 @@ class FleetManager(LibraryCalls):
         self._add_scaler()
         self.alerting.connect(self.coordinator, self.feed, self.history, self.operator, self._report)
         told = Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id, self.journal.records)
-        self.mirroring = Mirroring(self.redis, told, self.clock)
+        self.mirroring = Mirroring(self.redis, told, self.feed, self.clock)
         self.voted_plans = VotedPlans(self.coordinator, self.operator, self.clock)
 
     def _access(self) -> Access:
@@ -342,6 +342,7 @@ class FleetManager(LibraryCalls):
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
             *self.roll.start(group, self.redis, lambda: self.coordinator.state.seq, self.feed.met),
+            *self.mirroring.start_looking(group),
             *([group.create_task(keep_running("redis", self.redis.run, self.clock), name="redis")] if self.redis else []),
             *([group.create_task(keep_running("regions", self.federation.run, self.clock), name="regions")] if self.federation else []),
         ]

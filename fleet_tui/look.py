@@ -51,6 +51,7 @@ ALIASES = {
     "silences": ("silence", "si"),
     "channels": ("channel", "ch"),
     "notifications": ("notification", "no"),
+    "dead-events": ("dead-event", "de"),
     "audit": ("audits", "au"),
     "events": ("event", "ev"),
     "status": ("st",),

@@ -41,6 +41,7 @@ COLUMNS = {
     "silences": "id matchers until by alerts why",
     "channels": "id kind state severities matchers waiting parked sent failures last_sent_at not_before last_error",
     "notifications": "id channel state about title alerts attempts at not_before ended_at error",
+    "dead-events": "id group type key at dead_at deliveries consumer size_bytes",
     "sessions": "id swarm objective state parts working reviewing accepted attempts tasks cost began_at ended_at reason",
     "swarms": "id name state health fitness topology members links leader term rule busy votes_open sent rate waiting dead created_at reason",
     "audit": "at who via action target before after result reason",

@@ -189,6 +189,9 @@ KEYS: tuple[Key, ...] = (
     Key("channels.requeue", "r", "requeue", "send again", "have what is parked for it wait again, with all attempts", "channel"),
     Key("channels.notifications", "o", "notifications", "notifications", "what went through it, or is to", "channel"),
     Key("notifications.requeue", "r", "requeue", "send again", "have it wait for its channel again, with all attempts", "notification"),
+    # events that a group of the bus gave up on
+    Key("dead-events.replay", "r", "replay", "tell again", "tell it again to the group that gave it up; shows the plan", "dead event"),
+    Key("dead-events.drop", "x", "drop", "remove", "remove it: the group never gets it; shows the plan", "dead event"),
     # regions
     Key("regions.take", "f", "fail_over", "take over", "take the region over: it lives at the server of this one until it is handed back", "region"),
     Key("regions.back", "b", "fail_back", "hand back", "hand a region that was taken over back to its own server", "region"),

@@ -29,6 +29,7 @@ _CLASSES = {
     "silences": ("screens.alert_details", "SilenceDetails"),
     "channels": ("screens.alert_details", "ChannelDetails"),
     "notifications": ("screens.alert_details", "NotificationDetails"),
+    "dead-events": ("screens.dead_events", "DeadEventDetails"),
     "routes": ("screens.route_details", "RouteDetails"),
     "scaling": ("screens.scaler_details", "ScalingDetails"),
 }

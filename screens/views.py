@@ -36,6 +36,7 @@ _CLASSES = {
     "silences": ("screens.alerts", "SilencesScreen"),
     "channels": ("screens.alerts", "ChannelsScreen"),
     "notifications": ("screens.alerts", "NotificationsScreen"),
+    "dead-events": ("screens.dead_events", "DeadEventsScreen"),
     "votes": ("screens.votes", "VotesScreen"),
     "routes": ("screens.routes", "RoutesScreen"),
     "swarms": ("screens.swarms", "SwarmsScreen"),

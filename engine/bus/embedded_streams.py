@@ -6,9 +6,8 @@ Owner: `EmbeddedStreams`, of the messages. Limits: entries_max a partition, DEAD
 from __future__ import annotations
 
 import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from engine.bus.streams import (
@@ -17,6 +16,7 @@ from engine.bus.streams import (
     BusMessage,
     DeadMessage,
     Delivery,
+    Replayed,
     partition_of,
 )
 from engine.clock import Clock
@@ -29,6 +29,8 @@ LOOK_S = 0.01
 class _Pending:
     deliveries: int
     at: float
+    name: str
+    """Who has it."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,8 @@ class EmbeddedStreams:
         self._newest = [0] * section.partitions
         self._last: dict[str, int] = {}
         self._groups: dict[str, _Group] = {}
-        self._dead: deque[DeadMessage] = deque(maxlen=DEAD_MAX)
+        self._dead: dict[str, DeadMessage] = {}
+        self._buried = self._again = 0
 
     async def publish(self, messages: Sequence[BusMessage], *, after: int) -> int:
         """Add messages of one source; return the newest number of it that is there."""
@@ -106,9 +109,36 @@ class EmbeddedStreams:
                 gone += 1
         return gone
 
-    async def dead(self, *, limit: int = 100) -> Sequence[DeadMessage]:
-        """Return the newest dead messages, newest first."""
-        return list(islice(reversed(self._dead), limit))
+    async def dead(self, *, after: str = "", limit: int = 100) -> Sequence[DeadMessage]:
+        """Return the oldest dead messages after the one of an id, oldest first."""
+        start = int(after.partition("-")[0]) if after else 0
+        return list(islice((dead for dead in self._dead.values() if int(dead.id.partition("-")[0]) > start), limit))
+
+    async def dead_extent(self) -> tuple[int, str]:
+        """Return how many messages are dead, and the id of the oldest."""
+        return len(self._dead), next(iter(self._dead), "")
+
+    async def replay(self, keys: Mapping[str, str]) -> Replayed:
+        """Tell dead messages again, each to the group that gave it up."""
+        told: list[str] = []
+        no_group = full = 0
+        for dead in [self._dead[id_] for id_ in keys if id_ in self._dead]:
+            place = partition_of(dead.message.key, self.partitions)
+            if dead.group not in self._groups:
+                no_group += 1
+            elif len(self._entries[place]) >= self._section.entries_max:
+                full += 1
+            else:
+                self._again += 1
+                self._newest[place] += 1
+                self._entries[place][self._newest[place]] = replace(dead.message, group=dead.group, again=self._again)
+                del self._dead[dead.id]
+                told.append(dead.id)
+        return Replayed(told, no_group, full)
+
+    async def drop(self, ids: Sequence[str]) -> int:
+        """Remove dead messages; return how many there were."""
+        return sum(self._dead.pop(id_, None) is not None for id_ in ids)
 
     # ---- what consumers use
 
@@ -131,7 +161,7 @@ class EmbeddedStreams:
         found.owners = {place: owner for place, owner in found.owners.items() if owner}
         return mine
 
-    def again(self, group: str, place: int, count: int) -> list[Delivery]:
+    def again(self, group: str, name: str, place: int, count: int) -> list[Delivery]:
         """Hand out again what was not acknowledged; what was handed out too often is set aside."""
         found = self._groups[group].pending[place]
         handed = []
@@ -139,18 +169,18 @@ class EmbeddedStreams:
             if found[entry].deliveries >= self._section.deliveries_max or entry not in self._entries[place]:
                 self.bury(group, place, entry)
             else:
-                found[entry] = _Pending(found[entry].deliveries + 1, self.clock.now())
+                found[entry] = _Pending(found[entry].deliveries + 1, self.clock.now(), name)
                 handed.append(Delivery(place, str(entry), self._entries[place][entry]))
         return handed
 
-    def fresh(self, group: str, place: int, count: int) -> list[Delivery]:
-        """Hand out what nobody of the group has had."""
+    def fresh(self, group: str, name: str, place: int, count: int) -> list[Delivery]:
+        """Hand out what nobody of the group has had; what is for another group is passed over."""
         found = self._groups[group]
         new = list(islice(((entry, message) for entry, message in self._entries[place].items() if entry >= found.next[place]), count))
-        for entry, _ in new:
-            found.pending[place][entry] = _Pending(1, self.clock.now())
-            found.next[place] = entry + 1
-        return [Delivery(place, str(entry), message) for entry, message in new]
+        mine = [(entry, message) for entry, message in new if message.group in ("", group)]
+        found.next[place] = new[-1][0] + 1 if new else found.next[place]
+        found.pending[place] |= {entry: _Pending(1, self.clock.now(), name) for entry, _ in mine}
+        return [Delivery(place, str(entry), message) for entry, message in mine]
 
     def acknowledge(self, group: str, deliveries: Sequence[Delivery]) -> None:
         """Forget that they are pending."""
@@ -161,7 +191,11 @@ class EmbeddedStreams:
         """Set an entry aside."""
         pending = self._groups[group].pending[place].pop(entry)
         if message := self._entries[place].get(entry):
-            self._dead.append(DeadMessage(f"{place}-{entry}", group, pending.deliveries, message))
+            self._buried += 1
+            dead = DeadMessage(f"{self._buried}-0", group, pending.deliveries, message, pending.name, self.clock.now())
+            self._dead[dead.id] = dead
+            while len(self._dead) > DEAD_MAX:
+                del self._dead[next(iter(self._dead))]
 
 
 class EmbeddedConsumer:
@@ -187,11 +221,11 @@ class EmbeddedConsumer:
                 if len(found) >= count:
                     break
                 if place in self._left:
-                    again = self._bus.again(self._group, place, count - len(found))
+                    again = self._bus.again(self._group, self._name, place, count - len(found))
                     self._left -= set() if again else {place}
                     found += again
                 if place not in self._left:
-                    found += self._bus.fresh(self._group, place, count - len(found))
+                    found += self._bus.fresh(self._group, self._name, place, count - len(found))
             self._held = {(delivery.partition, delivery.entry) for delivery in found}
             if found or clock.now() >= ends_at:
                 return found

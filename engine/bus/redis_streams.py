@@ -16,6 +16,7 @@ from engine.bus.streams import (
     BusMessage,
     DeadMessage,
     Delivery,
+    Replayed,
     partition_of,
 )
 from engine.clock import Clock
@@ -83,11 +84,26 @@ class RedisStreams:
         self.waiting = waiting
         return gone
 
-    async def dead(self, *, limit: int = 100) -> Sequence[DeadMessage]:
-        """Return the newest dead messages, newest first. Raises RedisAway, RedisRefused."""
-        found = await self._link.repeatable("XREVRANGE", self._keys.dead, "+", "-", "COUNT", limit)
-        rows = [(id_.decode(), _fields(fields)) for id_, fields in found]
-        return [DeadMessage(id_, fields[b"group"].decode(), int(fields[b"deliveries"]), _message(fields)) for id_, fields in rows]
+    async def dead(self, *, after: str = "", limit: int = 100) -> Sequence[DeadMessage]:
+        """Return the oldest dead messages after the one of an id, oldest first. Raises RedisAway, RedisRefused."""
+        found = await self._link.repeatable("XRANGE", self._keys.dead, f"({after}" if after else "-", "+", "COUNT", limit)
+        return [_dead(id_.decode(), _fields(fields)) for id_, fields in found]
+
+    async def dead_extent(self) -> tuple[int, str]:
+        """Return how many messages are dead, and the id of the oldest. Raises RedisAway, RedisRefused."""
+        count = int(await self._link.repeatable("XLEN", self._keys.dead))
+        found = await self._link.repeatable("XRANGE", self._keys.dead, "-", "+", "COUNT", 1) if count else ()
+        return (count, found[0][0].decode()) if found else (0, "")
+
+    async def replay(self, keys: Mapping[str, str]) -> Replayed:
+        """Tell dead messages again, each to the group that gave it up. Raises RedisAway, RedisRefused."""
+        words = [word for id_, key in keys.items() for word in (id_, partition_of(key, self.partitions))]
+        _, no_group, full, *told = await self._call("bus_replay", [self._keys.dead, self._keys.bus, *self._streams], self._section.entries_max, *words)
+        return Replayed(told, no_group, full)
+
+    async def drop(self, ids: Sequence[str]) -> int:
+        """Remove dead messages; return how many there were. Raises RedisAway, RedisRefused."""
+        return int(await self._link.call("XDEL", self._keys.dead, *ids)) if ids else 0
 
     # ---- what consumers use
 
@@ -98,8 +114,11 @@ class RedisStreams:
     async def again(self, group: str, name: str, place: int, count: int) -> list[Delivery]:
         """Hand out again what was not acknowledged; what was handed out too often is set aside."""
         words = (group, name, count, self._section.deliveries_max, DEAD_MAX)
-        found = await self._call("bus_again", [self._streams[place], self._keys.dead], *words)
-        return [Delivery(place, entry, _message({name.encode(): value.encode() for name, value in _fields(fields).items()})) for entry, fields in found]
+        while found := await self._call("bus_again", [self._streams[place], self._keys.dead], *words):
+            handed = [Delivery(place, entry, _message({name.encode(): value.encode() for name, value in _fields(fields).items()})) for entry, fields in found]
+            if mine := await self._meant_for(group, handed):
+                return mine
+        return []
 
     async def fresh(self, group: str, name: str, places: Sequence[int], *, count: int, wait_s: float) -> list[Delivery]:
         """Hand out what nobody of the group has had."""
@@ -111,7 +130,15 @@ class RedisStreams:
         for stream, entries in answer.items() if isinstance(answer, Mapping) else answer or ():
             place = places[streams.index(stream.decode())]
             found += [Delivery(place, entry.decode(), _message(_fields(fields))) for entry, fields in entries]
-        return found
+        return await self._meant_for(group, found)
+
+    async def _meant_for(self, group: str, handed: list[Delivery]) -> list[Delivery]:
+        """Leave out what is told again to another group: this one has dealt with it."""
+        others = [delivery for delivery in handed if delivery.message.group not in ("", group)]
+        if not others:
+            return handed
+        await self.acknowledge(group, others)
+        return [delivery for delivery in handed if delivery.message.group in ("", group)]
 
     async def acknowledge(self, group: str, deliveries: Sequence[Delivery]) -> None:
         """Forget that they are pending."""
@@ -192,4 +219,10 @@ def _fields(found: Any) -> Mapping[Any, Any]:  # noqa: ANN401  # as the client s
 def _message(fields: Mapping[bytes, bytes]) -> BusMessage:
     return BusMessage(
         fields[b"source"].decode(), int(fields[b"number"]), fields[b"key"].decode(), fields[b"type"].decode(), float(fields[b"at"]), fields[b"data"],
+        fields.get(b"for", b"").decode(), int(fields.get(b"again", 0)),
     )  # fmt: skip
+
+
+def _dead(id_: str, fields: Mapping[bytes, bytes]) -> DeadMessage:
+    at = int(id_.partition("-")[0]) / 1_000
+    return DeadMessage(id_, fields[b"group"].decode(), int(fields[b"deliveries"]), _message(fields), fields[b"consumer"].decode(), at)

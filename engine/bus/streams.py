@@ -7,7 +7,7 @@ source and a number that grows there, by which a consumer knows what it has had.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -31,6 +31,10 @@ class BusMessage:
     at: float
     data: bytes
     """JSON."""
+    group: str = ""
+    """The only group that it is for, which gave it up before; empty = for all."""
+    again: int = 0
+    """Grows with each message that is told again; 0 = it is told for the first time."""
 
 
 class Delivery(NamedTuple):
@@ -45,9 +49,25 @@ class DeadMessage(NamedTuple):
     """A message that a group did not acknowledge, however often it was handed out."""
 
     id: str
+    """Two numbers with a hyphen between; later ones are larger."""
     group: str
     deliveries: int
     message: BusMessage
+    consumer: str
+    """Who of the group had it last."""
+    at: float
+    """When it was set aside, in epoch seconds."""
+
+
+class Replayed(NamedTuple):
+    """What came of telling dead messages again."""
+
+    told: Sequence[str]
+    """Their ids: they are dead no more."""
+    no_group: int
+    """That stay dead, since their group is no more."""
+    full: int
+    """That stay dead, since their partition is full."""
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -88,6 +108,21 @@ class StreamBus(Protocol):
         """Remove what every group has acknowledged, set aside what is dead; return how many were removed."""
         ...
 
-    async def dead(self, *, limit: int = 100) -> Sequence[DeadMessage]:
-        """Return the newest dead messages, newest first."""
+    async def dead(self, *, after: str = "", limit: int = 100) -> Sequence[DeadMessage]:
+        """Return the oldest dead messages after the one of an id, oldest first."""
+        ...
+
+    async def dead_extent(self) -> tuple[int, str]:
+        """Return how many messages are dead, and the id of the oldest (empty = there is none)."""
+        ...
+
+    async def replay(self, keys: Mapping[str, str]) -> Replayed:
+        """Tell dead messages again, by their ids with their keys: to the group that gave each up, behind what is there; they are dead no more.
+
+        Raises RedisAway: it is not known which were; RedisRefused.
+        """
+        ...
+
+    async def drop(self, ids: Sequence[str]) -> int:
+        """Remove dead messages; return how many there were."""
         ...

@@ -14,12 +14,10 @@ from typing import TypeGuard
 from engine.gate import (
     audit_lines,
     backing,
-    channel_rows,
     foresight,
     mail,
     memory_queries,
     queries,
-    region_plans,
     undecided,
     undo,
 )
@@ -72,7 +70,7 @@ VOTED_CALLS_MAX = 1_000
 MACHINES = frozenset({"library", "engine"})
 """Faces whose routine work (submit, allocate, release, vote, send, take) is audited but makes no plan to undo, as all that agents' programs do."""
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent, CastVote, SendMessage, TakeMessage)
-_ALONE = {UndoPlan, RedoPlan, *undecided.UNDECIDED}
+_ALONE = {UndoPlan, RedoPlan, *undecided.ALONE}
 _DANGERS = list(Danger)
 
 
@@ -312,10 +310,8 @@ class Gate:
 
     def _describe(self, meant: _Meant) -> list[PlanStep]:
         coordinator = self._desk.coordinator
-        if channel_rows.is_about_channels(meant.does[0]):
-            return [channel_rows.describe(self._desk.sources.notifier, command) for command in meant.does]
-        if region_plans.is_about_regions(meant.does[0]):
-            return [region_plans.describe(self._desk.sources.regions, command) for command in meant.does]
+        if (steps := undecided.describe(self._desk.sources, meant.does)) is not None:
+            return steps
         return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
     def _is_routine(self, meant: _Meant) -> bool:

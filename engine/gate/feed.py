@@ -22,6 +22,7 @@ from engine.gate import booster_rows as boosted
 from engine.gate import rows as build
 from engine.gate.budgets import budget_row, ids_of, row_ids
 from engine.gate.channel_rows import channel_row, notification_row
+from engine.gate.dead_events import DeadEvents
 from engine.gate.gang_plans import gang_row
 from engine.gate.programs_seen import ProgramsSeen
 from engine.gate.questions import question_row
@@ -108,7 +109,8 @@ class Feed:
         self.router: LearnedRouter | None = None
         """Where the rows of kind `routes` come from."""
         self.notifier: Notifier | None = None
-        """Where the rows of kinds `channels` and `notifications` come from."""
+        self.dead_events: DeadEvents | None = None
+        """Where the rows of kinds `channels` and `notifications`, and those of `dead-events`, come from."""
         self.engines: Callable[[], Mapping[str, EngineRow]] = dict
         """Those of the fleet, by id."""
         self.regions: Callable[[], Mapping[str, RegionRow]] = dict
@@ -182,6 +184,13 @@ class Feed:
         self._mark("channels", [channel])
         self._mark("notifications", [letter] if letter else [])
         self._wake()
+
+    def buried(self, ids: Iterable[str]) -> None:
+        """Take note that events were set aside by the bus, or are no more."""
+        if ids := list(ids):
+            self._revision += 1
+            self._mark("dead-events", ids)
+            self._wake()
 
     def routed(self, pools: Iterable[str]) -> None:
         """Take note that learned routing of some pools reads differently."""
@@ -394,6 +403,7 @@ class Feed:
                 "routes": dict.fromkeys(route_ids(self.router, state)),
                 "channels": self.notifier.channels if self.notifier else {},
                 "notifications": dict.fromkeys(letter.id for letter in reversed(self.notifier.outbox.letters.values())) if self.notifier else {},
+                "dead-events": dict.fromkeys(reversed(self.dead_events.rows())) if self.dead_events else {},
             }
             return list(tables[kind])
         open_tasks = [str(id_) for id_, task in state.tasks.items() if task.state not in FINISHED][:TASK_ROWS_MAX]
@@ -419,7 +429,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "routes", "questions", "budgets", "engines", "regions"):
+        if kind in ("channels", "notifications", "dead-events", "routes", "questions", "budgets", "engines", "regions"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -448,6 +458,8 @@ class Feed:
             return self.engines().get(id_)
         if kind == "regions":
             return self.regions().get(id_)
+        if kind == "dead-events":
+            return self.dead_events.rows().get(id_) if self.dead_events else None
         if kind == "routes":
             return route_row(self.router, self._state(), id_) if self.router else None
         make = channel_row if kind == "channels" else notification_row

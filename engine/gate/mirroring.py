@@ -11,6 +11,8 @@ from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.coordinator import Coordinator
 from engine.gate import Gate
+from engine.gate.dead_events import DeadEvents
+from engine.gate.feed import Feed
 from engine.memory.database import Database
 from engine.model.events import Record
 from engine.model.plans import Origin
@@ -44,8 +46,8 @@ class Told:
 class Mirroring:
     """What this engine tells other programs through Redis, and hears from them."""
 
-    def __init__(self, link: RedisLink | None, told: Told, clock: Clock) -> None:
-        self._link, self._told, self._clock = link, told, clock
+    def __init__(self, link: RedisLink | None, told: Told, feed: Feed, clock: Clock) -> None:
+        self._link, self._told, self._feed, self._clock = link, told, feed, clock
         self._mirror: Mirror | None = None
         self._streams: EventStreams | None = None
 
@@ -68,6 +70,16 @@ class Mirroring:
             roles = {name: Role[operator.role.upper()] for name, operator in self._told.config.operators.items()}
             parts["hearkening"] = Hearkening(self._link, self._told, roles, self._clock).run
         return [group.create_task(keep_running(name, run, self._clock), name=name) for name, run in parts.items()]
+
+    def start_looking(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start following what the groups of the bus gave up, which an engine does whether it leads or not; who calls ends it."""
+        if self._link is None or self._link.section.bus is None:
+            return []
+        from engine.bus.redis_streams import RedisStreams
+
+        bus = RedisStreams(self._link, self._link.section.region, self._link.section.bus, self._clock)
+        dead = self._feed.dead_events = DeadEvents(bus, self._clock, self._feed.buried)
+        return [group.create_task(keep_running("dead events", dead.run, self._clock), name="dead events")]
 
     @property
     def health(self) -> RedisHealth | None:

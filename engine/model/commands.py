@@ -27,6 +27,7 @@ from engine.model.alert_commands import (
 )
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.budget_commands import SetBudget
+from engine.model.bus_commands import DropEvents, ReplayEvents
 from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.consensus_commands import (
     CastVote,
@@ -167,6 +168,8 @@ COMMANDS: dict[str, type[Command]] = {
         DeleteBaseline,
         TestChannel,
         RequeueNotifications,
+        ReplayEvents,
+        DropEvents,
         FailOver,
         FailBack,
         StopEngine,

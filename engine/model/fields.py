@@ -82,7 +82,7 @@ class Kind:
 
 
 _UNIT_OF = {"cpu": "%", "rss_mb": "MB", "busy_s": "s", "mean_task_s": "s", "p50_s": "s", "last_s": "s", "load": "%", "utilization": "%", "efficiency": "%"}
-_UNIT_IN_KIND = {("memory", "size"): "B"}
+_UNIT_IN_KIND = {("memory", "size"): "B", ("dead-events", "size_bytes"): "B"}
 _NOT_MEASURED = frozenset({"cpu", "rss_mb", "p50_s", "speed_up", "utilization", "efficiency"})
 _NAMES = ("name", "title", "key", "summary", "target", "subject", "agent", "id")
 """What names a row: the first of these that it has."""
@@ -103,6 +103,7 @@ _ALIASES: dict[str, dict[str, str]] = {
     "silences": {"silence": "matchers"},
     "channels": {"channel": "id"},
     "notifications": {"notification": "title"},
+    "dead-events": {"event": "type", "about": "key", "size": "size_bytes"},
     "instances": {"instance": "agent", "p50": "p50_s", "use": "load", "failed": "failures", "error": "last_error"},
 }
 """Kind to what a column is called on the screen, to the field of the row behind it."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from engine.model.alert_rows import AlertRow, RuleRow, SilenceRow
 from engine.model.budget_rows import BudgetRow
+from engine.model.bus_rows import DeadEventRow
 from engine.model.cache_layers import CacheLayer
 from engine.model.channel_rows import ChannelRow, NotificationRow
 from engine.model.engine_rows import EngineRow
@@ -372,7 +373,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PlanRow | AuditRow | EventRow
+Row = QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | DeadEventRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -400,6 +401,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "silences": SilenceRow,
     "channels": ChannelRow,
     "notifications": NotificationRow,
+    "dead-events": DeadEventRow,
     "audit": AuditRow,
     "events": EventRow,
 }

@@ -397,6 +397,44 @@ local function bus_tidy(keys, args)
   return {'ok', gone, redis.call('XLEN', keys[1]), redis.call('XLEN', keys[2])}
 end
 
+local function has_group(stream, group)
+  if redis.call('EXISTS', stream) == 0 then return false end
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    for place = 1, #flat, 2 do
+      if flat[place] == 'name' and flat[place + 1] == group then return true end
+    end
+  end
+  return false
+end
+
+-- keys: dead, bus, the partitions; args: entries a partition holds, then id and partition of each by turns
+-- Tells what was set aside again, behind what is there and each for the group that gave it up. Answers with how many stay for want of
+-- their group, how many for want of room, and the ids of those that were told.
+local function bus_replay(keys, args)
+  local answer, told = {'ok', 0, 0}, {'source', 'number', 'key', 'type', 'at', 'data'}
+  for place = 2, #args, 2 do
+    local entry, stream = redis.call('XRANGE', keys[1], args[place], args[place])[1], keys[3 + args[place + 1]]
+    if entry then
+      local found, words = {}, {}
+      for at = 1, #entry[2], 2 do found[entry[2][at]] = entry[2][at + 1] end
+      if not has_group(stream, found.group) then
+        answer[2] = answer[2] + 1
+      elseif redis.call('XLEN', stream) >= tonumber(args[1]) then
+        answer[3] = answer[3] + 1
+      else
+        for _, name in ipairs(told) do
+          words[#words + 1] = name
+          words[#words + 1] = found[name]
+        end
+        redis.call('XADD', stream, '*', 'for', found.group, 'again', redis.call('HINCRBY', keys[2], 'again', 1), unpack(words))
+        redis.call('XDEL', keys[1], args[place])
+        answer[#answer + 1] = args[place]
+      end
+    end
+  end
+  return answer
+end
+
 -- keys: leader, work; args: epoch, engine, ms, message
 -- What a leader tells a host: one that leads no more tells nothing, so that no work begins that was given to others.
 local function host_send(keys, args)
@@ -439,6 +477,7 @@ redis.register_function{function_name = 'LIBRARY_host_tell', callback = host_tel
 redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journal_trim, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}
 redis.register_function('LIBRARY_bus_publish', bus_publish)
+redis.register_function('LIBRARY_bus_replay', bus_replay)
 redis.register_function{function_name = 'LIBRARY_bus_begin', callback = bus_begin, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_bus_own', callback = bus_own, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_bus_again', callback = bus_again, flags = ALWAYS}

@@ -12,11 +12,13 @@ from typing import Any
 
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
 from engine.agents.runtime import Artifact, Runtime
+from engine.bus.embedded_streams import EmbeddedStreams
 from engine.clock import Clock, Rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator
 from engine.coordinator.tools import Tools
 from engine.gate import Desk, Gate
+from engine.gate.dead_events import DeadEvents
 from engine.gate.feed import Feed
 from engine.gate.history import History
 from engine.gate.queries import Sources
@@ -31,6 +33,7 @@ from engine.model.effects import Assignment
 from engine.model.ids import TaskId
 from engine.model.plans import Origin
 from engine.model.pools import BOOSTER, OPENAI, SESSION
+from engine.model.redis_config import BusSection
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.tasks import HELD, Outcome
@@ -107,6 +110,9 @@ class World:
         self.notifier = Notifier(self.config.alerting, self.files, "world", means, carrier=lambda channel: self.couriers.setdefault(channel.name, SimulatedCourier()))
         self.notifier.changed = self.feed.told
         self.feed.notifier = self.notifier
+        self.streams = EmbeddedStreams(BusSection(partitions=1), self.clock)
+        self.dead_events = self.feed.dead_events = DeadEvents(self.streams, self.clock, self.feed.buried)
+        """It looks when it is told to."""
         self.history = History(self.files, lambda: self.state, self.clock, enabled=True)
         self.regions = ListedRegions()
         sources = Sources(

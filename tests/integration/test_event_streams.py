@@ -9,12 +9,13 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from engine import FleetManager
 from engine.gate.event_streams import messages_of
 from engine.model.agent_events import AgentsReady, HostInfo
+from engine.model.bus_commands import DropEvents, ReplayEvents
 from engine.model.errors import ConfigError
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
@@ -29,9 +30,9 @@ WAIT_S = 60.0
 
 
 @contextlib.asynccontextmanager
-async def member(server: Server, root: Path) -> AsyncIterator[FleetManager]:
+async def member(server: Server, root: Path, bus: dict[str, Any] | None = None) -> AsyncIterator[FleetManager]:
     root.mkdir()  # noqa: ASYNC240
-    async with FleetManager({"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, "bus": {"partitions": 2}}}, directory=root, state_dir=root) as made:
+    async with FleetManager({"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, "bus": bus or {"partitions": 2}}}, directory=root, state_dir=root) as made:
         yield made
 
 
@@ -86,6 +87,43 @@ async def test_what_happens_to_each_task_is_told_in_order_also_when_another_engi
             async with sample(server, tmp_path, "0", "1") as reader:
                 assert stories(await lines_until(reader, more), more) == dict.fromkeys(more, story)
                 await emptied(server)
+
+
+async def test_what_a_group_gave_up_is_seen_by_every_engine_and_told_again_to_it_by_a_verb(tmp_path: Path) -> None:
+    bus = {"partitions": 1, "deliveries_max": 1, "idle_s": 0.1}
+    stream = "fleet:{local}:bus:0"
+    async with one_server(tmp_path) as server, member(server, tmp_path / "a", bus) as leader, member(server, tmp_path / "b", bus) as standby, server.client() as client:
+        await client.xgroup_create(stream, "billing", id="0", mkstream=True)
+        [task] = await submitted(leader, 1)
+        taken = ""
+        while taken != task:  # and none of it acknowledged
+            found = await client.xreadgroup("billing", "reader", {stream: ">"}, count=1, block=int(1_000 * WAIT_S))
+            [(_, [(_, event)])] = found.items() if isinstance(found, dict) else found
+            taken = event["key"]
+        dead = [await _dead(engine, task) for engine in (leader, standby)]
+        assert dead[0] == dead[1]
+        assert [dead[0][name] for name in ("group", "type", "consumer", "deliveries")] == ["billing", "task.submitted", "reader", 1]
+        async with sample(server, tmp_path, "0") as reader:
+            await lines_until(reader, {task})
+            answer = await standby.operator().execute([ReplayEvents(dead[0]["id"])])
+            assert answer.summary == "1 event told again"
+            async with asyncio.timeout(WAIT_S):
+                assert (await reader.readline()).decode().startswith(f"task.submitted {task} ")
+        plan = await standby.operator().plan([DropEvents()])
+        await standby.operator().execute(plan.id, confirm=plan.confirm)
+        async with asyncio.timeout(WAIT_S):
+            while await standby.operator().query("dead-events") or await leader.operator().query("dead-events"):
+                await asyncio.sleep(0.02)
+
+
+async def _dead(engine: FleetManager, key: str) -> dict[str, Any]:
+    """Wait for what is dead of a thing."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            rows = cast("list[dict[str, Any]]", await engine.operator().query("dead-events"))
+            if found := [row for row in rows if row["key"] == key]:
+                return found[0]
+            await asyncio.sleep(0.02)
 
 
 async def emptied(server: Server) -> None:

@@ -124,6 +124,29 @@ async def test_what_is_never_acknowledged_is_set_aside_and_the_rest_goes_on(make
         assert [delivery.message.number for delivery in await consumer.take(wait_s=60.0)] == [4]
 
 
+async def test_what_was_set_aside_is_told_again_to_its_group_alone_or_removed(make: Make) -> None:
+    bus = make(partitions=2, deliveries_max=1)
+    await bus.publish(some(20, keys=4), after=0)
+    async with bus.consumer("billing", "one") as consumer, bus.consumer("search", "other") as other:
+        assert len(await all_of(other, 20)) == 20
+        batch = await consumer.take(count=40)
+        await consumer.acknowledge([delivery for delivery in batch if delivery.message.number > 3])
+        assert await consumer.take() == []
+        dead = await bus.dead()
+        assert {one.message.number: (one.group, one.consumer) for one in dead} == dict.fromkeys((1, 2, 3), ("billing", "one"))
+        assert await bus.dead_extent() == (3, dead[0].id)
+        assert await bus.dead(after=dead[0].id, limit=1) == [dead[1]]
+        again = {one.id: one.message.key for one in dead if one.message.number != 3}
+        assert set((await bus.replay(again | {"7-7": "tsk_1"})).told) == set(again)
+        assert await other.take() == []
+        told = await all_of(consumer, 2)
+        assert {delivery.message.number: delivery.message.group for delivery in told} == {1: "billing", 2: "billing"}
+        assert {delivery.message.again for delivery in told} == {1, 2}
+        assert await bus.tidy() == 22, "the other group has passed over what was not for it"
+        [left] = await bus.dead()
+        assert (left.message.number, await bus.drop([left.id, "7-7"]), await bus.dead_extent()) == (3, 1, (0, ""))
+
+
 async def test_what_lies_with_nobody_that_goes_on_is_set_aside_by_time(make: Make) -> None:
     bus = make(partitions=1, deliveries_max=1, idle_s=0.1)
     await bus.publish(some(1), after=0)

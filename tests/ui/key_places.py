@@ -204,6 +204,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "silence": lambda seat: _document(seat, open_thing("silences", "sil_1")),
     "channel": lambda seat: _document(seat, open_thing("channels", "mail")),
     "notification": lambda seat: _document(seat, open_thing("notifications", "mail-1")),
+    "dead event": lambda seat: _document(seat, open_thing("dead-events", "1-0")),
     "route": lambda seat: _document(seat, open_thing("routes", "coder")),
     "audit line": lambda seat: _document(seat, open_thing("audit", next(iter(seat.app.feed.tables["audit"])))),
     "event": lambda seat: _document(seat, open_thing("events", "ev_1")),

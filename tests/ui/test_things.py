@@ -19,12 +19,13 @@ from screens.linked import Link, LinkedDocument
 from screens.things import DESCRIBED, open_thing
 from screens.widgets.cells import UNICODE
 
+from tests.given_up import give_up
 from tests.ui import alerted
 from tests.ui.fleet import Fleet, Seat, sit
 
 NOUNS = {
     "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "engines": "engine", "regions": "region", "plans": "plan", "audit": "audit line", "events": "event",
-    "alerts": "alert", "rules": "rule", "silences": "silence", "channels": "channel", "notifications": "notification",
+    "alerts": "alert", "rules": "rule", "silences": "silence", "channels": "channel", "notifications": "notification", "dead-events": "dead event",
     "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry", "proposals": "vote", "routes": "route",
     "swarms": "swarm", "sessions": "session",
 }  # fmt: skip
@@ -51,6 +52,7 @@ async def ready(seat: Seat) -> None:
     await seat.fleet.gate.execute([OpenProposal("merge it", ("coder",))])
     await seat.fleet.gate.execute([CreateSwarm("parser", ("coder",))])
     await seat.fleet.gate.execute([GiveObjective("parser", "rename the tokens", parts=("one",))])
+    await give_up(seat.fleet.world, 1)
     pools = seat.fleet.state.pools
     for minute in range(10):
         seen = {"coder": Observation(minute * 60.0, pools["coder"].size, 1, 1, 0, memory=0.1, cpu=0.9)}
@@ -67,7 +69,7 @@ def test_every_kind_has_its_document_and_what_makes_no_sense_is_not_bound() -> N
         assert keys_of(document) == keys_of(VIEWS[kind]), kind
         assert {"d", "y"} <= keys_of(document)
         assert ("X" in keys_of(document)) is (kind in EXPLAINED)
-    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory", "channels", "notifications", "engines", "regions"}
+    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory", "channels", "notifications", "dead-events", "engines", "regions"}
 
 
 @pytest.mark.parametrize("kinds", [NOUNS.keys() - alerted.KINDS, NOUNS.keys() & alerted.KINDS], ids=["usual", "alerts"])

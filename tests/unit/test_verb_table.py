@@ -34,6 +34,7 @@ from engine.model.alert_words import Severity
 from engine.model.alerts import Alert, AlertState, fingerprint
 from engine.model.booster_commands import AddModule, ClearBoosterCache, RemoveModule
 from engine.model.budget_commands import SetBudget
+from engine.model.bus_commands import DropEvents, ReplayEvents
 from engine.model.channel_commands import RequeueNotifications, TestChannel
 from engine.model.consensus_commands import (
     CastVote,
@@ -103,6 +104,7 @@ from engine.model.verbs import Command
 from engine.monitoring.notifying.grouping import merge
 from engine.scheduling.learning import PoolModel
 from engine.simulation.world import World
+from tests.given_up import give_up
 from tests.unit.core_fleet import host_joined
 from tests.unit.test_gate import BOB, audits, live
 from tests.unit.test_guardrails import ADMIN
@@ -211,6 +213,11 @@ async def _parked(world: World) -> str:
     return letter.id
 
 
+async def _given_up(world: World) -> str:
+    await give_up(world, 1)
+    return next(iter(world.dead_events.rows()))
+
+
 async def _undone(world: World) -> str:
     plan = (await world.gate(ADMIN).execute([PausePool("ui")])).plan
     await world.gate(ADMIN).execute([UndoPlan(plan)])
@@ -314,6 +321,8 @@ async def _command(world: World, kind: type[Command]) -> Command:
         UnackAlert: lambda: _alert(world, acked=True),
         EndSilence: lambda: _silence(world),
         RequeueNotifications: lambda: _parked(world),
+        ReplayEvents: lambda: _given_up(world),
+        DropEvents: lambda: _given_up(world),
     }
     made = await make[kind]() if kind in make else ""  # type: ignore[misc]
     arguments: dict[type[Command], tuple[object, ...]] = {
