@@ -40,10 +40,12 @@ from engine.model.config_sections import (
 from engine.model.config_tree import ConfigTree
 from engine.model.errors import ConfigError
 from engine.model.memory_settings import MemorySection
+from engine.model.plugin_config import PluginConfig, PluginName
 from engine.model.policy_text import policy_of
 from engine.model.pools import (
     BOOSTER,
     DEFAULT_POOLS,
+    POOL_KINDS,
     CommandSpec,
     ModelSpec,
     PoolSpec,
@@ -99,6 +101,7 @@ class FleetManagerConfig(ConfigTree):
     alerting: AlertingSection = Field(default_factory=AlertingSection)
     machine: MachineSection = Field(default_factory=MachineSection)
     memory: MemorySection = Field(default_factory=MemorySection)
+    plugins: dict[PluginName, PluginConfig] = Field(default_factory=dict, description="plug-ins that run, by the names of their entry points (docs/plugins.md)")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="before")
@@ -137,7 +140,18 @@ class FleetManagerConfig(ConfigTree):
         if self.redis and self.redis.listen and self.redis.operator not in self.operators:
             raise ValueError(f"redis.operator: there is no operator {self.redis.operator!r}; add the table [operators.{self.redis.operator}] with a role")
         check_regions(self.regions, self.redis)
+        self._check_kinds()
         return self
+
+    def _check_kinds(self) -> None:
+        known = {*POOL_KINDS, *self.plugins}
+        for name, pool in self._pool_tables().items():
+            if pool.kind not in POOL_KINDS and pool.kind.partition(".")[0] not in self.plugins:
+                raise ValueError(f"pools.{name}.kind: there is no kind {pool.kind!r}{nearest(pool.kind, known)}: {', '.join(POOL_KINDS)}, or one of a plug-in that has a table in [plugins]")
+
+    def _pool_tables(self) -> dict[str, PoolConfig]:
+        default = self.fleet.default_pools
+        return {**(default if isinstance(default, dict) else {}), **self.pools}
 
     def notices(self) -> list[str]:
         """Return one sentence for everything that is accepted but has no effect as it stands."""
@@ -147,6 +161,7 @@ class FleetManagerConfig(ConfigTree):
         notices += self.alerting.notices()
         notices += self._fallback_notices()
         notices += self._unknown_resources()
+        notices += self._unknown_metrics()
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))
         limits = self.auto_scaling.limits
         if limits.min_agents and least > limits.min_agents:
@@ -164,6 +179,10 @@ class FleetManagerConfig(ConfigTree):
         named = [(spec.name, name) for spec in self.pool_specs() for name in spec.resources.named if name not in self.machine.named]
         return [f"pools.{pool}.resources.named: the machine has no {name!r}, so its agents wait; say how much in [machine] named" for pool, name in named]
 
+    def _unknown_metrics(self) -> list[str]:
+        named = {part.metric: policy.id for policy in self.auto_scaling.made_policies() for part in (policy, policy.up, policy.down) if part is not None and "." in part.metric}
+        return [f"auto_scaling: policy {policy} looks at {metric}, and no plug-in {metric.partition('.')[0]!r} has a table in [plugins]" for metric, policy in named.items() if metric.partition(".")[0] not in self.plugins]
+
     def pool_specs(self) -> tuple[PoolSpec, ...]:
         """Return every pool, the default ones first."""
         default = self.fleet.default_pools
@@ -179,9 +198,7 @@ class FleetManagerConfig(ConfigTree):
 
     def budgets(self) -> dict[str, dict[str, float]]:
         """Return the limits of the fleet and of each pool that has some, by scope and limit."""
-        default = self.fleet.default_pools
-        pools = {**(default if isinstance(default, dict) else {}), **self.pools}
-        found = {FLEET: self.budget.made(), **{scope_of("pools", name): pool.budget.made() for name, pool in pools.items()}}
+        found = {FLEET: self.budget.made(), **{scope_of("pools", name): pool.budget.made() for name, pool in self._pool_tables().items()}}
         return {scope: limits for scope, limits in found.items() if limits}
 
     @property
@@ -192,6 +209,36 @@ class FleetManagerConfig(ConfigTree):
     def without_booster(self) -> FleetManagerConfig:
         """Return this configuration for an installation that has no module."""
         return self.model_copy(update={"booster": self.booster.model_copy(update={"enabled": False})})
+
+    def with_kinds(self, kinds: Mapping[str, Mapping[str, Any]]) -> tuple[FleetManagerConfig, dict[str, str]]:
+        """Return this configuration with the pools of plug-ins' kinds as these make them, and what is wrong, by kind.
+
+        A pool of a kind that is not there, or makes no sense, stays as it is: its agents fail and say so.
+        """
+        problems: dict[str, str] = {}
+
+        def made(name: str, pool: PoolConfig) -> PoolConfig:
+            if pool.kind not in kinds:
+                return pool
+            try:
+                found = PoolConfig.model_validate({**pool.model_dump(exclude_unset=True), **kinds[pool.kind]})
+            except ValidationError as error:
+                problems[pool.kind] = f"its kind {pool.kind!r} makes no pool {name!r}: {_explain(error.errors()[0])}"
+                return pool
+            return found
+
+        default = self.fleet.default_pools
+        if isinstance(default, dict):
+            default = {name: made(name, pool) for name, pool in default.items()}
+        pools = {name: made(name, pool) for name, pool in self.pools.items()}
+        return self.model_copy(update={"pools": pools, "fleet": self.fleet.model_copy(update={"default_pools": default})}), problems
+
+    def with_embedder(self, embedders: Mapping[str, str]) -> FleetManagerConfig:
+        """Return this configuration with the embedder of a plug-in as `module:factory`; the built-in one in place of one that is not there."""
+        name = self.memory.embedder
+        if ":" in name or name.partition(".")[0] not in self.plugins:
+            return self
+        return self.model_copy(update={"memory": self.memory.model_copy(update={"embedder": embedders.get(name, "")})})
 
     def for_guest(self, region: str) -> FleetManagerConfig:
         """Return the configuration of an engine for another region, beside this one and at the same server."""

@@ -74,10 +74,11 @@ from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
 from engine.model.version import version
 from engine.monitoring.notifying.sender import Means
+from engine.plugins.room import PluginRoom
 from engine.regions.right import Right
 from engine.roll import Roll
 from engine.scaling.autoscaler import AutoScaler
-from engine.scaling.observer import PoolObserver
+from engine.scaling.observer import PoolObserver, measured
 from engine.scheduling.handing import fallback_pool
 from engine.scheduling.learned_router import LearnedRouter
 from engine.state import FleetState, Touched
@@ -172,6 +173,9 @@ class FleetManager(LibraryCalls):
             logger.warning("there is no booster; regular agents do its work", extra={"reason": self._no_booster})
         for notice in self.config.notices():
             logger.warning("configuration has no effect", extra={"notice": notice})
+        self.plugins = PluginRoom(root, self.directory, self.clock)
+        stack.push_async_callback(self.plugins.close)
+        self.config = await self.plugins.open(self.config)
         state = await self._open(stack, root)
         gateway = self._make_gateway(stack, root)
         await self._run_always(stack)
@@ -231,17 +235,8 @@ class FleetManager(LibraryCalls):
         await self._run_parts(stack)
 
     def _make_sampling(self, root: Path) -> Sampling:
-        around = Around(
-            lambda: self.coordinator.state,
-            self.journal,
-            lambda: self.feed.fallback(),  # noqa: PLW0108  # it is set later
-            self._report,
-            self.boosting.changed,
-            self.clock,
-            self.rng,
-            self.ids,
-            self.directory,
-        )
+        fallback = lambda: self.feed.fallback()  # noqa: E731, PLW0108  # it is set later
+        around = Around(lambda: self.coordinator.state, self.journal, fallback, self._report, self.boosting.changed, self.clock, self.rng, self.ids, self.directory)
         section = self.config.booster
         share = section.sample_share if self._module is not None else 0.0
         return Sampling(self.feed.book, around, share=share, per_minute=section.samples_per_minute, folder=root / "booster" / "differences")
@@ -264,9 +259,10 @@ class FleetManager(LibraryCalls):
         self.sampling = self._make_sampling(root)
         self.roll = Roll(self.engine_id, version(), self.clock, lambda: self.turns.standing if self.turns else None)
         self.feed.engines = self.roll.rows
+        self.feed.plugins, self.plugins.changed = self.plugins, partial(self.feed.noted, "plugins")
         if self.federation is not None:
             self.feed.regions = self.federation.rows
-            self.federation.connect(self.status, self.feed.met_regions, partial(FleetManager, directory=self.directory), self._socket)
+            self.federation.connect(self.status, partial(self.feed.noted, "regions"), partial(FleetManager, directory=self.directory), self._socket)
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
@@ -275,7 +271,7 @@ class FleetManager(LibraryCalls):
         self.coordinator.add_publisher(self._to_bus, mirrors=True)
         for publish in (self.boosting.publish, self.sampling.publish, self.history.publish):
             self.coordinator.add_publisher(publish)
-        self.alerting = Alerting(self.config, self.journal.database, Means(self.clock, self.rng, self.ids))
+        self.alerting = Alerting(self.config, self.journal.database, Means(self.clock, self.rng, self.ids, lambda: self.plugins.channels))
         self._add_scaler()
         self.alerting.connect(self.coordinator, self.feed, self.history, self.operator, self._report)
         told = Told(self.coordinator, self.status, self.alerting.topics, self.journal.database, self.operator, self.config, self.engine_id, self.journal.records)
@@ -329,6 +325,7 @@ class FleetManager(LibraryCalls):
             *self.alerting.start(group),
             *self.mirroring.start(group),
             *self.history.start(group),
+            group.create_task(keep_running("plug-ins", self._follow_plugins, self.clock), name="plug-ins"),
         ]
         stack.push_async_callback(self._end, parts)
 
@@ -341,7 +338,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("listeners", self._tell_listeners, self.clock), name="listeners"),
             group.create_task(self._check_pages(), name="pages"),
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
-            *self.roll.start(group, self.redis, lambda: self.coordinator.state.seq, self.feed.met),
+            *self.roll.start(group, self.redis, lambda: self.coordinator.state.seq, partial(self.feed.noted, "engines")),
             *self.mirroring.start_looking(group),
             *([group.create_task(keep_running("redis", self.redis.run, self.clock), name="redis")] if self.redis else []),
             *([group.create_task(keep_running("regions", self.federation.run, self.clock), name="regions")] if self.federation else []),
@@ -362,6 +359,7 @@ class FleetManager(LibraryCalls):
         """Make the autoscaler and let it time results; it needs no followers to work."""
         self.usage = UsageMeter(lambda: self.coordinator.state)
         observer = PoolObserver(lambda: self.coordinator.state, self.coordinator.ready_tasks, lambda: self.usage.used.pools)
+        observer.custom = self.plugins.values_of
         self.coordinator.add_publisher(self.usage.publish, mirrors=True)
         self.coordinator.add_publisher(observer.publish, mirrors=True)
         interval_s = self.config.auto_scaling.interval_s
@@ -404,27 +402,18 @@ class FleetManager(LibraryCalls):
         await asyncio.wait(parts)
 
     def _needs(self, root: Path) -> Needs:
-        return Needs(self.config, self.clock, self.ids, root, self.directory, self._socket, self._tokens, self._module)
+        return Needs(self.config, self.clock, self.ids, root, self.directory, self._socket, self._tokens, self._module, self.plugins.operations)
 
     def _sources(self, root: Path) -> Sources:
         return Sources(
             lambda: self.coordinator.state,
-            self.feed,
-            self.journal,
-            self.config,
-            self.clock,
-            self.status,
+            self.feed, self.journal, self.config, self.clock, self.status,
             lambda task: log_path(root / "logs", task),
-            self.history,
-            self.memory,
-            self.remembering.search,
-            self.remembering.erasing,
-            self.remembering.exchanging,
-            self.remembering.sealing,
+            self.history, self.memory, self.remembering.search, self.remembering.erasing, self.remembering.exchanging, self.remembering.sealing,
             notifier=self.alerting.notifier,
             regions=self.federation,
             progress=lambda task: self._kinds.progress(task) if self._kinds else None,
-        )
+        )  # fmt: skip
 
     # ---- the parts' ways to each other
 
@@ -442,6 +431,9 @@ class FleetManager(LibraryCalls):
             self.feed.measured(samples, self.usage.used.agents)
             self.room.see(samples, self.usage.used.programs, self.usage.used.names)
             await self.clock.sleep(SAMPLE_INTERVAL_S)
+
+    async def _follow_plugins(self) -> None:
+        await self.plugins.run(lambda: {pool: measured(seen) for pool, seen in self.scaler.observations.items()}, self.history.record)
 
     def _deadlines(self) -> Deadlines:
         return Deadlines(ASKED_S, self.config.fleet.start_deadline_s)

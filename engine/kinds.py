@@ -6,8 +6,8 @@ Owner: nobody; the kinds own what they run.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -53,6 +53,8 @@ class Needs:
     tokens: AgentTokens | None
     module: Path | None
     """The booster's; None = there is no booster."""
+    operations: Mapping[str, str] = field(default_factory=dict)
+    """Of plug-ins: type of tasks -> `module:function`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     logs.mkdir(parents=True, exist_ok=True)
     withheld = (*ENGINE_SECRETS, config.memory.encryption.hsm_pin_variable)
     settings = LightSettings(
-        workers=workers_of(config), heartbeat_interval_s=config.fleet.heartbeat_interval_s, tokens=needs.tokens, socket=needs.socket, withheld=withheld
+        workers=workers_of(config), heartbeat_interval_s=config.fleet.heartbeat_interval_s, tokens=needs.tokens, socket=needs.socket, withheld=withheld, operations=needs.operations
     )
     light = LightAgents(report, needs.ids, needs.clock, settings, state_marker=str(needs.root), log_dir=logs, directory=needs.directory)
     places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket)

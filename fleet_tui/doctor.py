@@ -222,6 +222,36 @@ def _look_at_redis(paths: Paths, environment: Mapping[str, str]) -> Iterator[Fin
         yield Finding("redis", WRONG, str(error))
 
 
+def _look_at_plugins(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See whether the plug-ins that the configuration names load, each in a process of its own as an engine does it."""
+    import asyncio
+    from tempfile import TemporaryDirectory
+
+    from engine.clock import SystemClock
+    from engine.config import FleetManagerConfig, load_config
+    from engine.plugins.room import PluginRoom
+
+    async def problems(config: FleetManagerConfig) -> dict[str, str]:
+        with TemporaryDirectory(prefix="fleet-tui-") as root:
+            room = PluginRoom(Path(root), paths.directory, SystemClock())
+            try:
+                await room.open(config)
+                return room.problems()
+            finally:
+                await room.close()
+
+    try:
+        config = load_config(paths.config)
+    except FleetError:
+        return  # said of the configuration already
+    wanted = [name for name, section in config.plugins.items() if section.enabled]
+    broken = asyncio.run(problems(config)) if wanted else {}
+    for name, why in broken.items():
+        yield Finding("plug-ins", WRONG, f"{name} is left out: {why}")
+    if len(broken) < len(wanted):
+        yield Finding("plug-ins", OK, f"{', '.join(name for name in wanted if name not in broken)}: loaded and checked")
+
+
 def _look_at_leftovers(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
     """See whether processes of a dead engine are still there; the next engine's sweep ends them."""
     from engine.agents.processes import process_table
@@ -261,5 +291,6 @@ _LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
     _look_at_database,
     _look_at_engine,
     _look_at_redis,
+    _look_at_plugins,
     _look_at_leftovers,
 )

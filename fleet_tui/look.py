@@ -32,6 +32,7 @@ ALIASES = {
     "hosts": ("host", "ho"),
     "engines": ("engine", "en"),
     "regions": ("region", "rg"),
+    "plugins": ("plugin", "plg"),
     "plans": ("plan", "pl"),
     "policies": ("policy", "pol"),
     "scaling": ("scaler", "sc"),

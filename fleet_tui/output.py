@@ -23,6 +23,7 @@ COLUMNS = {
     "tasks": "id state pool type priority attempt submitted_at started_at finished_at title reason",
     "hosts": "id kind pid agents agents_max state health cpu rss_mb beat_at machine version evidence",
     "engines": "id role epoch machine pid version behind started_at heard_at is_asked",
+    "plugins": "id state version distribution adds error failed_at failures looked_at values",
     "regions": "id health home epoch lag_s rtt_s rtt_p99_s measured_at waiting free cost residency location reason",
     "plans": "id at who via summary undone undo_until reason",
     "policies": "id name pool enabled pools rules",

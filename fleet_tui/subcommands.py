@@ -24,6 +24,7 @@ from fleet_tui import (
     mcp_command,
     memory_options,
     mock_command,
+    plugin_command,
     scaling_commands,
     trial_commands,
     worker_command,
@@ -44,7 +45,7 @@ SHELLS = click.Choice(["bash", "zsh", "fish"])
 ACT = "Act (each with --dry-run, --reason, --yes, -o json)"
 SECTIONS = {
     "Console and engine": ("demo", "engine", "worker", "attach", "web", "mcp"),
-    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "report", "baseline", "dashboards", "alerts", "memory", "mail", "watch", "log", "result"),
+    "Look": ("ctx", "get", "why", "can-i", "cost", "metrics", "report", "baseline", "dashboards", "alerts", "plugins", "memory", "mail", "watch", "log", "result"),
     ACT: ("edit", "policy", "optimize", "risks"),
     "Database (to write a backup: backup, above)": ("backups", "verify", "restore"),
     "Set up and measure": ("doctor", "bundle", "config", "keys", "completion", "bench", "repeat", "simulate", "chaos", "mock-model"),
@@ -358,7 +359,7 @@ def edit(kind: str, name: str, **wanted: Any) -> None:  # noqa: ANN401  # typed 
 for _command in (
     scaling_commands.cost, scaling_commands.metrics, scaling_commands.report, scaling_commands.baseline, scaling_commands.optimize,
     scaling_commands.risks, scaling_commands.policy, dashboard_commands.dashboards, memory_options.memory, alert_commands.alerts,
-    mail_command.mail, mcp_command.mcp, mock_command.mock_model, trial_commands.simulate, trial_commands.chaos, worker_command.worker, database_commands.backups, database_commands.verify, database_commands.restore,
+    mail_command.mail, mcp_command.mcp, mock_command.mock_model, trial_commands.simulate, trial_commands.chaos, worker_command.worker, plugin_command.plugins, database_commands.backups, database_commands.verify, database_commands.restore,
 ):  # fmt: skip
     cli.add_command(_command)
 

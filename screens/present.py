@@ -166,6 +166,11 @@ ENGINE_BADGES: dict[str, Badge] = {
     "stands by": Badge("○", "o", "dim"),
     "silent": Badge("?", "?", "warn"),
 }
+PLUGIN_BADGES: dict[str, Badge] = {
+    "ready": Badge("✓", "+", "good"),
+    "broken": Badge("✕", "x", "bad"),
+    "off": Badge("−", "-", "dim"),
+}
 REGION_BADGES: dict[str, Badge] = {
     "healthy": Badge("●", "*", "good"),
     "silent": Badge("?", "?", "warn"),
@@ -259,7 +264,7 @@ PART_BADGES: dict[str, Badge] = {
     "accepted": Badge("✓", "+", "good"),
     "failed": Badge("✕", "x", "bad"),
 }
-BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES, "alerts": ALERT_BADGES, "severities": SEVERITY_BADGES, "rules": RULE_BADGES, "channels": CHANNEL_BADGES, "letters": LETTER_BADGES, "swarms": SWARM_BADGES, "conditions": CONDITION_BADGES, "sessions": SESSION_BADGES, "parts": PART_BADGES, "engines": ENGINE_BADGES, "regions": REGION_BADGES, "budgets": BUDGET_BADGES}
+BADGES = {"agents": AGENT_BADGES, "tasks": TASK_BADGES, "health": HEALTH_BADGES, "levels": LEVEL_BADGES, "pools": POOL_BADGES, "votes": VOTE_BADGES, "alerts": ALERT_BADGES, "severities": SEVERITY_BADGES, "rules": RULE_BADGES, "channels": CHANNEL_BADGES, "letters": LETTER_BADGES, "swarms": SWARM_BADGES, "conditions": CONDITION_BADGES, "sessions": SESSION_BADGES, "parts": PART_BADGES, "engines": ENGINE_BADGES, "plugins": PLUGIN_BADGES, "regions": REGION_BADGES, "budgets": BUDGET_BADGES}
 NO_BADGE = Badge("?", "?", "warn")
 """A word that this console does not know yet; the word itself is shown with it."""
 

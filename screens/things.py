@@ -14,6 +14,7 @@ _CLASSES = {
     "hosts": ("screens.pool_details", "HostDetails"),
     "engines": ("screens.engines", "EngineDetails"),
     "regions": ("screens.regions", "RegionDetails"),
+    "plugins": ("screens.plugins", "PluginDetails"),
     "plans": ("screens.record_details", "PlanDetails"),
     "audit": ("screens.record_details", "AuditDetails"),
     "events": ("screens.record_details", "EventDetails"),

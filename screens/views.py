@@ -17,6 +17,7 @@ _CLASSES = {
     "hosts": ("screens.hosts", "HostsScreen"),
     "engines": ("screens.engines", "EnginesScreen"),
     "regions": ("screens.regions", "RegionsScreen"),
+    "plugins": ("screens.plugins", "PluginsScreen"),
     "bookmarks": ("screens.bookmarks", "BookmarksScreen"),
     "events": ("screens.events", "EventsScreen"),
     "plans": ("screens.plans", "PlansScreen"),

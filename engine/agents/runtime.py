@@ -164,7 +164,7 @@ class Runtime:
             kind = self._kinds.get(kind_name)
             ids = tuple(spec.id for spec, _ in members)
             if kind is None:
-                self._report(AgentsFailed(ids, f"no agents of kind {kind_name!r} in this engine"))
+                self._report(AgentsFailed(ids, f"no agents of kind {kind_name!r} in this engine; `fleet-tui get plugins` says why if a plug-in adds it"))
                 continue
             self._stop([id_ for id_ in ids if self._kind_of.get(id_, kind) is not kind])  # they ran elsewhere
             self._kind_of.update(dict.fromkeys(ids, kind))

@@ -65,6 +65,7 @@ from engine.model.tasks import FINISHED, TaskState
 from engine.monitoring.alerts.alerter import Alerter
 from engine.monitoring.notifying.notifier import Notifier
 from engine.operations import EVENTS_IN_FRAME_MAX, FRAMES_PER_SECOND
+from engine.plugins.room import PluginRoom
 from engine.scaling.autoscaler import AutoScaler
 from engine.scheduling.learned_router import LearnedRouter
 from engine.state import FleetState, Touched
@@ -93,8 +94,7 @@ class Feed:
         """Newest revision of which a changed id is no longer known."""
         self._back_offs: list[tuple[float, TaskId]] = []
         """When the rows of tasks change because a back-off ends; a heap."""
-        self._events: deque[EventRow] = deque(maxlen=EVENTS_KEPT)
-        self._news = asyncio.Event()
+        self._events, self._news = deque[EventRow](maxlen=EVENTS_KEPT), asyncio.Event()
         self.samples: dict[HostId, HostSample] = {}
         self.measured_at = 0.0
         """When the samples were taken."""
@@ -115,6 +115,8 @@ class Feed:
         """Those of the fleet, by id."""
         self.regions: Callable[[], Mapping[str, RegionRow]] = dict
         """Those that know one another, by name."""
+        self.plugins: PluginRoom | None = None
+        """Where the rows of kind `plugins` come from."""
         self.aging_s = TasksSection().aging_s
         """How long a gang waits for one step of priority."""
         self.fallback: Callable[[], str] = lambda: ""
@@ -198,16 +200,10 @@ class Feed:
         self._mark("routes", pools)
         self._wake()
 
-    def met(self, engines: Iterable[str]) -> None:
-        """Take note that engines of the fleet read differently."""
+    def noted(self, kind: str, ids: Iterable[str]) -> None:
+        """Take note that some rows of a kind read differently."""
         self._revision += 1
-        self._mark("engines", engines)
-        self._wake()
-
-    def met_regions(self, regions: Iterable[str]) -> None:
-        """Take note that regions read differently."""
-        self._revision += 1
-        self._mark("regions", regions)
+        self._mark(kind, ids)
         self._wake()
 
     def decided(self, pools: Iterable[str]) -> None:
@@ -380,6 +376,8 @@ class Feed:
         state = self._state()
         if kind in alert_rows.ALERT_KINDS:
             return list(alert_rows.ids_of(state, kind))
+        if kind == "plugins":
+            return self.plugins.names() if self.plugins else []
         if kind != "tasks":
             tables: dict[str, Mapping[str, object]] = {
                 "pools": state.pools,
@@ -429,7 +427,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "dead-events", "routes", "questions", "budgets", "engines", "regions"):
+        if kind in ("channels", "notifications", "dead-events", "routes", "questions", "budgets", "engines", "regions", "plugins"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -460,6 +458,8 @@ class Feed:
             return self.regions().get(id_)
         if kind == "dead-events":
             return self.dead_events.rows().get(id_) if self.dead_events else None
+        if kind == "plugins":
+            return self.plugins.row(id_) if self.plugins else None
         if kind == "routes":
             return route_row(self.router, self._state(), id_) if self.router else None
         make = channel_row if kind == "channels" else notification_row

@@ -150,7 +150,9 @@ class PoolConfig(ConfigTree):
     min: int = Field(1, ge=0, le=100_000, description="fewest agents; started at once")
     max: int = Field(10, ge=1, le=100_000, description="most agents")
     priority: int = Field(5, ge=1, le=10, description="1..10, higher first")
-    kind: Literal["python", "command", "session", "openai"] = Field("python", description="what its agents are")
+    kind: str = Field(
+        "python", pattern=r"^[a-z][a-z0-9-]{0,39}(\.[a-z][a-z0-9_-]{0,39})?$", description="what its agents are: python, command, session, openai, or a kind of a plug-in (docs/plugins.md)"
+    )
     capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
     cost: float = Field(0.0, ge=0, description="cost of a second of work; enters placement")
@@ -183,7 +185,7 @@ class PoolConfig(ConfigTree):
             raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
         if self.kind == "session" and self.session is None:
             raise ValueError("kind 'session' needs a [pools.NAME.session] table with argv")
-        if self.workspace == "worktree" and self.kind not in ("command", "session"):
+        if self.workspace == "worktree" and self.kind in ("python", "openai"):
             raise ValueError("workspace 'worktree' is for pools of kind command or session")
         if self.memory_max and self.kind not in PROGRAMS:
             raise ValueError("memory_max is for pools of kind command or session")

@@ -93,6 +93,7 @@ _ALIASES: dict[str, dict[str, str]] = {
     "tasks": {"task": "title", "status": "state", "pri": "priority", "try": "attempt", "why": "reason", "by": "submitted_by"},
     "hosts": {"host": "id", "memory": "rss_mb"},
     "engines": {"engine": "id"},
+    "plugins": {"plugin": "id"},
     "regions": {"region": "id", "p50": "rtt_s", "p99": "rtt_p99_s"},
     "advice": {"used": "efficiency", "what": "kind", "memory": "saves_memory_mb", "cores": "saves_cores"},
     "gangs": {"gang": "id", "pri": "priority", "by": "who", "why": "reason"},

@@ -74,7 +74,7 @@ class MemorySection(ConfigTree):
     tombstone_s: float = Field(7 * 86_400.0, ge=60, description="how long the version of a deleted entry is kept")
     peers: tuple[PeerSection, ...] = Field((), max_length=64, description="engines whose memories are kept in step with this one: addresses, or tables")
     sync_interval_s: float = Field(30.0, ge=1, description="how often entries are exchanged with peers")
-    embedder: str = Field("", description="what makes vectors of texts, as module:factory; empty = the built-in one, which knows words, not meaning")
+    embedder: str = Field("", description="what makes vectors of texts, as module:factory, or PLUGIN.NAME of a plug-in; empty = the built-in one, which knows words, not meaning")
     encryption: EncryptionSection = Field(
         default_factory=lambda: EncryptionSection(enabled=False), description="encrypt values; true = with a key file in the state directory"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,8 @@ _PARTS: dict[str, type] = {
     "fallback": Fallback,
     "prediction": Prediction,
 }
+_PLUGINS_METRIC = re.compile(r"[a-z][a-z0-9-]{0,39}\.[a-z][a-z0-9_-]{0,39}")
+"""PLUGIN.NAME; whether it is measured shows when the plug-in runs, and until then it counts as unknown."""
 SEASON_SAMPLES_MAX = 10_000
 _PROMISE_MS = 30_000
 """10 -> 100 agents in less than this is what the fleet promises; a condition that must hold longer cannot keep it."""
@@ -171,7 +174,7 @@ def _check_triggers(policy: Policy, plugins: frozenset[str], found: PolicyProble
     named = [("metric", policy.metric)] if policy.target else []
     named += [(f"{word}.metric", part.metric) for word, part in (("up", policy.up), ("down", policy.down)) if part]
     for place, metric in named:
-        if metric not in known:
+        if metric not in known and not _PLUGINS_METRIC.fullmatch(metric):
             found.errors.append(f"{place} {metric!r} is not measured{nearest(metric, known)}")
     up, down = policy.up, policy.down
     if up is not None and down is not None and up.metric == down.metric and down.threshold >= up.threshold:

@@ -199,6 +199,9 @@ class Pool:
     """Times in a row that agents of it did not start in time; each doubles the wait before they are replaced."""
 
 
+POOL_KINDS = ("python", "command", "session", "openai")
+"""What a pool's agents can be by the configuration; plug-ins add kinds that come to one of these."""
+
 EDITABLE = {
     "min": (0, 100_000),
     "max": (1, 100_000),

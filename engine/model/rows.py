@@ -16,6 +16,7 @@ from engine.model.channel_rows import ChannelRow, NotificationRow
 from engine.model.engine_rows import EngineRow
 from engine.model.entry_rows import EntryRow
 from engine.model.plans import Halt
+from engine.model.plugin_rows import PluginRow
 from engine.model.question_rows import QuestionRow
 from engine.model.redis_health import RedisHealth
 from engine.model.region_rows import RegionRow
@@ -373,7 +374,7 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | DeadEventRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PlanRow | AuditRow | EventRow
+Row = QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | DeadEventRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PluginRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
@@ -384,6 +385,7 @@ ROW_KINDS: dict[str, type[Row]] = {
     "hosts": HostRow,
     "engines": EngineRow,
     "regions": RegionRow,
+    "plugins": PluginRow,
     "plans": PlanRow,
     "policies": PolicyRow,
     "scaling": ScalingRow,

@@ -51,6 +51,8 @@ class PoolObserver:
         self._times: dict[str, PoolTimes] = {}
         self._used: Mapping[str, Usage] = {}
         self._used_at = -1.0
+        self.custom: Callable[[str], tuple[tuple[str, float], ...]] = lambda _pool: ()
+        """Gives the metrics that plug-ins measure of a pool."""
 
     def publish(self, records: Sequence[ev.Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         """Time the results of one commit."""
@@ -91,7 +93,13 @@ class PoolObserver:
             _share(usage.cores, granted.cpu * pool.agents),
             _share(usage.rss_mb, granted.memory * pool.agents),
             0.0 if is_idle else None if times.response_s is None else times.response_s * 1_000,
+            self.custom(name),
         )
+
+
+def measured(seen: Observation) -> dict[str, float | None]:
+    """Return what was measured of a pool by name, without its instant and what plug-ins measured."""
+    return {name: value for name, value in seen._asdict().items() if name not in ("at", "custom", "arrivals")}
 
 
 def _moved(mean: float | None, value: float) -> float:

@@ -11,6 +11,7 @@ from engine.agents.runtime import HostSample
 from engine.clock import Rng
 from engine.model.effects import Assignment
 from engine.model.engine_rows import EngineRow
+from engine.model.plugin_rows import PluginRow
 from engine.model.pool_commands import PausePool, ScalePool
 from engine.model.region_rows import RegionRow
 from engine.model.task_commands import SubmitTask
@@ -82,6 +83,22 @@ REGIONS = (
 )
 
 
+class Plugged:
+    """Plug-ins of an engine."""
+
+    ROWS = (
+        PluginRow("acme", "ready", "1.2", "fleet-acme 1.2", "kind acme, metric acme.gpu", "", 0.0, 0, BEGAN - 3, "acme.gpu coder 0.75"),
+        PluginRow("broken", "broken", "0.1", "fleet-broken 0.1", "", "ImportError: No module named 'nowhere'", BEGAN - 60, 2, 0.0, ""),
+        PluginRow("security-scanner", "off", "0.1.0", "fleet-tui 0.1.0", "", "", 0.0, 0, 0.0, ""),
+    )
+
+    def names(self) -> list[str]:
+        return [row.id for row in self.ROWS]
+
+    def row(self, name: str) -> PluginRow | None:
+        return next((row for row in self.ROWS if row.id == name), None)
+
+
 class Fleet:
     """A world, its clock and the console on it."""
 
@@ -90,6 +107,7 @@ class Fleet:
         self.world = World(config, 1, hosts=2, work=work_by_title, clock=self.clock)
         self.world.feed.regions = lambda: {row.id: row for row in REGIONS}
         self.world.feed.engines = lambda: {row.id: row for row in ENGINES}
+        self.world.feed.plugins = Plugged()
         self.gate: Operator = self.world.gate()
         self.at_console: Operator | None = None
         """Who sits there, if not who does all the rest."""

@@ -191,6 +191,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "pool": lambda seat: _document(seat, open_thing("pools", "coder")),
     "host": lambda seat: _document(seat, open_thing("hosts", next(iter(seat.fleet.state.hosts)))),
     "engine": lambda seat: _document(seat, open_thing("engines", next(iter(seat.app.feed.tables["engines"])))),
+    "plugin": lambda seat: _document(seat, open_thing("plugins", next(iter(seat.app.feed.tables["plugins"])))),
     "region": lambda seat: _document(seat, open_thing("regions", next(iter(seat.app.feed.tables["regions"])))),
     "policy": lambda seat: _document(seat, open_thing("policies", "nobody")),
     "decision": lambda seat: _document(seat, open_thing("scaling", "coder")),

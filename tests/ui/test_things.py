@@ -24,7 +24,7 @@ from tests.ui import alerted
 from tests.ui.fleet import Fleet, Seat, sit
 
 NOUNS = {
-    "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "engines": "engine", "regions": "region", "plans": "plan", "audit": "audit line", "events": "event",
+    "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "engines": "engine", "plugins": "plugin", "regions": "region", "plans": "plan", "audit": "audit line", "events": "event",
     "alerts": "alert", "rules": "rule", "silences": "silence", "channels": "channel", "notifications": "notification", "dead-events": "dead event",
     "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry", "proposals": "vote", "routes": "route",
     "swarms": "swarm", "sessions": "session",
@@ -69,7 +69,7 @@ def test_every_kind_has_its_document_and_what_makes_no_sense_is_not_bound() -> N
         assert keys_of(document) == keys_of(VIEWS[kind]), kind
         assert {"d", "y"} <= keys_of(document)
         assert ("X" in keys_of(document)) is (kind in EXPLAINED)
-    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory", "channels", "notifications", "dead-events", "engines", "regions"}
+    assert {kind for kind in NOUNS if "T" not in keys_of(NOUNS[kind])} == {"audit", "events", "advice", "memory", "channels", "notifications", "dead-events", "engines", "plugins", "regions"}
 
 
 @pytest.mark.parametrize("kinds", [NOUNS.keys() - alerted.KINDS, NOUNS.keys() & alerted.KINDS], ids=["usual", "alerts"])

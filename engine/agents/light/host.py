@@ -127,7 +127,8 @@ class LightAgents:
         for assignment in assignments:
             host = self._host_of.get(assignment.agent)
             if host is not None and host.is_ready:
-                work.setdefault(host, []).append((assignment, self._handlers[assignment.agent]))
+                handler = self._handlers[assignment.agent] or self._settings.operations.get(assignment.type, "")
+                work.setdefault(host, []).append((assignment, handler))
         for host, share in work.items():
             host.deliver(share)
 

@@ -63,6 +63,8 @@ class LightSettings:
     socket: Path | None = None
     """Where the engine answers them."""
     withheld: tuple[str, ...] = ENGINE_SECRETS
+    operations: Mapping[str, str] = field(default_factory=dict)
+    """Type of tasks -> `module:function` of a plug-in, for agents whose pool has no handler."""
     """Variables of the engine that workers do not get."""
 
 

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,7 +46,9 @@ class Carrier(Protocol):
 class Courier:
     """The way to one channel's receiver."""
 
-    def __init__(self, fleet: str, ca_file: Path | None = None) -> None:
+    def __init__(self, fleet: str, ca_file: Path | None = None, ways: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`ways` gives what plug-ins deliver, by the scheme of a URL."""
+        self._ways = ways
         self._fleet = fleet
         self._ca_file = ca_file
         self._process: Process | None = None
@@ -80,6 +83,7 @@ class Courier:
         return {
             "url": address.url,
             "command": address.command,
+            "function": self._ways().get(address.scheme, ""),
             "deadline_s": deadline_s,
             "sort": wording.sort_of(notification),
             "plain": wording.plain_of(self._fleet, notification),
@@ -89,6 +93,8 @@ class Courier:
     async def _ready(self, address: Address) -> Process:
         if self._process is None or self._process.returncode is not None:
             trust = {name: str(self._ca_file) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")} if self._ca_file else {}
+            if address.scheme in self._ways():
+                trust["PYTHONPATH"] = os.pathsep.join(sys.path)
             way = "command" if address.command else "url"
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", __name__.replace("courier", "worker"), way,

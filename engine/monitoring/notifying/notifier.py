@@ -52,7 +52,7 @@ class Notifier:
         self.outbox = Outbox(files)
         self.groups = Groups(Grouping(config.group_by, config.group_wait_s, config.group_interval_s, config.repeat_interval_s))
         self.fleet = fleet
-        self._carrier = carrier or (lambda channel: Courier(fleet, channel.ca_file))
+        self._carrier = carrier or (lambda channel: Courier(fleet, channel.ca_file, means.ways))
         self.channels = {channel.name: channel for channel in config.channels}
         self._means = means
         self._clock = means.clock

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.clock import Clock, IdFactory, Rng
@@ -37,6 +37,8 @@ class Means:
     clock: Clock
     rng: Rng
     ids: IdFactory
+    ways: Callable[[], Mapping[str, str]] = dict
+    """Scheme of a channel's URL -> `module:function` of a plug-in that delivers there."""
 
 
 class Sender:

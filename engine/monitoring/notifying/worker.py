@@ -7,6 +7,7 @@ come in by no other way. When the engine is gone, so is this program, at once, a
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -224,6 +225,16 @@ def by_command(request: Mapping[str, Any], _seen: Seen) -> dict[str, object]:
     return {"error": without_secrets(f"{Path(argv[0]).name} {ended}{f': {said}' if said else ''}", "")}
 
 
+def by_function(request: Mapping[str, Any], _seen: Seen) -> dict[str, object]:
+    """Have a plug-in's function deliver; what it raises is why it is not delivered."""
+    module, _, name = request["function"].partition(":")
+    function: Any = importlib.import_module(module)
+    for part in name.split("."):
+        function = getattr(function, part)
+    function(request["url"], request["plain"])
+    return {"error": ""}
+
+
 # ---- the program
 
 
@@ -231,6 +242,8 @@ def way_of(request: Mapping[str, Any]) -> Callable[[Mapping[str, Any], Seen], di
     """Return what delivers a request."""
     if request.get("command"):
         return by_command
+    if request.get("function"):
+        return by_function
     return by_alertmanager if request["url"].partition("://")[0].lower() in ALERTMANAGER else by_apprise
 
 
