@@ -32,7 +32,7 @@ from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator
 from engine.coordinator.tools import Tools
 from engine.federation import Federation
-from engine.gate import Desk, Gate, figures
+from engine.gate import Desk, Gate, Reviewing, figures
 from engine.gate.alerting import Alerting
 from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
@@ -198,7 +198,7 @@ class FleetManager(LibraryCalls):
         self._make_memory(stack, root)
         self._make_coordinator(state, root)
         await self.modules.restore()
-        self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules)
+        self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules, reviewing=Reviewing(lambda: self.coordinator.state, lambda: getattr(self._kinds, "reviewer", None)))
         return state
 
     def _make_gateway(self, stack: AsyncExitStack, root: Path) -> Gateway | None:

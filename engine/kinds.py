@@ -19,6 +19,7 @@ from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import AgentKind, Reporter
 from engine.agents.sessions.kind import SessionAgents
 from engine.agents.tokens import AgentTokens
+from engine.agents.workspaces.reviewing import GitReviewer
 from engine.agents.workspaces.worktrees import WorktreeAgents
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
@@ -65,6 +66,8 @@ class Kinds:
     commands: CommandAgents
     sessions: SessionAgents
     models: ModelAgents
+    reviewer: GitReviewer
+    """Takes over what tasks did in worktrees."""
 
     def progress(self, task: TaskId) -> dict[str, object] | None:
         """Return what the agent of a task said last of how far it is; None = nothing, or it is not at work here."""
@@ -103,7 +106,7 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions, OPENAI: models}
     if needs.module is not None:
         kinds[BOOSTER] = _booster(needs, needs.module, settings, report, beat)
-    return Kinds(kinds, commands.inner, sessions.inner, models)
+    return Kinds(kinds, commands.inner, sessions.inner, models, GitReviewer(host))
 
 
 async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManagerConfig, state: FleetState) -> tuple[tuple[TaskId, int], ...]:

@@ -206,6 +206,7 @@ class Runtime:
             spec.apply,
             inputs,
             self._module_of(spec.type) if spec.type.startswith(USER_PREFIX) else "",
+            spec.work,
         )
 
     def _module_of(self, operation: str) -> str:

@@ -27,7 +27,7 @@ from engine.model.pools import BOOSTER, Pool, PoolSpec, overridden
 from engine.model.questions import TaskAsked
 from engine.model.task_events import TasksSubmitted
 from engine.monitoring.alerts.rule_verbs import decide_seen
-from engine.scheduling import answering, handing, leases, routing_verbs, spending
+from engine.scheduling import answering, handing, leases, reviews, routing_verbs, spending
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
@@ -156,7 +156,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.RoomSeen: decide_room,
     r.GangsDue: gangs.decide_due,
     r.TasksBegan: leases.decide_began,
-    r.TasksEnded: leases.decide_ended,
+    r.TasksEnded: lambda state, report, deciding: reviews.with_reviews(state, leases.decide_ended(state, report, deciding)),
     r.TasksUsed: spending.decide_used,
     TaskAsked: answering.decide_asked,
     r.SampleDue: _decide_sample,

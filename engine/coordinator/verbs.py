@@ -50,11 +50,20 @@ from engine.model.pool_commands import (
     UpdatePolicy,
 )
 from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
+from engine.model.review_commands import AcceptReview, DiscardReview, ReopenReview
 from engine.model.task_commands import CancelTask, PrioritiseTask, RetryTask, SubmitTask
 from engine.model.verbs import Command
 from engine.monitoring.alerts import rule_verbs
 from engine.scaling import policies, policy_verbs
-from engine.scheduling import answering, asking, budgets, halting, routing_verbs, submission
+from engine.scheduling import (
+    answering,
+    asking,
+    budgets,
+    halting,
+    reviews,
+    routing_verbs,
+    submission,
+)
 from engine.scheduling.allocator import FreeAgents
 from engine.scheduling.reservations import decide_allocate
 from engine.scheduling.router import pool_for
@@ -106,6 +115,11 @@ def _decide_clear(_state: FleetState, commands: Sequence[ClearBoosterCache], dec
     return Decision([BoosterCacheCleared(deciding.origin.who)], ["cleared" for _ in commands])
 
 
+def _decide_retry(state: FleetState, commands: Sequence[RetryTask], deciding: Deciding) -> Decision:
+    decide = reviews.decide_feedback if any(command.feedback for command in commands) else submission.decide_retry
+    return decide(state, commands, deciding)
+
+
 def _decide_memory(state: FleetState, commands: Sequence[Command], deciding: Deciding) -> Decision:
     if deciding.memory is None:
         raise CommandRefused("this engine keeps no memory")
@@ -133,8 +147,11 @@ _DECIDE: dict[type[Command], Decide] = {
     **dict.fromkeys(HostVerb.__args__, hosts.decide_cordon),
     SubmitTask: submission.decide_submit,
     CancelTask: submission.decide_cancel,
-    RetryTask: submission.decide_retry,
+    RetryTask: _decide_retry,
     PrioritiseTask: submission.decide_prioritise,
+    AcceptReview: reviews.decide_accept,
+    DiscardReview: reviews.decide_discard,
+    ReopenReview: reviews.decide_reopen,
     AnswerTask: answering.decide_answer,
     ForgetAnswerRule: answering.decide_forget_rule,
     AskOperator: asking.decide_ask,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TypeGuard
 
 from engine.gate import (
@@ -25,14 +25,14 @@ from engine.gate import plans as planning
 from engine.gate.authority import Act, Judgement, authority_of, check_may, check_own
 from engine.gate.desk import PLANS_WAITING_MAX, Desk, Waiting
 from engine.gate.discretion import Discretion
+from engine.gate.doing import Asked, Doing, Meant, is_undoable, summary_of, undo_note
 from engine.gate.four_eyes import round_of, with_plan
 from engine.gate.memory_queries import MEMORY_QUERIES
 from engine.gate.outlook import outlook
 from engine.gate.plans import Said
-from engine.memory.contract import StoredArtifact
+from engine.gate.reviewing import Reviewing
 from engine.model.agent_commands import AllocateAgent, ReleaseAgent
 from engine.model.booster_commands import AddModule
-from engine.model.commands import COMMANDS
 from engine.model.consensus import Acted, Proposal, VotedPlan
 from engine.model.consensus_commands import CastVote
 from engine.model.consensus_events import ProposalActed, ProposalOpened
@@ -62,7 +62,7 @@ from engine.model.wire import call_of, check_limits, command_of
 from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan
 
-__all__ = ["PLANS_WAITING_MAX", "Desk", "Gate"]
+__all__ = ["PLANS_WAITING_MAX", "Desk", "Gate", "Reviewing"]
 
 STEPS_KEPT = 20
 VOTED_CALLS_MAX = 1_000
@@ -72,62 +72,6 @@ MACHINES = frozenset({"library", "engine"})
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent, CastVote, SendMessage, TakeMessage)
 _ALONE = {UndoPlan, RedoPlan, *undecided.ALONE}
 _DANGERS = list(Danger)
-
-
-@dataclass(frozen=True, slots=True)
-class _Meant:
-    """What verbs come to once relative sizes, undo and redo are resolved."""
-
-    asked: tuple[Command, ...]
-    does: tuple[Command, ...]
-    """The same, or what undo and redo do."""
-    kept: KeptPlan | None = None
-    """The plan that undo or redo is about."""
-    artifacts: Sequence[StoredArtifact] = ()
-    """What the journal is to keep of them."""
-
-    @property
-    def kinds(self) -> tuple[type[Command], ...]:
-        """Return the verbs that rules may be about."""
-        return (type(self.does[0]), type(self.asked[0]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Verbs that are to be carried out."""
-
-    commands: Sequence[Command]
-    reason: str
-    confirm: str
-    plan_id: PlanId
-    said: Said | None = None
-    """What their plan said; None = nobody made one."""
-    who: str = ""
-    """For whom the plan was made; empty = there is none."""
-    vote: ProposalId | None = None
-    """The vote that has accepted them."""
-    passed: tuple[str, ...] = ()
-    """The rules whose votes did."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Doing:
-    """Verbs on their way into the journal."""
-
-    meant: _Meant
-    steps: Sequence[PlanStep]
-    """What they do; empty for the routine work of programs, which nobody describes."""
-    asked: _Asked
-
-    @property
-    def reason(self) -> str:
-        """Return why."""
-        return self.asked.reason
-
-    @property
-    def plan_id(self) -> PlanId:
-        """Return the plan that they are."""
-        return self.asked.plan_id
 
 
 class Gate:
@@ -158,7 +102,7 @@ class Gate:
             planning.shown(steps),
             max((command.danger for command in meant.does), key=_DANGERS.index),
             reason,
-            _is_undoable(meant),
+            is_undoable(meant),
             self._desk.now(),
             coordinator.state.seq,
             len(meant.does),
@@ -168,7 +112,7 @@ class Gate:
             judgement.demands,
             foresight.capacity_of(coordinator.state, events),
             (*foresight.notes_on(coordinator.state, events, _first_arguments(meant.does), self._desk.now()), *self._conflicts(meant, steps)),
-            _undo_note(meant),
+            undo_note(meant),
         )
         if not judgement.refused:
             self._desk.keep(Waiting(plan, meant.asked, self.origin.actor, Said.by(steps)))
@@ -178,11 +122,11 @@ class Gate:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError."""
         if not _is_plan_id(commands):
             assert not isinstance(commands, str)
-            return await self._execute(_Asked(commands, reason, confirm, self._new_id()))
+            return await self._execute(Asked(commands, reason, confirm, self._new_id()))
         waiting = self._desk.take(commands)
         plan = waiting.plan
         try:
-            return await self._execute(_Asked(waiting.commands, reason or plan.reason, confirm, plan.id, waiting.said, waiting.who))
+            return await self._execute(Asked(waiting.commands, reason or plan.reason, confirm, plan.id, waiting.said, waiting.who))
         except FleetError:
             self._desk.keep(waiting)  # nothing was changed, so it can still be done
             raise
@@ -194,9 +138,9 @@ class Gate:
         reason = f"{plan.reason}; " * bool(plan.reason) + f"vote {proposal.id}: {because}"
         commands = [command_of(call) for call in plan.calls]
         said = Said(plan.steps, plan.substance)
-        return await self._execute(_Asked(commands, reason, plan.confirm, plan.id, said, self.origin.actor, proposal.id, (*plan.passed, plan.rule)))
+        return await self._execute(Asked(commands, reason, plan.confirm, plan.id, said, self.origin.actor, proposal.id, (*plan.passed, plan.rule)))
 
-    async def _execute(self, asked: _Asked) -> Answer:
+    async def _execute(self, asked: Asked) -> Answer:
         try:
             self._check(asked.commands)
             if asked.who not in ("", self.origin.actor):
@@ -207,8 +151,11 @@ class Gate:
                 asked.said.check(steps)
             judgement = self._judge(meant, steps, asked.passed)
             judgement.check(asked.confirm, asked.reason)
-            doing = _Doing(meant, steps, asked)
-            return await (self._put_to_vote(doing, judgement.votes[0]) if judgement.votes else self._carry_out(doing))
+            doing = Doing(meant, steps, asked)
+            if judgement.votes:
+                return await self._put_to_vote(doing, judgement.votes[0])
+            async with self._desk.reviewing.carried_out(meant.does):
+                return await self._carry_out(doing)
         except CommandRefused as error:
             await self._audit_refusal(asked, error)
             raise
@@ -234,7 +181,7 @@ class Gate:
         if self._desk.rules.matter(self.origin, (kind,)):
             meant = tuple(commands)
             steps = [PlanStep(call_of(command), _first_word(command), "", "") for command in meant]
-            judgement = self._judge(_Meant(meant, meant), steps)
+            judgement = self._judge(Meant(meant, meant), steps)
             judgement.check("", "")
             if judgement.votes:
                 raise Denied(f"{kind.verb} is put to the vote by {judgement.votes[0].name!r}; ask for it as a verb. Nothing was changed")
@@ -285,17 +232,17 @@ class Gate:
     def _new_id(self) -> PlanId:
         return PlanId(self._desk.coordinator.deciding(self.origin).ids.new(PLAN_PREFIX))
 
-    async def _mean(self, commands: Sequence[Command], *, lays_out: bool = False) -> _Meant:
+    async def _mean(self, commands: Sequence[Command], *, lays_out: bool = False) -> Meant:
         """Resolve what verbs come to, once the modules that they name are at hand; from there on nothing waits. Raises FleetError."""
         modules = self._desk.modules
-        commands = await modules.pin(commands)
+        commands = await self._desk.reviewing.pin(await modules.pin(commands))
         meant = self._understand(commands)
         if not any(isinstance(command, AddModule) for command in meant.does):
             return meant
         artifacts = await modules.fetch(meant.does, lays_out=lays_out)
         return replace(self._understand(commands), artifacts=artifacts)
 
-    def _understand(self, commands: Sequence[Command]) -> _Meant:
+    def _understand(self, commands: Sequence[Command]) -> Meant:
         """Resolve what verbs come to now. Raises FleetError."""
         state, first = self._desk.coordinator.state, commands[0]
         if isinstance(first, UndoPlan | RedoPlan):
@@ -304,23 +251,23 @@ class Gate:
             does = undo.left_to_do(state, kept, undo=isinstance(first, UndoPlan))
             for command in does:
                 check_may(self._authority, type(command))
-            return _Meant((replace(first, plan=kept.plan.id),), tuple(does), kept)
+            return Meant((replace(first, plan=kept.plan.id),), tuple(does), kept)
         meant = tuple(planning.exact(state, command) for command in commands)
-        return _Meant(meant, meant)
+        return Meant(meant, meant)
 
-    def _describe(self, meant: _Meant) -> list[PlanStep]:
+    def _describe(self, meant: Meant) -> list[PlanStep]:
         coordinator = self._desk.coordinator
         if (steps := undecided.describe(self._desk.sources, meant.does)) is not None:
             return steps
         return planning.describe(coordinator.state, meant.does, coordinator.deciding(self.origin, restoring=meant.kept is not None))
 
-    def _is_routine(self, meant: _Meant) -> bool:
+    def _is_routine(self, meant: Meant) -> bool:
         return bool(self.origin.agent) or (self.origin.via in MACHINES and isinstance(meant.asked[0], _ROUTINE))
 
-    def _is_ruled(self, meant: _Meant) -> bool:
+    def _is_ruled(self, meant: Meant) -> bool:
         return self._desk.rules.matter(self.origin, meant.kinds)
 
-    def _judge(self, meant: _Meant, steps: Sequence[PlanStep], passed: Sequence[str] = ()) -> Judgement:
+    def _judge(self, meant: Meant, steps: Sequence[PlanStep], passed: Sequence[str] = ()) -> Judgement:
         if not self._is_ruled(meant):
             return Judgement()
         coordinator = self._desk.coordinator
@@ -328,15 +275,15 @@ class Gate:
         acts = [Act(with_pool(coordinator.state, command, deciding), step) for command, step in zip(meant.does, steps, strict=True)]
         return self._desk.rules.judge(coordinator.state, self.origin, acts, meant.asked[0], self._desk.now(), passed=passed)
 
-    def _conflicts(self, meant: _Meant, steps: Sequence[PlanStep]) -> list[Note]:
+    def _conflicts(self, meant: Meant, steps: Sequence[PlanStep]) -> list[Note]:
         others = [(waiting.who, waiting.plan) for waiting in self._desk.others(self.origin.actor)]
         return foresight.conflicts(self._desk.coordinator.state, meant.does, steps, others, self._desk.now())
 
     # ---- carrying out
 
-    async def _put_to_vote(self, doing: _Doing, guardrail: Guardrail) -> Answer:
+    async def _put_to_vote(self, doing: Doing, guardrail: Guardrail) -> Answer:
         """Open the vote that a rule demands; the engine goes on when it is accepted."""
-        coordinator, asked, summary = self._desk.coordinator, doing.asked, _summary(doing)
+        coordinator, asked, summary = self._desk.coordinator, doing.asked, summary_of(doing)
         if len(doing.meant.asked) > VOTED_CALLS_MAX or any(command.name in NEVER_VOTED for command in doing.meant.does):
             raise Denied(f"this cannot be put to the vote: it is about entries of memory, or more than {VOTED_CALLS_MAX} verbs; nothing was changed")
         round_ = round_of(coordinator.state, guardrail, self.origin, self._desk.now())
@@ -348,7 +295,7 @@ class Gate:
         await coordinator.record([ProposalOpened(with_plan(round_, plan, id_, summary)), Audited(entry), *self._acted(asked, told, vote=id_)], self.origin)
         return Answer(asked.plan_id, (), coordinator.state.seq, f"{summary}: {told}", vote=id_)
 
-    async def _carry_out(self, doing: _Doing) -> Answer:
+    async def _carry_out(self, doing: Doing) -> Answer:
         meant = doing.meant
         if meant.kept is not None:
             return await self._undo(doing, meant.kept)
@@ -373,16 +320,16 @@ class Gate:
             return [PlanApplied(applied[0]), *self._accounts(doing, values)]
 
         values, seq = await coordinator.execute(commands, self.origin, account, artifacts=meant.artifacts)
-        return Answer(doing.plan_id, tuple(values), seq, _summary(doing), applied[0].undo_until if applied else 0.0)
+        return Answer(doing.plan_id, tuple(values), seq, summary_of(doing), applied[0].undo_until if applied else 0.0)
 
-    async def _told(self, doing: _Doing, told: str) -> Answer:
+    async def _told(self, doing: Doing, told: str) -> Answer:
         """Record a verb that changed no state of the fleet; what it did is answered in words."""
         coordinator = self._desk.coordinator
         if doing.meant.asked[0].is_audited or doing.asked.vote:
             await coordinator.record(self._accounts(doing), self.origin)
         return Answer(doing.plan_id, (), coordinator.state.seq, told)
 
-    async def _back_up(self, doing: _Doing, command: BackUpFleet) -> Answer:
+    async def _back_up(self, doing: Doing, command: BackUpFleet) -> Answer:
         """Take a backup, above all of an engine that can write nothing else any more: then only the audit is missing."""
         desk = self._desk
         contents = await backing.back_up(desk.sources.journal, command, desk.now())
@@ -390,7 +337,7 @@ class Gate:
             await desk.coordinator.record(self._accounts(doing), self.origin)
         return Answer(doing.plan_id, (contents.path,), desk.coordinator.state.seq, backing.told(contents))
 
-    def _applied(self, doing: _Doing, back: Sequence[undo.Back], again: Sequence[Call]) -> AppliedPlan:
+    def _applied(self, doing: Doing, back: Sequence[undo.Back], again: Sequence[Call]) -> AppliedPlan:
         commands = doing.meant.does if again else ()
         state = self._desk.coordinator.state
         return AppliedPlan(
@@ -399,7 +346,7 @@ class Gate:
             self.origin.who,
             self.origin.via,
             doing.reason,
-            _summary(doing),
+            summary_of(doing),
             tuple(again),
             tuple(call for call, _ in back),
             self._undo_until() if back else 0.0,
@@ -411,12 +358,12 @@ class Gate:
     def _undo_until(self) -> float:
         return self._desk.now() + self._desk.config.operations.undo_window_s
 
-    async def _undo(self, doing: _Doing, kept: KeptPlan) -> Answer:
+    async def _undo(self, doing: Doing, kept: KeptPlan) -> Answer:
         plan, does, coordinator = kept.plan, doing.meant.does, self._desk.coordinator
         is_undo = isinstance(doing.meant.asked[0], UndoPlan)
         before = [undo.backs(coordinator.state, command) for command in does]
         entry = audit_lines.taken_back(self._by(doing.reason, doing.plan_id), doing.meant.asked[0], plan)
-        noted = [Audited(entry), *self._acted(doing.asked, _summary(doing))]
+        noted = [Audited(entry), *self._acted(doing.asked, summary_of(doing))]
 
         def account(values: Sequence[object]) -> list[Event]:
             if is_undo:
@@ -432,19 +379,19 @@ class Gate:
 
     # ---- the audit
 
-    def _accounts(self, doing: _Doing, values: Sequence[object] = ()) -> list[Event]:
+    def _accounts(self, doing: Doing, values: Sequence[object] = ()) -> list[Event]:
         made = tuple(value for value in values[:STEPS_KEPT] if isinstance(value, str))
         audited = [self._audited(doing)] if doing.meant.asked[0].is_audited or doing.asked.vote else []
-        return [*audited, *self._acted(doing.asked, _summary(doing), made=made)]
+        return [*audited, *self._acted(doing.asked, summary_of(doing), made=made)]
 
-    def _acted(self, asked: _Asked, told: str, *, is_done: bool = True, made: tuple[str, ...] = (), vote: str = "") -> list[Event]:
+    def _acted(self, asked: Asked, told: str, *, is_done: bool = True, made: tuple[str, ...] = (), vote: str = "") -> list[Event]:
         """Return what a vote is told of the plan that it accepted."""
         return [ProposalActed(asked.vote, Acted(self._desk.now(), is_done, told, made, vote))] if asked.vote else []
 
-    def _audited(self, doing: _Doing) -> Audited:
+    def _audited(self, doing: Doing) -> Audited:
         return Audited(audit_lines.done(self._by(doing.reason, doing.plan_id), doing.meant.asked, doing.steps))
 
-    async def _audit_refusal(self, asked: _Asked, error: FleetError) -> None:
+    async def _audit_refusal(self, asked: Asked, error: FleetError) -> None:
         if not (asked.commands[0].is_audited or asked.vote or isinstance(error, Denied)):
             return
         coordinator, plan = self._desk.coordinator, asked.plan_id if asked.vote else ""
@@ -466,31 +413,6 @@ def _is_plan_id(commands: Sequence[Command] | str) -> TypeGuard[str]:
     return isinstance(commands, str)
 
 
-def _is_undoable(meant: _Meant) -> bool:
-    """Tell whether what verbs do can be taken back; an undo can, by redo, while the plan's verbs are known."""
-    if meant.kept is not None:
-        return bool(meant.kept.plan.calls)
-    return all(command.inverse for command in meant.does) and len(meant.does) <= undo.UNDO_CALLS_MAX
-
-
-def _undo_note(meant: _Meant) -> str:
-    """Return what an undo does not restore, or why there is none; for an undo itself, of the plan that it is about."""
-    kept = meant.kept
-    kinds = {COMMANDS[call.name] for call in kept.plan.calls} if kept is not None else {type(command) for command in meant.does}
-    return "; ".join(sorted({kind.irreversible or kind.undo_note for kind in kinds} - {""}))
-
-
 def _first_arguments(commands: Sequence[Command]) -> frozenset[str]:
     """Return the ids that verbs name themselves."""
     return frozenset(str(undo.command_values(command)[0]) for command in commands if fields(command))
-
-
-def _summary(doing: _Doing) -> str:
-    commands, steps = doing.meant.asked, doing.steps
-    first = commands[0]
-    if not steps:
-        return f"{first.verb} × {len(commands)}"
-    step = steps[0]
-    change = f" {step.before} → {step.after}" if step.before else ""
-    rest = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
-    return f"{first.verb} {step.target}{change}{rest}"

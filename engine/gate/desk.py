@@ -14,6 +14,7 @@ from engine.coordinator import Coordinator
 from engine.gate import queries
 from engine.gate.authority import Rules
 from engine.gate.plans import Said
+from engine.gate.reviewing import Reviewing
 from engine.memory.contract import StoredArtifact
 from engine.model.errors import NotFound
 from engine.model.ids import PlanId
@@ -53,7 +54,7 @@ class Modules(Protocol):
 class Desk:
     """What all gates of an engine share."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is another one's
         self,
         coordinator: Coordinator,
         sources: queries.Sources,
@@ -61,6 +62,7 @@ class Desk:
         *,
         stop: Callable[[], None],
         modules: Modules,
+        reviewing: Reviewing,
     ) -> None:
         self.coordinator = coordinator
         self.sources = sources
@@ -68,6 +70,7 @@ class Desk:
         self.rules = Rules(config.operations)
         self.stop = stop
         self.modules = modules
+        self.reviewing = reviewing
         self._waiting: dict[PlanId, Waiting] = {}
         self._abroad: dict[str, str] = {}
         """Plans that were made in other regions, and which."""

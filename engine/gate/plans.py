@@ -20,6 +20,7 @@ from engine.gate import (
     module_plans,
     policy_plans,
     questions,
+    reviewing,
     routes,
     sessions,
     swarms,
@@ -81,7 +82,7 @@ def exact(state: FleetState, command: Command, *, restoring: bool = False) -> Co
 
 def describe(state: FleetState, commands: Sequence[Command], deciding: Deciding) -> list[PlanStep]:
     """Return one step for each verb. Raises FleetError as executing would."""
-    describers: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, SubmitTask: partial(_submit, deciding=deciding), AddModule: partial(module_plans.add, deciding=deciding)}
+    describers: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {**_DESCRIBE, SubmitTask: partial(_submit, deciding=deciding), AddModule: partial(module_plans.add, deciding=deciding), RetryTask: partial(_retry, deciding=deciding)}
     if deciding.restoring:
         describers[ScalePool] = partial(_scale, restoring=True)
     describers |= dict.fromkeys(MemoryVerb.__args__, partial(_memory, deciding=deciding))
@@ -267,7 +268,9 @@ def _cancel(state: FleetState, command: CancelTask) -> PlanStep:
     return PlanStep(call_of(command), task.spec.title, task.state, "cancelled", effect, warning)
 
 
-def _retry(state: FleetState, command: RetryTask) -> PlanStep:
+def _retry(state: FleetState, command: RetryTask, deciding: Deciding) -> PlanStep:
+    if command.feedback:
+        return reviewing.describe_feedback(state, command, deciding)
     task = find_task(state, command.task)
     if task.stopping in ("cancel", "retry"):
         return PlanStep(call_of(command), task.spec.title, "stopping", "pending", "runs again once it has stopped")
@@ -328,6 +331,7 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     **sessions.DESCRIBE,
     **routes.DESCRIBE,
     **alert_plans.DESCRIBE,
+    **reviewing.DESCRIBE,
     RegisterAgent: _register,
     UnregisterAgent: _agent,
     DrainAgent: _agent,
@@ -337,7 +341,6 @@ _DESCRIBE: dict[type[Command], Callable[[FleetState, Any], PlanStep]] = {
     AllocateAgent: _allocate,
     ReleaseAgent: _release,
     CancelTask: _cancel,
-    RetryTask: _retry,
     PrioritiseTask: _prioritise,
     HaltFleet: _halt,
     ResumeFleet: _resume,

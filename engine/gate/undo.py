@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.coordinator.hosts import cordon_of
 from engine.coordinator.sizing import edited
-from engine.gate import alert_plans, budgets, policy_plans, routes, swarms
+from engine.gate import alert_plans, budgets, policy_plans, reviewing, routes, swarms
 from engine.model import commands as c
 from engine.model import wire
 from engine.model.agent_commands import (
@@ -57,6 +57,7 @@ from engine.model.pool_commands import (
     UnpausePool,
     UpdatePolicy,
 )
+from engine.model.review_commands import AcceptReview, DiscardReview, ReopenReview, ReviewVerb
 from engine.model.routing_commands import ALL_POOLS, ForgetRouting, RecallRouting, SetRouting
 from engine.model.scaling import Policy
 from engine.model.swarm_commands import (
@@ -133,7 +134,7 @@ def _routing(state: FleetState, command: SetRouting | ForgetRouting) -> list[Cal
 
 
 def _retry(_state: FleetState, command: RetryTask) -> list[Call]:
-    return [Call(command.inverse, {"task": command.task})]
+    return [Call(command.inverse, {"task": command.task})] if not command.feedback else []
 
 
 def _prioritise(state: FleetState, command: PrioritiseTask) -> list[Call]:
@@ -189,6 +190,7 @@ _INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
     SetRouting: _routing,
     ForgetRouting: _routing,
     PrioritiseTask: _prioritise,
+    **dict.fromkeys((AcceptReview, DiscardReview), reviewing.inverse_of),
     HaltFleet: _halt,
     ResumeFleet: _resume,
     SetBudget: budgets.inverse_of,
@@ -201,7 +203,7 @@ _INVERSE: dict[type[Command], Callable[[FleetState, Any], list[Call]]] = {
 
 def inverse_of_value(command: Command, value: object) -> list[Call]:
     """Return the calls that take a verb back which only its answer tells: what it made."""
-    if isinstance(command, SubmitTask):
+    if isinstance(command, SubmitTask) or (isinstance(command, RetryTask) and command.feedback):
         return [Call("task.cancel", {"task": str(value)})]
     if isinstance(command, OpenProposal):
         return [Call("proposal.withdraw", {"proposal": str(value)})]
@@ -374,7 +376,7 @@ def _is_needless(state: FleetState, command: Command, *, undo: bool) -> bool:  #
             return undo if HostId(command.host) not in state.hosts else not _host(state, command)
         case WithdrawProposal() | EndGang() | ReleaseAgent():
             return undo and _is_over(state, command)
-        case CancelTask() | RetryTask() | PrioritiseTask():
+        case CancelTask() | RetryTask() | PrioritiseTask() | AcceptReview() | DiscardReview() | ReopenReview():
             return _is_needless_for_task(state, command, undo=undo)
         case HaltFleet() | ResumeFleet():
             return not inverse_of(state, command)
@@ -403,7 +405,9 @@ def _is_needless_for_agent(state: FleetState, command: DrainAgent | UndrainAgent
     return undo if is_going else not _cordon(state, command)
 
 
-def _is_needless_for_task(state: FleetState, command: CancelTask | RetryTask | PrioritiseTask, *, undo: bool) -> bool:
+def _is_needless_for_task(state: FleetState, command: CancelTask | RetryTask | PrioritiseTask | ReviewVerb, *, undo: bool) -> bool:
+    if isinstance(command, ReviewVerb):
+        return reviewing.is_needless(state, command)
     task = state.tasks.get(TaskId(command.task))
     if task is None:
         return undo

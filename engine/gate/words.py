@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.gate import alert_plans, budgets, routes
+from engine.gate import alert_plans, budgets, reviewing, routes
 from engine.gate import mail as mail_lines
 from engine.gate import sessions as session_lines
 from engine.gate import swarms as swarm_lines
@@ -64,6 +64,7 @@ from engine.model.question_events import (
     TaskProgressed,
 )
 from engine.model.questions import in_a_line
+from engine.model.review_events import ReviewMoved, ReviewOpened
 from engine.model.rows import EventRow
 from engine.model.task_events import (
     LateResult,
@@ -290,6 +291,8 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     TasksReplayed: _replayed,
     QuestionAsked: lambda s, e: ("warn", e.task, f"{_title(s, e.task)} asks: {f'{e.question.ask.tool}: ' if e.question.ask.tool else ''}{in_a_line(e.question.ask)}"),
     QuestionAnswered: lambda s, e: ("info", e.task, f"{_title(s, e.task)} is told: {e.answer.reply.decision}, by {e.answer.by}{f' (rule {e.answer.rule})' if e.answer.rule else ''}"),
+    ReviewOpened: lambda s, e: ("info", e.task, f"{_title(s, e.task)} waits for a review: {e.work.branch}, {reviewing.in_short(e.work)}{f', check {e.work.check}' if e.work.check else ''}"),
+    ReviewMoved: lambda s, e: ("info", e.task, f"{_title(s, e.task)} {'waits for a review again' if e.state == 'waiting' else e.state}{f' into {e.onto} by {e.how}' if e.onto else ''}, by {e.who}"),
     AnswerRuleSet: lambda _s, e: ("info", e.pool, f"agents of {e.pool} are answered {e.rule.decision} to {e.rule.rule} from now on, by {e.rule.by}"),
     TaskProgressed: lambda s, e: ("info", e.task, f"{_title(s, e.task)}: {f'{e.said.ratio:.0%} ' if e.said.ratio >= 0 else ''}{e.said.text}"),
     AnswerRuleForgotten: lambda _s, e: ("info", e.pool, f"agents of {e.pool} ask again about {e.rule}"),

@@ -70,6 +70,7 @@ from engine.model.pool_commands import (
 )
 from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswerRule, TellProgress
 from engine.model.region_commands import FailBack, FailOver
+from engine.model.review_commands import AcceptReview, DiscardReview, ReopenReview
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.swarm_commands import (
     CreateSwarm,
@@ -114,6 +115,9 @@ COMMANDS: dict[str, type[Command]] = {
         CancelTask,
         RetryTask,
         PrioritiseTask,
+        AcceptReview,
+        DiscardReview,
+        ReopenReview,
         AnswerTask,
         ForgetAnswerRule,
         AskOperator,

@@ -91,7 +91,8 @@ class WorktreeConfig(ConfigTree):
     branch_prefix: str = Field("fleet/", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,60}$", description="before the task's id in the name of its branch")
     setup: tuple[str, ...] = Field((), description="program and arguments, run in it before the task")
     teardown: tuple[str, ...] = Field((), description="the same before it is removed")
-    command_timeout_s: float = Field(600.0, gt=0, le=86_400, description="longest run of setup and teardown")
+    check: tuple[str, ...] = Field((), description="the same on what a task that ended well saved; its review says how it ended")
+    command_timeout_s: float = Field(600.0, gt=0, le=86_400, description="longest run of setup, check and teardown")
     keep_failed: int = Field(5, ge=0, le=1_000, description="worktrees of failed attempts that are kept; their branches stay in any case")
     max_mb: int = Field(0, ge=0, description="megabytes, or text such as '2GB', that the pool's worktrees may take before another is made; 0 = no limit")
 

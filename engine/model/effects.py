@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from engine.model.ids import AgentId, TaskId
 from engine.model.questions import Reply
+from engine.model.reviews import Work
 from engine.model.tasks import Lease
 
 
@@ -66,6 +67,8 @@ class Assignment:
     """Results of its dependencies by task id, when the task asked for them."""
     module: str = ""
     """SHA-256 of the operator's module that offers the type now; empty = none does."""
+    work: Work | None = None
+    """What it goes on with; None = it begins anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ from engine.model.question_events import (
     QuestionAsked,
     TaskProgressed,
 )
+from engine.model.review_events import ReviewMoved, ReviewOpened
 from engine.model.room_events import (
     GangAsked,
     GangEnded,
@@ -224,6 +225,8 @@ Event = (
     | TasksCancelled
     | TasksReplayed
     | TaskPrioritised
+    | ReviewOpened
+    | ReviewMoved
     | TasksSpent
     | BudgetsConfigured
     | BudgetSet

@@ -94,8 +94,10 @@ class WorktreeSpec:
     """Program and arguments, run in it before the task."""
     teardown: tuple[str, ...] = ()
     """The same before it is removed."""
+    check: tuple[str, ...] = ()
+    """Program and arguments, run in it on what a task that ended well saved; the review says how it ended."""
     command_timeout_s: float = 600.0
-    """Longest run of setup and teardown."""
+    """Longest run of setup, check and teardown."""
     keep_failed: int = 5
     """Worktrees of failed attempts that are kept to be looked at; the oldest go first. Their branches stay."""
     max_mb: int = 0

@@ -57,16 +57,20 @@ class CancelTask(Command):
 
 @verb
 class RetryTask(Command):
-    """Run a failed, cancelled or dead task again, with a full set of attempts; with it those that fell only with it."""
+    """Run a failed, cancelled or dead task again, with a full set of attempts; with it those that fell only with it.
+
+    With feedback any task that has ended: a new one goes on with what it did, in its worktree and on its branch.
+    """
 
     name = "task.retry"
     verb = "retry"
-    help = "Run a failed, cancelled or dead task again"
+    help = "Run a failed, cancelled or dead task again, or have its work improved by feedback"
     inverse = "task.cancel"
-    undo_note = "the task ends as cancelled, whatever it had ended as; its result is gone"
+    undo_note = "the task ends as cancelled, whatever it had ended as, and its result is gone; one that goes on by feedback is cancelled itself"
 
     task: str = arg("task id", completes="tasks")
     lenient: bool = arg("leave out a task that cannot be run again, instead of refusing", default=False, option=True)
+    feedback: str = arg("what a reviewer wants changed: a new task goes on where this one ended", default="", option=True)
 
 
 @verb

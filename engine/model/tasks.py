@@ -14,6 +14,7 @@ from engine.model.budgets import Used
 from engine.model.ids import AgentId, QuestionId, TaskId
 from engine.model.learned import Advice
 from engine.model.questions import Answer, Question, Said
+from engine.model.reviews import Review, Work
 
 HISTORY_MAX = 32
 """Steps kept in a task's own history; the journal has them all."""
@@ -88,6 +89,10 @@ class TaskSpec(msgspec.Struct, frozen=True):
     """Tags of what it is about: only regions with all of them may keep it."""
     sample_of: str = ""
     """Task of the booster that it does again to compare; empty = it is work. Samples are in no count of work."""
+    follows: TaskId = TaskId("")
+    """Task whose work it goes on with, as a reviewer asked; empty = it begins anew."""
+    work: Work | None = None
+    """That work: its branch and worktree."""
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -195,6 +200,8 @@ class Task:
     """What all its attempts used: cost, tokens, unpriced and turns as told; seconds of those before the last one."""
     over: str = ""
     """Why it may not use any more, so that it waits; empty = it may."""
+    review: Review | None = None
+    """Of what it left on a branch; None = it left nothing there."""
 
     @property
     def fell(self) -> bool:

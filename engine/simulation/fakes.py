@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.agents.runtime import HostSample, Reporter
+from engine.agents.workspaces.git import GitError
 from engine.clock import Clock, IdFactory, Rng
 from engine.memory.contract import Contents, JournalBatch, StoredArtifact
 from engine.model.agent_events import HostInfo
@@ -28,6 +29,7 @@ from engine.model.questions import Reply
 from engine.model.region_rows import HEALTHY, RegionRow
 from engine.model.replication import Batch, Mark, PeerState, Taken
 from engine.model.reports import AgentsFailed, AgentsUp, HostDown, HostUp, TasksBegan, TasksEnded
+from engine.model.reviews import Taking, Work, ends_of
 from engine.model.scaling import Load
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Outcome, Task
@@ -352,6 +354,46 @@ class SimulatedAgents:
     def samples(self) -> Iterable[HostSample]:
         """Return the hosts that are up."""
         return [HostSample(id_, "python", 1, len(agents), self._clock.now()) for id_, agents in self.hosts.items()]
+
+
+class SimulatedReviewer:
+    """Repositories without git: which commit each branch is at, a merge with a name of its own."""
+
+    def __init__(self) -> None:
+        self.branches: dict[str, str] = {}
+        self.gone: set[str] = set()
+        """Branches of decided work."""
+
+    async def make(self, work: Work, taking: Taking, task: str, title: str, *, at: str = "") -> Taking:  # noqa: ARG002  # there are no messages
+        """Return where the branch is, and where it would be."""
+        branch = taking.onto or work.onto
+        old = at or self.branches.get(branch, work.base)
+        return Taking(taking.how, branch, f"{old}..{old}+{work.head}")
+
+    async def take(self, work: Work, taking: Taking) -> None:
+        """Move the branch. Raises GitError when it is elsewhere."""
+        self._move(taking.onto, work, *ends_of(taking.made))
+
+    async def give_back(self, work: Work, taking: Taking) -> None:
+        """Move the branch back. Raises GitError when it is elsewhere."""
+        self._move(taking.onto, work, *reversed(ends_of(taking.made)))
+
+    def _move(self, branch: str, work: Work, old: str, new: str) -> None:
+        if self.branches.get(branch, work.base) != old:
+            raise GitError(f"{branch} has moved")
+        self.branches[branch] = new
+
+    async def retire(self, work: Work) -> None:
+        """Take note that the branch is gone."""
+        self.gone.add(work.branch)
+
+    async def restore(self, work: Work) -> None:
+        """Take note that it is back."""
+        self.gone.discard(work.branch)
+
+    async def diff(self, work: Work) -> str:
+        """Return a line that says what it is of."""
+        return f"+{work.head}\n"
 
 
 class SimulatedModules:

@@ -17,7 +17,7 @@ from engine.clock import Clock, Rng
 from engine.config import FleetManagerConfig, parse_config
 from engine.coordinator import Coordinator
 from engine.coordinator.tools import Tools
-from engine.gate import Desk, Gate
+from engine.gate import Desk, Gate, Reviewing
 from engine.gate.dead_events import DeadEvents
 from engine.gate.feed import Feed
 from engine.gate.history import History
@@ -52,6 +52,7 @@ from engine.simulation.fakes import (
     NotedErasures,
     SimulatedAgents,
     SimulatedModules,
+    SimulatedReviewer,
 )
 from engine.simulation.loop import CountedIds, VirtualClock
 from engine.state import FleetState
@@ -85,7 +86,7 @@ class World:
         """Leases that the next start adopts."""
 
     def _make(self, state: FleetState, hosts: int, work: Work) -> None:
-        self.modules = SimulatedModules()
+        self.modules, self.reviewer = SimulatedModules(), SimulatedReviewer()
         self.memory = Memory(KeptEntries(self.journal), self.clock, memory_settings(self.config.memory))
         verbs = MemoryVerbs(self.memory, Consolidating(self.memory, self.config.memory.episodic_s), lambda _owner: (0, 0))
         self.router = LearnedRouter(lambda: self.state, self.config.routing, self.clock, self.rng)
@@ -131,7 +132,8 @@ class World:
             notifier=self.notifier,
             regions=self.regions,
         )
-        self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules)
+        reviewing = Reviewing(lambda: self.state, lambda: self.reviewer)
+        self.desk = Desk(self.coordinator, sources, self.config, stop=lambda: None, modules=self.modules, reviewing=reviewing)
 
     @property
     def state(self) -> FleetState:

@@ -33,6 +33,7 @@ from engine.model.machines import Amounts, Machine, taken_by
 from engine.model.modules import UserModule
 from engine.model.plans import AppliedPlan, AuditEntry, Halt
 from engine.model.pools import Pool
+from engine.model.reviews import ReviewState
 from engine.model.scaling import Policy
 from engine.model.tasks import FINISHED, HELD, Task, TaskState
 from engine.state.swarming import Swarming
@@ -106,6 +107,7 @@ class Touched:
     traffic: dict[SwarmId, None] = field(default_factory=dict)
     sessions: dict[SessionId, None] = field(default_factory=dict)
     questions: dict[QuestionId, None] = field(default_factory=dict)
+    reviews: dict[TaskId, None] = field(default_factory=dict)
     budgets: dict[str, None] = field(default_factory=dict)
     ledgers: dict[str, None] = field(default_factory=dict)
     routers: dict[str, None] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class Touched:
         self.traffic.update(later.traffic)
         self.sessions.update(later.sessions)
         self.questions.update(later.questions)
+        self.reviews.update(later.reviews)
         self.budgets.update(later.budgets)
         self.ledgers.update(later.ledgers)
         self.routers.update(later.routers)
@@ -181,6 +184,7 @@ class Tables:
         self.keys: dict[str, TaskId] = {}
         self.asking: dict[QuestionId, TaskId] = {}
         """Open questions, oldest first, with the tasks whose agents ask."""
+        self.reviewing: dict[TaskId, None] = {}  # tasks whose work waits for a review, longest waiting first
         self.allocations: dict[AllocationId, Allocation] = {}
         self.plans: dict[PlanId, KeptPlan] = {}
         self.policies: dict[str, Policy] = {}
@@ -192,11 +196,10 @@ class Tables:
         self.swarming = Swarming()
         self.rounds: dict[ProposalId, Round] = {}  # votes: the open ones, and the newest ROUNDS_MAX that have ended
         self.routers: dict[str, RouterRecord] = {}  # of pools in which learned routing has learned or was set
-        self.alerting, self.spending = Alerting(), Spending()
+        self.alerting, self.spending, self.totals, self.touched = Alerting(), Spending(), Totals(), Touched()
         self.halted: dict[str, Halt] = {}
         """Scope -> who halted it when."""
         self.audit: deque[AuditEntry] = deque(maxlen=AUDIT_MAX)
-        self.totals, self.touched = Totals(), Touched()
 
     def is_halted(self, scope: str) -> bool:
         """Tell whether a halt stops scaling, placing or agents; each scope stops what those before it stop."""
@@ -286,6 +289,8 @@ class Tables:
         for counts in (pool.by_state, self.totals.by_state):
             counts[task.state] = counts.get(task.state, 0) + 1
         self.asking.update(dict.fromkeys(task.questions, spec.id))
+        if task.review is not None and task.review.state is ReviewState.WAITING:
+            self.reviewing[spec.id] = None
         if spec.idempotency_key:
             self.keys[spec.idempotency_key] = spec.id
         if task.state is TaskState.PENDING:
@@ -357,6 +362,7 @@ class Tables:
             assert (task.state is TaskState.NEEDS_INPUT) == bool(task.questions), f"{task_id} is {task.state} and asks {len(task.questions)} things"
             assert task.waiting_on == len(self.awaited_by(task)), f"{task_id} waits on {task.waiting_on}"
         assert self.asking == {question: task_id for task_id, task in self.tasks.items() for question in task.questions}
+        assert self.reviewing.keys() == {id_ for id_, task in self.tasks.items() if task.review is not None and task.review.state is ReviewState.WAITING}
         self._check_dependents()
         self._check_machines()
         self.swarming.check()

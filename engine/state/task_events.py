@@ -24,6 +24,7 @@ from engine.model.task_events import (
 from engine.model.tasks import ENGINE_LOST, Task, TaskError, TaskState
 from engine.state.agent_events import at_rest
 from engine.state.budget_events import Runs, count_run, settle
+from engine.state.review_events import hand_on, leave, set_review, take_back
 from engine.state.tables import Tables
 
 
@@ -32,6 +33,8 @@ def _tasks_submitted(tables: Tables, event: TasksSubmitted, at: float) -> None:
     for spec in event.tasks:
         task = Task(spec, priority=spec.priority, history=[(at, "submitted", "")])
         tables.add_task(task)
+        if spec.follows:
+            hand_on(tables, spec, at)
 
 
 def _tasks_leased(tables: Tables, event: TasksLeased, at: float) -> None:
@@ -202,6 +205,8 @@ def _finish(tables: Tables, task: Task, end: TaskState, at: float) -> None:
     tables.set_waiting_on(task, 0)
     tables.set_state(task, end)
     tables.finished[task.spec.id] = None
+    if task.spec.follows:
+        take_back(tables, task.spec)
     for waiting in tables.waiting_for(task.spec.id) if task.spec.id in tables.dependents else ():
         tables.set_waiting_on(waiting, waiting.waiting_on - 1)
         tables.touched.tasks[waiting.spec.id] = None
@@ -235,6 +240,7 @@ def _release(tables: Tables, task: Task) -> None:
 
 def _forget(tables: Tables, task_id: TaskId) -> Task:
     task = tables.tasks.pop(task_id)
+    leave(tables, task)
     pool = tables.pools[task.spec.pool]
     for counts in (pool.by_state, tables.totals.by_state):
         counts[task.state] -= 1
@@ -260,6 +266,10 @@ def _tasks_replayed(tables: Tables, event: TasksReplayed, at: float) -> None:
         task.replayed_at = at
         task.error = None
         task.note(at, "replayed", "")
+        if task.review is not None:
+            set_review(tables, task, None)
+        if task.spec.follows:
+            hand_on(tables, task.spec, at)
         tables.set_state(task, TaskState.PENDING)
     for task_id in event.tasks:
         for task in (tables.tasks[task_id], *tables.waiting_for(task_id)):

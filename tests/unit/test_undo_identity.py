@@ -31,6 +31,7 @@ from engine.model.consensus_commands import OpenProposal
 from engine.model.errors import CommandRefused, FleetError
 from engine.model.fleet_commands import HaltFleet, RedoPlan, ResumeFleet, UndoPlan
 from engine.model.host_commands import HostVerb
+from engine.model.ids import TaskId
 from engine.model.memory import Dot, EntryId, Head
 from engine.model.memory_commands import (
     ForgetEntry,
@@ -53,6 +54,9 @@ from engine.model.pool_commands import (
     UpdatePolicy,
 )
 from engine.model.replication import Carried
+from engine.model.review_commands import AcceptReview, DiscardReview
+from engine.model.review_events import ReviewOpened
+from engine.model.reviews import Work
 from engine.model.routing_commands import ForgetRouting, SetRouting
 from engine.model.routing_events import RoutingLearned
 from engine.model.swarm_commands import (
@@ -103,6 +107,8 @@ SAMPLES: dict[type[Command], Callable[[World, random.Random], Command]] = {
     CancelTask: lambda world, chance: CancelTask(task(world, chance)),
     RetryTask: lambda world, chance: RetryTask(task(world, chance)),
     PrioritiseTask: lambda world, chance: PrioritiseTask(task(world, chance), chance.randrange(1, 11)),
+    AcceptReview: lambda world, chance: AcceptReview(reviewed(world, chance), onto=chance.choice(["", "other"])),
+    DiscardReview: lambda world, chance: DiscardReview(reviewed(world, chance)),
     OpenProposal: lambda *_: OpenProposal("merge it", ("@ada",)),
     CreateSwarm: lambda world, chance: CreateSwarm(chance.choice("pq"), (agent(world, chance),)),
     EditSwarm: lambda world, chance: chance.choice(
@@ -142,6 +148,17 @@ def pool(chance: random.Random) -> str:
 
 def agent(world: World, chance: random.Random) -> str:
     return str(chance.choice([one.spec.id for one in world.state.agents.values()]))
+
+
+def reviewed(world: World, chance: random.Random) -> str:
+    return str(chance.choice([id_ for id_, one in world.state.tasks.items() if one.review]))
+
+
+async def leave_work(world: World) -> None:
+    """Have two tasks end whose work waits for a review."""
+    tasks = [TaskId(str(id_)) for id_ in (await world.gate(ADMIN).execute([SubmitTask("noop", next(iter(POOLS)))] * 2)).values]
+    await world.until(lambda: all(world.state.tasks[id_].state == "succeeded" for id_ in tasks))
+    await world.coordinator.record([ReviewOpened(id_, Work("/repo", f"fleet/{id_}", "b0", f"of {id_}", "main")) for id_ in tasks], ADMIN)
 
 
 def task(world: World, chance: random.Random) -> str:
@@ -192,6 +209,8 @@ def decided(world: World) -> dict[str, Any]:
         "rules": {id_: (rule.enabled, create_args(rule)) for id_, rule in state.alerting.rules.items()},
         "acked": {id_: (one.acked_by, one.ack_why) for id_, one in state.alerting.alerts.items()},
         "silences": sorted((one.matchers, one.until) for one in state.alerting.silences.values()),
+        "reviews": {id_: one.review.state for id_, one in state.tasks.items() if one.review},
+        "branches": ({name: at for name, at in world.reviewer.branches.items() if at != "b0"}, sorted(world.reviewer.gone)),
         "halted": sorted(one.scope for one in state.halted.values()),
         "memory": remembered(world),
     }
@@ -236,6 +255,7 @@ def test_undoing_all_goes_back_step_by_step(seed: int) -> None:
         async with world.running():
             await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
             gate = world.gate(ADMIN)
+            await leave_work(world)
             # What waits stays where it is, so that only operators change anything.
             await gate.execute([HaltFleet("placing")], confirm="placing")
             await another_wrote(world, "p")

@@ -84,6 +84,9 @@ from engine.model.question_commands import AnswerTask, AskOperator, ForgetAnswer
 from engine.model.questions import Ask, TaskAsked
 from engine.model.region_commands import FailBack, FailOver
 from engine.model.replication import Carried
+from engine.model.review_commands import AcceptReview, DiscardReview, ReopenReview
+from engine.model.review_events import ReviewOpened
+from engine.model.reviews import Work
 from engine.model.routing_commands import ForgetRouting, RecallRouting, SetRouting
 from engine.model.routing_events import RoutingLearned
 from engine.model.swarm_commands import (
@@ -148,6 +151,16 @@ async def _task(world: World, *, end: bool = False) -> str:
     if end:
         await world.gate(BOB).execute([CancelTask(task)])
     return task
+
+
+async def _reviewed(world: World, *, decided: bool = False) -> str:
+    """Return a task that left work on a branch, which waits for a review, or was accepted."""
+    task = TaskId(str((await world.gate(BOB).execute([SubmitTask("noop", "ui")])).values[0]))
+    await world.until(lambda: world.state.tasks[task].state == "succeeded")
+    await world.coordinator.record([ReviewOpened(task, Work("/repo", f"fleet/{task}", "b0", "h1", "main"))], ADMIN)
+    if decided:
+        await world.gate(ADMIN).execute([AcceptReview(task)])
+    return str(task)
 
 
 async def _allocation(world: World) -> str:
@@ -300,6 +313,9 @@ async def _command(world: World, kind: type[Command]) -> Command:
         PrioritiseTask: lambda: _task(world),
         RetryTask: lambda: _task(world, end=True),
         EndGang: lambda: _gang(world),
+        AcceptReview: lambda: _reviewed(world),
+        DiscardReview: lambda: _reviewed(world),
+        ReopenReview: lambda: _reviewed(world, decided=True),
         RecallRouting: lambda: _learned(world, forgotten=True),
         ForgetRouting: lambda: _learned(world),
         ResolveConflict: lambda: _conflict(world),

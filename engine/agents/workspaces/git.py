@@ -7,18 +7,23 @@ process host, with no questions, hooks or signatures. Limits: GIT_S seconds for 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
+from engine.model.reviews import Work
 
 GIT_S = 120.0
 DIFF_MAX_BYTES = 8 << 20
 COMMITS_MAX = 50
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "user.name=fleet-tui", "-c", "user.email=fleet-tui@localhost")
 _ERROR_MAX = 300
+BRANCHES = "refs/heads/"
+KEPT = "refs/fleet/kept/"
+"""Refs that keep reviewed commits reachable, each named by its commit."""
 
 
 class GitError(Exception):
@@ -33,6 +38,8 @@ class Change:
     head: str
     commits: tuple[str, ...] = ()
     """Short hash and subject, the newest first."""
+    count: int = 0
+    """Of its commits, those included that are left out above."""
     files: int = 0
     insertions: int = 0
     deletions: int = 0
@@ -50,75 +57,97 @@ class Repository:
 
     async def commit_of(self, ref: str) -> str:
         """Return the commit that a ref names. Raises GitError."""
-        return (await self._git(self.path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", told=f"{ref!r} names no commit")).strip()
+        return (await self.git(self.path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", told=f"{ref!r} names no commit")).strip()
+
+    async def branch_of(self, ref: str) -> str:
+        """Return the branch that a ref names, for HEAD the one that is checked out; empty = it names none. Raises GitError."""
+        name = (await self.git(self.path, "rev-parse", "--symbolic-full-name", "--verify", "--quiet", "--end-of-options", ref, told=f"{ref!r} names nothing")).strip()
+        return name.removeprefix(BRANCHES) if name.startswith(BRANCHES) else ""
 
     async def prefix(self) -> str:
         """Return where its path lies in the repository; empty = at its root. Raises GitError."""
-        return (await self._git(self.path, "rev-parse", "--show-prefix")).strip()
+        return (await self.git(self.path, "rev-parse", "--show-prefix")).strip()
 
     async def is_dirty(self) -> bool:
         """Tell whether its own working tree has changes that are in no commit. Raises GitError."""
-        return bool(await self._git(self.path, "status", "--porcelain", "--untracked-files=no"))
+        return bool(await self.git(self.path, "status", "--porcelain", "--untracked-files=no"))
 
     async def add(self, worktree: Path, branch: str, commit: str) -> None:
         """Make a worktree on a new branch. Raises GitError."""
         worktree.parent.mkdir(parents=True, exist_ok=True)
         async with self._changing:
-            await self._git(self.path, "worktree", "add", "--quiet", "-b", branch, str(worktree), commit)
+            await self.git(self.path, "worktree", "add", "--quiet", "-b", branch, str(worktree), commit)
 
     async def renew(self, worktree: Path, branch: str, commit: str) -> None:
         """Bring a worktree to a commit on a new branch; what git ignores stays. Raises GitError."""
         async with self._changing:
-            await self._git(worktree, "checkout", "--quiet", "--force", "-b", branch, commit)
-        await self._git(worktree, "clean", "--quiet", "--force", "-d")
+            await self.git(worktree, "checkout", "--quiet", "--force", "-b", branch, commit)
+        await self.git(worktree, "clean", "--quiet", "--force", "-d")
+
+    async def resume(self, worktree: Path, work: Work, *, is_there: bool) -> None:
+        """Bring a worktree to a branch that exists, as it was left; what is reviewed of it stays reachable, whatever comes. Raises GitError."""
+        async with self._changing:
+            await self.git(self.path, "update-ref", f"{KEPT}{work.head}", work.head)
+            if is_there:
+                await self.git(worktree, "checkout", "--quiet", "--force", work.branch, "--")
+                return
+            await self.git(self.path, "worktree", "prune")
+            worktree.parent.mkdir(parents=True, exist_ok=True)
+            await self.git(self.path, "worktree", "add", "--quiet", str(worktree), work.branch)
 
     async def save(self, worktree: Path, branch: str, message: str) -> str:
         """Put all that is in a worktree, but for what git ignores, on its branch; return its newest commit. Raises GitError."""
-        await self._git(worktree, "add", "--all")
-        if await self._git(worktree, "status", "--porcelain"):
-            await self._git(worktree, "commit", "--quiet", "--no-verify", "--message", message)
-        head = (await self._git(worktree, "rev-parse", "HEAD")).strip()
-        on = (await self._git(worktree, "rev-parse", "--abbrev-ref", "HEAD")).strip()
+        await self.git(worktree, "add", "--all")
+        if await self.git(worktree, "status", "--porcelain"):
+            await self.git(worktree, "commit", "--quiet", "--no-verify", "--message", message)
+        head = (await self.git(worktree, "rev-parse", "HEAD")).strip()
+        on = (await self.git(worktree, "rev-parse", "--abbrev-ref", "HEAD")).strip()
         if on != branch:  # its agent went elsewhere
             async with self._changing:
-                await self._git(worktree, "branch", "--force", branch, head)
+                await self.git(worktree, "branch", "--force", branch, head)
         return head
 
     async def compare(self, base: str, head: str) -> Change:
         """Return what lies between two commits. Raises GitError."""
-        commits = (await self._git(self.path, "log", "--format=%h %s", f"--max-count={COMMITS_MAX}", f"{base}..{head}")).splitlines()
-        lines = (await self._git(self.path, "diff", "--numstat", base, head)).splitlines()
+        commits = (await self.git(self.path, "log", "--format=%h %s", f"--max-count={COMMITS_MAX}", f"{base}..{head}")).splitlines()
+        lines = (await self.git(self.path, "diff", "--numstat", base, head)).splitlines()
         numbers = [parts for line in lines if len(parts := line.split("\t")) > 2]  # noqa: PLR2004  # added, deleted, name
         added, taken = (sum(int(one[index]) for one in numbers if one[index].isdecimal()) for index in (0, 1))
-        return Change(base, head, tuple(commits), len(numbers), added, taken, await self._git(self.path, "diff", "--no-color", "--no-ext-diff", base, head))
+        count = int(await self.git(self.path, "rev-list", "--count", f"{base}..{head}"))
+        return Change(base, head, tuple(commits), count, len(numbers), added, taken, await self.git(self.path, "diff", "--no-color", "--no-ext-diff", base, head))
 
     async def remove(self, worktree: Path, branch: str = "") -> None:
         """Remove a worktree, and with it a branch on which nothing is. Raises GitError."""
         async with self._changing:
-            await self._git(self.path, "worktree", "remove", "--force", "--force", str(worktree))
+            await self.git(self.path, "worktree", "remove", "--force", "--force", str(worktree))
             if branch:
-                await self._git(self.path, "branch", "--quiet", "-D", branch)
+                await self.git(self.path, "branch", "--quiet", "-D", branch)
 
     async def detach(self, worktree: Path, branch: str = "") -> None:
         """Leave a worktree on no branch; a branch on which nothing is goes. Raises GitError."""
-        await self._git(worktree, "checkout", "--quiet", "--detach")
+        await self.git(worktree, "checkout", "--quiet", "--detach")
         if branch:
             async with self._changing:
-                await self._git(self.path, "branch", "--quiet", "-D", branch)
+                await self.git(self.path, "branch", "--quiet", "-D", branch)
 
     async def run(self, worktree: Path, argv: tuple[str, ...], timeout_s: float, log: Path) -> ProcessResult:
         """Run a command in a worktree; what it prints goes to a log. Raises GitError when it cannot start."""
         return await self._run(ProcessSpec(argv, worktree, timeout_s=timeout_s, log_path=log))
 
-    async def _git(self, where: Path, *words: str, told: str = "") -> str:
-        env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        if where != self.path:
-            env["GIT_CEILING_DIRECTORIES"] = str(where.parent)  # one whose link is gone is no part of a repository around it
-        result = await self._run(ProcessSpec(("git", *_QUIET, *words), where, env=env, timeout_s=GIT_S, output_max_bytes=DIFF_MAX_BYTES))
+    async def git(self, where: Path, *words: str, told: str = "") -> str:
+        """Return what a git prints; `told` says what its failure means. Raises GitError."""
+        result = await self.ask(where, *words)
         if result.exit_code != 0:
-            said = told or " ".join(result.stderr_text.split())[:_ERROR_MAX] or result.describe_end()
-            raise GitError(f"git {words[0]} in {where}: {said}")
+            verb = next(word for word in words if not word.startswith("-") and "=" not in word)
+            raise GitError(f"git {verb} in {where}: {told or said_by(result)}")
         return result.stdout_text
+
+    async def ask(self, where: Path, *words: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> ProcessResult:
+        """Return how a git ends, whatever that means. Raises GitError when it cannot start."""
+        given = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+        if where != self.path:
+            given["GIT_CEILING_DIRECTORIES"] = str(where.parent)  # one whose link is gone is no part of a repository around it
+        return await self._run(ProcessSpec(("git", *_QUIET, *words), where, env=given, stdin=stdin, timeout_s=GIT_S, output_max_bytes=DIFF_MAX_BYTES))
 
     async def _run(self, spec: ProcessSpec) -> ProcessResult:
         try:
@@ -126,3 +155,8 @@ class Repository:
                 return await process.wait_result()
         except ProcessStartError as error:
             raise GitError(str(error)) from error
+
+
+def said_by(result: ProcessResult) -> str:
+    """Return why a git failed, in its own words."""
+    return " ".join(result.stderr_text.split())[:_ERROR_MAX] or result.describe_end()

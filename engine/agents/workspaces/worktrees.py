@@ -29,6 +29,7 @@ from engine.model.ids import AgentId, TaskId
 from engine.model.pools import PoolSpec, WorktreeSpec
 from engine.model.questions import Reply
 from engine.model.reports import HostDown, Report, TasksEnded
+from engine.model.reviews import Work
 from engine.model.tasks import Outcome
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,10 @@ class Worktree:
     """It is an agent's, and stays there for the next task."""
     is_base_dirty: bool = False
     """The repository's own working tree had changes in no commit, which are not in this one."""
+    onto: str = ""
+    """Branch at which it began; empty = it began at none."""
+    is_followed: bool = False
+    """Its branch has what another task did."""
 
 
 class WorktreeAgents(Generic[K]):
@@ -164,23 +169,48 @@ class WorktreeAgents(Generic[K]):
 
     async def _make(self, assignment: Assignment, pool: PoolSpec, spec: WorktreeSpec) -> tuple[Worktree, Path]:
         """Make a worktree, or bring the agent's own to its base; return it and where in it the task works. Raises GitError."""
-        repository = self._repository(assignment.workspace or spec.repository)
-        base = await repository.commit_of(spec.base)
-        own = spec.per == "agent"
+        work = assignment.work
+        repository = self._repository(work.repository if work else assignment.workspace or spec.repository)
         folder = self._root / pool.name
-        path = folder / (assignment.agent if own else f"{assignment.task}.{assignment.token}") / "tree"
-        suffix = f".{assignment.token}" if assignment.token > 1 else ""
-        branch = f"{spec.branch_prefix}{assignment.task}{suffix}"
-        is_dirty = await repository.is_dirty()
-        tree = Worktree(str(repository.path), str(path), branch, base, assignment.task, spec.teardown, spec.command_timeout_s, own, is_dirty)
+        tree = await self._follow(work, assignment, folder, spec) if work else await self._begin_anew(repository, assignment, folder, spec)
+        path = Path(tree.path)
         if spec.max_mb:
             await asyncio.to_thread(self._check_room, folder, pool.name, spec)
         await asyncio.to_thread(self._note, tree)
-        if own and await asyncio.to_thread(path.exists):
-            await repository.renew(path, tree.branch, base)
+        is_there = await asyncio.to_thread(path.exists)
+        if work:
+            await repository.resume(path, work, is_there=is_there)
+        elif tree.is_kept and is_there:
+            await repository.renew(path, tree.branch, tree.base)
         else:
-            await repository.add(path, tree.branch, base)
+            await repository.add(path, tree.branch, tree.base)
         return tree, path / await repository.prefix()
+
+    async def _begin_anew(self, repository: Repository, assignment: Assignment, folder: Path, spec: WorktreeSpec) -> Worktree:
+        """Return a worktree on a new branch at the base. Raises GitError."""
+        own = spec.per == "agent"
+        path = folder / (assignment.agent if own else f"{assignment.task}.{assignment.token}") / "tree"
+        suffix = f".{assignment.token}" if assignment.token > 1 else ""
+        return Worktree(
+            str(repository.path),
+            str(path),
+            f"{spec.branch_prefix}{assignment.task}{suffix}",
+            await repository.commit_of(spec.base),
+            assignment.task,
+            spec.teardown,
+            spec.command_timeout_s,
+            own,
+            await repository.is_dirty(),
+            await repository.branch_of(spec.base),
+        )
+
+    async def _follow(self, work: Work, assignment: Assignment, folder: Path, spec: WorktreeSpec) -> Worktree:
+        """Return the worktree of what another task did: where it was, so that a conversation about it can go on."""
+        own, former = spec.per == "agent", Path(work.tree)
+        path = folder / assignment.agent / "tree" if own else former if former.is_relative_to(self._root) else folder / f"{assignment.task}.{assignment.token}" / "tree"
+        return Worktree(
+            work.repository, str(path), work.branch, work.base, assignment.task, spec.teardown, spec.command_timeout_s, own, onto=work.onto, is_followed=True
+        )
 
     def _repository(self, word: str) -> Repository:
         path = (self._directory / word).resolve()
@@ -210,6 +240,14 @@ class WorktreeAgents(Generic[K]):
             last = (result.stderr_text or result.stdout_text).strip().splitlines()[-1:] or [""]
             raise GitError(f"{what} {argv[0]!r}: {result.describe_end()}: {last[0][:200]}; see {log}")
 
+    async def _checked(self, tree: Worktree, argv: tuple[str, ...]) -> str:
+        """Run the pool's check on what was saved; return `passed`, or how it failed."""
+        try:
+            await self._command(tree, argv, "check")
+        except GitError as error:
+            return str(error)
+        return "passed"
+
     # ---- after
 
     def _heard(self, report: Report, artifacts: Sequence[Artifact] = ()) -> None:
@@ -235,7 +273,7 @@ class WorktreeAgents(Generic[K]):
         self._ending.add(run)
         tree, spec = self._used[run]
         try:
-            done = await self._save(tree, keeps=not outcome.ok and spec.keep_failed > 0)
+            done = await self._save(tree, keeps=not outcome.ok and spec.keep_failed > 0, check=spec.check if outcome.ok else ())
         finally:
             del self._used[run]
             self._ending.discard(run)
@@ -246,23 +284,25 @@ class WorktreeAgents(Generic[K]):
         outcome = msgspec.structs.replace(outcome, result={**kept, "workspace": done["workspace"]}, artifact=artifact.id if artifact else "")
         self._report(TasksEnded((outcome,)), (artifact,) if artifact else ())
 
-    async def _save(self, tree: Worktree, *, keeps: bool) -> dict[str, object]:
+    async def _save(self, tree: Worktree, *, keeps: bool, check: tuple[str, ...] = ()) -> dict[str, object]:
         """Save a worktree on its branch, and leave, keep or remove it; return what was done in it, or why that is not known."""
         try:
-            return await self._put_away(tree, keeps=keeps)
+            return await self._put_away(tree, keeps=keeps, check=check)
         except GitError as error:
             logger.warning("worktree is left as it is", extra={"task": tree.task, "path": tree.path, "reason": str(error)})
             return {"workspace": {"branch": tree.branch, "base": tree.base, "path": tree.path, "problem": str(error)}}
 
-    async def _put_away(self, tree: Worktree, *, keeps: bool) -> dict[str, object]:
+    async def _put_away(self, tree: Worktree, *, keeps: bool, check: tuple[str, ...]) -> dict[str, object]:
         repository, path = self._repository(tree.repository), Path(tree.path)
         head = await repository.save(path, tree.branch, f"What {tree.task} left uncommitted")
         change = await repository.compare(tree.base, head)
-        empty = tree.branch if head == tree.base else ""
+        empty = tree.branch if head == tree.base and not tree.is_followed else ""
         stays = keeps and not empty
-        told = {"base": change.base, "head": change.head, "commits": list(change.commits), "files": change.files}
+        told = {"base": change.base, "head": change.head, "commits": list(change.commits), "count": change.count, "files": change.files}
         told |= {"insertions": change.insertions, "deletions": change.deletions, "branch": "" if empty else tree.branch, "path": tree.path if stays else ""}
+        told |= {"repository": tree.repository, "onto": tree.onto, "tree": tree.path}
         told |= {"base_dirty": True} if tree.is_base_dirty else {}
+        told |= {"check": await self._checked(tree, check)} if check and not empty else {}
         if tree.is_kept:
             await repository.detach(path, empty)
             (path.parent / NOTE).unlink(missing_ok=True)
