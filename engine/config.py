@@ -50,6 +50,7 @@ from engine.model.pools import (
     ModelSpec,
     PoolSpec,
     SessionSpec,
+    StallPolicy,
     WorktreeSpec,
     seed_pool,
 )
@@ -293,6 +294,7 @@ def _spec(name: str, pool: PoolConfig) -> PoolSpec:
         openai=ModelSpec(**model.model_dump()) if model else None,
         reliability=seed.reliability,
         drain_deadline_s=pool.drain_deadline_s,
+        stalled=StallPolicy(**pool.stalled.model_dump()),
         memory_max=pool.memory_max,
         hosts=pool.hosts,
     )

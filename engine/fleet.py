@@ -22,6 +22,7 @@ from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.room import RoomMeter
 from engine.agents.runtime import Artifact, Runtime
+from engine.agents.stalls import StallWatch
 from engine.agents.tokens import AgentTokens
 from engine.api.gateway import Access, Gateway, LoopbackPort
 from engine.api.peers import known_operators, load_token
@@ -38,6 +39,7 @@ from engine.gate.boosting import Boosting
 from engine.gate.feed import Feed
 from engine.gate.history import History
 from engine.gate.library import LibraryCalls
+from engine.gate.measuring import Measuring
 from engine.gate.mirroring import Mirroring, Told
 from engine.gate.modules import ModuleShelf
 from engine.gate.queries import Sources
@@ -88,7 +90,6 @@ from engine.turns import Turns
 logger = logging.getLogger(__name__)
 
 DATABASE_NAME = "fleet.db"
-SAMPLE_INTERVAL_S = 2.0
 LIBRARY = Origin(user_name(os.getuid()), "library", f"pid {os.getpid()}", 2)
 
 Listener = Callable[[Record], Awaitable[None] | None]
@@ -222,12 +223,15 @@ class FleetManager(LibraryCalls):
         """Make what acts, take over what a former engine left, and run."""
         host = await stack.enter_async_context(ProcessHost(root, engine_id=self.engine_id, clock=self.clock))
         self.swept = host.sweep_report
-        self._keepers, self._programs = host.keepers, host.pids
+        self._keepers = host.keepers
         kinds = make_kinds(self._needs(root), host, self._report, self.boosting.beat)
-        self._kinds, self.room.end, self.room.rest = kinds, host.limit, kinds.sessions.rest
+        self._kinds = kinds
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
         self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name | joined_hosts(self.redis, self.turns, self.coordinator, self._report, self.clock), self._report)
+        self.room.end, self.room.rest = host.end, kinds.sessions.rest
+        stalls = StallWatch(lambda: self.coordinator.state, self._report, host.end)
+        self.measuring = Measuring(self.runtime.samples, host, self.usage, self.room, stalls, self.feed, self.clock)
         self.coordinator.connect(self.runtime.carry_out)
         self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
         epoch = self.turns.epoch if self.turns else 0
@@ -316,7 +320,7 @@ class FleetManager(LibraryCalls):
         parts = [
             self._scaling_part(group),
             group.create_task(self.runtime.run(), name="runtime"),
-            group.create_task(keep_running("sampler", self._sample, self.clock), name="sampler"),
+            group.create_task(keep_running("sampler", self.measuring.run, self.clock), name="sampler"),
             group.create_task(keep_running("self-check", self._check_agents, self.clock), name="self-check"),
             *self.remembering.start(group),
             group.create_task(keep_running("routing", self.router.run, self.clock), name="routing"),
@@ -423,14 +427,6 @@ class FleetManager(LibraryCalls):
 
     def _to_bus(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         self.bus.publish(records)
-
-    async def _sample(self) -> None:
-        while True:
-            samples = self.runtime.samples()
-            self.usage.look(samples, self._programs(), self.clock.now())
-            self.feed.measured(samples, self.usage.used.agents)
-            self.room.see(samples, self.usage.used.programs, self.usage.used.names)
-            await self.clock.sleep(SAMPLE_INTERVAL_S)
 
     async def _follow_plugins(self) -> None:
         await self.plugins.run(lambda: {pool: measured(seen) for pool, seen in self.scaler.observations.items()}, self.history.record)

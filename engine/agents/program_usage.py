@@ -59,6 +59,10 @@ class ProgramUsage:
         self._seen, self._before_at, self._at = seen, self._at, now
         return found
 
+    def cpu_s(self) -> dict[str, float]:
+        """Return the CPU seconds of each run so far, as of the last look."""
+        return dict(self._seen)
+
     def unseen(self, name: str, cpu_s: float, started_at: float) -> float:
         """Return how many of the CPU seconds that a run had at its end no look has counted.
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from engine.agents.machine import MachineFiles
 from engine.agents.memory_use import MemoryUse
 from engine.agents.runtime import HostSample
+from engine.agents.stalls import End
 from engine.model.ids import AgentId, TaskId
 from engine.model.machines import CPU, MEMORY, THIS_MACHINE, ProgramRoom, Room, thousandths
 from engine.model.pools import PROGRAMS, PoolSpec
@@ -28,8 +29,8 @@ class RoomMeter:
         self._state = state
         self._files = files or MachineFiles()
         self.use = use
-        self.end: Callable[[str, str], object] = lambda _name, _why: None
-        """Ends a program, by the process host's name, because it has more than it may."""
+        self.end: End = lambda _name, _reason, _why: None
+        """Ends a program that has more than it may."""
         self.rest: Callable[[], object] = lambda: None
         """Ends the program that has waited for a task for longest."""
         self._programs: ProgramRoom | None = None
@@ -69,7 +70,7 @@ class RoomMeter:
 
     def _limit(self, pool: PoolSpec, held_mb: float, name: str) -> None:
         if pool.memory_max and held_mb > pool.memory_max:
-            self.end(name, f"it had {held_mb:.0f} MB with all it started, and pool {pool.name} allows {pool.memory_max} MB (memory_max)")
+            self.end(name, "memory limit", f"it had {held_mb:.0f} MB with all it started, and pool {pool.name} allows {pool.memory_max} MB (memory_max)")
 
     def _beside(self, programs: Mapping[str, float]) -> ProgramRoom | None:
         """Return what programs have and what there is beside them; None = it is not to be looked at."""

@@ -157,12 +157,17 @@ class Feed:
         self._events_seen += len(records)
         self._wake()
 
-    def measured(self, samples: Sequence[HostSample], agents: Mapping[AgentId, tuple[float | None, float]] | None = None) -> None:
-        """Take new measurements of the hosts, and cores and megabytes of the agents that have a process of their own."""
+    def measured(
+        self, samples: Sequence[HostSample], agents: Mapping[AgentId, tuple[float | None, float]] | None = None, stalled: Mapping[AgentId, str] | None = None
+    ) -> None:
+        """Take new measurements of the hosts, cores and megabytes of agents that have a process of their own, and who is stalled on what evidence."""
         self._revision += 1
         self.samples, self.measured_at = {sample.host: sample for sample in samples}, self._clock.now()
         self._mark("hosts", [sample.host for sample in samples])
         self._mark("agents", self.programs.take(agents or {}))
+        moved = self.programs.take_stalled(stalled or {})
+        self._mark("agents", moved)
+        self._mark("tasks", [agent.task for id_ in moved if (agent := self._state().agents.get(id_)) is not None and agent.task is not None])
         self._wake()
 
     def boosted(self, agents: Iterable[str]) -> None:
@@ -413,10 +418,10 @@ class Feed:
         state = self._state()
         if kind == "tasks":
             task = state.tasks.get(TaskId(id_))
-            return build.task_row(state, task, self._clock.now()) if task else None
+            return build.task_row(state, task, self._clock.now(), self.programs.stalled.get(task.agent, "") if task.agent else "") if task else None
         if kind == "agents":
             agent = state.agents.get(AgentId(id_))
-            return build.agent_row(state, agent, self.programs.used.get(agent.spec.id)) if agent else None
+            return build.agent_row(state, agent, self.programs.used.get(agent.spec.id), self.programs.stalled.get(agent.spec.id, "")) if agent else None
         if kind == "pools":
             pool = state.pools.get(id_)
             return build.pool_row(state, pool, self._oldest_pending(id_)) if pool else None

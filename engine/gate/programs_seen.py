@@ -19,6 +19,8 @@ class ProgramsSeen:
     def __init__(self) -> None:
         self.used: dict[AgentId, tuple[float, float]] = {}
         """Cores and megabytes; -1 = not known."""
+        self.stalled: Mapping[AgentId, str] = {}
+        """Who does nothing, with the evidence."""
 
     def take(self, now: Mapping[AgentId, tuple[float | None, float]]) -> list[AgentId]:
         """Take what agents use now; return of whom something else is told than before."""
@@ -32,3 +34,8 @@ class ProgramsSeen:
                 self.used[id_] = after
                 changed.append(id_)
         return changed
+
+    def take_stalled(self, now: Mapping[AgentId, str]) -> list[AgentId]:
+        """Take who does nothing now; return of whom something else is told than before."""
+        before, self.stalled = self.stalled, now
+        return [id_ for id_ in {**before, **now} if before.get(id_) != now.get(id_)]

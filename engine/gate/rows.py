@@ -65,8 +65,11 @@ def _pool_reason(state: FleetState, pool: Pool) -> str:
     return next(broken).reason[:REASON_MAX]
 
 
-def agent_row(state: FleetState, agent: Agent, used: tuple[float, float] | None = None) -> AgentRow:
-    """Return an agent's row; `used` are its cores and megabytes, None = it has no process of its own, or was not measured."""
+def agent_row(state: FleetState, agent: Agent, used: tuple[float, float] | None = None, stalled: str = "") -> AgentRow:
+    """Return an agent's row; `used` are its cores and megabytes, None = it has no process of its own, or was not measured.
+
+    `stalled` says on what evidence it does nothing.
+    """
     task = state.tasks.get(agent.task) if agent.task else None
     allocation = state.allocations.get(agent.allocation) if agent.allocation else None
     doing = agent.task or (allocation.task_id if allocation else "")
@@ -87,13 +90,13 @@ def agent_row(state: FleetState, agent: Agent, used: tuple[float, float] | None 
         agent.created_at,
         agent.updated_at,
         agent.idle_since,
-        (agent.reason or agent.over)[:REASON_MAX],
+        (stalled or agent.reason or agent.over)[:REASON_MAX],
         *(used or ()),
     )
 
 
-def task_row(state: FleetState, task: Task, now: float) -> TaskRow:
-    """Return a task's row; its reason says what holds it up or how it ended."""
+def task_row(state: FleetState, task: Task, now: float, stalled: str = "") -> TaskRow:
+    """Return a task's row; its reason says what holds it up or how it ended; `stalled`, that its program does nothing."""
     return TaskRow(
         task.spec.id,
         task.spec.title,
@@ -107,7 +110,7 @@ def task_row(state: FleetState, task: Task, now: float) -> TaskRow:
         task.leased_at,
         task.started_at,
         task.finished_at,
-        task_reason(state, task, now),
+        stalled or task_reason(state, task, now),
         task.waiting_on,
         task.spec.submitted_by,
         task.tries,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from engine.agents.program_usage import ProgramUsage, Use
 from engine.agents.runtime import HostSample
 from engine.agents.sessions.session import RUN_PREFIX
+from engine.agents.stalls import Run
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.pools import COMMAND, OPENAI, PROGRAMS, SESSION
@@ -36,6 +37,8 @@ class Used:
     """Megabytes of each program that runs, with its descendants: by its task, or by its agent where that keeps it."""
     names: Mapping[str, str] = field(default_factory=dict)
     """What the process host calls each of them."""
+    cpu_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that each of them used since it began, by that name."""
 
 
 class UsageMeter:
@@ -91,7 +94,17 @@ class UsageMeter:
             ended = self._ended.get(pool, 0.0) / elapsed_s if elapsed_s > 0 else None
             pools[pool] = Usage(_sum([ended, *(use.cores for use in found)]), sum(use.rss_mb for use in found))
         self._ended.clear()
-        self.used = Used(now, pools, agents, _silences(state, by_host, now), running, names)
+        self.used = Used(now, pools, agents, _silences(state, by_host, now), running, names, self._programs.cpu_s())
+
+
+    def runs(self, quiet: Mapping[str, float]) -> dict[str, Run]:
+        """Return the programs of agents as they were at the last look, by the process host's name; `quiet` = how long each said nothing."""
+        state, found = self._state(), {}
+        for name, cpu_s in self.used.cpu_s.items():
+            _, _, agent = _owner(state, name)
+            if agent is not None and name in quiet:
+                found[name] = Run(name, agent, cpu_s, quiet[name])
+        return found
 
 
 def _owner(state: FleetState, run: str) -> tuple[str, str, AgentId | None]:

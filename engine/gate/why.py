@@ -62,7 +62,7 @@ async def _agent(sources: Sources, word: str) -> Explanation:
     agent = sources.state().agent_named(word)  # it may have left meanwhile
     if agent is None:
         raise NotFound(f"no agent {word!r}; `get agents` lists them")
-    seen = replace(_seen(sources, agent.host, story), used=sources.feed.programs.used.get(agent.spec.id))
+    seen = replace(_seen(sources, agent.host, story), used=sources.feed.programs.used.get(agent.spec.id), stalled=sources.feed.programs.stalled.get(agent.spec.id, ""))
     found = explain_agent(sources.state(), agent, sources.clock.now(), seen)
     return replace(found, evidence=(*found.evidence, *signs))
 

@@ -47,6 +47,8 @@ class Seen:
     """Newest events, oldest first."""
     used: tuple[float, float] | None = None
     """Cores and megabytes of an agent that has a process of its own; -1 = not known."""
+    stalled: str = ""
+    """The evidence that it does nothing; empty = it does something."""
 
 
 def explain_agent(state: FleetState, agent: Agent, now: float, seen: Seen) -> Explanation:
@@ -124,13 +126,14 @@ def _work(state: FleetState, agent: Agent) -> list[Evidence]:
 
 def _program(state: FleetState, agent: Agent, seen: Seen) -> list[Evidence]:
     """Return what the process of its own uses."""
+    stalled = [Evidence(f"its program is {seen.stalled}", "warn", seen.measured_at)] if seen.stalled else []
     if seen.used is None:
-        return []
+        return stalled
     cores, rss_mb = seen.used
     limit = state.pools[agent.spec.pool].spec.memory_max
     allowed = f", and may have {limit} MB" if limit else ""
     cpu = f"{cores:.0%} of a core and " if cores >= 0 else ""
-    return [Evidence(f"its program uses {cpu}{rss_mb:.0f} MB with all it started{allowed}", at=seen.measured_at)]
+    return [*stalled, Evidence(f"its program uses {cpu}{rss_mb:.0f} MB with all it started{allowed}", at=seen.measured_at)]
 
 
 def _host(state: FleetState, agent: Agent, seen: Seen) -> list[Evidence]:

@@ -125,6 +125,13 @@ class ModelConfig(ConfigTree):
         return name
 
 
+class StalledConfig(ConfigTree):
+    """What comes of a program at work that prints nothing and uses no CPU, of kinds command and session."""
+
+    after_s: float = Field(300.0, ge=0, description="seconds without a byte of output and without CPU, with all it started; 0 = it is not looked for")
+    then: Literal["show", "ask", "stop"] = Field("show", description="show it, ask in the inbox whether to stop the attempt, or stop it")
+
+
 class AnswersConfig(ConfigTree):
     """How what a pool's agents ask is answered when nobody does."""
 
@@ -169,6 +176,7 @@ class PoolConfig(ConfigTree):
     worktree: WorktreeConfig = Field(default_factory=WorktreeConfig)
     openai: ModelConfig | None = Field(None, description="the model for kind openai")
     answers: AnswersConfig = Field(default_factory=AnswersConfig)
+    stalled: StalledConfig = Field(default_factory=StalledConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what its tasks may use (docs/budgets.md)")
 
     @field_validator("memory_max", mode="before")

@@ -79,6 +79,16 @@ class SessionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class StallPolicy:
+    """What comes of a program at work that says nothing and uses no CPU."""
+
+    after_s: float = 300.0
+    """0 = it is not looked for."""
+    then: str = "show"
+    """`show` it, `ask` whether to stop the attempt, or `stop` it."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorktreeSpec:
     """The git worktree in which a task works. Durations are seconds."""
 
@@ -152,6 +162,7 @@ class PoolSpec:
     reliability: float = 0.9
     drain_deadline_s: float = 0.0
     """Seconds that a busy agent which leaves may take to finish; then its task is handed back. 0 = as long as it takes."""
+    stalled: StallPolicy = StallPolicy()
     memory_max: int = 0
     """Megabytes that an agent's program may have with all its descendants, before it is ended; 0 = no limit."""
     hosts: str = ANY

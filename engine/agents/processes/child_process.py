@@ -28,6 +28,7 @@ from engine.agents.processes.spawner_link import SpawnerLink
 from engine.agents.processes.spec import (
     ProcessResult,
     ProcessSpec,
+    StopReason,
     build_environment,
     check_passable,
     explain_start_failure,
@@ -42,8 +43,8 @@ LEDGER_NAME = "processes.jsonl"
 START_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 12.0
 """On top of the grace: SIGKILL, its wait in the spawner, and reading the rest of the output."""
-LIMIT_GRACE_S = 1.0
-"""How long a program may take to end that has more memory than it may."""
+END_GRACE_S = 1.0
+"""How long a program may take to end that has more memory than it may, or does nothing."""
 RESTART_PAUSE_S = 0.1
 RESTART_PAUSE_MAX_S = 5.0
 STEADY_S = 10.0
@@ -177,15 +178,19 @@ class ProcessHost:
         await process.wait_done()
         return True
 
-    def limit(self, key: str, why: str) -> bool:
-        """Stop a program that has more memory than it may, once, with little grace; False if none with this key runs."""
+    def end(self, key: str, reason: StopReason, why: str) -> bool:
+        """Stop a program of which nothing good is expected, once, with little grace; False if none with this key runs."""
         process = self._by_key.get(key)
         if process is None or process.is_done:
             return False
         if process.stopped_reason is None:
             process.stopped_detail = why
-            process.stop("memory limit", grace_s=min(LIMIT_GRACE_S, process.spec.grace_s))
+            process.stop(reason, grace_s=min(END_GRACE_S, process.spec.grace_s))
         return True
+
+    def quiet(self) -> dict[str, float]:
+        """Return for how many seconds each running program has said nothing, by key."""
+        return {key: one.quiet_s for key, one in self._by_key.items() if not one.is_done}
 
     def pids(self) -> dict[str, int]:
         """Return the process id of every running program by key."""

@@ -79,6 +79,11 @@ class RunningProcess:
         """Answer whether nothing of it runs any more and its output is complete."""
         return self._done.is_set()
 
+    @property
+    def quiet_s(self) -> float:
+        """Return the seconds since its last byte of output, or since it began."""
+        return self._loop.time() - self._last_output
+
     def write(self, data: bytes) -> bool:
         """Send to an interactive program; False if its input is closed or it has not read what was sent before."""
         pipe = self._input

@@ -32,6 +32,7 @@ StopReason = Literal[
     "not adopted",
     "lingered",
     "memory limit",
+    "stalled",
 ]
 
 

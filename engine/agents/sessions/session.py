@@ -323,8 +323,8 @@ class Session:
             return None
         if self._is_silent:
             return Failure("", self._explain(f"no message within {self._spec.silence_timeout_s:g} s"), "no_output")
-        if self._end.stopped_reason == "memory limit":
-            return Failure("", self._end.stopped_detail, "memory_limit")
+        if self._end.stopped_reason in ("memory limit", "stalled"):
+            return Failure("", self._end.stopped_detail, self._end.stopped_reason.replace(" ", "_"))
         kind = "stopped" if turn.is_stopping else "agent_lost"
         return Failure("", self._explain(f"its process ended: {self._end.describe_end()}"), kind)
 
