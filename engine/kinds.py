@@ -101,7 +101,8 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket)
     trees = (needs.root / "worktrees", needs.directory, logs)
     commands = WorktreeAgents(lambda tell: CommandAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / "command", *trees[1:]))
-    sessions = WorktreeAgents(lambda tell: SessionAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / SESSION, *trees[1:]))
+    starts_per_s = config.fleet.session_starts_per_s
+    sessions = WorktreeAgents(lambda tell: SessionAgents(tell, host, needs.ids, needs.clock, places, starts_per_s), report, host, (trees[0] / SESSION, *trees[1:]))
     models = ModelAgents(report, host, needs.ids, needs.clock, places)
     kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions, OPENAI: models}
     if needs.module is not None:

@@ -215,6 +215,9 @@ class FleetSection(ConfigTree):
     heartbeat_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two beats of a host")
     health_check_interval_s: float = Field(1.0, ge=0.05, le=60, description="between two looks at the beats")
     start_deadline_s: float = Field(120.0, ge=1, le=86_400, description="an agent that is not ready in this time has failed and is replaced")
+    session_starts_per_s: float = Field(
+        5.0, ge=0, le=1_000, description="processes of sessions that start in a second, and at once; the others wait; 0 = as many as there are"
+    )
     workers: int = Field(0, ge=0, le=64, description="worker processes for light agents; 0 = one a core")
 
     @model_validator(mode="before")

@@ -59,14 +59,14 @@ def python(script: str) -> tuple[str, ...]:
 class Desk:
     """A kind of session agents, with what it reported."""
 
-    def __init__(self, host: ProcessHost, folder: Path, spec: SessionSpec) -> None:
+    def __init__(self, host: ProcessHost, folder: Path, spec: SessionSpec, starts_per_s: float = 0.0) -> None:
         self.host = host
         self.folder = folder
         self.reports: list[Any] = []
         clock, self.logs = SystemClock(), folder / "logs"
         self.logs.mkdir(exist_ok=True)
         self.kind = SessionAgents(
-            lambda report, _artifacts=(): self.reports.append(report), host, OrderedIds(clock, system_rng(1)), clock, CommandPlaces(folder, self.logs)
+            lambda report, _artifacts=(): self.reports.append(report), host, OrderedIds(clock, system_rng(1)), clock, CommandPlaces(folder, self.logs), starts_per_s
         )
         self.start(spec)
 
@@ -110,10 +110,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(folder: Path, argv: tuple[str, ...], **settings: Any) -> AsyncIterator[Desk]:
+async def desk(folder: Path, argv: tuple[str, ...], *, starts_per_s: float = 0.0, **settings: Any) -> AsyncIterator[Desk]:
     """One session agent of a program."""
     async with open_host(folder) as host, asyncio.TaskGroup() as group:
-        subject = Desk(host, folder, SessionSpec(argv, **settings))
+        subject = Desk(host, folder, SessionSpec(argv, **settings), starts_per_s)
         running = group.create_task(subject.kind.run())
         try:
             yield subject

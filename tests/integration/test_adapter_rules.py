@@ -104,3 +104,19 @@ async def test_a_model_that_does_not_answer_ends_the_task_in_the_end(tmp_path: P
         ended = await subject.done(1, "retries")
         assert (ended.error_kind, ended.retryable) == ("unreachable", True)
         assert ended.error.startswith("its model has not answered for 0.3 s: ")
+
+
+@pytest.mark.rule(8, "lines", "claude", "codex", "acp")
+async def test_processes_start_one_after_another_and_who_waits_says_so(tmp_path: Path) -> None:
+    spec = spec_of("lines", tmp_path)
+    async with desk(tmp_path, spec.argv, starts_per_s=0.01) as subject:
+        assert (await subject.done(1, "well")).ok, "the first one starts at once"
+        subject.start(spec)
+        run = subject.give(2, "well")
+        await wait_until(lambda: subject.kind.progress(run[0]), WAIT_S)
+        said = subject.kind.progress(run[0])
+        assert said is not None
+        assert said["trouble"] == "waits for its start: 1 before it, 0.01 a second"
+        subject.kind.stop_runs([run])
+        ended = await subject.until_ended(2)
+        assert (ended.error_kind, subject.began()) == ("stopped", 1)

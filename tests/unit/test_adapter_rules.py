@@ -9,6 +9,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.agents.sessions.starting import StartGate
+from engine.simulation.loop import VirtualClock, run_virtual
+
 ADAPTERS = frozenset({"command", "lines", "claude", "codex", "acp", "openai"})
 SESSIONS = frozenset({"lines", "claude", "codex", "acp"})
 PROGRAMS = ADAPTERS - {"openai"}
@@ -20,7 +23,7 @@ RULES = {
     5: (ADAPTERS, "the engine has a deadline of its own; a model that does not answer is life and no progress, and not for ever"),
     6: (PROGRAMS, "it has a process group of its own that is ended whole, also when it lives on after its last word"),
     7: (PROGRAMS, "it does not learn that it runs inside another agent, and brings no servers of its user's along"),
-    8: (ADAPTERS, "silence is watched by kind; requests with the same key wait together"),
+    8: (ADAPTERS, "silence is watched by kind, starts are staggered, and requests with the same key wait together"),
 }
 """Rule -> the adapters that it is about, and what it says."""
 TESTS = Path(__file__).parents[1]
@@ -42,3 +45,16 @@ def test_each_rule_has_a_test_for_each_adapter_that_it_is_about() -> None:
     wanted = {(number, adapter) for number, (adapters, _) in RULES.items() for adapter in adapters}
     assert wanted - set(marked()) == set()
     assert {adapter for _, adapter in marked()} == ADAPTERS
+
+
+def test_starts_are_as_many_a_second_as_is_said_and_as_many_at_once() -> None:
+    async def story() -> None:
+        clock = VirtualClock()
+        gate, now = StartGate(clock, 4.0), clock.now()
+        assert [round(gate.book() - now, 3) for _ in range(8)] == [0, 0, 0, 0, 0.25, 0.5, 0.75, 1.0]
+        assert gate.before(now + 1.0) == 4
+        slow = StartGate(clock, 0.5)
+        assert [round(slow.book() - now, 3) for _ in range(3)] == [0, 2, 4]
+        assert {StartGate(clock, 0.0).book() for _ in range(100)} == {now}
+
+    run_virtual(story())

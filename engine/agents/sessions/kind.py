@@ -14,6 +14,7 @@ from engine.agents.runtime import HostSample, Reporter
 from engine.agents.sessions.conversations import FOLDER, Conversations
 from engine.agents.sessions.protocols import PROTOCOLS
 from engine.agents.sessions.session import Means, Session
+from engine.agents.sessions.starting import StartGate
 from engine.agents.spawned_host import SpawnedHost, is_program
 from engine.clock import Clock, IdFactory
 from engine.model.agents import AgentSpec
@@ -28,9 +29,9 @@ from engine.model.tasks import Outcome
 class SessionAgents:
     """Runs sessions."""
 
-    def __init__(self, report: Reporter, host: ProcessHost, ids: IdFactory, clock: Clock, places: CommandPlaces) -> None:
+    def __init__(self, report: Reporter, host: ProcessHost, ids: IdFactory, clock: Clock, places: CommandPlaces, starts_per_s: float = 0.0) -> None:  # noqa: PLR0913  # what a kind is made from
         self._report = report
-        self._means = Means(host, report, clock, places, Conversations(places.logs.parent / FOLDER))
+        self._means = Means(host, report, clock, places, Conversations(places.logs.parent / FOLDER), StartGate(clock, starts_per_s))
         self._carrier = SpawnedHost("session", report, host, ids, clock)
         self._known: dict[AgentId, tuple[AgentSpec, SessionSpec]] = {}
         self._sessions: dict[AgentId, Session] = {}

@@ -43,7 +43,8 @@ from engine.agents.sessions.messages import (
     shielded,
 )
 from engine.agents.sessions.protocols import PROTOCOLS
-from engine.agents.sessions.turns import Attempt, Turn
+from engine.agents.sessions.starting import StartGate
+from engine.agents.sessions.turns import Attempt, Seen, Turn
 from engine.agents.shielding import shield
 from engine.clock import Clock
 from engine.model import wire
@@ -75,6 +76,7 @@ class Means:
     clock: Clock
     places: CommandPlaces
     conversations: Conversations
+    starts: StartGate
 
 
 class Session:
@@ -175,6 +177,10 @@ class Session:
         if not self._place.is_dir():
             self._finish(_no_directory(self._place))
             return
+        await self._wait_for_start(turn)
+        if turn.is_stopping:
+            self._finish(Failure("", "it had not begun"))
+            return
         protocol = self._protocol
         spec = ProcessSpec(
             protocol.command(self._spec.argv, self._earlier(turn)),
@@ -197,6 +203,19 @@ class Session:
         finally:
             self._process = None
             self._log_for(None)
+
+    async def _wait_for_start(self, turn: Turn) -> None:
+        """Wait until its process may start beside those of others, or the turn is stopped; it says why it waits."""
+        clock, starts = self._means.clock, self._means.starts
+        at = starts.book()
+        while (left_s := at - clock.now()) > 0 and not turn.is_stopping:
+            turn.seen = Seen(Progress(turn.id, ""), clock.now(), f"waits for its start: {starts.before(at)} before it, {starts.per_s:g} a second")
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._stirred()
+            except TimeoutError:
+                break
+        turn.seen = None
 
     async def _watch(self, process: RunningProcess) -> None:
         self._end = await process.wait_result()
