@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
+
+import msgspec
 
 from engine.bus.streams import (
     DEAD_MAX,
@@ -131,7 +133,7 @@ class EmbeddedStreams:
             else:
                 self._again += 1
                 self._newest[place] += 1
-                self._entries[place][self._newest[place]] = replace(dead.message, group=dead.group, again=self._again)
+                self._entries[place][self._newest[place]] = msgspec.structs.replace(dead.message, group=dead.group, again=self._again)
                 del self._dead[dead.id]
                 told.append(dead.id)
         return Replayed(told, no_group, full)

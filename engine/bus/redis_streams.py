@@ -10,6 +10,8 @@ import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from engine.bus.streams import (
     DEAD_MAX,
     LEASE_S,
@@ -28,6 +30,8 @@ from engine.redis.region_keys import RegionKeys
 
 BLOCK_SHARE = 0.5
 """Of the longest wait for an answer of the server."""
+_USUAL = 12
+"""Names and values of an entry."""
 RENEWALS = 3
 """In the length of a lease."""
 
@@ -54,10 +58,11 @@ class RedisStreams:
         """Add messages of one source; return the newest number of it that is there. Raises RedisAway, RedisRefused."""
         if not messages:
             return after
-        words: list[str | bytes | int | float] = [messages[0].source, after, self._section.entries_max, self._section.when_full]
+        words: list[str | int] = []
         for one in messages:
-            words += (one.number, partition_of(one.key, self.partitions), one.key, one.type, one.at, one.data)
-        return int((await self._call("bus_publish", [self._keys.bus, *self._streams], *words))[1])
+            words += (str(one.number), partition_of(one.key, self.partitions), one.key, one.type, repr(one.at), one.data.decode())
+        settings = (messages[0].source, after, self._section.entries_max, self._section.when_full)
+        return int((await self._call("bus_publish", [self._keys.bus, *self._streams], *settings, msgspec.msgpack.encode(words)))[1])
 
     @contextlib.asynccontextmanager
     async def consumer(self, group: str, name: str, *, lease_s: float = LEASE_S) -> AsyncIterator[RedisConsumer]:
@@ -87,7 +92,7 @@ class RedisStreams:
     async def dead(self, *, after: str = "", limit: int = 100) -> Sequence[DeadMessage]:
         """Return the oldest dead messages after the one of an id, oldest first. Raises RedisAway, RedisRefused."""
         found = await self._link.repeatable("XRANGE", self._keys.dead, f"({after}" if after else "-", "+", "COUNT", limit)
-        return [_dead(id_.decode(), _fields(fields)) for id_, fields in found]
+        return [_dead(id_.decode(), fields) for id_, fields in found]
 
     async def dead_extent(self) -> tuple[int, str]:
         """Return how many messages are dead, and the id of the oldest. Raises RedisAway, RedisRefused."""
@@ -115,7 +120,7 @@ class RedisStreams:
         """Hand out again what was not acknowledged; what was handed out too often is set aside."""
         words = (group, name, count, self._section.deliveries_max, DEAD_MAX)
         while found := await self._call("bus_again", [self._streams[place], self._keys.dead], *words):
-            handed = [Delivery(place, entry, _message({name.encode(): value.encode() for name, value in _fields(fields).items()})) for entry, fields in found]
+            handed = [Delivery(place, entry, _message([word.encode() for word in fields])) for entry, fields in found]
             if mine := await self._meant_for(group, handed):
                 return mine
         return []
@@ -125,11 +130,12 @@ class RedisStreams:
         block_s = min(wait_s, BLOCK_SHARE * self._link.section.command_timeout_s)
         block = ("BLOCK", max(1, math.ceil(1_000 * block_s))) if block_s > 0 else ()
         streams = [self._streams[place] for place in places]
-        answer = await self._link.call("XREADGROUP", "GROUP", group, name, "COUNT", max(1, count // len(places)), *block, "STREAMS", *streams, *(">" for _ in places))
+        # Under its two words the client leaves the answer as it came: a mapping for each entry would take longer than all else that is done here.
+        answer = await self._link.call("XREADGROUP GROUP", group, name, "COUNT", max(1, count // len(places)), *block, "STREAMS", *streams, *(">" for _ in places))
         found: list[Delivery] = []
         for stream, entries in answer.items() if isinstance(answer, Mapping) else answer or ():
             place = places[streams.index(stream.decode())]
-            found += [Delivery(place, entry.decode(), _message(_fields(fields))) for entry, fields in entries]
+            found += [Delivery(place, entry.decode(), _message(fields)) for entry, fields in entries]
         return await self._meant_for(group, found)
 
     async def _meant_for(self, group: str, handed: list[Delivery]) -> list[Delivery]:
@@ -137,19 +143,13 @@ class RedisStreams:
         others = [delivery for delivery in handed if delivery.message.group not in ("", group)]
         if not others:
             return handed
-        await self.acknowledge(group, others)
+        await self.acknowledge(group, _by_partition(others))
         return [delivery for delivery in handed if delivery.message.group in ("", group)]
 
-    async def acknowledge(self, group: str, deliveries: Sequence[Delivery]) -> None:
-        """Forget that they are pending."""
-        entries: dict[int, list[str]] = {}
-        for delivery in deliveries:
-            entries.setdefault(delivery.partition, []).append(delivery.entry)
-        async with self._link.using() as client:
-            pipe = client.pipeline(transaction=False)
-            for place, some in entries.items():
-                pipe.execute_command("XACK", self._streams[place], group, *some)
-            await pipe.execute()
+    async def acknowledge(self, group: str, entries: Mapping[int, Sequence[str]]) -> None:
+        """Forget that entries of some partitions are pending."""
+        if entries:
+            await self._call("bus_ack", [self._streams[place] for place in entries], group, *(",".join(ids) for ids in entries.values()))
 
     async def _call(self, name: str, keys: Sequence[str], *words: str | bytes | float) -> list[Any]:
         return await self._functions.call(name, keys, *words, timeout_s=self._link.section.command_timeout_s)
@@ -164,7 +164,8 @@ class RedisConsumer:
         self._owned_at = -math.inf
         self._left: set[int] = set()
         """Partitions of which something may have been taken and not acknowledged, by whomever."""
-        self._held: set[tuple[int, str]] = set()
+        self._held: dict[int, list[str]] = {}
+        """What was taken last and is not acknowledged, by partition."""
 
     async def take(self, *, count: int = 256, wait_s: float = 0.0) -> Sequence[Delivery]:
         """Return up to `count` messages, none after `wait_s`; first, again, what was taken and not acknowledged. Raises RedisAway, RedisRefused."""
@@ -176,7 +177,7 @@ class RedisConsumer:
             left_s = ends_at - self._clock.now()
             if not found and places:
                 found = await self._bus.fresh(self._group, self._name, places, count=count, wait_s=min(left_s, self._lease_s / RENEWALS))
-            self._held = {(delivery.partition, delivery.entry) for delivery in found}
+            self._held = _by_partition(found)
             if found or left_s <= 0:
                 return found
             if not places:
@@ -184,12 +185,18 @@ class RedisConsumer:
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Say that they are done with. Raises RedisAway, RedisRefused: they come again."""
-        await self._bus.acknowledge(self._group, deliveries)
-        self._held -= {(delivery.partition, delivery.entry) for delivery in deliveries}
+        entries = _by_partition(deliveries)
+        await self._bus.acknowledge(self._group, entries)
+        for place, ids in entries.items():
+            done = set(ids)
+            if left := [id_ for id_ in self._held.get(place, ()) if id_ not in done]:
+                self._held[place] = left
+            else:
+                self._held.pop(place, None)
 
     async def _share(self) -> None:
         """Say that it is there, and learn which partitions are its own."""
-        busy = {place for place, _ in self._held}
+        busy = self._held.keys()
         self._left |= busy
         began = self._clock.now()
         if began - self._owned_at < self._lease_s / RENEWALS:
@@ -211,12 +218,21 @@ class RedisConsumer:
         return found
 
 
-def _fields(found: Any) -> Mapping[Any, Any]:  # noqa: ANN401  # as the client shapes it
-    """Return the fields of an entry that came as a flat list, or as a mapping."""
-    return found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+def _by_partition(deliveries: Sequence[Delivery]) -> dict[int, list[str]]:
+    entries: dict[int, list[str]] = {}
+    for delivery in deliveries:
+        entries.setdefault(delivery.partition, []).append(delivery.entry)
+    return entries
 
 
-def _message(fields: Mapping[bytes, bytes]) -> BusMessage:
+def _message(flat: Sequence[bytes]) -> BusMessage:
+    """Return an entry's message; its fields come as names and values by turns."""
+    if len(flat) == _USUAL and flat[0] == b"source":  # as bus_publish writes them
+        return BusMessage(flat[1].decode(), int(flat[3]), flat[5].decode(), flat[7].decode(), float(flat[9]), flat[11])
+    return _message_of(dict(zip(flat[::2], flat[1::2], strict=True)))
+
+
+def _message_of(fields: Mapping[bytes, bytes]) -> BusMessage:
     return BusMessage(
         fields[b"source"].decode(), int(fields[b"number"]), fields[b"key"].decode(), fields[b"type"].decode(), float(fields[b"at"]), fields[b"data"],
         fields.get(b"for", b"").decode(), int(fields.get(b"again", 0)),
@@ -225,4 +241,4 @@ def _message(fields: Mapping[bytes, bytes]) -> BusMessage:
 
 def _dead(id_: str, fields: Mapping[bytes, bytes]) -> DeadMessage:
     at = int(id_.partition("-")[0]) / 1_000
-    return DeadMessage(id_, fields[b"group"].decode(), int(fields[b"deliveries"]), _message(fields), fields[b"consumer"].decode(), at)
+    return DeadMessage(id_, fields[b"group"].decode(), int(fields[b"deliveries"]), _message_of(fields), fields[b"consumer"].decode(), at)

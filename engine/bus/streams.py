@@ -9,8 +9,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 DEAD_MAX = 10_000
 """Dead messages that are kept; the oldest go."""
@@ -18,9 +19,8 @@ LEASE_S = 5.0
 """A consumer that asks for nothing for so long has left its group."""
 
 
-@dataclass(frozen=True, slots=True)
-class BusMessage:
-    """Something that happened."""
+class BusMessage(msgspec.Struct, frozen=True):
+    """Something that happened. As a dataclass making one took ten times as long."""
 
     source: str
     number: int
@@ -30,14 +30,14 @@ class BusMessage:
     type: str
     at: float
     data: bytes
-    """JSON."""
+    """JSON, in UTF-8."""
     group: str = ""
     """The only group that it is for, which gave it up before; empty = for all."""
     again: int = 0
     """Grows with each message that is told again; 0 = it is told for the first time."""
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True):
     """A message that was handed to a consumer."""
 
     partition: int

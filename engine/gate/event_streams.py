@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.bus.redis_streams import RedisStreams
@@ -30,8 +29,9 @@ KINDS = frozenset({"agent", "engine", "fleet", "host", "pool", "task"})
 """What is told, by the first word of an event's type: nothing of memory, of swarms' messages or of the audit."""
 PARTS_BITS = 20
 """A message's number is its record's, and its place among the things that the record is about."""
-READ = 256
-BATCH = 512
+BATCH = 1_024
+"""Records that are read, and messages that are told, at once."""
+BATCH_BYTES = 4 * 1024 * 1024
 MESSAGE_MAX = 256 * 1024
 """Bytes; of a larger message the data are left out, with their size."""
 TIDY_S = 1.0
@@ -87,12 +87,12 @@ class EventStreams:
 
     async def _tell(self) -> bool:
         """Tell some; return whether there may be more. Raises RedisAway, RedisRefused, JournalError."""
-        records = await self._records(after=self._read, before=self._read + READ + 1, limit=READ)
+        records = await self._records(after=self._read, before=self._read + BATCH + 1, limit=BATCH)
         if not records:
             return self._coordinator.state.seq > self._read and await self._pass_over()
         self.left_out += records[0].seq - self._read - 1
         told = (message for record in records for message in messages_of(record, self._source) if message.number > self._number)
-        messages = list(islice(told, BATCH))
+        messages, are_all = _batch(told)
         if not messages:
             self._read = records[-1].seq
             return True
@@ -100,15 +100,15 @@ class EventStreams:
         if number < messages[-1].number:  # a partition is full, or the server lost some: then it goes on from there
             await self._clock.sleep(AGAIN_S)
         self._number = number
-        is_whole = number == messages[-1].number and len(messages) < BATCH
+        is_whole = are_all and number == messages[-1].number
         self._read = records[-1].seq if is_whole else (number + 1 >> PARTS_BITS) - 1
         return True
 
     async def _pass_over(self) -> bool:
         """Wait for records that are being written, or go on behind those that the journal has no more."""
-        if await self._records(after=self._read + READ, limit=1):
-            self.left_out += READ
-            self._read += READ
+        if await self._records(after=self._read + BATCH, limit=1):
+            self.left_out += BATCH
+            self._read += BATCH
             return True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(AGAIN_S):
@@ -125,6 +125,18 @@ class EventStreams:
         if why and why != self._why:
             logger.warning("events are not told by streams; they wait in the journal", extra={"reason": why})
         self._why = why
+
+
+def _batch(told: Iterable[BusMessage]) -> tuple[list[BusMessage], bool]:
+    """Return what is told at once, and whether that is all."""
+    messages: list[BusMessage] = []
+    size = 0
+    for message in told:
+        if len(messages) == BATCH or size >= BATCH_BYTES:
+            return messages, False
+        messages.append(message)
+        size += len(message.data)
+    return messages, True
 
 
 def messages_of(record: Record, source: str) -> Iterator[BusMessage]:

@@ -278,30 +278,53 @@ local function replica_snapshot(keys, args)
 end
 
 -- keys: bus, the partitions
--- args: source, number that its messages go on from, entries a partition holds, 'drop' or 'wait', then number, partition, key, type, at and
--- data of each message by turns. Numbers of a source grow; those that are there already are left out. Answers with the newest number that is
--- there: a smaller one than was sent when a partition is full, or when the server has lost what the messages go on from.
+-- args: source, number that its messages go on from, entries a partition holds, 'drop' or 'wait', and an array in MessagePack with number (as a
+-- text), partition, key, type, at and data of each message by turns: one word is read in a third of the time of so many. Numbers of a source
+-- grow; those that are there already are left out. Answers with the newest number that is there: a smaller one than was sent when a partition is
+-- full, or when the server has lost what the messages go on from.
 local function bus_publish(keys, args)
-  local field, most = 'last:' .. args[1], tonumber(args[3])
+  local source, field, most = args[1], 'last:' .. args[1], tonumber(args[3])
   local last = redis.call('HGET', keys[1], field) or args[2]
   if tonumber(args[2]) > tonumber(last) then return {'behind', last} end
-  local answer = 'ok'
-  for place = 5, #args, 6 do
-    if tonumber(args[place]) > tonumber(last) then
-      local stream = keys[2 + args[place + 1]]
-      if redis.call('XLEN', stream) >= most then
-        if args[4] == 'wait' and #redis.call('XINFO', 'GROUPS', stream) > 0 then
+  local answer, newest, rooms, call, words = 'ok', tonumber(last), {}, redis.call, cmsgpack.unpack(args[5])
+  for place = 1, #words, 6 do
+    local number = tonumber(words[place])
+    if number > newest then
+      local stream = keys[2 + words[place + 1]]
+      local room = rooms[stream] or most - call('XLEN', stream)
+      if room <= 0 then
+        if args[4] == 'wait' and #call('XINFO', 'GROUPS', stream) > 0 then
           answer = 'full'
           break
         end
-        redis.call('HINCRBY', keys[1], 'dropped', redis.call('XTRIM', stream, 'MAXLEN', most - 1))
+        call('HINCRBY', keys[1], 'dropped', call('XTRIM', stream, 'MAXLEN', most - 1))
+        room = 1
       end
-      redis.call('XADD', stream, '*', 'source', args[1], 'number', args[place], 'key', args[place + 2], 'type', args[place + 3], 'at', args[place + 4], 'data', args[place + 5])
-      last = args[place]
+      call('XADD', stream, '*', 'source', source, 'number', words[place], 'key', words[place + 2], 'type', words[place + 3], 'at', words[place + 4], 'data', words[place + 5])
+      rooms[stream], last, newest = room - 1, words[place], number
     end
   end
-  redis.call('HSET', keys[1], field, last)
+  call('HSET', keys[1], field, last)
   return {answer, last}
+end
+
+-- An acknowledgement takes no more ids: they lie on Lua's stack.
+local ACKS_MAX = 1000
+
+-- keys: some partitions; args: group, then the ids of entries for each partition, with commas between
+local function bus_ack(keys, args)
+  for place, stream in ipairs(keys) do
+    local ids = {}
+    for id in string.gmatch(args[1 + place], '[^,]+') do
+      ids[#ids + 1] = id
+      if #ids == ACKS_MAX then
+        redis.call('XACK', stream, args[1], unpack(ids))
+        ids = {}
+      end
+    end
+    if #ids > 0 then redis.call('XACK', stream, args[1], unpack(ids)) end
+  end
+  return {'ok'}
 end
 
 -- keys: bus; args: source, number. Where a source begins; answers with where it stands.
@@ -478,6 +501,7 @@ redis.register_function{function_name = 'LIBRARY_journal_trim', callback = journ
 redis.register_function{function_name = 'LIBRARY_snapshot_done', callback = snapshot_done, flags = ALWAYS}
 redis.register_function('LIBRARY_bus_publish', bus_publish)
 redis.register_function('LIBRARY_bus_replay', bus_replay)
+redis.register_function{function_name = 'LIBRARY_bus_ack', callback = bus_ack, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_bus_begin', callback = bus_begin, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_bus_own', callback = bus_own, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_bus_again', callback = bus_again, flags = ALWAYS}

@@ -106,6 +106,16 @@ async def test_consumers_of_a_group_share_the_partitions_and_one_takes_over_what
         assert {delivery.message.number for delivery in [*mine, *found]} == set(range(1, 41))
 
 
+async def test_many_are_told_taken_and_acknowledged_at_once(make: Make) -> None:
+    bus, sent = make(partitions=1), some(2_500)
+    assert await bus.publish(sent, after=0) == 2_500
+    async with bus.consumer("billing", "one") as consumer:
+        found = await consumer.take(count=10_000)
+        assert [delivery.message for delivery in found] == sent
+        await consumer.acknowledge(found)
+        assert (await consumer.take(), await bus.tidy()) == ([], 2_500)
+
+
 async def test_what_is_never_acknowledged_is_set_aside_and_the_rest_goes_on(make: Make) -> None:
     bus = make(partitions=1, deliveries_max=3)
     await bus.publish(some(3), after=0)
