@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.agents.a2a.kind import A2aAgents
 from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.openai.kind import ModelAgents
@@ -27,7 +28,7 @@ from engine.booster.finding import find_module
 from engine.clock import Clock, IdFactory
 from engine.config import FleetManagerConfig
 from engine.model.ids import HostId, TaskId
-from engine.model.pools import BOOSTER, OPENAI, SESSION
+from engine.model.pools import A2A, BOOSTER, OPENAI, SESSION
 from engine.model.secrets import ENGINE_SECRETS
 from engine.state import FleetState
 
@@ -66,12 +67,13 @@ class Kinds:
     commands: CommandAgents
     sessions: SessionAgents
     models: ModelAgents
+    others: A2aAgents
     reviewer: GitReviewer
     """Takes over what tasks did in worktrees."""
 
     def progress(self, task: TaskId) -> dict[str, object] | None:
         """Return what the agent of a task said last of how far it is; None = nothing, or it is not at work here."""
-        return self.sessions.progress(task) or self.models.progress(task)
+        return self.sessions.progress(task) or self.models.progress(task) or self.others.progress(task)
 
 
 def find_booster(config: FleetManagerConfig, module: Path | None) -> tuple[Path | None, str]:
@@ -104,10 +106,11 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     starts_per_s = config.fleet.session_starts_per_s
     sessions = WorktreeAgents(lambda tell: SessionAgents(tell, host, needs.ids, needs.clock, places, starts_per_s), report, host, (trees[0] / SESSION, *trees[1:]))
     models = ModelAgents(report, host, needs.ids, needs.clock, places)
-    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions, OPENAI: models}
+    others = A2aAgents(report, host, needs.ids, needs.clock, places)
+    kinds: dict[str, AgentKind] = {"python": light, "command": commands, SESSION: sessions, OPENAI: models, A2A: others}
     if needs.module is not None:
         kinds[BOOSTER] = _booster(needs, needs.module, settings, report, beat)
-    return Kinds(kinds, commands.inner, sessions.inner, models, GitReviewer(host))
+    return Kinds(kinds, commands.inner, sessions.inner, models, others, GitReviewer(host))
 
 
 async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManagerConfig, state: FleetState) -> tuple[tuple[TaskId, int], ...]:

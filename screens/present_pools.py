@@ -12,6 +12,7 @@ KINDS = {
     "command": "command: a program for each task",
     "session": "session: a program kept over tasks",
     "openai": "openai: a model over HTTP",
+    "a2a": "a2a: somebody else's agent over HTTP",
     "booster": "booster: WebAssembly sandboxes in worker processes",
 }
 """Kinds of pools in words."""
@@ -48,6 +49,8 @@ def _works_by(spec: Data) -> Cells:
     """Return what does a pool's work: a handler, a program, or a model."""
     if model := spec.get("openai"):
         return field_line("model", f"{model['model']} at {model['base_url']}")
+    if agent := spec.get("a2a"):
+        return field_line("agent", agent["url"])
     program = spec["command"] or spec.get("session")
     if not program:
         return field_line("handler", spec["handler"] or "built-in operations")

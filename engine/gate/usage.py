@@ -16,7 +16,7 @@ from engine.agents.sessions.session import RUN_PREFIX
 from engine.agents.stalls import Run
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
-from engine.model.pools import COMMAND, OPENAI, PROGRAMS, SESSION
+from engine.model.pools import A2A, COMMAND, OPENAI, PROGRAMS, SESSION
 from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import Outcome
 from engine.scaling.observer import Usage
@@ -121,7 +121,7 @@ def _silences(state: FleetState, samples: Mapping[HostId, HostSample], now: floa
     found: dict[AgentId, float] = {}
     for host in state.hosts.values():
         sample = samples.get(host.info.id)
-        if sample is not None and sample.beat_at and sample.kind not in (COMMAND, SESSION, OPENAI):
+        if sample is not None and sample.beat_at and sample.kind not in (A2A, COMMAND, SESSION, OPENAI):
             found.update(dict.fromkeys(host.agents, max(0.0, now - sample.beat_at)))
     return found
 

@@ -40,6 +40,12 @@ _SEED_MILLISECONDS = {
 }
 
 
+def _is_no_secret_of_the_engine(name: str) -> str:
+    if name in ENGINE_SECRETS or name.startswith("FLEET_"):
+        raise ValueError(f"{name} is the engine's own; it goes to no provider")
+    return name
+
+
 class CommandConfig(ConfigTree):
     """A program that does one task a run."""
 
@@ -117,12 +123,19 @@ class ModelConfig(ConfigTree):
     silence_timeout_s: float = Field(120.0, ge=0, description="longest wait for a piece of an answer; 0 = no limit")
     wait_max_s: float = Field(600.0, ge=0, description="longest that a task waits because the provider has too much")
 
-    @field_validator("key_env")
-    @classmethod
-    def _is_no_secret_of_the_engine(cls, name: str) -> str:
-        if name in ENGINE_SECRETS or name.startswith("FLEET_"):
-            raise ValueError(f"{name} is the engine's own; it goes to no provider")
-        return name
+    _own = field_validator("key_env")(_is_no_secret_of_the_engine)
+
+
+class A2aConfig(ConfigTree):
+    """Somebody else's agent behind the Agent2Agent protocol (docs/agents.md)."""
+
+    url: str = Field(pattern=r"^https?://[^\s?#@]+$", description="of its card, or what /.well-known/agent-card.json is beneath")
+    token_env: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="variable of the engine's environment that has its token; empty = it needs none")
+    poll_s: float = Field(1.0, ge=0.05, le=3_600, description="between two looks at a task")
+    connect_timeout_s: float = Field(10.0, gt=0, le=3_600, description="longest wait for a connection")
+    wait_max_s: float = Field(600.0, ge=0, description="longest that it may not answer before the task is ended")
+
+    _own = field_validator("token_env")(_is_no_secret_of_the_engine)
 
 
 class StalledConfig(ConfigTree):
@@ -159,7 +172,7 @@ class PoolConfig(ConfigTree):
     max: int = Field(10, ge=1, le=100_000, description="most agents")
     priority: int = Field(5, ge=1, le=10, description="1..10, higher first")
     kind: str = Field(
-        "python", pattern=r"^[a-z][a-z0-9-]{0,39}(\.[a-z][a-z0-9_-]{0,39})?$", description="what its agents are: python, command, session, openai, or a kind of a plug-in (docs/plugins.md)"
+        "python", pattern=r"^[a-z][a-z0-9-]{0,39}(\.[a-z][a-z0-9_-]{0,39})?$", description="what its agents are: python, command, session, openai, a2a, or a kind of a plug-in (docs/plugins.md)"
     )
     capabilities: tuple[str, ...] = Field((), description="what its agents can do; empty = their type's")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig)
@@ -175,6 +188,7 @@ class PoolConfig(ConfigTree):
     workspace: Literal["directory", "worktree"] = Field("directory", description="where its tasks work: where they say, or each in a git worktree of its own")
     worktree: WorktreeConfig = Field(default_factory=WorktreeConfig)
     openai: ModelConfig | None = Field(None, description="the model for kind openai")
+    a2a: A2aConfig | None = Field(None, description="the agent for kind a2a")
     answers: AnswersConfig = Field(default_factory=AnswersConfig)
     stalled: StalledConfig = Field(default_factory=StalledConfig)
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what its tasks may use (docs/budgets.md)")
@@ -202,6 +216,8 @@ class PoolConfig(ConfigTree):
             raise ValueError("workspace 'worktree' does not go with on_engine_death = 'adopt'")
         if self.kind == "openai" and self.openai is None:
             raise ValueError("kind 'openai' needs a [pools.NAME.openai] table with base_url and model")
+        if self.kind == "a2a" and self.a2a is None:
+            raise ValueError("kind 'a2a' needs a [pools.NAME.a2a] table with url")
         return self
 
 

@@ -31,6 +31,9 @@ PROGRAMS = frozenset({COMMAND, SESSION})
 OPENAI = "openai"
 """Kind of a pool whose agents are a model behind an HTTP interface like OpenAI's."""
 
+A2A = "a2a"
+"""Kind of a pool whose agents are somebody else's agent, behind the Agent2Agent protocol."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
@@ -137,6 +140,21 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class A2aSpec:
+    """The agent that an `a2a` agent hands its tasks to. Durations are seconds."""
+
+    url: str
+    """Of its card, or what the card is beneath."""
+    token_env: str = ""
+    """Variable of the engine's environment that has its token; empty = it needs none."""
+    poll_s: float = 1.0
+    """Between two looks at a task."""
+    connect_timeout_s: float = 10.0
+    wait_max_s: float = 600.0
+    """Longest that it may not answer before the task is ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpec:
     """A pool as configured. `kind` is `python` (light agents), `command` (a process per task), `session` (a process kept over
     tasks), `openai` (a model over HTTP) or `booster` (sandboxes)."""
@@ -157,6 +175,7 @@ class PoolSpec:
     worktree: WorktreeSpec | None = None
     """None = its tasks work where they say, or where programs work."""
     openai: ModelSpec | None = None
+    a2a: A2aSpec | None = None
     answers: AnswerPolicy = AnswerPolicy()
     """How what its agents ask is answered when nobody does."""
     reliability: float = 0.9
@@ -212,7 +231,7 @@ class Pool:
     """Times in a row that agents of it did not start in time; each doubles the wait before they are replaced."""
 
 
-POOL_KINDS = ("python", "command", "session", "openai")
+POOL_KINDS = ("python", "command", "session", "openai", "a2a")
 """What a pool's agents can be by the configuration; plug-ins add kinds that come to one of these."""
 
 EDITABLE = {

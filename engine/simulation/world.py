@@ -32,7 +32,7 @@ from engine.memory.verbs import MemoryVerbs
 from engine.model.effects import Assignment
 from engine.model.ids import TaskId
 from engine.model.plans import Origin
-from engine.model.pools import BOOSTER, OPENAI, SESSION
+from engine.model.pools import A2A, BOOSTER, OPENAI, SESSION
 from engine.model.redis_config import BusSection
 from engine.model.reports import EngineStarted, Report
 from engine.model.rows import FleetStatus
@@ -95,7 +95,7 @@ class World:
         self.memory.connect(self.coordinator)
         self.coordinator.add_publisher(self.memory.publish)
         self.agents = SimulatedAgents(self._report, (self.clock, self.rng, self.ids), hosts=hosts, work=work)
-        self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents, SESSION: self.agents, OPENAI: self.agents, BOOSTER: self.agents}, self._report)
+        self.runtime = Runtime(lambda: self.state, {"python": self.agents, "command": self.agents, SESSION: self.agents, OPENAI: self.agents, A2A: self.agents, BOOSTER: self.agents}, self._report)
         self.coordinator.connect(self.runtime.carry_out)
         self.launches = LaunchWatch(lambda: self.state, self.runtime, self._report, Deadlines(ASKED_S, self.config.fleet.start_deadline_s))
         self.feed = Feed(lambda: self.state, self.status, self.clock)

@@ -1,0 +1,148 @@
+"""Pools of somebody else's agents: tasks handed over to a second engine, and to a server of the protocol's own SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from a2a.helpers import new_task_from_user_message, new_text_message, new_text_part
+from a2a.server.agent_execution import AgentExecutor, RequestContext
+from a2a.server.events import EventQueue
+from a2a.server.request_handlers import DefaultRequestHandler
+from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
+from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
+from a2a.types import AgentCapabilities, AgentCard, AgentInterface, AgentSkill
+from engine import FleetManager
+from engine.api.a2a import PREFIX
+from engine.model.agents import AgentStatus
+from engine.model.question_commands import AnswerTask
+from engine.model.task_commands import CancelTask, SubmitTask
+from engine.model.tasks import Task, TaskState
+from starlette.applications import Starlette
+
+from tests.integration.test_openai_face import fleet  # noqa: F401  # a fixture
+from tests.integration.test_scaling_library import until
+
+
+def near(folder: Path, **pools: dict[str, Any]) -> FleetManager:
+    """An engine whose pools hand their tasks over."""
+    made = {name: {"kind": "a2a", "min": 1, "max": 1, "a2a": {"poll_s": 0.05, **one}} for name, one in pools.items()}
+    return FleetManager({"fleet": {"default_pools": made}, "booster": {"enabled": False}}, state_dir=folder)
+
+
+async def submit(engine: FleetManager, pool: str, prompt: str) -> Task:
+    answer = await engine.operator().execute([SubmitTask("ask", pool, prompt=prompt, max_attempts=1)])
+    return engine.coordinator.state.tasks[answer.values[0]]  # type: ignore[index]
+
+
+def question(task: Task) -> Callable[[], bool]:
+    return lambda: bool(task.questions)
+
+
+async def test_a_task_is_done_asked_about_cancelled_and_found_again_at_another_engine(tmp_path: Path, fleet: FleetManager, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setenv("FAR_TOKEN", (tmp_path / "state" / "api.token").read_text().strip())
+    place, there = f"http://127.0.0.1:{fleet.config.access.port}{PREFIX}", fleet.coordinator.state
+    pools: dict[str, dict[str, Any]] = {
+        "far": {"url": f"{place}talk", "token_env": "FAR_TOKEN"}, "nowhere": {"url": f"{place}nobody", "token_env": "FAR_TOKEN"},
+        "stranger": {"url": f"{place}talk"}, "keyless": {"url": place, "token_env": "NO_SUCH_KEY"}, "away": {"url": "http://127.0.0.1:9", "wait_max_s": 0.1},
+    }  # fmt: skip
+    (tmp_path / "near").mkdir()
+    async with near(tmp_path / "near", **pools) as engine:
+        done = await submit(engine, "far", "three little words")
+        bad = {name: await submit(engine, name, "hello") for name in ("nowhere", "stranger", "away")}
+        await until(lambda: bool(done.finished_at) and all(task.finished_at for task in bad.values()))
+        assert (done.state, done.result["text"], done.usage["input_tokens"]) == (TaskState.SUCCEEDED, "3 words", 18), done.error
+        assert {name: task.error.kind for name, task in bad.items() if task.error} == {"nowhere": "api_error", "stranger": "authentication", "away": "unreachable"}
+        assert {agent.status for agent in engine.coordinator.state.agents.values() if agent.spec.pool == "keyless"} == {AgentStatus.FAILED}
+
+        asks = await submit(engine, "far", "write it down")
+        await until(question(asks))
+        [ask] = [one.ask for one in asks.questions.values()]
+        assert (ask.tool, ask.arguments, ask.diff) == ("Write", {"path": "notes.txt"}, "+it down")
+        await engine.operator().execute([AnswerTask(asks.spec.id, "allow")])
+        await until(lambda: asks.state is TaskState.SUCCEEDED)
+
+        stopped = await submit(engine, "far", "write that")
+        await until(question(stopped))
+        await engine.operator().execute([CancelTask(stopped.spec.id)])
+        await until(lambda: bool(stopped.finished_at))
+        await until(lambda: [task.state for task in there.tasks.values()][-1] is TaskState.CANCELLED)
+
+        left = await submit(engine, "far", "write all of it")
+        await until(question(left))
+        id_, handed = left.spec.id, len(there.tasks)
+    async with near(tmp_path / "near", **pools) as engine:
+        left = engine.coordinator.state.tasks[id_]
+        await until(question(left))
+        await engine.operator().execute([AnswerTask(id_, "allow")])
+        await until(lambda: bool(left.finished_at))
+        assert (left.state, len(there.tasks)) == (TaskState.SUCCEEDED, handed), "the next engine goes on with what was handed over"
+
+
+class Sample(AgentExecutor):
+    """An agent as the SDK has them: it wants to know a name, and rejects what it does not do."""
+
+    async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
+        text = context.get_user_input()
+        task = context.current_task
+        if task is None:
+            assert context.message is not None
+            task = new_task_from_user_message(context.message)
+            await event_queue.enqueue_event(task)
+        told = TaskUpdater(event_queue, task.id, task.context_id)
+        if text == "no":
+            await told.reject(new_text_message("not my work"))
+        elif text == "greet":
+            await told.requires_input(new_text_message("Whom?"))
+        else:
+            await told.add_artifact([new_text_part(f"hello {text}")], name="greeting")
+            await told.complete()
+
+    async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
+        assert context.task_id
+        assert context.context_id
+        await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[str]:
+    """A server of the SDK."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{found.getsockname()[1]}"
+        interface = AgentInterface(url=f"{url}/rpc", protocol_binding="JSONRPC", protocol_version="1.0")
+        skill = AgentSkill(id="greet", name="greet", description="says hello", tags=["hello"])
+        card = AgentCard(
+            name="sample", description="a sample", version="1", supported_interfaces=[interface], capabilities=AgentCapabilities(), default_input_modes=["text/plain"],
+            default_output_modes=["text/plain"], skills=[skill],
+        )  # fmt: skip
+        handler = DefaultRequestHandler(Sample(), InMemoryTaskStore(), card)
+        app = Starlette(routes=[*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/rpc")])
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[found]))
+            try:
+                yield url
+            finally:
+                server.should_exit = True
+
+
+async def test_an_agent_of_the_sdk_is_asked_answered_and_may_reject(tmp_path: Path) -> None:
+    async with served() as url, near(tmp_path, sample={"url": f"{url}/.well-known/agent-card.json"}) as engine:
+        greeted = await submit(engine, "sample", "greet")
+        await until(question(greeted))
+        assert [one.ask.text for one in greeted.questions.values()] == ["Whom?"]
+        await engine.operator().execute([AnswerTask(greeted.spec.id, "Ada")])
+        await until(lambda: bool(greeted.finished_at))
+        assert (greeted.state, greeted.result["text"]) == (TaskState.SUCCEEDED, "hello Ada"), greeted.error
+        rejected = await submit(engine, "sample", "no")
+        await until(lambda: bool(rejected.finished_at))
+        assert rejected.error is not None
+        assert (rejected.error.kind, rejected.error.message) == ("refused", "not my work")
