@@ -57,6 +57,8 @@ class Needs:
     """The booster's; None = there is no booster."""
     operations: Mapping[str, str] = field(default_factory=dict)
     """Of plug-ins: type of tasks -> `module:function`."""
+    named: str = "the engine"
+    """What people call this place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
         workers=workers_of(config), heartbeat_interval_s=config.fleet.heartbeat_interval_s, tokens=needs.tokens, socket=needs.socket, withheld=withheld, operations=needs.operations
     )
     light = LightAgents(report, needs.ids, needs.clock, settings, state_marker=str(needs.root), log_dir=logs, directory=needs.directory)
-    places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket)
+    places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket, needs.named)
     trees = (needs.root / "worktrees", needs.directory, logs)
     commands = WorktreeAgents(lambda tell: CommandAgents(tell, host, needs.ids, needs.clock, places), report, host, (trees[0] / "command", *trees[1:]))
     starts_per_s = config.fleet.session_starts_per_s

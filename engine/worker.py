@@ -6,10 +6,11 @@ Owner: of the running parts; they end with `run_worker`, and with them every age
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,10 @@ from engine.model.errors import FleetError, RedisAway, RedisRefused, errors_in
 from engine.model.ids import ENGINE_PREFIX, HostId
 from engine.model.machines import CPU, MEMORY, thousandths
 from engine.model.plain import NOT_JSON
+from engine.model.pools import OPENAI, SESSION
 from engine.model.redis_config import RedisSection
 from engine.model.reports import Report
+from engine.model.secrets import ENGINE_SECRETS, is_secret_name
 from engine.model.version import version
 
 logger = logging.getLogger(__name__)
@@ -39,8 +42,11 @@ JOIN_WITHIN_S = 15.0
 """Longest wait for the fleet: longer than it takes to give up a host of the same name."""
 LEAVE_WITHIN_S = 2.0
 AGENTS_A_CORE = 8
-KINDS = ("python", "command", "session")
+KINDS = ("python", "command", SESSION, OPENAI)
 """Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here."""
+KEYS_MAX = 50
+"""Names of variables with keys that a host tells."""
+OWN_KEYS = frozenset({*ENGINE_SECRETS, "REDIS_PASSWORD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,11 @@ class Joining:
     kinds: tuple[str, ...] = KINDS
     pools: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+
+
+def kinds_here() -> tuple[str, ...]:
+    """Return the kinds of agents that this installation can run."""
+    return tuple(kind for kind in KINDS if kind != OPENAI or importlib.util.find_spec("httpx2") is not None)
 
 
 async def run_worker(joining: Joining, over: asyncio.Event, say: Callable[[str], None]) -> None:
@@ -84,7 +95,7 @@ async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]
         offer = _offer(joining, run)
         hosting = Hosting(offer, HostEnd(link, joining.redis.region, joining.name, run), clock, _written, say)
         config = parse_config({"booster": {"enabled": False}}, "worker")
-        needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None)
+        needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None, named=f"host {joining.name}")
         made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
         hosting.connect({name: kind for name, kind in made.by_name.items() if name in joining.kinds})
         async with asyncio.TaskGroup() as group:
@@ -108,11 +119,18 @@ def _offer(joining: Joining, run: str) -> Offer:
     found = MachineFiles().measure()
     most = joining.agents_max or max(1, int(AGENTS_A_CORE * found.cores))
     joined = JoinedHost(
-        run, platform.node(), version(), most, round(found.cores, 3), round(found.memory_mb), joining.kinds, joining.pools, joining.labels
-    )
+        run, platform.node(), version(), most, round(found.cores, 3), round(found.memory_mb),
+        joining.kinds, joining.pools, joining.labels, _keys(os.environ),
+    )  # fmt: skip
     pid = os.getpid()
     info = HostInfo(HostId(joining.name), JOINED, pid, read_start(pid) or 0.0, joined)
     return Offer(info, thousandths({CPU: found.cores, MEMORY: found.memory_mb}))
+
+
+def _keys(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of variables that have a key, by which pools are found that can work here."""
+    names = (name for name, value in environment.items() if value and is_secret_name(name) and name not in OWN_KEYS and not name.startswith("FLEET_"))
+    return tuple(sorted(names)[:KEYS_MAX])
 
 
 def _written(report: Report) -> tuple[Report, bytes]:

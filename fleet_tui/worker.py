@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from engine.model.errors import UsageError
 from engine.model.machines import THIS_MACHINE
-from engine.model.pools import labels_of
+from engine.model.pools import BOOSTER, labels_of
 from engine.model.redis_config import EMBEDDED, RedisSection
-from engine.worker import KINDS, Joining, run_worker
+from engine.worker import KINDS, Joining, kinds_here, run_worker
 from fleet_tui import output
 from fleet_tui.attach import EngineRunning, hold_lock
 from fleet_tui.logs import open_log
@@ -63,10 +63,19 @@ def _joining(name: str, paths: Paths, wanted: Mapping[str, Any]) -> Joining:
         raise UsageError(f"--label: {error}") from error
     if not wanted["url"] or section.url == EMBEDDED:
         raise UsageError("--join: an embedded server is its engine's own; give the URL of one that both can reach, as in redis://host:6379")
-    kinds = _words(wanted["kinds"]) or KINDS
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise UsageError(f"--kinds: there is no kind {unknown[0]!r} for hosts; there are {', '.join(KINDS)}")
-    return Joining(section, name, paths.directory, paths.state_dir, wanted["agents"] or 0, kinds, _words(wanted["pools"]), labels)
+    return Joining(section, name, paths.directory, paths.state_dir, wanted["agents"] or 0, _kinds(wanted["kinds"]), _words(wanted["pools"]), labels)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    here = kinds_here()
+    for kind in (kinds := _words(text) or here):
+        if kind == BOOSTER:
+            raise UsageError("--kinds: agents of the booster stay with the engine: their work is done sooner than it would get here")
+        if kind not in KINDS:
+            raise UsageError(f"--kinds: there is no kind {kind!r} for hosts; there are {', '.join(KINDS)}")
+        if kind not in here:
+            raise UsageError(f"--kinds: agents of kind {kind} need the package httpx2; install fleet-tui[openai]")
+    return kinds
 
 
 def _name_of(given: str) -> str:

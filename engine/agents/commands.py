@@ -67,6 +67,8 @@ class CommandPlaces:
     """With which programs act on memory as their agents."""
     socket: Path | None = None
     """Where the engine answers them."""
+    named: str = "the engine"
+    """What people call this place."""
 
     def environment(self, assignment: Assignment) -> dict[str, str]:
         """Return the variables that tell a program what it is to the engine."""

@@ -5,12 +5,15 @@ Owner: `Spread`, of how many agents each host has while one decision starts some
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
 
 from engine.model.agent_events import Cordon, JoinedHost
 from engine.model.machines import CPU, THIS_MACHINE, THOUSAND, Amounts, Machine, say_amount
-from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, PoolSpec, labels_of
+from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, ModelSpec, PoolSpec, labels_of
+from engine.model.secrets import is_secret_name
 from engine.state import FleetState, Host
 
 HERE = ""
@@ -35,7 +38,9 @@ class Spread:
 
     def concerns(self, spec: PoolSpec) -> bool:
         """Answer whether agents of a pool may start elsewhere than here, or must."""
-        return spec.kind != BOOSTER and spec.hosts != LOCAL and (bool(self._hosts) or spec.hosts != ANY)
+        if spec.kind == BOOSTER or spec.hosts == LOCAL:
+            return False
+        return spec.hosts != ANY or (bool(self._hosts) and not _is_this_machines(spec.openai))
 
     def order(self, spec: PoolSpec) -> list[str]:
         """Return the places that take agents of a pool, the least loaded first; HERE is the engine's own machine."""
@@ -87,6 +92,8 @@ class Spread:
             return f"takes no agents of kind {spec.kind}"
         if joined.pools and spec.name not in joined.pools:
             return f"takes no agents of {spec.name}"
+        if spec.openai is not None and is_secret_name(spec.openai.key_env) and spec.openai.key_env not in joined.keys:
+            return f"has no {spec.openai.key_env} in its worker's environment"
         return "" if spec.hosts in (ANY, HOSTS_JOINED) or _has_labels(joined, spec.hosts) else f"is not {spec.hosts}"
 
     def _load(self, place: str) -> float:
@@ -104,6 +111,20 @@ class Spread:
 
 def _has_labels(joined: JoinedHost, text: str) -> bool:
     return all(joined.labels.get(name) == value for name, value in labels_of(text).items())
+
+
+def _is_this_machines(model: ModelSpec | None) -> bool:
+    """Answer whether a model is at an address that means another machine anywhere else."""
+    if model is None:
+        return False
+    try:
+        name = urlsplit(model.base_url).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def _name(place: str) -> str:

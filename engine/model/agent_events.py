@@ -28,6 +28,8 @@ class JoinedHost:
     pools: tuple[str, ...] = ()
     """Pools whose agents it takes; empty = all."""
     labels: dict[str, str] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    """Names of its environment's variables that have keys, as far as their names say so; what they hold stays there."""
 
 
 @dataclass(frozen=True, slots=True)

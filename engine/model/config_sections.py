@@ -114,11 +114,11 @@ class ModelConfig(ConfigTree):
     base_url: str = Field(pattern=r"^https?://[^\s?#@]+$", description="where it answers, up to and without /chat/completions")
     model: str = Field(min_length=1, max_length=200, description="its name there")
     key_env: str = Field(
-        "OPENAI_API_KEY", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="variable of the engine's environment that has the key; empty = it needs none"
+        "OPENAI_API_KEY", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="variable that has the key, in the environment of the engine or of the host; empty = it needs none"
     )
     system: str = Field("", max_length=100_000, description="what goes before every prompt")
     extra: dict[str, Any] = Field(default_factory=dict, description="more of the request, such as { temperature = 0 }")
-    parallel: int = Field(4, ge=1, le=1_000, description="most requests under way for its key at its address")
+    parallel: int = Field(4, ge=1, le=1_000, description="most requests under way for its key at its address, from each machine")
     connect_timeout_s: float = Field(10.0, gt=0, le=3_600, description="longest wait for a connection")
     silence_timeout_s: float = Field(120.0, ge=0, description="longest wait for a piece of an answer; 0 = no limit")
     wait_max_s: float = Field(600.0, ge=0, description="longest that a task waits because the provider has too much")

@@ -125,13 +125,13 @@ class ModelSpec:
     """Up to and without `/chat/completions`."""
     model: str
     key_env: str = "OPENAI_API_KEY"
-    """Variable of the engine's environment that has the key; empty = it needs none."""
+    """Variable that has the key, in the environment of the engine or of the host; empty = it needs none."""
     system: str = ""
     """What goes before every prompt."""
     extra: dict[str, object] = field(default_factory=dict)
     """More of the request, such as temperature."""
     parallel: int = 4
-    """Most requests under way for its key at its address."""
+    """Most requests under way for its key at its address, from each machine."""
     connect_timeout_s: float = 10.0
     silence_timeout_s: float = 120.0
     """Longest wait for a piece of an answer; 0 = no limit."""

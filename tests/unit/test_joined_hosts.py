@@ -17,6 +17,7 @@ from engine.model.pool_commands import AskGang, ScalePool
 from engine.model.tasks import TaskState
 from tests.unit.core_fleet import Fleet
 
+MODEL: dict[str, Any] = {"kind": "openai", "openai": {"base_url": "https://models.example.com/v1", "model": "m", "key_env": "MODEL_API_KEY"}}
 ROOM = Room({"cpu": 2_000, "memory": 4_000_000})
 
 
@@ -57,6 +58,7 @@ def test_agents_start_where_the_fewest_are_for_the_cores_and_say_why() -> None:
         ({"hosts": "joined"}, {"kinds": ("command",)}, "lab takes no agents of kind python"),
         ({"hosts": "joined"}, {"pools": ("ui",)}, "lab takes no agents of coder"),
         ({"hosts": "joined"}, {"agents_max": 1}, "lab has all of its 1 agents"),
+        ({"hosts": "joined", **MODEL}, {"kinds": ("openai",)}, "lab has no MODEL_API_KEY in its worker's environment"),
         ({"hosts": "joined", "resources": {"memory": "600MB", "reserved": True}}, {}, "lab has 400 MB left"),
     ],
 )
@@ -66,10 +68,24 @@ def test_a_pool_waits_for_a_host_that_takes_its_agents_and_says_what_is_missing(
     subject.report(r.RoomSeen())
     assert waits(subject) == (text and f"waits for hosts: {text}")
     if text:
-        subject.join("more", agents_max=9, labels={"gpu": "a100"})
+        subject.join("more", agents_max=9, labels={"gpu": "a100"}, kinds=("python", "openai"), keys=("MODEL_API_KEY",))
         subject.report(r.RoomSeen())
         assert "more" in machines(subject)
         assert not waits(subject)
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "places"),
+    [
+        ("http://localhost:8000/v1", "any", {""}), ("http://[::1]:8000/v1", "any", {""}), ("http://localhost:8000/v1", "joined", {"lab"}),
+        ("https://models.example.com/v1", "any", {"", "lab"}), ("http://[broken/v1", "any", {"", "lab"}),
+    ],
+)  # fmt: skip
+def test_a_model_at_an_address_of_this_machine_is_asked_from_here_unless_its_pool_names_hosts(url: str, hosts: str, places: set[str]) -> None:
+    subject = fleet({"coder": {"min": 4, "max": 9, "hosts": hosts, **MODEL, "openai": {**MODEL["openai"], "base_url": url}}}, up=False)
+    subject.join("lab", kinds=("openai",), keys=("MODEL_API_KEY",))
+    subject.do(ScalePool("coder", "9"))
+    assert set(machines(subject)) == places
 
 
 def test_a_gang_starts_whole_over_hosts_or_not_at_all() -> None:

@@ -169,9 +169,9 @@ class ModelAgents:
         if pool.openai is None:
             return f"pool {pool.name} names no model"
         if importlib.util.find_spec("httpx2") is None:
-            return "models over HTTP need the package httpx2; install fleet-tui[openai] and restart the engine"
+            return f"models over HTTP need the package httpx2; install fleet-tui[openai] and restart {self._places.named}"
         if pool.openai.key_env and not os.environ.get(pool.openai.key_env):
-            return f"the engine's environment has no {pool.openai.key_env}; set it and restart the engine, or pools.{pool.name}.openai.key_env"
+            return f"the environment of {self._places.named} has no {pool.openai.key_env}; set it and restart {self._places.named}, or pools.{pool.name}.openai.key_env"
         return None
 
     async def _do(self, client: httpx2.AsyncClient, run: _Run) -> None:
