@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from engine.agents.commands import log_path
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
+from engine.agents.logs import Output
 from engine.agents.memory_use import MemoryUse
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.room import RoomMeter
@@ -49,7 +49,7 @@ from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
-from engine.hosting import joined_hosts
+from engine.hosting import Joined, joined_hosts, looks_of
 from engine.kinds import (
     MODULES_FOLDER,
     SWITCHED_OFF,
@@ -123,6 +123,7 @@ class FleetManager(LibraryCalls):
         self.launches: LaunchWatch | None = None
         self.journal: SqliteJournal
         self._kinds: Kinds | None = None
+        self._joined: Joined = {}
         self.turns: Turns | None = None
         """Its turns at leading; None where it is the fleet's only engine."""
         self.right: Right | None = None
@@ -228,7 +229,8 @@ class FleetManager(LibraryCalls):
         self._kinds = kinds
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
-        self.runtime = Runtime(lambda: self.coordinator.state, kinds.by_name | joined_hosts(self.redis, self.turns, self.coordinator, self._report, self.clock), self._report)
+        self._joined = joined_hosts(self.redis, self.turns, self.coordinator, self._report, self.clock)
+        self.runtime = Runtime(lambda: self.coordinator.state, {**kinds.by_name, **self._joined}, self._report)
         self.room.end, self.room.rest = host.end, kinds.sessions.rest
         stalls = StallWatch(lambda: self.coordinator.state, self._report, host.end)
         self.measuring = Measuring(self.runtime.samples, host, self.usage, self.room, stalls, self.feed, self.clock)
@@ -410,13 +412,11 @@ class FleetManager(LibraryCalls):
 
     def _sources(self, root: Path) -> Sources:
         return Sources(
-            lambda: self.coordinator.state,
-            self.feed, self.journal, self.config, self.clock, self.status,
-            lambda task: log_path(root / "logs", task),
-            self.history, self.memory, self.remembering.search, self.remembering.erasing, self.remembering.exchanging, self.remembering.sealing,
-            notifier=self.alerting.notifier,
-            regions=self.federation,
-            progress=lambda task: self._kinds.progress(task) if self._kinds else None,
+            lambda: self.coordinator.state, self.feed, self.journal, self.config, self.clock, self.status,
+            Output(root / "logs", lambda task: self._kinds.progress(task) if self._kinds else None, lambda: looks_of(self._joined)),
+            self.history, self.memory,
+            self.remembering.search, self.remembering.erasing, self.remembering.exchanging, self.remembering.sealing,
+            notifier=self.alerting.notifier, regions=self.federation,
         )  # fmt: skip
 
     # ---- the parts' ways to each other

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.agents.joined.leading import Around, JoinedAgents
-from engine.agents.runtime import AgentKind, Reporter
+from engine.agents.joined.looking import Looks
+from engine.agents.runtime import Reporter
 from engine.clock import Clock
 from engine.coordinator import Coordinator
 from engine.model.agent_events import JOINED
@@ -17,8 +18,16 @@ from engine.turns import Turns
 if TYPE_CHECKING:
     from engine.redis.link import RedisLink
 
+Joined = dict[str, JoinedAgents]
+"""What runs agents on hosts that joined, by its kind; empty = the engine does not lead, or shares no fleet."""
 
-def joined_hosts(link: RedisLink | None, turns: Turns | None, coordinator: Coordinator, report: Reporter, clock: Clock) -> dict[str, AgentKind]:
+
+def looks_of(joined: Joined) -> Looks | None:
+    """Return the way to what tasks write and say on hosts."""
+    return joined[JOINED].looks if joined else None
+
+
+def joined_hosts(link: RedisLink | None, turns: Turns | None, coordinator: Coordinator, report: Reporter, clock: Clock) -> Joined:
     """Return what runs agents on hosts that joined, by its kind, for the engine that leads; it goes on with those of its predecessor.
 
     Empty for an engine that shares no fleet.

@@ -13,21 +13,24 @@ import platform
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from engine.agents.commands import log_path
 from engine.agents.joined.hosting import FleetClock, Hosting, Offer
+from engine.agents.logs import Part, read_part
 from engine.agents.machine import MachineFiles
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.process_table import read_start
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import parse_config
 from engine.coordinator.repairs import repaired
-from engine.kinds import Needs, make_kinds
+from engine.kinds import Kinds, Needs, make_kinds
 from engine.linking import open_link
 from engine.model import wire
 from engine.model.agent_events import JOINED, HostInfo, JoinedHost
 from engine.model.errors import FleetError, RedisAway, RedisRefused, errors_in
-from engine.model.ids import ENGINE_PREFIX, HostId
+from engine.model.ids import ENGINE_PREFIX, HostId, TaskId
 from engine.model.machines import CPU, MEMORY, thousandths
 from engine.model.plain import NOT_JSON
 from engine.model.pools import OPENAI, SESSION
@@ -97,7 +100,7 @@ async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]
         config = parse_config({"booster": {"enabled": False}}, "worker")
         needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None, named=f"host {joining.name}")
         made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
-        hosting.connect({name: kind for name, kind in made.by_name.items() if name in joining.kinds})
+        hosting.connect({name: kind for name, kind in made.by_name.items() if name in joining.kinds}, partial(_show, joining.root / "logs", made))
         async with asyncio.TaskGroup() as group:
             parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(link.run(), name="redis")]
             await hosting.joined(JOIN_WITHIN_S)
@@ -113,6 +116,11 @@ async def _leave(hosting: Hosting) -> None:
             await hosting.leave("its worker was stopped")
     except (TimeoutError, RedisAway, RedisRefused):
         logger.warning("the fleet could not be told that this host leaves; it will find out")
+
+
+def _show(logs: Path, kinds: Kinds, task: TaskId, after: int, most: int) -> tuple[Part | None, Mapping[str, object] | None]:
+    is_shown = most > 0 and Path(task).name == task  # an id, and no way to other files
+    return read_part(log_path(logs, task), after, most) if is_shown else None, kinds.progress(task)
 
 
 def _offer(joining: Joining, run: str) -> Offer:

@@ -11,7 +11,7 @@ import contextlib
 import difflib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -255,15 +255,71 @@ def _row_line(kind: str, row: object, now: float) -> str:
 # ---- log and result
 
 
-def show_log(paths: Paths, task: str) -> None:
-    """Print what a task's program wrote."""
-    log = asyncio.run(_ask(require_address(paths), "log", id=task))
+LOG_PAUSE_S = 0.5
+"""Between two looks at a log that is followed."""
+
+
+def show_log(paths: Paths, name: str, *, follows: bool) -> None:
+    """Print what a task's program wrote, or that of an agent's present task; as it grows until the task has ended, if so wished. Raises FleetError."""
+    if follows:
+        asyncio.run(_follow_log(require_address(paths), name))
+        return
+    log = asyncio.run(_ask(require_address(paths), "log", id=name))
     if log["left_out"]:
         output.say(f"the first {log['left_out']} bytes are left out")
     if log["text"]:
         print_text(log["text"])
-    else:
-        output.say(f"{task} wrote nothing")
+    if log["note"] and not log["text"]:
+        raise FleetError(log["note"])
+    if log["note"] or not log["text"]:
+        output.say(log["note"] or f"{log['task']} wrote nothing")
+
+
+async def _follow_log(socket: Address, name: str) -> None:
+    clock, printer = SystemClock(), _LogPrinter()
+    async with operator_at(socket) as operator:
+        log = to_plain(await operator.query("log", id=name))
+        while not printer.show(log):
+            if log["attempt"] == printer.attempt:
+                await clock.sleep(LOG_PAUSE_S)
+            log = to_plain(await operator.query("log", id=log["task"], after=printer.place))
+
+
+class _LogPrinter:
+    """Prints what is new in a log. Owner: of how far it was printed, of which attempt."""
+
+    def __init__(self) -> None:
+        self.attempt = -1
+        self.place = 0
+        self._rest = self._note = ""
+        self._has_ended = False
+
+    def show(self, log: Mapping[str, Any]) -> bool:
+        """Print what came since the last call; return whether the task has ended and nothing came."""
+        if log["attempt"] != self.attempt:
+            self._flush()
+            is_first, self.attempt, self.place = self.attempt < 0, log["attempt"], 0
+            if not is_first:
+                output.say(f"attempt {self.attempt}")
+                return False  # what came is after a place in the log of the former one
+        if log["left_out"] > self.place:
+            output.say(f"{log['left_out'] - self.place} bytes are left out")
+        if log["note"] != self._note:
+            self._note = log["note"]
+            output.say(self._note or f"all of it is here again, from host {log['host']}")
+        *lines, self._rest = (self._rest + log["text"]).split("\n")
+        if lines:
+            print_text("\n".join([*lines, ""]))
+        is_over = self._has_ended and log["bytes"] == self.place
+        self.place, self._has_ended = log["bytes"], log["state"] in FINISHED
+        if is_over:
+            self._flush()
+        return is_over
+
+    def _flush(self) -> None:
+        if self._rest:
+            print_text(self._rest)
+        self._rest = ""
 
 
 def print_text(text: str) -> None:

@@ -305,12 +305,13 @@ def watch(kinds: tuple[str, ...], output: str, seconds: float, count: int) -> No
 
 
 @cli.command()
-@click.argument("task")
-def log(task: str) -> None:
-    """Print what a task's program wrote."""
+@click.argument("name", metavar="TASK|AGENT")
+@click.option("-f", "--follow", "follows", is_flag=True, help="Print on as it grows, until the task has ended.")
+def log(name: str, *, follows: bool) -> None:
+    """Print what a task's program wrote, wherever it runs; of an agent that of its task."""
     from fleet_tui import look
 
-    look.show_log(places(), task)
+    look.show_log(places(), name, follows=follows)
 
 
 @cli.command()

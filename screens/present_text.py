@@ -221,13 +221,14 @@ def diff_lines(text: str | None) -> Lines:
 
 
 def log_lines(data: Data, state: str) -> Lines:
-    """Return the end of a task's output."""
+    """Return the end of a task's output, and why that is not all there is now."""
+    told: Lines = [(), (Cell(data["note"], "warn"),)] if data.get("note") else []
     if not data["bytes"]:
-        return note(f"no output{' yet' if state in ('pending', 'leased', 'running', 'needs_input') else ' was written'}")
+        return told[1:] or note(f"no output{' yet' if state in ('pending', 'leased', 'running', 'needs_input') else ' was written'}")
     head: Lines = []
     if data["left_out"]:
         head = [(Cell(f"the first {byte_count(data['left_out'])} of {byte_count(data['bytes'])} are left out", "warn"),), ()]
-    return [*head, *((line,) for line in data["text"].splitlines())]
+    return [*head, *((line,) for line in data["text"].splitlines()), *told]
 
 
 def timeline(rows: Sequence[Data], glyphs: Glyphs) -> Lines:

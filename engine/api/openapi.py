@@ -27,6 +27,8 @@ LIST_PARAMETERS: dict[str, tuple[type, str]] = {
 }
 """Query parameters of a list: type and meaning."""
 
+LOG_PARAMETERS: dict[str, tuple[type, str]] = {"after": (int, "only what comes after so many bytes: `bytes` of the answer before")}
+
 SINGULAR = {
     "pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event", "policies": "policy",
     "proposals": "proposal", "swarms": "swarm", "sessions": "session", "routes": "route", "questions": "question",
@@ -261,7 +263,8 @@ def _read_paths() -> Schema:
     for kind in EXPLAINED:
         paths[f"/v1/{kind}/{{id}}/why"] = {"get": _one(f"{kind}.why", "Return why it is as it is, with the evidence.", _json("Explanation"))}
     paths["/metrics"] = {"get": _operation("prometheus", "Return the newest figures in the text format of Prometheus.", {"text/plain": {"schema": {"type": "string"}}})}
-    paths["/v1/tasks/{id}/log"] = {"get": _one("task.log", "Return the end of what a task wrote.", anything)}
+    log = _one("task.log", "Return the end of what a task wrote, wherever it runs; `note` says why it is not all.", anything)
+    paths["/v1/tasks/{id}/log"] = {"get": log | {"parameters": [*log["parameters"], *_parameters(LOG_PARAMETERS)]}}
     return paths
 
 

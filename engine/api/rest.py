@@ -174,7 +174,7 @@ class Rest:
             case [kind] if kind in ROW_KINDS:
                 return _reply_of(await operator.query(kind, **typed_parameters(parameters, openapi.LIST_PARAMETERS)))
             case ["tasks", task, "log"]:
-                return _reply_of(await operator.query("log", id=task))
+                return _reply_of(await operator.query("log", id=task, **typed_parameters(parameters, openapi.LOG_PARAMETERS)))
             case ["artifacts", artifact]:
                 return _content_of(await operator.query("artifact", id=artifact))
             case [kind, name, "why"]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
+from engine.agents.logs import Output
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.coordinator.distributing import conditions
@@ -49,7 +49,6 @@ from engine.state import FleetState
 
 LIMIT_DEFAULT = 1_000
 LIMIT_MAX = 100_000
-LOG_BYTES_MAX = 256 * 1024
 LOAD_MAX = 200_000
 LIVES_MAX = 100_000
 """Agents that a report of costs counts."""
@@ -66,7 +65,7 @@ class Sources:
     config: FleetManagerConfig
     clock: Clock
     status: Callable[[], FleetStatus]
-    log_path: Callable[[TaskId], Path]
+    output: Output
     history: History | None = None
     memory: Memory | None = None
     search: Search | None = None
@@ -79,8 +78,6 @@ class Sources:
     """Who tells others of alerts."""
     regions: Regions | None = None
     """Those that know one another."""
-    progress: Callable[[TaskId], Mapping[str, object] | None] = lambda _task: None
-    """What the agent of a task said last of how far it is."""
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any], discretion: Discretion) -> object:
@@ -226,7 +223,7 @@ async def _task(sources: Sources, parameters: dict[str, Any]) -> object:
         **{spec.name: getattr(task, spec.name) for spec in fields(task) if spec.name not in ("agent", "agent_name")},
         "why": [one.text for one in explain_task(state, task, now).evidence] if known else [],
         "in_memory": known,
-        "progress": (sources.progress(task.spec.id) or _said(task)) if task.state in HELD else None,
+        "progress": (await sources.output.progress(task) or _said(task)) if task.state in HELD else None,
         "dependents": list(state.dependents.get(task.spec.id, ())),
     }
 
@@ -245,16 +242,23 @@ async def _artifact(sources: Sources, parameters: dict[str, Any]) -> object:
 
 
 async def _log(sources: Sources, parameters: dict[str, Any]) -> object:
-    task = await find(sources, _id(parameters))
-    path = sources.log_path(task.spec.id)
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - LOG_BYTES_MAX))
-            text = file.read(LOG_BYTES_MAX).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return {"task": task.spec.id, "text": "", "bytes": 0, "left_out": 0}
-    return {"task": task.spec.id, "text": text, "bytes": size, "left_out": max(0, size - LOG_BYTES_MAX)}
+    task = await _logged(sources, _id(parameters))
+    after = _number(parameters, "after", 0) if "after" in parameters else -1
+    tail = await sources.output.log(task, after)
+    return {
+        "task": task.spec.id, "attempt": task.attempt, "state": task.state, "host": task.machine,
+        "text": tail.text, "bytes": tail.end, "left_out": tail.start, "note": tail.note,
+    }  # fmt: skip
+
+
+async def _logged(sources: Sources, word: str) -> Task:
+    """Return a task, or the one that an agent works on. Raises NotFound."""
+    agent = None if word in sources.state().tasks else sources.state().agent_named(word)
+    if agent is None:
+        return await find(sources, word)
+    if agent.task is None:
+        raise NotFound(f"{agent.spec.name} has no task now; the outputs of its earlier ones are with those: `get tasks --filter agent={agent.spec.name}`")
+    return sources.state().tasks[agent.task]
 
 
 async def _commands(_sources: Sources, _parameters: dict[str, Any]) -> object:

@@ -164,6 +164,8 @@ class Task:
     """Agents that died while running it, since its last replay."""
     agent: AgentId | None = None
     agent_name: str = ""
+    machine: str = ""
+    """Host that joined to which its last attempt went; empty = the engine's own."""
     placement: Placement | None = None
     waiting_on: int = 0
     """Dependencies that have not ended."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
+from engine.agents.logs import Output
 from engine.agents.runtime import Artifact, Runtime
 from engine.bus.embedded_streams import EmbeddedStreams
 from engine.clock import Clock, Rng
@@ -123,7 +124,7 @@ class World:
             self.config,
             self.clock,
             self.status,
-            lambda task: Path(f"{task}.log"),
+            Output(Path(), lambda _task: None, lambda: None),
             memory=self.memory,
             erasing=NotedErasures(),
             exchanging=CountedExchanges(),

@@ -42,6 +42,7 @@ def _tasks_leased(tables: Tables, event: TasksLeased, at: float) -> None:
         task, agent = tables.tasks[lease.task], tables.agents[lease.agent]
         task.attempt = lease.token
         task.agent, task.agent_name = lease.agent, agent.spec.name
+        task.machine = agent.spec.machine if agent.spec.machine in tables.hosts else ""
         task.placement = lease.placement
         task.leased_at, task.started_at = at, 0.0
         task.stopping = ""

@@ -26,7 +26,14 @@ class WorkerProcess(EngineProcess):
         root.mkdir(parents=True, exist_ok=True)
         super().__init__(root)
         self.name = name
+        self.variables: dict[str, str] = {}
+        """More of its environment."""
         self.words = ("worker", "--join", server.url, "--name", name, *words)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of an engine, and more."""
+        return {**super().environment, **self.variables}
 
     def begin(self, file_bytes_max: int = 0) -> None:
         """Start it, and do not wait for the fleet."""
@@ -53,9 +60,10 @@ class WorkerProcess(EngineProcess):
 
 
 @contextlib.asynccontextmanager
-async def worker(fleet: FleetManager, server: Server, root: Path, name: str, *words: str) -> AsyncIterator[WorkerProcess]:
-    """Run a worker that the fleet has taken in."""
+async def worker(fleet: FleetManager, server: Server, root: Path, name: str, *words: str, **variables: str) -> AsyncIterator[WorkerProcess]:
+    """Run a worker that the fleet has taken in, with more of an environment."""
     subject = WorkerProcess(root / f"worker-{name}", server, name, *words)
+    subject.variables = variables
     try:
         subject.begin()
         await until(lambda: subject.process is not None and (subject.process.poll() is not None or HostId(name) in fleet.coordinator.state.hosts))

@@ -144,7 +144,9 @@ def test_submit_wait_fails_like_its_task(shell: Shell) -> None:
 def test_result_and_log_of_a_program(shell: Shell) -> None:
     done = shell.run("submit", "command", "shell", "--prompt", "hello", "--wait", "-o", "json")
     task = json.loads(done.stdout)["id"]
-    assert "said" in shell.run("log", task).stdout
+    said = shell.run("log", task)
+    assert "said" in said.stdout
+    assert shell.run("log", "--follow", task).stdout == said.stdout
     assert "hello" in shell.run("result", task).stdout
     assert "has no field" in shell.run("result", task, "--field", "nope", code=2).stderr
 

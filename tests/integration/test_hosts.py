@@ -15,6 +15,7 @@ import psutil
 import pytest
 from engine import FleetManager
 from engine.agents.joined import messages
+from engine.clock import SystemClock
 from engine.model.agents import AgentStatus
 from engine.model.errors import CommandRefused, JoinRefused, RedisAway
 from engine.model.fleet_commands import UndoPlan
@@ -26,15 +27,18 @@ from engine.model.task_commands import CancelTask, SubmitTask
 from engine.model.tasks import Task, TaskState
 from engine.model.verbs import Command
 from engine.worker import Joining, run_worker
+from fleet_tui.mock_model.script import Script, Turn
+from fleet_tui.mock_model.server import MockModel
 
 from tests.integration.engines import EngineProcess
 from tests.integration.joined_workers import WorkerProcess, until, worker
 from tests.integration.redis_servers import Server, one_server
 from tests.integration.sessions import python
 
+KEY = "Zq9" * 8
 HANDLER = "tests.integration.light_handlers:describe"
-ASKS = 'for turn, told in turns():\n    say(type="ask", id=turn, ask="1", text="Which?")\n    say(type="result", id=turn, text=hear()["text"])\n'
-WAITS = 'echo $$ > "$FLEET_TASK_ID.pid"; while [ ! -e "$FLEET_TASK_ID.go" ]; do sleep 0.05; done; printf %9999s; echo done'
+ASKS = 'for turn, told in turns():\n    say(type="progress", id=turn, text="weighed both", ratio=0.5)\n    say(type="usage", id=turn, usage={"output_tokens": 7})\n    say(type="ask", id=turn, ask="1", text="Which?")\n    say(type="result", id=turn, text=hear()["text"])\n'
+WAITS = 'echo begun; echo $$ > "$FLEET_TASK_ID.pid"; while [ ! -e "$FLEET_TASK_ID.go" ]; do sleep 0.05; done; printf %9999s; echo done'
 """Tells its pid, waits for a file, and prints more than fits a result."""
 POOLS: dict[str, Any] = {
     "light": {"min": 1, "max": 8, "handler": HANDLER, "hosts": "joined"},
@@ -48,9 +52,13 @@ def config(server: Server, **redis: object) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def fleet(server: Server, root: Path, **redis: object) -> AsyncIterator[FleetManager]:
+async def fleet(server: Server, root: Path, model: MockModel | None = None, **redis: object) -> AsyncIterator[FleetManager]:
     (root / "state").mkdir(parents=True, exist_ok=True)
-    async with FleetManager(config(server, **redis), directory=root, state_dir=root / "state", socket=root / "s") as made:
+    wanted = config(server, **redis)
+    if model is not None:
+        asked = {"base_url": f"{model.url}/v1", "model": "mock-model", "key_env": "MODEL_API_KEY"}
+        wanted["fleet"]["default_pools"] = {**POOLS, "model": {"kind": "openai", "min": 1, "max": 2, "hosts": "joined", "openai": asked}}
+    async with FleetManager(wanted, directory=root, state_dir=root / "state", socket=root / "s") as made:
         yield made
         made.coordinator.check()
 
@@ -82,19 +90,46 @@ def let_go(where: WorkerProcess, id_: str) -> None:
     (where.directory / f"{id_}.go").touch()
 
 
+async def asks_a_model(one: FleetManager) -> None:
+    (asked,) = await do(one, SubmitTask("ask", "model", prompt="hello"))
+    await until(ended(one, asked))
+    assert (task(one, asked).result["text"], task(one, asked).usage["output_tokens"]) == ("said there", 2)
+    assert "key MODEL_API_KEY" in str(await one.operator().query("explain", kind="hosts", id="a"))
+    assert KEY not in str(await one.journal.records(limit=10_000)), "keys stay where they are"
+
+
+async def asks_an_operator(one: FleetManager) -> None:
+    (asks,) = await do(one, SubmitTask("x", "asks"))
+    await until(lambda: task(one, asks).state is TaskState.NEEDS_INPUT)
+    said = await one.operator().query("task", id=asks)
+    assert isinstance(said, dict)
+    assert (said["progress"]["text"], said["progress"]["ratio"], said["machine"]) == ("weighed both", 0.5, "a")
+    await until(lambda: task(one, asks).spent.get("tokens") == 7)
+    await do(one, AnswerTask(asks, "that one"))
+    await until(ended(one, asks))
+    assert task(one, asks).result["text"] == "that one"
+
+
+async def log_of(one: FleetManager, name: str, **more: object) -> tuple[str, str, str]:
+    log = await one.operator().query("log", id=name, **more)
+    assert isinstance(log, dict)
+    return log["text"], log["host"], log["note"]
+
+
 async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_one_does(tmp_path: Path) -> None:
-    async with one_server(tmp_path) as server, fleet(server, tmp_path / "engine") as one:
+    script = Script({"": [Turn(text="said there", input_tokens=3, output_tokens=2)]})
+    async with MockModel(script, clock=SystemClock()) as model, one_server(tmp_path) as server, fleet(server, tmp_path / "engine", model) as one:
         assert "none has joined" in one.coordinator.state.pools["light"].waits.text  # type: ignore[union-attr]
-        async with worker(one, server, tmp_path, "a", "--label", "site=here", "--agents", "3") as first:
-            await until(lambda: [hosts_of(one, pool) for pool in POOLS] == [["a"], ["a"], ["a"]])
-            light, program, asks, cancelled = await do(one, SubmitTask("echo", "light", payload={"n": 1}), *(SubmitTask("x", name) for name in ("program", "asks", "program")))
-            await until(lambda: task(one, asks).state is TaskState.NEEDS_INPUT)
-            await do(one, AnswerTask(asks, "that one"))
+        async with worker(one, server, tmp_path, "a", "--label", "site=here", "--agents", "4", MODEL_API_KEY=KEY) as first:
+            await until(lambda: [hosts_of(one, pool) for pool in (*POOLS, "model")] == [["a"]] * 4)
+            await asks_a_model(one)
+            await asks_an_operator(one)
+            light, program, cancelled = await do(one, SubmitTask("echo", "light", payload={"n": 1}), *(SubmitTask("x", "program") for _ in range(2)))
             await begun(one, first, program)
+            assert await log_of(one, task(one, program).agent_name) == ("begun\n", "a", "")
             let_go(first, program)
-            await until(ended(one, light, program, asks))
+            await until(ended(one, light, program))
             assert task(one, light).result["pid"] not in (os.getpid(), first.pid)
-            assert task(one, asks).result["text"] == "that one"
             await one.coordinator.settled()
             assert len((await one.journal.artifact(task(one, program).artifact)).data) > 9_999  # type: ignore[union-attr]
             pid = await begun(one, first, cancelled)
@@ -102,15 +137,18 @@ async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_o
             await until(lambda: task(one, cancelled).state is TaskState.CANCELLED and not psutil.pid_exists(pid))
             (held,) = await do(one, SubmitTask("x", "program"))
             pid = await begun(one, first, held)
-            async with worker(one, server, tmp_path, "b", "--kinds", "command,python") as second:
+            async with worker(one, server, tmp_path, "b", "--kinds", "command,python,openai") as second:
                 first.kill()
                 await until(lambda: not psutil.pid_exists(pid) and not first.marked())
                 await begun(one, second, held)
+                assert await log_of(one, cancelled) == ("", "a", "host a is gone; what was written there is in logs/ of its worker's state directory")
+                assert await log_of(one, held, after=1) == ("egun\n", "b", "")
                 let_go(second, held)
                 await until(ended(one, held))
                 assert (task(one, held).attempt, "a" in one.coordinator.state.hosts) == (2, False)
                 await until(lambda: [hosts_of(one, pool) for pool in POOLS] == [["b"], ["b"], []])
                 assert "takes no agents of kind session" in one.coordinator.state.pools["asks"].waits.text  # type: ignore[union-attr]
+                await until(lambda: "b has no MODEL_API_KEY in its worker's environment" in str(one.coordinator.state.pools["model"].waits))
 
 
 async def test_a_host_is_cordoned_drained_and_opened_again(tmp_path: Path) -> None:
@@ -228,7 +266,7 @@ async def test_a_worker_says_why_it_cannot_join(tmp_path: Path, monkeypatch: pyt
         async with fleet(server, tmp_path / "engine") as one, worker(one, server, tmp_path, "a"):
             assert "the name 'a' is taken by process" in await refusal(tmp_path, server.url, "a")
             monkeypatch.setattr("engine.agents.joined.messages.write_from_host", partial(_as_version_9, messages.write_from_host))
-            assert "it speaks version 9 of the hosts' protocol, this engine 1" in await refusal(tmp_path, server.url, "newer")
+            assert "it speaks version 9 of the hosts' protocol, this engine 2" in await refusal(tmp_path, server.url, "newer")
 
 
 def _as_version_9(write: Callable[..., bytes], *words: Any) -> bytes:  # noqa: ANN401  # as it is called

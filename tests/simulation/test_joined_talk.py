@@ -10,6 +10,7 @@ from typing import Any
 from engine.agents.joined.hosting import FleetClock, Hosting, Offer
 from engine.agents.joined.leading import Around, JoinedAgents
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
+from engine.agents.logs import Part
 from engine.agents.runtime import Runtime
 from engine.model import wire
 from engine.model.agent_events import JOINED
@@ -99,13 +100,14 @@ def test_what_is_lost_on_the_way_is_said_again_and_every_task_is_done_once(seed:
         world = World(CONFIG, seed, hosts=1, work=work)
         lossy = Lossy(world, chance)
         around = Around(lambda: world.state, world.coordinator.report, world.coordinator.reported, world.clock, 9.0)
-        world.runtime = Runtime(lambda: world.state, {JOINED: JoinedAgents(lossy, around)}, world.coordinator.report)
+        leads = JoinedAgents(lossy, around)
+        world.runtime = Runtime(lambda: world.state, {JOINED: leads}, world.coordinator.report)
         world.coordinator.connect(world.runtime.carry_out)
         world.launches = LaunchWatch(lambda: world.state, world.runtime, world.coordinator.report, Deadlines(ASKED_S, 120.0))
         joined = host_joined("lab")
         hosting = Hosting(Offer(joined.host, joined.capacity), lossy.host_end(), FleetClock(world.clock), lambda report: (report, wire.encode(report)), lambda _said: None)
         agents = SimulatedAgents(hosting.report, (world.clock, chance, world.ids), hosts=1, work=work)
-        hosting.connect({"python": agents})
+        hosting.connect({"python": agents}, lambda task, after, most: (Part(after, after + 1, task[:1].encode()[:most]), {"text": task}))
         async with world.running(), asyncio.TaskGroup() as group:
             host = group.create_task(hosting.run())
             await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
@@ -115,6 +117,10 @@ def test_what_is_lost_on_the_way_is_said_again_and_every_task_is_done_once(seed:
             lossy.is_lossy = False
             assert sorted({task for task, _ in agents.effects}) == sorted(world.state.tasks)
             assert len(agents.effects) == TASKS
+            last = next(reversed(world.state.tasks.values()))
+            assert last.machine == "lab"
+            while await leads.looks.progress("lab", last.spec.id, 1) != {"text": last.spec.id}:  # it joins again when something was lost
+                await world.clock.sleep(1.0)
             host.cancel()
 
     run_virtual(story())

@@ -362,6 +362,8 @@ def test_a_log_says_what_is_left_out() -> None:
     assert plain(present_text.log_lines(log, "running")).startswith("the first 40 kB of 300 kB are left out")
     assert plain(present_text.log_lines({"text": "", "bytes": 0, "left_out": 0}, "running")) == "no output yet"
     assert plain(present_text.log_lines({"text": "", "bytes": 0, "left_out": 0}, "dead")) == "no output was written"
+    assert plain(present_text.log_lines({"text": "", "bytes": 0, "left_out": 0, "note": "host a is gone"}, "dead")) == "host a is gone"
+    assert plain(present_text.log_lines({**log, "note": "host a is silent"}, "running")).split("\n")[2:] == ["end", "", "host a is silent"]
 
 
 def test_an_event_shows_its_level_by_shape_and_word() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.gate import queries
+from engine.agents import logs
 from engine.memory.contract import StoredArtifact
 from engine.model.errors import FleetError, NotFound, UsageError
 from engine.model.rows import ROW_KINDS, FleetStatus
@@ -120,7 +120,7 @@ def test_one_thing_in_full() -> None:
 
 def test_log_is_the_tail_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(queries, "LOG_BYTES_MAX", 4)
+    monkeypatch.setattr(logs, "KEPT_BYTES", 4)
 
     async def story(world: World, task: str) -> None:
         empty: Any = await world.gate().query("log", id=task)
@@ -128,6 +128,8 @@ def test_log_is_the_tail_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (tmp_path / f"{task}.log").write_bytes(b"abcd\xffgh")
         found: Any = await world.gate().query("log", id=task)
         assert (found["text"], found["bytes"], found["left_out"]) == ("d\ufffdgh", 7, 3)
+        more: Any = await world.gate().query("log", id=task, after=6)
+        assert (more["text"], more["bytes"], more["left_out"], more["note"]) == ("h", 7, 6, "")
 
     live(story)
 

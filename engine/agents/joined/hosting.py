@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.agents.joined import messages as m
+from engine.agents.logs import Part
 from engine.agents.runtime import AgentKind, Artifact, HostSample
 from engine.clock import Clock
 from engine.model.agent_events import JOINED, HostInfo
@@ -44,6 +45,7 @@ CLOCKS_APART_S = 0.1
 """Below that the clocks of two machines count as one."""
 BATCH_MAX = 1_000
 """Reports under one number."""
+LOOKS_MAX = 32
 _WORST = (Health.LOST, Health.SUSPECT, Health.SLOW, Health.UNKNOWN, Health.HEALTHY)
 
 
@@ -74,6 +76,14 @@ class Way(Protocol):
 
     async def trim(self) -> None:
         """Drop what was read. Raises RedisAway, RedisRefused."""
+        ...
+
+
+class Show(Protocol):
+    """What somebody may look at here."""
+
+    def __call__(self, task: TaskId, after: int, most: int) -> tuple[Part | None, Mapping[str, object] | None]:
+        """Return at most so many bytes of a task's log after a place, and how far its agent says that it is; quick."""
         ...
 
 
@@ -125,10 +135,12 @@ class Hosting:
         self._joined_once = asyncio.Event()
         self._refusal = ""
         self._stir = asyncio.Event()
+        self._looks: deque[m.Look] = deque(maxlen=LOOKS_MAX)
+        """What somebody wants to see; of too much the oldest is not shown."""
 
-    def connect(self, kinds: Mapping[str, AgentKind]) -> None:
-        """Say what runs agents here; called once, before run()."""
-        self._kinds = kinds
+    def connect(self, kinds: Mapping[str, AgentKind], show: Show) -> None:
+        """Say what runs agents here, and what shows their logs and progress; called once, before run()."""
+        self._kinds, self._show = kinds, show
 
     async def run(self) -> None:
         """Be a host until cancelled. Raises JoinRefused, EngineUnavailable in an ExceptionGroup."""
@@ -222,8 +234,16 @@ class Hosting:
                 beat_at = clock.now() + BEAT_S
                 with contextlib.suppress(RedisAway, RedisRefused, TimeoutError):
                     await self._way.trim()
+            await self._show_all()
             if not self._fresh:
                 await self._wait(max(0.0, beat_at - clock.now()))
+
+    async def _show_all(self) -> None:
+        """Show what was asked for, once: who looks asks again."""
+        while self._looks:
+            look = self._looks.popleft()
+            part, said = self._show(TaskId(look.task), look.after, min(look.most, m.PART_MAX))
+            await self._tell([m.Shown(look.number, m.LogPart(*part) if part else None, dict(said) if said else None)])
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -354,6 +374,9 @@ class Hosting:
                     self._kept.popleft()
             elif isinstance(message, m.Again):
                 self._told_upto = max(self._acked, message.after)
+            elif isinstance(message, m.Look):
+                self._looks.append(message)
+                self._stir.set()
             else:
                 self._tell_agents(message)
 

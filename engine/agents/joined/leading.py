@@ -3,7 +3,7 @@
 What the runtime asks of it becomes messages to the host; what the host reports is handed on as if it had happened here.
 
 Owner: `JoinedAgents`, of what each host was told and has said. Limits: a host has at most the agents that it offers, each of them one
-attempt; what is to be sent waits until it is, or the host is given up.
+attempt; what is to be sent waits until it is, or the host is given up. What somebody looks at there is `looking`'s.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine.agents.joined import messages as m
+from engine.agents.joined.looking import Looks
 from engine.agents.runtime import Artifact, HostSample, Reporter
 from engine.clock import Clock
 from engine.model.agent_events import HostInfo
@@ -109,9 +110,18 @@ class _Guest:
         assert self.info.joined is not None
         return self.info.joined.run
 
+    @property
+    def silence(self) -> str:
+        if not self.is_in:
+            return f"host {self.info.id} is joining"
+        return f"host {self.info.id} has said nothing for {self.silent_s:.0f} s" if self.silent_s >= LATE_S else ""
+
     def say(self, message: m.ToHost) -> None:
         self.outbox.append(message)
         self.wake.set()
+
+    def take_back(self, message: m.ToHost) -> None:
+        self.outbox = [one for one in self.outbox if one is not message]
 
 
 class JoinedAgents:
@@ -126,6 +136,7 @@ class JoinedAgents:
         self._host_of: dict[AgentId, _Guest] = {}
         self._hears = True
         """The server answered when hosts were last listened to."""
+        self.looks = Looks(self._guests.get, around.clock)
         state = around.state()
         for id_, host in state.hosts.items():
             if host.info.joined is not None:
@@ -280,6 +291,9 @@ class JoinedAgents:
         elif isinstance(message, m.Beat):
             guest.sample = replace(message.sample, beat_at=self._around.clock.now())
             self._compare(guest, message)
+        elif isinstance(message, m.Shown):
+            self.looks.take(message)
+            self._unacked.set()  # so that it is trimmed
         elif isinstance(message, m.Leave):
             self._give_up(guest, message.reason, left=True)
 
@@ -389,6 +403,7 @@ class JoinedAgents:
         while True:
             before = self._around.clock.now()
             await self._around.clock.sleep(LOOK_S)
+            self.looks.forget_old()
             on_time = self._around.clock.now() - before < 2 * LOOK_S
             for guest in list(self._guests.values()):
                 if not (self._way.is_up and self._hears):

@@ -29,8 +29,11 @@ from engine.model.reports import (
     TasksUsed,
 )
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Grows when a leader and a host of two versions would no longer understand each other."""
+
+PART_MAX = 64 * 1024
+"""Bytes of a log in one message."""
 
 Run = tuple[TaskId, int]
 """An attempt: task and token."""
@@ -118,6 +121,17 @@ class Word(msgspec.Struct, tag=True):
     word: str
 
 
+class Look(msgspec.Struct, tag=True):
+    """Show a task's log after a place, below 0 = its end, and how far its agent says that it is."""
+
+    number: int
+    """Of this question."""
+    task: str
+    after: int
+    most: int
+    """Bytes of the log, at most PART_MAX; 0 = none."""
+
+
 class Ack(msgspec.Struct, tag=True):
     """Reports up to a number are in the journal."""
 
@@ -130,7 +144,7 @@ class Again(msgspec.Struct, tag=True):
     after: int
 
 
-ToHost = Welcome | Refused | Gone | Start | Stop | Deliver | StopRuns | Answer | Word | Ack | Again
+ToHost = Welcome | Refused | Gone | Start | Stop | Deliver | StopRuns | Answer | Word | Look | Ack | Again
 
 
 class ToHostBatch(msgspec.Struct, array_like=True):
@@ -177,13 +191,31 @@ class Beat(msgspec.Struct, tag=True):
     sample: HostSample
 
 
+class LogPart(msgspec.Struct, array_like=True):
+    """A piece of a log, and how long the log is, in bytes."""
+
+    start: int
+    size: int
+    data: bytes
+
+
+class Shown(msgspec.Struct, tag=True):
+    """What somebody looks at."""
+
+    number: int
+    """Of the question."""
+    log: LogPart | None
+    """None = there is none, or it was not asked for."""
+    progress: dict[str, object] | None
+
+
 class Leave(msgspec.Struct, tag=True):
     """I end, and everything that runs here with me."""
 
     reason: str
 
 
-FromHost = Join | Told | Beat | Leave
+FromHost = Join | Told | Beat | Shown | Leave
 
 
 class FromHostBatch(msgspec.Struct, array_like=True):
