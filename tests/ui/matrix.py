@@ -88,10 +88,10 @@ def name_color(color: Color | None, palette: Palette) -> str:
 
 
 def describe(seen: Mapping[str, Seen], under: Mapping[str, Seen] | None = None) -> str:
-    """Return what a place shows in all looks; lines that are those of the view under it are left out."""
-    assert tuple(seen) == LOOKS
+    """Return what a place shows in some looks, the dark one first; lines that are those of the view under it are left out."""
+    looks = tuple(seen)
     first = seen["dark"]
-    own = [number for number in range(len(first.text)) if under is None or any(_differs(seen[look], under[look], number) for look in LOOKS)]
+    own = [number for number in range(len(first.text)) if under is None or any(_differs(seen[look], under[look], number) for look in looks)]
     lines = [(number + 1, _carry(first.styles[number])) for number in own]
     letters = dict(zip(dict.fromkeys(name for _, line in lines for name in line), NAMES, strict=False))
     parts = [
@@ -100,7 +100,7 @@ def describe(seen: Mapping[str, Seen], under: Mapping[str, Seen] | None = None) 
         *(f"{letter} {name}" for name, letter in letters.items()),
         *_runs((number, [letters[name] for name in line]) for number, line in lines),
     ]
-    for look in LOOKS[1:]:
+    for look in looks[1:]:
         parts += [f"== {look}", *_differences(first.only(own), seen[look].only(own), letters, look)]
     return "\n".join(parts) + "\n"
 
@@ -166,6 +166,14 @@ def find_low_contrasts(app: App[object]) -> set[str]:
             if not DRAWN.issuperset(piece.text) and (share := _measure(piece)) is not None and share < palette.contrast_min - 0.005:
                 found.add(f"{piece.text.strip()[:30]!r} {share:.2f}:1 {piece.style}")
     return found
+
+
+def find_pairs(app: App[object]) -> set[str]:
+    """Return which texts stand on which ground, by roles of the palette where they are of it: as they are in every theme."""
+    palette = PALETTES[app.theme]
+    pieces = (piece for strip in app.screen._compositor.render_strips() for piece in strip)
+    styles = {piece.style for piece in pieces if piece.style is not None and not DRAWN.issuperset(piece.text)}
+    return {name_style(style, palette)[0] for style in styles}
 
 
 def _measure(piece: Segment) -> float | None:

@@ -7,7 +7,7 @@ from fleet_tui.skins import Skin
 from themes.palettes import PALETTES
 
 from tests.ui.fleet import Fleet, sit
-from tests.ui.matrix import find_low_contrasts
+from tests.ui.matrix import find_low_contrasts, find_pairs
 from tests.ui.walk import PARTS, prepare, walk
 
 SIZE = (120, 40)
@@ -22,20 +22,31 @@ def test_themes_promise_enough() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("places", PARTS, ids=["first", "second", "third"])
 async def test_every_text_stands_out_at_every_place_in_every_theme(places: tuple[str, ...]) -> None:
+    """In the usual theme every text is measured; in the others wherever a part stands on a ground that was not measured before."""
     low: dict[tuple[str, str], set[str]] = {}
+    measured: set[str] = set()
     seen = set()
     async with sit(Fleet(), SIZE) as seat:
         await prepare(seat)
         async for place in walk(seat, places):
+            if found := find_low_contrasts(seat.app):
+                low[place, seat.app.theme] = found
+            seen.add(place)
+            pairs = find_pairs(seat.app)
+            if pairs <= measured:
+                continue
+            usual = seat.app.theme
             for theme in PALETTES:
                 seat.app.preview_theme(theme)
                 await seat.pilot.pause()
                 assert seat.app.theme == theme
                 if found := find_low_contrasts(seat.app):
                     low[place, theme] = found
-                seen.add((place, theme))
+            seat.app.preview_theme(usual)
+            await seat.pilot.pause()
+            measured |= pairs
     assert low == {}
-    assert seen == {(place, theme) for place in places for theme in PALETTES}
+    assert seen == set(places)
 
 
 async def test_a_marked_context_stands_out_too() -> None:

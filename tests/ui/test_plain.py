@@ -59,7 +59,8 @@ async def test_every_place_is_words_in_lines_and_keeps_still() -> None:
             assert find_drawn(seat.text) == set(), f"{place} at {size}:\n{seat.text}"
             if isinstance(seat.screen, ModalScreen):
                 assert_alone(seat)
-            await assert_still(seat, place)
+            if size == SIZES[0]:
+                await assert_still(seat, place)
             seen.add((place, size))
     assert seen == {(place, size) for place in CONTEXTS for size in SIZES}
 
