@@ -24,3 +24,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="approve the pictures of this run (snapshots/)",
     )
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the names
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests together that share what is made once for their module: on five workers it would be made five times."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+
+
+def _shares(item: pytest.Function) -> bool:
+    own = item.nodeid.partition("::")[0]
+    of_the_item = item._fixtureinfo
+    definitions = (definition for name in of_the_item.names_closure for definition in of_the_item.name2fixturedefs.get(name, ()))
+    return any(definition.scope == "module" and definition.baseid == own for definition in definitions)
