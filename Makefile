@@ -9,9 +9,9 @@ ENVIRONMENT := .venv/.environment
 PYTHON := .venv/bin/python
 FLEET := .venv/bin/fleet-tui
 PYTEST := $(PYTHON) -m pytest
-# Tests wait more than they work: five at a time fill two cores. Those that must not share a machine with their like carry
+# Tests wait more than they work: six at a time fill two cores. Those that must not share a machine with their like carry
 # the same xdist group.
-PARALLEL := -n 5 --dist loadgroup
+PARALLEL := -n 6 --dist loadgroup
 
 # The machine's uv if it accepts this project (not missing, not a dead shim, not too old), else our own.
 OWN_UV := .tools/bin/uv
@@ -43,7 +43,7 @@ run: $(READY) ## the console over a fleet that works through a code base; ARGS="
 	@"$(FLEET)" demo $(ARGS)
 
 test: $(READY) ## every test but the slow ones, after lint and types; at most 15 minutes on 2 cores
-	@$(MAKE) --keep-going -j 2 --output-sync=target lint types; gate=$$?; \
+	@$(MAKE) --keep-going -j 3 --output-sync=target lint types collect; gate=$$?; \
 	$(PYTEST) $(PARALLEL) $(ARGS); tests=$$?; \
 	exit $$((gate | tests))
 
@@ -66,7 +66,8 @@ types: $(READY)
 unit: $(READY)
 	@$(PYTEST) -n 2 --dist loadgroup --quiet tests/unit tests/acceptance tests/test_*.py $(ARGS)
 
-# The other tests are too long for every change, but each of them must still find what it imports.
+# The other tests are too long for every change, but each of them must still find what it imports. Before a whole run it
+# rewrites the assertions of each file once; else every worker would do so for itself.
 collect: $(READY)
 	@$(PYTEST) --quiet --collect-only tests/integration tests/ui tests/bench >.venv/collected 2>&1 || { cat .venv/collected; exit 1; }
 

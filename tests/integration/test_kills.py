@@ -27,7 +27,7 @@ from tests.integration.engines import until
 
 ROOT = Path(__file__).parent.parent.parent
 SEED = int(os.environ.get("KILL_SEED", "20261121"))
-SHORT, LONG = 12, 25
+SHORT, LONG = 8, 25
 FLEETS = 8
 """Times LONG: 200 kills, on states that stay small enough to be replayed after each."""
 TOGETHER = 5

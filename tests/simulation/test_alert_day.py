@@ -160,7 +160,7 @@ def judge(seed: int) -> tuple[int, int, int, int, list[tuple[str, Fired]], list[
 
 
 @pytest.mark.row(206, 207, 208, 223, 234)
-@pytest.mark.parametrize("seed", [7, 23])
+@pytest.mark.parametrize("seed", [7, pytest.param(23, marks=pytest.mark.slow)])
 def test_precision_and_recall_of_a_seeded_day(seed: int) -> None:
     right, all_fired, found, all_faults, wrong, missed = judge(seed)
     assert all_faults >= 12

@@ -9,7 +9,7 @@ from engine.simulation import runner
 
 CORPUS = Path(__file__).with_name("corpus.txt")
 CHUNKS = 6
-SEEDS = 24
+SEEDS = 12
 
 
 def corpus() -> list[tuple[int, int]]:
