@@ -39,6 +39,7 @@ from engine.model.config_sections import (
 )
 from engine.model.config_tree import ConfigTree
 from engine.model.errors import ConfigError
+from engine.model.github_config import GitHubSection
 from engine.model.memory_settings import MemorySection
 from engine.model.plugin_config import PluginConfig, PluginName
 from engine.model.policy_text import policy_of
@@ -103,6 +104,7 @@ class FleetManagerConfig(ConfigTree):
     alerting: AlertingSection = Field(default_factory=AlertingSection)
     machine: MachineSection = Field(default_factory=MachineSection)
     memory: MemorySection = Field(default_factory=MemorySection)
+    github: GitHubSection | None = Field(None, description="issues that become tasks, and where results go (docs/github.md)")
     plugins: dict[PluginName, PluginConfig] = Field(default_factory=dict, description="plug-ins that run, by the names of their entry points (docs/plugins.md)")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -164,6 +166,7 @@ class FleetManagerConfig(ConfigTree):
         notices += self._fallback_notices()
         notices += self._unknown_resources()
         notices += self._unknown_metrics()
+        notices += self.github.notices(frozenset(spec.name for spec in self.pool_specs()), self.access.port) if self.github else []
         least, most = (sum(getattr(spec, word) for spec in self.pool_specs()) for word in ("min", "max"))
         limits = self.auto_scaling.limits
         if limits.min_agents and least > limits.min_agents:
@@ -208,6 +211,11 @@ class FleetManagerConfig(ConfigTree):
         """Answer whether there is a pool of the booster: with the default pools, or when the section is written."""
         return self.booster.enabled and (self.fleet.default_pools in (True, SCALE) or "booster" in self.model_fields_set)
 
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        """Return the environment variables that are for the engine alone, beside those that always are."""
+        return (self.memory.encryption.hsm_pin_variable, *(self.github.variables if self.github else ()))
+
     def without_booster(self) -> FleetManagerConfig:
         """Return this configuration for an installation that has no module."""
         return self.model_copy(update={"booster": self.booster.model_copy(update={"enabled": False})})
@@ -247,7 +255,7 @@ class FleetManagerConfig(ConfigTree):
         redis = self.redis and self.redis.model_copy(update={"region": region, "mirror": False, "listen": False})
         memory = self.memory.model_copy(update={"sqlite_path": None, "peers": ()})
         access = self.access.model_copy(update={"port": 0})
-        return self.model_copy(update={"name": f"{self.name}@{region}"[:40], "redis": redis, "memory": memory, "access": access})
+        return self.model_copy(update={"name": f"{self.name}@{region}"[:40], "github": None, "redis": redis, "memory": memory, "access": access})
 
     def policies(self) -> tuple[Policy, ...]:
         """Return the scaling policies, with one for the booster unless there is one. Raises UsageError."""

@@ -49,6 +49,7 @@ from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
+from engine.github.part import GitHubPart
 from engine.hosting import Joined, joined_hosts, looks_of
 from engine.kinds import (
     MODULES_FOLDER,
@@ -201,6 +202,11 @@ class FleetManager(LibraryCalls):
         self._make_coordinator(state, root)
         await self.modules.restore()
         self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules, reviewing=Reviewing(lambda: self.coordinator.state, lambda: getattr(self._kinds, "reviewer", None)))
+        self.github = GitHubPart(self.config.github, root, self.directory, self.clock) if self.config.github else None
+        if self.github is not None:
+            stack.push_async_callback(self.github.close)
+            self.github.connect(lambda: self.coordinator.state, self.operator, self.journal.artifact)
+            self.coordinator.add_publisher(self.github.publish)
         return state
 
     def _make_gateway(self, stack: AsyncExitStack, root: Path) -> Gateway | None:
@@ -208,7 +214,7 @@ class FleetManager(LibraryCalls):
         if self._socket is None:
             return None
         port = LoopbackPort("127.0.0.1", self.config.access.port, root / "api.token") if self.config.access.port else None
-        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port, clock=self.clock)
+        gateway = Gateway(self._socket, self.operator, version=version(), access=self._access(), port=port, clock=self.clock, hooks=self.github.hooks if self.github else None)
         gateway.claim()
         stack.push_async_callback(gateway.stop)
         return gateway
@@ -319,6 +325,7 @@ class FleetManager(LibraryCalls):
         stack.push_async_callback(self.coordinator.flush)
         stack.callback(self.router.keep, everything=True)
         self.alerting.begin()
+        follow_plugins = partial(self.plugins.run, lambda: {pool: measured(seen) for pool, seen in self.scaler.observations.items()}, self.history.record)
         parts = [
             self._scaling_part(group),
             group.create_task(self.runtime.run(), name="runtime"),
@@ -331,7 +338,8 @@ class FleetManager(LibraryCalls):
             *self.alerting.start(group),
             *self.mirroring.start(group),
             *self.history.start(group),
-            group.create_task(keep_running("plug-ins", self._follow_plugins, self.clock), name="plug-ins"),
+            *([group.create_task(keep_running("github", self.github.run, self.clock), name="github")] if self.github else []),
+            group.create_task(keep_running("plug-ins", follow_plugins, self.clock), name="plug-ins"),
         ]
         stack.push_async_callback(self._end, parts)
 
@@ -427,9 +435,6 @@ class FleetManager(LibraryCalls):
 
     def _to_bus(self, records: Sequence[Record], touched: Touched) -> None:  # noqa: ARG002  # a publisher gets both
         self.bus.publish(records)
-
-    async def _follow_plugins(self) -> None:
-        await self.plugins.run(lambda: {pool: measured(seen) for pool, seen in self.scaler.observations.items()}, self.history.record)
 
     def _deadlines(self) -> Deadlines:
         return Deadlines(ASKED_S, self.config.fleet.start_deadline_s)

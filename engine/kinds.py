@@ -97,7 +97,7 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     """Return what runs agents; `beat` gets the figures of the booster's instances."""
     config, logs = needs.config, needs.root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    withheld = (*ENGINE_SECRETS, config.memory.encryption.hsm_pin_variable)
+    withheld = (*ENGINE_SECRETS, *config.secret_variables)
     settings = LightSettings(
         workers=workers_of(config), heartbeat_interval_s=config.fleet.heartbeat_interval_s, tokens=needs.tokens, socket=needs.socket, withheld=withheld, operations=needs.operations
     )

@@ -222,6 +222,34 @@ def _look_at_redis(paths: Paths, environment: Mapping[str, str]) -> Iterator[Fin
         yield Finding("redis", WRONG, str(error))
 
 
+def _look_at_github(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See whether the section github has what it needs, and which results could not be posted. GitHub itself is not asked."""
+    import importlib.util
+
+    from engine.config import load_config
+    from engine.github.ledger import failures_in
+    from engine.github.secrets import read_secret
+
+    try:
+        section = load_config(paths.config).github
+    except FleetError:
+        return  # said of the configuration already
+    if section is None:
+        return
+    try:
+        if importlib.util.find_spec("githubkit") is None:
+            raise FleetError("the section [github] needs one more package: pip install 'fleet-tui[github]'")
+        read_secret(section.token_env, section.token_file, "token")
+        if section.has_webhook:
+            read_secret(section.webhook_secret_env, section.webhook_secret_file, "secret of the webhook")
+    except FleetError as error:
+        yield Finding("github", WRONG, str(error))
+        return
+    yield Finding("github", OK, f"{', '.join(repository.name for repository in section.repositories)}; {'told by a webhook' if section.has_webhook else f'looked at every {section.poll_s:g} s'}")
+    for task, why, times in failures_in(paths.state_dir):
+        yield Finding("github", WARNING, f"the result of {task} waits: {why} ({times} tries)")
+
+
 def _look_at_plugins(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
     """See whether the plug-ins that the configuration names load, each in a process of its own as an engine does it."""
     import asyncio
@@ -292,5 +320,6 @@ _LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
     _look_at_engine,
     _look_at_redis,
     _look_at_plugins,
+    _look_at_github,
     _look_at_leftovers,
 )

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from engine.agents.tokens import AgentTokens
 from engine.api import a2a, chat
 from engine.api.limits import Limits
 from engine.api.peers import Doorkeeper, KnownOperator, Peer, load_token, peer_of, with_mode
-from engine.api.rest import Reply, Rest, crowded, forbidden, reply_to
+from engine.api.rest import TEXT, Reply, Rest, crowded, forbidden, reply_to
 from engine.api.sockets import listen_loopback, listen_unix, unlink_own
 from engine.api.stream import Operators, Receive, Send, Session
 from engine.clock import Clock, SystemClock
@@ -45,6 +45,10 @@ NAME_HEADER = b"fleet-as"
 """Under which name of a shared account somebody acts."""
 """`read-only` or `write`, for clients that say no hello."""
 KEEP_ALIVE_S = 5
+HOOK_BYTES_MAX = 2 << 20
+"""Of a request at a hook's path: whoever sends it has shown nothing yet."""
+Hook = Callable[[Mapping[bytes, str], bytes], Awaitable[tuple[int, str]]]
+"""Takes the headers and the body of a POST, returns the status and a sentence; it raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,10 @@ class Gateway:
         port: LoopbackPort | None = None,
         access: Access = Access(),  # noqa: B008  # a value
         clock: Clock | None = None,
+        hooks: Mapping[str, Hook] | None = None,
     ) -> None:
+        """`hooks` answer paths of their own, and say themselves who may enter there."""
+        self._hooks = dict(hooks or {})
         self._path = path
         self._operators = operators
         self._version = version
@@ -174,7 +181,7 @@ class Gateway:
 
     def _config(self) -> Config:
         config = Config(
-            cast("Any", self._serve),
+            cast("Any", self._enter),
             http=_Protocol,
             ws=WebSocketsSansIOProtocol,
             # Twice the limit, so that what is only a little too large is refused in words instead of cut off.
@@ -211,12 +218,20 @@ class Gateway:
                     await server.wait_closed()
         self._servers.clear()
 
+    async def _enter(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request or one WebSocket (ASGI), at a hook's path without a look at who comes."""
+        hook = self._hooks.get(scope["path"]) if scope["type"] == "http" else None
+        if hook is None:
+            await self._serve(scope, receive, send)
+        else:
+            await self._serve_hook(hook, scope["method"], _headers_of(scope), (receive, send))
+
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket (ASGI)."""
         connection: _Connection = scope["state"]["connection"]
         refusal: Reply | None = None
         origin = Origin("")
-        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        headers = _headers_of(scope)
         try:
             origin = self._doorkeeper.admit(connection.peer, headers.get(b"authorization", ""), headers.get(NAME_HEADER, ""))
             origin = with_mode(origin, headers.get(MODE_HEADER, ""))
@@ -244,6 +259,27 @@ class Gateway:
         except OSError:  # the client left
             pass
 
+    async def _serve_hook(self, hook: Hook, method: str, headers: Mapping[bytes, str], channel: tuple[Receive, Send]) -> None:
+        """Have a hook answer; what it does not take is refused before it is read."""
+        receive, send = channel
+        with contextlib.suppress(OSError, TimeoutError):
+            if len(self._state.connections) > self._limits.connections_max:
+                await self._rest.send(send, crowded(self._limits.connections_max))
+                return
+            if method != "POST":
+                await self._rest.send(send, Reply(b"POST only\n", 405, TEXT, allow="POST"))
+                return
+            length = headers.get(b"content-length", "")
+            if not length.isdecimal() or int(length) > HOOK_BYTES_MAX:
+                await self._rest.send(send, Reply(f"at most {HOOK_BYTES_MAX} bytes, of a length that is told\n".encode(), 413, TEXT))
+                return
+            try:
+                status, text = await hook(headers, await self._rest.read(receive))
+            except UsageError as error:
+                await self._rest.send(send, reply_to(error))
+                return
+            await self._rest.send(send, Reply(f"{text}\n".encode(), status, TEXT))
+
     async def _serve_websocket(
         self,
         scope: MutableMapping[str, Any],
@@ -267,6 +303,11 @@ class Gateway:
             self._sessions.discard(session)
             if session.is_stuck:
                 connection.transport.abort()
+
+
+def _headers_of(scope: MutableMapping[str, Any]) -> dict[bytes, str]:
+    """Return the headers; the first of a name counts."""
+    return {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 async def _refuse_handshake(send: Send, reply: Reply) -> None:

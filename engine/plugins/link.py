@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,20 @@ class PluginFailed(Exception):
 class PluginLink:
     """The way to one plug-in."""
 
-    def __init__(self, start_file: Path, log: Path, timeout_s: float) -> None:
+    def __init__(self, start_file: Path, log: Path, timeout_s: float, withheld: Collection[str] = ()) -> None:
+        """`withheld` are variables that it does not get, beside those that are the engine's always."""
         self._start_file, self._log, self._timeout_s = start_file, log, timeout_s
+        self._withheld = {*ENGINE_SECRETS, *withheld}
         self._process: Process | None = None
 
     async def open(self) -> dict[str, Any]:
         """Start the process; return what the plug-in says of itself. Raises PluginFailed; nothing is left then."""
-        withheld = {name: value for name, value in os.environ.items() if name not in ENGINE_SECRETS}
+        environment = {name: value for name, value in os.environ.items() if name not in self._withheld}
         try:
             with self._log.open("wb") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, "-P", "-m", "engine.plugins.process", str(self._start_file),
-                    stdin=PIPE, stdout=PIPE, stderr=log, limit=LINE_BYTES_MAX, start_new_session=True, env=withheld,
+                    stdin=PIPE, stdout=PIPE, stderr=log, limit=LINE_BYTES_MAX, start_new_session=True, env=environment,
                 )  # fmt: skip
         except OSError as error:
             raise PluginFailed(f"its process does not start: {error}") from error

@@ -75,7 +75,7 @@ class PluginRoom:
         if not wanted:
             return config
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._members = {name: self._member(name, section) for name, section in wanted.items()}
+        self._members = {name: self._member(name, section, config.secret_variables) for name, section in wanted.items()}
         async with asyncio.TaskGroup() as group:
             for name, member in self._members.items():
                 group.create_task(self._load(name, member), name=f"plug-in {name}")
@@ -85,14 +85,14 @@ class PluginRoom:
             logger.info("plug-in loaded" if member.provided else "plug-in left out", extra={"plugin": name})
         return self._resolved(config)
 
-    def _member(self, name: str, section: PluginConfig) -> _Member:
+    def _member(self, name: str, section: PluginConfig, withheld: tuple[str, ...]) -> _Member:
         state_dir = self._folder / name
         state_dir.mkdir(mode=0o700, exist_ok=True)
         file = self._folder / f"{name}.json"
         start = {"name": name, "settings": section.settings, "directory": str(self._directory), "state_dir": str(state_dir), "path": sys.path}
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123  # a descriptor
             json.dump(start, stream, default=str)
-        return _Member(section, file, PluginLink(file, self._folder / f"{name}.log", section.timeout_s))
+        return _Member(section, file, PluginLink(file, self._folder / f"{name}.log", section.timeout_s, withheld))
 
     async def _load(self, name: str, member: _Member) -> None:
         try:

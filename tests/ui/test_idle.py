@@ -57,7 +57,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PtyScreen]:
             yield terminal
 
 
-TITLES = {"ctx": "Contexts", "dash": "Dashboard", "dead-events": "Dead events", "heatmap": "Heat map", "xray": "X-ray"}
+TITLES = {"ctx": "Contexts", "dash": "Dashboard", "dead-events": "Dead events", "heatmap": "Heat map", "plugins": "Plug-ins", "xray": "X-ray"}
 """Views whose titles are not their words."""
 
 
