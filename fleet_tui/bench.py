@@ -3,7 +3,8 @@
 Each module of tests/bench has `ROWS`, a mapping of row names to their units, and `measure(report)`, which calls
 report(name, value, runs, note) for what it measured. A figure that could not be measured is left out. One that can
 measure the files of its user, too, says so by `TAKES_PATHS`, and its `measure` takes them as a second argument. One with
-`GOALS`, a mapping of row names to goals, has each figure set beside its goal, and what is missed is said.
+`GOALS`, a mapping of row names to goals, has each figure set beside its goal, and what is missed is said. One with `ONLY_NAMED`
+runs when it is named, not with all.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def run_bench(names: Sequence[str], *, as_json: bool) -> None:
         module = importlib.import_module(f"tests.bench.bench_{name}")
         if paths and not getattr(module, "TAKES_PATHS", False):
             raise UsageError(f"bench {name} measures no files of yours: leave out {paths[0]}")
+        if not names and getattr(module, "ONLY_NAMED", False):
+            output.say(f"{name} is left out: it is measured when it is named")
+            continue
         output.say(f"measuring {name} …")
         report = _reporter(module, rows)
         try:

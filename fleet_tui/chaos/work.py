@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 
-def answer(_type: str, payload: Mapping[str, object]) -> dict[str, object]:
-    """Return what was asked."""
+def answer(type_: str, payload: Mapping[str, Any]) -> dict[str, object]:
+    """Return what was asked; a `note` notes first in a file that it began and, after some work, that it ended."""
+    if type_ == "note":
+        _note(Path(payload["notes"]), "b", payload["number"])
+        time.sleep(payload["work_s"])
+        _note(Path(payload["notes"]), "e", payload["number"])
     return dict(payload)
+
+
+def _note(file: Path, word: str, number: int) -> None:
+    with file.open("ab", buffering=0) as notes:
+        notes.write(f"{word} {number}\n".encode())

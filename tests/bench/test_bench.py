@@ -18,7 +18,7 @@ from fleet_tui.bench import Goal
 from tests.bench.terminals import require_terminals
 
 NAMES = [path.stem for path in sorted(Path(__file__).parent.glob("bench_*.py"))]
-UNITS = {"1/s", "%", "agents", "B", "B/s", "MB", "messages", "ms", "ratio", "s", "us"}
+UNITS = {"1/s", "%", "agents", "B", "B/s", "MB", "messages", "ms", "ratio", "s", "tasks", "us"}
 # Rows that have a goal, by the names and units under which the goals are kept.
 GOALS = {
     "booster.speedup_median": "ratio",
@@ -168,6 +168,16 @@ def test_the_booster_is_judged_by_the_goals_that_were_set() -> None:
         assert goal.is_most == is_most
         assert goal.value <= value if is_most else goal.value >= value, row
     assert set(goals) <= set(rows_of("bench_booster"))
+
+
+@pytest.mark.row(15, 108, 268, 280, 284, 285)
+def test_the_bus_is_judged_by_more_than_the_seeds_ask() -> None:
+    """They ask for 10,000 events a second, also sustained, 15,000 under stress, and for less than 50 and 100 ms."""
+    module = importlib.import_module("tests.bench.bench_redis_bus")
+    assert module.GOALS["redis.events_per_s"] == Goal(60_000)
+    assert module.GOALS["redis.event_p99_ms.at15000"] == Goal(10, is_most=True)
+    assert (module.PACE_PER_S, module.PACE_EVENTS / module.PACE_PER_S >= 10) == (15_000, True)
+    assert set(module.GOALS) <= set(module.ROWS)
 
 
 def test_missing_development_dependency_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
