@@ -173,7 +173,7 @@ async def test_a_command_becomes_a_task_is_routed_run_and_kept(tmp_path: Path) -
         assert (await again.operator().query("task", id=answer.values[0]))["state"] == "succeeded"
 
 
-@pytest.mark.row(151, 152)
+@pytest.mark.row(37, 151, 152)
 async def test_the_router_counts_what_became_of_its_tasks(tmp_path: Path) -> None:
     """Six counters; what is not there to be measured is None, not 0."""
     async with FleetManager(SMALL, state_dir=tmp_path) as fleet:

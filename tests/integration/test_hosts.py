@@ -193,6 +193,7 @@ async def test_a_host_keeps_what_ends_while_the_server_is_away_and_tells_it_once
         assert not [record for record in await one.journal.records(limit=10_000) if record.event.type == "task.late"]
 
 
+@pytest.mark.row(1, 2)
 async def test_hosts_go_on_with_the_next_leader_and_nothing_runs_twice(tmp_path: Path) -> None:
     async with one_server(tmp_path) as server, contextlib.AsyncExitStack() as stack:
         (tmp_path / "x").mkdir()

@@ -84,7 +84,7 @@ async def use_all(fleet: FleetManager, tmp_path: Path) -> None:
     await gate.execute([BackUpFleet(str(tmp_path / "copy.db"))])
 
 
-@pytest.mark.row(*range(109, 121), *range(122, 128))
+@pytest.mark.row(2, *range(109, 121), *range(122, 128))
 async def test_every_channel_of_the_seeds_carries_what_happens_as_their_messages(tmp_path: Path) -> None:
     async with one_server(tmp_path) as server, server.client() as client, hearing(client) as heard:
         config = {"fleet": {"default_pools": {"coder": {"min": 2, "max": 6}}}, "redis": {"url": server.url}}
@@ -116,7 +116,7 @@ async def _json(client: Any, key: str) -> Any:
     return json.loads(found)
 
 
-@pytest.mark.row(*range(128, 133))
+@pytest.mark.row(2, *range(128, 133))
 async def test_every_state_key_of_the_seeds_is_kept_and_written_again_after_the_server_lost_it(tmp_path: Path) -> None:
     async with one_server(tmp_path) as server, server.client() as client:
         config = {"fleet": {"default_pools": {"coder": {"min": 2, "max": 6}}}, "redis": {"url": server.url, "prefix": "mine:"}}

@@ -51,6 +51,7 @@ def has_done(fleet: FleetManager, ids: list[str]) -> bool:
     return all(id_ in tasks and tasks[id_].state is TaskState.SUCCEEDED for id_ in ids)  # type: ignore[index]
 
 
+@pytest.mark.row(37)
 async def test_a_region_is_moved_by_hand_and_handed_back_with_all_that_it_had(tmp_path: Path) -> None:
     async with regions(tmp_path, (EU, US), federation={"down_after_s": DOWN_S}) as world:
         await settled(world)

@@ -72,3 +72,20 @@ async def test_with_overflow_a_task_goes_to_the_nearest_and_cheapest_region_with
         await until(lambda: has(there, sent))
         [kept] = (await operator.execute([SubmitTask("echo", "coder", workspace=str(tmp_path))])).values
         assert kept in here.coordinator.state.tasks, "its files are here"
+
+
+@pytest.mark.row(13)
+async def test_more_than_a_thousand_agents_work_at_once_in_two_regions(tmp_path: Path) -> None:
+    """Above the seeds' thousand; how fast so many are registered and given tasks are rows of `fleet-tui bench`."""
+    many = {"fleet": {"max_agents": 600, "default_pools": {"coder": {"min": 510, "max": 510}}}}
+    async with regions(tmp_path, (US, EU), federation={"down_after_s": 30, "replicas": False}, **many) as world:
+        here, there = world.engines[US], world.engines[EU]
+        federation = here.federation
+        assert federation is not None
+        await until(lambda: {row.health for row in federation.rows().values()} == {"healthy"})
+        await until(lambda: sum(row.free for row in federation.rows().values()) == 1_020 and federation.rows()[EU].home == EU)
+        operator = here.operator()
+        for region in (US, EU):
+            await operator.execute([SubmitTask("sleep", "coder", payload={"seconds": 600}, region=region) for _ in range(510)])
+        await until(lambda: [fleet.status().agents.by_status.get("busy", 0) for fleet in (here, there)] == [510, 510])
+        await until(lambda: sum(row.free for row in federation.rows().values()) == 0)

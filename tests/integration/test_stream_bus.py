@@ -59,6 +59,7 @@ async def all_of(consumer: Any, count: int) -> list[Delivery]:
     return found
 
 
+@pytest.mark.row(37, 108)
 async def test_messages_are_there_once_though_sent_again_and_in_order_for_each_key(make: Make) -> None:
     bus, sent = make(partitions=4), some(40)
     assert await bus.publish(sent[:25], after=0) == 25
@@ -84,6 +85,7 @@ async def test_each_group_gets_everything_and_what_all_acknowledged_is_removed(m
         assert await bus.tidy() == 20
 
 
+@pytest.mark.row(108)
 async def test_consumers_of_a_group_share_the_partitions_and_one_takes_over_what_another_left(make: Make) -> None:
     """The one that is left gets it by time alone: nothing else is published."""
     bus = make(partitions=4)

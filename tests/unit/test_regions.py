@@ -99,7 +99,7 @@ def chosen(*rows: RegionRow, region: str = "", residency: tuple[str, ...] = (), 
     return choose({row.id: row for row in rows}, "us", region, residency, overflow=overflow)
 
 
-@pytest.mark.row(263)
+@pytest.mark.row(37, 263)
 def test_a_task_goes_to_the_region_that_it_names_may_be_kept_in_or_is_nearest_and_cheapest_with_room() -> None:
     here, full = placed("us", own=True), placed("us", own=True, free=0, waiting=3)
     near, far, cheap = placed("eu", rtt_s=0.08), placed("ap", rtt_s=0.2), placed("in", rtt_s=0.2, cost=0.5)
