@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from engine.agents.joined.door import Door
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
 from engine.agents.logs import Output
 from engine.agents.memory_use import MemoryUse
@@ -198,6 +199,7 @@ class FleetManager(LibraryCalls):
         self.right = self.federation.homes.right(self.federation.own) if self.federation else self.right
         state = await self._open_journal(stack, root)
         self._tokens = AgentTokens(load_token(root / "agents.token")) if self._socket else None
+        self._door = Door(self.engine_id, self.clock) if self.turns is None else None
         self._make_memory(stack, root)
         self._make_coordinator(state, root)
         await self.modules.restore()
@@ -235,7 +237,7 @@ class FleetManager(LibraryCalls):
         self._kinds = kinds
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
-        self._joined = joined_hosts(self.redis, self.turns, self.coordinator, self._report, self.clock)
+        self._joined = joined_hosts(self._door or self.redis, self.turns, self.coordinator, self._report, self.clock)
         self.runtime = Runtime(lambda: self.coordinator.state, {**kinds.by_name, **self._joined}, self._report)
         self.room.end, self.room.rest = host.end, kinds.sessions.rest
         stalls = StallWatch(lambda: self.coordinator.state, self._report, host.end)
@@ -424,7 +426,7 @@ class FleetManager(LibraryCalls):
             Output(root / "logs", lambda task: self._kinds.progress(task) if self._kinds else None, lambda: looks_of(self._joined)),
             self.history, self.memory,
             self.remembering.search, self.remembering.erasing, self.remembering.exchanging, self.remembering.sealing,
-            notifier=self.alerting.notifier, regions=self.federation,
+            notifier=self.alerting.notifier, regions=self.federation, door=self._door,
         )  # fmt: skip
 
     # ---- the parts' ways to each other

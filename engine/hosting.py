@@ -1,4 +1,4 @@
-"""Agents on hosts that joined, for an engine that shares its fleet; what it needs of Redis is imported only then.
+"""Agents on hosts that joined, by the engine's own door, or by Redis where it shares its fleet; what that needs is imported only then.
 
 Owner: nobody; the kind owns what it knows of its hosts.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.agents.joined.door import SILENT_S, Door
 from engine.agents.joined.leading import Around, JoinedAgents
 from engine.agents.joined.looking import Looks
 from engine.agents.runtime import Reporter
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engine.redis.link import RedisLink
 
 Joined = dict[str, JoinedAgents]
-"""What runs agents on hosts that joined, by its kind; empty = the engine does not lead, or shares no fleet."""
+"""What runs agents on hosts that joined, by its kind; empty = the engine does not lead."""
 
 
 def looks_of(joined: Joined) -> Looks | None:
@@ -27,14 +28,13 @@ def looks_of(joined: Joined) -> Looks | None:
     return joined[JOINED].looks if joined else None
 
 
-def joined_hosts(link: RedisLink | None, turns: Turns | None, coordinator: Coordinator, report: Reporter, clock: Clock) -> Joined:
-    """Return what runs agents on hosts that joined, by its kind, for the engine that leads; it goes on with those of its predecessor.
-
-    Empty for an engine that shares no fleet.
-    """
-    if link is None or turns is None:
+def joined_hosts(way: Door | RedisLink | None, turns: Turns | None, coordinator: Coordinator, report: Reporter, clock: Clock) -> Joined:
+    """Return what runs agents on hosts that joined, by its kind. One that shares its fleet and leads goes on with those of its predecessor."""
+    if isinstance(way, Door):
+        return {JOINED: JoinedAgents(way, Around(lambda: coordinator.state, report, coordinator.reported, clock, SILENT_S, goes_on=False))}
+    if way is None or turns is None:
         return {}
     from engine.redis.host_streams import LeaderEnd
 
-    around = Around(lambda: coordinator.state, report, coordinator.reported, clock, link.section.host_silent_s)
-    return {JOINED: JoinedAgents(LeaderEnd(link, link.section.region, turns.held), around)}
+    around = Around(lambda: coordinator.state, report, coordinator.reported, clock, way.section.host_silent_s)
+    return {JOINED: JoinedAgents(LeaderEnd(way, way.section.region, turns.held), around)}

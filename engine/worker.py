@@ -1,4 +1,4 @@
-"""A worker put together: a host of agents that joins a fleet by Redis, from its start to its end.
+"""A worker put together: a host of agents that joins a fleet by Redis or by its engine, from its start to its end.
 
 Owner: of the running parts; they end with `run_worker`, and with them every agent here.
 """
@@ -10,19 +10,20 @@ import importlib.util
 import logging
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from engine.agents.commands import log_path
-from engine.agents.joined.hosting import FleetClock, Hosting, Offer
+from engine.agents.joined.hosting import FleetClock, Hosting, Offer, Way
 from engine.agents.logs import Part, read_part
 from engine.agents.machine import MachineFiles
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.process_table import read_start
-from engine.clock import OrderedIds, SystemClock, system_rng
+from engine.api.client import Caller
+from engine.clock import Clock, OrderedIds, SystemClock, system_rng
 from engine.config import parse_config
 from engine.coordinator.repairs import repaired
 from engine.kinds import Kinds, Needs, make_kinds
@@ -46,17 +47,28 @@ JOIN_WITHIN_S = 15.0
 LEAVE_WITHIN_S = 2.0
 AGENTS_A_CORE = 8
 KINDS = ("python", "command", SESSION, OPENAI)
-"""Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here."""
+"""Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here. So do those of a2a: what
+one handed over to somebody else's agent is known by the machine that did."""
 KEYS_MAX = 50
 """Names of variables with keys that a host tells."""
 OWN_KEYS = frozenset({*ENGINE_SECRETS, "REDIS_PASSWORD"})
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that hosts join by itself."""
+
+    address: str
+    """As for consoles: ws://, wss://."""
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Joining:
     """What a worker is asked for."""
 
-    redis: RedisSection
+    where: RedisSection | Engine
+    """The server by which its engines share the fleet, or its only engine."""
     name: str
     directory: Path
     """Where programs work."""
@@ -86,28 +98,40 @@ async def run_worker(joining: Joining, over: asyncio.Event, say: Callable[[str],
 
 
 async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]) -> None:
-    from engine.redis.host_streams import HostEnd
-
     clock = FleetClock(SystemClock())
     ids = OrderedIds(clock, system_rng())
     run = ids.new(ENGINE_PREFIX)
     async with AsyncExitStack() as stack:
-        link = await open_link(joining.redis, joining.root, clock.local, stack)
-        assert link is not None, "the section is there"
+        way, keep_up = await _way_of(joining, run, clock.local, stack)
         host = await stack.enter_async_context(ProcessHost(joining.root, engine_id=run, clock=clock))
         offer = _offer(joining, run)
-        hosting = Hosting(offer, HostEnd(link, joining.redis.region, joining.name, run), clock, _written, say)
+        hosting = Hosting(offer, way, clock, _written, say)
         config = parse_config({"booster": {"enabled": False}}, "worker")
         needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None, named=f"host {joining.name}")
         made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
         hosting.connect({name: kind for name, kind in made.by_name.items() if name in joining.kinds}, partial(_show, joining.root / "logs", made))
         async with asyncio.TaskGroup() as group:
-            parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(link.run(), name="redis")]
+            parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(keep_up(), name="connection")]
             await hosting.joined(JOIN_WITHIN_S)
             await over.wait()
             await _leave(hosting)
             for part in parts:
                 part.cancel()
+
+
+async def _way_of(joining: Joining, run: str, clock: Clock, stack: AsyncExitStack) -> tuple[Way, Callable[[], Coroutine[object, object, None]]]:
+    """Return the way to the fleet, which can be reached, and what keeps it up. Raises FleetError."""
+    if isinstance(joining.where, Engine):
+        from engine.api.hosts import EngineEnd
+
+        end = EngineEnd(joining.where.address, Caller(via="api", version=version(), token=joining.where.token), run, clock)
+        await end.check()
+        return end, end.run
+    from engine.redis.host_streams import HostEnd
+
+    link = await open_link(joining.where, joining.root, clock, stack)
+    assert link is not None, "the section is there"
+    return HostEnd(link, joining.where.region, joining.name, run), link.run
 
 
 async def _leave(hosting: Hosting) -> None:

@@ -11,22 +11,24 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from engine.model.errors import UsageError
 from engine.model.machines import THIS_MACHINE
-from engine.model.pools import BOOSTER, labels_of
+from engine.model.pools import A2A, BOOSTER, labels_of
 from engine.model.redis_config import EMBEDDED, RedisSection
-from engine.worker import KINDS, Joining, kinds_here, run_worker
+from engine.worker import KINDS, Engine, Joining, kinds_here, run_worker
 from fleet_tui import output
 from fleet_tui.attach import EngineRunning, hold_lock
 from fleet_tui.logs import open_log
 from fleet_tui.serve import end_signals
-from fleet_tui.settings import Paths, find_paths, name_of, prepare_state, state_home
+from fleet_tui.settings import Paths, Remote, find_paths, name_of, prepare_state, state_home
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+_STAYING = {BOOSTER: "their work is done sooner than it would get here", A2A: "what they handed over must be followed by the machine that did"}
 _ENGINES = "hst_"
 """What ids of the engine's own processes begin with."""
 
@@ -54,23 +56,33 @@ async def _run(joining: Joining) -> None:
 
 def _joining(name: str, paths: Paths, wanted: Mapping[str, Any]) -> Joining:
     try:
-        section = RedisSection.model_validate({"url": wanted["url"], "region": wanted["region"], "lazy_connect": False})
+        where = _where(wanted)
         labels = {key: value for text in wanted["labels"] for key, value in labels_of(text).items()}
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, entry['loc'])) or '--join'}: {entry['msg'].removeprefix('Value error, ')}" for entry in error.errors())
         raise UsageError(told.replace("url: ", "--join: ")) from error
     except ValueError as error:
         raise UsageError(f"--label: {error}") from error
+    return Joining(where, name, paths.directory, paths.state_dir, wanted["agents"] or 0, _kinds(wanted["kinds"]), _words(wanted["pools"]), labels)
+
+
+def _where(wanted: Mapping[str, Any]) -> RedisSection | Engine:
+    if wanted["url"].startswith(("ws://", "wss://")):
+        token_file = wanted["token_file"]
+        return Engine(wanted["url"], Remote(wanted["url"], Path(token_file) if token_file else None).read_token())
+    if wanted["token_file"]:
+        raise UsageError("--token-file is for an engine at ws:// or wss://; the password of Redis comes from REDIS_PASSWORD")
+    section = RedisSection.model_validate({"url": wanted["url"], "region": wanted["region"], "lazy_connect": False})
     if not wanted["url"] or section.url == EMBEDDED:
-        raise UsageError("--join: an embedded server is its engine's own; give the URL of one that both can reach, as in redis://host:6379")
-    return Joining(section, name, paths.directory, paths.state_dir, wanted["agents"] or 0, _kinds(wanted["kinds"]), _words(wanted["pools"]), labels)
+        raise UsageError("--join: an embedded server is its engine's own; give the URL of one that both can reach, as in redis://host:6379, or of the engine, as in wss://host")
+    return section
 
 
 def _kinds(text: str) -> tuple[str, ...]:
     here = kinds_here()
     for kind in (kinds := _words(text) or here):
-        if kind == BOOSTER:
-            raise UsageError("--kinds: agents of the booster stay with the engine: their work is done sooner than it would get here")
+        if kind in _STAYING:
+            raise UsageError(f"--kinds: agents of kind {kind} stay with the engine: {_STAYING[kind]}")
         if kind not in KINDS:
             raise UsageError(f"--kinds: there is no kind {kind!r} for hosts; there are {', '.join(KINDS)}")
         if kind not in here:

@@ -423,7 +423,7 @@ async def _open(address: str, caller: Caller, timeout_s: float) -> ClientConnect
         return await client.unix_connect(_socket_path(address), "ws://engine/ws", additional_headers=headers, **settings)
     except InvalidStatus as error:
         raise _door_error(bytes(error.response.body or b""), address) from error
-    except InvalidURI as error:
+    except (InvalidURI, ValueError) as error:
         raise UsageError(f"{address} is no address of an engine: give a socket path, ws://HOST:PORT or wss://…") from error
     except TimeoutError as error:
         raise EngineUnavailable(_mute_text(address, timeout_s)) from error

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from engine.agents.joined.door import Door, HasDoor, Piece
 from engine.api.calls import WireCall, commands_of
 from engine.api.limits import Limits
 from engine.api.peers import FACES, address_with_ssh, check_mode
@@ -46,7 +47,7 @@ GOING_AWAY = 1001
 NULL = b"null"
 ID_BYTES_MAX = 128
 ERROR_CHARS_MAX = 2000
-METHODS = dict.fromkeys(("hello", "plan", "execute", "query", "changes", "offer", "follow", "unfollow", "ack", "ping"))
+METHODS = dict.fromkeys(("hello", "plan", "execute", "query", "changes", "offer", "tell", "hear", "follow", "unfollow", "ack", "ping"))
 
 _P = TypeVar("_P")
 
@@ -99,6 +100,17 @@ class _Changes(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Offer(msgspec.Struct, forbid_unknown_fields=True):
     batch: Batch
+
+
+class _Tell(msgspec.Struct, forbid_unknown_fields=True):
+    run: str
+    piece: Piece
+
+
+class _Hear(msgspec.Struct, forbid_unknown_fields=True):
+    run: str
+    epoch: int
+    after: int
 
 
 class _Follow(msgspec.Struct, forbid_unknown_fields=True):
@@ -162,6 +174,8 @@ class Session:
             "query": (self._reads, self._query, _Query),
             "changes": (self._reads, self._changes, _Changes),
             "offer": (self._verbs, self._offer, _Offer),
+            "tell": (self._reads, self._tell, _Tell),
+            "hear": (self._reads, self._hear, _Hear),
         }
         """What takes its time: among whose tasks, who answers, and the parameters."""
         self.is_stuck = False
@@ -346,6 +360,18 @@ class Session:
         if not isinstance(operator, Replica):
             raise CommandRefused("this engine exchanges no entries of memory")
         return operator
+
+    async def _tell(self, params: _Tell) -> object:
+        return self._door().tell(params.run, params.piece)
+
+    async def _hear(self, params: _Hear) -> object:
+        return await self._door().hear(params.run, params.epoch, params.after)
+
+    def _door(self) -> Door:
+        operator = self._act()
+        if not isinstance(operator, HasDoor):
+            raise CommandRefused("this engine takes no hosts in")
+        return operator.door()
 
     # Feeds
 

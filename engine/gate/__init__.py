@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import fields, replace
 from typing import TypeGuard
 
+from engine.agents.joined.door import Door
 from engine.gate import (
     audit_lines,
     backing,
@@ -57,7 +58,7 @@ from engine.model.replication import Batch, Mark, Taken
 from engine.model.rows import Frame
 from engine.model.swarm_commands import SendMessage, TakeMessage
 from engine.model.task_commands import SubmitTask
-from engine.model.verbs import Command, Danger
+from engine.model.verbs import Command, Danger, Role
 from engine.model.wire import call_of, check_limits, command_of
 from engine.scheduling.submission import with_pool
 from engine.state import KeptPlan
@@ -209,6 +210,14 @@ class Gate:
         """Take in what changed in another engine's memory. Raises Denied, FleetError."""
         check_may(self._authority, SynchronizeMemory)
         return await backing.require_peers(self._desk.sources).take(batch, self.origin)
+
+    def door(self) -> Door:
+        """Return the way of hosts that join this engine. Raises Denied for who is no admin, CommandRefused where hosts join by Redis."""
+        if self._authority.role < Role.ADMIN or self._authority.is_agent or self._authority.read_only:
+            raise Denied(f"hosts get every task's payload and tell how tasks end: they join as an admin who may change things, and {self._authority.who} is not")
+        if self._desk.sources.door is None:
+            raise CommandRefused("this engine shares its fleet by Redis: join there, with `--join redis://…`")
+        return self._desk.sources.door
 
     # ---- the pipeline
 

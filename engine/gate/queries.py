@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from engine.agents.joined.door import Door
 from engine.agents.logs import Output
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
@@ -78,6 +79,8 @@ class Sources:
     """Who tells others of alerts."""
     regions: Regions | None = None
     """Those that know one another."""
+    door: Door | None = None
+    """The way of hosts that join; None = they join by Redis."""
 
 
 async def answer(sources: Sources, what: str, parameters: dict[str, Any], discretion: Discretion) -> object:
@@ -255,7 +258,10 @@ async def _logged(sources: Sources, word: str) -> Task:
     """Return a task, or the one that an agent works on. Raises NotFound."""
     agent = None if word in sources.state().tasks else sources.state().agent_named(word)
     if agent is None:
-        return await find(sources, word)
+        try:
+            return await find(sources, word)
+        except NotFound:
+            raise NotFound(f"no task or agent {word!r}; `get tasks` and `get agents` list them") from None
     if agent.task is None:
         raise NotFound(f"{agent.spec.name} has no task now; the outputs of its earlier ones are with those: `get tasks --filter agent={agent.spec.name}`")
     return sources.state().tasks[agent.task]

@@ -9,20 +9,29 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 from engine import FleetManager
 from engine.model.ids import HostId
 
 from tests.integration.engines import EngineProcess
-from tests.integration.redis_servers import Server
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+class Reached(Protocol):
+    """What a worker joins by."""
+
+    @property
+    def url(self) -> str:
+        """A server's, or an engine's."""
+        ...
 
 
 class WorkerProcess(EngineProcess):
     """A worker; its state and its directory are the test's own."""
 
-    def __init__(self, root: Path, server: Server, name: str, *words: str) -> None:
+    def __init__(self, root: Path, server: Reached, name: str, *words: str) -> None:
         root.mkdir(parents=True, exist_ok=True)
         super().__init__(root)
         self.name = name
@@ -60,7 +69,7 @@ class WorkerProcess(EngineProcess):
 
 
 @contextlib.asynccontextmanager
-async def worker(fleet: FleetManager, server: Server, root: Path, name: str, *words: str, **variables: str) -> AsyncIterator[WorkerProcess]:
+async def worker(fleet: FleetManager, server: Reached, root: Path, name: str, *words: str, **variables: str) -> AsyncIterator[WorkerProcess]:
     """Run a worker that the fleet has taken in, with more of an environment."""
     subject = WorkerProcess(root / f"worker-{name}", server, name, *words)
     subject.variables = variables

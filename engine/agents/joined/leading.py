@@ -78,6 +78,8 @@ class Around:
     clock: Clock
     silent_s: float
     """A host that says nothing for so long is given up."""
+    goes_on: bool = True
+    """Hosts that the state knows go on with this engine; otherwise they join it anew."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,13 @@ class JoinedAgents:
         self._hears = True
         """The server answered when hosts were last listened to."""
         self.looks = Looks(self._guests.get, around.clock)
-        state = around.state()
+        self._some = asyncio.Event()
+        """There are hosts."""
+        if around.goes_on:
+            self._take_over(around.state())
+
+    def _take_over(self, state: FleetState) -> None:
+        """Know the hosts of the former leader, and what runs there."""
         for id_, host in state.hosts.items():
             if host.info.joined is not None:
                 self._guests[id_] = _Guest(host.info, is_left=True)
@@ -314,6 +322,7 @@ class JoinedAgents:
                 await self._say_once(info.id, info.joined.run, m.Refused("the last one of its name is being given up", is_final=False))
                 return
             guest = self._guests[info.id] = _Guest(info)
+            self._some.set()
             self._begin(info.id, guest)
         guest.heard = max(guest.heard, join.acked)
         guest.info, guest.is_in, guest.silent_s = info, True, 0.0
@@ -401,6 +410,9 @@ class JoinedAgents:
     async def _watch(self) -> None:
         """Give up hosts that say nothing. While the server is away, or this engine was late itself, silence means nothing."""
         while True:
+            if not self._guests:  # an engine without hosts does not wake up for them
+                self._some.clear()
+                await self._some.wait()
             before = self._around.clock.now()
             await self._around.clock.sleep(LOOK_S)
             self.looks.forget_old()
