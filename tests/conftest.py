@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -24,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="approve the pictures of this run (snapshots/)",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected to itself: to look for garbage in it again and again was a fifth of the work."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist puts the groups into the names
