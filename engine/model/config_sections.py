@@ -94,13 +94,17 @@ class WorktreeConfig(ConfigTree):
     repository: str = Field("", description="path of the repository; empty = the task's workspace, else the directory of the fleet")
     base: str = Field("HEAD", min_length=1, description="ref at which its branch begins")
     per: Literal["task", "agent"] = Field("task", description="a worktree for each attempt, or one for each agent that is brought to the base for each task")
-    branch_prefix: str = Field("fleet/", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,60}$", description="before the task's id in the name of its branch")
+    branch_prefix: str = Field(
+        "fleet/",
+        pattern=r"^(?:[A-Za-z0-9]|\{(?:pool|title)\})(?:[A-Za-z0-9._/-]|\{(?:pool|title)\}){0,60}$",
+        description="before the task's id in the name of its branch; {pool} and {title} stand for its own, as small letters, digits and dashes",
+    )
     setup: tuple[str, ...] = Field((), description="program and arguments, run in it before the task")
     teardown: tuple[str, ...] = Field((), description="the same before it is removed")
     check: tuple[str, ...] = Field((), description="the same on what a task that ended well saved; its review says how it ended")
     command_timeout_s: float = Field(600.0, gt=0, le=86_400, description="longest run of setup, check and teardown")
     keep_failed: int = Field(5, ge=0, le=1_000, description="worktrees of failed attempts that are kept; their branches stay in any case")
-    max_mb: int = Field(0, ge=0, description="megabytes, or text such as '2GB', that the pool's worktrees may take before another is made; 0 = no limit")
+    max_mb: int = Field(0, ge=0, description="megabytes, or text such as '2GB', that the pool's worktrees may take before another is made, kept ones go first; 0 = no limit")
 
     @field_validator("max_mb", mode="before")
     @classmethod

@@ -102,7 +102,7 @@ class WorktreeSpec:
     per: str = "task"
     """`task`: each attempt has a worktree of its own; `agent`: one is kept for each agent, and brought to the base for each task."""
     branch_prefix: str = "fleet/"
-    """Before the task's id in the name of the branch."""
+    """Before the task's id in the name of the branch; `{pool}` and `{title}` stand for the task's own."""
     setup: tuple[str, ...] = ()
     """Program and arguments, run in it before the task."""
     teardown: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class WorktreeSpec:
     keep_failed: int = 5
     """Worktrees of failed attempts that are kept to be looked at; the oldest go first. Their branches stay."""
     max_mb: int = 0
-    """Megabytes that all worktrees of the pool may take before another is made; 0 = no limit."""
+    """Megabytes that all worktrees of the pool may take before another is made, kept ones go first; 0 = no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,26 @@ async def test_an_agent_keeps_its_worktree_and_begins_each_task_at_the_base(tmp_
         assert not work(second)["branch"]
 
 
+async def test_branches_have_names_kept_worktrees_make_room_and_what_was_merged_is_not_the_tasks(tmp_path: Path) -> None:
+    repo = repository(tmp_path)
+    merging = "git -c user.name=a -c user.email=a@a merge -q --no-edit main"
+    async with desk(tmp_path, talk=pool(1, branch_prefix="{pool}/{title}-", max_mb=1)) as subject:
+        failed = work(await subject.ended(await subject.give("talk", "head -c 1500000 /dev/zero > big; exit 1", title="Fill: the DISK!")))
+        assert failed["branch"].startswith("talk/fill-the-disk-tsk_")
+        assert Path(failed["path"]).exists()
+        (repo / "theirs.txt").write_text("theirs\n")
+        task = await subject.give("talk", f"while [ ! -e {tmp_path}/on ]; do sleep 0.05; done; {merging}; echo mine > mine.txt", title="…")
+        await wait_until(lambda: subject.task(task).state == "running", WAIT_S)
+        assert not Path(failed["path"]).exists(), "it was kept, and went to make room"
+        git(repo, "add", "theirs.txt")
+        git(repo, "commit", "-q", "-m", "theirs")
+        (tmp_path / "on").touch()
+        done = await subject.ended(task)
+        assert done.error is None
+        told = work(done)
+        assert (told["branch"], told["base"], told["files"], told["commits"][0].partition(" ")[2]) == (f"talk/task-{task}", git(repo, "rev-parse", "main"), 1, f"What {task} left uncommitted")
+
+
 def test_what_a_killed_engine_left_is_saved_at_the_next_start(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     repo = repository(tmp_path)
@@ -175,6 +195,7 @@ def test_a_worktree_is_for_programs_that_end_with_the_engine() -> None:
         ({"kind": "python", "workspace": "worktree"}, "for pools of kind command or session"),
         ({"kind": "command", "workspace": "worktree", "command": {"argv": ["x"], "on_engine_death": "adopt"}}, "does not go with on_engine_death"),
         ({"worktree": {"branch_prefix": "-x"}}, "branch_prefix"),
+        ({"worktree": {"branch_prefix": "{task}/"}}, "branch_prefix"),
     ):
         with pytest.raises(ConfigError, match=told):
             parse_config({"pools": {"talk": bad}}, "test")

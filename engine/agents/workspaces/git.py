@@ -64,6 +64,17 @@ class Repository:
         name = (await self.git(self.path, "rev-parse", "--symbolic-full-name", "--verify", "--quiet", "--end-of-options", ref, told=f"{ref!r} names nothing")).strip()
         return name.removeprefix(BRANCHES) if name.startswith(BRANCHES) else ""
 
+    async def base_of(self, base: str, head: str, onto: str) -> str:
+        """Return what work is compared with: where it began, or the newest commit of the branch that is to take it which was merged into it since.
+
+        Raises GitError.
+        """
+        found = (await self.ask(self.path, "merge-base", f"{BRANCHES}{onto}", head)).stdout_text.strip() if onto else ""
+        if found in ("", base, head):
+            return base
+        is_newer = (await self.ask(self.path, "merge-base", "--is-ancestor", base, found)).exit_code == 0
+        return found if is_newer else base
+
     async def prefix(self) -> str:
         """Return where its path lies in the repository; empty = at its root. Raises GitError."""
         return (await self.git(self.path, "rev-parse", "--show-prefix")).strip()

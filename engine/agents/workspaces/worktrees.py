@@ -8,8 +8,11 @@ Owner: `WorktreeAgents`, of the attempts between their delivery and their report
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +42,9 @@ FAILED = "workspace"
 NOTE = "fleet.json"
 """Beside each worktree: what it is."""
 MB = 1_000_000
+WORD_MAX = 40
+"""Characters of a title in the name of a branch."""
+_NO_NAME = re.compile(r"[^a-z0-9]+")
 Run = tuple[TaskId, int]
 K = TypeVar("K", bound=AgentKind)
 
@@ -175,7 +181,7 @@ class WorktreeAgents(Generic[K]):
         tree = await self._follow(work, assignment, folder, spec) if work else await self._begin_anew(repository, assignment, folder, spec)
         path = Path(tree.path)
         if spec.max_mb:
-            await asyncio.to_thread(self._check_room, folder, pool.name, spec)
+            await self._make_room(folder, pool.name, spec.max_mb)
         await asyncio.to_thread(self._note, tree)
         is_there = await asyncio.to_thread(path.exists)
         if work:
@@ -194,7 +200,7 @@ class WorktreeAgents(Generic[K]):
         return Worktree(
             str(repository.path),
             str(path),
-            f"{spec.branch_prefix}{assignment.task}{suffix}",
+            f"{_prefix_of(spec, folder.name, assignment.title)}{assignment.task}{suffix}",
             await repository.commit_of(spec.base),
             assignment.task,
             spec.teardown,
@@ -220,10 +226,15 @@ class WorktreeAgents(Generic[K]):
             self._repositories[path] = Repository(path, self._host)
         return self._repositories[path]
 
-    def _check_room(self, folder: Path, pool: str, spec: WorktreeSpec) -> None:
-        taken = sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir()) if folder.exists() else 0
-        if taken > spec.max_mb * MB:
-            raise GitError(f"the worktrees of {pool} take {taken / MB:,.0f} MB of {spec.max_mb:,} (max_mb): remove some below {folder}, or raise it")
+    async def _make_room(self, folder: Path, pool: str, max_mb: int) -> None:
+        """Remove kept worktrees of failed attempts, the oldest first, until the others leave room. Raises GitError if they do not."""
+        while (taken := await asyncio.to_thread(_size_of, folder)) > max_mb * MB:
+            kept = len(await self._kept(folder))
+            if not kept:
+                raise GitError(f"the worktrees of {pool} take {taken / MB:,.0f} MB of {max_mb:,} (max_mb): end tasks, remove some below {folder}, or raise it")
+            await self._thin_out(folder, kept - 1)
+            if len(await self._kept(folder)) == kept:
+                raise GitError(f"the worktrees of {pool} take {taken / MB:,.0f} MB of {max_mb:,} (max_mb), and the oldest below {folder} cannot be removed")
 
     def _note(self, tree: Worktree) -> None:
         folder = Path(tree.path).parent
@@ -237,15 +248,15 @@ class WorktreeAgents(Generic[K]):
         log = self._logs / f"{tree.task}.{what}.log"
         result = await self._repository(tree.repository).run(Path(tree.path), argv, tree.timeout_s, log)
         if result.exit_code != 0:
-            last = (result.stderr_text or result.stdout_text).strip().splitlines()[-1:] or [""]
-            raise GitError(f"{what} {argv[0]!r}: {result.describe_end()}: {last[0][:200]}; see {log}")
+            last = (result.stderr_text or result.stdout_text).strip().splitlines()[-1:]
+            raise GitError(f"{what} {argv[0]!r}: {result.describe_end()}{''.join(f': {line[:200]}' for line in last)}; see {log}")
 
     async def _checked(self, tree: Worktree, argv: tuple[str, ...]) -> str:
         """Run the pool's check on what was saved; return `passed`, or how it failed."""
         try:
             await self._command(tree, argv, "check")
         except GitError as error:
-            return str(error)
+            return f"failed: {str(error).removeprefix(f'check {argv[0]!r}: ')}"
         return "passed"
 
     # ---- after
@@ -295,7 +306,7 @@ class WorktreeAgents(Generic[K]):
     async def _put_away(self, tree: Worktree, *, keeps: bool, check: tuple[str, ...]) -> dict[str, object]:
         repository, path = self._repository(tree.repository), Path(tree.path)
         head = await repository.save(path, tree.branch, f"What {tree.task} left uncommitted")
-        change = await repository.compare(tree.base, head)
+        change = await repository.compare(await repository.base_of(tree.base, head, tree.onto), head)
         empty = tree.branch if head == tree.base and not tree.is_followed else ""
         stays = keeps and not empty
         told = {"base": change.base, "head": change.head, "commits": list(change.commits), "count": change.count, "files": change.files}
@@ -314,10 +325,14 @@ class WorktreeAgents(Generic[K]):
 
     async def _thin_out(self, folder: Path, most: int) -> None:
         """Remove the oldest of the kept worktrees of a pool, saved once more, until there are no more than so many."""
-        in_use = {tree.path for tree, _ in self._used.values()}
-        trees = [tree for tree in await asyncio.to_thread(_found, folder, "*") if tree.path not in in_use and not tree.is_kept]
+        trees = await self._kept(folder)
         for tree in trees[: max(0, len(trees) - most)]:
             await self._save(tree, keeps=False)
+
+    async def _kept(self, folder: Path) -> list[Worktree]:
+        """Return the worktrees of a pool that are there to be looked at only, the oldest first."""
+        in_use = {tree.path for tree, _ in self._used.values()}
+        return [tree for tree in await asyncio.to_thread(_found, folder, "*") if tree.path not in in_use and not tree.is_kept]
 
     async def _sweep(self) -> None:
         """Save what a former engine left, and remove it where it is no agent's."""
@@ -326,6 +341,22 @@ class WorktreeAgents(Generic[K]):
                 await self._save(tree, keeps=False)
         finally:
             self._is_swept.set()
+
+
+def _prefix_of(spec: WorktreeSpec, pool: str, title: str) -> str:
+    """Return what goes before a task's id in the name of its branch."""
+    words = {"pool": pool, "title": title}
+    return re.sub(r"\{(pool|title)\}", lambda place: _NO_NAME.sub("-", words[place[1]].lower())[:WORD_MAX].strip("-") or "task", spec.branch_prefix)
+
+
+def _size_of(folder: Path) -> int:
+    """Return the bytes of the files below a folder; those that go meanwhile are left out."""
+    taken = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                taken += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH116, PTH118  # many files
+    return taken
 
 
 def _found(root: Path, pattern: str) -> list[Worktree]:
