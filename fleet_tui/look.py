@@ -38,6 +38,7 @@ ALIASES = {
     "scaling": ("scaler", "sc"),
     "advice": ("savings",),
     "questions": ("question", "qs"),
+    "reviews": ("review", "rv"),
     "budgets": ("budget", "bu"),
     "gangs": ("gang", "ga"),
     "boosters": ("booster", "bo"),
@@ -59,7 +60,7 @@ ALIASES = {
 }
 """What people type for a kind."""
 
-IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "questions": "question", "proposals": "proposal", "alerts": "alert", "swarms": "swarm", "sessions": "session", "routes": "route"}
+IN_FULL = {"pools": "pool", "agents": "agent", "tasks": "task", "questions": "question", "reviews": "review", "proposals": "proposal", "alerts": "alert", "swarms": "swarm", "sessions": "session", "routes": "route"}
 """Kinds of which one thing can be asked for in full, and the word of that question."""
 
 ROWS_DEFAULT = 1_000

@@ -30,6 +30,7 @@ COLUMNS = {
     "scaling": "id size target reason waits_until policy busy waiting demand held_by held_until",
     "advice": "pool kind current recommended efficiency saves_agents saves_memory_mb saves_cores saves_cost_per_hour evidence",
     "questions": "id task title agent kind tool text asked_at expires_at",
+    "reviews": "id pool ended branch onto commits files insertions deletions check opened_at title",
     "budgets": "of limit used amount share level per_hour ends_at renews_at title reason",
     "gangs": "id pool agents state priority place asked_at ends_at who reason",
     "boosters": "id instances busy waiting ops_per_s utilization calls handed_on failures cache_hits efficiency speed_up samples differences reasons breakers",

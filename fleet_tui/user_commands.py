@@ -29,7 +29,7 @@ ROWS_MAX = 500
 """Rows that one press may be about."""
 
 EVERY_VIEW = "all"
-SCOPE_OF = {"agents": "agent", "tasks": "task", "plans": "plan", EVERY_VIEW: "screen"}
+SCOPE_OF = {"agents": "agent", "tasks": "task", "plans": "plan", "reviews": "review", EVERY_VIEW: "screen"}
 """View to the scope of keys about one of its rows, where that is another word: it holds in the row's document too."""
 ROW_VIEWS = tuple(kind for kind in ROW_KINDS if kind in CONTEXTS and kind != "events")
 VIEWS = (*ROW_VIEWS, "pulse", "events", EVERY_VIEW)

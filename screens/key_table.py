@@ -263,6 +263,12 @@ KEYS: tuple[Key, ...] = (
     Key("tasks.lower", "less_than_sign", "prioritise(-1)", "", "priority of a waiting task one down", "task"),
     Key("tasks.log", "l", "log", "log", "its output", "task"),
     Key("tasks.bad", "b", "only_bad", "", "only what failed, is dead or was cancelled", "tasks"),
+    # reviews
+    Key("reviews.accept", "a", "accept", "accept", "take it over by a merge commit, into the branch at which it began; shows the plan", "review"),
+    Key("reviews.otherwise", "A", "accept_otherwise", "", "take it over in a form: cherry-picked, squashed or in no commit, into another branch", "review", is_eager=True),
+    Key("reviews.retry", "r", "retry", "feedback", "say what to change: a new task goes on in its worktree; shows the plan", "review", is_eager=True),
+    Key("reviews.discard", "x", "discard", "discard", "drop it: its branch goes; shows the plan, and undo brings it back", "review"),
+    Key("reviews.task", "t", "task", "task", "the task itself", "review"),
     # bookmarks
     Key("bookmarks.drop", "x", "drop_bookmark", "remove", "empty the digit pointed at", "bookmarks"),
     # plans

@@ -11,6 +11,7 @@ from engine.model.channel_rows import ChannelRow
 from engine.model.fields import error_of, standing_of
 from engine.model.filters import quote_value
 from engine.model.question_rows import QuestionRow
+from engine.model.review_rows import ReviewRow
 from engine.model.rows import BoosterRow, FleetStatus, HostRow, PoolRow, TaskRow
 from engine.model.tasks import SAMPLER
 from engine.model.vote_rows import ProposalRow
@@ -72,7 +73,7 @@ class Need(NamedTuple):
     """The id of the one thing, else the scope."""
 
 
-NEED_KINDS = ("pools", "tasks", "questions", "budgets", "hosts", "boosters", "proposals", "alerts", "channels")
+NEED_KINDS = ("pools", "tasks", "questions", "reviews", "budgets", "hosts", "boosters", "proposals", "alerts", "channels")
 """Kinds of rows among which something may need somebody."""
 
 NEED_COLUMNS: tuple[Column, ...] = (
@@ -106,6 +107,7 @@ def find_needs(status: FleetStatus, tables: Mapping[str, Mapping[str, object]], 
     for booster in tables.get("boosters", {}).values():
         if isinstance(booster, BoosterRow):
             needs += _booster_needs(booster, glyphs)
+    needs += _review_needs(tables.get("reviews", {}).values(), glyphs)
     needs += limits["soft"] + alerts[WARNING] + _channel_needs(tables.get("channels", {}).values(), glyphs)
     return needs + _vote_needs(tables.get("proposals", {}).values(), glyphs, me) + _task_needs(tables["tasks"].values(), glyphs)
 
@@ -118,6 +120,18 @@ def _question_needs(rows: Iterable[object], glyphs: Glyphs) -> list[Need]:
         what = f"{sign} {row.agent} asks{f' for {row.tool}' if row.tool else ''}: {row.title or row.task}"
         needs.append(Need(row.id, Cell(what, "warn"), row.text, row.asked_at, "task", row.task))
     return needs
+
+
+def _review_needs(rows: Iterable[object], glyphs: Glyphs) -> list[Need]:
+    """Return what waits for a review, of each pool as one thing, the one that waits longest first."""
+    pools: dict[str, list[ReviewRow]] = {}
+    for row in sorted((row for row in rows if isinstance(row, ReviewRow)), key=lambda row: (row.opened_at, row.id)):
+        pools.setdefault(row.pool, []).append(row)
+    sign = badge(TASK_BADGES, "needs_input", glyphs).text.partition(" ")[0]
+    return [
+        Need(f"reviews of {pool}", Cell(f"{sign} {plural(len(found), 'review')}: {pool}", "warn"), ", ".join(row.title or row.id for row in found[:3]), found[0].opened_at, "reviews", f"pool={quote_value(pool)}")
+        for pool, found in pools.items()
+    ]
 
 
 def _budget_needs(rows: Iterable[object], glyphs: Glyphs) -> dict[str, list[Need]]:

@@ -10,6 +10,7 @@ from screens.base import FleetScreen
 _CLASSES = {
     "tasks": ("screens.work_details", "TaskDetails"),
     "agents": ("screens.work_details", "AgentDetails"),
+    "reviews": ("screens.review_details", "ReviewDetails"),
     "pools": ("screens.pool_details", "PoolDetails"),
     "hosts": ("screens.pool_details", "HostDetails"),
     "engines": ("screens.engines", "EngineDetails"),

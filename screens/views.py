@@ -28,6 +28,7 @@ _CLASSES = {
     "keys": ("screens.key_view", "KeysScreen"),
     "ctx": ("screens.contexts", "ContextsScreen"),
     "inbox": ("screens.inbox", "InboxScreen"),
+    "reviews": ("screens.reviews", "ReviewsScreen"),
     "scaler": ("screens.scaler", "ScalerScreen"),
     "policies": ("screens.scaler", "PoliciesScreen"),
     "optimize": ("screens.optimize", "OptimizeScreen"),

@@ -31,7 +31,7 @@ LOG_PARAMETERS: dict[str, tuple[type, str]] = {"after": (int, "only what comes a
 
 SINGULAR = {
     "pools": "pool", "agents": "agent", "tasks": "task", "artifacts": "artifact", "timeline": "timeline", "events": "event", "policies": "policy",
-    "proposals": "proposal", "swarms": "swarm", "sessions": "session", "routes": "route", "questions": "question",
+    "proposals": "proposal", "swarms": "swarm", "sessions": "session", "routes": "route", "questions": "question", "reviews": "review",
 }  # fmt: skip
 """What can be asked for by an id, and the query for it."""
 
@@ -45,6 +45,7 @@ SINGULAR_HELP = {
     "policies": "Return one scaling policy in full.",
     "proposals": "Return one vote in full: its terms, its voters with what they said, and what was counted.",
     "questions": "Return one open question of an agent in full: its words, or its tool with the arguments exactly as they are, and the diff.",
+    "reviews": "Return one review in full: the work, its commits, as much of its diff as fits, and what somebody decided.",
     "sessions": "Return one objective of a swarm in full: its plan, and its parts with who works on them.",
     "swarms": "Return one swarm in full: its settings, its topology, its members and links.",
     "routes": "Return learned routing of one pool: its newest decisions with both choices and what came of them, its weights and agents.",

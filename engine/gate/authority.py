@@ -225,7 +225,7 @@ def names_by(state: FleetState, kind: str, word: str) -> tuple[str, ...]:
     """Return the names of a thing of a kind that somebody named."""
     if kind == "agents" and (agent := state.agent_named(word)):
         return (agent.spec.id, agent.spec.name, agent.spec.pool)
-    if kind == "tasks" and (task := state.tasks.get(TaskId(word))):
+    if kind in ("tasks", "reviews") and (task := state.tasks.get(TaskId(word))):
         return (task.spec.id, task.spec.title, task.spec.pool)
     if kind == "gangs" and (gang := state.gangs.get(GangId(word))):
         return (gang.id, gang.pool)

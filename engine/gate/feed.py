@@ -26,6 +26,7 @@ from engine.gate.dead_events import DeadEvents
 from engine.gate.gang_plans import gang_row
 from engine.gate.programs_seen import ProgramsSeen
 from engine.gate.questions import question_row
+from engine.gate.reviewing import review_row
 from engine.gate.routes import route_ids, route_row
 from engine.gate.scaling_rows import advice_row, policy_row, scaling_row
 from engine.gate.sessions import session_row
@@ -134,6 +135,7 @@ class Feed:
         self._mark("agents", [agent.spec.id for agent in touched.removed_agents])
         self._mark("tasks", touched.tasks)
         self._mark("questions", touched.questions)
+        self._mark("reviews", touched.reviews)
         self._note_back_offs(touched.tasks)
         self._mark("tasks", touched.forgotten_tasks)
         self._mark("hosts", touched.hosts)
@@ -387,6 +389,7 @@ class Feed:
             tables: dict[str, Mapping[str, object]] = {
                 "pools": state.pools,
                 "questions": state.asking,  # type: ignore[dict-item]
+                "reviews": state.reviewing,  # type: ignore[dict-item]
                 "budgets": dict.fromkeys(row_ids(state)),
                 "agents": state.agents,  # type: ignore[dict-item]
                 "hosts": state.hosts,  # type: ignore[dict-item]
@@ -432,7 +435,7 @@ class Feed:
             return self._scaling_row(kind, id_)
         if kind in alert_rows.ALERT_KINDS:
             return alert_rows.row_of(state, self.alerter.book if self.alerter else None, kind, id_)
-        if kind in ("channels", "notifications", "dead-events", "routes", "questions", "budgets", "engines", "regions", "plugins"):
+        if kind in ("channels", "notifications", "dead-events", "routes", "questions", "reviews", "budgets", "engines", "regions", "plugins"):
             return self._told_row(kind, id_)
         if kind in BOOSTER_KINDS:
             return self._boosted_row(kind, id_)
@@ -453,14 +456,12 @@ class Feed:
         return swarm_row(state, swarm, self._clock.now()) if swarm else None
 
     def _told_row(self, kind: str, id_: str) -> Row | None:
-        if kind == "questions":
-            return question_row(self._state(), QuestionId(id_))
+        if kind in ("questions", "reviews"):
+            return question_row(self._state(), QuestionId(id_)) if kind == "questions" else review_row(self._state(), TaskId(id_))
         if kind == "budgets":
             return budget_row(self._state(), id_, self._clock.now())
-        if kind == "engines":
-            return self.engines().get(id_)
-        if kind == "regions":
-            return self.regions().get(id_)
+        if kind in ("engines", "regions"):
+            return (self.engines() if kind == "engines" else self.regions()).get(id_)
         if kind == "dead-events":
             return self.dead_events.rows().get(id_) if self.dead_events else None
         if kind == "plugins":

@@ -12,7 +12,7 @@ from engine.agents.logs import Output
 from engine.clock import Clock
 from engine.config import FleetManagerConfig
 from engine.coordinator.distributing import conditions
-from engine.gate import baselines, budgets, questions, routes, sessions, swarms, votes
+from engine.gate import baselines, budgets, questions, reviewing, routes, sessions, swarms, votes
 from engine.gate import rows as build
 from engine.gate.alert_pages import alert_page, told_of
 from engine.gate.alert_tests import try_rule
@@ -170,6 +170,12 @@ async def _proposal(sources: Sources, parameters: dict[str, Any]) -> object:
 
 async def _question(sources: Sources, parameters: dict[str, Any]) -> object:
     return questions.in_full(sources.state(), _id(parameters))
+
+
+async def _review(sources: Sources, parameters: dict[str, Any]) -> object:
+    task = await find(sources, _id(parameters))
+    stored = await sources.journal.artifact(task.artifact) if task.artifact else None
+    return reviewing.in_full(task, stored.data if stored is not None else None)
 
 
 async def _session(sources: Sources, parameters: dict[str, Any]) -> object:
@@ -441,6 +447,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "swarm": _swarm,
     "session": _session,
     "question": _question,
+    "review": _review,
     "route": _route,
     "load": _load,
     "recommendations": _recommendations,

@@ -10,24 +10,36 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from engine.agents.workspaces.git import GitError
-from engine.model.errors import CommandRefused, OutcomeUnknown
+from engine.model import wire
+from engine.model.errors import CommandRefused, NotFound, OutcomeUnknown
 from engine.model.ids import TaskId
 from engine.model.plans import Call, PlanStep
 from engine.model.review_commands import AcceptReview, DiscardReview, ReopenReview, ReviewVerb
+from engine.model.review_rows import ReviewRow
 from engine.model.reviews import PATCH, SHORT_COMMIT, Review, ReviewState, Taking, Work, ends_of
 from engine.model.task_commands import RetryTask
+from engine.model.tasks import Task
 from engine.model.verbs import Command
 from engine.model.wire import call_of
-from engine.scheduling.reviews import find_decided, find_waiting, follow_up, resumes
+from engine.scheduling.reviews import (
+    RESULT_KEY,
+    find_decided,
+    find_waiting,
+    follow_up,
+    resumes,
+)
 from engine.scheduling.submission import find_task
 from engine.state import FleetState
 from engine.state.deciding import Deciding
 
 logger = logging.getLogger(__name__)
+
+DIFF_SHOWN_MAX, LINES_SHOWN_MAX = 512 << 10, 15_000
+"""Characters and lines of a diff that a face is given at once."""
 
 Back = Callable[[], Awaitable[None]]
 
@@ -53,10 +65,6 @@ class Reviewer(Protocol):
 
     async def restore(self, work: Work) -> None:
         """Bring it back. Raises GitError."""
-        ...
-
-    async def diff(self, work: Work) -> str:
-        """Return what lies between its base and its head. Raises GitError."""
         ...
 
 
@@ -137,13 +145,6 @@ class Reviewing:
             except GitError as error:
                 logger.error("repository is not as it was before a refused review", extra={"reason": str(error)})  # noqa: TRY400  # expected, no traceback
 
-    async def diff(self, work: Work) -> str:
-        """Return the diff of work as text. Raises CommandRefused."""
-        try:
-            return await self._git(work).diff(work)
-        except GitError as error:
-            raise CommandRefused(str(error)) from error
-
     def _git(self, work: Work) -> Reviewer:
         reviewer = self._reviewer()
         if work.host:
@@ -151,6 +152,53 @@ class Reviewing:
         if reviewer is None:
             raise CommandRefused("this engine changes no repositories; ask the one that leads")
         return reviewer
+
+
+# ---- what faces see
+
+
+def review_row(state: FleetState, id_: TaskId) -> ReviewRow | None:
+    """Return the row of a review that waits, None when it is decided or forgotten."""
+    task = state.tasks[id_] if id_ in state.reviewing else None
+    if task is None or task.review is None:
+        return None
+    work, spec = task.review.work, task.spec
+    return ReviewRow(
+        id_, spec.title, spec.pool, task.state, work.branch, work.onto, work.commits, work.files, work.insertions, work.deletions,
+        work.check, task.review.opened_at, task.agent_name, spec.follows, work.host,
+    )  # fmt: skip
+
+
+def in_full(task: Task, stored: bytes | None) -> dict[str, object]:
+    """Return a review with its commits and as much of its diff as fits; `stored` is the task's whole result. Raises NotFound."""
+    review, spec = task.review, task.spec
+    if review is None:
+        raise NotFound(f"there is no review of {spec.id}: it left nothing on a branch of its own, or runs again")
+    whole = wire.decode(stored) if stored is not None else task.result
+    told = task.result.get(RESULT_KEY)
+    diff, left_out = _cut(whole.get("diff") if isinstance(whole, dict) else None)
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "pool": spec.pool,
+        "ended": task.state,
+        "follows": spec.follows,
+        **{field.name: getattr(review, field.name) for field in fields(review)},
+        "commits": told.get("commits", []) if isinstance(told, dict) else [],
+        "diff": diff,
+        "left_out": left_out,
+    }
+
+
+def _cut(diff: object) -> tuple[str | None, int]:
+    """Return the first whole lines of a diff, and how many lines are left out."""
+    if not isinstance(diff, str):
+        return None, 0
+    lines = diff.split("\n", LINES_SHOWN_MAX)
+    shown = "\n".join(lines[:LINES_SHOWN_MAX])
+    if len(shown) > DIFF_SHOWN_MAX:
+        shown = shown[: shown.rfind("\n", 0, DIFF_SHOWN_MAX) + 1 or DIFF_SHOWN_MAX].removesuffix("\n")
+    return shown, diff.removesuffix("\n").count("\n") - shown.count("\n") if len(shown) < len(diff) - 1 else 0
 
 
 # ---- what plans say

@@ -97,6 +97,7 @@ _ALIASES: dict[str, dict[str, str]] = {
     "regions": {"region": "id", "p50": "rtt_s", "p99": "rtt_p99_s"},
     "advice": {"used": "efficiency", "what": "kind", "memory": "saves_memory_mb", "cores": "saves_cores"},
     "gangs": {"gang": "id", "pri": "priority", "by": "who", "why": "reason"},
+    "reviews": {"review": "title", "task": "title", "into": "onto", "added": "insertions", "deleted": "deletions"},
     "plans": {"plan": "summary"},
     "memory": {"ver": "version", "by": "writer", "tag": "tags"},
     "alerts": {"alert": "message", "reads": "value"},

@@ -16,7 +16,7 @@ class AcceptReview(Command):
     inverse = "review.reopen"
     undo_note = "the branch goes back only while nothing came after it"
 
-    task: str = arg("task whose work is reviewed", completes="tasks")
+    task: str = arg("task whose work is reviewed", completes="reviews")
     how: str = arg("merge commit, its commits one by one, one commit, or changes in no commit", default=MERGE, choices=HOWS, option=True)
     onto: str = arg("branch that takes it; empty = the one at which it began", default="", option=True)
     made: str = arg("OLD..NEW: where that branch must be, and what is ready for it; empty = made now", default="", option=True)
@@ -33,7 +33,7 @@ class DiscardReview(Command):
     inverse = "review.reopen"
     undo_note = "the branch comes back; what git ignores in a worktree that was kept does not"
 
-    task: str = arg("task whose work is reviewed", completes="tasks")
+    task: str = arg("task whose work is reviewed", completes="reviews")
 
 
 @verb

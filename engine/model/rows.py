@@ -20,6 +20,7 @@ from engine.model.plugin_rows import PluginRow
 from engine.model.question_rows import QuestionRow
 from engine.model.redis_health import RedisHealth
 from engine.model.region_rows import RegionRow
+from engine.model.review_rows import ReviewRow
 from engine.model.routing_rows import RouteRow
 from engine.model.standing import Standing
 from engine.model.swarm_rows import SessionRow, SwarmRow
@@ -374,13 +375,14 @@ class ModuleRow(NamedTuple):
     added_by: str
 
 
-Row = QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | DeadEventRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PluginRow | PlanRow | AuditRow | EventRow
+Row = ReviewRow | QuestionRow | BudgetRow | RouteRow | ChannelRow | NotificationRow | DeadEventRow | AlertRow | RuleRow | SilenceRow | EntryRow | ProposalRow | SwarmRow | SessionRow | ModuleRow | InstanceRow | GangRow | AdviceRow | BoosterRow | PolicyRow | ScalingRow | PoolRow | AgentRow | TaskRow | HostRow | EngineRow | RegionRow | PluginRow | PlanRow | AuditRow | EventRow
 
 ROW_KINDS: dict[str, type[Row]] = {
     "pools": PoolRow,
     "agents": AgentRow,
     "tasks": TaskRow,
     "questions": QuestionRow,
+    "reviews": ReviewRow,
     "budgets": BudgetRow,
     "hosts": HostRow,
     "engines": EngineRow,

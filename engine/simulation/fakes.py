@@ -391,10 +391,6 @@ class SimulatedReviewer:
         """Take note that it is back."""
         self.gone.discard(work.branch)
 
-    async def diff(self, work: Work) -> str:
-        """Return a line that says what it is of."""
-        return f"+{work.head}\n"
-
 
 class SimulatedModules:
     """Modules of operators without WebAssembly: a file called `blanks.wasm` offers `user.blanks`, and is what its path says."""

@@ -196,6 +196,7 @@ GO: dict[str, Callable[[Seat], Awaitable[None]]] = {
     "policy": lambda seat: _document(seat, open_thing("policies", "nobody")),
     "decision": lambda seat: _document(seat, open_thing("scaling", "coder")),
     "recommendation": lambda seat: _document(seat, open_thing("advice", "coder idle")),
+    "review": lambda seat: _document(seat, open_thing("reviews", "tsk_1")),
     "gang": lambda seat: _document(seat, open_thing("gangs", "gng_1")),
     "vote": lambda seat: _document(seat, open_thing("proposals", "prp_1")),
     "swarm": lambda seat: _document(seat, open_thing("swarms", "swm_1")),

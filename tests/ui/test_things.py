@@ -9,9 +9,12 @@ from engine.model.consensus_commands import OpenProposal
 from engine.model.explanations import EXPLAINED
 from engine.model.memory_commands import RememberEntry
 from engine.model.pool_commands import AskGang, CreatePolicy
+from engine.model.review_events import ReviewOpened
+from engine.model.reviews import Work
 from engine.model.rows import ROW_KINDS
 from engine.model.scaling import Observation
 from engine.model.swarm_commands import CreateSwarm, GiveObjective
+from engine.simulation.world import ADA
 from screens.document import Document
 from screens.keymap import KEYMAP
 from screens.keys import CONTEXTS
@@ -26,7 +29,7 @@ from tests.ui.fleet import Fleet, Seat, sit
 NOUNS = {
     "pools": "pool", "agents": "agent", "tasks": "task", "hosts": "host", "engines": "engine", "plugins": "plugin", "regions": "region", "plans": "plan", "audit": "audit line", "events": "event",
     "alerts": "alert", "rules": "rule", "silences": "silence", "channels": "channel", "notifications": "notification", "dead-events": "dead event",
-    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "memory": "entry", "proposals": "vote", "routes": "route",
+    "policies": "policy", "scaling": "decision", "advice": "recommendation", "gangs": "gang", "reviews": "review", "memory": "entry", "proposals": "vote", "routes": "route",
     "swarms": "swarm", "sessions": "session",
 }  # fmt: skip
 """Kind of row to the context of its document."""
@@ -35,8 +38,8 @@ TABS = {"d": "info", "y": "yaml", "X": "why", "T": "timeline"}
 
 
 def tab_of(kind: str, key: str) -> str:
-    """Which tab a key opens of a kind's document; an entry of memory is its value first."""
-    return "value" if (kind, key) == ("memory", "d") else TABS[key]
+    """Which tab a key opens of a kind's document; an entry of memory is its value first, a review its diff."""
+    return {"memory": "value", "reviews": "diff"}.get(kind, TABS[key]) if key == "d" else TABS[key]
 
 
 def keys_of(context: str) -> set[str]:
@@ -53,6 +56,8 @@ async def ready(seat: Seat) -> None:
     await seat.fleet.gate.execute([CreateSwarm("parser", ("coder",))])
     await seat.fleet.gate.execute([GiveObjective("parser", "rename the tokens", parts=("one",))])
     await give_up(seat.fleet.world, 1)
+    done = next(id_ for id_, task in seat.fleet.state.tasks.items() if task.state == "succeeded")
+    await seat.fleet.world.coordinator.record([ReviewOpened(done, Work("/srv/app", "fleet/tsk_1", "b0", "h1", "main"))], ADA)
     pools = seat.fleet.state.pools
     for minute in range(10):
         seen = {"coder": Observation(minute * 60.0, pools["coder"].size, 1, 1, 0, memory=0.1, cpu=0.9)}

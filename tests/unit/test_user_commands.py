@@ -190,7 +190,7 @@ def test_every_view_has_a_scope_of_keys() -> None:
     for view in VIEWS:
         scope = SCOPE_OF.get(view, view)
         assert any(scope in scopes for scopes in CONTEXTS.values()), view
-    assert set(ROW_VIEWS) == {"pools", "agents", "tasks", "plans", "audit"} & set(CONTEXTS) | (set(ROW_VIEWS) & {"hosts", "engines", "plugins", "regions", "policies", "scaling", "gangs", "alerts", "rules", "silences", "channels", "notifications", "dead-events", "routes", "swarms", "sessions"})
+    assert set(ROW_VIEWS) == {"pools", "agents", "tasks", "plans", "audit"} & set(CONTEXTS) | (set(ROW_VIEWS) & {"hosts", "engines", "plugins", "regions", "policies", "scaling", "gangs", "reviews", "alerts", "rules", "silences", "channels", "notifications", "dead-events", "routes", "swarms", "sessions"})
     assert {"id", "name", "pool"} <= set(fields_of("pools")) & set(fields_of("agents"))
 
 

@@ -89,7 +89,7 @@ class GitReviewer:
         repository, ref = Repository(Path(work.repository), self._host), f"{BRANCHES}{work.branch}"
         await repository.git(repository.path, "update-ref", f"{KEPT}{work.head}", work.head)
         place = await self._place_of(repository, work.branch)
-        if place is not None and place == Path(work.tree):
+        if place is not None and await asyncio.to_thread(place.resolve) == await asyncio.to_thread(Path(work.tree).resolve):
             await repository.remove(place)
             await asyncio.to_thread(shutil.rmtree, place.parent, ignore_errors=True)
         elif place is not None:
@@ -105,10 +105,6 @@ class GitReviewer:
         repository, ref = Repository(Path(work.repository), self._host), f"{BRANCHES}{work.branch}"
         if not await self._tip(repository, ref):
             await repository.git(repository.path, "update-ref", "-m", "fleet-tui: reopened", ref, work.head, "", told=f"{work.head[:SHORT_COMMIT]} is kept no more")
-
-    async def diff(self, work: Work) -> str:
-        """Return the diff of work, at most DIFF_MAX_BYTES. Raises GitError."""
-        return (await Repository(Path(work.repository), self._host).compare(work.base, work.head)).diff
 
     # ---- what is there
 
