@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.agents.joined.door import Door
 from engine.agents.launching import ASKED_S, Deadlines, LaunchWatch
@@ -50,7 +50,6 @@ from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
-from engine.github.part import GitHubPart
 from engine.hosting import Joined, joined_hosts, looks_of
 from engine.kinds import (
     MODULES_FOLDER,
@@ -88,6 +87,9 @@ from engine.scheduling.learned_router import LearnedRouter
 from engine.state import FleetState, Touched
 from engine.supervisor import call_listener, keep_running
 from engine.turns import Turns
+
+if TYPE_CHECKING:
+    from engine.github.part import GitHubPart
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,7 @@ class FleetManager(LibraryCalls):
         self._joined: Joined = {}
         self.turns: Turns | None = None
         """Its turns at leading; None where it is the fleet's only engine."""
+        self.github: GitHubPart | None = None
         self.right: Right | None = None
         """The right to decide for its region, where regions know one another."""
 
@@ -204,8 +207,10 @@ class FleetManager(LibraryCalls):
         self._make_coordinator(state, root)
         await self.modules.restore()
         self.desk = Desk(self.coordinator, self._sources(root), self.config, stop=self.stop, modules=self.modules, reviewing=Reviewing(lambda: self.coordinator.state, lambda: getattr(self._kinds, "reviewer", None)))
-        self.github = GitHubPart(self.config.github, root, self.directory, self.clock) if self.config.github else None
-        if self.github is not None:
+        if self.config.github is not None:
+            from engine.github.part import GitHubPart
+
+            self.github = GitHubPart(self.config.github, root, self.directory, self.clock)
             stack.push_async_callback(self.github.close)
             self.github.connect(lambda: self.coordinator.state, self.operator, self.journal.artifact)
             self.coordinator.add_publisher(self.github.publish)

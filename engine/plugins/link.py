@@ -75,10 +75,12 @@ class PluginLink:
         except BaseException:
             await self.close()
             raise
+        if not isinstance(found, dict):
+            found = {"error": "what it answered is no object"}
         if "error" in found:
             await self.close()
-            raise PluginFailed(found["error"])
-        return dict(found)
+            raise PluginFailed(str(found["error"]))
+        return found
 
     async def _last_word(self) -> str:
         """Return how the process ended, with the last line that it said."""

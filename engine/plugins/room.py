@@ -96,11 +96,11 @@ class PluginRoom:
 
     async def _load(self, name: str, member: _Member) -> None:
         try:
-            told = await member.link.open()
-        except PluginFailed as error:
-            self._fail(name, member, str(error))
+            member.provided = self._provided(name, member, await member.link.open())
+        except (PluginFailed, KeyError, TypeError) as error:  # the last two: something else than our own program answered
+            self._fail(name, member, str(error) or type(error).__name__)
             return
-        member.error, member.provided = "", self._provided(name, member, told)
+        member.error = ""
 
     def _provided(self, name: str, member: _Member, told: Mapping[str, Any]) -> Provided:
         kinds = dict(told["kinds"])
@@ -155,12 +155,11 @@ class PluginRoom:
             if member.provided is None:
                 continue
             try:
-                told = await member.link.ask(figures())
-            except PluginFailed as error:
-                self._fail(name, member, str(error))
+                self._take(name, member, await member.link.ask(figures()), record)
+            except (PluginFailed, KeyError, TypeError, AttributeError) as error:
+                self._fail(name, member, str(error) or type(error).__name__)
                 continue
             wait_s = RETRY_FIRST_S
-            self._take(name, member, told, record)
 
     def _take(self, name: str, member: _Member, told: Mapping[str, Any], record: Record) -> None:
         member.looked_at = self._clock.now()

@@ -126,8 +126,8 @@ async def test_what_is_wrong_is_said_in_place_and_the_line_stays() -> None:
         assert hint(seat) == "^^^^^^ no view or verb 'agnets'; did you mean 'agents'?"
         await seat.press("ctrl+w", *"agents codr", "enter")
         assert hint(seat).startswith("       ^^^^ no pool, agent or host 'codr' here; did you mean 'coder'?")
-        await seat.press("ctrl+w", *"coder /cpu", "greater_than_sign", "1", "enter")
-        assert "              ^^^ no field cpu" in hint(seat)
+        await seat.press("ctrl+w", *"coder /gpu", "greater_than_sign", "1", "enter")
+        assert "              ^^^ no field gpu" in hint(seat)
         await seat.press("escape")
         assert not box(seat, "line").display
         assert seat.screen.NAME == "pulse"
