@@ -44,7 +44,7 @@ async def freeze(sessions: int = SESSIONS) -> float:
         told = Path(name) / "pids"
         half = sessions // 2
         pools = {pool: _pool(script, half, told) for pool, script in (("deaf", DEAF), ("polite", POLITE))}
-        async with FleetManager({"fleet": {"default_pools": pools}, "booster": {"enabled": False}}) as fleet:
+        async with FleetManager({"fleet": {"default_pools": pools, "session_starts_per_s": 0}, "booster": {"enabled": False}}) as fleet:
             operator = fleet.operator()
             for pool in pools:
                 await operator.execute([SubmitTask("work", pool)] * half)
