@@ -26,6 +26,7 @@ from engine.model.journal_entries import Leadership
 AGAIN_S = 0.5
 """Between two attempts to connect."""
 LOOK_S = 0.25
+CONNECT_WITHIN_S = 15.0
 
 
 class EngineEnd:
@@ -41,14 +42,14 @@ class EngineEnd:
 
     async def check(self) -> None:
         """Connect once. Raises EngineUnavailable, CommandRefused that say what to do."""
-        async with connect(self._address, clock=self._clock, caller=self._caller) as operator:
+        async with connect(self._address, clock=self._clock, caller=self._caller, timeout_s=CONNECT_WITHIN_S) as operator:
             await operator.ask("tell", {"run": self._run, "piece": Piece(0, 0, b"", more=False)})
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
         while True:
             with contextlib.suppress(EngineUnavailable, CommandRefused):
-                async with connect(self._address, clock=self._clock, caller=self._caller) as self._operator:
+                async with connect(self._address, clock=self._clock, caller=self._caller, timeout_s=CONNECT_WITHIN_S) as self._operator:
                     while self._operator.is_connected:
                         await self._clock.sleep(LOOK_S)
             self._operator = None
