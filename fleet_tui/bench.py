@@ -14,7 +14,7 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +42,7 @@ class Goal:
 
 
 def run_bench(names: Sequence[str], *, as_json: bool) -> None:
-    """Run the benchmarks whose names begin with one of `names` (none = all) and print their rows. Raises UsageError.
+    """Run the benchmarks that `names` mean (none = all) and print their rows. Raises UsageError.
 
     What is no such name but a file or folder is handed to the benchmarks.
     """
@@ -50,7 +50,8 @@ def run_bench(names: Sequence[str], *, as_json: bool) -> None:
     if not modules:
         raise UsageError("the benchmarks come with the source: clone the repository and run `make bench` there")
     names, paths = _tell_apart(names, modules)
-    wanted = [name for name in modules if not names or any(_are_alike(name, word) for word in names)]
+    meant = {name for word in names for name in _meant(word, modules)}
+    wanted = [name for name in modules if not names or name in meant]
     if not wanted:
         raise UsageError(f"no benchmark {names[0]!r}{wire.nearest(names[0], set(modules))}; there are {', '.join(modules)}")
     if paths and not names:
@@ -91,12 +92,14 @@ def _reporter(module: ModuleType, rows: list[dict[str, Any]]) -> Callable[..., N
 
 def _tell_apart(words: Sequence[str], modules: Mapping[str, Path]) -> tuple[list[str], list[Path]]:
     """Give the names of benchmarks and the files and folders that follow."""
-    names = [word for word in words if any(_are_alike(name, word) for name in modules) or not Path(word).exists()]
+    names = [word for word in words if _meant(word, modules) or not Path(word).exists()]
     return names, [Path(word) for word in words if word not in names]
 
 
-def _are_alike(name: str, word: str) -> bool:
-    return name.startswith(word) or word.startswith(name)
+def _meant(word: str, names: Iterable[str]) -> list[str]:
+    """Return the names that begin with a word; where none does, the longest with which the word begins: it is a row of that benchmark."""
+    known = list(names)
+    return [name for name in known if name.startswith(word)] or sorted((name for name in known if word.startswith(name)), key=len)[-1:]
 
 
 def machine() -> dict[str, object]:

@@ -452,6 +452,8 @@ def _door_error(body: bytes, address: str) -> FleetError:
 def _refused_text(address: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"no engine runs here (no socket {address}): {START_HINT}"
+    if isinstance(error, ConnectionRefusedError) and address.startswith(("ws://", "wss://")):
+        return f"nothing listens at {address}: start the engine there, with `access.port` in its configuration"
     if isinstance(error, ConnectionRefusedError):
         return f"the engine at {address} is gone and left its socket behind: {START_HINT}; it replaces the socket"
     if isinstance(error, PermissionError):

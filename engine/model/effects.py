@@ -69,6 +69,8 @@ class Assignment:
     """SHA-256 of the operator's module that offers the type now; empty = none does."""
     work: Work | None = None
     """What it goes on with; None = it begins anew."""
+    is_place_new: bool = False
+    """Whether its workspace was made for this attempt: what an earlier one did there is not in it."""
 
 
 @dataclass(frozen=True, slots=True)

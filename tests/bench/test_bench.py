@@ -131,6 +131,13 @@ def test_files_are_for_benchmarks_that_take_them(tmp_path: Path) -> None:
     assert "0 files of Python in UTF-8 are too few" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("word", "names"), [("redis", ["redis", "redis_bus"]), ("redis_bus", ["redis_bus"]), ("redis_bus.tell", ["redis_bus"]), ("redis.tasks", ["redis"]), ("x", [])]
+)
+def test_a_word_means_benchmarks_that_begin_with_it_or_the_one_whose_row_it_is(word: str, names: list[str]) -> None:
+    assert bench._meant(word, ["memory", "redis", "redis_bus"]) == names
+
+
 def test_a_figure_is_set_beside_its_goal_and_what_is_missed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tests" / "bench").mkdir(parents=True)
     (tmp_path / "tests" / "bench" / "bench_sample.py").touch()

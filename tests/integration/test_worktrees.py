@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -162,6 +163,38 @@ async def test_branches_have_names_kept_worktrees_make_room_and_what_was_merged_
         assert done.error is None
         told = work(done)
         assert (told["branch"], told["base"], told["files"], told["commits"][0].partition(" ")[2]) == (f"talk/task-{task}", git(repo, "rev-parse", "main"), 1, f"What {task} left uncommitted")
+
+
+# As Claude Code: it finds a conversation only where that began. The first process dies in the middle of its task.
+DIES_ONCE = """
+import json, os, pathlib, sys
+places = pathlib.Path(sys.argv[1])
+resumed = sys.argv[sys.argv.index("--resume") + 1] if "--resume" in sys.argv else ""
+if resumed and (places / resumed).read_text() != os.getcwd(): sys.exit(f"No conversation found with session ID: {resumed}")
+def say(**message): print(json.dumps(message), flush=True)
+for line in sys.stdin:
+    told = json.loads(line)
+    if told["type"] == "control_request":
+        say(type="control_response", response={"subtype": "success", "request_id": told["request_id"]})
+    elif told["type"] == "user":
+        session = f"s-{os.getpid()}"
+        is_first = not any(places.iterdir())
+        (places / session).write_text(os.getcwd())
+        say(type="system", subtype="init", session_id=session)
+        if is_first: os._exit(1)
+        say(type="result", subtype="success", is_error=False, result="done", session_id=session, total_cost_usd=0, usage={}, permission_denials=[])
+"""
+
+
+async def test_a_session_that_died_begins_anew_in_its_new_worktree(tmp_path: Path) -> None:
+    repository(tmp_path)
+    (tmp_path / "places").mkdir()
+    argv = [sys.executable, "-c", DIES_ONCE, str(tmp_path / "places")]
+    agents = {"kind": "session", "min": 1, "max": 1, "workspace": "worktree", "session": {"argv": argv, "protocol": "claude"}}
+    async with desk(tmp_path, talk=agents) as subject:
+        answer = await subject.fleet.operator().execute([SubmitTask("work", "talk", payload={"prompt": "go"}, max_attempts=3)])
+        end = await subject.ended(str(answer.values[0]))
+        assert (end.state, end.attempt, end.result.get("text")) == ("succeeded", 2, "done"), end.error
 
 
 def test_what_a_killed_engine_left_is_saved_at_the_next_start(tmp_path: Path) -> None:

@@ -237,11 +237,15 @@ class Session:
         return Path(workspace) if workspace and self._protocol.runs_in_workspace else self._means.places.directory
 
     def _earlier(self, turn: Turn) -> str:
-        """Return the conversation that a turn goes on with: what its payload names, or an earlier attempt began; empty = a new one."""
-        named = turn.assignment.payload.get("resume")
+        """Return the conversation that a turn goes on with: what its payload names, or an earlier attempt began; empty = a new one.
+
+        In a new place a conversation would be about changes that are not there, and Claude Code finds none from another directory.
+        """
+        assignment = turn.assignment
+        named = assignment.payload.get("resume")
         if isinstance(named, str) and is_name(named):
             return named
-        return self._means.conversations.find(turn.assignment.task) if turn.assignment.token > 1 else ""
+        return self._means.conversations.find(assignment.task) if assignment.token > 1 and not assignment.is_place_new else ""
 
     def _suits(self, turn: Turn) -> bool:
         """Tell whether this process can do a turn: its first one, or one for the same place that goes on with nothing."""

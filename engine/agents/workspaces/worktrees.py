@@ -167,7 +167,7 @@ class WorktreeAgents(Generic[K]):
             outcome = Outcome(*run, ok=False, error_kind="stopped", error="it had not begun")
         self._stopping.discard(run)
         if outcome is None:
-            self.inner.deliver([replace(assignment, workspace=str(where))])
+            self.inner.deliver([replace(assignment, workspace=str(where), is_place_new=assignment.work is None)])
         elif run in self._used:
             await self._end(outcome, ())
         else:
