@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from tests.integration.processes import kill_quietly
 from tests.integration.words import CACHE_HOME, run_words
 
 START_S = 60.0
@@ -147,8 +148,7 @@ class EngineProcess:
                 self.process.wait()
         if self.process is not None and self.process.stderr is not None:
             self.process.stderr.close()
-        for pid in self.marked():
-            os.kill(pid, signal.SIGKILL)
+        kill_quietly(self.marked())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.spec import ProcessSpec
 from engine.clock import SystemClock
@@ -37,6 +38,13 @@ def is_gone(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True
     return "\nState:\tZ" in status or "\nState:\tX" in status
+
+
+def command_line(process: psutil.Process) -> str:
+    """The words of a process; none once it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
+        return " ".join(process.cmdline())
+    return ""
 
 
 def read_pids(folder: Path, names: Iterable[str]) -> list[int]:

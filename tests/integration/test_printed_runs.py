@@ -12,6 +12,7 @@ from engine import FleetManager
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Task, TaskState
 
+from tests.integration.processes import command_line
 from tests.integration.test_scaling_library import until
 
 SAID = json.dumps({"type": "result", "subtype": "success", "is_error": False, "result": "done", "session_id": "s1", "total_cost_usd": 0.25, "usage": {"input_tokens": 5, "output_tokens": 2}})
@@ -52,7 +53,7 @@ async def test_a_word_about_the_work_counts_more_than_how_its_program_ends() -> 
         assert (silent.error.kind, silent.result["stdout"]) == ("no_result", "all is well\n")
         for name in ("tells", "tells later"):
             await keeps_no_secret(fleet, tasks[name])
-        assert not [one for one in psutil.Process().children(recursive=True) if SAID in " ".join(one.cmdline())]
+        assert not [one for one in psutil.Process().children(recursive=True) if SAID in command_line(one)]
 
 
 async def keeps_no_secret(fleet: FleetManager, task: Task) -> None:

@@ -23,6 +23,7 @@ from engine.redis.link import RedisLink
 
 from tests.integration.engines import EngineProcess, engine
 from tests.integration.engines import until as wait_until
+from tests.integration.processes import command_line
 from tests.integration.redis_servers import cluster, free_ports, one_server, sentinels, tls_front
 
 SOON_S = 20.0
@@ -119,7 +120,7 @@ def test_an_engine_of_its_own_has_a_private_server_and_takes_it_along_when_it_is
     with engine(tmp_path, "[fleet]\ndefault_pools = false\n[redis]\nurl = 'embedded'\n") as process:
         for _ in range(2):
             assert process.get("status")["redis"]["is_up"]
-            [server] = [child for child in psutil.Process(process.pid).children() if "redis.sock" in " ".join(child.cmdline())]
+            [server] = [child for child in psutil.Process(process.pid).children() if "redis.sock" in command_line(child)]
             process.kill()
             wait_until(lambda server=server: not _is_alive(server.pid))
             process.start()
