@@ -19,21 +19,23 @@ from engine.model.errors import UsageError
 from engine.model.modules import USER_PREFIX
 
 Answer = dict[str, Any]
+TIMEOUT_S = 30.0
+"""How long an operation of the booster may take when it is repeated, unless it is said; seconds of wall time."""
 MODULES = "modules"
 """Folder of the modules of operators, beside that of kept failures."""
 
 
-def repeat(file: Path) -> dict[str, Any]:
+def repeat(file: Path, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     """Ask the booster and a regular agent again what a kept file asks, and return both answers; of an operator's module
-    there is only one. Raises UsageError."""
+    there is only one. `timeout_s` is for the booster. Raises UsageError."""
     try:
         kept = json.loads(file.read_text("utf-8"))
         operation, request = str(kept["operation"]), _request(kept["request"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{file} holds no question of the booster: {error!r}") from None
     if operation.startswith(USER_PREFIX):
-        return {"operation": operation, "equal": None, "module": _apart(partial(_ask_module, _module_of(file, kept)), operation, request)}
-    answers = {"booster": _apart(_ask_booster, operation, request), "regular": _apart(_ask_agent, operation, request)}
+        return {"operation": operation, "equal": None, "module": _apart(partial(_ask_module, _module_of(file, kept), timeout_s), operation, request)}
+    answers = {"booster": _apart(partial(_ask_booster, timeout_s), operation, request), "regular": _apart(_ask_agent, operation, request)}
     return {"operation": operation, "equal": answers["booster"] == answers["regular"], **answers}
 
 
@@ -68,14 +70,14 @@ def _module_of(file: Path, kept: Mapping[str, Any]) -> Path:
     return path
 
 
-def _ask_module(path: Path, operation: str, request: dict[str, Any]) -> Answer:
+def _ask_module(path: Path, timeout_s: float, operation: str, request: dict[str, Any]) -> Answer:
     from engine.booster.cache import AnswerCache
     from engine.booster.failures import SandboxFailure
     from engine.booster.module import find_module
     from engine.booster.operations import LANGUAGES
     from engine.booster.records import Answer as Said
     from engine.booster.records import File
-    from engine.booster.sandbox import MEMORY_MAX_BYTES, TIMEOUT_S, Machine, Sandbox
+    from engine.booster.sandbox import MEMORY_MAX_BYTES, Machine, Sandbox
     from engine.booster.user_work import UserWork
     from engine.model.code_errors import CodeError
 
@@ -87,14 +89,14 @@ def _ask_module(path: Path, operation: str, request: dict[str, Any]) -> Answer:
 
         try:
             work = UserWork(machine, path.parent, AnswerCache(), MEMORY_MAX_BYTES)
-            return _as_json(work.perform(work.find(path.stem, operation, request), parse, TIMEOUT_S))
+            return _as_json(work.perform(work.find(path.stem, operation, request), parse, timeout_s))
         except CodeError as error:
             return {"error": error.kind, "message": str(error)}
         except SandboxFailure as failure:
             return {"failure": failure.kind, "message": failure.reason}
 
 
-def _ask_booster(operation: str, request: dict[str, Any]) -> Answer:
+def _ask_booster(timeout_s: float, operation: str, request: dict[str, Any]) -> Answer:
     from engine.booster.failures import SandboxFailure
     from engine.booster.module import find_module
     from engine.booster.operations import perform
@@ -106,7 +108,7 @@ def _ask_booster(operation: str, request: dict[str, Any]) -> Answer:
         program = machine.load(find_module())
         with Sandbox(program) as sandbox:
             try:
-                return _as_json(perform(sandbox, program.description, read_request(operation, request)))
+                return _as_json(perform(sandbox, program.description, read_request(operation, request), timeout_s=timeout_s))
             except CodeError as error:
                 return {"error": error.kind, "message": str(error)}
             except HandedOn as handed:

@@ -462,12 +462,13 @@ def bench(names: tuple[str, ...], *, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def repeat(file: Path) -> None:
+@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 3_600), metavar="S", default=30.0, show_default=True, help="Seconds that the booster may take.")
+def repeat(file: Path, timeout_s: float) -> None:
     """Ask the booster and a regular agent, or a module of your own, again what a kept failure or difference asked."""
     from fleet_tui.output import print_json, say
     from fleet_tui.repeat import repeat as ask
 
-    found = ask(file)
+    found = ask(file, timeout_s)
     print_json(found)
     if found["equal"] is not None:
         say("both answer the same" if found["equal"] else "the answers differ")

@@ -198,9 +198,8 @@ def huge() -> bytes:
 
 
 @pytest.mark.parametrize("letter", LETTERS)
-async def test_a_module_that_fails_ends_its_task_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter: str) -> None:
+async def test_a_module_that_fails_ends_its_task_and_nothing_else(tmp_path: Path, letter: str) -> None:
     """No regular agent could do it, so nothing is handed on; what fails is in a file that repeats it."""
-    monkeypatch.setattr("engine.booster.sandbox.TIMEOUT_S", 1.0)  # of the repetition: one of them has no end
     limits = {"poolSize": 1, "memoryLimit": 64, "taskTimeout": 1_000}
     async with boosted(tmp_path, booster=limits | NOTHING_KEPT) as engine:
         await do(engine, AddModule("fickle", write(tmp_path / "f.wasm", fickle("user.try"))))
@@ -209,7 +208,7 @@ async def test_a_module_that_fails_ends_its_task_and_nothing_else(tmp_path: Path
         assert (task.state, task.error.kind, task.attempt) == (TaskState.FAILED, "module_failed", 1)
         assert "fleet-tui repeat" in task.error.message
         (path,) = re.findall(r"repeat (\S+?)`", task.error.message)
-        again = (await asyncio.to_thread(repeat, Path(path)))["module"]
+        again = (await asyncio.to_thread(repeat, Path(path), 1.0))["module"]  # one of them has no end
         assert again["failure"] in task.error.message
         row = await told(engine, "fickle", calls=1, failures=1)
         assert row["last_error"].startswith("user.try: ")

@@ -27,7 +27,7 @@ from tests.ui.pty_screen import PtyScreen
 from tests.ui.walk import leave, prepare, walk_sizes
 
 PLAIN = Terminal(is_plain=True)
-SIZES = ((80, 24), (120, 40), (200, 60))
+SIZES = ((80, 24), (200, 60))
 PUNCTUATION = frozenset(string.punctuation) - frozenset("|\\")
 """What may stand beside letters and digits of any script, and spaces."""
 DRAWN = re.compile(r"([^\w\s.])\1{3}")
