@@ -74,6 +74,11 @@ class Desk:
         """Have the agent started, or anew."""
         self.kind.start([(AgentSpec(AGENT, "coder-1", "coder"), PoolSpec("coder", 1, 1, kind="session", session=spec))])
 
+    async def leave(self) -> None:
+        """Have the agent leave, and wait until its process is parted with: one of the same name may then start."""
+        self.kind.stop([AGENT])
+        await wait_until(lambda: not self.host._by_key, WAIT_S)
+
     def give(self, number: int, prompt: str = "", token: int = 1, **more: Any) -> tuple[TaskId, int]:
         """Hand over a task."""
         task = TaskId(f"tsk_{number}")

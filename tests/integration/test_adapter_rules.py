@@ -11,7 +11,7 @@ import pytest
 from engine.model.pools import SessionSpec
 
 from tests.integration.processes import is_gone, wait_until
-from tests.integration.sessions import AGENT, WAIT_S, Desk, desk
+from tests.integration.sessions import WAIT_S, Desk, desk
 
 SPEAKS = r"""
 import json, os, subprocess, sys, time
@@ -73,7 +73,7 @@ async def test_a_session_keeps_to_the_rules_whatever_it_speaks(tmp_path: Path, m
         child, leads_its_group, inherited = json.loads(str(who.result["text"]))
         assert (leads_its_group, inherited) == (True, [])
         pid = subject.pid()
-        subject.kind.stop([AGENT])
+        await subject.leave()
         await wait_until(lambda: pid and is_gone(pid) and is_gone(child), WAIT_S)
         assert (tmp_path / "ended").read_text() == protocol, "it saw the end of its input, and nobody had to stop it"
         subject.start(spec)
@@ -92,7 +92,7 @@ async def outstays(subject: Desk, folder: Path) -> None:
     (folder / "stay").touch()
     assert (await subject.done(4, "well")).ok
     pid = subject.pid()
-    subject.kind.stop([AGENT])
+    await subject.leave()
     await wait_until(lambda: pid and is_gone(pid), WAIT_S)
 
 

@@ -87,7 +87,7 @@ async def test_a_worker_is_told_why_it_cannot_join_an_engine(tmp_path: Path) -> 
 
     with pytest.raises(UsageError, match="is no address of an engine"):
         await run_worker(Joining(Engine("ws://[", ""), "n", tmp_path, tmp_path), asyncio.Event(), lambda _said: None)
-    assert (await refusal("")).startswith("no_engine: the engine at ws://127.0.0.1")
+    assert (await refusal("")).startswith("no_engine: nothing listens at ws://127.0.0.1")
     async with one_server(tmp_path) as server, alone(tmp_path / "engine", port, redis={"url": server.url, "share": True}):
         assert (await refusal("wrong")).startswith(CommandRefused.code)
         assert "join there, with `--join redis://" in await refusal((tmp_path / "engine" / "state" / "api.token").read_text().strip())
