@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from engine.agents.a2a.shapes import (
-    RefusedError,
     calls_url,
     card_url,
     question_of,
     standing_of,
 )
+from engine.agents.http_agents import RefusedError
 from engine.config import parse_config
 from engine.model.errors import ConfigError
 from engine.model.pools import A2aSpec

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.agents.a2a.shapes import VERSION, RefusedError, calls_url, card_url
+from engine.agents.a2a.shapes import VERSION, calls_url, card_url
+from engine.agents.http_agents import RefusedError
 from engine.agents.openai.answers import error_in
 from engine.agents.printed import kind_of_status
 from engine.agents.sessions.fields import table, text_of

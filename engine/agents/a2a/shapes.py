@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from engine.agents.http_agents import RefusedError
 from engine.agents.sessions.fields import number, rows, table, text_of
 from engine.agents.sessions.lines import clean, cut
 from engine.agents.sessions.messages import shielded
@@ -26,15 +27,6 @@ OPTIONS_MAX = 20
 ENDED = frozenset({"TASK_STATE_COMPLETED", "TASK_STATE_FAILED", "TASK_STATE_CANCELED", "TASK_STATE_REJECTED"})
 ASKING, LOCKED, DONE = "TASK_STATE_INPUT_REQUIRED", "TASK_STATE_AUTH_REQUIRED", "TASK_STATE_COMPLETED"
 _FIGURES = ("tokens", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "turns", "cost")
-
-
-class RefusedError(Exception):
-    """There is no result; `kind` is that of the task's error."""
-
-    def __init__(self, kind: str, message: str, *, retryable: bool) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.retryable = retryable
 
 
 class Standing(NamedTuple):
