@@ -86,6 +86,7 @@ def test_failures_are_told_apart_and_cost_one_instance(
 
 def test_a_failure_that_is_kept_keeps_no_memory(trouble: Program) -> None:
     process = psutil.Process()
+    before = process.memory_info().vms
     failures: list[SandboxFailure] = []
     for _ in range(8):
         sandbox = Sandbox(trouble, memory_max_bytes=128 * MEGABYTE)
@@ -95,9 +96,9 @@ def test_a_failure_that_is_kept_keeps_no_memory(trouble: Program) -> None:
         assert caught.value.__context__ is None
         assert caught.value.__cause__ is None
     gc.collect()
-    mapped = sum(row.size for row in process.memory_maps(grouped=False) if row.rss > 100 * MEGABYTE)
     assert len(failures) == 8
-    assert mapped == 0
+    # Each memory that is kept holds 4 GB of addresses.
+    assert process.memory_info().vms - before < 1024 * MEGABYTE
 
 
 def test_a_payload_that_cannot_be_decoded_says_so(trouble: Program) -> None:
