@@ -13,11 +13,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.model.errors import FleetError
 from fleet_tui.attach import find_address, holder_pid, is_alive
 from fleet_tui.settings import Address, Paths, prepare_state
 from fleet_tui.terminal import MANY, NONE, TRUE, find_level, has_unicode_font
+
+if TYPE_CHECKING:
+    from engine.config import FleetManagerConfig
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 
@@ -200,16 +204,19 @@ def _greet(socket: Address) -> Finding:
     return Finding("engine", OK, text)
 
 
-
-def _look_at_redis(paths: Paths, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """See whether the server of the section redis answers; a private one is the engine's, so only its program is looked for."""
+def _readable(paths: Paths) -> FleetManagerConfig | None:
+    """Return the configuration; None = it cannot be read, of which `_look_at_config` says why."""
     from engine.config import load_config
 
     try:
-        section = load_config(paths.config).redis
+        return load_config(paths.config)
     except FleetError:
-        return  # said of the configuration already
-    if section is None:
+        return None
+
+
+def _look_at_redis(paths: Paths, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See whether the server of the section redis answers; a private one is the engine's, so only its program is looked for."""
+    if (config := _readable(paths)) is None or (section := config.redis) is None:
         return
     try:
         from engine.redis.looking import look_once
@@ -226,15 +233,10 @@ def _look_at_github(paths: Paths, _environment: Mapping[str, str]) -> Iterator[F
     """See whether the section github has what it needs, and which results could not be posted. GitHub itself is not asked."""
     import importlib.util
 
-    from engine.config import load_config
     from engine.github.ledger import failures_in
     from engine.github.secrets import read_secret
 
-    try:
-        section = load_config(paths.config).github
-    except FleetError:
-        return  # said of the configuration already
-    if section is None:
+    if (config := _readable(paths)) is None or (section := config.github) is None:
         return
     try:
         if importlib.util.find_spec("githubkit") is None:
@@ -256,7 +258,6 @@ def _look_at_plugins(paths: Paths, _environment: Mapping[str, str]) -> Iterator[
     from tempfile import TemporaryDirectory
 
     from engine.clock import SystemClock
-    from engine.config import FleetManagerConfig, load_config
     from engine.plugins.room import PluginRoom
 
     async def problems(config: FleetManagerConfig) -> dict[str, str]:
@@ -268,10 +269,8 @@ def _look_at_plugins(paths: Paths, _environment: Mapping[str, str]) -> Iterator[
             finally:
                 await room.close()
 
-    try:
-        config = load_config(paths.config)
-    except FleetError:
-        return  # said of the configuration already
+    if (config := _readable(paths)) is None:
+        return
     wanted = [name for name, section in config.plugins.items() if section.enabled]
     broken = asyncio.run(problems(config)) if wanted else {}
     for name, why in broken.items():
