@@ -44,7 +44,9 @@ run: $(READY) ## the console over a fleet that works through a code base; ARGS="
 
 test: $(READY) ## every test but the slow ones, after lint and types; at most 15 minutes on 2 cores
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types collect; gate=$$?; \
+	rm -f .pytest_cache/v/cache/lastfailed; \
 	$(PYTEST) $(PARALLEL) $(ARGS); tests=$$?; \
+	if [ $$tests -eq 1 ]; then $(PYTHON) tests/once_more.py; tests=$$?; fi; \
 	exit $$((gate | tests))
 
 test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs, and properties with all examples
