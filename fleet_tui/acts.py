@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.api.client import Caller, RemoteOperator, connect
+from engine.api.following_task import Waiting
 from engine.clock import SystemClock
 from engine.model.acting import SOCKET_VARIABLE, VARIABLE
 from engine.model.data_commands import BackUpFleet
@@ -248,7 +249,7 @@ async def carry_out(socket: Address, request: Request, what: Sequence[Command] |
             return EXIT_VOTED_ON if answer.vote else EXIT_DONE
         acted = await wait_voted(operator, answer) if answer.vote else None
         if isinstance(request.commands[0], AskOperator):
-            found = await wait_answered(operator, request.commands[0].task, str(acted["made"][0] if acted else answer.values[0]))
+            found = await Waiting(SystemClock()).answer(operator, request.commands[0].task or own_task(), str(acted["made"][0] if acted else answer.values[0]))
             return show_reply(found, request)
         if not isinstance(request.commands[0], SubmitTask):
             if acted is None:
@@ -317,22 +318,6 @@ async def wait_finished(operator: Operator, task_id: str) -> dict[str, Any]:
         assert isinstance(task, dict)
         if task["state"] in FINISHED:
             return task
-        await clock.sleep(pause)
-        pause = min(pause * 1.5, WAIT_LONGEST_S)
-
-
-async def wait_answered(operator: Operator, task_id: str, question: str) -> dict[str, Any]:
-    """Return the answer to a question that a program asked: decision, text, by. Raises CommandRefused when its attempt ends first. Safe to cancel."""
-    clock = SystemClock()
-    pause = WAIT_FIRST_S
-    while True:
-        task = to_plain(await operator.query("task", id=task_id or own_task()))
-        assert isinstance(task, dict)
-        if question in task["told"]:
-            found = task["told"][question]
-            return {"question": question, **found["reply"], "by": found["by"]}
-        if question not in task["questions"]:
-            raise CommandRefused(f"{question} is answered no more: the attempt that asked it is over")
         await clock.sleep(pause)
         pause = min(pause * 1.5, WAIT_LONGEST_S)
 

@@ -13,6 +13,6 @@ import click
 def mcp(verbs: str) -> None:
     """Offer the fleet as tools to other agents, by the Model Context Protocol on stdin and stdout."""
     from fleet_tui.subcommands import find_mode, places
-    from fleet_tui.tool_server.serving import serve
+    from fleet_tui.tool_serving import serve
 
     serve(places(), verbs, mode=find_mode())

@@ -27,10 +27,9 @@ from engine.api.a2a_shapes import (
     task_in_full,
     words_of,
 )
-from engine.api.following_task import find_task, full_result, wait_task
+from engine.api.following_task import Waiting, find_task, full_result
 from engine.api.rest import Reply, Rest, reply_to, wait_gone
 from engine.api.stream import Operators, Receive, Send
-from engine.clock import Clock
 from engine.model import wire
 from engine.model.errors import CommandRefused, FleetError, NotFound, UsageError
 from engine.model.plans import Origin
@@ -59,10 +58,10 @@ class _Refusal(FleetError):
 class Agent2Agent:
     """The face as a function of a request."""
 
-    def __init__(self, operators: Operators, rest: Rest, clock: Clock, version: str) -> None:
+    def __init__(self, operators: Operators, rest: Rest, waiting: Waiting, version: str) -> None:
         self._operators = operators
         self._rest = rest
-        self._clock = clock
+        self._waiting = waiting
         self._version = version
 
     async def serve(self, scope: Mapping[str, Any], receive: Receive, send: Send, origin: Origin) -> None:
@@ -76,7 +75,7 @@ class Agent2Agent:
                 url = f"http://{headers.get(b'host', 'engine')}{PREFIX}{pool}"
                 reply = Reply(wire.encode(card(pool, kind, url, self._version)))
             elif (scope["method"], rest) == ("POST", ""):
-                await self._call(_Desk(operator, pool, self._clock), headers, receive, send)
+                await self._call(_Desk(operator, pool, self._waiting), headers, receive, send)
                 return
             else:
                 raise NotFound(f"{PREFIX}POOL takes POST, and GET {CARD}")
@@ -128,10 +127,10 @@ class Agent2Agent:
 class _Desk:
     """The methods, for one operator and one pool."""
 
-    def __init__(self, operator: Operator, pool: str, clock: Clock) -> None:
+    def __init__(self, operator: Operator, pool: str, waiting: Waiting) -> None:
         self._operator = operator
         self._pool = pool
-        self._clock = clock
+        self._waiting = waiting
         self.calls: Mapping[str, Callable[[Params], Awaitable[object]]] = {
             "SendMessage": self._send,
             "GetTask": self._get,
@@ -208,14 +207,14 @@ class _Desk:
         yield {"task": await self._in_full(task)}
         shown = _shown(task)
         while STATES[task["state"]] not in STILL:
-            task = await wait_task(self._operator, self._clock, id_, lambda task, told=shown: _shown(task) != told)  # type: ignore[misc]
+            task = await self._waiting.task(self._operator, id_, lambda task, told=shown: _shown(task) != told)  # type: ignore[misc]
             shown, context = _shown(task), context_of(task)
             for artifact in artifacts_of(task, await full_result(self._operator, task)):
                 yield {"artifactUpdate": {"taskId": id_, "contextId": context, "artifact": artifact, "lastChunk": True}}
-            yield {"statusUpdate": {"taskId": id_, "contextId": context, "status": status_of(task, self._clock.now())}}
+            yield {"statusUpdate": {"taskId": id_, "contextId": context, "status": status_of(task, self._waiting.clock.now())}}
 
     async def _settled(self, id_: str) -> dict[str, Any]:
-        return await wait_task(self._operator, self._clock, id_, lambda task: STATES[task["state"]] in STILL)
+        return await self._waiting.task(self._operator, id_, lambda task: STATES[task["state"]] in STILL)
 
     async def _found(self, id_: str) -> dict[str, Any]:
         """Return a task of the pool as plain values. Raises _Refusal."""
@@ -228,7 +227,7 @@ class _Desk:
         return task
 
     async def _in_full(self, task: dict[str, Any]) -> dict[str, Any]:
-        return task_in_full(task, await full_result(self._operator, task), self._clock.now())
+        return task_in_full(task, await full_result(self._operator, task), self._waiting.clock.now())
 
 
 _PUSH = (NO_PUSH, "this agent sends no push notifications; SubscribeToTask follows a task")

@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
-from engine.api.following_task import full_result, wait_task
+from engine.api.following_task import Waiting, full_result
 from engine.api.rest import JSON, Reply, Rest, reply_to, wait_gone
 from engine.api.stream import Operators, Receive, Send
-from engine.clock import Clock
 from engine.model import wire
 from engine.model.errors import CommandRefused, FleetError, NotFound, UsageError, errors_in
 from engine.model.plans import Origin
@@ -73,12 +72,11 @@ class _Asked(msgspec.Struct):
 class Chat:
     """The face as a function of a request."""
 
-    def __init__(self, operators: Operators, rest: Rest, clock: Clock, *, is_stopping: Callable[[], bool]) -> None:
-        """Say who acts, and whether it is the engine that ends connections: tasks outlive that."""
+    def __init__(self, operators: Operators, rest: Rest, waiting: Waiting) -> None:
+        """Say who acts, and how one waits; an engine that stops ends connections, and tasks outlive that."""
         self._operators = operators
-        self._is_stopping = is_stopping
         self._rest = rest
-        self._clock = clock
+        self._waiting = waiting
 
     async def serve(self, scope: Mapping[str, Any], receive: Receive, send: Send, origin: Origin) -> None:
         """Answer one request. Raises TimeoutError if the client takes no bytes."""
@@ -94,7 +92,7 @@ class Chat:
                     await self._stream(operator, asked, command, receive, send)
                     return
                 async with self._running(operator, command, receive) as (id_, task):
-                    reply = Reply(wire.encode(completion(asked.model, id_, self._clock.now(), await task)))
+                    reply = Reply(wire.encode(completion(asked.model, id_, self._waiting.clock.now(), await task)))
             else:
                 raise NotFound(f"{PREFIX} has GET models and POST chat/completions")
         except _Left:
@@ -111,17 +109,17 @@ class Chat:
             async def say(text: str) -> None:
                 await send({"type": "http.response.body", "body": f"{text}\n\n".encode(), "more_body": True})
 
-            await say(_data(_chunk(asked, id_, self._clock.now(), {"role": "assistant", "content": ""})))
+            await say(_data(_chunk(asked, id_, self._waiting.clock.now(), {"role": "assistant", "content": ""})))
             while not task.done():
                 await asyncio.wait([task], timeout=ALIVE_EVERY_S)
                 if not task.done():
                     await say(f": {id_} is under way")
             try:
                 ended = task.result()
-                await say(_data(_chunk(asked, id_, self._clock.now(), {"content": ended["text"]})))
-                await say(_data(_chunk(asked, id_, self._clock.now(), {}, "stop")))
+                await say(_data(_chunk(asked, id_, self._waiting.clock.now(), {"content": ended["text"]})))
+                await say(_data(_chunk(asked, id_, self._waiting.clock.now(), {}, "stop")))
                 if asked.stream_options is not None and asked.stream_options.include_usage and ended["usage"]:
-                    await say(_data({**_chunk(asked, id_, self._clock.now(), {}), "choices": [], "usage": ended["usage"]}))
+                    await say(_data({**_chunk(asked, id_, self._waiting.clock.now(), {}), "choices": [], "usage": ended["usage"]}))
             except FleetError as error:
                 await say(f"data: {problem(error).body.decode()}")
             await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
@@ -141,7 +139,7 @@ class Chat:
                 gone.cancel()
         except BaseExceptionGroup as errors:
             if next(errors_in(errors, _Left), None) is not None:
-                if not self._is_stopping():
+                if not self._waiting.is_stopping():
                     await self._cancel(operator, id_)
                 raise _Left from None
             raise next(errors_in(errors, Exception), errors) from None
@@ -154,7 +152,7 @@ class Chat:
 
     async def _ended(self, operator: Operator, id_: str) -> dict[str, Any]:
         """Return what a task said and used, once it has ended well. Raises TaskEnded."""
-        task = await wait_task(operator, self._clock, id_, lambda task: task["state"] in FINISHED)
+        task = await self._waiting.task(operator, id_, lambda task: task["state"] in FINISHED)
         if task["state"] != TaskState.SUCCEEDED:
             raise TaskEnded(f"{id_} {task['state']}: {task.get('reason') or 'no reason was given'}")
         return {"text": text_of(await full_result(operator, task)), "usage": usage_of(task["usage"])}

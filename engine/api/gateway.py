@@ -23,7 +23,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from engine.agents.tokens import AgentTokens
-from engine.api import a2a, chat
+from engine.api import a2a, chat, model_context
+from engine.api.following_task import Waiting
 from engine.api.limits import Limits
 from engine.api.peers import Doorkeeper, KnownOperator, Peer, load_token, peer_of, with_mode
 from engine.api.rest import TEXT, Reply, Rest, crowded, forbidden, reply_to
@@ -114,9 +115,10 @@ class Gateway:
         self._port = port
         self._access = access
         self._rest = Rest(operators, limits=self._limits, version=version)
-        clock = clock or SystemClock()
-        self._a2a = a2a.Agent2Agent(operators, self._rest, clock, version)
-        self._chat = chat.Chat(operators, self._rest, clock, is_stopping=lambda: self._is_stopping)
+        waiting = Waiting(clock or SystemClock(), lambda: self._is_stopping)
+        self._a2a = a2a.Agent2Agent(operators, self._rest, waiting, version)
+        self._tools = model_context.ModelContext(operators, self._rest, waiting, self._limits)
+        self._chat = chat.Chat(operators, self._rest, waiting)
         self._state = ServerState()
         self._sessions: set[Session] = set()
         self._listeners: list[socket.socket] = []
@@ -248,16 +250,18 @@ class Gateway:
                 await self._serve_websocket(scope, (receive, send), origin, refusal, connection)
             elif refusal is not None:
                 await self._rest.send(send, refusal)
-            elif scope["path"].startswith(chat.PREFIX):
-                await self._chat.serve(scope, receive, send, origin)
-            elif scope["path"].startswith(a2a.PREFIX):
-                await self._a2a.serve(scope, receive, send, origin)
             else:
-                await self._rest.serve(scope, receive, send, origin)
+                await self._face(scope["path"]).serve(scope, receive, send, origin)
         except TimeoutError:
             connection.transport.abort()
         except OSError:  # the client left
             pass
+
+    def _face(self, path: str) -> Rest | chat.Chat | a2a.Agent2Agent | model_context.ModelContext:
+        """Return what answers at a path."""
+        if path == model_context.PATH:
+            return self._tools
+        return self._chat if path.startswith(chat.PREFIX) else self._a2a if path.startswith(a2a.PREFIX) else self._rest
 
     async def _serve_hook(self, hook: Hook, method: str, headers: Mapping[bytes, str], channel: tuple[Receive, Send]) -> None:
         """Have a hook answer; what it does not take is refused before it is read."""

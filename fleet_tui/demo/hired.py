@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.api.following_task import wait_task
+from engine.api.following_task import Waiting
 from engine.clock import Clock
 from engine.model.errors import FleetError, UsageError
 from engine.model.task_commands import SubmitTask
@@ -125,7 +125,7 @@ async def _keep_busy(operator: Operator, name: str, files: Sequence[str], clock:
         pause = PAUSE_S
         try:
             answer = await operator.execute([SubmitTask("ask", name, prompt=_prompt(name, number, file), title=f"lines of {Path(file).name}")])
-            await wait_task(operator, clock, str(answer.values[0]), lambda task: task["state"] in FINISHED)
+            await Waiting(clock).task(operator, str(answer.values[0]), lambda task: task["state"] in FINISHED)
         except FleetError as error:
             logger.warning("a real agent of the demo has nothing to do", extra={"pool": name, "reason": str(error)})
             pause = REFUSED_PAUSE_S

@@ -106,7 +106,7 @@ async def test_an_engine_that_ends_cancels_nothing(fleet: FleetManager, client: 
     await until(lambda: bool(fleet.coordinator.state.asking))
     [task] = tasks(fleet)
     await fleet.shutdown()
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises((openai.InternalServerError, openai.APIConnectionError)):
         await waiting
     assert task.state is not TaskState.CANCELLED
 

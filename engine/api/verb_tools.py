@@ -6,6 +6,7 @@ Owner: nobody; functions only.
 from __future__ import annotations
 
 from engine.api.openapi import arguments_schema
+from engine.api.tools import OWN, Arguments, Tool, ToolCaller, text_schema
 from engine.model.commands import COMMANDS
 from engine.model.errors import UsageError
 from engine.model.memory_commands import RememberEntry
@@ -14,8 +15,6 @@ from engine.model.question_commands import AskOperator, TellProgress
 from engine.model.task_commands import SubmitTask
 from engine.model.verbs import Command, Danger
 from engine.model.wire import command_of, nearest, to_plain
-from engine.operations import Operator
-from fleet_tui.tool_server.tools import OWN, Arguments, Tool, text_schema
 
 _COVERED = frozenset({SubmitTask, RememberEntry, AskOperator, TellProgress})
 """Verbs that a tool above stands for."""
@@ -44,14 +43,14 @@ def _verb_tool(kind: type[Command]) -> Tool:
     assert own.keys().isdisjoint(schema["properties"])
     schema["properties"] |= own
 
-    async def call(operator: Operator, given: Arguments) -> object:
+    async def call(caller: ToolCaller, given: Arguments) -> object:
         command = command_of(Call(kind.name, {name: value for name, value in given.items() if name not in own}))
         reason, plan_id = str(given.get("reason", "")), str(given.get("plan_id", ""))
         if given.get("dry_run") or (destroys and not plan_id):
-            plan = to_plain(await operator.plan([command], reason=reason))
+            plan = to_plain(await caller.operator.plan([command], reason=reason))
             assert isinstance(plan, dict)
             return {**plan, "told": f"nothing was changed; to carry it out, call again with plan_id={plan['id']}" if destroys else "nothing was changed"}
-        answer = await operator.execute(plan_id or [command], reason=reason, confirm=str(given.get("confirm", "")))
+        answer = await caller.operator.execute(plan_id or [command], reason=reason, confirm=str(given.get("confirm", "")))
         return to_plain(answer)
 
     return Tool(kind.name.replace(".", "_"), f"{kind.help}.", schema, call, destroys=destroys)

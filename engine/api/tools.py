@@ -1,6 +1,6 @@
-"""The tools: what each is for, its arguments as JSON Schema, and what it does through the gate; nothing of the protocol.
+"""The fleet as tools: what each is for, its arguments as JSON Schema, and what it does through the gate; nothing of the protocol.
 
-Owner: nobody; a call has a connection of its own. Limits: ROWS_MAX rows of a list, WAIT_MAX_S of a wait, RESULT_MAX characters of a result.
+Owner: nobody. Limits: ROWS_MAX rows of a list, WAIT_MAX_S of a wait, RESULT_MAX characters of a result.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.api.following_task import full_result
+from engine.api.following_task import Waiting, find_task, full_result
 from engine.api.openapi import arguments_schema
 from engine.model.errors import UsageError
 from engine.model.memory_commands import RememberEntry
 from engine.model.plans import Call
 from engine.model.question_commands import AskOperator, TellProgress
+from engine.model.rows import ROW_KINDS
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import FINISHED
 from engine.model.wire import command_of, nearest, to_plain
 from engine.operations import Operator
-from fleet_tui import output
-from fleet_tui.acts import own_task, wait_answered, wait_finished
 
 ROWS_DEFAULT, ROWS_MAX = 50, 500
 WAIT_DEFAULT_S, WAIT_MAX_S = 30.0, 600.0
@@ -34,13 +33,23 @@ Schema = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCaller:
+    """Who calls a tool."""
+
+    operator: Operator
+    waiting: Waiting
+    task: str = ""
+    """The task that the calling program does for the fleet; empty when it is no agent's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """One tool."""
 
     name: str
     help: str
     arguments: Schema
-    call: Callable[[Operator, Arguments], Awaitable[object]]
+    call: Callable[[ToolCaller, Arguments], Awaitable[object]]
     is_read: bool = False
     """It changes nothing."""
     destroys: bool = False
@@ -75,44 +84,39 @@ def _wait(help_: str) -> Schema:
     return {"type": "number", "description": help_, "minimum": 0, "maximum": WAIT_MAX_S, "default": WAIT_DEFAULT_S}
 
 
-async def _status(operator: Operator, _given: Arguments) -> object:
-    return to_plain(await operator.query("status"))
+async def _status(caller: ToolCaller, _given: Arguments) -> object:
+    return to_plain(await caller.operator.query("status"))
 
 
-async def _list(operator: Operator, given: Arguments) -> object:
+async def _list(caller: ToolCaller, given: Arguments) -> object:
     kind, limit = str(given["kind"]), given.get("limit", ROWS_DEFAULT)
     if kind not in KINDS:
         raise UsageError(f"kind is one of {', '.join(KINDS)}, not {kind!r}")
     if not isinstance(limit, int) or not 1 <= limit <= ROWS_MAX:
         raise UsageError(f"limit is 1 to {ROWS_MAX}")
-    rows = await operator.query(kind, limit=limit, filter=str(given.get("filter", "")))
+    rows = await caller.operator.query(kind, limit=limit, filter=str(given.get("filter", "")))
     assert isinstance(rows, list)
-    return {"rows": [output.to_object(kind, row) for row in rows]}
+    return {"rows": to_plain([row if isinstance(row, Mapping) else dict(zip(ROW_KINDS[kind]._fields, row, strict=True)) for row in rows])}
 
 
-async def _submit(operator: Operator, given: Arguments) -> object:
-    answer = await operator.execute([command_of(Call(SubmitTask.name, dict(given)))])
+async def _submit(caller: ToolCaller, given: Arguments) -> object:
+    answer = await caller.operator.execute([command_of(Call(SubmitTask.name, dict(given)))])
     if answer.vote:
         return {"vote": answer.vote, "told": "a guardrail puts it to the vote; it is submitted once that is accepted"}
     return {"task": str(answer.values[0])}
 
 
-async def _result(operator: Operator, given: Arguments) -> object:
+async def _result(caller: ToolCaller, given: Arguments) -> object:
     id_ = str(given["task"])
-    task: dict[str, Any] = {}
     try:
         async with asyncio.timeout(_seconds(given)):
-            task = await wait_finished(operator, id_)
+            plain = await caller.waiting.task(caller.operator, id_, lambda task: task["state"] in FINISHED)
     except TimeoutError:
-        found = await operator.query("task", id=id_)
-        assert isinstance(found, dict)
-        task = found
-    plain = to_plain(task)
-    assert isinstance(plain, dict)
+        plain = await find_task(caller.operator, id_)
     told = {name: plain[name] for name in ("id", "state", "pool", "agent_name", "attempt", "reason", "usage", "progress") if plain.get(name)}
     if plain["state"] not in FINISHED:
         return {**told, "is_over": False, "asks": [{"question": id_, "text": one["ask"]["text"]} for id_, one in plain["questions"].items()]}
-    return {**told, "is_over": True, "result": await _result_of(operator, plain)}
+    return {**told, "is_over": True, "result": await _result_of(caller.operator, plain)}
 
 
 async def _result_of(operator: Operator, task: Mapping[str, Any]) -> object:
@@ -124,38 +128,38 @@ async def _result_of(operator: Operator, task: Mapping[str, Any]) -> object:
     return f"{text[:RESULT_MAX]}… [{len(text) - RESULT_MAX:,} characters left out; `fleet-tui result {task['id']}` has all]"
 
 
-async def _memory_get(operator: Operator, given: Arguments) -> object:
-    return to_plain(await operator.query("entry", **given))
+async def _memory_get(caller: ToolCaller, given: Arguments) -> object:
+    return to_plain(await caller.operator.query("entry", **given))
 
 
-async def _memory_put(operator: Operator, given: Arguments) -> object:
+async def _memory_put(caller: ToolCaller, given: Arguments) -> object:
     value = json.dumps(given["value"], ensure_ascii=False)
     more = {name: given[name] for name in _PUT_MORE if name in given}
-    answer = await operator.execute([command_of(Call(RememberEntry.name, {"key": given["key"], "value": value, **more}))])
+    answer = await caller.operator.execute([command_of(Call(RememberEntry.name, {"key": given["key"], "value": value, **more}))])
     return {"key": given["key"], "done": answer.summary}
 
 
-async def _memory_search(operator: Operator, given: Arguments) -> object:
-    return {"found": to_plain(await operator.query("memory-search", **given))}
+async def _memory_search(caller: ToolCaller, given: Arguments) -> object:
+    return {"found": to_plain(await caller.operator.query("memory-search", **given))}
 
 
-async def _ask(operator: Operator, given: Arguments) -> object:
+async def _ask(caller: ToolCaller, given: Arguments) -> object:
     task, id_ = str(given.get("task", "")), str(given.get("question_id", ""))
     if not id_:
-        answer = await operator.execute([AskOperator(str(given.get("question", "")), tuple(map(str, given.get("options", ()))), task)])
+        answer = await caller.operator.execute([AskOperator(str(given.get("question", "")), tuple(map(str, given.get("options", ()))), task)])
         if answer.vote:
             return {"vote": answer.vote, "told": "a guardrail puts the question to the vote first"}
         id_ = str(answer.values[0])
     try:
         async with asyncio.timeout(_seconds(given)):
-            found = await wait_answered(operator, task or own_task(), id_)
+            found = await caller.waiting.answer(caller.operator, task or caller.task, id_)
     except TimeoutError:
         return {"is_answered": False, "question_id": id_, "told": "nobody has answered yet; call again with question_id to wait on"}
     return {"is_answered": True, **found}
 
 
-async def _progress(operator: Operator, given: Arguments) -> object:
-    answer = await operator.execute([TellProgress(str(given["text"]), float(given.get("ratio", -1.0)), str(given.get("task", "")))])
+async def _progress(caller: ToolCaller, given: Arguments) -> object:
+    answer = await caller.operator.execute([TellProgress(str(given["text"]), float(given.get("ratio", -1.0)), str(given.get("task", "")))])
     return {"done": answer.summary}
 
 
