@@ -27,6 +27,7 @@ from engine.model.errors import (
     RedisAway,
     RedisRefused,
     UsageError,
+    errors_in,
 )
 from engine.model.region_config import may_keep, needs_quorum
 from engine.model.region_rows import HEALTHY, RegionRow, Told, trips_of
@@ -297,7 +298,7 @@ class Federation:
         return "" if region == self.own == self.homes.home(region).server else region
 
     async def ask(self, region: str, id_: str, call: bytes) -> bytes:
-        """Send a call to the engine that leads a region, at the server that it lives at, and return its answer. Raises EngineUnavailable."""
+        """Send a call to the engine that leads a region, at the server that it lives at, and return its answer. Raises EngineUnavailable, Unanswered when it may be done."""
         from engine.redis.command_stream import CommandStream
 
         link = self._links.get(self.homes.home(region).server)
@@ -310,7 +311,8 @@ class Federation:
                 answer = await calls.ask(id_, call, deadline_s=FORWARD_WITHIN_S)
                 answers.cancel()
         except* EngineUnavailable as errors:
-            raise EngineUnavailable(f"region {region}: {errors.exceptions[0]}") from None
+            error = next(errors_in(errors, EngineUnavailable))
+            raise type(error)(f"region {region}: {error}") from None
         return answer
 
     # ---- telling

@@ -33,7 +33,14 @@ SNAPSHOT_LOOK_S = 5.0
 
 
 Lead = Callable[[AsyncExitStack], Awaitable[None]]
-Handle = Callable[[str, bytes], Awaitable[bytes]]
+
+
+class Handle(Protocol):
+    """Does what other engines ask for."""
+
+    async def __call__(self, id_: str, call: bytes, *, is_again: bool) -> bytes:
+        """Carry out a call and return the answer; `is_again`: somebody had begun with it. Raises FleetError for what cannot be answered now."""
+        ...
 
 
 class Lease(Protocol):
@@ -84,7 +91,7 @@ class Calls(Protocol):
     """The way to the engine that leads, and from there to all others."""
 
     async def ask(self, id_: str, call: bytes, *, deadline_s: float) -> bytes:
-        """Send a call and return its answer. Raises EngineUnavailable when none comes in time."""
+        """Send a call and return its answer. Raises EngineUnavailable when none comes in time, Unanswered when it may be done."""
         ...
 
     async def run(self) -> None:

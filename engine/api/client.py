@@ -25,7 +25,13 @@ from engine.clock import Clock, SystemClock
 from engine.model import wire
 from engine.model.acting import CURRENT, SOCKET_VARIABLE, VARIABLE
 from engine.model.commands import COMMANDS
-from engine.model.errors import EngineUnavailable, FleetError, UsageError, error_from_code
+from engine.model.errors import (
+    EngineUnavailable,
+    FleetError,
+    Unanswered,
+    UsageError,
+    error_from_code,
+)
 from engine.model.plans import Answer, Authority, Plan
 from engine.model.rows import FleetStatus, Frame
 from engine.model.verbs import Command
@@ -112,6 +118,10 @@ class _FeedMessage(msgspec.Struct):
 
 _incoming_decoder = msgspec.json.Decoder(_Incoming)
 _feed_decoder = msgspec.json.Decoder(_FeedMessage)
+
+
+class _Unheard(EngineUnavailable):
+    """A request was sent, and nothing came back."""
 
 
 class _Feed:
@@ -220,11 +230,15 @@ class RemoteOperator:
     async def execute(self, commands: Sequence[Command] | str, *, reason: str = "", confirm: str = "") -> Answer:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError.
 
-        Cancelling it, or losing the engine, leaves open whether it was carried out; the audit tells.
+        Cancelling it, or losing the engine, leaves open whether it was carried out (Unanswered, which says so); the audit tells.
         """
         what = {"plan": commands} if isinstance(commands, str) else {"commands": calls_of(commands)}
         typed = {"confirm": confirm} if confirm else {}
-        answer = await self._ask("execute", {**what, "reason": reason, **typed})
+        try:
+            answer = await self._ask("execute", {**what, "reason": reason, **typed})
+        except _Unheard as error:
+            filters = f" --filter plan={commands}" if isinstance(commands, str) else ""
+            raise Unanswered(f"{error}. Whether it was done is not known: `fleet-tui get audit{filters}` tells") from error
         return wire.decode_as(bytes(answer), Answer)
 
     async def query(self, what: str, **parameters: object) -> object:
@@ -289,7 +303,7 @@ class RemoteOperator:
                 await self._send({"jsonrpc": "2.0", "id": key, "method": method, "params": params})
                 result = await answer
         except TimeoutError as error:
-            raise EngineUnavailable(_mute_text(self._address, timeout_s)) from error
+            raise _Unheard(_mute_text(self._address, timeout_s)) from error
         finally:
             del self._waiting[key]
         if isinstance(result, FleetError):
@@ -354,7 +368,7 @@ class RemoteOperator:
         for answer in self._waiting.values():
             if not answer.done():
                 # As a value: an exception that nobody came to fetch would be reported by asyncio.
-                answer.set_result(EngineUnavailable(reason))
+                answer.set_result(_Unheard(reason))
         for feed in self._feeds.values():
             with contextlib.suppress(asyncio.QueueFull):
                 feed.arrived.put_nowait(EngineUnavailable(reason))

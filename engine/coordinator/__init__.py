@@ -20,7 +20,7 @@ from engine.coordinator.following import Following
 from engine.coordinator.hosts import elsewhere
 from engine.coordinator.repairs import NotJsonError, encode_all, repaired
 from engine.coordinator.reports import decide_pools, decide_report
-from engine.coordinator.tools import ANSWERING, Tools
+from engine.coordinator.tools import CALLING, Tools
 from engine.coordinator.verbs import decide_commands
 from engine.memory.contract import Journal, JournalBatch, StoredArtifact
 from engine.model import effects as fx
@@ -307,9 +307,8 @@ class Coordinator(Following):
 
     def _answer(self, values: Sequence[object]) -> None:
         """Have the answer to another engine's call become durable together with what it changed."""
-        if (answering := ANSWERING.get()) is not None:
-            id_, answer = answering(values, self.state.seq)
-            self._pending.answers[id_] = answer
+        if (calling := CALLING.get()) is not None and (answer := calling.take(values, self.state.seq)) is not None:
+            self._pending.answers[calling.id] = answer
 
     # ---- applying
 

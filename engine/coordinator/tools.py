@@ -13,13 +13,38 @@ from typing import Protocol
 from engine.clock import Clock, IdFactory, Rng
 from engine.config import FleetManagerConfig
 from engine.model import events as ev
+from engine.model.errors import FleetError
+from engine.model.ids import PlanId
 from engine.model.machines import ProgramRoom, Room
+from engine.model.plans import Answer
 from engine.scheduling.allocator import Adviser
 from engine.state import Touched
 from engine.state.deciding import Checked, Classify, MemoryVerbs
 
-ANSWERING: ContextVar[Callable[[Sequence[object], int], tuple[str, bytes]] | None] = ContextVar("answering", default=None)
-"""While a call of another engine is carried out: makes its id and answer of the values and the state's number."""
+Says = Callable[[Sequence[object], int], "Answer | FleetError"]
+"""Makes the answer to a call of its verbs' values and the state's number."""
+
+
+class Calling:
+    """A call of another engine while it is carried out: its answer becomes durable with what it changed, and with nothing else."""
+
+    def __init__(self, id_: PlanId, encode: Callable[[Answer | FleetError], bytes]) -> None:
+        self.id = id_
+        self._encode = encode
+        self._says: Says | None = None
+
+    def promise(self, says: Says) -> None:
+        """Have the next commit be the one that the call is answered with."""
+        self._says = says
+
+    def take(self, values: Sequence[object], seq: int) -> bytes | None:
+        """Return the answer that goes with this commit; None = it is not the one."""
+        says, self._says = self._says, None
+        return self._encode(says(values, seq)) if says is not None else None
+
+
+CALLING: ContextVar[Calling | None] = ContextVar("calling", default=None)
+"""The call of another engine that this code carries out; None for all that is asked of this engine."""
 
 
 class Publisher(Protocol):

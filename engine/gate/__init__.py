@@ -6,12 +6,13 @@ Owner: nobody; a gate is one identity at the desk.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import fields, replace
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 from engine.agents.joined.door import Door
+from engine.coordinator.tools import CALLING
 from engine.gate import (
     audit_lines,
     backing,
@@ -73,6 +74,7 @@ MACHINES = frozenset({"library", "engine"})
 _ROUTINE = (SubmitTask, AllocateAgent, ReleaseAgent, CastVote, SendMessage, TakeMessage)
 _ALONE = {UndoPlan, RedoPlan, *undecided.ALONE}
 _DANGERS = list(Danger)
+_Said = TypeVar("_Said", bound=Answer | FleetError)
 
 
 class Gate:
@@ -123,7 +125,8 @@ class Gate:
         """Carry out verbs, or a plan by its id; returns when it is durable. Raises FleetError."""
         if not _is_plan_id(commands):
             assert not isinstance(commands, str)
-            return await self._execute(Asked(commands, reason, confirm, self._new_id()))
+            calling = CALLING.get()
+            return await self._execute(Asked(commands, reason, confirm, calling.id if calling else self._new_id()))
         waiting = self._desk.take(commands)
         plan = waiting.plan
         try:
@@ -175,6 +178,15 @@ class Gate:
         if what in MEMORY_QUERIES:
             return await memory_queries.answer(self._desk.sources, self.origin, what, parameters)
         return await queries.answer(self._desk.sources, what, parameters, self._discretion)
+
+    def laid_down(self, plan: PlanId) -> Waiting | None:
+        """Return a plan that waits."""
+        return self._desk.waiting(plan)
+
+    def lay_down(self, waiting: Waiting) -> None:
+        """Have a plan wait here that was made elsewhere, unless it does already."""
+        if self._desk.waiting(waiting.plan.id) is None:
+            self._desk.keep(waiting)
 
     def allow(self, kind: type[Command], commands: Iterable[Command]) -> None:
         """Check role and guardrails for what a program does directly, without a plan. Raises Denied, Unconfirmed."""
@@ -301,8 +313,9 @@ class Gate:
         id_ = ProposalId(coordinator.deciding(self.origin).ids.new(PROPOSAL_PREFIX))
         told = f"put to the vote {id_} ({guardrail.name}); nothing is done before it is accepted"
         entry = replace(self._audited(doing).entry, result=told)
+        says = _promised(lambda _values, seq: Answer(asked.plan_id, (), seq, f"{summary}: {told}", vote=id_))
         await coordinator.record([ProposalOpened(with_plan(round_, plan, id_, summary)), Audited(entry), *self._acted(asked, told, vote=id_)], self.origin)
-        return Answer(asked.plan_id, (), coordinator.state.seq, f"{summary}: {told}", vote=id_)
+        return says((), coordinator.state.seq)
 
     async def _carry_out(self, doing: Doing) -> Answer:
         meant = doing.meant
@@ -328,15 +341,16 @@ class Gate:
             applied.append(self._applied(doing, undo.calls_back(commands, before, values), undo.calls_again(commands, values)))
             return [PlanApplied(applied[0]), *self._accounts(doing, values)]
 
-        values, seq = await coordinator.execute(commands, self.origin, account, artifacts=meant.artifacts)
-        return Answer(doing.plan_id, tuple(values), seq, summary_of(doing), applied[0].undo_until if applied else 0.0)
+        says = _promised(lambda values, seq: Answer(doing.plan_id, tuple(values), seq, summary_of(doing), applied[0].undo_until if applied else 0.0))
+        return says(*await coordinator.execute(commands, self.origin, account, artifacts=meant.artifacts))
 
     async def _told(self, doing: Doing, told: str) -> Answer:
         """Record a verb that changed no state of the fleet; what it did is answered in words."""
         coordinator = self._desk.coordinator
+        says = _promised(lambda _values, seq: Answer(doing.plan_id, (), seq, told))
         if doing.meant.asked[0].is_audited or doing.asked.vote:
             await coordinator.record(self._accounts(doing), self.origin)
-        return Answer(doing.plan_id, (), coordinator.state.seq, told)
+        return says((), coordinator.state.seq)
 
     async def _back_up(self, doing: Doing, command: BackUpFleet) -> Answer:
         """Take a backup, above all of an engine that can write nothing else any more: then only the audit is missing."""
@@ -383,8 +397,8 @@ class Gate:
             again = replace(plan, inverse=inverse, left=left, undo_until=self._undo_until())
             return [PlanApplied(again), PlanUndone(plan.id, doing.plan_id, undone=False), *noted]
 
-        values, seq = await coordinator.execute(does, self.origin, account, artifacts=doing.meant.artifacts, restoring=True)
-        return Answer(doing.plan_id, tuple(values), seq, f"{'undid' if is_undo else 'redid'} {plan.summary}")
+        says = _promised(lambda values, seq: Answer(doing.plan_id, tuple(values), seq, f"{'undid' if is_undo else 'redid'} {plan.summary}"))
+        return says(*await coordinator.execute(does, self.origin, account, artifacts=doing.meant.artifacts, restoring=True))
 
     # ---- the audit
 
@@ -406,12 +420,21 @@ class Gate:
         coordinator, plan = self._desk.coordinator, asked.plan_id if asked.vote else ""
         try:
             entry = audit_lines.refused(self._by(asked.reason, plan), asked.commands[0], str(error), coordinator.state.plans)
+            if not isinstance(error, ReadOnly):  # what could not be written may be done by who leads next
+                _promised(lambda _values, _seq: error)
             await coordinator.record([Audited(entry), *self._acted(asked, str(error), is_done=False)], self.origin)
         except CommandRefused:
             return  # read-only: the refusal itself cannot be written either, the caller gets the first reason
 
     def _by(self, reason: str, plan: str) -> audit_lines.By:
         return audit_lines.By(self.origin, self._desk.now(), reason, plan)
+
+
+def _promised(says: Callable[[Sequence[object], int], _Said]) -> Callable[[Sequence[object], int], _Said]:
+    """Have the next commit carry what another engine is answered, if this is its call; return the same."""
+    if (calling := CALLING.get()) is not None:
+        calling.promise(says)
+    return says
 
 
 def _first_word(command: Command) -> str:

@@ -90,13 +90,26 @@ class Desk:
         """Return a plan and keep it no longer, so that nobody executes it twice. Raises NotFound."""
         self._drop_old()
         waiting = self._waiting.pop(PlanId(plan_id), None)
+        if told := self._told_of(plan_id):
+            raise NotFound(f"plan {plan_id} was carried out: {told}; nothing was changed again")
         if waiting is None:
             raise NotFound(f"no plan {plan_id!r} is waiting; it was carried out or is too old: make it again")
         return waiting
 
-    def knows(self, plan_id: str) -> bool:
-        """Answer whether a plan waits here."""
-        return plan_id in self._waiting
+    def waiting(self, plan_id: str) -> Waiting | None:
+        """Return a plan that waits here, and keep it."""
+        return self._waiting.get(PlanId(plan_id))
+
+    def drop(self, plan_id: str) -> None:
+        """Keep a plan no longer, if it waits here."""
+        self._waiting.pop(PlanId(plan_id), None)
+
+    def _told_of(self, plan_id: str) -> str:
+        """Return what became of a plan that this engine, or another one of the fleet, began to carry out; empty = nothing is known of that."""
+        state = self.coordinator.state
+        if (kept := state.plans.get(PlanId(plan_id))) is not None:
+            return kept.plan.summary
+        return next((f"{line.action} {line.target}, {line.result}" for line in state.audit if line.plan == plan_id), "")
 
     def note_abroad(self, plan_id: str, region: str) -> None:
         """Take note that a plan waits in another region; the oldest note goes when there are too many."""

@@ -5,7 +5,7 @@ Owner: nobody; functions only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.gate import backing, baselines, channel_rows, dead_events, region_plans
 from engine.gate.queries import Sources
@@ -27,6 +27,17 @@ from engine.model.verbs import Command
 WORK = (SynchronizeMemory, RotateKeys, EraseOwner, RecordMetric, SaveBaseline, DeleteBaseline, TestChannel, RequeueNotifications, ReplayEvents, DropEvents, FailOver, FailBack)
 """Those that `carry_out` does; the others have more to answer than words."""
 UNDECIDED = (StopEngine, BackUpFleet, *WORK)
+LOOK: Mapping[type[Command], str] = {
+    SaveBaseline: "baseline list",
+    DeleteBaseline: "baseline list",
+    TestChannel: "get channels",
+    RequeueNotifications: "get notifications",
+    ReplayEvents: "get dead-events",
+    DropEvents: "get dead-events",
+    FailOver: "get regions",
+    FailBack: "get regions",
+}
+"""Those whose second time is another one, or is refused because of the first; with the command that tells whether they were done."""
 ALONE = tuple(kind for kind in UNDECIDED if kind not in (ReplayEvents, DropEvents))
 """Those that have a plan to themselves."""
 

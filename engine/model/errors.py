@@ -10,6 +10,7 @@ FleetError
     TooLarge          a value is larger than what may be kept
     ReadOnly          the engine cannot write its journal; nothing was changed
   EngineUnavailable   no engine answers (exit code 3)
+    Unanswered        it was asked and gave no answer: whether it is done is not known
   EngineStartError    the engine cannot start here
   JournalError        the journal could not be read or written
     JournalUncertain  a batch may be written, or not: nobody answered
@@ -133,6 +134,12 @@ class JoinRefused(FleetError):
 
     code = "join_refused"
     exit_code = EXIT_REFUSED
+
+
+class Unanswered(EngineUnavailable):
+    """An engine was asked for something and gave no answer: whether it is done is not known."""
+
+    code = "unanswered"
 
 
 class EngineStartError(FleetError):
@@ -265,6 +272,7 @@ _BY_CODE: dict[str, type[FleetError]] = {
         ReadOnly,
         OutcomeUnknown,
         EngineUnavailable,
+        Unanswered,
         EngineStartError,
         JournalError,
         JournalUncertain,

@@ -15,10 +15,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from engine.clock import Clock
-from engine.model.errors import EngineUnavailable, FleetError, RedisAway, RedisRefused
+from engine.model.errors import EngineUnavailable, FleetError, RedisAway, RedisRefused, Unanswered
 from engine.model.journal_entries import Leadership
 from engine.redis.functions import Functions
 from engine.redis.journal_stream import entries_of
@@ -28,8 +29,16 @@ from engine.redis.region_keys import RegionKeys
 
 logger = logging.getLogger(__name__)
 
-Handle = Callable[[str, bytes], Awaitable[bytes]]
-"""Carries out a call, by its id, and returns the answer; raises nothing but for defects."""
+class Handle(Protocol):
+    """Carries out calls."""
+
+    async def __call__(self, id_: str, call: bytes, *, is_again: bool) -> bytes:
+        """Carry out a call and return the answer; `is_again`: somebody had begun with it, or was about to.
+
+        Raises FleetError for what cannot be answered now: it is looked after again.
+        """
+        ...
+
 
 GROUP = "leader"
 CALLS_MAX = 10_000
@@ -60,27 +69,39 @@ class CommandStream:
     # ---- who asks
 
     async def ask(self, id_: str, call: bytes, *, deadline_s: float) -> bytes:
-        """Send a call and return its answer; sent again, it is one call. Raises EngineUnavailable when no answer comes in time."""
+        """Send a call and return its answer; sent again, it is one call.
+
+        Raises EngineUnavailable when nobody took it in time: it will not be done; Unanswered when somebody did and no answer came.
+        """
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[id_] = future
         words = ("XADD", self._keys.commands, "MAXLEN", "~", CALLS_MAX, "*", "i", id_, "f", self._engine, "c", call, "s", repr(deadline_s))
-        is_sent = False
+        entry, is_doubtful = b"", False
         try:
             async with asyncio.timeout(deadline_s):
-                while not is_sent:
+                while not entry:
                     try:
-                        await self._link.call(*words)
-                        is_sent = True
+                        entry = await self._link.call(*words)
                     except RedisAway:
+                        is_doubtful = True  # it may be there, under a number that nobody told us
                         await self._clock.sleep(AGAIN_S)
                 return await future
         except RedisRefused as error:
             raise EngineUnavailable(f"the engine that leads cannot be asked: {error}") from error
         except TimeoutError:
-            told = "whether it was done is not known; look again" if is_sent else "it was not asked"
-            raise EngineUnavailable(f"the engine that leads did not answer within {deadline_s:g} s; {told}") from None
+            if entry and not is_doubtful and await self._withdraw(entry):
+                raise EngineUnavailable(f"no engine took it within {deadline_s:g} s, and it is withdrawn: nothing was changed; `fleet-tui get engines` tells who leads") from None
+            raise Unanswered(f"the engine that leads did not answer within {deadline_s:g} s") from None
         finally:
             del self._waiting[id_]
+
+    async def _withdraw(self, entry: bytes) -> bool:
+        """Take back a call that nobody has taken; answer whether that is certain."""
+        try:
+            answer = await self._functions.call("call_withdraw", (self._keys.commands,), GROUP, entry, timeout_s=self._link.section.command_timeout_s)
+        except (RedisAway, RedisRefused):
+            return False
+        return bool(answer[0] == "ok")
 
     async def run(self) -> None:
         """Hand out answers, until cancelled."""
@@ -104,9 +125,9 @@ class CommandStream:
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         async with asyncio.TaskGroup() as group:
 
-            async def one(id_: bytes, fields: Mapping[bytes, bytes]) -> None:
+            async def one(id_: bytes, fields: Mapping[bytes, bytes], *, is_again: bool) -> None:
                 try:
-                    await self._carry_out(id_, fields, handle, by)
+                    await self._carry_out(id_, fields, partial(handle, is_again=is_again), by)
                 finally:
                     slots.release()
 
@@ -116,6 +137,7 @@ class CommandStream:
             while True:
                 if left is None and self._clock.now() - looked_at >= IDLE_S:
                     left, idle_s, looked_at = b"0-0", IDLE_S, self._clock.now()
+                is_again = left is not None
                 try:
                     if left is not None:
                         left, found = await self._reclaim(left, idle_s)
@@ -131,7 +153,7 @@ class CommandStream:
                     continue
                 for id_, fields in found:
                     await slots.acquire()
-                    group.create_task(one(id_, fields), name="call of another engine")
+                    group.create_task(one(id_, fields, is_again=is_again), name="call of another engine")
 
     async def _reclaim(self, start: bytes, idle_s: float) -> tuple[bytes | None, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]:
         """Take over what others had taken, or could not be answered, for so long; return where to go on, None at the end."""
@@ -146,7 +168,7 @@ class CommandStream:
     async def _next(self) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:
         return entries_of(await self._link.call("XREADGROUP", "GROUP", GROUP, self._engine, "COUNT", AT_ONCE_MAX, "BLOCK", self._block_ms, "STREAMS", self._keys.commands, ">"))
 
-    async def _carry_out(self, entry: bytes, fields: Mapping[bytes, bytes], handle: Handle, by: Leadership) -> None:
+    async def _carry_out(self, entry: bytes, fields: Mapping[bytes, bytes], handle: Callable[[str, bytes], Awaitable[bytes]], by: Leadership) -> None:
         id_, asker = fields[b"i"].decode(), fields[b"f"].decode()
         if id_ in self._at_work:
             return

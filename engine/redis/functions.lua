@@ -175,6 +175,16 @@ local function call_answer(keys, args)
   return {'ok'}
 end
 
+-- keys: commands; args: group, entry
+-- Takes back a call that nobody has taken.
+local function call_withdraw(keys, args)
+  local taken = redis.pcall('XPENDING', keys[1], args[1], args[2], args[2], 1)
+  local is_free = taken.err and string.find(taken.err, 'NOGROUP', 1, true) or not taken.err and #taken == 0
+  if not is_free then return {'taken'} end
+  if redis.call('XDEL', keys[1], args[2]) == 0 then return {'gone'} end
+  return {'ok'}
+end
+
 -- keys: any one of the region
 local function server_clock()
   return {'ok', now_ms()}
@@ -488,6 +498,7 @@ redis.register_function{function_name = 'LIBRARY_lease_renew', callback = lease_
 redis.register_function{function_name = 'LIBRARY_lease_release', callback = lease_release, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_lease_holder', callback = lease_holder, flags = READS}
 redis.register_function{function_name = 'LIBRARY_call_answer', callback = call_answer, flags = ALWAYS}
+redis.register_function{function_name = 'LIBRARY_call_withdraw', callback = call_withdraw, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_server_clock', callback = server_clock, flags = READS}
 redis.register_function{function_name = 'LIBRARY_member_tell', callback = member_tell, flags = ALWAYS}
 redis.register_function{function_name = 'LIBRARY_region_tell', callback = region_tell, flags = ALWAYS}

@@ -29,6 +29,7 @@ from engine.model.errors import (
     JournalError,
     NotFound,
     ReadOnly,
+    Unanswered,
     UsageError,
 )
 from engine.model.fleet_commands import UndoPlan
@@ -276,6 +277,20 @@ async def test_lost_engine_ends_calls_and_feeds(gateway: Gateway, operator: Remo
     with pytest.raises(EngineUnavailable):
         async with operator.follow(["pools"]):
             pass
+
+
+async def test_a_verb_whose_engine_is_lost_under_way_may_be_done_and_one_that_was_not_sent_is_not(operator: RemoteOperator, fake: FakeOperator) -> None:
+    fake.open.clear()
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(_refusal_of(operator.execute("pln_1")))
+        while not fake.asked:
+            await operator.ping()
+        assert operator._socket is not None
+        operator._socket.transport.abort()
+    assert isinstance(call.result(), Unanswered)
+    assert "`fleet-tui get audit --filter plan=pln_1` tells" in str(call.result())
+    assert not isinstance(await _refusal_of(operator.execute("pln_2")), Unanswered)
+    fake.open.set()
 
 
 async def _refusal_of(call) -> EngineUnavailable:

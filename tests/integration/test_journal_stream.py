@@ -15,6 +15,7 @@ from engine.model.errors import (
     JournalGap,
     JournalTrimmed,
     JournalUncertain,
+    OutcomeUnknown,
 )
 from engine.model.journal_entries import NOBODY, Entry, Leadership
 from engine.redis.command_stream import CommandStream
@@ -289,15 +290,15 @@ async def test_what_a_former_leader_answers_is_dropped_and_the_next_one_carries_
     async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, asyncio.TaskGroup() as group:
         former, then, asker = (CommandStream(one.link, "local", name, SystemClock()) for name in ("eng_former", "eng_then", "eng_asker"))
         taken, go_on = asyncio.Event(), asyncio.Event()
-        asked: list[tuple[str, bytes]] = []
+        asked: list[tuple[str, bytes, bool]] = []
 
-        async def refuse(_id: str, _call: bytes) -> bytes:
+        async def refuse(id_: str, call: bytes, *, is_again: bool) -> bytes:  # noqa: ARG001
             taken.set()
             await go_on.wait()
             return b"refused by the former"
 
-        async def do(id_: str, call: bytes) -> bytes:
-            asked.append((id_, call))
+        async def do(id_: str, call: bytes, *, is_again: bool) -> bytes:
+            asked.append((id_, call, is_again))
             return b"done by the next"
 
         lease = one.lease
@@ -310,6 +311,39 @@ async def test_what_a_former_leader_answers_is_dropped_and_the_next_one_carries_
         go_on.set()
         parts.append(group.create_task(then.serve(do, Leadership(2, "eng_then"))))
         assert await answer == b"done by the next"
-        assert asked == [("pln_1", b"scale")]
+        assert asked == [("pln_1", b"scale", True)]
         for part in parts:
             part.cancel()
+
+
+async def test_a_call_whose_outcome_is_not_known_is_looked_after_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.redis.command_stream.IDLE_S", 0.05)
+    async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, asyncio.TaskGroup() as group:
+        stream = CommandStream(one.link, "local", "eng_a", SystemClock())
+        tries: list[bool] = []
+
+        async def do(id_: str, call: bytes, *, is_again: bool) -> bytes:  # noqa: ARG001
+            tries.append(is_again)
+            if not is_again:
+                raise OutcomeUnknown("nobody answered the leader")
+            return b"done"
+
+        parts = [group.create_task(stream.run()), group.create_task(stream.serve(do, await one.lead()))]
+        assert await stream.ask("pln_1", b"scale", deadline_s=60) == b"done"
+        assert tries == [False, True]
+        for part in parts:
+            part.cancel()
+
+
+async def test_a_call_is_withdrawn_unless_somebody_took_it(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, server.client() as client:
+        stream, commands = CommandStream(one.link, "local", "eng_a", SystemClock()), "fleet:{local}:commands"
+        assert await stream._withdraw(await client.xadd(commands, {"i": "pln_1"})), "nobody ever led"
+        assert await client.xlen(commands) == 0
+        await client.xgroup_create(commands, "leader", id="0")
+        taken, waits = await client.xadd(commands, {"i": "pln_2"}), await client.xadd(commands, {"i": "pln_3"})
+        await client.xreadgroup("leader", "eng_b", {commands: ">"}, count=1)
+        assert not await stream._withdraw(taken)
+        assert await stream._withdraw(waits)
+        assert [id_ for id_, _ in await client.xrange(commands)] == [taken]
+        assert not await stream._withdraw(waits), "it is not there, so somebody ended it"
