@@ -51,6 +51,10 @@ class Reviewer(Protocol):
         """Make what takes work over. Raises GitError."""
         ...
 
+    async def has(self, work: Work, task: str) -> bool:
+        """Tell whether the branch at which work began has it. Raises GitError."""
+        ...
+
     async def take(self, work: Work, taking: Taking) -> None:
         """Have a branch take what was made. Raises GitError."""
         ...
@@ -79,7 +83,20 @@ class Reviewing:
     async def pin(self, commands: Sequence[Command]) -> Sequence[Command]:
         """Return verbs with what takes the work over made ready, one on top of the other. Raises FleetError: what conflicts, and what to do."""
         tips: dict[tuple[str, str], str] = {}
+        for command in commands:
+            if isinstance(command, DiscardReview):
+                await self._check_is_loose(command)
         return [await self._pinned(command, tips) if isinstance(command, AcceptReview) else command for command in commands]
+
+    async def _check_is_loose(self, command: DiscardReview) -> None:
+        """Raise CommandRefused for work that a branch has already, by an accept that was cut off or by hand: it cannot be dropped."""
+        work = find_waiting(self._state(), command.task).work
+        try:
+            is_taken = await self._git(work).has(work, command.task)
+        except GitError as error:
+            raise CommandRefused(f"{error}; nothing was changed") from error
+        if is_taken:
+            raise CommandRefused(f"{work.onto} has what {command.task} did already; `accept {command.task}` notes that, `git revert` takes it out; nothing was changed")
 
     async def _pinned(self, command: AcceptReview, tips: dict[tuple[str, str], str]) -> AcceptReview:
         review = find_waiting(self._state(), command.task)

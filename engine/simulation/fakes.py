@@ -370,6 +370,10 @@ class SimulatedReviewer:
         old = at or self.branches.get(branch, work.base)
         return Taking(taking.how, branch, f"{old}..{old}+{work.head}")
 
+    async def has(self, work: Work, task: str) -> bool:  # noqa: ARG002  # branches know commits only
+        """Tell whether the branch has the commit."""
+        return work.head in self.branches.get(work.onto, "").split("+")
+
     async def take(self, work: Work, taking: Taking) -> None:
         """Move the branch. Raises GitError when it is elsewhere."""
         self._move(taking.onto, work, *ends_of(taking.made))

@@ -121,6 +121,8 @@ async def test_what_a_kill_cut_off_is_noted_when_it_is_asked_for_again(tmp_path:
             await kinds.reviewer.take(review.work, taking)
             if how != "patch":
                 await kinds.reviewer.retire(review.work)
+                with pytest.raises(CommandRefused, match=f"main has what {task} did already; `accept {task}` notes that"):
+                    await do(subject, DiscardReview(task))
             before = git(repo, "rev-parse", "main")
             plan, _ = await do(subject, AcceptReview(task, how=how))
             assert "has it already" in plan.steps[0].effect
@@ -134,6 +136,14 @@ async def test_what_a_kill_cut_off_is_noted_when_it_is_asked_for_again(tmp_path:
         await kinds.reviewer.restore(review.work)
         await do(subject, UndoPlan(answer.plan))
         assert (state_of(subject, task), git(repo, "show", f"fleet/{task}:half.txt")) == ("waiting", "half")
+        await do(subject, AcceptReview(task))
+        accepted = subject.task(task).review
+        assert accepted is not None
+        (repo / "merge.txt").touch()  # is not changed
+        await kinds.reviewer.give_back(accepted.work, Taking(accepted.how, accepted.onto, accepted.made))
+        git(repo, "commit", "-q", "--allow-empty", "-m", "somebody goes on")
+        await do(subject, ReopenReview(task))
+        assert (state_of(subject, task), said(repo)[0], (repo / "half.txt").exists()) == ("waiting", "somebody goes on", False)
 
 
 async def test_feedback_goes_on_in_the_same_worktree_and_a_discard_comes_back(tmp_path: Path) -> None:

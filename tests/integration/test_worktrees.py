@@ -200,7 +200,7 @@ async def test_a_session_that_died_begins_anew_in_its_new_worktree(tmp_path: Pat
 def test_what_a_killed_engine_left_is_saved_at_the_next_start(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     repo = repository(tmp_path)
-    script = 'echo half >> a.txt; sleep 600'
+    script = "touch $(git rev-parse --git-path index.lock); echo half >> a.txt; sleep 600"  # as an agent's git that dies with it
     config = f"""
 [pools.talk]
 min = 1

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.agents.liveness import Verdict, Watch, read_usage
+from engine.agents.processes.finishing import Finishers
 from engine.agents.processes.kept import Keepers
 from engine.agents.processes.ledger import EngineMarker, SweepReport, sweep
 from engine.agents.processes.ledger_lines import LedgerEntry
@@ -70,6 +71,8 @@ class ProcessHost:
         self._clock = clock
         self.keepers = Keepers(self._marker, clock)
         """Programs that may outlive the engine."""
+        self.finishers = Finishers(Path(self._marker.state_dir), clock)
+        """Programs that no end of the engine cuts off."""
         self._runs: dict[int, RunningProcess] = {}
         self._by_key: dict[str, RunningProcess] = {}
         self._run_count = 0

@@ -1,25 +1,31 @@
 """Git worktrees: made at a commit on a branch of their own, saved with all that was left in them, compared, and removed.
 
 Owner: `Repository` of the lock under which its worktrees and branches change; git does the rest. Every git is a program of the
-process host, with no questions, hooks or signatures. Limits: GIT_S seconds for each, DIFF_MAX_BYTES of a diff.
+process host, with no questions, hooks or signatures; one that changes anything comes to its end though the engine is killed.
+Limits: GIT_S seconds for each, DIFF_MAX_BYTES of a diff.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.finishing import Finished
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.model.reviews import Work
 
 GIT_S = 120.0
 DIFF_MAX_BYTES = 8 << 20
 COMMITS_MAX = 50
-_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "user.name=fleet-tui", "-c", "user.email=fleet-tui@localhost")
+_SETTINGS = (
+    "core.hooksPath=/dev/null", "commit.gpgSign=false", "user.name=fleet-tui", "user.email=fleet-tui@localhost",
+    "gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false",  # nothing that would go on in the background
+)  # fmt: skip
+_QUIET = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 _ERROR_MAX = 300
 BRANCHES = "refs/heads/"
 KEPT = "refs/fleet/kept/"
@@ -46,14 +52,63 @@ class Change:
     diff: str = ""
 
 
-class Repository:
-    """One repository and its worktrees."""
+class Git:
+    """Runs git in a repository, and commands in its worktrees."""
 
     def __init__(self, path: Path, host: ProcessHost) -> None:
         self.path = path
         self._host = host
-        self._changing = asyncio.Lock()
         self._runs = count()
+
+    async def run(self, worktree: Path, argv: tuple[str, ...], timeout_s: float, log: Path) -> ProcessResult:
+        """Run a command in a worktree; what it prints goes to a log. Raises GitError when it cannot start."""
+        return await self._run(ProcessSpec(argv, worktree, timeout_s=timeout_s, log_path=log))
+
+    async def git(self, where: Path, *words: str, told: str = "") -> str:
+        """Return what a git prints that changes nothing but objects; `told` says what its failure means. Raises GitError."""
+        result = await self.ask(where, *words)
+        if result.exit_code != 0:
+            raise GitError(f"git {_verb(words)} in {where}: {told or said_by(result)}")
+        return result.stdout_text
+
+    async def change(self, where: Path, *words: str, told: str = "") -> None:
+        """Have a git change something; `told` says what its failure means. It ends, whatever becomes of the engine. Raises GitError."""
+        result = await self.attempt(where, *words)
+        if result.exit_code != 0:
+            raise GitError(f"git {_verb(words)} in {where}: {told or said_by(result)}")
+
+    async def attempt(self, where: Path, *words: str, stdin: bytes | None = None) -> Finished:
+        """Have a git change something, and return how it ends, whatever that means. Raises GitError when it cannot start."""
+        try:
+            return await self._host.finishers.run(self._spec(where, words, stdin, {}))
+        except ProcessStartError as error:
+            raise GitError(str(error)) from error
+
+    async def ask(self, where: Path, *words: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> ProcessResult:
+        """Return how a git ends that changes nothing but objects, whatever that means. Raises GitError when it cannot start."""
+        return await self._run(self._spec(where, words, stdin, env or {}))
+
+    def _spec(self, where: Path, words: Sequence[str], stdin: bytes | None, env: Mapping[str, str]) -> ProcessSpec:
+        # Without optional locks: one that is killed while it only looks leaves none.
+        given = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **env}
+        if where != self.path:
+            given["GIT_CEILING_DIRECTORIES"] = str(where.parent)  # one whose link is gone is no part of a repository around it
+        return ProcessSpec(("git", *_QUIET, *words), where, env=given, stdin=stdin, timeout_s=GIT_S, output_max_bytes=DIFF_MAX_BYTES)
+
+    async def _run(self, spec: ProcessSpec) -> ProcessResult:
+        try:
+            async with self._host.program(spec, key=f"workspace.{id(self)}.{next(self._runs)}") as process:
+                return await process.wait_result()
+        except ProcessStartError as error:
+            raise GitError(str(error)) from error
+
+
+class Repository(Git):
+    """One repository and its worktrees."""
+
+    def __init__(self, path: Path, host: ProcessHost) -> None:
+        super().__init__(path, host)
+        self._changing = asyncio.Lock()
 
     async def commit_of(self, ref: str) -> str:
         """Return the commit that a ref names. Raises GitError."""
@@ -87,36 +142,43 @@ class Repository:
         """Make a worktree on a new branch. Raises GitError."""
         worktree.parent.mkdir(parents=True, exist_ok=True)
         async with self._changing:
-            await self.git(self.path, "worktree", "add", "--quiet", "-b", branch, str(worktree), commit)
+            await self.change(self.path, "worktree", "add", "--quiet", "-b", branch, str(worktree), commit)
 
     async def renew(self, worktree: Path, branch: str, commit: str) -> None:
         """Bring a worktree to a commit on a new branch; what git ignores stays. Raises GitError."""
         async with self._changing:
-            await self.git(worktree, "checkout", "--quiet", "--force", "-b", branch, commit)
-        await self.git(worktree, "clean", "--quiet", "--force", "-d")
+            await self.change(worktree, "checkout", "--quiet", "--force", "-b", branch, commit)
+        await self.change(worktree, "clean", "--quiet", "--force", "-d")
 
     async def resume(self, worktree: Path, work: Work, *, is_there: bool) -> None:
         """Bring a worktree to a branch that exists, as it was left; what is reviewed of it stays reachable, whatever comes. Raises GitError."""
         async with self._changing:
-            await self.git(self.path, "update-ref", f"{KEPT}{work.head}", work.head)
+            await self.change(self.path, "update-ref", f"{KEPT}{work.head}", work.head)
             if is_there:
-                await self.git(worktree, "checkout", "--quiet", "--force", work.branch, "--")
+                await self.change(worktree, "checkout", "--quiet", "--force", work.branch, "--")
                 return
-            await self.git(self.path, "worktree", "prune")
+            await self.change(self.path, "worktree", "prune")
             worktree.parent.mkdir(parents=True, exist_ok=True)
-            await self.git(self.path, "worktree", "add", "--quiet", str(worktree), work.branch)
+            await self.change(self.path, "worktree", "add", "--quiet", str(worktree), work.branch)
 
     async def save(self, worktree: Path, branch: str, message: str) -> str:
         """Put all that is in a worktree, but for what git ignores, on its branch; return its newest commit. Raises GitError."""
-        await self.git(worktree, "add", "--all")
+        await self.change(worktree, "add", "--all")
         if await self.git(worktree, "status", "--porcelain"):
-            await self.git(worktree, "commit", "--quiet", "--no-verify", "--message", message)
+            await self.change(worktree, "commit", "--quiet", "--no-verify", "--message", message)
         head = (await self.git(worktree, "rev-parse", "HEAD")).strip()
         on = (await self.git(worktree, "rev-parse", "--abbrev-ref", "HEAD")).strip()
         if on != branch:  # its agent went elsewhere
             async with self._changing:
-                await self.git(worktree, "branch", "--force", branch, head)
+                await self.change(worktree, "branch", "--force", branch, head)
         return head
+
+    async def unlock(self, worktree: Path, branch: str) -> None:
+        """Take away what a git of an agent left that was killed with its engine: nothing else is at work there. Raises GitError."""
+        await self._host.finishers.wait_for_former()
+        for name in ("index.lock", "HEAD.lock", f"{BRANCHES}{branch}.lock"):
+            path = worktree / (await self.git(worktree, "rev-parse", "--git-path", name)).strip()
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def compare(self, base: str, head: str) -> Change:
         """Return what lies between two commits. Raises GitError."""
@@ -130,44 +192,22 @@ class Repository:
     async def remove(self, worktree: Path, branch: str = "") -> None:
         """Remove a worktree, and with it a branch on which nothing is. Raises GitError."""
         async with self._changing:
-            await self.git(self.path, "worktree", "remove", "--force", "--force", str(worktree))
+            await self.change(self.path, "worktree", "remove", "--force", "--force", str(worktree))
             if branch:
-                await self.git(self.path, "branch", "--quiet", "-D", branch)
+                await self.change(self.path, "branch", "--quiet", "-D", branch)
 
     async def detach(self, worktree: Path, branch: str = "") -> None:
         """Leave a worktree on no branch; a branch on which nothing is goes. Raises GitError."""
-        await self.git(worktree, "checkout", "--quiet", "--detach")
+        await self.change(worktree, "checkout", "--quiet", "--detach")
         if branch:
             async with self._changing:
-                await self.git(self.path, "branch", "--quiet", "-D", branch)
-
-    async def run(self, worktree: Path, argv: tuple[str, ...], timeout_s: float, log: Path) -> ProcessResult:
-        """Run a command in a worktree; what it prints goes to a log. Raises GitError when it cannot start."""
-        return await self._run(ProcessSpec(argv, worktree, timeout_s=timeout_s, log_path=log))
-
-    async def git(self, where: Path, *words: str, told: str = "") -> str:
-        """Return what a git prints; `told` says what its failure means. Raises GitError."""
-        result = await self.ask(where, *words)
-        if result.exit_code != 0:
-            verb = next(word for word in words if not word.startswith("-") and "=" not in word)
-            raise GitError(f"git {verb} in {where}: {told or said_by(result)}")
-        return result.stdout_text
-
-    async def ask(self, where: Path, *words: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> ProcessResult:
-        """Return how a git ends, whatever that means. Raises GitError when it cannot start."""
-        given = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
-        if where != self.path:
-            given["GIT_CEILING_DIRECTORIES"] = str(where.parent)  # one whose link is gone is no part of a repository around it
-        return await self._run(ProcessSpec(("git", *_QUIET, *words), where, env=given, stdin=stdin, timeout_s=GIT_S, output_max_bytes=DIFF_MAX_BYTES))
-
-    async def _run(self, spec: ProcessSpec) -> ProcessResult:
-        try:
-            async with self._host.program(spec, key=f"workspace.{id(self)}.{next(self._runs)}") as process:
-                return await process.wait_result()
-        except ProcessStartError as error:
-            raise GitError(str(error)) from error
+                await self.change(self.path, "branch", "--quiet", "-D", branch)
 
 
-def said_by(result: ProcessResult) -> str:
+def _verb(words: Sequence[str]) -> str:
+    return next(word for word in words if not word.startswith("-") and "=" not in word)
+
+
+def said_by(result: ProcessResult | Finished) -> str:
     """Return why a git failed, in its own words."""
     return " ".join(result.stderr_text.split())[:_ERROR_MAX] or result.describe_end()

@@ -42,7 +42,7 @@ class GitReviewer:
 
         `at` is where the branch will be by then; empty = where it is. Raises GitError, which says what conflicts.
         """
-        repository = Repository(Path(work.repository), self._host)
+        repository = await self._settled(work)
         how = taking.how
         await repository.commit_of(work.head)
         if how == PATCH:
@@ -64,7 +64,7 @@ class GitReviewer:
 
     async def take(self, work: Work, taking: Taking) -> None:
         """Have a branch, or the working copy, take what was made; again, if it has it, does nothing. Raises GitError; nothing has then changed."""
-        repository, (old, new) = Repository(Path(work.repository), self._host), ends_of(taking.made)
+        repository, (old, new) = await self._settled(work), ends_of(taking.made)
         if taking.how == PATCH and taking.made:
             await self._apply(repository, work)
         elif taking.made:
@@ -72,13 +72,15 @@ class GitReviewer:
 
     async def give_back(self, work: Work, taking: Taking) -> None:
         """Take back what take() did. Raises GitError when something came after it; nothing has then changed."""
-        repository, (old, new) = Repository(Path(work.repository), self._host), ends_of(taking.made)
+        repository, (old, new) = await self._settled(work), ends_of(taking.made)
         if taking.how == PATCH and taking.made:
             await self._apply(repository, work, "--reverse")
         elif taking.made:
             now = await repository.commit_of(f"{BRANCHES}{taking.onto}")
             if now == old:
                 return
+            if not await self._is_within(repository, new, now):
+                return  # taken back already, by what was cut off, and the branch went on
             if now != new:
                 revert = f"git revert -m 1 {new[:SHORT_COMMIT]}" if taking.how == MERGE else f"git revert {old[:SHORT_COMMIT]}..{new[:SHORT_COMMIT]}"
                 raise GitError(f"{taking.onto} has moved on since, to {now[:SHORT_COMMIT]}: take it back by hand, with {revert}")
@@ -86,8 +88,8 @@ class GitReviewer:
 
     async def retire(self, work: Work) -> None:
         """Remove the branch of decided work, and its worktree where it was kept; its commit stays reachable. Raises GitError."""
-        repository, ref = Repository(Path(work.repository), self._host), f"{BRANCHES}{work.branch}"
-        await repository.git(repository.path, "update-ref", f"{KEPT}{work.head}", work.head)
+        repository, ref = await self._settled(work), f"{BRANCHES}{work.branch}"
+        await repository.change(repository.path, "update-ref", f"{KEPT}{work.head}", work.head)
         place = await self._place_of(repository, work.branch)
         if place is not None and await asyncio.to_thread(place.resolve) == await asyncio.to_thread(Path(work.tree).resolve):
             await repository.remove(place)
@@ -96,25 +98,39 @@ class GitReviewer:
             raise GitError(f"{work.branch} is checked out in {place}: go to another branch there first")
         tip = await self._tip(repository, ref)
         if tip:
-            await repository.git(repository.path, "update-ref", f"{KEPT}{tip}", tip)
-            await repository.git(repository.path, "update-ref", "-m", "fleet-tui: reviewed", "-d", ref, tip)
+            await repository.change(repository.path, "update-ref", f"{KEPT}{tip}", tip)
+            await repository.change(repository.path, "update-ref", "-m", "fleet-tui: reviewed", "-d", ref, tip)
         await self._thin_out(repository)
 
     async def restore(self, work: Work) -> None:
         """Bring the branch of decided work back; one that is there stays as it is. Raises GitError."""
-        repository, ref = Repository(Path(work.repository), self._host), f"{BRANCHES}{work.branch}"
+        repository, ref = await self._settled(work), f"{BRANCHES}{work.branch}"
         if not await self._tip(repository, ref):
-            await repository.git(repository.path, "update-ref", "-m", "fleet-tui: reopened", ref, work.head, "", told=f"{work.head[:SHORT_COMMIT]} is kept no more")
+            await repository.change(repository.path, "update-ref", "-m", "fleet-tui: reopened", ref, work.head, "", told=f"{work.head[:SHORT_COMMIT]} is kept no more")
 
     # ---- what is there
 
+    async def _settled(self, work: Work) -> Repository:
+        """Return a repository in which nothing goes on any more that a killed engine began."""
+        await self._host.finishers.wait_for_former()
+        return Repository(Path(work.repository), self._host)
+
+    async def has(self, work: Work, task: str) -> bool:
+        """Tell whether the branch at which work began has it. Raises GitError."""
+        repository = await self._settled(work)
+        tip = await self._tip(repository, f"{BRANCHES}{work.onto}") if work.onto else ""
+        return bool(tip) and await self._has(repository, work, task, tip)
+
     async def _has(self, repository: Repository, work: Work, task: str, commit: str) -> bool:
         """Tell whether a commit has the work: as its ancestor, or by commits that name the task."""
-        within = await repository.ask(repository.path, "merge-base", "--is-ancestor", work.head, commit)
-        if within.exit_code == 0:
+        if await self._is_within(repository, work.head, commit):
             return True
         named = await repository.git(repository.path, "log", "--max-count=1", "--format=%H", "--fixed-strings", f"--grep={TRAILER}{task}", f"{work.base}..{commit}")
         return bool(named.strip())
+
+    async def _is_within(self, repository: Repository, older: str, newer: str) -> bool:
+        """Tell whether a commit is another one, or before it."""
+        return (await repository.ask(repository.path, "merge-base", "--is-ancestor", older, newer)).exit_code == 0
 
     async def _tip(self, repository: Repository, ref: str) -> str:
         """Return where a ref is; empty = there is none."""
@@ -180,11 +196,13 @@ class GitReviewer:
             raise GitError(f"{branch} has moved meanwhile, to {now[:SHORT_COMMIT]}: look at the new plan")
         place = await self._place_of(repository, branch)
         if place is None:
-            await repository.git(repository.path, "update-ref", "-m", "fleet-tui: reviewed", f"{BRANCHES}{branch}", new, old)
+            await repository.change(repository.path, "update-ref", "-m", "fleet-tui: reviewed", f"{BRANCHES}{branch}", new, old)
             return
-        is_forward = (await repository.ask(repository.path, "merge-base", "--is-ancestor", old, new)).exit_code == 0
+        is_forward = await self._is_within(repository, old, new)
         words = ("merge", "--ff-only", "--no-autostash", "--quiet", new) if is_forward else ("reset", "--keep", "--quiet", new)
-        result = await repository.ask(place, *words)
+        if not is_forward:
+            await repository.attempt(place, "update-index", "-q", "--refresh")  # for reset, a file that was only touched is a changed one
+        result = await repository.attempt(place, *words)
         if result.exit_code != 0:
             raise GitError(f"the working copy in {place} cannot follow {branch}: {said_by(result)}; commit or stash what is there, or take another --onto")
 
@@ -208,7 +226,7 @@ class GitReviewer:
     async def _apply(self, repository: Repository, work: Work, *options: str) -> None:
         """Change the working copy, all files or none. Raises GitError."""
         top = Path((await repository.git(repository.path, "rev-parse", "--show-toplevel")).strip())
-        result = await repository.ask(top, "apply", "--whitespace=nowarn", *options, "-", stdin=await self._patch(repository, work))
+        result = await repository.attempt(top, "apply", "--whitespace=nowarn", *options, "-", stdin=await self._patch(repository, work))
         if result.exit_code != 0:
             raise GitError(f"the changes do not fit into the working copy in {top}: {said_by(result)}")
 
@@ -216,4 +234,4 @@ class GitReviewer:
         """Let the oldest commits of decided reviews go; git removes them some weeks later."""
         kept = (await repository.git(repository.path, "for-each-ref", "--sort=-creatordate", "--format=%(refname)", KEPT)).split()
         for ref in kept[KEPT_MAX:]:
-            await repository.git(repository.path, "update-ref", "-d", ref)
+            await repository.change(repository.path, "update-ref", "-d", ref)

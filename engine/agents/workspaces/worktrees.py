@@ -338,6 +338,8 @@ class WorktreeAgents(Generic[K]):
         """Save what a former engine left, and remove it where it is no agent's."""
         try:
             for tree in await asyncio.to_thread(_found, self._root, "*/*"):
+                with contextlib.suppress(GitError):  # which is told when it cannot be saved
+                    await self._repository(tree.repository).unlock(Path(tree.path), tree.branch)
                 await self._save(tree, keeps=False)
         finally:
             self._is_swept.set()
