@@ -334,17 +334,19 @@ def parse_config(data: Mapping[str, Any], source: str) -> FleetManagerConfig:
 
 def _explain(entry: Any) -> str:  # noqa: ANN401  # pydantic's own dictionary
     place = ".".join(str(part) for part in entry["loc"] if part not in ("bool", "dict[str,PoolConfig]"))
-    if entry["type"] != "extra_forbidden":
-        return f"{place or 'the whole'}: {entry['msg'].removeprefix('Value error, ')}"
-    return f"unknown key {place!r}{nearest(str(entry['loc'][-1]), _keys_beside(entry['loc']))}"
+    if entry["type"] == "extra_forbidden":
+        return f"unknown key {place!r}{nearest(str(entry['loc'][-1]), _keys_at(entry['loc'][:-1]))}"
+    if entry["type"] == "model_type" and place:
+        return f"{place} is a table; write [{place}] and its keys below: {', '.join(_keys_at(entry['loc']))}"
+    return f"{place or 'the whole'}: {entry['msg'].removeprefix('Value error, ')}"
 
 
-def _keys_beside(place: tuple[int | str, ...]) -> set[str]:
+def _keys_at(place: tuple[int | str, ...]) -> dict[str, object]:
     model: type[BaseModel] = FleetManagerConfig
-    for part in place[:-1]:
+    for part in place:
         field = model.model_fields.get(str(part))
         model = (field and _model_in(field.annotation)) or model
-    return set(model.model_fields)
+    return dict(model.model_fields)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  # any type
