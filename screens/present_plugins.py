@@ -17,7 +17,7 @@ PLUGIN_COLUMNS: tuple[Sorted, ...] = (
     (Column("version", "version", width_min=8, width_max=14, priority=3), lambda r: r.version),
     (Column("adds", "adds, or what is wrong", width_min=20, flex=4), lambda r: r.error or r.adds),
     (right("failures", "failed", 6, 1), lambda r: r.failures),
-    (Column("package", "package", width_min=12, width_max=30, priority=4), lambda r: r.distribution),
+    (Column("package", "package", width_min=16, width_max=30, priority=4), lambda r: r.distribution),
 )
 
 
