@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from typing import Any
@@ -28,6 +29,20 @@ PROBES = 3
 """Unanswered probes of a silent connection after which it is dead."""
 
 
+class _Sentinels(Sentinel):
+    """Asked by one connection after the other: the client (redis-py 8.1) puts the Sentinel that knew first, and two that do so at once lose
+    another one for good, with its connections left open."""
+
+    def __init__(self, nodes: list[tuple[str, int]], **options: Any) -> None:  # noqa: ANN401  # the client's own options
+        super().__init__(nodes, **options)  # type: ignore[no-untyped-call]
+        self._turn = asyncio.Lock()
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        async with self._turn:
+            found: tuple[str, int] = await super().discover_master(service_name)
+            return found
+
+
 def make_client(target: Target, section: RedisSection) -> Client:
     """Return a client that has not connected yet. Raises OSError, ssl.SSLError for certificates that cannot be read."""
     options = _options(target, section)
@@ -38,7 +53,7 @@ def make_client(target: Target, section: RedisSection) -> Client:
         return cluster
     if target.mode is Mode.SENTINEL:
         theirs = {**options, **_login(target.sentinel_login), "socket_timeout": section.command_timeout_s}
-        sentinel = Sentinel(list(target.nodes), sentinel_kwargs=theirs, **options, db=target.db)  # type: ignore[no-untyped-call]
+        sentinel = _Sentinels(list(target.nodes), sentinel_kwargs=theirs, **options, db=target.db)
         master: Redis = sentinel.master_for(target.master)
         return master
     if target.socket is not None:
@@ -51,8 +66,8 @@ async def close_client(client: Client) -> None:
     """Close its connections, also those to the Sentinels that it asked for the master."""
     await client.aclose()
     pool = getattr(client, "connection_pool", None)
-    for asked in getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()):
-        await asked.aclose()
+    if (sentinels := getattr(pool, "sentinel_manager", None)) is not None:
+        await sentinels.aclose()
 
 
 def _options(target: Target, section: RedisSection) -> dict[str, Any]:
