@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -17,6 +17,7 @@ EMBEDDED = "embedded"
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 SCHEMES = ("redis", "rediss", "unix")
+_FORMS = {"sentinel": "redis+sentinel://user@s1:26379,s2:26379/NAME/db", "cluster": "redis+cluster://user@a:6379,b:6379"}
 
 _SEED_MILLISECONDS = {"retryDelayOnFailover": "retry_delay_on_failover_s", "keepAlive": "keep_alive_s"}
 
@@ -95,7 +96,7 @@ class RedisSection(ConfigTree):
     """A Redis or Valkey server that engines share; without this section nothing of it is used."""
 
     url: str = Field(
-        "", description="redis://user@host:port/db, rediss:// for TLS, unix:///path, or `embedded`: a private server that the engine starts and stops"
+        "", description="redis://user@host:port/db, rediss:// for TLS, redis+sentinel://s1:26379,s2:26379/NAME, redis+cluster://a:6379,b:6379, unix:///path, or `embedded`: a private server that the engine starts and stops"
     )
     host: str = Field("", description="in place of url; empty = REDIS_HOST, else localhost")
     port: int | None = Field(None, ge=1, le=65_535, description="in place of url; none = REDIS_PORT, else 6379")
@@ -129,9 +130,10 @@ class RedisSection(ConfigTree):
     @classmethod
     def _seed_forms(cls, data: Any) -> Any:  # noqa: ANN401  # raw input
         if isinstance(data, str):
-            return {"url": data}
+            data = {"url": data}
         if not isinstance(data, dict):
             return data
+        data = _of_many(data)
         for seed, ours in _SEED_MILLISECONDS.items():
             if seed in data:
                 data = {**{key: value for key, value in data.items() if key != seed}, ours: seconds_of(seed, data[seed])}
@@ -159,7 +161,7 @@ class RedisSection(ConfigTree):
     def _check_url(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in SCHEMES:
-            raise ValueError(f'url begins with {parts.scheme or "nothing known"}: write redis://, rediss://, unix:// or "embedded"')
+            raise ValueError(f'url begins with {parts.scheme or "nothing known"}: write redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or "embedded"')
         for name, value in (("host", self.host), ("port", self.port)):
             if value:
                 raise ValueError(f"url says where the server is, and so does {name}: write it once")
@@ -185,6 +187,27 @@ class RedisSection(ConfigTree):
         if self.cluster and self.sentinel:
             return ["redis.cluster and redis.sentinel are both set: no server is both; redis.sentinel holds, redis.cluster has no effect"]
         return []
+
+
+def _of_many(data: dict[str, Any]) -> dict[str, Any]:
+    """Spread a URL that names Sentinels or nodes over the keys of the section. Raises ValueError."""
+    url = data.get("url")
+    parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
+    base, _, kind = parts.scheme.partition("+")
+    if base not in ("redis", "rediss") or kind not in ("sentinel", "cluster"):
+        return data
+    if twice := next((name for name in ("host", "port", "db", "sentinel", "cluster") if data.get(name)), None):
+        raise ValueError(f"url says where the server is, and so does {twice}: write it once")
+    login, _, places = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    found = {"url": "", "username": unquote(user) or data.get("username", ""), "password": unquote(password) or data.get("password", "")}
+    tls = data.get("tls") or ({} if base == "rediss" else None)
+    nodes = [place for place in places.split(",") if place]
+    name, _, number = parts.path.strip("/").partition("/") if kind == "sentinel" else ("m", "", parts.path.strip("/"))
+    if not nodes or not name or (number and not number.isdigit()):
+        raise ValueError(f"url is {_FORMS[kind]}; what the Sentinels call the master is NAME" if kind == "sentinel" else f"url is {_FORMS[kind]}")
+    where = {"sentinels": nodes, "name": unquote(name)} if kind == "sentinel" else {"nodes": nodes}
+    return {**data, **found, "tls": tls, "db": int(number or 0), kind: where}
 
 
 def _lifted(data: dict[str, Any]) -> dict[str, Any]:

@@ -262,7 +262,7 @@ def test_the_public_names_are_importable() -> None:
         engine.NoSuchName  # noqa: B018  # the access is the test
 
 
-@pytest.mark.row(287, 288)
+@pytest.mark.row(46, 287, 288)
 def test_the_package_says_what_it_is_and_how_to_start() -> None:
     """Metadata for the index, and a quick start of two commands."""
     root = Path(__file__).parents[2]

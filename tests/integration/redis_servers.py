@@ -17,7 +17,7 @@ import trustme
 from fleet_tui.chaos.servers import Sentinels, Server, cluster, free_ports, one_server, sentinels
 from fleet_tui.chaos.servers import wait_until as until
 
-__all__ = ["Sentinels", "Server", "cluster", "free_ports", "one_server", "sentinels", "tls_front", "until"]
+__all__ = ["Sentinels", "Server", "cluster", "free_ports", "one_server", "sentinels", "tls_front", "told_older", "until"]
 
 
 class TlsFront:
@@ -65,9 +65,28 @@ async def tls_front(folder: Path, server: Server, *, asks_clients: bool = False,
         listener.close()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+@contextlib.asynccontextmanager
+async def told_older(server: Server, version: str) -> AsyncIterator[str]:
+    """Stand before a server and give it an older version, as long as its own; yield the URL."""
+    own = (await server.ask("INFO", "server"))["redis_version"]
+    assert len(own) == len(version)
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_connection("127.0.0.1", server.port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pump(reader, ours))
+            group.create_task(_pump(theirs, writer, own.encode(), version.encode()))
+
+    listener = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, old: bytes = b"", new: bytes = b"") -> None:
     with contextlib.suppress(OSError):
         while data := await source.read(65_536):
-            sink.write(data)
+            sink.write(data.replace(old, new) if old else data)
             await sink.drain()
     sink.close()

@@ -31,7 +31,7 @@ from fleet_tui.mock_model.script import Script, Turn
 from fleet_tui.mock_model.server import MockModel
 
 from tests.integration.engines import EngineProcess
-from tests.integration.joined_workers import WorkerProcess, until, worker
+from tests.integration.joined_workers import Reached, WorkerProcess, until, worker
 from tests.integration.redis_servers import Server, one_server
 from tests.integration.sessions import python
 
@@ -47,12 +47,12 @@ POOLS: dict[str, Any] = {
 }
 
 
-def config(server: Server, **redis: object) -> dict[str, Any]:
+def config(server: Reached, **redis: object) -> dict[str, Any]:
     return {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, "lease_s": 4, **redis}}
 
 
 @contextlib.asynccontextmanager
-async def fleet(server: Server, root: Path, model: MockModel | None = None, **redis: object) -> AsyncIterator[FleetManager]:
+async def fleet(server: Reached, root: Path, model: MockModel | None = None, **redis: object) -> AsyncIterator[FleetManager]:
     (root / "state").mkdir(parents=True, exist_ok=True)
     wanted = config(server, **redis)
     if model is not None:

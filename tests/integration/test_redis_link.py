@@ -24,7 +24,14 @@ from engine.redis.link import RedisLink
 from tests.integration.engines import EngineProcess, engine
 from tests.integration.engines import until as wait_until
 from tests.integration.processes import command_line
-from tests.integration.redis_servers import cluster, free_ports, one_server, sentinels, tls_front
+from tests.integration.redis_servers import (
+    cluster,
+    free_ports,
+    one_server,
+    sentinels,
+    tls_front,
+    told_older,
+)
 
 SOON_S = 20.0
 
@@ -301,6 +308,17 @@ async def test_a_server_that_is_no_cluster_is_told_so(tmp_path: Path) -> None:
                 pass
     with pytest.raises(ConfigError, match="REDIS_DB is 2, and a Redis Cluster has only database 0"):
         RedisLink(RedisSection.model_validate({"cluster": True}), tmp_path, SystemClock(), {"REDIS_DB": "2"})
+
+
+@pytest.mark.row(46)
+async def test_a_server_older_than_7_0_is_refused(tmp_path: Path) -> None:
+    async with one_server(tmp_path) as server:
+        async with linked({"url": server.url}, tmp_path) as link:
+            assert link.is_up
+        async with told_older(server, "6.2.9") as url:
+            with pytest.raises(RedisRefused, match=r"has version 6\.2\.9; 7\.0 or newer is needed, or Valkey"):
+                async with linked({"url": url}, tmp_path):
+                    pass
 
 
 async def test_tls_is_1_3_and_checks_who_the_server_is(tmp_path: Path) -> None:

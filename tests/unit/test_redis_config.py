@@ -42,6 +42,17 @@ def test_the_seeds_variables_and_what_they_are_without() -> None:
     assert parse_config({}, "test").redis is None, "variables alone make no engine use redis"
 
 
+def test_a_url_names_sentinels_or_nodes() -> None:
+    found = target("redis+sentinel://fleet:hu%2Fsh@s1:26380,s2,[::1]:26381/fleet-redis/2", {"REDIS_DB": "7"})
+    assert (found.mode, found.nodes, found.master) == (Mode.SENTINEL, (("s1", 26380), ("s2", 26379), ("::1", 26381)), "fleet-redis")
+    assert (found.db, found.login.username, found.login.password, found.tls) == (2, "fleet", "hu/sh", None)
+    found = target({"url": "rediss+cluster://fleet@a:7000,b", "tls": {"ca_file": "/ca.pem"}}, {"REDIS_PASSWORD": "p", "REDIS_DB": "7"})
+    assert (found.mode, found.nodes, found.login.password) == (Mode.CLUSTER, (("a", 7000), ("b", 6379)), "p")
+    assert found.tls is not None
+    assert found.tls.ca_file == Path("/ca.pem")
+    assert target("rediss+cluster://a").tls is not None
+
+
 @pytest.mark.parametrize("name", ["REDIS_PORT", "REDIS_DB"])
 def test_a_variable_that_is_no_number_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is 'x1': write a number"):
@@ -96,6 +107,13 @@ def test_the_production_example_of_the_seeds_has_cluster_and_sentinel_and_sentin
         ({"url": "embedded", "host": "h"}, "names another server, too"),
         ({"tls": {"cert_file": "c"}}, "cert_file and key_file go together"),
         ({"sentinel": {"sentinels": [], "name": "x"}}, "redis.sentinel.sentinels"),
+        ("redis+sentinel://s1:26379", "what the Sentinels call the master is NAME"),
+        ("redis+sentinel:///m", "url is redis+sentinel://"),
+        ("redis+cluster://", "url is redis+cluster://user@a:6379,b:6379"),
+        ("redis+cluster://a/2", "only database 0"),
+        ("redis+cluster://a/x", "url is redis+cluster://"),
+        ("redis+kluster://a", "url begins with redis+kluster: write redis://"),
+        ({"url": "redis+cluster://a", "host": "b"}, "and so does host: write it once"),
         ({"hots": "x"}, "unknown key 'redis.hots'"),
     ],
 )
