@@ -41,6 +41,8 @@ from engine.operations import Operator
 PREFIX = "/a2a/"
 CARD = ".well-known/agent-card.json"
 PAGE, PAGE_MAX = 50, 100
+ALIVE_EVERY_S = 15.0
+"""A stream says so often that its task is under way: clients of some languages give up after five minutes without a byte."""
 PARSE, INVALID_REQUEST, NO_METHOD, INVALID, INTERNAL = -32700, -32600, -32601, -32602, -32603
 NO_TASK, NOT_CANCELABLE, NO_PUSH, UNSUPPORTED, NO_VERSION = -32001, -32002, -32003, -32004, -32009
 
@@ -115,12 +117,17 @@ class Agent2Agent:
             text = json.dumps({"jsonrpc": "2.0", "id": id_, **answer}, ensure_ascii=False)
             await send({"type": "http.response.body", "body": f"data: {text}\n\n".encode(), "more_body": True})
 
+        async def say_alive() -> None:
+            while True:
+                await self._waiting.clock.sleep(ALIVE_EVERY_S)
+                await send({"type": "http.response.body", "body": b": under way\n\n", "more_body": True})
+
         async with asyncio.TaskGroup() as group:
             giving = group.create_task(give())
-            gone = group.create_task(wait_gone(receive))
-            await asyncio.wait([giving, gone], return_when=asyncio.FIRST_COMPLETED)
-            giving.cancel()
-            gone.cancel()
+            others = [group.create_task(wait_gone(receive)), group.create_task(say_alive())]
+            await asyncio.wait([giving, *others], return_when=asyncio.FIRST_COMPLETED)
+            for task in (giving, *others):
+                task.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

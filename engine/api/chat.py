@@ -1,7 +1,8 @@
 """Pools as models: the chat completions of OpenAI's API, so that any program that knows those can use the fleet.
 
 `POST /openai/v1/chat/completions` with `"model": "pool:coder"` hands a task to a pool and answers with its result; `"pool:coder/TYPE"` has the type TYPE
-in place of `ask`. Shapes: https://platform.openai.com/docs/api-reference/chat. What of a request has no meaning for a task (temperature, tools …) is not looked at.
+in place of `ask`. Shapes: https://platform.openai.com/docs/api-reference/chat. What of a request has no meaning for a task (temperature, tools that may be used …) is
+not looked at; what would have to be in the answer, and cannot be, is refused.
 
 Owner: nobody; a request waits as long as its task lives, and a client that leaves has it cancelled.
 """
@@ -62,11 +63,18 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool = False
 
 
+class _Format(msgspec.Struct):
+    type: str = "text"
+
+
 class _Asked(msgspec.Struct):
     model: str
     messages: list[_Message]
     stream: bool | None = False
     stream_options: _StreamOptions | None = None
+    n: int | None = None
+    tool_choice: Any = None
+    response_format: _Format | None = None
 
 
 class Chat:
@@ -186,9 +194,23 @@ def task_of(asked: _Asked, key: str = "") -> SubmitTask:
     pool, _, type_ = asked.model.removeprefix(POOL).partition("/")
     if not asked.model.startswith(POOL) or not pool:
         raise UsageError(f"model is {POOL}NAME or {POOL}NAME/TYPE of a task, not {asked.model[:64]!r}; GET {PREFIX}models lists them")
+    check_promises(asked)
     prompt = prompt_of(asked.messages)
     title = " ".join(prompt.split())[:TITLE_MAX]
     return SubmitTask(type_ or TYPE, pool, prompt=prompt, title=title, idempotency_key=key)
+
+
+def check_promises(asked: _Asked) -> None:
+    """Check that nothing is demanded of the answer that a task's result cannot be sure to have. Raises UsageError.
+
+    Tools that may be used or not (`tool_choice` left out, `auto` or `none`) are not: an answer without them is one that was asked for.
+    """
+    if asked.n not in (None, 1):
+        raise UsageError("n is 1: a task has one result")
+    if asked.tool_choice not in (None, "auto", "none"):
+        raise UsageError("tool_choice is auto or none: the agents of a pool use tools of their own and call none of the asker's")
+    if asked.response_format is not None and asked.response_format.type != "text":
+        raise UsageError("response_format is text: say in the messages which form the answer should have")
 
 
 def prompt_of(messages: list[_Message]) -> str:

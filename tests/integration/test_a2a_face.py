@@ -24,7 +24,9 @@ from a2a.types import (
 )
 from a2a.utils.errors import A2AError
 from engine import FleetManager
+from engine.api import a2a
 from engine.api.a2a import PREFIX
+from engine.model.pool_commands import PausePool
 
 from tests.integration.test_openai_face import fleet  # noqa: F401  # a fixture
 from tests.integration.test_scaling_library import until
@@ -106,6 +108,20 @@ async def test_a_client_that_leaves_leaves_the_task_alone(peer: Peer, fleet: Fle
     await until(lambda: bool(fleet.coordinator.state.asking))
     [task] = fleet.coordinator.state.tasks.values()
     assert str(task.state) == "needs_input"
+
+
+async def test_a_stream_says_that_it_is_under_way(fleet: FleetManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(a2a, "ALIVE_EVERY_S", 0.01)
+    await fleet.operator().execute([PausePool("plain")])
+    body = {"jsonrpc": "2.0", "id": 7, "method": "SendStreamingMessage", "params": {"message": {"messageId": "m", "parts": [{"text": "x"}]}}}
+    async with (
+        httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(tmp_path / "s")), timeout=60) as http,
+        http.stream("POST", "http://engine/a2a/plain", json=body, headers={"A2A-Version": "1.0"}) as stream,
+    ):
+        lines = stream.aiter_lines()
+        assert "TASK_STATE_SUBMITTED" in await anext(lines)
+        while not (await anext(lines)).startswith(":"):
+            pass
 
 
 async def test_the_card_says_who_it_is_and_nonsense_is_refused_by_number(peer: Peer) -> None:

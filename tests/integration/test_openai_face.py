@@ -57,7 +57,8 @@ def user(text: str) -> list[Any]:
 
 async def test_a_pool_answers_as_a_model_with_its_usage(fleet: FleetManager, client: openai.AsyncOpenAI) -> None:
     assert [model.id async for model in client.models.list()] == ["pool:talk", "pool:plain"]
-    done = await client.chat.completions.create(model="pool:talk", messages=user("three little words"), temperature=0.3)
+    tools: Any = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    done = await client.chat.completions.create(model="pool:talk", messages=user("three little words"), temperature=0.3, tools=tools)
     assert done.choices[0].message.content == "3 words"
     assert done.usage is not None
     assert done.usage.prompt_tokens == len("three little words")
@@ -117,6 +118,9 @@ async def test_errors_are_those_of_the_api(fleet: FleetManager, client: openai.A
         await ask(model="gpt-5", messages=user("x"))
     with pytest.raises(openai.NotFoundError, match="no pool or agent type 'tolk'"):
         await ask(model="pool:tolk", messages=user("x"))
+    for demand in ({"n": 2}, {"tool_choice": "required"}, {"response_format": {"type": "json_object"}}):
+        with pytest.raises(openai.BadRequestError, match=f"{next(iter(demand))} is"):
+            await ask(model="pool:talk", messages=user("x"), extra_body=demand)
     with pytest.raises(openai.BadRequestError, match="messages say nothing"):
         await ask(model="pool:talk", messages=user(" "))
     with pytest.raises(openai.InternalServerError, match="task_ended|failed|dead"):

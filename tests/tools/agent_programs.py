@@ -1,7 +1,8 @@
 """Command lines of agents, pinned with their hashes in `agents/package-lock.json`: npm fetches them once, about 770 MB.
 
 Owner: `.tools/agents`, one folder for each lock file; `make clean` removes it. Nothing is installed on the machine, and no
-script of a package is run: both programs are binaries, which need no node. `agents_acp/` has the one of the slow tests, which does.
+script of a package is run: both programs are binaries, which need no node. `agents_acp/` has the agent of the slow tests, which does; `agent_clients/`
+the programs that speak to the fleet in them (300 MB), with the node that they need.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from tests.tools.programs import Missing, find_program, locked
 
 SOURCE = Path(__file__).parent / "agents"
 ACP_SOURCE = Path(__file__).parent / "agents_acp"
+CLIENTS_SOURCE = Path(__file__).parent / "agent_clients"
+INSPECTOR = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 ACP_AGENT = "node_modules/@agentclientprotocol/claude-agent-acp/dist/index.js"
 FOLDER = Path(__file__).resolve().parents[2] / ".tools" / "agents"
 FETCH_S = 500
@@ -64,6 +67,31 @@ def need_acp_agent() -> list[str]:
         return [str(find_program(("node",), ("nodejs",)).path), str(_fetched(ACP_SOURCE) / ACP_AGENT)]
     except Missing as missing:
         pytest.skip(f"no agent of the Agent Client Protocol: {missing}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPrograms:
+    """Programs of others that speak to the fleet, below one folder."""
+
+    root: Path
+    node: Path
+
+    @property
+    def inspector(self) -> list[str]:
+        """Return how the inspector of the Model Context Protocol is run."""
+        return [str(self.node), str(self.root / INSPECTOR), "--cli"]
+
+
+def need_clients() -> ClientPrograms:
+    """Return the clients and their node, or skip where they cannot be had."""
+    try:
+        root = _fetched(CLIENTS_SOURCE)
+    except Missing as missing:
+        pytest.skip(f"no clients of others: {missing}")
+    found = [path for path in root.glob("node_modules/node-linux-*/bin/node") if os.access(path, os.X_OK)]
+    if len(found) != 1:
+        pytest.skip("no clients of others: their node is not made for this machine")
+    return ClientPrograms(root, found[0])
 
 
 def _fetched(source: Path = SOURCE) -> Path:
