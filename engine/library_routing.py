@@ -50,7 +50,7 @@ class _Asking(Manager):
         state, now = fleet.coordinator.state, fleet.clock.now()
         pool = pool_for(state, wanted.pool) if wanted.pool else pool_by_capabilities(state, tuple(wanted.capabilities))
         spec = TaskSpec(TaskId(""), wanted.type, pool, dict(wanted.payload), priority=wanted.priority, capabilities=tuple(wanted.capabilities), fairness_key=wanted.fairness_key)
-        free = FreeAgents(fleet.config.routing.weights(), fleet.rng, fleet.router.asked())
+        free = FreeAgents(fleet.config.routing.weights(), fleet.rng, fleet.router.asked(), state.pools)
         for agent in state.agents_in(pool):
             free.update(agent)
         found = free.choose(spec, now, 1)

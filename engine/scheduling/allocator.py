@@ -7,14 +7,16 @@ type, capabilities) it keeps a heap of the free agents by score with lazy deleti
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from engine.clock import Rng
 from engine.model.agents import Agent
 from engine.model.ids import AgentId
 from engine.model.learned import Advice
+from engine.model.pools import SESSION, Pool
 from engine.model.tasks import Placement, TaskSpec
 from engine.scheduling.routing_rules import Rules, advice_by
 from engine.scheduling.scoring import Factors, normalised, score, weigh
@@ -64,8 +66,9 @@ class Adviser(Protocol):
 class FreeAgents:
     """Agents that may take a task now, by pool, with their scores by demand."""
 
-    def __init__(self, weights: Factors, rng: Rng, adviser: Adviser | None = None) -> None:
+    def __init__(self, weights: Factors, rng: Rng, adviser: Adviser | None = None, pools: Mapping[str, Pool] = MappingProxyType({})) -> None:
         self._weights = normalised(weights)
+        self._pools = pools
         self._adviser = adviser
         self._rng = rng
         self._version: dict[AgentId, int] = {}
@@ -76,6 +79,7 @@ class FreeAgents:
 
     def rebuild(self, state: FleetState) -> None:
         """Fill from a state."""
+        self._pools = state.pools
         self._version.clear()
         self._free.clear()
         self._skills.clear()
@@ -162,7 +166,7 @@ class FreeAgents:
         named = [agent for agent in self._free[spec.pool].values() if rules.wants(rule, agent.spec.name) and set(spec.capabilities) <= set(agent.spec.capabilities)]
         if not named:
             return None
-        scored = [(round(weigh(factors, self._weights), 4), factors, agent) for agent in named for factors in (score(spec.type, spec.capabilities, agent),)]
+        scored = [(round(weigh(factors, self._weights), 4), factors, agent) for agent in named for factors in (self._score(spec.type, spec.capabilities, agent),)]
         value, factors, agent = max(scored, key=lambda one: (one[0], -one[2].succeeded - one[2].failed))
         self._drop(agent)
         self._version[agent.spec.id] += 1
@@ -180,7 +184,7 @@ class FreeAgents:
             if len(found) >= BEST_LOOKED_AT + LONGEST_FREE_LOOKED_AT:
                 break
             if agent.spec.id not in found and all(word in agent.spec.capabilities for word in spec.capabilities):
-                factors = score(spec.type, spec.capabilities, agent)
+                factors = self._score(spec.type, spec.capabilities, agent)
                 found[agent.spec.id] = Contender(agent, round(weigh(factors, self._weights), 4), factors)
         return list(found.values())
 
@@ -241,10 +245,14 @@ class FreeAgents:
         task_type, wanted = demand
         if any(not agent.can(word) for word in wanted):
             return
-        factors = score(task_type, wanted, agent)
+        factors = self._score(task_type, wanted, agent)
         done = agent.succeeded + agent.failed
         value = -round(weigh(factors, self._weights), 4)
         heapq.heappush(heap, (value, done, self._rng.random(), agent.spec.id, self._version[agent.spec.id], factors))
+
+    def _score(self, task_type: str, wanted: Sequence[str], agent: Agent) -> Factors:
+        pool = self._pools.get(agent.spec.pool)
+        return score(task_type, wanted, agent, has_sessions=pool is not None and pool.spec.kind == SESSION)
 
     def _pop(self, heap: list[Entry], free: dict[AgentId, Agent]) -> Entry | None:
         while heap:

@@ -28,10 +28,11 @@ def reliability_of(agent: Agent) -> float:
     return (agent.succeeded + agent.spec.reliability * PRIOR_TASKS) / (agent.succeeded + agent.failed + PRIOR_TASKS)
 
 
-def score(task_type: str, wanted: Sequence[str], agent: Agent) -> Factors:
+def score(task_type: str, wanted: Sequence[str], agent: Agent, *, has_sessions: bool = False) -> Factors:
     """Return capability match, availability, performance, cost and historical, each 0..1.
 
-    performance = mean of the smoothed success rate over all tasks and 1 / (1 + mean task time / 1 s);
+    availability = 1 for an agent that can begin at once: it is idle and, in a pool with sessions, has worked, so that its process is
+    there or its start is known to succeed; performance = mean of the smoothed success rate over all tasks and 1 / (1 + mean task time / 1 s);
     cost = 1 / (1 + cost a second); historical = smoothed success rate for this task type.
     """
     reliability = agent.spec.reliability
@@ -40,7 +41,7 @@ def score(task_type: str, wanted: Sequence[str], agent: Agent) -> Factors:
     won, seen = agent.by_type.get(task_type, (0, 0))
     return (
         capability_match(wanted, agent),
-        1.0 if agent.status is AgentStatus.IDLE else 0.0,
+        1.0 if agent.status is AgentStatus.IDLE and (not has_sessions or agent.mean_task_s) else 0.0,
         (success + speed) / 2,
         1.0 / (1.0 + agent.spec.cost),
         (won + reliability * PRIOR_TASKS) / (seen + PRIOR_TASKS),

@@ -9,7 +9,7 @@ import pytest
 from engine.model.agents import Agent, AgentSpec, AgentStatus
 from engine.model.config_sections import RoutingSection
 from engine.model.ids import AgentId, TaskId
-from engine.model.pools import Pool, PoolSpec
+from engine.model.pools import SESSION, Pool, PoolSpec
 from engine.model.tasks import TaskSpec
 from engine.scheduling import allocator
 from engine.scheduling.allocator import FreeAgents
@@ -57,6 +57,20 @@ def test_busy_agent_has_no_availability() -> None:
     agent = make("a")
     agent.status = AgentStatus.BUSY
     assert score("noop", (), agent)[1] == 0.0
+
+
+def test_a_process_that_is_there_is_taken_before_one_that_would_have_to_start() -> None:
+    pool = Pool(PoolSpec("coder", 1, 8, kind=SESSION))
+    free = FreeAgents(WEIGHTS, random.Random(0), None, {"coder": pool})
+    fresh = [make(f"new-{number}") for number in range(3)]
+    for agent in (*fresh, make("warm", succeeded=1, failed=1, mean_task_s=600.0, by_type={"noop": (1, 2)})):
+        free.update(agent)
+    found = free.choose(task())
+    assert found is not None
+    assert (found[0].spec.name, found[1].factors[1]) == ("warm", 1.0)
+    second = free.choose(task())
+    assert second is not None, "who has no process takes what the others cannot"
+    assert second[1].factors[1] == 0.0
 
 
 @pytest.mark.row(153)
@@ -125,10 +139,10 @@ def test_agent_that_is_not_free_any_more_is_not_chosen() -> None:
 def test_a_choice_among_ten_thousand_scores_a_handful(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
-        return score(*arguments)
+        return score(*arguments, **more)
 
     free = free_of(*[make(f"a{n}") for n in range(10_000)])
     free.choose(task())
