@@ -21,6 +21,7 @@ from engine.model.memory_commands import (
     RestoreEntry,
 )
 from engine.model.plans import AppliedPlan, AuditEntry, Origin, PlanStep
+from engine.model.secrets import conceal
 from engine.model.task_commands import CancelTask, SubmitTask
 from engine.model.verbs import Command
 from engine.state import KeptPlan
@@ -37,7 +38,7 @@ class By(NamedTuple):
     def line(self, action: str, target: str, result: str = "done") -> AuditEntry:
         """Return a line."""
         origin = self.origin
-        return AuditEntry(self.now, origin.actor, origin.via, origin.address, action, target, self.reason, result, self.plan)
+        return AuditEntry(self.now, origin.actor, origin.via, origin.address, action, conceal(target), self.reason, conceal(result), self.plan)
 
 
 def done(by: By, commands: Sequence[Command], steps: Sequence[PlanStep]) -> AuditEntry:
@@ -45,7 +46,7 @@ def done(by: By, commands: Sequence[Command], steps: Sequence[PlanStep]) -> Audi
     rest = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
     target = steps[0].target if steps else _routine_name(commands[0])
     line = by.line(commands[0].name, f"{target}{rest}")
-    return replace(line, before=steps[0].before, after=steps[0].after, entry=steps[0].entry) if steps else line
+    return replace(line, before=conceal(steps[0].before), after=conceal(steps[0].after), entry=steps[0].entry) if steps else line
 
 
 def taken_back(by: By, command: Command, kept: AppliedPlan) -> AuditEntry:

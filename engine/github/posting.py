@@ -103,7 +103,7 @@ async def push(checkout: Path, remote: str, branch: str, *, timeout_s: float, wi
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
-        raise ForgeError(conceal(f"git cannot push {branch} to {remote}: {' '.join(said.decode('utf-8', 'replace').split())[:300]}"))
+        raise ForgeError(f"git cannot push {branch} to {remote}: {conceal(' '.join(said.decode('utf-8', 'replace').split()))[:300]}")
 
 
 def earliest(pause_s: float, times: int) -> float:

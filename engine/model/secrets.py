@@ -48,6 +48,9 @@ _FORM_WORDS = (
 )  # fmt: skip
 _STARTS = ((_NAMED, _NAME_WORDS), (_OPTION, ("--",)), (_FORMS, _FORM_WORDS))
 
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*\Z")
+_KEY_LINE = re.compile(r"[ +-]?[A-Za-z0-9+/=]{16,}\s*")
+_PLAIN = re.compile(r"[\w.~+/=%-]+")
 _RUNS_MORE = frozenset(";&|<>$`()\n\r")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 
@@ -128,6 +131,47 @@ def mask(text: str) -> str:
         parts += [text[last:start], MASK * (end - start)]
         last = end
     return "".join([*parts, text[last:]])
+
+
+def conceal_values(value: object) -> object:
+    """Return plain values whose texts have nothing that looks like a secret; a text that goes by the name of one is hidden as a whole."""
+    if isinstance(value, str):
+        return conceal(value)
+    if isinstance(value, Mapping):
+        return {key: HIDDEN if is_secret_name(str(key)) and isinstance(inner, str) and inner else conceal_values(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [conceal_values(inner) for inner in value]
+    return value
+
+
+def conceal_in_diff(text: str) -> str:
+    """Return a diff without what has the form of a secret, line by line.
+
+    A name hides nothing here, nor does a key that does not end: nothing that is to be taken over may hide behind them.
+    """
+    lines = text.split("\n")
+    is_key = False
+    for index, line in enumerate(lines):
+        if is_key and _KEY_LINE.fullmatch(line):
+            lines[index] = line[:1] + HIDDEN
+        elif any(word in line.lower() for word in _FORM_WORDS):
+            lines[index] = _without_forms(line)
+            is_key = _KEY_BEGINS.search(line) is not None
+        else:
+            is_key = False
+    return "\n".join(lines)
+
+
+def _without_forms(line: str) -> str:
+    """Return a line without what has the form of a secret; of what could be code, only long words are one."""
+
+    def hidden(match: re.Match[str]) -> str:
+        start, end = (at - match.start() for at in match.span(match.lastgroup or 0))
+        whole = match[0]
+        secret = whole[start:end]
+        return whole[:start] + (HIDDEN if _PLAIN.fullmatch(secret) else _LONG_WORD.sub(HIDDEN, secret)) + whole[end:]
+
+    return _FORMS.sub(hidden, line)
 
 
 def redact(value: object) -> object:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.model.secrets import ENGINE_SECRETS
+from engine.model.secrets import ENGINE_SECRETS, conceal
 
 START_S = 30.0
 """What starting an interpreter may take on a machine under load."""
@@ -79,7 +79,7 @@ class PluginLink:
             found = {"error": "what it answered is no object"}
         if "error" in found:
             await self.close()
-            raise PluginFailed(str(found["error"]))
+            raise PluginFailed(conceal(str(found["error"])))
         return found
 
     async def _last_word(self) -> str:

@@ -138,7 +138,7 @@ async def by_coroutine(type_, payload):
     read = await asyncio.create_subprocess_exec(*program, stdout=subprocess.PIPE)
     late = asyncio.create_task(refused(program))  # its steps are none of the handler's
     said, _ = await read.communicate()
-    return {"own": await beside, "program": said.decode(), "secret": await asks("secret", owner=payload["owner"]), "late": await late}
+    return {"own": await beside, "program": said.decode(), "denied": await asks("secret", owner=payload["owner"]), "late": await late}
 
 
 async def refused(program):
@@ -212,4 +212,4 @@ def test_coroutines_of_one_worker_act_each_as_its_agent(handled: Handled) -> Non
     results = handled.done(*(("many", {"say": say}) for say in "abc"))
     for say, result in zip("abc", results, strict=True):
         assert "is not one of this engine's" in result.pop("late")
-        assert result == {"own": say, "program": f'"{say}"\n', "secret": "not_found"}
+        assert result == {"own": say, "program": f'"{say}"\n', "denied": "not_found"}

@@ -6,7 +6,17 @@ import json
 import re
 
 import pytest
-from engine.model.secrets import HIDDEN, MASK, conceal, find_secrets, is_secret_name, mask, redact
+from engine.model.secrets import (
+    HIDDEN,
+    MASK,
+    conceal,
+    conceal_in_diff,
+    conceal_values,
+    find_secrets,
+    is_secret_name,
+    mask,
+    redact,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +87,22 @@ def test_long_texts_cost_little() -> None:
     """No pattern looks at one place more than a few times, whatever is written there."""
     for text in ("token" * 20_000, '"' * 100_000, "secret=\\" * 10_000, "-----BEGIN " * 9_000, "://a:" * 20_000, "eyJ" + "a" * 100_000):
         conceal(text)
+
+
+def test_a_diff_hides_values_and_no_code() -> None:
+    word = "MIIE" + "a1" * 20
+    begin, end = "-----BEGIN RSA " + "PRIVATE KEY-----", "-----END RSA " + "PRIVATE KEY-----"
+    for form in FORMS[:-1]:
+        assert conceal_in_diff(f"+key = '{form}'; run()\n+more()") == f"+key = '{HIDDEN}'; run()\n+more()"
+    for code in ("+token = evil(1)", "+password = os.environ['X']", "+url = 'http://a:$(evil)@host'", f"+x = '{begin}'\n+evil()\n+more()", " plain"):
+        assert conceal_in_diff(code) == code
+    assert conceal_in_diff(f"+{begin}\n+{word}\n+{word}\n+{end}\n+{word}") == f"+{begin}\n+{HIDDEN}\n+{HIDDEN}\n+{end}\n+{word}"
+    assert conceal_in_diff(f'+k = "{begin}\\n{word}\\n{end}"') == f'+k = "{begin}\\{HIDDEN}\\n{end}"', "the n of the escape goes with the word"
+
+
+def test_values_hide_texts_alone() -> None:
+    kept = {"token_count": 7, "max_tokens": 3, "token": None, "deep": [{"api_key": VALUE, "text": f"password={VALUE}"}]}
+    assert conceal_values(kept) == {**kept, "deep": [{"api_key": HIDDEN, "text": f"password={HIDDEN}"}]}
 
 
 def test_json_stays_json_when_redacted() -> None:

@@ -32,10 +32,11 @@ class JobFailed(Exception):
         self.result = result or {}
 
 
-def pack_result(task: str, value: object, inline_max_bytes: int) -> tuple[dict[str, object], LargeResult | None]:
+def pack_result(task: str, value: object, inline_max_bytes: int, *, conceals: bool = False) -> tuple[dict[str, object], LargeResult | None]:
     """Return what stays with the task, and the whole as JSON when that is larger than `inline_max_bytes`.
 
-    Anything but an object is put under `value`; None and {} are no result. Raises JobFailed.
+    Anything but an object is put under `value`; None and {} are no result. `conceals` leaves out what looks like a secret.
+    Raises JobFailed.
     """
     if value is None or (isinstance(value, dict) and not value):
         return {}, None
@@ -43,6 +44,8 @@ def pack_result(task: str, value: object, inline_max_bytes: int) -> tuple[dict[s
         data = _encoder.encode(value)
         require_shallow(data)
         plain = _decoder.decode(data)  # what travels is what JSON keeps: no dates, sets, classes or NaN
+        if conceals and (found := _without_secrets(plain, data)) is not plain:
+            plain, data = found, _encoder.encode(found)
         if len(data) <= inline_max_bytes:
             _wire_encoder.encode(plain)  # whole numbers beyond 64 bits are JSON but cannot travel
     except NOT_JSON as error:
@@ -61,6 +64,22 @@ def pack_result(task: str, value: object, inline_max_bytes: int) -> tuple[dict[s
     return summarise(plain, inline_max_bytes), large
 
 
+def _without_secrets(plain: object, data: bytes) -> object:
+    """Return a value without what looks like a secret, itself where there is none; `data` is it as JSON."""
+    from engine.model.secrets import (  # not for workers that do no handler's work
+        conceal_values,
+        may_have_secrets,
+    )
+
+    return conceal_values(plain) if may_have_secrets(data.decode()) else plain
+
+
+def _concealed(text: str) -> str:
+    from engine.model.secrets import conceal  # only failures pay for it
+
+    return conceal(text)
+
+
 def describe_failure(error: BaseException) -> JobFailed:
     """Return an exception of a handler as the failure of its job."""
     if isinstance(error, JobFailed):
@@ -71,15 +90,15 @@ def describe_failure(error: BaseException) -> JobFailed:
         lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-TRACEBACK_FRAMES)
     except Exception as unprintable:  # noqa: BLE001  # the exception's own code, run to print it
         lines = [f"traceback cannot be printed: {type(unprintable).__name__}"]
-    trace = printable("".join(lines))[-TRACEBACK_MAX_CHARS:]
+    trace = _concealed(printable("".join(lines)))[-TRACEBACK_MAX_CHARS:]
     return JobFailed(printable(type(error).__name__), text_of(error), retryable=True, result={"traceback": trace})
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception's text, bounded; its class when it has none or cannot be printed."""
+    """Return an exception's text, bounded and without what looks like a secret; its class when it has none or cannot be printed."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  # the exception's own code
         text = ""
-    text = printable(text) or type(error).__name__
+    text = _concealed(printable(text)) or type(error).__name__
     return text if len(text) <= ERROR_MAX_CHARS else text[:ERROR_MAX_CHARS] + "…"

@@ -1,4 +1,6 @@
-"""Where a worker's own output goes: standard output and error in one bounded file, never a terminal.
+"""Where a worker's own output goes: standard output and error in one bounded file, never a terminal, without what looks like a secret.
+
+What programs that a handler starts, and C code, write there goes past this.
 
 Owner: file descriptors 1 and 2 of the worker. Full: what is there is dropped and the file starts anew.
 """
@@ -33,12 +35,15 @@ class BoundedLog(io.RawIOBase):
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401  # the buffer type of the base class
         """Write all of it, or its first part when it alone would fill the log."""
-        view = memoryview(data)
-        if len(view) > self._room:
+        from engine.model.secrets import conceal  # not for workers that are silent
+
+        given = bytes(data)
+        safe = conceal(given.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        if len(safe) > self._room:
             self._restart()
-        os.write(STDOUT, view[: self._max])
-        self._room -= len(view)
-        return len(view)
+        os.write(STDOUT, safe[: self._max])
+        self._room -= len(safe)
+        return len(given)
 
     def trim(self) -> None:
         """Start anew if programs and C code, which write past this object, have filled the file."""

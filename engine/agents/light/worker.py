@@ -177,7 +177,7 @@ class Worker:
                 if key in self._stops:
                     raise TaskStopped
                 value = function(job.type, payload)
-            return self._pack(ended, value), None
+            return self._pack(ended, value, conceals=bool(job.handler)), None
         except TaskStopped:
             raise
         except BaseException as error:
@@ -189,8 +189,9 @@ class Worker:
         finally:
             self._stoppable = False
 
-    def _pack(self, ended: Ended, value: object) -> LargeResult | None:
-        ended.result, large = pack_result(ended.task, value, self._options.inline_result_max_bytes)
+    def _pack(self, ended: Ended, value: object, *, conceals: bool) -> LargeResult | None:
+        """Keep a result; what operations on code write is not touched, for it is applied."""
+        ended.result, large = pack_result(ended.task, value, self._options.inline_result_max_bytes, conceals=conceals)
         ended.artifact = large.id if large is not None else ""
         return large
 
@@ -253,7 +254,7 @@ class Worker:
     async def _run_coroutine(self, key: Key, ended: Ended, awaited: Awaitable[object]) -> None:
         large = None
         try:
-            large = self._pack(ended, await awaited)
+            large = self._pack(ended, await awaited, conceals=True)
         except BaseException as error:
             if self._ending:
                 raise

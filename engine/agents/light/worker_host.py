@@ -28,7 +28,7 @@ from engine.model.agents import Health
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.reports import HealthSeen, TasksBegan, TasksEnded
-from engine.model.secrets import ENGINE_SECRETS
+from engine.model.secrets import ENGINE_SECRETS, conceal
 from engine.model.tasks import Outcome
 
 KIND = "python"
@@ -156,7 +156,7 @@ class WorkerHost:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEATH_WAIT_S):
                 await self._link_closed.wait()
-        self.log_tail = process.read_log()
+        self.log_tail = conceal(process.read_log())
         self._tell_current(process)
         if not ended or status is None:
             return f"{self._kill_reason or f'worker {process.pid} closed its link'}; process {process.pid} cannot be ended yet"

@@ -109,7 +109,7 @@ class Noise(msgspec.Struct, frozen=True):
 Message = Hello | Progress | Usage | Degraded | Output | Ask | Result | Failure | Bye | Named | Send | Noise
 
 Said = TypeVar("Said", bound=Progress | Degraded | Named | Output | Ask | Result | Failure | Noise)
-_TEXTS = ("text", "evidence", "message", "tool", "diff", "why")
+_TEXTS = ("text", "evidence", "message", "kind", "tool", "diff", "why")
 
 
 def shielded(message: Said) -> Said:

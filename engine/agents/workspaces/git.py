@@ -16,6 +16,7 @@ from pathlib import Path
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.finishing import Finished
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
+from engine.agents.shielding import shield
 from engine.model.reviews import Work
 
 GIT_S = 120.0
@@ -210,4 +211,4 @@ def _verb(words: Sequence[str]) -> str:
 
 def said_by(result: ProcessResult | Finished) -> str:
     """Return why a git failed, in its own words."""
-    return " ".join(result.stderr_text.split())[:_ERROR_MAX] or result.describe_end()
+    return shield(" ".join(result.stderr_text.split()))[:_ERROR_MAX] or result.describe_end()

@@ -24,6 +24,7 @@ import msgspec
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.results import pack_result
 from engine.agents.runtime import AgentKind, Artifact, HostSample, Reporter
+from engine.agents.shielding import shield
 from engine.agents.workspaces.git import GitError, Repository
 from engine.model import wire
 from engine.model.agents import AgentSpec
@@ -33,6 +34,7 @@ from engine.model.pools import PoolSpec, WorktreeSpec
 from engine.model.questions import Reply
 from engine.model.reports import HostDown, Report, TasksEnded
 from engine.model.reviews import Work
+from engine.model.secrets import conceal_in_diff
 from engine.model.tasks import Outcome
 
 logger = logging.getLogger(__name__)
@@ -249,7 +251,7 @@ class WorktreeAgents(Generic[K]):
         result = await self._repository(tree.repository).run(Path(tree.path), argv, tree.timeout_s, log)
         if result.exit_code != 0:
             last = (result.stderr_text or result.stdout_text).strip().splitlines()[-1:]
-            raise GitError(f"{what} {argv[0]!r}: {result.describe_end()}{''.join(f': {line[:200]}' for line in last)}; see {log}")
+            raise GitError(f"{what} {argv[0]!r}: {result.describe_end()}{''.join(f': {shield(line)[:200]}' for line in last)}; see {log}")
 
     async def _checked(self, tree: Worktree, argv: tuple[str, ...]) -> str:
         """Run the pool's check on what was saved; return `passed`, or how it failed."""
@@ -309,7 +311,7 @@ class WorktreeAgents(Generic[K]):
         change = await repository.compare(await repository.base_of(tree.base, head, tree.onto), head)
         empty = tree.branch if head == tree.base and not tree.is_followed else ""
         stays = keeps and not empty
-        told = {"base": change.base, "head": change.head, "commits": list(change.commits), "count": change.count, "files": change.files}
+        told = {"base": change.base, "head": change.head, "commits": [shield(commit) for commit in change.commits], "count": change.count, "files": change.files}
         told |= {"insertions": change.insertions, "deletions": change.deletions, "branch": "" if empty else tree.branch, "path": tree.path if stays else ""}
         told |= {"repository": tree.repository, "onto": tree.onto, "tree": tree.path}
         told |= {"base_dirty": True} if tree.is_base_dirty else {}
@@ -321,7 +323,7 @@ class WorktreeAgents(Generic[K]):
             await self._command(tree, tree.teardown, "teardown")
             await repository.remove(path, empty)
             await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
-        return {"workspace": told, **({"diff": change.diff} if change.diff else {})}
+        return {"workspace": told, **({"diff": await asyncio.to_thread(conceal_in_diff, change.diff)} if change.diff else {})}
 
     async def _thin_out(self, folder: Path, most: int) -> None:
         """Remove the oldest of the kept worktrees of a pool, saved once more, until there are no more than so many."""
