@@ -148,7 +148,7 @@ class A2aSpec:
     token_env: str = ""
     """Variable of the engine's environment that has its token; empty = it needs none."""
     poll_s: float = 1.0
-    """Between two looks at a task."""
+    """Between two looks at a task that no stream tells of."""
     connect_timeout_s: float = 10.0
     wait_max_s: float = 600.0
     """Longest that it may not answer before the task is ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -49,7 +50,8 @@ async def test_a_task_is_done_asked_about_cancelled_and_found_again_at_another_e
     monkeypatch.setenv("FAR_TOKEN", (tmp_path / "state" / "api.token").read_text().strip())
     place, there = f"http://127.0.0.1:{fleet.config.access.port}{PREFIX}", fleet.coordinator.state
     pools: dict[str, dict[str, Any]] = {
-        "far": {"url": f"{place}talk", "token_env": "FAR_TOKEN"}, "nowhere": {"url": f"{place}nobody", "token_env": "FAR_TOKEN"},
+        # It is looked at because its stream says so, not because ten minutes are over.
+        "far": {"url": f"{place}talk", "token_env": "FAR_TOKEN", "poll_s": 600}, "nowhere": {"url": f"{place}nobody", "token_env": "FAR_TOKEN"},
         "stranger": {"url": f"{place}talk"}, "keyless": {"url": place, "token_env": "NO_SUCH_KEY"}, "away": {"url": "http://127.0.0.1:9", "wait_max_s": 0.1},
     }  # fmt: skip
     (tmp_path / "near").mkdir()
@@ -86,7 +88,10 @@ async def test_a_task_is_done_asked_about_cancelled_and_found_again_at_another_e
 
 
 class Sample(AgentExecutor):
-    """An agent as the SDK has them: it wants to know a name, and rejects what it does not do."""
+    """An agent as the SDK has them: it wants to know a name, waits to be let go on, and rejects what it does not do."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         text = context.get_user_input()
@@ -101,6 +106,9 @@ class Sample(AgentExecutor):
         elif text == "greet":
             await told.requires_input(new_text_message("Whom?"))
         else:
+            if text == "wait":
+                await told.start_work()
+                await self.go.wait()
             await told.add_artifact([new_text_part(f"hello {text}")], name="greeting")
             await told.complete()
 
@@ -110,8 +118,35 @@ class Sample(AgentExecutor):
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
 
 
+class CutStreams:
+    """What is before an agent of the SDK, and cuts streams of tasks after their first words."""
+
+    def __init__(self, app: Starlette, cuts: int) -> None:
+        self.app = app
+        self.left = cuts
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_cut = False
+
+        async def heard() -> Any:
+            nonlocal is_cut
+            message = await receive()
+            is_cut = is_cut or b"SubscribeToTask" in message.get("body", b"")
+            return message
+
+        async def said(message: Any) -> None:
+            await send(message)
+            if is_cut and self.left and message.get("body"):
+                self.left -= 1
+                raise ConnectionResetError("cut")
+
+        # A connection that ends within an answer is all that the other side sees of it.
+        with contextlib.suppress(ConnectionResetError, BaseExceptionGroup):
+            await self.app(scope, heard, said)
+
+
 @asynccontextmanager
-async def served() -> AsyncIterator[str]:
+async def served(agent: Sample, *, streaming: bool = False, cuts: int = 0) -> AsyncIterator[tuple[str, CutStreams]]:
     """A server of the SDK."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -119,30 +154,40 @@ async def served() -> AsyncIterator[str]:
         interface = AgentInterface(url=f"{url}/rpc", protocol_binding="JSONRPC", protocol_version="1.0")
         skill = AgentSkill(id="greet", name="greet", description="says hello", tags=["hello"])
         card = AgentCard(
-            name="sample", description="a sample", version="1", supported_interfaces=[interface], capabilities=AgentCapabilities(), default_input_modes=["text/plain"],
-            default_output_modes=["text/plain"], skills=[skill],
+            name="sample", description="a sample", version="1", supported_interfaces=[interface], capabilities=AgentCapabilities(streaming=streaming),
+            default_input_modes=["text/plain"], default_output_modes=["text/plain"], skills=[skill],
         )  # fmt: skip
-        handler = DefaultRequestHandler(Sample(), InMemoryTaskStore(), card)
-        app = Starlette(routes=[*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/rpc")])
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        handler = DefaultRequestHandler(agent, InMemoryTaskStore(), card)
+        app = CutStreams(Starlette(routes=[*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/rpc")]), cuts)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve(sockets=[found]))
             try:
-                yield url
+                yield url, app
             finally:
                 server.should_exit = True
 
 
 async def test_an_agent_of_the_sdk_is_asked_answered_and_may_reject(tmp_path: Path) -> None:
-    async with served() as url, near(tmp_path, sample={"url": f"{url}/.well-known/agent-card.json"}) as engine:
-        greeted = await submit(engine, "sample", "greet")
-        await until(question(greeted))
-        assert [one.ask.text for one in greeted.questions.values()] == ["Whom?"]
-        await engine.operator().execute([AnswerTask(greeted.spec.id, "Ada")])
-        await until(lambda: bool(greeted.finished_at))
-        assert (greeted.state, greeted.result["text"]) == (TaskState.SUCCEEDED, "hello Ada"), greeted.error
-        rejected = await submit(engine, "sample", "no")
-        await until(lambda: bool(rejected.finished_at))
-        assert rejected.error is not None
-        assert (rejected.error.kind, rejected.error.message) == ("refused", "not my work")
+    agent = Sample()
+    async with served(agent) as (looked_at, _), served(agent, streaming=True, cuts=2) as (heard, cutting):
+        pools = {"sample": {"url": f"{looked_at}/.well-known/agent-card.json"}, "heard": {"url": heard, "poll_s": 600}}
+        async with near(tmp_path, **pools) as engine:
+            for pool in pools:
+                greeted = await submit(engine, pool, "greet")
+                await until(question(greeted))
+                assert [one.ask.text for one in greeted.questions.values()] == ["Whom?"]
+                await engine.operator().execute([AnswerTask(greeted.spec.id, "Ada")])
+                await until(lambda task=greeted: bool(task.finished_at))  # type: ignore[misc]
+                assert (greeted.state, greeted.result["text"]) == (TaskState.SUCCEEDED, "hello Ada"), greeted.error
+            rejected = await submit(engine, "sample", "no")
+            waiting = await submit(engine, "heard", "wait")
+            await until(lambda: bool(rejected.finished_at))
+            assert rejected.error is not None
+            assert (rejected.error.kind, rejected.error.message) == ("refused", "not my work")
+            await until(lambda: not cutting.left)
+            assert not waiting.finished_at
+            agent.go.set()
+            await until(lambda: bool(waiting.finished_at))
+            assert (waiting.state, waiting.result["text"]) == (TaskState.SUCCEEDED, "hello wait"), waiting.error

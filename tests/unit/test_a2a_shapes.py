@@ -10,6 +10,7 @@ from engine.agents.a2a.shapes import (
     card_url,
     question_of,
     standing_of,
+    tells_state,
 )
 from engine.agents.http_agents import RefusedError
 from engine.config import parse_config
@@ -49,6 +50,15 @@ def test_a_task_and_a_message_are_read() -> None:
     assert (message.state, message.text, message.data) == ("TASK_STATE_COMPLETED", "at once", {"n": 1})
     assert standing_of({"id": "t1", "status": {"state": "TASK_STATE_WORKING"}}).id == "t1", "GetTask answers with the task itself"
     assert standing_of({}).state == ""
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.binary(max_size=40) | st.sampled_from([b"data:[[[", b"data: {}", b"data: 3", b'data: {"error":{}}', b": alive", b"event: x"]))
+def test_a_line_of_a_stream_tells_a_state_only_where_one_is(line: bytes) -> None:
+    assert not tells_state(line)
+    assert not tells_state(b"data:" + line)
+    for result, is_told in (("task", True), ("statusUpdate", True), ("artifactUpdate", False)):
+        assert tells_state(b'data: {"id":1,"result":{"%s":{}}}\r' % result.encode()) == is_told
 
 
 _values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["task", "status", "state", "message", "parts", "text", "data", "artifacts", "metadata", "usage", "options", "arguments", "id", "url"]), inner, max_size=4), max_leaves=12)

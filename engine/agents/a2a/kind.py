@@ -1,12 +1,15 @@
 """Agents of kind `a2a`: each task is a task of somebody else's agent, handed over, followed, answered and cancelled by the protocol.
 
+How a task stands is what GetTask says. Where the agent has streams, one of the task says when to look; else it is looked at every `poll_s`.
+
 Owner: by what names tasks that were handed over are known there, beside what all HttpAgents own: the next attempt, of the next engine
-too, goes on with such a task instead of handing it over twice.
+too, goes on with such a task instead of handing it over twice. Limits: STREAMS_MAX tasks are heard at once, the others are looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 from collections import deque
@@ -30,6 +33,7 @@ from engine.agents.sessions.conversations import Conversations
 from engine.agents.shielding import shield
 from engine.clock import Clock, IdFactory
 from engine.model.effects import Assignment
+from engine.model.errors import errors_in
 from engine.model.pools import A2A, A2aSpec, PoolSpec
 from engine.model.questions import TEXT, Reply, TaskAsked
 
@@ -37,6 +41,16 @@ if TYPE_CHECKING:
     import httpx2
 
 FOLDER = "a2a"
+STREAMS_MAX = 16
+"""Connections that are held open for streams at once: an agent, another fleet's engine for one, has few to give."""
+STREAMS_LOST_MAX = 3
+"""Streams in turn that said nothing, after which a task is looked at alone."""
+STREAM_PAUSE_S = 1.0
+"""Between a stream that broke and the next of the same task, at most."""
+LOOK_PAUSE_S = 0.1
+"""Least time between two looks that a stream asks for."""
+LOOK_HEARD_S = 15.0
+"""A task that is heard is looked at so seldom without being told to: a line that is dead says nothing, either."""
 CANCEL_S = 5.0
 """Longest that an agent may take to say that it cancels a task; the task here has ended by then."""
 
@@ -55,6 +69,10 @@ class _Run(HttpRun[A2aSpec]):
         """All that was asked: the same question is not asked twice while the agent takes the answer."""
         self.replies: deque[str] = deque()
         self.stir = asyncio.Event()
+        """There is something to tell the agent, or to look at."""
+        self.can_be_heard = asyncio.Event()
+        """It is known there, and at work."""
+        self.is_heard = False
 
     @property
     def turn(self) -> str:
@@ -71,6 +89,8 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         super().__init__(report, host, ids, clock, places)
         self._handed = Conversations(places.logs.parent / FOLDER)
         """By what name the agent knows a task."""
+        self._heard = 0
+        """Streams that are open."""
 
     def answer(self, run: Attempt, ask: str, reply: Reply) -> None:
         """Tell an agent what it asked; each answer once, and only in the attempt that asked."""
@@ -97,8 +117,40 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         return (shield(run.standing.words), run.standing.state) if run.standing is not None else ("", "")
 
     async def _work(self, client: httpx2.AsyncClient, run: _Run) -> None:
-        run.peer = Peer(client, run.spec)
-        await self._follow(run.peer, run)
+        peer = run.peer = Peer(client, run.spec)
+        try:
+            async with asyncio.TaskGroup() as group:
+                hearing = group.create_task(self._hear(peer, run))
+                await self._follow(peer, run)
+                hearing.cancel()
+        except BaseExceptionGroup as errors:
+            raise next(errors_in(errors, RefusedError), errors) from None
+
+    async def _hear(self, peer: Peer, run: _Run) -> None:
+        """Have a task looked at whenever its stream tells of its state; a stream that breaks is followed by another."""
+        lost = 0
+        while lost < STREAMS_LOST_MAX:
+            await run.can_be_heard.wait()
+            if not peer.streams:
+                return
+            if self._heard < STREAMS_MAX and run.standing is not None:
+                lost = 0 if await self._listen(peer, run, run.standing.id) else lost + 1
+            await self._clock.sleep(min(run.spec.poll_s, STREAM_PAUSE_S))
+
+    async def _listen(self, peer: Peer, run: _Run, task: str) -> bool:
+        """Follow one stream to its end; tell whether it said anything."""
+        self._heard += 1
+        try:
+            async for _ in peer.events(task):
+                run.is_heard = True
+                run.stir.set()
+        except AwayError as error:
+            run.note(f"[stream] {shield(str(error))}\n")
+        finally:
+            self._heard -= 1
+            was_heard, run.is_heard = run.is_heard, False
+            run.stir.set()
+        return was_heard
 
     async def _follow(self, peer: Peer, run: _Run) -> None:
         """Hand a task over, or find it, and follow it to its end. Raises RefusedError."""
@@ -117,11 +169,13 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
                 text = run.replies.popleft()
                 self._take(run, await self._send(peer, run, text, f"{run.turn}.{len(run.asked)}.{len(run.replies)}", standing))
                 continue
-            try:
-                async with asyncio.timeout(run.spec.poll_s):
+            if run.is_heard:
+                await self._clock.sleep(LOOK_PAUSE_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(run.spec.poll_s, LOOK_HEARD_S) if run.is_heard else run.spec.poll_s):
                     await run.stir.wait()
-                run.stir.clear()
-            except TimeoutError:
+            run.stir.clear()
+            if not run.replies:
                 self._take(run, await self._call(peer, run, "GetTask", {"id": standing.id}))
         if run.standing is not None and run.standing.state != DONE:
             raise _how_it_ended(run.standing)
@@ -156,6 +210,10 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
             raise RefusedError("protocol", "what it answers is neither a task nor a message", retryable=False)
         if standing.id:
             self._handed.note(run.assignment.task, standing.id)
+        if _is_at_work(run, standing):
+            run.can_be_heard.set()
+        else:
+            run.can_be_heard.clear()
         if before is None or (before.state, before.words) != (standing.state, standing.words):
             run.note(f"[{standing.state.removeprefix('TASK_STATE_').lower()}] {shield(standing.words)}\n")
 
@@ -187,6 +245,13 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         if failure is None or (failure.kind != "unreachable" and not run.goes_on):
             self._handed.forget(run.assignment.task)
         return Ending(result, standing.usage if standing is not None else {})
+
+
+def _is_at_work(run: _Run, standing: Standing) -> bool:
+    """Tell whether a stream may tell more of a task: not before it is answered. One that asks what was answered has yet to take the answer."""
+    if standing.state == ASKING:
+        return question_of(run.turn, standing).ask in run.asked - run.asking
+    return standing.state not in ENDED and standing.state != LOCKED
 
 
 def _how_it_ended(standing: Standing) -> RefusedError:

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
 from engine.agents.http_agents import RefusedError
 from engine.agents.sessions.fields import number, rows, table, text_of
 from engine.agents.sessions.lines import clean, cut
 from engine.agents.sessions.messages import shielded
 from engine.agents.shielding import shield_values
 from engine.model import wire
-from engine.model.plain import plain_object
+from engine.model.plain import NOT_JSON, plain_object, require_shallow
 from engine.model.questions import ARGUMENTS_MAX_BYTES, Ask
 
 CARD = ".well-known/agent-card.json"
@@ -81,6 +83,20 @@ def standing_of(result: Mapping[str, Any]) -> Standing:
         text = words
     name = text_of(message, "messageId") or text_of(status, "timestamp") or state
     return Standing(text_of(task, "id"), text_of(task, "contextId"), state, words, asked if isinstance(asked, dict) else {}, name, text, made, usage)
+
+
+def tells_state(line: bytes) -> bool:
+    """Tell whether a line of a stream is about the state of its task, and not about what it makes, or nothing."""
+    name, _, data = line.partition(b":")
+    if name != b"data":
+        return False
+    try:
+        require_shallow(data)
+        said = msgspec.json.decode(data)
+    except NOT_JSON:
+        return False
+    result = said.get("result") if isinstance(said, dict) else None
+    return isinstance(result, dict) and "artifactUpdate" not in result
 
 
 def question_of(turn: str, standing: Standing) -> Ask:
