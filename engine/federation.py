@@ -239,6 +239,8 @@ class Federation:
         home = self.check_move(region, to)
         if to == self.own and not await self._servers[self.own].newest(region):
             raise CommandRefused(f"there is no replica of region {region} here yet")
+        if to != self.own:
+            await self._tell_former(region, home, to)
         new = Home(home.epoch + 1, to)
         is_said = await self._hand_over(region, home, new)
         why = f"region {region} is to live at {to}, and does not after {MOVES_WITHIN_S:g} s; `get regions` says how it is"
@@ -252,6 +254,15 @@ class Federation:
         except TimeoutError:
             raise CommandRefused(why) from None
         return f"region {region} lives at {to} in its epoch {new.epoch}"
+
+    async def _tell_former(self, region: str, home: Home, to: str) -> None:
+        """Have the server that a region is handed to take note where it lives: only so it is fetched from there first. Raises CommandRefused."""
+        try:
+            is_said, why = await self._claim(to, region, home, 0.0), "it says that the region lives elsewhere"
+        except (RedisAway, RedisRefused) as error:
+            is_said, why = False, str(error)
+        if not is_said:
+            raise CommandRefused(f"region {region} cannot be handed back, its server does not take note where it lives: {why}")
 
     async def _hand_over(self, region: str, home: Home, new: Home) -> bool:
         """Have the server that a region lives at say that it lives elsewhere: whoever leads it there leads no more. Return whether it answered."""

@@ -126,7 +126,7 @@ class Keeper:
         source, told, failing_since = "", "", 0.0
         while True:
             home = self._homes.recorded(region)
-            if home.server == self._homes.own or not home.epoch or not self._homes.may_keep(self._homes.own, region):
+            if not self._homes.is_copied(region):
                 self.replicas.pop(region, None)
                 await self._clock.sleep(AGAIN_S)
                 continue

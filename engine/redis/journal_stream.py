@@ -137,11 +137,15 @@ class JournalStream:
             found = await self._read_once(after, count, left_s)
             if found or left_s <= 0:
                 break
-        if not found and await self.tail() > after:
+        if not found:
+            last, newest = await self.newest()
+            if last <= after:
+                _check_line(after, by, last, newest)
+                return ()
             found = await self._read_once(after, count, 0.0)  # what came meanwhile
             if not found:
                 raise _trimmed(after, await self.tail() + 1)
-        return _continued(after, by, found) if found else ()
+        return _continued(after, by, found)
 
     async def _read_once(self, after: int, count: int, wait_s: float) -> list[Entry]:
         block_s = min(wait_s, READ_SHARE * self._link.section.command_timeout_s)
@@ -182,6 +186,15 @@ def entries_of(answer: Any) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:  #
     found: Sequence[tuple[bytes, Mapping[bytes, bytes]]]
     ((_, found),) = answer.items() if isinstance(answer, dict) else answer
     return found
+
+
+def _check_line(after: int, by: Leadership | None, last: int, newest: Leadership) -> None:
+    """See that a journal that ends before what a reader has is its own one, of which a server lost the end. Raises JournalDiverged.
+
+    Where a later leader wrote the last record, the reader has what was written after that leader came: by one that was cut off and went on alone.
+    """
+    if by is not None and newest != by and newest.epoch >= by.epoch > 0:
+        raise JournalDiverged(f"the journal ends with record {last} by {newest.engine} in epoch {newest.epoch}, this engine has others up to {after} by {by.engine} in epoch {by.epoch}")
 
 
 def _continued(after: int, by: Leadership | None, found: Sequence[Entry]) -> Sequence[Entry]:

@@ -67,17 +67,19 @@ class Replica:
             return False
         if found:
             await self._write(found)
-        is_all = len(found) < ENTRIES_MAX
+        is_all, looked_at = len(found) < ENTRIES_MAX, self._clock.now()
         if not found or not is_all:
             there, last_by = await self._end(self._there, self._source)
             if not found and there < self.tail and last_by != by and self._is_original:
                 raise RedisRefused(f"the journal of region {self.region} ends with record {there}, and its replica here with {self.tail}: the replica stays as it is")
             if not found and (there > self.tail or (there and last_by != by)):
+                if await self._read(0.0):  # it was written since this began to look: the next step copies it
+                    return False
                 await self._begin_anew(f"the journal there ends with record {there} by {last_by.engine}, and does not go on from {self.tail} by {by.engine}")
                 return False
         self.behind = 0 if is_all else max(0, there - self.tail)
         if is_all:
-            self.whole_at = asked_at if found else self._clock.now()  # what was written while it waited, it would have had
+            self.whole_at = asked_at if found else looked_at  # what was written while it waited, it would have had
         if self._clock.now() - self._snapshot_looked_at >= SNAPSHOT_LOOK_S:
             self._snapshot_looked_at = self._clock.now()
             await self._keep_short()

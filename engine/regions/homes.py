@@ -121,6 +121,15 @@ class Homes:
         """Tell whether a region was handed over to this site, which does not have it yet."""
         return self.home(region).server == self.own and self.recorded(region).server not in ("", self.own)
 
+    def is_copied(self, region: str) -> bool:
+        """Tell whether what a region decides is to be copied to this site, from where its server says that it lives.
+
+        A server that it was handed to says so once it has all: until then that one copies from here, and what it has may be short of that.
+        """
+        home = self.recorded(region)
+        lives_there = self.said_at(home.server, region).epoch >= home.epoch
+        return bool(home.epoch) and home.server != self.own and lives_there and self.may_keep(self.own, region)
+
     def claim(self, server: str, region: str, *, keeps: bool) -> Claim | None:
         """Return what a server is to be asked to say of a region; None = it is only to be asked what it says.
 
@@ -137,7 +146,8 @@ class Homes:
             return Claim(best, 0.0)  # it takes note
         if best.server != self.own or (region != self.own and not keeps):
             return None
-        is_here = recorded.server in ("", self.own)  # a server that lost all that it had says nothing
+        # A server that lost all that it had says nothing. One that says an older epoch of its own has not heard where the region was meanwhile.
+        is_here = not recorded.epoch or recorded == best
         if is_here or (server == self.own and keeps and self.is_drained(region)):
             return Claim(best, self.down_after_s)
         return None

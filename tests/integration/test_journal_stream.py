@@ -36,6 +36,24 @@ async def refused_as_new(one: Side, by: Leadership, first: int) -> JournalError:
     return caught.value
 
 
+async def test_who_wrote_on_alone_finds_that_a_later_leader_wrote_less(tmp_path: Path) -> None:
+    """Until the journal is as long as what it has, nothing else would tell; and it could lead, and write its own after that leader's."""
+    async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, side({"url": server.url}, tmp_path, "eng_b") as other:
+        former = await one.lead()
+        await one.write(former, 1, 3)
+        await one.lease.release()
+        by = await other.lead()
+        assert await one.journal.read(5, by=former) == (), "the server lost the end: it is pushed again"
+        await other.write(by, 4, 2)
+        for alone in (5, 9):
+            with pytest.raises(JournalDiverged, match="ends with record 5 by eng_b in epoch 2"):
+                await one.journal.read(alone, by=former)
+        assert await other.journal.read(5, by=by) == ()
+        assert await other.journal.read(9, by=Leadership(3, "eng_c")) == (), "a leader whose records are all lost"
+        assert await one.journal.read(9, by=NOBODY) == ()
+        assert await one.journal.read(9) == ()
+
+
 async def test_entries_are_read_as_they_were_written_and_waited_for(tmp_path: Path) -> None:
     async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, side({"url": server.url}, tmp_path, "eng_b") as other:
         assert await one.journal.newest() == (0, NOBODY)

@@ -134,6 +134,37 @@ def test_a_region_that_is_parted_from_the_others_stops_before_one_of_them_decide
     assert world.deciders("a") == ["b"], "until somebody hands it back"
 
 
+def test_a_region_that_has_not_heard_where_it_was_does_not_go_on_from_what_it_had() -> None:
+    """It was taken over and handed back between two questions: what was decided meanwhile is not here."""
+    world = World()
+    world.run(3)
+    site = world.sites["a"]
+    site.is_drained = lambda _region: False
+    site.said("b", "a", Home(3, "a"), 0.0)
+    assert [site.claim(server, "a", keeps=True) for server in NAMES] == [None] * 3
+    assert site.right("a").left_s() <= 0
+    site.said("a", "a", Home(2, "b"), 0.0)
+    assert site.is_adopting("a"), "it is fetched from where it was"
+    assert site.claim("a", "a", keeps=True) is None
+    site.is_drained = lambda _region: True
+    assert site.claim("a", "a", keeps=True) is not None
+
+
+def test_what_a_region_has_is_not_copied_from_it_until_it_has_fetched_what_is_here() -> None:
+    """It has what it decided alone, or before it was taken over: copied, that would be put over what it is to fetch."""
+    world = World()
+    world.run(3)
+    assert world.sites["b"].is_copied("a")
+    site = world.sites["b"]
+    for server in NAMES:
+        site.said(server, "a", Home(2, "b"), 0.0)
+    assert not site.is_copied("a"), "it lives here"
+    site.said("b", "a", Home(3, "a"), 0.0)
+    assert not site.is_copied("a"), "handed back, and not there yet"
+    site.said("a", "a", Home(3, "a"), 0.0)
+    assert site.is_copied("a")
+
+
 def test_without_a_quorum_each_goes_on_alone_and_nobody_takes_over_by_itself() -> None:
     world = World(quorum=False, names=("a", "b"))
     world.run(3)
