@@ -40,20 +40,22 @@ def simulate(seed: int, count: int, **wanted: Any) -> int:  # noqa: ANN401  # th
 
 
 @click.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="Gives the order of the faults again.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Gives the order of the faults again; the first seed.")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many seeds.")
 @click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often each fault strikes.")
 @click.option("--fault", "faults", multiple=True, help="Only this one; may be given again. `--fault help` lists them.")
-@click.option("--topology", type=click.Choice(["single", "sentinel", "cluster"]), default="single", show_default=True, help="One server, a master with replicas and Sentinels, or a cluster.")
+@click.option("--topology", type=click.Choice(["single", "sentinel", "cluster", "regions"]), default="single", show_default=True, help="One server, a master with replicas and Sentinels, a cluster, or regions with a server each.")
 @click.option("--durability", type=click.Choice(["async", "replicated"]), default="async", show_default=True, help="What the engines are set to; replicated needs replicas.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
-def chaos(seed: int, rounds: int, faults: tuple[str, ...], **wanted: str) -> int:
+def chaos(faults: tuple[str, ...], *, topology: str, durability: str, output: str, **wanted: int) -> int:
     """Break a fleet of its own, for real and under load, and see that nothing is lost.
 
     Starts three engines that share a fleet on servers of their own, all in a temporary directory and on loopback, and
     strikes: kills, freezes, cuts, a full server, a wrong clock and so on. What was answered must be there, once, and done in the end, one engine
     lead at a time, and all engines have the same. Exit code 1 when something was not kept. No other fleet is touched.
     """
+    from fleet_tui.chaos.reporting import Wish
     from fleet_tui.chaos.reporting import chaos as run
     from fleet_tui.chaos.setups import Setup, Topology
 
-    return run(seed, faults, rounds, Setup(Topology(wanted["topology"]), wanted["durability"]), as_json=wanted["output"] == "json")
+    return run(Wish(faults=faults, setup=Setup(Topology(topology), durability), **wanted), as_json=output == "json")

@@ -6,36 +6,27 @@ Owner: nobody; functions only.
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+from engine.model.tasks import TaskState
 from fleet_tui.chaos.chance import CLOCK
-from fleet_tui.chaos.processes import EngineProcess, until
+from fleet_tui.chaos.processes import EngineProcess, until, until_found
+from fleet_tui.chaos.regional import REGION_FAULTS
 from fleet_tui.chaos.servers import Server
 from fleet_tui.chaos.setups import Topology
-from fleet_tui.chaos.world import Exposure, World
+from fleet_tui.chaos.work import HOLD
+from fleet_tui.chaos.world import Exposure, Struck, World
 
 HANG_S = 1.0
 """How long a server hangs: shorter than the lease."""
 SLOW_S = 0.02
 FULL_S = 1.0
+HELD_TASKS, HELD_S = 4, 3.0
+"""Tasks that hosts are at when one is killed, and how long each takes."""
 JUMP_S = 3_600.0
 LAG_S = 0.5
 """How far a replica may be behind when the network is cut: what was answered so shortly before may be with the master only."""
-
-Mend = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Struck:
-    """What was done."""
-
-    target: str
-    since: float
-    """From when on the fleet can recover; seconds of the monotonic clock."""
-    mend: Mend
-    by: Collection[str] = ()
-    """Engines by whose answers it is seen that the fleet has recovered; none = any."""
 
 
 async def _nothing() -> None:
@@ -123,6 +114,37 @@ async def kill_worker(world: World) -> Struck:
     return Struck(f"a child of {world.kill_worker()}", since, _nothing)
 
 
+async def kill_host(world: World) -> Struck:
+    """`kill -9` of a host that joined, at work: until another one runs what it ran."""
+    await world.load.hold(world.leader, HELD_TASKS, HELD_S)
+    held: dict[str, dict[str, int]] = {}
+    """Hosts to the tasks that they run, with the numbers of their attempts."""
+
+    async def is_at_work() -> bool:
+        held.clear()
+        at = {row["name"]: row["host"] for row in await world.leader.rows("agents", "pool=hosted")}
+        for row in await world.leader.rows("tasks", f"type={HOLD} state={TaskState.RUNNING}"):
+            held.setdefault(at.get(row["agent"], ""), {})[row["id"]] = row["attempt"]
+        return any(host.name in held for host in world.hosts)
+
+    await until_found(is_at_work, "no host runs anything")
+    host = world.chance.pick([host for host in world.hosts if host.name in held])
+    host.kill()
+    since, attempts = CLOCK.now(), held[host.name]
+
+    async def is_elsewhere() -> bool:
+        rows = {row["id"]: row for row in await world.leader.rows("tasks", f"type={HOLD}")}
+        return all(id_ in rows and _goes_on(rows[id_], attempt) for id_, attempt in attempts.items())
+
+    await until_found(is_elsewhere, f"what host {host.name} ran does not run again")
+    return Struck(host.name, since, host.start, over_at=CLOCK.now())
+
+
+def _goes_on(row: Mapping[str, Any], attempt: int) -> bool:
+    """Answer whether a task is done, by an attempt that was lost a moment later too, or a later attempt runs."""
+    return bool(row["state"] == TaskState.SUCCEEDED or (row["state"] == TaskState.RUNNING and row["attempt"] > attempt))
+
+
 async def kill_server(world: World) -> Struck:
     """`kill -9` of the server, and its start."""
     server = await world.servers.serving()
@@ -200,6 +222,7 @@ FAULTS: dict[str, Callable[[World], Awaitable[Struck]]] = {
     "leader-parted": part_leader,
     "clock-jumped": jump_clock,
     "worker-killed": kill_worker,
+    "host-killed": kill_host,
     "server-killed": kill_server,
     "master-killed": kill_master,
     "replica-killed": kill_replica,
@@ -207,12 +230,14 @@ FAULTS: dict[str, Callable[[World], Awaitable[Struck]]] = {
     "server-slow": slow_wires,
     "server-full": fill_server,
     "functions-flushed": flush_functions,
+    **REGION_FAULTS,
 }
-WITHOUT_REPLICAS = frozenset({"server-killed"})
+WITHOUT_REPLICAS = frozenset({"server-killed", "host-killed"})
+"""Hosts join by the URL of one server."""
 WITH_REPLICAS = frozenset({"master-killed", "replica-killed", "leader-parted"})
 
 
 def faults_of(topology: Topology) -> list[str]:
     """Return the names of the faults that there are with some servers."""
-    left_out = WITH_REPLICAS if topology is Topology.SINGLE else WITHOUT_REPLICAS
-    return [name for name in FAULTS if name not in left_out]
+    there = REGION_FAULTS.keys() if topology is Topology.REGIONS else FAULTS.keys() - REGION_FAULTS.keys() - (WITH_REPLICAS if topology is Topology.SINGLE else WITHOUT_REPLICAS)
+    return [name for name in FAULTS if name in there]

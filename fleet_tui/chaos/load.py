@@ -1,4 +1,6 @@
-"""The load of a throwaway fleet: writers that submit tasks by whichever engine answers, and know what was answered.
+"""The load of a throwaway fleet: a writer for each engine that submits tasks by it whenever it answers, and knows what was answered.
+
+Each engine has its own: writers that change to another engine only when theirs fails gather at one that goes on alone, and nobody asks the others.
 
 Owner: `Load`, of what was answered: a few thousand names.
 """
@@ -7,24 +9,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from engine.api.client import RemoteOperator
 from engine.model.errors import EngineUnavailable, JournalError, OutcomeUnknown, ReadOnly
 from engine.model.task_commands import SubmitTask
 from fleet_tui.chaos.chance import CLOCK, Chance
-from fleet_tui.chaos.processes import EngineProcess
+from fleet_tui.chaos.processes import Reached
+from fleet_tui.chaos.work import HOLD
 
-WRITERS = 3
 PAUSE_S = 0.02
 """Between two tasks of a writer: the engines are to be broken at work, not starved."""
 ANSWER_WITHIN_S = 40.0
+UNANSWERED = (EngineUnavailable, ReadOnly, JournalError, TimeoutError)
+"""What an engine that is broken may say, or not say."""
 
 
 class Load:
     """What was asked for, and what was answered."""
 
-    def __init__(self, engines: Sequence[EngineProcess], chance: Chance) -> None:
-        self._engines, self._chance = engines, chance
+    def __init__(self, engines: Sequence[Reached], chance: Chance, pools: Sequence[str] = ("worker",)) -> None:
+        self._engines, self._chance, self._pools = engines, chance, pools
         self.accepted: dict[str, str] = {}
         """Titles of tasks that an engine said it has, with their ids."""
         self.unknown: set[str] = set()
@@ -43,26 +48,33 @@ class Load:
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(WRITERS):
-                group.create_task(self._write(self._chance.child()), name="writer")
+            for engine in self._engines:
+                group.create_task(self._write(engine, self._chance.child()), name=f"writer {engine.name}")
 
-    async def _write(self, chance: Chance) -> None:
+    async def _write(self, engine: Reached, chance: Chance) -> None:
         while True:
             try:
-                engine = chance.pick(self._engines)
                 async with engine.operator() as operator:
                     while True:
-                        await self._submit(operator, engine.name)
-            except (EngineUnavailable, ReadOnly, JournalError, TimeoutError):
+                        await self.submit(operator, engine.name, SubmitTask("answer", chance.pick(self._pools)))
+                        await CLOCK.sleep(PAUSE_S)
+            except UNANSWERED:
                 await CLOCK.sleep(PAUSE_S)
 
-    async def _submit(self, operator: RemoteOperator, engine: str) -> None:
+    async def hold(self, engine: Reached, count: int, work_s: float) -> None:
+        """Submit, by one engine, tasks for the hosts that take some time each. Raises FleetError, TimeoutError."""
+        async with engine.operator() as operator:
+            for _ in range(count):
+                await self.submit(operator, engine.name, SubmitTask(HOLD, "hosted", payload={"work_s": work_s}, priority=10))
+
+    async def submit(self, operator: RemoteOperator, engine: str, task: SubmitTask) -> str:
+        """Submit a task by an engine, note what is answered, and return its id. Raises FleetError, TimeoutError."""
         self._count += 1
         title, asked_at = f"task-{self._count}", CLOCK.now()
         self.unknown.add(title)
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                answer = await operator.execute([SubmitTask("answer", "worker", title=title)])
+                answer = await operator.execute([replace(task, title=title)])
         except ReadOnly as error:
             if not isinstance(error, OutcomeUnknown):
                 self.unknown.discard(title)
@@ -72,4 +84,4 @@ class Load:
         [self.accepted[title]] = map(str, answer.values)
         self.answered[title] = engine, CLOCK.now()
         self._newest_at[engine] = max(self._newest_at.get(engine, 0.0), asked_at)
-        await CLOCK.sleep(PAUSE_S)
+        return self.accepted[title]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from fleet_tui.chaos.chance import CLOCK, Chance
 from fleet_tui.chaos.faults import FAULTS, faults_of
 from fleet_tui.chaos.load import Load
 from fleet_tui.chaos.processes import WITHIN_S, Broken, until
+from fleet_tui.chaos.recovery import Blow, Recovery
+from fleet_tui.chaos.regional import regions_running
 from fleet_tui.chaos.setups import Setup, Topology
 from fleet_tui.chaos.world import Exposure, World, running
 
@@ -29,23 +31,12 @@ TOLD_MAX = 5
 Tasks = Mapping[str, tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Blow:
-    """One fault and how long it was felt."""
-
-    fault: str
-    target: str
-    recovered_s: float
-    """Until a task that was asked for after it was answered."""
-    epochs: int
-    """How many leaders came after it."""
-
-
 @dataclass(slots=True)
 class Report:
-    """What a run came to."""
+    """What a run came to, or several, each with the next seed."""
 
     seed: int
+    """The first."""
     topology: str
     durability: str
     blows: list[Blow] = field(default_factory=list)
@@ -56,9 +47,21 @@ class Report:
     unknown: int = 0
     """That nobody answered for."""
     lost: int = 0
-    """That were answered and are gone, as durability = "async" may lose them when who leads is cut off together with the master."""
+    """That were answered and are gone, as durability = "async" may lose them: when who leads is cut off together with the master, or a region is lost."""
     broken: list[str] = field(default_factory=list)
     """What the fleet did not keep of its promises; empty = all was kept."""
+    seeds: int = 1
+    recoveries: list[Recovery] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        """Take in the run of the next seed."""
+        self.seeds += 1
+        self.blows += other.blows
+        self.tasks += other.tasks
+        self.refused += other.refused
+        self.unknown += other.unknown
+        self.lost += other.lost
+        self.broken += other.broken
 
 
 def chosen(names: Sequence[str], rounds: int, chance: Chance, topology: Topology = Topology.SINGLE) -> list[str]:
@@ -76,15 +79,16 @@ def chosen(names: Sequence[str], rounds: int, chance: Chance, topology: Topology
     return order
 
 
-async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable[[Blow], None], *, setup: Setup) -> Report:
+async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable[[Blow], object], *, setup: Setup) -> Report:
     """Break a fleet of its own; `tell` is called after each fault. Raises UsageError, EngineStartError."""
-    if setup == Setup(durability="replicated"):
+    if setup.durability == "replicated" and setup.topology in (Topology.SINGLE, Topology.REGIONS):
         raise UsageError("--durability replicated needs a replica, and a single server has none: give --topology sentinel or cluster")
     chance, report = Chance(seed), Report(seed, setup.topology, setup.durability)
     order = chosen(names, rounds, chance, setup.topology)
+    begin = regions_running if setup.topology is Topology.REGIONS else running
     with tempfile.TemporaryDirectory(prefix="fleet-chaos-") as folder:
         try:
-            async with running(Path(folder), chance, setup) as world, asyncio.TaskGroup() as group:
+            async with begin(Path(folder), chance, replace(setup, has_hosts="host-killed" in order)) as world, asyncio.TaskGroup() as group:
                 writing = group.create_task(world.load.run(), name="load")
                 try:
                     for name in order:
@@ -108,7 +112,7 @@ async def _strike(world: World, name: str) -> Blow:
     epoch = world.epoch
     struck = await FAULTS[name](world)
     await until(lambda: world.load.newest_at(struck.by) >= struck.since, f"after {name} of {struck.target} no task is taken")
-    recovered_s = CLOCK.now() - struck.since
+    recovered_s = (struck.over_at or CLOCK.now()) - struck.since
     await struck.mend()
     await world.healthy()
     return Blow(name, struck.target, recovered_s, world.epoch - epoch)
@@ -117,7 +121,7 @@ async def _strike(world: World, name: str) -> Blow:
 async def _found(world: World) -> list[Tasks]:
     """Return what each engine has: titles and states by id."""
     found: list[Tasks] = []
-    for engine in world.engines:
+    for engine in world.seen:
         async with engine.operator() as operator:
             rows: Any = await operator.query("tasks", limit=TASKS_MAX)
             found.append({row["id"]: (row["title"], row["state"]) for row in rows})
@@ -151,7 +155,7 @@ async def _settled(world: World) -> None:
     try:
         async with asyncio.timeout(WITHIN_S):
             while True:
-                seen = [await engine.status() for engine in world.engines]
+                seen = [await engine.status() for engine in world.seen]
                 if len({status.seq if status else -1 for status in seen}) == 1 and not any(map(_left, seen)):
                     return
                 await CLOCK.sleep(0.1)

@@ -167,7 +167,7 @@ class Single:
 async def one_server(folder: Path, *settings: str, network: Network | None = None) -> AsyncIterator[Server]:
     """Run a server of its own."""
     server = Server(folder / "redis", free_ports(1)[0], *settings)
-    await _wired(network, [server])
+    await wired(network, [server])
     async with running([server]):
         yield server
 
@@ -230,10 +230,10 @@ async def sentinels(folder: Path, *settings: str, replicas: int = 1, down_after_
     """Run a master with replicas and three Sentinels, and wait until they know each other."""
     ports = free_ports(1 + replicas + SENTINELS)
     master = Server(folder / "master", ports[0], *settings)
-    await _wired(network, [master])
+    await wired(network, [master])
     followers = [Server(folder / f"replica-{place + 1}", port, *settings, "--replicaof", "127.0.0.1", str(master.door)) for place, port in enumerate(ports[1 : 1 + replicas])]
     watchers = [SentinelServer(folder / f"sentinel-{place + 1}", port, master, down_after_ms=down_after_ms) for place, port in enumerate(ports[1 + replicas :])]
-    await _wired(network, [*followers, *watchers])
+    await wired(network, [*followers, *watchers])
     async with running([master, *followers]) as servers, running(watchers):
         group = Sentinels(servers, watchers)
         await wait_until(group.is_whole, "the Sentinels know each other and the replicas")
@@ -278,7 +278,7 @@ async def cluster(folder: Path, *settings: str, replicas: int = 0, timeout_ms: i
     count = MASTERS * (1 + replicas)
     ports = free_ports(2 * count)
     nodes = [ClusterNode(folder / f"node-{place + 1}", ports[place], ports[count + place], *settings, timeout_ms=timeout_ms) for place in range(count)]
-    await _wired(network, nodes)
+    await wired(network, nodes)
     async with running(nodes):
         for node in nodes[1:]:
             await nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.door, node.bus_door)
@@ -317,7 +317,7 @@ async def _replicate(server: Server, master: Server) -> None:
     await wait_until(follows, "the replica knows its master")
 
 
-async def _wired(network: Network | None, servers: Sequence[Server]) -> None:
+async def wired(network: Network | None, servers: Sequence[Server]) -> None:
     """Have servers be reached by a network, if there is one."""
     for server in servers if network else ():
         assert network is not None

@@ -12,6 +12,7 @@ class Topology(StrEnum):
     SINGLE = "single"
     SENTINEL = "sentinel"
     CLUSTER = "cluster"
+    REGIONS = "regions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,5 @@ class Setup:
 
     topology: Topology = Topology.SINGLE
     durability: str = "async"
+    has_hosts: bool = False
+    """Hosts join it, which they do by the URL of one server."""

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+HOLD = "hold"
+
 
 def answer(type_: str, payload: Mapping[str, Any]) -> dict[str, object]:
-    """Return what was asked; a `note` notes first in a file that it began and, after some work, that it ended."""
+    """Return what was asked. A `hold` takes as long as it says; a `note` notes in a file that it began and, after some work, that it ended."""
+    if type_ == HOLD:
+        time.sleep(payload["work_s"])
     if type_ == "note":
         _note(Path(payload["notes"]), "b", payload["number"])
         time.sleep(payload["work_s"])

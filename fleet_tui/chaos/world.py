@@ -9,15 +9,24 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.model.agents import Health
 from engine.model.standing import Standing
 from fleet_tui.chaos.chance import CLOCK, Chance
 from fleet_tui.chaos.load import Load
 from fleet_tui.chaos.network import Network
-from fleet_tui.chaos.processes import LOOK_S, EngineProcess, until
+from fleet_tui.chaos.processes import (
+    HOSTED,
+    LOOK_S,
+    EngineProcess,
+    HostProcess,
+    Reached,
+    until,
+    until_found,
+)
 from fleet_tui.chaos.servers import (
     KEPT,
     Servers,
@@ -30,6 +39,7 @@ from fleet_tui.chaos.servers import (
 from fleet_tui.chaos.setups import Setup, Topology
 
 ENGINES = 3
+HOSTS = ("one", "two")
 SERVER_DOWN_MS = 1_500
 """Silence after which Sentinels, or the nodes of a cluster, replace a master."""
 
@@ -50,22 +60,42 @@ class Exposure:
         return self.since - self.lag_s <= answered_at <= (self.until if engine == self.engine else self.since)
 
 
+Mend = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What was done."""
+
+    target: str
+    since: float
+    """From when on the fleet can recover; seconds of the monotonic clock."""
+    mend: Mend
+    by: Collection[str] = ()
+    """Engines by whose answers it is seen that the fleet has recovered; none = any."""
+    over_at: float = 0.0
+    """When it had recovered, where something else tells; 0 = when a task was taken that was asked for since."""
+
+
 class World:
     """What is broken."""
 
-    def __init__(self, servers: Servers, network: Network, engines: Sequence[EngineProcess], chance: Chance) -> None:
-        self.servers, self.network, self.engines, self.chance = servers, network, engines, chance
-        self.load = Load(engines, chance)
+    def __init__(self, servers: Servers, network: Network, engines: Sequence[EngineProcess], chance: Chance, hosts: Sequence[HostProcess] = ()) -> None:
+        self.servers, self.network, self.engines, self.chance, self.hosts = servers, network, engines, chance, hosts
+        self.seen: Sequence[Reached] = engines
+        """Where tasks are submitted, and looked for in the end."""
+        self.load = Load(self.seen, chance, ("worker", "hosted") if hosts else ("worker",))
         self.leaders: dict[int, set[str]] = {}
         """Epoch to who said that it led in it."""
         self.exposures: list[Exposure] = []
-        self._leading: tuple[EngineProcess, int] | None = None
+        self._leading: tuple[Reached, int] | None = None
         self._standing: dict[str, Standing] = {}
 
     @property
     def leader(self) -> EngineProcess:
         """Return the engine that was last seen to lead, in the newest epoch."""
         assert self._leading is not None
+        assert isinstance(self._leading[0], EngineProcess)
         return self._leading[0]
 
     @property
@@ -78,7 +108,12 @@ class World:
         """Return the newest epoch that was seen."""
         return max(self.leaders, default=0)
 
-    def follows(self, engine: EngineProcess) -> bool:
+    def leads(self, engine: Reached) -> bool:
+        """Answer whether an engine leads in the newest epoch, as it said last."""
+        standing = self._standing.get(engine.name)
+        return standing is not None and standing.leads and standing.epoch == self.epoch
+
+    def follows(self, engine: Reached) -> bool:
         """Answer whether an engine leads or follows in the newest epoch, as it said last."""
         standing = self._standing.get(engine.name)
         return standing is not None and not standing.fault and standing.epoch == self.epoch
@@ -97,10 +132,10 @@ class World:
     async def watch(self) -> None:
         """Note who leads, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for engine in self.engines:
+            for engine in self.seen:
                 group.create_task(self._watch(engine), name=f"watch {engine.name}")
 
-    async def _watch(self, engine: EngineProcess) -> None:
+    async def _watch(self, engine: Reached) -> None:
         while True:
             status = await engine.status()
             if status is None or status.standing is None:
@@ -109,7 +144,7 @@ class World:
                 self._note(engine, status.engine, status.standing)
             await CLOCK.sleep(LOOK_S)
 
-    def _note(self, engine: EngineProcess, id_: str, standing: Standing) -> None:
+    def _note(self, engine: Reached, id_: str, standing: Standing) -> None:
         self._standing[engine.name] = standing
         if standing.leads:
             self.leaders.setdefault(standing.epoch, set()).add(f"{engine.name} as {id_}")
@@ -121,6 +156,15 @@ class World:
         await wait_until(self.servers.is_whole, "the servers are whole again")
         await until(lambda: self._leading is not None, "no engine leads")
         await until(lambda: all(map(self.follows, self.engines)), "not all engines follow the one that leads")
+        await until_found(self._has_hosts, "not all hosts have joined")
+        await self.working()
+
+    async def _has_hosts(self) -> bool:
+        there = {row["pid"] for row in await self.leader.rows("hosts") if row["health"] == Health.HEALTHY} if self.hosts else ()
+        return all(host.pid in there for host in self.hosts)
+
+    async def working(self) -> None:
+        """Wait until some more tasks are taken. Raises Broken."""
         wanted = len(self.load.accepted) + 1 + self.chance.below(30)
         await until(lambda: len(self.load.accepted) >= wanted, "no tasks are taken")
 
@@ -132,12 +176,14 @@ async def running(folder: Path, chance: Chance, setup: Setup) -> AsyncIterator[W
     try:
         async with _servers(folder, setup, network) as servers:
             section = {**servers.section(), "share": True, "durability": setup.durability}
-            engines = [EngineProcess(folder / name, section) for name in "abc"[:ENGINES]]
+            hosts = [HostProcess(folder / name, servers.servers[0].url) for name in HOSTS] if setup.has_hosts else []
+            engines = [EngineProcess(folder / name, section, HOSTED if hosts else "") for name in "abc"[:ENGINES]]
+            programs: list[EngineProcess | HostProcess] = [*engines, *hosts]
             try:
-                for engine in engines:
-                    network.add(engine)
-                    await engine.start()
-                world = World(servers, network, engines, chance)
+                for process in programs:
+                    network.add(process)
+                    await process.start()
+                world = World(servers, network, engines, chance, hosts)
                 async with asyncio.TaskGroup() as group:
                     watching = group.create_task(world.watch(), name="watch")
                     try:
@@ -147,8 +193,8 @@ async def running(folder: Path, chance: Chance, setup: Setup) -> AsyncIterator[W
             finally:
                 network.mend()
                 async with asyncio.TaskGroup() as group:
-                    for engine in engines:
-                        group.create_task(engine.end(), name=f"end {engine.name}")
+                    for process in programs:
+                        group.create_task(process.end(), name=f"end {process.name}")
     finally:
         await network.close()
 

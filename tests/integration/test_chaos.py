@@ -6,18 +6,23 @@ The short runs strike a few times; `CHAOS_SEED=7 make test-long ARGS=tests/integ
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from engine.model.errors import UsageError
+from engine.model.errors import EngineUnavailable, UsageError
 from fleet_tui.chaos.chance import Chance
-from fleet_tui.chaos.faults import faults_of
+from fleet_tui.chaos.faults import FAULTS, faults_of
 from fleet_tui.chaos.load import Load
 from fleet_tui.chaos.network import Network
-from fleet_tui.chaos.processes import Process
+from fleet_tui.chaos.processes import Process, Reached, until
+from fleet_tui.chaos.recovery import GOALS_S, Blow, recoveries
 from fleet_tui.chaos.run import chosen, judged
 from fleet_tui.chaos.setups import Topology
 from fleet_tui.chaos.wall_clock import WallClock
@@ -50,7 +55,7 @@ def test_a_leader_that_is_parted_with_its_master_costs_nothing_where_a_replica_i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("topology", "durability"), [("single", "async"), ("sentinel", "async"), ("sentinel", "replicated"), ("cluster", "async"), ("cluster", "replicated")])
+@pytest.mark.parametrize(("topology", "durability"), [("single", "async"), ("sentinel", "async"), ("sentinel", "replicated"), ("cluster", "async"), ("cluster", "replicated"), ("regions", "async")])
 def test_every_fault_again_and_again(capsys: pytest.CaptureFixture[str], topology: str, durability: str) -> None:
     report = run(capsys, "--rounds", "3", "--topology", topology, "--durability", durability)
     took: dict[str, list[float]] = {}
@@ -78,6 +83,9 @@ def test_an_unknown_fault_is_refused_with_the_nearest_one() -> None:
     [
         (["--fault", "master-killed"], "no master-killed with --topology single: give --topology sentinel or cluster"),
         (["--topology", "cluster", "--fault", "server-killed"], "no server-killed with --topology cluster: give --topology single"),
+        (["--topology", "sentinel", "--fault", "host-killed"], "no host-killed with --topology sentinel: give --topology single"),
+        (["--fault", "region-killed"], "no region-killed with --topology single: give --topology regions"),
+        (["--topology", "regions", "--durability", "replicated"], "needs a replica"),
         (["--durability", "replicated"], "needs a replica, and a single server has none: give --topology sentinel or cluster"),
     ],
 )
@@ -90,6 +98,52 @@ def test_each_topology_lists_its_own_faults(capsys: pytest.CaptureFixture[str]) 
     assert run_words(["chaos", "--topology", "sentinel", "--fault", "help"]) == 0
     assert "master-killed" in (said := capsys.readouterr().out)
     assert "server-killed" not in said
+
+
+class Answering(Reached):
+    """An engine that takes tasks, or does not yet."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self.answers = name, asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @contextlib.asynccontextmanager
+    async def operator(self) -> AsyncIterator[Any]:
+        if not self.answers.is_set():
+            raise EngineUnavailable("not yet")
+        yield self
+
+    async def execute(self, _commands: object) -> Answer:
+        return Answer(values=("tsk_1",))
+
+
+@dataclass(frozen=True)
+class Answer:
+    values: tuple[str, ...]
+
+
+async def test_an_engine_that_goes_on_alone_does_not_keep_the_load_from_the_others() -> None:
+    """As one that is parted together with the master: what the others answer is what is waited for."""
+    alone, late = Answering("alone"), Answering("late")
+    load = Load((alone, late), Chance(1))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        alone.answers.set()
+        writing = group.create_task(load.run())
+        await until(lambda: len(load.accepted) >= 10, "no tasks are taken")
+        late.answers.set()
+        await until(lambda: load.newest_at(["late"]) > 0, "nobody asks the other")
+        writing.cancel()
+
+
+def test_recoveries_are_told_beside_their_goals() -> None:
+    blows = [Blow("leader-killed", "a", took, 1) for took in (2.0, 3.5, 1.0)] + [Blow("server-slow", "all wires", 0.1, 0)]
+    leader, slow = recoveries(blows)
+    assert (leader.times, leader.median_s, leader.longest_s, leader.goal_s, leader.is_kept) == (3, 2.0, 3.5, 3.0, False)
+    assert (slow.goal_s, slow.is_kept) == (None, True)
+    assert set(GOALS_S) <= set(FAULTS)
 
 
 CALLER = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.sendall(sys.argv[2].encode()); s.recv(1)"
