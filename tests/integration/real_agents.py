@@ -86,7 +86,7 @@ def codex_session(programs: AgentPrograms, home: Path) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def agent_world(programs: AgentPrograms, root: Path, turns: Sequence[Turn] = ()) -> AsyncIterator[AgentWorld]:
-    """Start a model with a script and an engine with both programs, Claude Code also as a session."""
+    """Start a model with a script and an engine with both programs, Claude Code also as a session, and as one that works in git worktrees."""
     script: dict[str, list[Turn]] = {}
     for turn in turns:
         script.setdefault(turn.match, []).append(turn)
@@ -97,6 +97,7 @@ async def agent_world(programs: AgentPrograms, root: Path, turns: Sequence[Turn]
         pools: dict[str, Any] = {name: {"kind": "command", "min": 1, "max": 1, "command": command} for name, command in commands.items()}
         pools["warm"] = claude_session(programs, model.url, root / "home")
         pools["warm codex"] = codex_session(programs, root / "home")
+        pools["reviewed"] = {**claude_session(programs, model.url, root / "home"), "workspace": "worktree", "answers": {"allow": ["Bash"]}}
         async with FleetManager({"fleet": {"default_pools": pools}, "booster": {"enabled": False}}) as fleet:
             yield AgentWorld(fleet, model, work)
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from engine.model.ids import TaskId
 from engine.model.question_commands import AnswerTask
 from engine.model.questions import Question
+from engine.model.review_commands import AcceptReview
+from engine.model.task_commands import RetryTask
 from engine.model.tasks import Task, TaskState
 from fleet_tui.mock_model.script import Turn
 
 from tests.integration.real_agents import WAIT_S, AgentWorld, agent_world, quoted
 from tests.integration.test_scaling_library import until
+from tests.integration.test_worktrees import git
 from tests.tools.agent_programs import need_agents
 
 # What the programs are fetched with may take longer than a test.
@@ -104,6 +108,32 @@ async def test_after_a_kill_it_goes_on_with_its_conversation_and_a_rule_answers_
         ruled = await world.submit("warm", "one by rule")
         await world.finish([ruled])
         assert (ruled.state, twice.read_text()) == (TaskState.SUCCEEDED, "once\nonce\n"), ruled.error
+
+
+async def test_feedback_reaches_its_conversation_in_the_same_worktree(tmp_path: Path) -> None:
+    programs = need_agents()
+    where = quoted(tmp_path / "where")
+    turns = [
+        bash("writes it", f"pwd >> {where}; echo one > notes.txt"), Turn(match="writes it", text="It is written."),
+        bash("writes it", f"pwd >> {where}; echo two >> notes.txt"), Turn(match="writes it", text="It is better."),
+    ]  # fmt: skip
+    async with agent_world(programs, tmp_path, turns) as world:
+        git(world.work, "init", "-q")
+        git(world.work, "commit", "-q", "--allow-empty", "-m", "first")
+        first = await world.submit("reviewed", "one writes it")
+        await world.finish([first])
+        assert (first.state, first.result["text"]) == (TaskState.SUCCEEDED, "It is written."), first.error
+        answered = await world.fleet.operator().execute([RetryTask(first.spec.id, feedback="say more, as SECOND_WORD")])
+        second = world.fleet.coordinator.state.tasks[TaskId(str(answered.values[0]))]
+        await world.finish([second])
+        assert (second.state, second.result["text"], second.result["session"]) == (TaskState.SUCCEEDED, "It is better.", first.result["session"]), second.error
+        lines = [line for line in world.model.requests if line["first"] == "one writes it"]
+        assert {line["session"] for line in lines} == {first.result["session"]}, "the conversation goes on"
+        assert ["SECOND_WORD" in str(line["last"]) for line in lines] == [False, False, True, False], "the feedback is what it hears next"
+        places = (tmp_path / "where").read_text().split()
+        assert (len(places), len(set(places))) == (2, 1), "where it was"
+        await world.fleet.operator().execute([AcceptReview(second.spec.id)])
+        assert git(world.work, "show", "HEAD:notes.txt") == "one\ntwo"
 
 
 async def test_codex_asks_is_answered_stays_warm_and_goes_on_after_a_kill(tmp_path: Path) -> None:
