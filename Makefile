@@ -52,8 +52,8 @@ test: $(READY) ## every test but the slow ones, after lint and types; at most 15
 test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs, and properties with all examples
 	@$(PYTEST) -m "slow or hypothesis" --hypothesis-profile long --timeout 0 $(ARGS)
 
-test-agents: $(READY) ## real Claude Code and Codex against the mock model, and clients of others, the slow tests too; npm fetches them into .tools
-	@$(PYTEST) -m "slow or not slow" --timeout 900 $(ARGS) tests/integration/test_real_agents.py tests/integration/test_real_sessions.py tests/integration/test_acp_sessions.py tests/integration/test_mcp_agents.py tests/integration/test_other_clients.py
+test-agents: $(READY) ## real Claude Code and Codex against the mock model, clients of others and a GitHub, the slow tests too; npm fetches them into .tools
+	@$(PYTEST) -m "slow or not slow" --timeout 900 $(ARGS) tests/integration/test_real_agents.py tests/integration/test_real_sessions.py tests/integration/test_acp_sessions.py tests/integration/test_mcp_agents.py tests/integration/test_other_clients.py tests/integration/test_github_emulated.py
 
 check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit collect

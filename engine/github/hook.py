@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 PATH = "/github/webhook"
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
-_DELIVERY = re.compile(r"[0-9A-Za-z-]{8,64}")
+_DELIVERY = re.compile(r"[0-9A-Za-z._-]{1,64}")
 _NEWS = {"issues": "issue", "pull_request": "pull_request"}
 """Event -> where its payload has the thing."""
 _ACTIONS = frozenset({"opened", "reopened", "labeled", "edited"})

@@ -169,7 +169,7 @@ async def test_the_webhook_believes_what_is_signed_and_hears_it_once(tmp_path: P
             assert (await send("star", "d-0000006", {}))[0] == 202
             for index, nonsense in enumerate((None, [], {"issue": 3}, server.event(number, issue={"number": "x"}))):
                 assert (await send("issues", f"d-100000{index}", nonsense))[0] == 400, nonsense
-            assert (await send("issues", "short", server.event(number)))[0] == 400
+            assert (await send("issues", "no name", server.event(number)))[0] == 400
             assert (await send("issues", "d-0000007", server.event(number), method="GET"))[0] == 405
             await until(lambda: server.comments[number])
             assert len(fleet.coordinator.state.tasks) == 2

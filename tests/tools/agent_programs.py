@@ -2,7 +2,7 @@
 
 Owner: `.tools/agents`, one folder for each lock file; `make clean` removes it. Nothing is installed on the machine, and no
 script of a package is run: both programs are binaries, which need no node. `agents_acp/` has the agent of the slow tests, which does; `agent_clients/`
-the programs that speak to the fleet in them (300 MB), with the node that they need.
+the programs that speak to the fleet in them, and the GitHub that it speaks to (300 MB), with the node that they need.
 """
 
 from __future__ import annotations
