@@ -146,7 +146,10 @@ async def _memory_search(caller: ToolCaller, given: Arguments) -> object:
 async def _ask(caller: ToolCaller, given: Arguments) -> object:
     task, id_ = str(given.get("task", "")), str(given.get("question_id", ""))
     if not id_:
-        answer = await caller.operator.execute([AskOperator(str(given.get("question", "")), tuple(map(str, given.get("options", ()))), task)])
+        options = given.get("options", [])
+        if not isinstance(options, list):
+            raise UsageError("options is a list of texts")
+        answer = await caller.operator.execute([AskOperator(str(given.get("question", "")), tuple(map(str, options)), task)])
         if answer.vote:
             return {"vote": answer.vote, "told": "a guardrail puts the question to the vote first"}
         id_ = str(answer.values[0])
@@ -159,7 +162,10 @@ async def _ask(caller: ToolCaller, given: Arguments) -> object:
 
 
 async def _progress(caller: ToolCaller, given: Arguments) -> object:
-    answer = await caller.operator.execute([TellProgress(str(given["text"]), float(given.get("ratio", -1.0)), str(given.get("task", "")))])
+    ratio = given.get("ratio", -1.0)
+    if not isinstance(ratio, int | float):
+        raise UsageError("ratio is a number from 0 to 1")
+    answer = await caller.operator.execute([TellProgress(str(given["text"]), float(ratio), str(given.get("task", "")))])
     return {"done": answer.summary}
 
 

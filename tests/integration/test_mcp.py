@@ -152,6 +152,8 @@ async def test_nonsense_and_what_is_not_allowed_is_told_to_the_model(subject: En
         assert "limit is 1 to 500" in await refused(one, "fleet_list", kind="tasks", limit=0)
         assert "wait_s is 0 to 600" in await refused(one, "fleet_result", task="tsk_x", wait_s=1e9)
         assert "not_found" in await refused(one, "fleet_result", task="tsk_x")
+        assert "ratio is a number" in await refused(one, "report_progress", text="x", ratio="half")
+        assert "options is a list" in await refused(one, "ask_human", question="x?", options="yes")
     async with client(subject, "--read-only") as one:
         assert "read-only" in await refused(one, "fleet_submit", type="noop", pool="coder")
         assert (await call(one, "fleet_status"))["agents"]
