@@ -31,7 +31,7 @@ from engine.api.replicas import Peering
 from engine.bus.embedded import EmbeddedBus
 from engine.clock import OrderedIds, SystemClock, system_rng
 from engine.config import FleetManagerConfig, parse_config
-from engine.coordinator import Coordinator
+from engine.coordinator import ENGINE_ORIGIN, Coordinator
 from engine.coordinator.tools import Tools
 from engine.federation import Federation
 from engine.gate import Desk, Gate, Reviewing, figures
@@ -48,6 +48,7 @@ from engine.gate.relayed import RelayedGate, carry_out
 from engine.gate.routes import follow
 from engine.gate.rows import fleet_status
 from engine.gate.sampling import Around, Sampling
+from engine.gate.standby_look import StandbyLook
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
 from engine.hosting import Joined, joined_hosts, looks_of
@@ -282,6 +283,7 @@ class FleetManager(LibraryCalls):
         if self.federation is not None:
             self.feed.regions = self.federation.rows
             self.federation.connect(self.status, partial(self.feed.noted, "regions"), partial(FleetManager, directory=self.directory), self._socket)
+        self.look = StandbyLook(self.feed, self.turns, lambda: self.operator(ENGINE_ORIGIN).query("measured"), self.clock)
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()
@@ -298,8 +300,7 @@ class FleetManager(LibraryCalls):
         self.voted_plans = VotedPlans(self.coordinator, self.operator, self.clock)
 
     def _access(self) -> Access:
-        given = {name: (operator.role, operator.user) for name, operator in self.config.operators.items()}
-        return Access(known_operators(given), self.config.access.group, self._tokens)
+        return Access(known_operators({name: (operator.role, operator.user) for name, operator in self.config.operators.items()}), self.config.access.group, self._tokens)
 
     async def _open_journal(self, stack: AsyncExitStack, root: Path) -> FleetState:
         """Open the journal, shared or not, and return the state as of its end. Raises JournalError, ConfigError."""
@@ -361,6 +362,7 @@ class FleetManager(LibraryCalls):
             group.create_task(keep_running("retention", self._retention().run, self.clock), name="retention"),
             *self.roll.start(group, self.redis, lambda: self.coordinator.state.seq, partial(self.feed.noted, "engines")),
             *self.mirroring.start_looking(group),
+            *([group.create_task(keep_running("look", self.look.run, self.clock), name="look")] if self.turns else []),
             *([group.create_task(keep_running("redis", self.redis.run, self.clock), name="redis")] if self.redis else []),
             *([group.create_task(keep_running("regions", self.federation.run, self.clock), name="regions")] if self.federation else []),
         ]
@@ -383,8 +385,7 @@ class FleetManager(LibraryCalls):
         observer.custom = self.plugins.values_of
         self.coordinator.add_publisher(self.usage.publish, mirrors=True)
         self.coordinator.add_publisher(observer.publish, mirrors=True)
-        interval_s = self.config.auto_scaling.interval_s
-        self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, interval_s)
+        self.scaler = AutoScaler(lambda: self.coordinator.state, observer, self._report, self.clock, self.config.auto_scaling.interval_s)
         self.feed.scaler = self.scaler
         self.history.connect(self._figures())
 
@@ -406,8 +407,7 @@ class FleetManager(LibraryCalls):
 
     def _scaling_part(self, group: asyncio.TaskGroup) -> asyncio.Task[None]:
         self.scaler.obeys = self.config.auto_scaling.enabled
-        follow = partial(self.scaler.run, self.feed.decided)
-        return group.create_task(keep_running("autoscaler", follow, self.clock), name="autoscaler")
+        return group.create_task(keep_running("autoscaler", partial(self.scaler.run, self.feed.decided), self.clock), name="autoscaler")
 
     async def _coordinate(self) -> None:
         """Run the coordinator; if it breaks, the programs that may outlive the engine are left to the next one."""
@@ -466,7 +466,7 @@ class FleetManager(LibraryCalls):
 
     def operator(self, origin: Origin = LIBRARY) -> Gate:
         """Return an operator with somebody's authority."""
-        return RelayedGate(self.desk, origin, self.turns) if self.turns else Gate(self.desk, origin)
+        return RelayedGate(self.desk, origin, self.turns, self.look) if self.turns else Gate(self.desk, origin)
 
     def status(self) -> FleetStatus:
         """Return the fleet in one look; all counts are kept, so it costs microseconds."""

@@ -25,6 +25,7 @@ from engine.gate.maintaining import risks
 from engine.gate.memory_words import shown_event
 from engine.gate.region_plans import Regions
 from engine.gate.reporting import Wanted, report_on
+from engine.gate.standby_look import measured
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
@@ -273,6 +274,10 @@ async def _logged(sources: Sources, word: str) -> Task:
     return sources.state().tasks[agent.task]
 
 
+async def _measured(sources: Sources, _parameters: dict[str, Any]) -> object:
+    return measured(sources.feed)
+
+
 async def _commands(_sources: Sources, _parameters: dict[str, Any]) -> object:
     return [
         {
@@ -454,6 +459,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "cost": _cost,
     "spending": _spending,
     "metrics": _metrics,
+    "measured": _measured,
     "realtime": _realtime,
     "loads": _loads,
     "prometheus": _prometheus,

@@ -8,8 +8,10 @@ Owner: nobody; a gate is one identity at the desk.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -18,22 +20,28 @@ from engine.coordinator.tools import CALLING, Calling
 from engine.gate import Desk, Gate, undecided
 from engine.gate.desk import Waiting
 from engine.gate.plans import Said
+from engine.gate.standby_look import StandbyLook
 from engine.model import wire
 from engine.model.data_commands import BackUpFleet
 from engine.model.errors import FleetError, OutcomeUnknown, Unanswered, UsageError, error_from_code
 from engine.model.fleet_commands import StopEngine
 from engine.model.ids import PlanId
 from engine.model.plans import Answer, Call, Origin, Plan
+from engine.model.rows import Frame
 from engine.model.task_commands import SubmitTask
+from engine.model.tasks import HELD
 from engine.model.verbs import Command
 
 AT_LEADER = frozenset(
     {
         "log", "load", "loads", "recommendations", "cost", "metrics", "realtime", "prometheus", "history", "report", "risks", "baselines",
-        "pools-heat", "agents-heat", "foreseen", "route", "alert-test",
+        "pools-heat", "agents-heat", "foreseen", "route", "alert-test", "measured",
     }
 )  # fmt: skip
 """Questions whose answers this engine has not: figures, output of programs, what waits to be sent."""
+
+MEASURED = frozenset({"hosts", "agents", "agent", "tasks", "explain"})
+"""Rows and pages that show what the engine that leads measures."""
 
 OF_THIS_ENGINE = (StopEngine, BackUpFleet)
 """Verbs that are about the engine that is asked, whoever leads."""
@@ -92,9 +100,9 @@ class _Answered(msgspec.Struct, omit_defaults=True):
 class RelayedGate(Gate):
     """A gate that acts through the leader while this engine does not lead."""
 
-    def __init__(self, desk: Desk, origin: Origin, leader: Leader) -> None:
+    def __init__(self, desk: Desk, origin: Origin, leader: Leader, look: StandbyLook) -> None:
         super().__init__(desk, origin)
-        self._leader = leader
+        self._leader, self._look = leader, look
 
     async def plan(self, commands: Sequence[Command], *, reason: str = "") -> Plan:
         """Check verbs and describe what they would do; nothing changes. Raises FleetError."""
@@ -130,8 +138,26 @@ class RelayedGate(Gate):
 
     async def query(self, what: str, **parameters: object) -> object:
         """Return plain values. Raises FleetError."""
-        if what not in AT_LEADER or self._leader.is_here:
+        if self._leader.is_here:
             return await super().query(what, **parameters)
+        if what in AT_LEADER:
+            return await self._query_there(what, parameters)
+        if what in MEASURED:
+            await self._look.refresh()
+        found = await super().query(what, **parameters)
+        if what == "task" and isinstance(found, dict) and found["state"] in HELD:
+            ask = partial(self._query_there, what, {"id": found["id"]})
+            found["progress"] = await self._look.progress(found["id"], found["attempt"], ask) or found["progress"]
+        return found
+
+    @asynccontextmanager
+    async def follow(self, kinds: Sequence[str]) -> AsyncIterator[AsyncIterator[Frame]]:
+        """Follow rows of some kinds, conflated, with what the engine that leads measures. Raises Denied for the program of an attempt that is over."""
+        async with super().follow(kinds) as frames:
+            with self._look.looking() if MEASURED.intersection(kinds) else nullcontext():
+                yield frames
+
+    async def _query_there(self, what: str, parameters: dict[str, object]) -> object:
         return wire.decode(bytes((await self._ask(_Asked("query", self.origin, what=what, parameters=parameters))).result))
 
     def _is_done_here(self, commands: Sequence[Command] | str) -> bool:

@@ -44,6 +44,8 @@ GROUP = "leader"
 CALLS_MAX = 10_000
 ANSWERS_KEPT = 1_000
 ANSWERS_MS = 600_000
+TRIM_BYTES = 1 << 20
+"""Answers that were read are removed from the server when they come to so much."""
 AT_ONCE_MAX = 64
 BLOCK_SHARE = 0.5
 """Of the longest wait for an answer of the server."""
@@ -105,7 +107,7 @@ class CommandStream:
 
     async def run(self) -> None:
         """Hand out answers, until cancelled."""
-        last = b"0-0"  # nothing waits from before: the engine's id is its own
+        last, read = b"0-0", 0  # nothing waits from before: the engine's id is its own
         while True:
             try:
                 found = entries_of(await self._link.call("XREAD", "COUNT", AT_ONCE_MAX, "BLOCK", self._block_ms, "STREAMS", self._keys.answers(self._engine), last))
@@ -115,8 +117,13 @@ class CommandStream:
             for entry, fields in found:
                 last = entry
                 waiting = self._waiting.get(fields[b"i"].decode())
+                read += len(fields[b"a"])
                 if waiting is not None and not waiting.done():
                     waiting.set_result(fields[b"a"])
+            if read >= TRIM_BYTES:
+                with contextlib.suppress(RedisAway, RedisRefused):
+                    await self._link.call("XTRIM", self._keys.answers(self._engine), "MINID", last)
+                    read = 0
 
     # ---- who leads
 

@@ -365,3 +365,23 @@ async def test_a_call_is_withdrawn_unless_somebody_took_it(tmp_path: Path) -> No
         assert await stream._withdraw(waits)
         assert [id_ for id_, _ in await client.xrange(commands)] == [taken]
         assert not await stream._withdraw(waits), "it is not there, so somebody ended it"
+
+
+async def test_answers_that_were_read_do_not_stay_at_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.redis.command_stream.TRIM_BYTES", 1_000)
+    async with one_server(tmp_path) as server, side({"url": server.url}, tmp_path) as one, server.client() as client, asyncio.TaskGroup() as group:
+        stream = CommandStream(one.link, "local", "eng_a", SystemClock())
+
+        async def answer(id_: str, call: bytes, *, is_again: bool) -> bytes:  # noqa: ARG001
+            return call * 600
+
+        parts = [group.create_task(stream.run()), group.create_task(stream.serve(answer, await one.lead()))]
+        for number in range(8):
+            assert len(await stream.ask(f"pln_{number}", b"x", deadline_s=60)) == 600
+
+        async def is_short() -> bool:
+            return bool(await client.xlen("fleet:{local}:answers:eng_a") <= 2)
+
+        await until(is_short, "what was read is removed")
+        for part in parts:
+            part.cancel()
