@@ -61,6 +61,8 @@ class Engine:
     address: str
     """As for consoles: ws://, wss://."""
     token: str
+    ca_file: Path | None = None
+    """Authorities to trust in place of the system's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ async def _way_of(joining: Joining, run: str, clock: Clock, stack: AsyncExitStac
     if isinstance(joining.where, Engine):
         from engine.api.hosts import EngineEnd
 
-        end = EngineEnd(joining.where.address, Caller(via="api", version=version(), token=joining.where.token), run, clock)
+        end = EngineEnd(joining.where.address, Caller(via="api", version=version(), token=joining.where.token), run, clock, joining.where.ca_file)
         await end.check()
         return end, end.run
     from engine.redis.host_streams import HostEnd

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.api.trust import context_of
 from engine.model.errors import UsageError
 from engine.model.machines import THIS_MACHINE
 from engine.model.pools import A2A, BOOSTER, labels_of
@@ -67,12 +68,17 @@ def _joining(name: str, paths: Paths, wanted: Mapping[str, Any]) -> Joining:
 
 
 def _where(wanted: Mapping[str, Any]) -> RedisSection | Engine:
+    ca_file = Path(wanted["ca_file"]) if wanted["ca_file"] else None
+    if ca_file is not None and not wanted["url"].startswith(("wss://", "rediss:", "rediss+")):
+        raise UsageError("--ca-file is for wss:// and rediss://, also of Sentinels and clusters: nothing else has a certificate")
+    if ca_file is not None:
+        context_of(ca_file)  # a file that holds none is told before anything is tried
     if wanted["url"].startswith(("ws://", "wss://")):
         token_file = wanted["token_file"]
-        return Engine(wanted["url"], Remote(wanted["url"], Path(token_file) if token_file else None).read_token())
+        return Engine(wanted["url"], Remote(wanted["url"], Path(token_file) if token_file else None).read_token(), ca_file)
     if wanted["token_file"]:
         raise UsageError("--token-file is for an engine at ws:// or wss://; the password of Redis comes from REDIS_PASSWORD")
-    section = RedisSection.model_validate({"url": wanted["url"], "region": wanted["region"], "lazy_connect": False})
+    section = RedisSection.model_validate({"url": wanted["url"], "region": wanted["region"], "lazy_connect": False, **({"tls": {"ca_file": ca_file}} if ca_file else {})})
     if not wanted["url"] or section.url == EMBEDDED:
         raise UsageError("--join: an embedded server is its engine's own; give the URL of one that both can reach, as in redis://host:6379, or of the engine, as in wss://host")
     return section

@@ -11,6 +11,7 @@ import click
 @click.command()
 @click.option("--join", "url", metavar="URL", required=True, help="The fleet's Redis: redis://HOST:6379, rediss://, unix://, redis+sentinel://S1,S2/NAME or redis+cluster://A,B, the password from REDIS_PASSWORD; or its only engine: wss://HOST, ws://127.0.0.1:PORT.")
 @click.option("--token-file", default="", metavar="FILE", help="What an engine at ws:// or wss:// is to be shown: the content of its api.token.")
+@click.option("--ca-file", default="", metavar="FILE", help="Certificates of authorities to trust at wss:// or rediss://, in place of the system's.")
 @click.option("--region", default="local", show_default=True, help="The fleet's name there, as in its section [redis].")
 @click.option("--name", default="", help="What the fleet calls this host; default: the machine's name.")
 @click.option("--agents", type=click.IntRange(1, 10_000), help="Most agents; default: 8 a core.")

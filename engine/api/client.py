@@ -153,11 +153,12 @@ class _Feed:
 class RemoteOperator:
     """Authority over a fleet whose engine runs elsewhere; an async context manager, made by `connect`."""
 
-    def __init__(self, address: str, *, clock: Clock, caller: Caller, timeout_s: float) -> None:
+    def __init__(self, address: str, *, clock: Clock, caller: Caller, timeout_s: float, ca_file: Path | None = None) -> None:
         self._address = address
         self._clock = clock
         self._caller = caller
         self._timeout_s = timeout_s
+        self._ca_file = ca_file
         self._socket: ClientConnection | None = None
         self._welcome = Welcome("", wire.VERSION, 0, "", 0, "", 1 << 20, 1)
         self._group = asyncio.TaskGroup()
@@ -185,7 +186,7 @@ class RemoteOperator:
 
     async def __aenter__(self) -> Self:
         """Connect and greet. Raises EngineUnavailable that says what to do, or CommandRefused for a stranger."""
-        self._socket = await _open(self._address, self._caller, self._timeout_s)
+        self._socket = await _open(self._address, self._caller, self._timeout_s, self._ca_file)
         self._lost = ""
         await self._group.__aenter__()
         self._reader = self._group.create_task(self._read(self._socket))
@@ -374,9 +375,9 @@ class RemoteOperator:
                 feed.arrived.put_nowait(EngineUnavailable(reason))
 
 
-def connect(address: str | Path, *, clock: Clock, caller: Caller | None = None, timeout_s: float = 5.0) -> RemoteOperator:
-    """Return an operator to enter with `async with`; address is a socket path, unix:/path, ws:// or wss://."""
-    return RemoteOperator(str(address), clock=clock, caller=caller or Caller(), timeout_s=timeout_s)
+def connect(address: str | Path, *, clock: Clock, caller: Caller | None = None, timeout_s: float = 5.0, ca_file: Path | None = None) -> RemoteOperator:
+    """Return an operator to enter with `async with`; address is a socket path, unix:/path, ws:// or wss://, trusted by `ca_file` or the system's authorities."""
+    return RemoteOperator(str(address), clock=clock, caller=caller or Caller(), timeout_s=timeout_s, ca_file=ca_file)
 
 
 def connect_agent() -> RemoteOperator:
@@ -413,10 +414,14 @@ def calls_of(commands: Sequence[Command]) -> list[dict[str, object]]:
     ]
 
 
-async def _open(address: str, caller: Caller, timeout_s: float) -> ClientConnection:
+async def _open(address: str, caller: Caller, timeout_s: float, ca_file: Path | None) -> ClientConnection:
     """Return an open WebSocket. Raises EngineUnavailable that says what to do, or what the engine's door said."""
+    from ssl import SSLError
+
     from websockets.asyncio import client
     from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+
+    from engine.api.trust import context_of, refusal_of
 
     settings: dict[str, Any] = {
         "compression": None,
@@ -433,10 +438,14 @@ async def _open(address: str, caller: Caller, timeout_s: float) -> ClientConnect
     try:
         if address.startswith(("ws://", "wss://")):
             headers |= {"Authorization": f"Bearer {caller.token}"}
+            if address.startswith("wss://"):
+                settings["ssl"] = context_of(ca_file)
             return await client.connect(address.rstrip("/") + "/ws", additional_headers=headers, **settings)
         return await client.unix_connect(_socket_path(address), "ws://engine/ws", additional_headers=headers, **settings)
     except InvalidStatus as error:
-        raise _door_error(bytes(error.response.body or b""), address) from error
+        raise _door_error(bytes(error.response.body or b""), address, error.response.status_code) from error
+    except SSLError as error:  # before ValueError, which one of a certificate is too
+        raise refusal_of(error, address, ca_file) from error
     except (InvalidURI, ValueError) as error:
         raise UsageError(f"{address} is no address of an engine: give a socket path, ws://HOST:PORT or wss://…") from error
     except TimeoutError as error:
@@ -454,12 +463,14 @@ def _socket_path(address: str) -> str:
     return path
 
 
-def _door_error(body: bytes, address: str) -> FleetError:
+def _door_error(body: bytes, address: str, status: int = 0) -> FleetError:
     """Return what the gateway said when it refused the handshake."""
     try:
         problem = msgspec.json.decode(body, type=dict[str, str | int])
         return error_from_code(str(problem["code"]), str(problem["message"]))
     except (msgspec.DecodeError, KeyError):
+        if status in (502, 503, 504):  # a proxy's words for what is behind it
+            return EngineUnavailable(f"a proxy answers at {address} (HTTP {status}), and no engine behind it: start the engine, with `access.port` in its configuration, or correct where the proxy looks")
         return EngineUnavailable(f"what answers at {address} is not an engine")
 
 

@@ -7,8 +7,8 @@ pieces, one at a time.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from engine.agents.joined.door import Heard, Piece, pieces_of
 from engine.api.client import Caller, RemoteOperator, connect
@@ -20,6 +20,7 @@ from engine.model.errors import (
     FleetError,
     RedisAway,
     RedisRefused,
+    UsageError,
 )
 from engine.model.journal_entries import Leadership
 
@@ -32,9 +33,11 @@ CONNECT_WITHIN_S = 15.0
 class EngineEnd:
     """The way of a host to its engine."""
 
-    def __init__(self, address: str, caller: Caller, run: str, clock: Clock) -> None:
-        self._address, self._caller, self._run, self._clock = address, caller, run, clock
+    def __init__(self, address: str, caller: Caller, run: str, clock: Clock, ca_file: Path | None = None) -> None:
+        self._address, self._caller, self._run, self._clock, self._ca_file = address, caller, run, clock, ca_file
         self._operator: RemoteOperator | None = None
+        self._why = ""
+        """What the last attempt to connect came to."""
         self._telling = asyncio.Lock()
         self._last = self._epoch = 0
         self._held = bytearray()
@@ -42,16 +45,19 @@ class EngineEnd:
 
     async def check(self) -> None:
         """Connect once. Raises EngineUnavailable, CommandRefused that say what to do."""
-        async with connect(self._address, clock=self._clock, caller=self._caller, timeout_s=CONNECT_WITHIN_S) as operator:
+        async with self._connect() as operator:
             await operator.ask("tell", {"run": self._run, "piece": Piece(0, 0, b"", more=False)})
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
         while True:
-            with contextlib.suppress(EngineUnavailable, CommandRefused):
-                async with connect(self._address, clock=self._clock, caller=self._caller, timeout_s=CONNECT_WITHIN_S) as self._operator:
+            try:
+                async with self._connect() as self._operator:
+                    self._why = ""
                     while self._operator.is_connected:
                         await self._clock.sleep(LOOK_S)
+            except (EngineUnavailable, CommandRefused, UsageError) as error:  # UsageError: the file of authorities is gone
+                self._why = f": {error}"
             self._operator = None
             await self._clock.sleep(AGAIN_S)
 
@@ -80,10 +86,13 @@ class EngineEnd:
     async def trim(self) -> None:
         """What was heard is dropped with the next call."""
 
+    def _connect(self) -> RemoteOperator:
+        return connect(self._address, clock=self._clock, caller=self._caller, timeout_s=CONNECT_WITHIN_S, ca_file=self._ca_file)
+
     async def _ask(self, method: str, params: dict[str, object]) -> bytes:
         operator = self._operator
         if operator is None:
-            raise RedisAway(f"no connection to the engine at {self._address}")
+            raise RedisAway(f"no connection to the engine at {self._address}{self._why}")
         try:
             return await operator.ask(method, params)
         except EngineUnavailable as error:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Protocol
 
 import trustme
 from fleet_tui.chaos.servers import Sentinels, Server, cluster, free_ports, one_server, sentinels
@@ -33,8 +34,22 @@ class TlsFront:
         return {"url": f"rediss://localhost:{self.port}", "tls": {"ca_file": str(self.ca_file), **tls}}
 
 
+class Behind(Protocol):
+    """What TLS is put before."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        ...
+
+
+Issue = Callable[[trustme.CA], trustme.LeafCert]
+
+
 @contextlib.asynccontextmanager
-async def tls_front(folder: Path, server: Server, *, asks_clients: bool = False, most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> AsyncIterator[TlsFront]:
+async def tls_front(
+    folder: Path, server: Behind, *, asks_clients: bool = False, most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, issue: Issue = lambda authority: authority.issue_cert("localhost")
+) -> AsyncIterator[TlsFront]:
     """Accept TLS and pass on to a server what comes; a client's certificate is asked for if wanted."""
     authority, paths = trustme.CA(), (folder / "ca.pem", folder / "client.pem", folder / "client.key")
     authority.cert_pem.write_to_path(str(paths[0]))
@@ -43,7 +58,7 @@ async def tls_front(folder: Path, server: Server, *, asks_clients: bool = False,
     client.private_key_pem.write_to_path(str(paths[2]))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_2, most
-    authority.issue_cert("localhost").configure_cert(context)
+    issue(authority).configure_cert(context)
     if asks_clients:
         context.verify_mode = ssl.CERT_REQUIRED
         authority.configure_trust(context)
