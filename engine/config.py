@@ -56,6 +56,7 @@ from engine.model.pools import (
     WorktreeSpec,
     seed_pool,
 )
+from engine.model.prices import PriceSection
 from engine.model.questions import AnswerPolicy
 from engine.model.redis_config import RedisSection
 from engine.model.region_config import (
@@ -88,6 +89,7 @@ class FleetManagerConfig(ConfigTree):
     fleet: FleetSection = Field(default_factory=FleetSection)
     pools: dict[str, PoolConfig] = Field(default_factory=dict, description="pools of your own, or changes to the sixteen")
     budget: BudgetConfig = Field(default_factory=BudgetConfig, description="what all work together may use (docs/budgets.md)")
+    prices: tuple[PriceSection, ...] = Field((), max_length=200, description="[[prices]]: what tokens cost of agents that tell no cost; the first that fits counts (docs/budgets.md)")
     tasks: TasksSection = Field(default_factory=TasksSection)
     routing: RoutingSection = Field(default_factory=RoutingSection)
     journal: JournalSection = Field(default_factory=JournalSection)

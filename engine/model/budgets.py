@@ -46,15 +46,17 @@ NO_LIMIT = math.inf
 # ---- what was used
 
 
-class Figures(msgspec.Struct, frozen=True):
+class Figures(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an attempt has used of one model so far; None = it did not say."""
 
     cost: float | None = None
     tokens: float | None = None
+    parts: dict[str, float] = {}
+    """Of the tokens, as they were told; only on the way to who knows the prices."""
 
     def after(self, before: Figures) -> Figures:
         """Return what is known now: what is not told again is as it was told before."""
-        return Figures(before.cost if self.cost is None else self.cost, before.tokens if self.tokens is None else self.tokens)
+        return Figures(before.cost if self.cost is None else self.cost, before.tokens if self.tokens is None else self.tokens, self.parts or before.parts)
 
 
 class Used(msgspec.Struct, frozen=True):
@@ -265,5 +267,6 @@ def used_of(usage: Mapping[str, float], models: Mapping[str, Mapping[str, float]
 
 
 def _figures(usage: Mapping[str, float]) -> Figures:
-    tokens = [usage[name] for name in (("tokens",) if "tokens" in usage else TOKEN_PARTS) if name in usage]
-    return Figures(usage.get("cost", usage.get("cost_usd")), sum(tokens) if tokens else None)
+    parts = {name: usage[name] for name in TOKEN_PARTS if name in usage}
+    tokens = usage["tokens"] if "tokens" in usage else sum(parts.values()) if parts else None
+    return Figures(usage.get("cost", usage.get("cost_usd")), tokens, parts)

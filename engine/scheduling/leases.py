@@ -62,7 +62,7 @@ def decide_began(state: FleetState, report: TasksBegan, _deciding: Deciding) -> 
 def decide_ended(state: FleetState, report: TasksEnded, deciding: Deciding) -> list[Event]:
     """Apply outcomes of current leases, record late ones."""
     events: list[Event] = []
-    spent = spent_by(state, report.outcomes)
+    spent = spent_by(state, report.outcomes, deciding)
     good: dict[TaskId, Outcome] = {}
     bad: set[TaskId] = set()
     for outcome in report.outcomes:

@@ -237,8 +237,8 @@ def test_configuration_is_strict() -> None:
 @pytest.mark.parametrize(
     ("usage", "figures"),
     [
-        ({"tokens": 7.0, "input_tokens": 5.0}, Figures(None, 7)),
-        ({"input_tokens": 5.0, "cache_read_tokens": 2.0}, Figures(None, 7)),
+        ({"tokens": 7.0, "input_tokens": 5.0}, Figures(None, 7, {"input_tokens": 5.0})),
+        ({"input_tokens": 5.0, "cache_read_tokens": 2.0}, Figures(None, 7, {"input_tokens": 5.0, "cache_read_tokens": 2.0})),
         ({"cost_usd": 0.1}, Figures(0.1, None)),
         ({"cost": 0.0}, Figures(0.0, None)),
     ],

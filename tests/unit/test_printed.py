@@ -145,6 +145,12 @@ def test_nothing_that_is_printed_raises(parts: list[bytes], size: int, form: str
     assert all(isinstance(figure, int | float) for figure in end.usage.values())
 
 
+def used_by(printed: Outcome | Printed) -> Used:
+    used = used_of(printed.usage, printed.models, TaskId("tsk_1"), 1)
+    assert used is not None
+    return priced(used, "coder", ())
+
+
 def test_claude_tells_what_it_used_so_far_before_its_end() -> None:
     def step(id_: str, output: int, model: str = "claude-opus-5-5") -> dict[str, object]:
         return {"type": "assistant", "message": {"id": id_, "model": model, "usage": {"input_tokens": 10, "output_tokens": output}}}
@@ -154,8 +160,6 @@ def test_claude_tells_what_it_used_so_far_before_its_end() -> None:
     assert printed.models == {"claude-opus-5-5": {"input_tokens": 10, "output_tokens": 5}, "claude-haiku-5": {"input_tokens": 10, "output_tokens": 7}}
     stopped = judge(outcome(ok=False, kind="stopped"), printed, ended(-15, "stopped"))
     assert stopped.usage["output_tokens"] == 12
-    assert used_of(stopped.usage, stopped.models, TaskId("tsk_1"), 1) == Used(
-        TaskId("tsk_1"), 1, {"claude-opus-5-5": Figures(tokens=15), "claude-haiku-5": Figures(tokens=17)}, 2
-    )
+    assert used_by(stopped) == Used(TaskId("tsk_1"), 1, {"claude-opus-5-5": Figures(tokens=15), "claude-haiku-5": Figures(tokens=17)}, 2)
     whole = read("claude", step("msg_1", 5), CLAUDE)
-    assert used_of(whole.usage, whole.models, TaskId("tsk_1"), 1) == Used(TaskId("tsk_1"), 1, {"claude-opus-5-5": Figures(0.009748, 2162 + 55 + 30 + 11)}, 2)
+    assert used_by(whole) == Used(TaskId("tsk_1"), 1, {"claude-opus-5-5": Figures(0.009748, 2162 + 55 + 30 + 11)}, 2)
