@@ -264,6 +264,11 @@ class Turns:
             pass
         held = self._lease.held
         assert held is not None
+
+        async def once(id_: str, call: bytes, *, is_again: bool) -> bytes:
+            # A server that took over may have lost that a call was carried out; who led then, or followed, has not.
+            return self._journal.answer_to(id_) or await handle(id_, call, is_again=is_again)
+
         logger.info("this engine leads the fleet", extra={"epoch": held.epoch})
         await self._journal.begin(self._coordinator.state.seq)
         async with AsyncExitStack() as stack:
@@ -271,7 +276,7 @@ class Turns:
             self._told = Standing(self._told.region, leads=True, leader=held.engine, epoch=held.epoch)
             self._settled.set()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._calls.serve(handle, held), name="calls of other engines")
+                group.create_task(self._calls.serve(once, held), name="calls of other engines")
                 group.create_task(keep_running("snapshots", self._make_snapshots, self._clock), name="snapshots")
 
     async def _make_snapshots(self) -> None:

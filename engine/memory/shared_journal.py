@@ -11,6 +11,7 @@ from typing import Protocol
 
 from engine.memory.contract import JournalBatch, StoredArtifact
 from engine.memory.journal import SqliteJournal
+from engine.memory.recent_answers import RecentAnswers
 from engine.memory.stored import encode
 from engine.model.errors import JournalError, JournalGap, JournalUncertain
 from engine.model.events import EngineTookOver, Record
@@ -71,6 +72,7 @@ class SharedJournal(SqliteJournal):
         self._stream, self.region = stream, region
         self._may_write = may_write
         self._is_new = is_new
+        self._answers = RecentAnswers()
 
     async def append(self, batch: JournalBatch) -> None:
         """Write a batch to both. Raises Fenced when another engine leads, JournalUncertain when the batch may be kept or not, JournalError."""
@@ -84,6 +86,7 @@ class SharedJournal(SqliteJournal):
         async def once() -> None:
             nonlocal is_shared
             await self._put(entry)
+            self._answers.add(entry.last, entry.answers)
             is_shared = True
 
         try:
@@ -125,6 +128,11 @@ class SharedJournal(SqliteJournal):
     async def copy(self, entry: Entry, state: FleetState, touched: Touched) -> None:
         """Write an entry to the copy; the state is as of after it. Raises JournalError."""
         await self._append(JournalBatch(list(entry.records), state, touched, entry.texts, list(entry.artifacts)))
+        self._answers.add(entry.last, entry.answers)
+
+    def answer_to(self, call: str) -> bytes | None:
+        """Return what a call of another engine was answered with lately; None = it is not known here that it was carried out."""
+        return self._answers.find(call)
 
     async def begin(self, last: int) -> None:
         """Have a shared journal that is empty go on from what this engine has, before it writes the first batch. Raises JournalError."""
@@ -168,7 +176,7 @@ class SharedJournal(SqliteJournal):
                 raise JournalError(f"the shared journal ends at record {last}, and this engine has not all that was lost from there; nothing was written")
             for writer, part in _by_writer(records, by):
                 artifacts = await self._artifacts_of(part[0].at, part[-1].at)
-                by, lost = writer, Entry(*writer, tuple(part), tuple(encode(record.event) for record in part), artifacts)
+                by, lost = writer, Entry(*writer, tuple(part), tuple(encode(record.event) for record in part), artifacts, self._answers.within(part[0].seq, part[-1].seq))
                 await self._stream.append(lost, deadline_s=APPEND_WITHIN_S, fence=before.by)
 
     async def _artifacts_of(self, since: float, until: float) -> tuple[StoredArtifact, ...]:

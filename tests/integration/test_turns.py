@@ -18,6 +18,7 @@ from engine.model.fleet_commands import StopEngine, UndoPlan
 from engine.model.pool_commands import ScalePool
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import TaskState
+from engine.redis.command_stream import CommandStream
 from engine.redis.journal_stream import JournalStream
 
 from tests.integration.engines import EngineProcess
@@ -136,7 +137,24 @@ async def lose_since(server: Server, past: dict[str, str]) -> None:
         await client.hset(LEADER, mapping=past)  # type: ignore[arg-type]
 
 
-async def test_what_the_shared_journal_lost_is_written_again_by_who_leads_and_followed_by_all(tmp_path: Path) -> None:
+async def answers_kept(server: Server, *, forget: bool = False) -> dict[str, bytes]:
+    """Return the answers to calls of other engines that the server has, by the call's id; it has them no more then, if wanted."""
+    async with server.client() as client:
+        found = {key: (await client.get(key)).encode() for key in await client.keys("fleet:{local}:done:*")}
+        if forget:
+            await client.unlink(*found)
+        return {key.rpartition(":")[2]: answer for key, answer in found.items()}
+
+
+async def test_what_the_shared_journal_lost_is_written_again_by_who_leads_and_followed_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[CommandStream, str, bytes]] = []
+    ask = CommandStream.ask
+
+    async def noting(stream: CommandStream, id_: str, call: bytes, *, deadline_s: float) -> bytes:
+        asked.append((stream, id_, call))
+        return await ask(stream, id_, call, deadline_s=deadline_s)
+
+    monkeypatch.setattr(CommandStream, "ask", noting)
     async with one_server(tmp_path) as server, contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(member(server, tmp_path / "a"))
         async with member(server, tmp_path / "b") as second, member(server, tmp_path / "c") as third:
@@ -146,10 +164,15 @@ async def test_what_the_shared_journal_lost_is_written_again_by_who_leads_and_fo
             await stack.aclose()
             await until(lambda: turns(second).standing.leads or turns(third).standing.leads)
             leader, other = (second, third) if turns(second).standing.leads else (third, second)
-            await leader.operator().execute([ScalePool("coder", "5")])
+            await other.operator().execute([ScalePool("coder", "+1")])  # carried out by the leader
             await until(lambda: other.coordinator.state.seq >= leader.coordinator.state.seq)
             await lose_since(server, past)
-            await leader.operator().execute([ScalePool("coder", "6")])
+            answers = await answers_kept(server, forget=True)
+            [(stream, id_, call)] = asked
+            assert await ask(stream, id_, call, deadline_s=60.0) == answers[id_], "it is one call, whatever the server has lost"
+            assert other.journal.answer_to(id_) == answers[id_], "who leads next knows it, too"  # type: ignore[attr-defined]  # they share it
+            await leader.operator().execute([ScalePool("coder", "+1")])
+            assert await answers_kept(server) == answers
             async with member(server, tmp_path / "a") as again:  # it has what the first leadership wrote to its end
                 for one in (other, again):
                     await until(lambda one=one: one.coordinator.state.seq >= leader.coordinator.state.seq)  # type: ignore[misc]

@@ -12,7 +12,6 @@ from engine.model.errors import ConfigError
 from engine.model.ids import TaskId
 from engine.model.prices import priced
 from engine.model.tasks import TaskState
-
 from tests.unit.core_fleet import Fleet
 from tests.unit.test_budgets import total
 

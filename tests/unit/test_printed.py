@@ -10,6 +10,7 @@ from engine.agents.printed import Printed, judge, read_whole, reader_of, told
 from engine.agents.processes.spec import ProcessResult, StopReason
 from engine.model.budgets import Figures, Used, used_of
 from engine.model.ids import TaskId
+from engine.model.prices import priced
 from engine.model.tasks import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
