@@ -24,6 +24,7 @@ from engine.model.errors import (
 )
 from engine.regions.homes import Homes
 from engine.regions.right import Right
+from engine.supervisor import raise_if_cancelled
 
 if TYPE_CHECKING:
     from engine.redis.lease import Lease
@@ -171,15 +172,17 @@ class Keeper:
             if not self._homes.home(region).epoch:
                 await self._clock.sleep(AGAIN_S)
                 continue
+            pause_s = BROKEN_S
             try:
                 async with self.make_guest(region) as guest:
                     self.guests[region] = guest
-                    await guest.wait_stopped()
-                await self._clock.sleep(BROKEN_S)  # somebody stopped it; the region may need it
+                    await guest.wait_stopped()  # somebody stops it; the region may need it
             except* (JournalTrimmed, JournalDiverged) as errors:
                 logger.info("the guest of a region begins anew", extra={"region": region, "reason": str(errors.exceptions[0])})
+                pause_s = 0.0
             except* FleetError as errors:
                 logger.warning("the guest of a region does not run", extra={"region": region, "reason": str(errors.exceptions[0])})
-                await self._clock.sleep(BROKEN_S)
             finally:
                 self.guests.pop(region, None)
+            raise_if_cancelled()
+            await self._clock.sleep(pause_s)

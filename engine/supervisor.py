@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from collections.abc import Awaitable, Callable
@@ -29,7 +30,18 @@ async def keep_running(name: str, run: Callable[[], Awaitable[None]], clock: Clo
             logger.exception("part crashed", extra={"part": name, "crashes": len(crashes)})
             if len(crashes) >= RESTARTS_MAX:
                 raise
+        raise_if_cancelled()
         await clock.sleep(BACK_OFF_FIRST_S * 2 ** len(crashes))
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError in a task that was cancelled and goes on; called where errors of a TaskGroup were handled.
+
+    Before Python 3.13 a group whose task is cancelled while a part of it fails raises the part's error alone.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def call_listener(name: str, call: Callable[[], Awaitable[None] | None]) -> None:

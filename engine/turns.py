@@ -19,7 +19,7 @@ from engine.memory.shared_journal import SharedJournal
 from engine.model.errors import Fenced, JournalDiverged, JournalError, JournalTrimmed
 from engine.model.journal_entries import Entry, Leadership
 from engine.model.standing import Standing
-from engine.supervisor import keep_running
+from engine.supervisor import keep_running, raise_if_cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +175,7 @@ class Turns:
                 except* JournalError as errors:  # fenced, or the server went away just as it began
                     why = str(errors.exceptions[0])
                     logger.warning("this engine leads the fleet no more", extra={"reason": why})
+                raise_if_cancelled()
                 await self._step_back(why)
 
     # ---- standing by
