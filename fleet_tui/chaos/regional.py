@@ -5,7 +5,6 @@ Owner: `RegionWorld`, of its processes.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from fleet_tui.chaos.processes import EngineProcess, Guest, until, until_found
 from fleet_tui.chaos.servers import KEPT, Server, free_ports, wait_until, wired
 from fleet_tui.chaos.servers import running as servers_running
 from fleet_tui.chaos.setups import Setup
-from fleet_tui.chaos.world import Exposure, Struck, World
+from fleet_tui.chaos.world import Exposure, Struck, World, at_work
 
 HOME, PEER, VOTE = "home", "peer", "vote"
 BACK_AGAIN_S = 0.5
@@ -142,22 +141,8 @@ async def regions_running(folder: Path, chance: Chance, setup: Setup) -> AsyncIt
         await wired(network, servers)
         async with servers_running(servers):
             engines = [_engine(folder, region, servers, setup) for region in (HOME, PEER)]
-            try:
-                for engine in engines:
-                    network.add(engine)
-                    await engine.start()
-                world = RegionWorld(Separate(servers), network, engines, chance)
-                async with asyncio.TaskGroup() as group:
-                    watching = group.create_task(world.watch(), name="watch")
-                    try:
-                        yield world
-                    finally:
-                        watching.cancel()
-            finally:
-                network.mend()
-                async with asyncio.TaskGroup() as group:
-                    for engine in engines:
-                        group.create_task(engine.end(), name=f"end {engine.name}")
+            async with at_work(RegionWorld(Separate(servers), network, engines, chance)) as world:
+                yield world
     finally:
         await network.close()
 

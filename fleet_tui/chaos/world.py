@@ -170,6 +170,27 @@ class World:
 
 
 @contextlib.asynccontextmanager
+async def at_work(world: World) -> AsyncIterator[World]:
+    """Start the engines and hosts of a world, and note who leads; leaving the context ends them. Raises EngineStartError."""
+    programs: list[EngineProcess | HostProcess] = [*world.engines, *world.hosts]
+    try:
+        for process in programs:
+            world.network.add(process)
+            await process.start()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(world.watch(), name="watch")
+            try:
+                yield world
+            finally:
+                watching.cancel()
+    finally:
+        world.network.mend()
+        async with asyncio.TaskGroup() as group:
+            for process in programs:
+                group.create_task(process.end(), name=f"end {process.name}")
+
+
+@contextlib.asynccontextmanager
 async def running(folder: Path, chance: Chance, setup: Setup) -> AsyncIterator[World]:
     """Give a fleet at work; leaving the context ends it. Raises EngineStartError."""
     network = Network()
@@ -178,23 +199,8 @@ async def running(folder: Path, chance: Chance, setup: Setup) -> AsyncIterator[W
             section = {**servers.section(), "share": True, "durability": setup.durability}
             hosts = [HostProcess(folder / name, servers.servers[0].url) for name in HOSTS] if setup.has_hosts else []
             engines = [EngineProcess(folder / name, section, HOSTED if hosts else "") for name in "abc"[:ENGINES]]
-            programs: list[EngineProcess | HostProcess] = [*engines, *hosts]
-            try:
-                for process in programs:
-                    network.add(process)
-                    await process.start()
-                world = World(servers, network, engines, chance, hosts)
-                async with asyncio.TaskGroup() as group:
-                    watching = group.create_task(world.watch(), name="watch")
-                    try:
-                        yield world
-                    finally:
-                        watching.cancel()
-            finally:
-                network.mend()
-                async with asyncio.TaskGroup() as group:
-                    for process in programs:
-                        group.create_task(process.end(), name=f"end {process.name}")
+            async with at_work(World(servers, network, engines, chance, hosts)) as world:
+                yield world
     finally:
         await network.close()
 
