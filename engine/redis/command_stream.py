@@ -29,17 +29,6 @@ from engine.redis.region_keys import RegionKeys
 
 logger = logging.getLogger(__name__)
 
-class Handle(Protocol):
-    """Carries out calls."""
-
-    async def __call__(self, id_: str, call: bytes, *, is_again: bool) -> bytes:
-        """Carry out a call and return the answer; `is_again`: somebody had begun with it, or was about to.
-
-        Raises FleetError for what cannot be answered now: it is looked after again.
-        """
-        ...
-
-
 GROUP = "leader"
 CALLS_MAX = 10_000
 ANSWERS_KEPT = 1_000
@@ -52,6 +41,17 @@ BLOCK_SHARE = 0.5
 AGAIN_S = 0.1
 IDLE_S = 2.0
 """A call that was taken and not answered for so long is looked after again: who took it leads no more, or could not answer."""
+
+
+class Handle(Protocol):
+    """Carries out calls."""
+
+    async def __call__(self, id_: str, call: bytes, *, is_again: bool) -> bytes:
+        """Carry out a call and return the answer; `is_again`: somebody had begun with it, or was about to.
+
+        Raises FleetError for what cannot be answered now: it is looked after again.
+        """
+        ...
 
 
 class CommandStream:
