@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from engine.agents.sessions.lines import clean
 from engine.model.secrets import (
-    HIDDEN,
     conceal,
     conceal_in_command,
+    conceal_values,
     find_secrets,
     is_secret_name,
     may_have_secrets,
@@ -35,13 +35,7 @@ def shield(text: str) -> str:
 
 def shield_values(value: object) -> object:
     """Return plain values whose texts are shielded; what goes by the name of a secret is hidden as a whole."""
-    if isinstance(value, str):
-        return shield(value)
-    if isinstance(value, Mapping):
-        return {clean(str(key)): HIDDEN if is_secret_name(str(key)) and isinstance(inner, str) and inner else shield_values(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [shield_values(inner) for inner in value]
-    return value
+    return conceal_values(value, text=shield, key=clean)
 
 
 def shield_arguments(value: object) -> object:

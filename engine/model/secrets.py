@@ -7,7 +7,7 @@ somebody else's, cannot be told from any other word: what must not get out for c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 HIDDEN = "[hidden]"
 MASK = "•"
@@ -133,14 +133,20 @@ def mask(text: str) -> str:
     return "".join([*parts, text[last:]])
 
 
-def conceal_values(value: object) -> object:
-    """Return plain values whose texts have nothing that looks like a secret; a text that goes by the name of one is hidden as a whole."""
+def conceal_values(value: object, *, text: Callable[[str], str] = conceal, key: Callable[[str], str] = str) -> object:
+    """Return plain values whose texts have nothing that looks like a secret; a text that goes by the name of one is hidden as a whole.
+
+    `text` and `key` make texts, and the names of what is in tables, safe.
+    """
     if isinstance(value, str):
-        return conceal(value)
+        return text(value)
     if isinstance(value, Mapping):
-        return {key: HIDDEN if is_secret_name(str(key)) and isinstance(inner, str) and inner else conceal_values(inner) for key, inner in value.items()}
+        return {
+            key(str(name)): HIDDEN if is_secret_name(str(name)) and isinstance(inner, str) and inner else conceal_values(inner, text=text, key=key)
+            for name, inner in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [conceal_values(inner) for inner in value]
+        return [conceal_values(inner, text=text, key=key) for inner in value]
     return value
 
 
