@@ -7,15 +7,14 @@ never ends, KEY_LINES_MAX lines are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from engine.agents.sessions.lines import clean
 from engine.model.secrets import (
     conceal,
+    conceal_in_code,
     conceal_in_command,
     conceal_values,
     find_secrets,
-    is_secret_name,
     may_have_secrets,
 )
 
@@ -43,19 +42,12 @@ def shield_arguments(value: object) -> object:
 
     Control characters stay: whoever shows arguments writes them as JSON, in which they are seen.
     """
-    if isinstance(value, str):
-        return conceal_in_command(value)
-    if isinstance(value, Mapping):
-        return {str(key): _argument(str(key), inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [shield_arguments(inner) for inner in value]
-    return value
+    return conceal_values(value, text=conceal_in_command, named=lambda name, text: conceal_in_command(f"{name}={text}")[len(name) + 1 :])
 
 
-def _argument(name: str, value: object) -> object:
-    if is_secret_name(name) and isinstance(value, str) and value:
-        return conceal_in_command(f"{name}={value}")[len(name) + 1 :]
-    return shield_arguments(value)
+def shield_diff(text: str) -> str:
+    """Return a diff that somebody is to judge without secrets, escape sequences and control characters, but with all of its code."""
+    return conceal_in_code(clean(text))
 
 
 class ShieldedStream:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.model.secrets import conceal
+from engine.model.secrets import conceal, conceal_in_code
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import Task, TaskState
 
@@ -27,7 +27,7 @@ class ItemError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An issue or a pull request, as much of it as matters."""
+    """An issue or a pull request, as much of it as matters; what looks like a secret is hidden in its words."""
 
     node: str
     """Its id among all of GitHub's things; stays when the repository is renamed."""
@@ -54,8 +54,8 @@ def item_of(repository: str, data: Mapping[str, Any], *, is_pull: bool | None = 
             _text(data["node_id"], 200),
             repository,
             int(data["number"]),
-            _text(data["title"], 1_000),
-            _text(data.get("body") or "", PROMPT_MAX),
+            _text(conceal_in_code(_text(data["title"], PROMPT_MAX)), 1_000),
+            conceal_in_code(_text(data.get("body") or "", PROMPT_MAX)),
             _text(data.get("html_url") or "", 1_000),
             _text((data.get("user") or {}).get("login") or "", 200),
             tuple(_text(label["name"], 200) for label in data.get("labels") or ()),
@@ -118,8 +118,8 @@ def branch_of(task: Task) -> str:
     return branch if task.state is TaskState.SUCCEEDED and isinstance(branch, str) else ""
 
 
-def words_of(task: Task, result: Mapping[str, Any], *, closes: int = 0) -> str:
-    """Return what is posted of a task that has ended: how it went, its own words, and the marker. Nothing that looks like a secret is in it."""
+def words_of(task: Task, result: Mapping[str, Any], *, closes: int = 0, note: str = "") -> str:
+    """Return what is posted of a task that has ended: how it went, a note, its own words, and the marker. Nothing that looks like a secret is in it."""
     seconds, cost = max(0.0, task.finished_at - task.started_at) if task.started_at else 0.0, task.usage.get("cost", 0.0)
     how = "did this" if task.state is TaskState.SUCCEEDED else "did not succeed"
     head = f"The pool `{task.spec.pool}` {how} in {seconds:,.0f} s" + (f", ${cost:,.2f}" if cost else "") + f" (`{task.spec.id}`)."
@@ -127,7 +127,7 @@ def words_of(task: Task, result: Mapping[str, Any], *, closes: int = 0) -> str:
     if len(said) > BODY_MAX:
         said = f"{said[:BODY_MAX]}\n\n… {len(said) - BODY_MAX:,} more characters: `fleet-tui get task {task.spec.id}`"
     ends = f"Closes #{closes}\n" if closes else ""
-    return "\n\n".join(filter(None, (head, said, ends + marker_of(task))))
+    return "\n\n".join(filter(None, (head, note, said, ends + marker_of(task))))
 
 
 def _said(task: Task, result: Mapping[str, Any]) -> str:

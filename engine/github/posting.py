@@ -5,19 +5,16 @@ Owner: nobody. Nothing is posted twice: what is there already is looked for firs
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from engine.github.forge import Forge, ForgeError
 from engine.github.items import Place, branch_of, marker_of, words_of
+from engine.github.pushing import places_of_keys, push
 from engine.model.github_config import GitHubSection, RepositoryConfig
-from engine.model.secrets import ENGINE_SECRETS, conceal
+from engine.model.secrets import conceal
 from engine.model.tasks import Task
 
 PAGE = 100
@@ -45,14 +42,25 @@ class Poster:
         if repository is None:
             raise ForgeError(f"{place.repository} is no repository of the configuration any more", 404)
         branch, checkout = branch_of(task), self._checkout(task)
+        note = ""
         try:
             if repository.result == "pull_request" and not place.is_pull and branch and checkout is not None:
-                return await self._pull_request(task, place, repository, (branch, checkout))
-            return await self._comment(task, place)
+                keys = await self._keys(task, branch, checkout)
+                if not keys:
+                    return await self._pull_request(task, place, repository, (branch, checkout))
+                note = f"Its branch `{branch}` is not pushed: what looks like a key is in {', '.join(keys)}. Look at it with `fleet-tui get review {task.spec.id}`."
+            return await self._comment(task, place, note)
         except (KeyError, TypeError, AttributeError) as error:
             raise ForgeError(f"GitHub's answer is not what it should be: {type(error).__name__} {error}") from error
 
-    async def _comment(self, task: Task, place: Place) -> str:
+    async def _keys(self, task: Task, branch: str, checkout: Path) -> list[str]:
+        """Return where a branch has what looks like a key. Raises ForgeError."""
+        found = task.result.get("workspace")
+        base = str(found.get("base", "")) if isinstance(found, Mapping) else ""
+        timeout_s = PUSH_TIMES * self._section.timeout_s
+        return await places_of_keys(checkout, branch, base, timeout_s=timeout_s, withheld=self._section.variables)
+
+    async def _comment(self, task: Task, place: Place, note: str) -> str:
         path = f"repos/{place.repository}/issues/{place.number}/comments"
         since = datetime.fromtimestamp(max(0.0, task.spec.submitted_at - EARLIER_S), UTC)
         marker = marker_of(task)
@@ -63,7 +71,7 @@ class Poster:
                 return str(there.get("html_url", ""))
             if len(found) < PAGE:
                 break
-        made = await self._forge.post(path, {"body": words_of(task, await self._whole(task))})
+        made = await self._forge.post(path, {"body": words_of(task, await self._whole(task), note=note)})
         return str(made.get("html_url", ""))
 
     async def _pull_request(self, task: Task, place: Place, repository: RepositoryConfig, made: tuple[str, Path]) -> str:
@@ -75,35 +83,10 @@ class Poster:
         if there is not None:
             return str(there.get("html_url", ""))
         base = repository.base or str((await self._forge.get(f"repos/{place.repository}")).data["default_branch"])
-        title = f"{task.spec.payload.get('title') or task.spec.title} (#{place.number})"[:TITLE_MAX]
+        title = f"{conceal(str(task.spec.payload.get('title') or task.spec.title))} (#{place.number})"[:TITLE_MAX]
         body = words_of(task, await self._whole(task), closes=place.number)
         pull = await self._forge.post(path, {"title": title, "head": branch, "base": base, "body": body})
         return str(pull.get("html_url", ""))
-
-
-async def push(checkout: Path, remote: str, branch: str, *, timeout_s: float, withheld: Collection[str] = ()) -> None:
-    """Have git push a branch to a remote, with the credentials that git has there; a branch that is there already is no error. Raises ForgeError.
-
-    Hooks of the clone are left alone, and it gets no secret of the engine: agents can write there.
-    """
-    environment = {name: value for name, value in os.environ.items() if name not in {*ENGINE_SECRETS, *withheld}}
-    process = await asyncio.create_subprocess_exec(
-        "git", "-c", "core.hooksPath=/dev/null", "-C", str(checkout), "push", "--quiet", remote, f"refs/heads/{branch}:refs/heads/{branch}",
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        env={**environment, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}, start_new_session=True,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, said = await process.communicate()
-    except TimeoutError:
-        raise ForgeError(f"git did not push {branch} within {timeout_s:g} s") from None
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    if process.returncode:
-        raise ForgeError(f"git cannot push {branch} to {remote}: {conceal(' '.join(said.decode('utf-8', 'replace').split()))[:300]}")
 
 
 def earliest(pause_s: float, times: int) -> float:

@@ -53,6 +53,15 @@ _KEY_LINE = re.compile(r"[ +-]?[A-Za-z0-9+/=]{16,}\s*")
 _PLAIN = re.compile(r"[\w.~+/=%-]+")
 _RUNS_MORE = frozenset(";&|<>$`()\n\r")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+_COULD_RUN = re.compile(r"[;&|<>$`(){}\[\]\\/\s]|[A-Za-z_]\.[A-Za-z_]")
+"""What a text has that a program could take for code, a path, or the name of something of its own."""
+_MIXED = r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])"
+_RANDOM, _LONG_RANDOM = re.compile(rf"{_MIXED}[A-Za-z0-9_+=%~-]{{8,}}"), re.compile(rf"{_MIXED}{_LONG_WORD.pattern}")
+
+
+def has_key(text: str) -> bool:
+    """Tell whether a text has what can be nothing but a key, by its form: what no name and no address makes one."""
+    return any(match.group("form") for match in _matches(text) if match.re is _FORMS)
 
 
 def is_secret_name(name: str) -> bool:
@@ -133,35 +142,43 @@ def mask(text: str) -> str:
     return "".join([*parts, text[last:]])
 
 
-def conceal_values(value: object, *, text: Callable[[str], str] = conceal, key: Callable[[str], str] = str) -> object:
+def _hidden(_name: str, _value: str) -> str:
+    return HIDDEN
+
+
+def conceal_values(
+    value: object, *, text: Callable[[str], str] = conceal, key: Callable[[str], str] = str, named: Callable[[str, str], str] = _hidden
+) -> object:
     """Return plain values whose texts have nothing that looks like a secret; a text that goes by the name of one is hidden as a whole.
 
-    `text` and `key` make texts, and the names of what is in tables, safe.
+    `text` and `key` make texts, and the names of what is in tables, safe; `named` a text with the name of a secret that it goes by.
     """
     if isinstance(value, str):
         return text(value)
     if isinstance(value, Mapping):
         return {
-            key(str(name)): HIDDEN if is_secret_name(str(name)) and isinstance(inner, str) and inner else conceal_values(inner, text=text, key=key)
+            key(str(name)): named(str(name), inner)
+            if isinstance(inner, str) and inner and is_secret_name(str(name))
+            else conceal_values(inner, text=text, key=key, named=named)
             for name, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [conceal_values(inner, text=text, key=key) for inner in value]
+        return [conceal_values(inner, text=text, key=key, named=named) for inner in value]
     return value
 
 
-def conceal_in_diff(text: str) -> str:
-    """Return a diff without what has the form of a secret, line by line.
+def conceal_in_code(text: str) -> str:
+    """Return code, a diff of it, or words about it, without what looks like a secret, line by line.
 
-    A name hides nothing here, nor does a key that does not end: nothing that is to be taken over may hide behind them.
+    A name hides no more than a value, and a key that does not end nothing: no code that is to be judged or changed may hide behind them.
     """
     lines = text.split("\n")
     is_key = False
     for index, line in enumerate(lines):
         if is_key and _KEY_LINE.fullmatch(line):
             lines[index] = line[:1] + HIDDEN
-        elif any(word in line.lower() for word in _FORM_WORDS):
-            lines[index] = _without_forms(line)
+        elif may_have_secrets(line):
+            lines[index] = _NAMED.sub(_without_value, _without_forms(line))
             is_key = _KEY_BEGINS.search(line) is not None
         else:
             is_key = False
@@ -178,6 +195,15 @@ def _without_forms(line: str) -> str:
         return whole[:start] + (HIDDEN if _PLAIN.fullmatch(secret) else _LONG_WORD.sub(HIDDEN, secret)) + whole[end:]
 
     return _FORMS.sub(hidden, line)
+
+
+def _without_value(match: re.Match[str]) -> str:
+    """Return a name with what goes by it, without a value: a text in quotes, or a word that looks random, in which there is no code."""
+    group = match.lastgroup or ""
+    secret = match[group]
+    is_value = bool(_LONG_RANDOM.fullmatch(secret)) or (not _COULD_RUN.search(secret) if group != "bare" else bool(_RANDOM.fullmatch(secret)))
+    start, end = (at - match.start() for at in match.span(group))
+    return match[0][:start] + HIDDEN + match[0][end:] if is_value else match[0]
 
 
 def redact(value: object) -> object:

@@ -146,19 +146,12 @@ class CutStreams:
 
 
 @asynccontextmanager
-async def served(agent: Sample, *, streaming: bool = False, cuts: int = 0) -> AsyncIterator[tuple[str, CutStreams]]:
-    """A server of the SDK."""
+async def serving(app_at: Callable[[str], Any]) -> AsyncIterator[tuple[str, Any]]:
+    """An application at a port, and its URL, which it is made with."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{found.getsockname()[1]}"
-        interface = AgentInterface(url=f"{url}/rpc", protocol_binding="JSONRPC", protocol_version="1.0")
-        skill = AgentSkill(id="greet", name="greet", description="says hello", tags=["hello"])
-        card = AgentCard(
-            name="sample", description="a sample", version="1", supported_interfaces=[interface], capabilities=AgentCapabilities(streaming=streaming),
-            default_input_modes=["text/plain"], default_output_modes=["text/plain"], skills=[skill],
-        )  # fmt: skip
-        handler = DefaultRequestHandler(agent, InMemoryTaskStore(), card)
-        app = CutStreams(Starlette(routes=[*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/rpc")]), cuts)
+        app = app_at(url)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         async with asyncio.TaskGroup() as group:
@@ -167,6 +160,24 @@ async def served(agent: Sample, *, streaming: bool = False, cuts: int = 0) -> As
                 yield url, app
             finally:
                 server.should_exit = True
+
+
+@asynccontextmanager
+async def served(agent: Sample, *, streaming: bool = False, cuts: int = 0) -> AsyncIterator[tuple[str, CutStreams]]:
+    """A server of the SDK."""
+
+    def app_at(url: str) -> CutStreams:
+        interface = AgentInterface(url=f"{url}/rpc", protocol_binding="JSONRPC", protocol_version="1.0")
+        skill = AgentSkill(id="greet", name="greet", description="says hello", tags=["hello"])
+        card = AgentCard(
+            name="sample", description="a sample", version="1", supported_interfaces=[interface], capabilities=AgentCapabilities(streaming=streaming),
+            default_input_modes=["text/plain"], default_output_modes=["text/plain"], skills=[skill],
+        )  # fmt: skip
+        handler = DefaultRequestHandler(agent, InMemoryTaskStore(), card)
+        return CutStreams(Starlette(routes=[*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/rpc")]), cuts)
+
+    async with serving(app_at) as found:
+        yield found
 
 
 async def test_an_agent_of_the_sdk_is_asked_answered_and_may_reject(tmp_path: Path) -> None:

@@ -102,6 +102,33 @@ async def test_issues_become_tasks_once_and_results_comments_and_pull_requests(t
     assert TOKEN.encode() not in kept, "the token is kept nowhere"
 
 
+async def test_what_strangers_and_agents_tell_of_keys_is_kept_and_pushed_nowhere(tmp_path: Path) -> None:
+    origin = clone(tmp_path)
+    async with github() as server:
+        asked = server.open(f"Explain {KEY}", "fleet", body=f"It says\npassword = 'hunter2hunter2'\n{KEY}, why?")
+        leaks, quiet = server.open("Leak it", "leak"), server.open(f"Take {KEY} out", "fix")
+        given = config(server, tmp_path / "tokens")
+        (tmp_path / "key").write_text(KEY)
+        write = f"k=$(cat {tmp_path}/key); echo $k > key.txt; git add -A; git -c user.name=a -c user.email=a commit -qm \"Add $k\"; git rm -q key.txt; echo out > a.txt; echo it is $k"
+        leak = {**given["pools"]["fixer"], "command": {"argv": ["sh", "-c", write]}}
+        leak["worktree"] = {**leak["worktree"], "branch_prefix": "fleet/{title}-"}
+        given["pools"] |= {"leaker": leak, "fixer": {**given["pools"]["fixer"], "worktree": leak["worktree"]}}
+        given["github"]["repositories"][0]["labels"]["leak"] = "leaker"
+        async with FleetManager(given, directory=tmp_path, state_dir=tmp_path / "state") as fleet:
+            await until(lambda: server.comments[asked] and server.comments[leaks] and server.pulls)
+            tasks = {task.spec.payload["number"]: task for task in fleet.coordinator.state.tasks.values()}
+            assert (tasks[asked].spec.payload["title"], tasks[asked].spec.payload["body"]) == ("Explain [hidden]", "It says\npassword = '[hidden]'\n[hidden], why?")
+            [told] = server.comments[leaks]
+            assert "is not pushed: what looks like a key is in the message of " in told["body"] and ", key.txt. Look at it" in told["body"] and "it is [hidden]" in told["body"]
+            [made] = server.pulls
+            assert (made["title"], made["head"]["ref"]) == (f"Take [hidden] out (#{quiet})", f"fleet/octo-fleet-3-take-hidden-out-{tasks[quiet].spec.id}")
+        assert KEY not in json.dumps([server.comments, server.pulls])
+    assert not git("branch", "--list", "fleet/*leak*", at=origin)
+    assert KEY not in git("log", "--all", "-p", at=origin)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    assert KEY.encode() not in kept
+
+
 async def test_a_result_is_posted_once_though_the_engine_is_killed_before_it_knows(tmp_path: Path) -> None:
     async with github() as server:
         number = server.open("Explain it", "fleet")

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from engine.agents.openai.answers import TEXT_MAX, Answer, error_in
+from engine.agents.openai.answers import ERROR_MAX, TEXT_MAX, Answer, error_in
 from engine.agents.openai.buckets import TOLD_MAX_S, Bucket
 from engine.agents.openai.kind import body_of, retry_after
 from engine.config import parse_config
@@ -55,6 +55,16 @@ def test_what_is_no_whole_answer(body: bytes, kind: str) -> None:
     failure = answer.failure()
     assert failure is not None
     assert failure[0] == kind
+
+
+def test_no_error_is_cut_before_its_secrets_are_hidden() -> None:
+    secret = "sk-" + "Zq9" * 8
+    words = f"password={'x' * (ERROR_MAX - 20)} {secret} {secret}"
+    for body in (words, json.dumps({"error": {"message": words}}), json.dumps({"error": words}), json.dumps({"message": words})):
+        assert error_in(body.encode()) == "password=[hidden] [hidden] [hidden]"
+    answer = Answer()
+    answer.feed(events({"model": secret, "error": {"message": words}}))
+    assert (answer.model, answer.error) == ("[hidden]", "password=[hidden] [hidden] [hidden]")
 
 
 _values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=6), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["choices", "delta", "content", "usage", "error", "message"]), inner, max_size=3), max_leaves=6)

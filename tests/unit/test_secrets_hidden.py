@@ -10,7 +10,7 @@ from engine.model.secrets import (
     HIDDEN,
     MASK,
     conceal,
-    conceal_in_diff,
+    conceal_in_code,
     conceal_values,
     find_secrets,
     is_secret_name,
@@ -93,11 +93,18 @@ def test_a_diff_hides_values_and_no_code() -> None:
     word = "MIIE" + "a1" * 20
     begin, end = "-----BEGIN RSA " + "PRIVATE KEY-----", "-----END RSA " + "PRIVATE KEY-----"
     for form in FORMS[:-1]:
-        assert conceal_in_diff(f"+key = '{form}'; run()\n+more()") == f"+key = '{HIDDEN}'; run()\n+more()"
+        assert conceal_in_code(f"+key = '{form}'; run()\n+more()") == f"+key = '{HIDDEN}'; run()\n+more()"
+    for named in ('+password = "{}"', "-api_key='{}'", "+SECRET={}", "+  secret: {}", "+connect(url, password='{}')", ' "token": "{}",'):
+        assert conceal_in_code(named.format("hunter2hunter2")) == named.format(HIDDEN)
+    for code in (
+        "+password = '$(evil)'", "+secret = \"x; rm -rf /\"", "+credential_helper = '/tmp/evil'", "+token_maker = 'evil.make'", "+token = request.user2.token", "+secret=evil1()", "+password=password",
+        "+token: str, api_key: str | None = None", "+token_count = 17000000",
+    ):  # fmt: skip
+        assert conceal_in_code(code) == code
     for code in ("+token = evil(1)", "+password = os.environ['X']", "+url = 'http://a:$(evil)@host'", f"+x = '{begin}'\n+evil()\n+more()", " plain"):
-        assert conceal_in_diff(code) == code
-    assert conceal_in_diff(f"+{begin}\n+{word}\n+{word}\n+{end}\n+{word}") == f"+{begin}\n+{HIDDEN}\n+{HIDDEN}\n+{end}\n+{word}"
-    assert conceal_in_diff(f'+k = "{begin}\\n{word}\\n{end}"') == f'+k = "{begin}\\{HIDDEN}\\n{end}"', "the n of the escape goes with the word"
+        assert conceal_in_code(code) == code
+    assert conceal_in_code(f"+{begin}\n+{word}\n+{word}\n+{end}\n+{word}") == f"+{begin}\n+{HIDDEN}\n+{HIDDEN}\n+{end}\n+{word}"
+    assert conceal_in_code(f'+k = "{begin}\\n{word}\\n{end}"') == f'+k = "{begin}\\{HIDDEN}\\n{end}"', "the n of the escape goes with the word"
 
 
 def test_values_hide_texts_alone() -> None:

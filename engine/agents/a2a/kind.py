@@ -114,7 +114,7 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         return _Run(assignment, spec, self._clock.now())
 
     def _progress_of(self, run: _Run) -> tuple[str, str]:
-        return (shield(run.standing.words), run.standing.state) if run.standing is not None else ("", "")
+        return (run.standing.words, shield(run.standing.state)) if run.standing is not None else ("", "")
 
     async def _work(self, client: httpx2.AsyncClient, run: _Run) -> None:
         peer = run.peer = Peer(client, run.spec)
@@ -162,7 +162,7 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
             self._take(run, await self._send(peer, run, prompt_of(run.assignment), run.turn))
         while (standing := run.standing) is not None and standing.state not in ENDED:
             if standing.state == LOCKED:
-                raise RefusedError("authentication", f"it wants a login: {shield(standing.words)}", retryable=False)
+                raise RefusedError("authentication", f"it wants a login: {standing.words}", retryable=False)
             if standing.state == ASKING:
                 self._ask(run, standing)
             if run.replies:
@@ -215,7 +215,7 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         else:
             run.can_be_heard.clear()
         if before is None or (before.state, before.words) != (standing.state, standing.words):
-            run.note(f"[{standing.state.removeprefix('TASK_STATE_').lower()}] {shield(standing.words)}\n")
+            run.note(f"[{standing.state.removeprefix('TASK_STATE_').lower()}] {standing.words}\n")
 
     def _ask(self, run: _Run, standing: Standing) -> None:
         """Ask here what the agent asks there, once."""
@@ -241,7 +241,7 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         standing = run.standing
         result: dict[str, object] = {}
         if standing is not None and (failure is None or standing.text):
-            result = {"text": shield(standing.text), **({"data": standing.data} if standing.data is not None else {}), "remote_task": standing.id}
+            result = {"text": standing.text, **({"data": standing.data} if standing.data is not None else {}), "remote_task": shield(standing.id)}
         if failure is None or (failure.kind != "unreachable" and not run.goes_on):
             self._handed.forget(run.assignment.task)
         return Ending(result, standing.usage if standing is not None else {})
@@ -256,7 +256,7 @@ def _is_at_work(run: _Run, standing: Standing) -> bool:
 
 def _how_it_ended(standing: Standing) -> RefusedError:
     """Return what an end without success means."""
-    words = shield(standing.words)
+    words = standing.words
     if standing.state == "TASK_STATE_REJECTED":
         return RefusedError("refused", words or "it rejects the task", retryable=False)
     if standing.state == "TASK_STATE_CANCELED":

@@ -16,7 +16,8 @@ from engine.agents.http_agents import RefusedError
 from engine.agents.openai.answers import error_in
 from engine.agents.printed import kind_of_status
 from engine.agents.sessions.fields import table, text_of
-from engine.agents.sessions.lines import Lines, clean, cut
+from engine.agents.sessions.lines import Lines, cut
+from engine.agents.shielding import shield
 from engine.model import wire
 from engine.model.plain import NOT_JSON, require_shallow
 from engine.model.pools import A2aSpec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BODY_MAX_BYTES = 16 << 20
 EVENT_MAX_BYTES = 64 << 10
+ERROR_BYTES = 64 * 1024
 ANSWER_S = 60.0
 _BUSY = frozenset({429, 502, 503, 504, 529})
 _NO_TASK, _INVALID = -32001, -32602
@@ -57,7 +59,7 @@ class Peer:
         error = table(answer, "error")
         if error:
             code = error.get("code")
-            words = cut(clean(text_of(error, "message")), 500) or f"error {code}"
+            words = cut(shield(text_of(error, "message")), 500) or shield(f"error {code}")
             raise RefusedError("lost" if code == _NO_TASK else "agent", f"{method}: {words}", retryable=code != _INVALID)
         return table(answer, "result")
 
@@ -110,10 +112,10 @@ class Peer:
 def _read(status: int, data: bytes) -> dict[str, Any]:
     """Return the object of a body. Raises RefusedError, AwayError."""
     if status in _BUSY:
-        raise AwayError(f"HTTP {status}: {error_in(data[:4096])}")
+        raise AwayError(f"HTTP {status}: {error_in(data[:ERROR_BYTES])}")
     if status != 200:  # noqa: PLR2004  # OK
         kind, retryable = kind_of_status(status)
-        raise RefusedError(kind, f"HTTP {status}: {error_in(data[:4096])}", retryable=retryable)
+        raise RefusedError(kind, f"HTTP {status}: {error_in(data[:ERROR_BYTES])}", retryable=retryable)
     try:
         require_shallow(data)
         said = msgspec.json.decode(data)

@@ -15,7 +15,7 @@ from engine.agents.http_agents import RefusedError
 from engine.agents.sessions.fields import number, rows, table, text_of
 from engine.agents.sessions.lines import clean, cut
 from engine.agents.sessions.messages import shielded
-from engine.agents.shielding import shield_values
+from engine.agents.shielding import shield, shield_values
 from engine.model import wire
 from engine.model.plain import NOT_JSON, plain_object, require_shallow
 from engine.model.questions import ARGUMENTS_MAX_BYTES, Ask
@@ -40,7 +40,7 @@ class Standing(NamedTuple):
     words: str
     """What it says of that: how far it is, what it asks, or why it ended."""
     asked: Mapping[str, Any]
-    """What it asks, for programs; empty = in words only."""
+    """What it asks, for programs, as it came; empty = in words only."""
     message: str
     """The id of the message that says it."""
     text: str
@@ -71,7 +71,7 @@ def standing_of(result: Mapping[str, Any]) -> Standing:
     task = table(result, "task") or (result if "status" in result else {})
     if not task:
         said, data = _said(table(result, "message"))
-        return Standing("", "", DONE if said or data is not None else "", "", {}, "", said, data, {})
+        return Standing("", "", DONE if said or data is not None else "", "", {}, "", said, shield_values(data), {})
     status = table(task, "status")
     message = table(status, "message")
     words, asked = _said(message)
@@ -82,7 +82,7 @@ def standing_of(result: Mapping[str, Any]) -> Standing:
     if state == DONE and not text and made is None:
         text = words
     name = text_of(message, "messageId") or text_of(status, "timestamp") or state
-    return Standing(text_of(task, "id"), text_of(task, "contextId"), state, words, asked if isinstance(asked, dict) else {}, name, text, made, usage)
+    return Standing(text_of(task, "id"), text_of(task, "contextId"), state, words, asked if isinstance(asked, dict) else {}, name, text, shield_values(made), usage)
 
 
 def tells_state(line: bytes) -> bool:
@@ -114,13 +114,13 @@ def question_of(turn: str, standing: Standing) -> Ask:
 
 
 def _said(message: Mapping[str, Any]) -> tuple[str, object]:
-    """Return the words of a message, and its data: one value, or a list of them."""
+    """Return the words of a message, shielded before they are cut, and its data as it is: one value, or a list of them."""
     parts = rows(message, "parts")
-    text = cut(clean("\n".join(text_of(part, "text") for part in parts if "text" in part)), TEXT_MAX)
-    data = [shield_values(plain_object({"data": part["data"]})["data"]) for part in parts if "data" in part]
+    text = cut(shield("\n".join(text_of(part, "text") for part in parts if "text" in part)), TEXT_MAX)
+    data = [plain_object({"data": part["data"]})["data"] for part in parts if "data" in part]
     return text, data[0] if len(data) == 1 else data or None
 
 
 def _place(url: str) -> str:
     scheme, host, *_ = urlsplit(url)
-    return cut(clean(f"{scheme}://{host}"), WORD_MAX)
+    return cut(shield(f"{scheme}://{host}"), WORD_MAX)

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.agents.sessions.fields import number, rows, table, text_of
 from engine.agents.sessions.lines import Lines, clean, cut
+from engine.agents.shielding import shield
 
 LINE_MAX_BYTES = 1 << 20
 TEXT_MAX = 1 << 20
@@ -74,7 +75,7 @@ class Answer:
             return
         if said.get("error") is not None:
             self.error = error_of(said)
-        self.model = cut(clean(text_of(said, "model")), ERROR_MAX) or self.model
+        self.model = cut(shield(text_of(said, "model")), ERROR_MAX) or self.model
         self._count(table(said, "usage"))
         for choice in rows(said, "choices")[:1]:
             self.reason = text_of(choice, "finish_reason") or self.reason
@@ -96,15 +97,15 @@ class Answer:
 
 
 def error_of(said: Mapping[str, Any]) -> str:
-    """Return the sentence of an error, as the providers write it: an object with a message, or a text."""
+    """Return the sentence of an error, as the providers write it: an object with a message, or a text; shielded."""
     words = text_of(table(said, "error"), "message") or text_of(said, "error") or text_of(said, "message")
-    return cut(clean(words), ERROR_MAX) or "it failed"
+    return cut(shield(words), ERROR_MAX) or "it failed"
 
 
 def error_in(body: bytes) -> str:
-    """Return the sentence of an error in a body that may be anything."""
+    """Return the sentence of an error in a body that may be anything; shielded, before anything is cut: no cut leaves half a secret."""
     try:
         said = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = None
-    return error_of(said) if isinstance(said, dict) else cut(clean(body[:ERROR_MAX].decode("utf-8", "replace")), ERROR_MAX) or "it failed"
+    return error_of(said) if isinstance(said, dict) else cut(shield(body.decode("utf-8", "replace")), ERROR_MAX) or "it failed"

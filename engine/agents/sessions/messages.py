@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from engine.agents.shielding import shield, shield_arguments, shield_values
+from engine.agents.shielding import shield, shield_arguments, shield_diff, shield_values
 from engine.model.effects import Assignment
 from engine.model.questions import Ask, Reply
 
@@ -109,14 +109,14 @@ class Noise(msgspec.Struct, frozen=True):
 Message = Hello | Progress | Usage | Degraded | Output | Ask | Result | Failure | Bye | Named | Send | Noise
 
 Said = TypeVar("Said", bound=Progress | Degraded | Named | Output | Ask | Result | Failure | Noise)
-_TEXTS = ("text", "evidence", "message", "kind", "tool", "diff", "why")
+_TEXTS = ("text", "evidence", "message", "kind", "tool", "why")
 
 
 def shielded(message: Said) -> Said:
     """Return a message without what looks like a secret, and with nothing that moves a terminal."""
     safe: dict[str, object] = {name: shield(value) for name in _TEXTS if isinstance(value := getattr(message, name, None), str)}
     if isinstance(message, Ask):
-        safe |= {"arguments": shield_arguments(message.arguments), "options": tuple(map(shield, message.options))}
+        safe |= {"arguments": shield_arguments(message.arguments), "diff": shield_diff(message.diff), "options": tuple(map(shield, message.options))}
     elif isinstance(message, Result):
         safe["data"] = shield_values(message.data)
     if isinstance(message, Result | Failure):

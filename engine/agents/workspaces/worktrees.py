@@ -34,7 +34,7 @@ from engine.model.pools import PoolSpec, WorktreeSpec
 from engine.model.questions import Reply
 from engine.model.reports import HostDown, Report, TasksEnded
 from engine.model.reviews import Work
-from engine.model.secrets import conceal_in_diff
+from engine.model.secrets import conceal, conceal_in_code
 from engine.model.tasks import Outcome
 
 logger = logging.getLogger(__name__)
@@ -323,7 +323,7 @@ class WorktreeAgents(Generic[K]):
             await self._command(tree, tree.teardown, "teardown")
             await repository.remove(path, empty)
             await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
-        return {"workspace": told, **({"diff": await asyncio.to_thread(conceal_in_diff, change.diff)} if change.diff else {})}
+        return {"workspace": told, **({"diff": await asyncio.to_thread(conceal_in_code, change.diff)} if change.diff else {})}
 
     async def _thin_out(self, folder: Path, most: int) -> None:
         """Remove the oldest of the kept worktrees of a pool, saved once more, until there are no more than so many."""
@@ -349,7 +349,7 @@ class WorktreeAgents(Generic[K]):
 
 def _prefix_of(spec: WorktreeSpec, pool: str, title: str) -> str:
     """Return what goes before a task's id in the name of its branch."""
-    words = {"pool": pool, "title": title}
+    words = {"pool": pool, "title": conceal(title)}
     return re.sub(r"\{(pool|title)\}", lambda place: _NO_NAME.sub("-", words[place[1]].lower())[:WORD_MAX].strip("-") or "task", spec.branch_prefix)
 
 
