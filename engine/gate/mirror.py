@@ -20,12 +20,13 @@ from engine.gate.mirroring import Told
 from engine.model import wire
 from engine.model.errors import JournalError, RedisAway, RedisRefused
 from engine.model.events import Record
+from engine.model.ids import TaskId
 from engine.model.memory_events import MemoryChanged, MemoryPurged
 from engine.model.swarm_mail import CoordinationMessage, seed_form
 from engine.model.tasks import FINISHED
 from engine.monitoring.topics import Topic
 from engine.redis.link import RedisLink
-from engine.state import Touched
+from engine.state import FleetState, Touched
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ WAITING_MAX = 20_000
 MESSAGE_MAX = 256 * 1024
 """Bytes; of a larger message the payload is left out, with its size."""
 LIVES_S = 3_600
-"""How long a key outlives its last writing: what an engine that died has left, and finished tasks."""
+"""How long a key outlives its last writing: what an engine that died has left."""
+FINISHED_LIVES_S = 600
+"""The same for tasks that have ended: of them there are ever more."""
 RENEWED_S = LIVES_S / 3
 METRICS_LIVE_S = 86_400
 COUNTED_S = 10.0
@@ -157,22 +160,23 @@ class Mirror:
             for thing in some:
                 del self._waiting[thing]
             state = self._told.coordinator.state
-            words = chain.from_iterable(self._words(seed_keys.keys_of(state, kind, id_, now, self._owned)) for kind, id_ in some)
+            words = chain.from_iterable(self._words(seed_keys.keys_of(state, kind, id_, now, self._owned), _lives_s(state, kind, id_)) for kind, id_ in some)
             if not await self._send(list(words)):
                 self._all = True
                 return
 
-    def _words(self, keys: seed_keys.Keys) -> Iterator[Words]:
+    def _words(self, keys: seed_keys.Keys, lives_s: int = LIVES_S) -> Iterator[Words]:
         for key, value in keys.items():
             name = self._prefix + key
-            yield ("UNLINK", name) if value is None else ("SET", name, wire.encode(value), "EX", LIVES_S)
+            yield ("UNLINK", name) if value is None else ("SET", name, wire.encode(value), "EX", lives_s)
 
     def _note_changes(self, now: float) -> None:
         touched, self._touched = self._touched, Touched()
         state = self._told.coordinator.state
         if self._all or now - self._renewed_at >= RENEWED_S:
+            lost_s = FINISHED_LIVES_S if self._all else 0  # what has ended is not renewed
+            recent = [id_ for id_, task in state.tasks.items() if task.state not in FINISHED or now - task.finished_at < lost_s]
             self._all, self._renewed_at = False, now
-            recent = (id_ for id_, task in state.tasks.items() if task.state not in FINISHED or now - task.finished_at < LIVES_S)
             self._note(swarm=state.swarming.swarms, agent=state.agents, task=recent)
             return
         sessions = (state.swarming.sessions.get(session) for session in touched.sessions)
@@ -235,6 +239,11 @@ class Mirror:
             return []
         self._refusal = ""
         return answers
+
+
+def _lives_s(state: FleetState, kind: str, id_: str) -> int:
+    task = state.tasks.get(TaskId(id_)) if kind == "task" else None
+    return FINISHED_LIVES_S if task is not None and task.state in FINISHED else LIVES_S
 
 
 def _count(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:

@@ -21,10 +21,12 @@ from engine.state import FleetState, Touched
 APPEND_WITHIN_S = 5.0
 """How long a batch is sent again before the engine says that it may be kept or not."""
 SNAPSHOT_NAME = "snapshot.part"
-SNAPSHOT_RECORDS = 50_000
-"""Records after which a new snapshot is made."""
-KEPT_RECORDS = 10_000
-"""Newest records that stay in the shared journal behind a snapshot: a standby that was away for a while reads on."""
+SNAPSHOT_RECORDS, SNAPSHOT_BYTES = 50_000, 256 << 20
+"""Records, or bytes of them as JSON, after which a new snapshot is made: a record may tell of one task or of hundreds."""
+SNAPSHOT_SHARE = 8
+"""Of a file that is larger than SNAPSHOT_BYTES a snapshot waits until so large a part of the rest was written: else a file that grows would be copied ever more."""
+KEPT_RECORDS, KEPT_BYTES = 10_000, 64 << 20
+"""Newest records that stay in the shared journal behind a snapshot, at most about so many bytes: a standby that was away for a while reads on."""
 PUSHED_RECORDS = 256
 """Records of an entry that is written again after the shared journal lost it."""
 
@@ -73,6 +75,7 @@ class SharedJournal(SqliteJournal):
         self._may_write = may_write
         self._is_new = is_new
         self._answers = RecentAnswers()
+        self._snapshot, self._grown = 0, 0  # the newest snapshot, and the bytes of records that this engine knows to have come after it
 
     async def append(self, batch: JournalBatch) -> None:
         """Write a batch to both. Raises Fenced when another engine leads, JournalUncertain when the batch may be kept or not, JournalError."""
@@ -86,7 +89,7 @@ class SharedJournal(SqliteJournal):
         async def once() -> None:
             nonlocal is_shared
             await self._put(entry)
-            self._answers.add(entry.last, entry.answers)
+            self._note(entry)
             is_shared = True
 
         try:
@@ -128,7 +131,7 @@ class SharedJournal(SqliteJournal):
     async def copy(self, entry: Entry, state: FleetState, touched: Touched) -> None:
         """Write an entry to the copy; the state is as of after it. Raises JournalError."""
         await self._append(JournalBatch(list(entry.records), state, touched, entry.texts, list(entry.artifacts)))
-        self._answers.add(entry.last, entry.answers)
+        self._note(entry)
 
     def answer_to(self, call: str) -> bytes | None:
         """Return what a call of another engine was answered with lately; None = it is not known here that it was carried out."""
@@ -140,8 +143,12 @@ class SharedJournal(SqliteJournal):
             await self.snapshot()
 
     async def keep_short(self, seq: int) -> None:
-        """Make a snapshot as of about record `seq`, and trim the journal behind it, once SNAPSHOT_RECORDS came after the last. Raises JournalError."""
-        if seq - await self._stream.snapshot_last() >= SNAPSHOT_RECORDS:
+        """Make a snapshot as of about record `seq`, and trim the journal behind it, once enough came after the last. Raises JournalError."""
+        last = await self._stream.snapshot_last()
+        if last != self._snapshot:  # it is another engine's: what came between it and now is not counted
+            self._snapshot, self._grown = last, 0
+        is_long = seq - last >= SNAPSHOT_RECORDS or self._grown >= SNAPSHOT_BYTES
+        if is_long and self._grown * SNAPSHOT_SHARE >= self.database.path.stat().st_size - SNAPSHOT_BYTES:
             await self.snapshot()
 
     async def snapshot(self) -> None:
@@ -151,12 +158,20 @@ class SharedJournal(SqliteJournal):
             raise JournalError("only the engine that leads makes snapshots")
         target = self.database.path.with_name(SNAPSHOT_NAME)
         target.unlink(missing_ok=True)
+        former, grown = self._snapshot, self._grown
         try:
             contents = await self.backup(target)
             await self._stream.put_snapshot(contents.last, target, by=leader)
         finally:
             target.unlink(missing_ok=True)
-        await self._stream.trim(keep=KEPT_RECORDS)
+        self._snapshot, self._grown = contents.last, self._grown - grown
+        within = KEPT_BYTES * (contents.last - former) // grown if grown else KEPT_RECORDS
+        await self._stream.trim(keep=min(KEPT_RECORDS, within))
+
+    def _note(self, entry: Entry) -> None:
+        """Keep in mind what is known of an entry that is in the shared journal."""
+        self._answers.add(entry.last, entry.answers)
+        self._grown += sum(map(len, entry.texts)) + sum(len(kept.data) for kept in entry.artifacts)
 
     async def _put(self, entry: Entry) -> None:
         """Write an entry to the shared journal, after what that has lost of ours."""

@@ -52,8 +52,8 @@ def measure(report: Callable[..., None]) -> None:
 
 
 @asynccontextmanager
-async def _hosted(pools: dict[str, object]) -> AsyncIterator[tuple[FleetManager, list[subprocess.Popen[bytes]]]]:
-    """Run a server, an engine and two hosts."""
+async def hosted(pools: dict[str, object], *, agents: int = AGENTS, **sections: object) -> AsyncIterator[tuple[FleetManager, list[subprocess.Popen[bytes]]]]:
+    """Run a server, an engine and two hosts, which take `agents` between them; `sections` are more of the engine's configuration."""
     async with AsyncExitStack() as stack:
         root = Path(stack.enter_context(TemporaryDirectory(prefix="fleet-bench-", ignore_cleanup_errors=True)))
         (root / "state").mkdir()
@@ -63,19 +63,19 @@ async def _hosted(pools: dict[str, object]) -> AsyncIterator[tuple[FleetManager,
         stack.callback(_end, server)
         while not (root / "r").exists():  # noqa: ASYNC110  # of another process
             await asyncio.sleep(0.01)
-        config = {"fleet": {"default_pools": {}, "max_agents": 50_000}, "pools": pools, "redis": {"url": url, "share": True, "mirror": False, "lease_s": 10}}
+        config = {"fleet": {"default_pools": {}, "max_agents": 50_000}, "pools": pools, "redis": {"url": url, "share": True, "mirror": False, "lease_s": 10}, **sections}
         fleet = await stack.enter_async_context(FleetManager(config, directory=root, state_dir=root / "state"))
-        hosts = [_host(root, url, name) for name in ("a", "b")]
+        hosts = [_host(root, url, name, agents // 2) for name in ("a", "b")]
         for host in hosts:
             stack.callback(_end, host)
-        await idle(fleet, AGENTS if "light" in pools else 2)
+        await idle(fleet, agents if "light" in pools else 2)
         calm_collector()
         yield fleet, hosts
 
 
-def _host(root: Path, url: str, name: str) -> subprocess.Popen[bytes]:
+def _host(root: Path, url: str, name: str, agents: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "XDG_STATE_HOME": str(root / "hosts")}
-    words = [sys.executable, "-m", "fleet_tui", "-C", str(root), "worker", "--join", url, "--name", name, "--agents", str(AGENTS // 2)]
+    words = [sys.executable, "-m", "fleet_tui", "-C", str(root), "worker", "--join", url, "--name", name, "--agents", str(agents)]
     return subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
 
@@ -89,7 +89,7 @@ def _light() -> dict[str, object]:
 
 
 async def _burst() -> float:
-    async with _hosted(_light()) as (fleet, _hosts):
+    async with hosted(_light()) as (fleet, _hosts):
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(CALLERS):
@@ -108,7 +108,7 @@ async def _submit(fleet: FleetManager) -> None:
 
 async def _paced() -> list[float]:
     waits: list[float] = []
-    async with _hosted(_light()) as (fleet, _hosts):
+    async with hosted(_light()) as (fleet, _hosts):
 
         def note(record: Record) -> None:
             now = fleet.clock.now()
@@ -130,7 +130,7 @@ async def _paced() -> list[float]:
 
 async def _lost() -> float:
     pools: dict[str, object] = {"program": {"kind": "command", "min": 2, "max": 2, "hosts": "joined", "command": {"argv": ["sleep", "60"]}}}
-    async with _hosted(pools) as (fleet, hosts):
+    async with hosted(pools) as (fleet, hosts):
         state = fleet.coordinator.state
         id_ = (await fleet.operator().execute([SubmitTask("noop", "program")])).values[0]
         task = state.tasks[id_]  # type: ignore[index]

@@ -134,6 +134,11 @@ async def test_every_state_key_of_the_seeds_is_kept_and_written_again_after_the_
 
             await until(done, "all keys are there")
             assert all([0 < await client.ttl(key) <= 3_600 for key in keys]), "what a dead engine leaves goes by itself"
+
+            async def brief() -> bool:
+                return all([0 < await client.ttl(f"mine:task:{task}:{end}") <= 600 for end in KINDS["task"]])
+
+            await until(brief, "keys of a task that has ended go sooner: of those there are ever more")
             assert (await _json(client, f"mine:swarm:{swarm}:state"))["topology"] and (await _json(client, f"mine:swarm:{swarm}:agents"))
             assert (await _json(client, f"mine:task:{task}:results"))["ok"] and (await _json(client, f"mine:task:{task}:config"))["payload"] == {"api_key": "[hidden]"}
             assert (await _json(client, "mine:fleet:state"))["name"] and "coder" in (await _json(client, "mine:fleet:resources"))["pools"]
