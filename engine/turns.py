@@ -222,8 +222,8 @@ class Turns:
         engine = self._coordinator.state.engine
         if not is_early and await self._lease.take(self._engine, above=engine.epoch if engine else 0) is not None:
             return True
-        found = await self._lease.leader()
-        self._stand(*(found or ("", 0)), fault=self._lease.fault)
+        leader, epoch = await self._lease.leader() or ("", 0)
+        self._stand(*("", 0) if leader == self._engine else (leader, epoch), fault=self._lease.fault)  # its own one may be without a confirmation
         return False
 
     def _stand(self, leader: str = "", epoch: int = 0, fault: str = "") -> None:

@@ -61,4 +61,4 @@ class RegionLease(Lease):
     @property
     def fault(self) -> str:
         """Return why this engine may not have it; empty = nothing is in the way."""
-        return self._right.fault
+        return self._right.fault or super().fault

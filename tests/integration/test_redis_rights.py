@@ -83,7 +83,7 @@ async def test_the_rights_that_the_page_names_are_enough_and_none_of_them_is_for
 RARE = {
     "cluster|info", "cluster|shards", "cluster|slots", "command",  # in a cluster
     "hincrby", "xinfo|groups", "xpending",  # of a bus: when it drops, each second, and when a group follows it
-    "wait",  # durability = "replicated"
+    "wait",  # with Sentinels, a cluster or durability = "replicated"
     "xrange",  # after an answer that was lost
     "xtrim",  # of more than the newest 10,000 records
     "unlink", "unsubscribe",  # of what left, and of who leads no more
