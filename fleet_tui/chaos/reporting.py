@@ -66,7 +66,7 @@ def _run(wish: Wish, say: Callable[[Sequence[str]], object]) -> Report:
     for seed in range(wish.seed, wish.seed + wish.count):
         say([f"seed {seed}"] * (wish.count > 1) + [f"{'FAULT':{FAULT_WIDTH}} {'TARGET':{TARGET_WIDTH}} RECOVERED"])
         report = asyncio.run(run_chaos(seed, wish.faults, wish.rounds, lambda blow: say([_blow(blow)]), setup=wish.setup))
-        say([*_told(report, wish.setup), *[wish.again(seed)] * bool(report.broken)])
+        say([*_told(report, wish.setup), *[wish.again(seed), *(f"what its programs wrote is kept in {folder}" for folder in report.kept)] * bool(report.broken)])
         report.broken = [f"seed {seed}: {what}" for what in report.broken]
         if total is None:
             total = report

@@ -6,8 +6,10 @@ Owner: nobody; functions only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,8 @@ class Report:
     """What the fleet did not keep of its promises; empty = all was kept."""
     seeds: int = 1
     recoveries: list[Recovery] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """Folders with what the programs of broken runs wrote: their logs, their files, those of the servers."""
 
     def add(self, other: Report) -> None:
         """Take in the run of the next seed."""
@@ -62,6 +66,7 @@ class Report:
         self.unknown += other.unknown
         self.lost += other.lost
         self.broken += other.broken
+        self.kept += other.kept
 
 
 def chosen(names: Sequence[str], rounds: int, chance: Chance, topology: Topology = Topology.SINGLE) -> list[str]:
@@ -86,9 +91,9 @@ async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable
     chance, report = Chance(seed), Report(seed, setup.topology, setup.durability)
     order = chosen(names, rounds, chance, setup.topology)
     begin = regions_running if setup.topology is Topology.REGIONS else running
-    with tempfile.TemporaryDirectory(prefix="fleet-chaos-") as folder:
+    with folder_of(report) as folder:
         try:
-            async with begin(Path(folder), chance, replace(setup, has_hosts="host-killed" in order)) as world, asyncio.TaskGroup() as group:
+            async with begin(folder, chance, replace(setup, has_hosts="host-killed" in order)) as world, asyncio.TaskGroup() as group:
                 writing = group.create_task(world.load.run(), name="load")
                 try:
                     for name in order:
@@ -105,6 +110,19 @@ async def run_chaos(seed: int, names: Sequence[str], rounds: int, tell: Callable
         except* Broken as errors:
             report.broken += [str(error) for error in errors_in(errors, Broken)]
     return report
+
+
+@contextlib.contextmanager
+def folder_of(report: Report) -> Iterator[Path]:
+    """Give a folder for all that the programs of a run write; it stays where something was not kept."""
+    folder = Path(tempfile.mkdtemp(prefix="fleet-chaos-"))
+    try:
+        yield folder
+    finally:
+        if report.broken:
+            report.kept.append(str(folder))
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _strike(world: World, name: str) -> Blow:

@@ -23,7 +23,7 @@ from fleet_tui.chaos.load import Load
 from fleet_tui.chaos.network import Network
 from fleet_tui.chaos.processes import Process, Reached, until
 from fleet_tui.chaos.recovery import GOALS_S, Blow, recoveries
-from fleet_tui.chaos.run import chosen, judged
+from fleet_tui.chaos.run import Report, chosen, folder_of, judged
 from fleet_tui.chaos.setups import Topology
 from fleet_tui.chaos.wall_clock import WallClock
 from fleet_tui.chaos.world import Exposure
@@ -136,6 +136,17 @@ async def test_an_engine_that_goes_on_alone_does_not_keep_the_load_from_the_othe
         late.answers.set()
         await until(lambda: load.newest_at(["late"]) > 0, "nobody asks the other")
         writing.cancel()
+
+
+def test_what_the_programs_of_a_run_wrote_stays_where_it_was_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    whole, broken = Report(1, "single", "async"), Report(2, "single", "async", broken=["lost"])
+    for report in (whole, broken):
+        with folder_of(report) as folder:
+            (folder / "engine.log").write_text("said")
+    assert whole.kept == []
+    assert [(Path(one) / "engine.log").read_text() for one in broken.kept] == ["said"]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_recoveries_are_told_beside_their_goals() -> None:
