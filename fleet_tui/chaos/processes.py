@@ -42,7 +42,7 @@ HOSTED = """
 [fleet.default_pools.hosted]
 min = 4
 max = 4
-handler = "fleet_tui.chaos.work:answer"
+handler = "fleet_tui.chaos.work:answer_hosted"
 hosts = "joined"
 """
 """The pool of hosts that join: each gets half of it."""
