@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 EVERY_RUN, LONG = 25, 100
 """Examples of a property that does not say how many, by profile."""
@@ -11,8 +11,8 @@ EVERY_RUN, LONG = 25, 100
 def register_profiles() -> None:
     """Make the profiles known and take that of every run."""
     # A loaded machine is no failure: how long an example may take is a matter for benchmarks.
-    settings.register_profile("fleet", deadline=None, max_examples=EVERY_RUN)
-    settings.register_profile("long", deadline=None, max_examples=LONG)
+    for name, most in (("fleet", EVERY_RUN), ("long", LONG)):
+        settings.register_profile(name, deadline=None, max_examples=most, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("fleet")
 
 

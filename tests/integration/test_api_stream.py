@@ -266,7 +266,7 @@ REQUESTS = st.fixed_dictionaries(
 MESSAGES = st.lists(REQUESTS | REQUESTS | st.text(max_size=50) | JSON.map(json.dumps) | st.binary(max_size=50), max_size=12)
 
 
-@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(messages=MESSAGES)
 def test_fuzzed_messages(messages: list[str | bytes], caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(path: Path) -> None:
@@ -296,7 +296,7 @@ HANDSHAKE = (
 STARTS = st.sampled_from([b"", HANDSHAKE, b"GET /v1/status HTTP/1.1\r\n", b"POST /v1/pool.pause HTTP/1.1\r\nHost: e\r\nContent-Length: 9\r\n\r\n"])
 
 
-@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(start=STARTS, rest=st.binary(max_size=200), cut=st.integers(0, 400))
 def test_fuzzed_bytes(start: bytes, rest: bytes, cut: int, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(path: Path) -> None:

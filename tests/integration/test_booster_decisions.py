@@ -17,7 +17,7 @@ from engine.booster.sandbox import Machine, Sandbox
 from engine.editing.python import DECISIONS
 from engine.editing.source import Source
 from engine.editing.structure import read_structure
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
@@ -111,7 +111,7 @@ def test_files_of_the_standard_library_are_edited_as_by_the_agent(sandbox: Sandb
     assert set(outcomes) <= REFUSALS | {"edited", "unsure"}, outcomes
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None)
 @given(path=st.sampled_from([path for path in library() if path.stat().st_size < 20_000]), operation=st.sampled_from(sorted(DECISIONS)), seed=st.integers(0, 999))
 def test_an_edit_of_a_real_file_loses_nothing_and_is_done_once(path: Path, operation: str, seed: int) -> None:
     source = read(path)

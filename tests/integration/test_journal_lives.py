@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from engine.memory.journal import SqliteJournal
 from engine.state import FleetState
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
@@ -58,7 +58,7 @@ async def live(path: Path, seed: int, steps: int, finished_max: int) -> None:
 
 
 @pytest.mark.row(180, 181, 182)
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None)
 @example(seed=1, steps=400, finished_max=1_000)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -291,7 +291,7 @@ async def _retrieves(memory: Memory, who: Principal, found: Found) -> bool:
 
 
 @pytest.mark.row(186, 187, 188, 189, 190)
-@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(stores, st.sampled_from(list(SearchBy)), st.integers(1, 4))
 async def test_a_search_finds_what_retrieve_gives_and_nothing_else(tmp_path_factory: pytest.TempPathFactory, stores: Any, by: SearchBy, limit: int) -> None:
     async with swarm(tmp_path_factory.mktemp("fleet")) as swarm_memory:

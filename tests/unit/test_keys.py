@@ -299,7 +299,7 @@ def test_a_killed_writer_of_the_key_file_harms_nothing(tmp_path):
 acts = st.lists(st.sampled_from(["store", "rotate", "rewrap", "restart", "erase", "older", "destroy"]), max_size=14)
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(acts=acts, data=st.data())
 def test_whatever_happens_to_keys_only_an_erasure_closes_values(rings, tmp_path, acts, data):
     name = os.urandom(6).hex()
