@@ -18,7 +18,7 @@ from engine.regions.right import HOLD_SHARE, Right
 LOOKED_S = 1.5
 """What a server said longer ago is nothing to decide by."""
 COMES_WITHIN_S = 10.0
-"""A region that was handed over and has not said so itself yet is given so long more: it fetches what it lacks."""
+"""A region that was handed over and of which nothing is heard is given so long more. One that fetches what it lacks says so, and has all the time it needs."""
 TURN_SHARE = 0.5
 """Of the quiet, which the second in turn waits longer, the third twice as long."""
 
@@ -121,6 +121,11 @@ class Homes:
         """Tell whether a region was handed over to this site, which does not have it yet."""
         return self.home(region).server == self.own and self.recorded(region).server not in ("", self.own)
 
+    def _is_fetching(self, region: str) -> bool:
+        """Tell whether a region comes here and this site's own server answers."""
+        own = self._regions[region].said.get(self.own)
+        return own is not None and self._clock.now() - own.looked_at < LOOKED_S and self.is_adopting(region)
+
     def is_copied(self, region: str) -> bool:
         """Tell whether what a region decides is to be copied to this site, from where its server says that it lives.
 
@@ -138,7 +143,8 @@ class Homes:
         if self._tried < self.votes.keys():
             return None
         best, recorded = self.home(region), self.recorded(region)
-        if server != self.own and not self._regions[region].right.is_grounded:
+        comes = server != self.own and keeps and self._is_fetching(region)
+        if server != self.own and not (comes or self._regions[region].right.is_grounded):
             return None  # a site whose own server is away lets others have it
         if best == NOWHERE:
             return Claim(Home(1, self.own), self.down_after_s) if region == self.own else None
@@ -150,7 +156,7 @@ class Homes:
         is_here = not recorded.epoch or recorded == best
         if is_here or (server == self.own and keeps and self.is_drained(region)):
             return Claim(best, self.down_after_s)
-        return None
+        return Claim(best, 0.0) if comes else None  # only so that nobody else takes it meanwhile
 
     def quiet_votes(self, region: str, for_s: float) -> int:
         """Return the votes of servers that say now that the holder of a region was quiet there for so long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from engine.regions.homes import NOWHERE, Home, Homes
+from engine.regions.homes import COMES_WITHIN_S, NOWHERE, Home, Homes
 from tests.ui.fleet import StillClock
 
 NAMES = ("a", "b", "c")
@@ -148,6 +148,30 @@ def test_a_region_that_has_not_heard_where_it_was_does_not_go_on_from_what_it_ha
     assert site.claim("a", "a", keeps=True) is None
     site.is_drained = lambda _region: True
     assert site.claim("a", "a", keeps=True) is not None
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_region_that_fetches_what_it_lacks_has_the_time_that_it_takes_and_one_that_is_gone_meanwhile_is_taken_over_again(is_lost: bool) -> None:  # noqa: FBT001
+    world = World()
+    world.run(3)
+    world.down.add("a")
+    world.run(DOWN_S + 1.2)
+    world.down.clear()
+    world.run(3)
+    site = world.sites["a"]
+    site.is_drained = lambda _region: False
+    world.say(world.sites["b"], "b", "a", Home(3, "a"), 0.0)  # handed back
+    world.run(60)
+    assert world.deciders("a") == []
+    assert site.is_adopting("a")
+    if is_lost:
+        world.down.add("a")
+        world.run(COMES_WITHIN_S + DOWN_S + 1.5)
+        assert world.deciders("a") == ["b"]
+    else:
+        site.is_drained = lambda _region: True
+        world.run(1.2)
+        assert world.deciders("a") == ["a"]
 
 
 def test_what_a_region_has_is_not_copied_from_it_until_it_has_fetched_what_is_here() -> None:
