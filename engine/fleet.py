@@ -51,7 +51,7 @@ from engine.gate.sampling import Around, Sampling
 from engine.gate.standby_look import StandbyLook
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
-from engine.hosting import Joined, joined_hosts, looks_of
+from engine.hosting import Joined, end_program, joined_hosts, looks_of, programs_of
 from engine.kinds import (
     MODULES_FOLDER,
     SWITCHED_OFF,
@@ -246,8 +246,8 @@ class FleetManager(LibraryCalls):
         self._joined = joined_hosts(self._door or self.redis, self.turns, self.coordinator, self._report, self.clock)
         self.runtime = Runtime(lambda: self.coordinator.state, {**kinds.by_name, **self._joined}, self._report)
         self.room.end, self.room.rest = host.end, kinds.sessions.rest
-        stalls = StallWatch(lambda: self.coordinator.state, self._report, host.end)
-        self.measuring = Measuring(self.runtime.samples, host, self.usage, self.room, stalls, self.feed, self.clock)
+        stalls = StallWatch(lambda: self.coordinator.state, self._report, partial(end_program, host, self._joined))
+        self.measuring = Measuring(self.runtime.samples, host, partial(programs_of, self._joined), self.usage, self.room, stalls, self.feed, self.clock)
         self.coordinator.connect(self.runtime.carry_out)
         self.launches = LaunchWatch(lambda: self.coordinator.state, self.runtime, self._report, self._deadlines())
         epoch = self.turns.epoch if self.turns else 0

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from engine.agents.joined.door import SILENT_S, Door
 from engine.agents.joined.leading import Around, JoinedAgents
 from engine.agents.joined.looking import Looks
+from engine.agents.processes.child_process import ProcessHost
+from engine.agents.processes.spec import StopReason
+from engine.agents.program_usage import ProgramSample
 from engine.agents.runtime import Reporter
 from engine.clock import Clock
 from engine.coordinator import Coordinator
@@ -26,6 +29,16 @@ Joined = dict[str, JoinedAgents]
 def looks_of(joined: Joined) -> Looks | None:
     """Return the way to what tasks write and say on hosts."""
     return joined[JOINED].looks if joined else None
+
+
+def programs_of(joined: Joined) -> list[ProgramSample]:
+    """Return what hosts found last of their programs."""
+    return joined[JOINED].programs() if joined else []
+
+
+def end_program(host: ProcessHost, joined: Joined, name: str, reason: StopReason, why: str) -> bool:  # noqa: PLR0913, PLR0917  # a place to look, and what for
+    """End a program here or on a host of which nothing good is expected; False if none of that name runs."""
+    return host.end(name, reason, why) or (bool(joined) and joined[JOINED].end_program(name, reason, why))
 
 
 def joined_hosts(way: Door | RedisLink | None, turns: Turns | None, coordinator: Coordinator, report: Reporter, clock: Clock) -> Joined:

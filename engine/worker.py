@@ -18,6 +18,7 @@ from pathlib import Path
 
 from engine.agents.commands import log_path
 from engine.agents.joined.hosting import FleetClock, Hosting, Offer, Way
+from engine.agents.joined.programs import Programs
 from engine.agents.logs import Part, read_part
 from engine.agents.machine import MachineFiles
 from engine.agents.processes.child_process import ProcessHost
@@ -111,7 +112,8 @@ async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]
         config = parse_config({"booster": {"enabled": False}}, "worker")
         needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None, named=f"host {joining.name}")
         made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
-        hosting.connect({name: kind for name, kind in made.by_name.items() if name in joining.kinds}, partial(_show, joining.root / "logs", made))
+        kinds = {name: kind for name, kind in made.by_name.items() if name in joining.kinds}
+        hosting.connect(kinds, partial(_show, joining.root / "logs", made), Programs(host, clock.local))
         async with asyncio.TaskGroup() as group:
             parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(keep_up(), name="connection")]
             await hosting.joined(JOIN_WITHIN_S)

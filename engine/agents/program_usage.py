@@ -7,10 +7,11 @@ is no /proc, or the kernel does not tell children, a program is unknown or count
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from engine.agents.processes.process_table import read_file
+from engine.model.pools import PoolSpec
 
 TREE_MAX = 64
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -27,6 +28,22 @@ class Use(NamedTuple):
     rss_mb: float
 
 
+class ProgramSample(NamedTuple):
+    """A program on another machine, as that has measured it."""
+
+    name: str
+    """Its process host's."""
+    cores: float | None
+    """Since the look before; None = not known."""
+    rss_mb: float
+    cpu_s: float
+    """Since it began."""
+    quiet_s: float
+    """Since its last byte of output, when it was measured."""
+    at: float
+    """When that was, by this fleet's clock."""
+
+
 class ProgramUsage:
     """Looks at programs again and again."""
 
@@ -40,10 +57,10 @@ class ProgramUsage:
         self._before_at: float | None = None
         """When the one before it was."""
 
-    def look(self, pids: Mapping[str, int], now: float) -> dict[str, Use]:
+    def look(self, pids: Mapping[str, int], now: float, elsewhere: Iterable[ProgramSample] = ()) -> dict[str, Use]:
         """Return what each run uses, by its name; those that have ended meanwhile are left out.
 
-        One that was not there at the last look has begun since, so all its CPU seconds count.
+        One that was not there at the last look has begun since, so all its CPU seconds count. Those `elsewhere` were measured there.
         """
         found: dict[str, Use] = {}
         seen: dict[str, float] = {}
@@ -55,6 +72,8 @@ class ProgramUsage:
             seen[name], rss_mb = tree
             used_s = max(0.0, seen[name] - self._seen.get(name, 0.0))
             found[name] = Use(used_s / elapsed_s if elapsed_s > 0 else None, rss_mb)
+        for one in elsewhere:
+            seen[one.name], found[one.name] = one.cpu_s, Use(one.cores, one.rss_mb)
         self._gone = {name: cpu_s for name, cpu_s in self._seen.items() if name not in seen}
         self._seen, self._before_at, self._at = seen, self._at, now
         return found
@@ -73,6 +92,13 @@ class ProgramUsage:
             return max(0.0, cpu_s - known)
         began_since = self._before_at if self._before_at is not None else self._at
         return cpu_s if began_since is not None and started_at >= began_since else 0.0
+
+
+def beyond(pool: PoolSpec, held_mb: float) -> str:
+    """Return in a sentence that a program has more memory than its pool allows; empty = it has not."""
+    if not pool.memory_max or held_mb <= pool.memory_max:
+        return ""
+    return f"it had {held_mb:.0f} MB with all it started, and pool {pool.name} allows {pool.memory_max} MB (memory_max)"
 
 
 def read_tree(pid: int) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from engine.agents.machine import MachineFiles
 from engine.agents.memory_use import MemoryUse
+from engine.agents.program_usage import beyond
 from engine.agents.runtime import HostSample
 from engine.agents.stalls import End
 from engine.model.ids import AgentId, TaskId
@@ -69,8 +70,8 @@ class RoomMeter:
         self._programs = self._beside(programs)
 
     def _limit(self, pool: PoolSpec, held_mb: float, name: str) -> None:
-        if pool.memory_max and held_mb > pool.memory_max:
-            self.end(name, "memory limit", f"it had {held_mb:.0f} MB with all it started, and pool {pool.name} allows {pool.memory_max} MB (memory_max)")
+        if why := beyond(pool, held_mb):
+            self.end(name, "memory limit", why)
 
     def _beside(self, programs: Mapping[str, float]) -> ProgramRoom | None:
         """Return what programs have and what there is beside them; None = it is not to be looked at."""

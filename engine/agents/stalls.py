@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from engine.agents.processes.spec import StopReason
 from engine.model.agents import Agent
-from engine.model.ids import AgentId, QuestionId
+from engine.model.ids import AgentId, QuestionId, TaskId
 from engine.model.pools import StallPolicy
 from engine.model.questions import Ask, TaskAsked
 from engine.model.reports import Report
-from engine.model.tasks import Task, TaskState
+from engine.model.tasks import HELD, Task, TaskState
 from engine.state import FleetState
 
 IDLE_SHARE = 0.01
@@ -83,8 +83,13 @@ class StallWatch:
             policy = state.pools[agent.spec.pool].spec.stalled
             if policy.after_s and (evidence := self._judge(agent, task, run, policy, now)):
                 stalled[run.agent] = evidence
-        self._signs = {id_: sign for id_, sign in self._signs.items() if id_ in at_work}
+        self._signs = {id_: sign for id_, sign in self._signs.items() if id_ in at_work or self._may_be_seen_again(id_, sign)}
         return stalled
+
+    def _may_be_seen_again(self, task_id: str, sign: _Sign) -> bool:
+        """Answer whether an attempt goes on, whose machine tells nothing of it now."""
+        task = self._state().tasks.get(TaskId(task_id))
+        return task is not None and task.attempt == sign.attempt and task.state in HELD and not task.stopping
 
     def _judge(self, agent: Agent, task: Task, run: Run, policy: StallPolicy, now: float) -> str:  # noqa: PLR0913  # what is known of one program
         """Return the evidence that a program is stalled, empty = it is not."""

@@ -24,7 +24,7 @@ from engine.gate.budgets import budget_row, ids_of, row_ids
 from engine.gate.channel_rows import channel_row, notification_row
 from engine.gate.dead_events import DeadEvents
 from engine.gate.gang_plans import gang_row
-from engine.gate.programs_seen import ProgramsSeen
+from engine.gate.programs_seen import ProgramsSeen, Told
 from engine.gate.questions import question_row
 from engine.gate.reviewing import review_row
 from engine.gate.routes import route_ids, route_row
@@ -160,9 +160,9 @@ class Feed:
         self._wake()
 
     def measured(
-        self, samples: Sequence[HostSample], agents: Mapping[AgentId, tuple[float | None, float]] | None = None, stalled: Mapping[AgentId, str] | None = None
+        self, samples: Sequence[HostSample], agents: Mapping[AgentId, Told] | None = None, stalled: Mapping[AgentId, str] | None = None
     ) -> None:
-        """Take new measurements of the hosts, cores and megabytes of agents that have a process of their own, and who is stalled on what evidence."""
+        """Take new measurements of the hosts and of agents that have a process of their own, and who is stalled on what evidence."""
         self._revision += 1
         self.samples, self.measured_at = {sample.host: sample for sample in samples}, self._clock.now()
         self._mark("hosts", [sample.host for sample in samples])

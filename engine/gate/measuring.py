@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.agents.processes.child_process import ProcessHost
+from engine.agents.program_usage import ProgramSample
 from engine.agents.room import RoomMeter
 from engine.agents.runtime import HostSample
 from engine.agents.stalls import StallWatch
@@ -25,6 +26,8 @@ class Measuring:
 
     samples: Callable[[], Sequence[HostSample]]
     host: ProcessHost
+    elsewhere: Callable[[], Sequence[ProgramSample]]
+    """Programs on other machines."""
     usage: UsageMeter
     room: RoomMeter
     stalls: StallWatch
@@ -40,7 +43,8 @@ class Measuring:
     def look(self) -> None:
         """Look once."""
         samples, now = self.samples(), self.clock.now()
-        self.usage.look(samples, self.host.pids(), now)
+        self.usage.look(samples, self.host.pids(), now, self.elsewhere())
         used = self.usage.used
-        self.feed.measured(samples, used.agents, self.stalls.look(self.usage.runs(self.host.quiet()), now))
+        stalled = self.stalls.look(self.usage.runs(self.host.quiet()), now)
+        self.feed.measured(samples, used.told(), stalled)
         self.room.see(samples, used.programs, used.names)

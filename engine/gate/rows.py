@@ -65,8 +65,8 @@ def _pool_reason(state: FleetState, pool: Pool) -> str:
     return next(broken).reason[:REASON_MAX]
 
 
-def agent_row(state: FleetState, agent: Agent, used: tuple[float, float] | None = None, stalled: str = "") -> AgentRow:
-    """Return an agent's row; `used` are its cores and megabytes, None = it has no process of its own, or was not measured.
+def agent_row(state: FleetState, agent: Agent, used: tuple[float, float, float] | None = None, stalled: str = "") -> AgentRow:
+    """Return an agent's row; `used` are its cores, megabytes and when that was, None = it has no process of its own, or was not measured.
 
     `stalled` says on what evidence it does nothing.
     """

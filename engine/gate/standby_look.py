@@ -45,6 +45,8 @@ class _Measured(msgspec.Struct):
     samples: list[HostSample]
     agents: dict[AgentId, tuple[float, float]]
     stalled: dict[AgentId, str]
+    stale: dict[AgentId, float] = {}
+    """When agents were measured of which nothing has been told since."""
 
 
 class _Progress:
@@ -103,7 +105,8 @@ class StandbyLook:
                 pass  # unknown, then: what was measured before is no longer so
             self._asked_at = self._clock.now()
             if self._stands_by:
-                self._feed.measured(found.samples, {id_: (None if cores < 0 else cores, rss_mb) for id_, (cores, rss_mb) in found.agents.items()}, found.stalled)
+                used = {id_: (None if cores < 0 else cores, rss_mb, found.stale.get(id_, 0.0)) for id_, (cores, rss_mb) in found.agents.items()}
+                self._feed.measured(found.samples, used, found.stalled)
 
     async def progress(self, task: str, attempt: int, ask: Ask) -> object:
         """Return what the agent of a running task said last of how far it is, with when; `ask` has the leader's answer about the task. Safe to cancel."""
@@ -126,9 +129,10 @@ class StandbyLook:
 def measured(feed: Feed) -> Mapping[str, object]:
     """Return what an engine has measured, for one that stands by."""
     used = feed.programs.used
-    most = sorted(used, key=lambda id_: used[id_], reverse=True) if len(used) > AGENTS_MAX else list(used)
+    most = (sorted(used, key=lambda id_: used[id_], reverse=True) if len(used) > AGENTS_MAX else list(used))[:AGENTS_MAX]
     return {
         "samples": list(feed.samples.values()),
-        "agents": {id_: used[id_] for id_ in most[:AGENTS_MAX]},
+        "agents": {id_: used[id_][:2] for id_ in most},
+        "stale": {id_: used[id_][2] for id_ in most if used[id_][2]},
         "stalled": dict(islice(feed.programs.stalled.items(), AGENTS_MAX)),
     }

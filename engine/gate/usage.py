@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.agents.program_usage import ProgramUsage, Use
+from engine.agents.program_usage import ProgramSample, ProgramUsage, Use
 from engine.agents.runtime import HostSample
 from engine.agents.sessions.session import RUN_PREFIX
 from engine.agents.stalls import Run
+from engine.gate.programs_seen import Told
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
 from engine.model.pools import A2A, COMMAND, OPENAI, PROGRAMS, SESSION
@@ -21,6 +22,9 @@ from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import Outcome
 from engine.scaling.observer import Usage
 from engine.state import FleetState, Touched
+
+STALE_S = 6.0
+"""A machine tells of its programs every 2 s: what is older than this is known as of then, and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,15 @@ class Used:
     names: Mapping[str, str] = field(default_factory=dict)
     """What the process host calls each of them."""
     cpu_s: Mapping[str, float] = field(default_factory=dict)
-    """Seconds that each of them used since it began, by that name."""
+    """Seconds that each of them used since it began, by that name; those on other machines included."""
+    quiet_s: Mapping[str, float] = field(default_factory=dict)
+    """For how long those on other machines have said nothing, as far as that is known now."""
+    stale: Mapping[AgentId, Told] = field(default_factory=dict)
+    """Those on machines that have said nothing for a while; they are not among `agents`."""
+
+    def told(self) -> dict[AgentId, Told]:
+        """Return what people are told of agents that have a process of their own."""
+        return {**{id_: (cores, rss_mb, 0.0) for id_, (cores, rss_mb) in self.agents.items()}, **self.stale}
 
 
 class UsageMeter:
@@ -68,8 +80,11 @@ class UsageMeter:
         cpu_s = self._programs.unseen(f"{outcome.task}.{outcome.token}", outcome.usage.get("cpu_s", 0.0), outcome.started_at)
         self._ended[task.spec.pool] = self._ended.get(task.spec.pool, 0.0) + cpu_s
 
-    def look(self, samples: Sequence[HostSample], programs: Mapping[str, int], now: float) -> None:
-        """Take new measurements of hosts, and look at programs: runs by `task.attempt`, or `session.agent.start`, with their process ids."""
+    def look(self, samples: Sequence[HostSample], programs: Mapping[str, int], now: float, elsewhere: Sequence[ProgramSample] = ()) -> None:
+        """Take new measurements of hosts, and look at programs: runs by `task.attempt`, or `session.agent.start`, with their process ids.
+
+        `elsewhere` are those that other machines have measured: they count for agents and pools, and not for what this machine has.
+        """
         state = self._state()
         by_host = {sample.host: sample for sample in samples}
         pools = usage_by_pool(state, by_host)
@@ -82,11 +97,13 @@ class UsageMeter:
         by_pool: dict[str, list[Use]] = {pool.spec.name: [] for pool in state.pools.values() if pool.spec.kind in PROGRAMS}
         running: dict[str, float] = {}
         names: dict[str, str] = {}
-        for run, use in self._programs.look(programs, now).items():
+        fresh = [one for one in elsewhere if now - one.at < STALE_S]
+        for run, use in self._programs.look(programs, now, fresh).items():
             id_, pool_name, agent = _owner(state, run)
             if not id_:
                 continue
-            running[id_], names[id_] = use.rss_mb, run
+            if run in programs:
+                running[id_], names[id_] = use.rss_mb, run
             by_pool.setdefault(pool_name, []).append(use)
             if agent is not None:
                 agents[agent] = use
@@ -94,12 +111,20 @@ class UsageMeter:
             ended = self._ended.get(pool, 0.0) / elapsed_s if elapsed_s > 0 else None
             pools[pool] = Usage(_sum([ended, *(use.cores for use in found)]), sum(use.rss_mb for use in found))
         self._ended.clear()
-        self.used = Used(now, pools, agents, _silences(state, by_host, now), running, names, self._programs.cpu_s())
+        stale: dict[AgentId, Told] = {}
+        for one in elsewhere:
+            _, pool, agent = _owner(state, one.name)
+            if now - one.at >= STALE_S and agent is not None:
+                stale[agent] = (one.cores, one.rss_mb, one.at)
+                pools.pop(pool, None)
+        quiet = {one.name: one.quiet_s + max(0.0, now - one.at) for one in fresh}
+        self.used = Used(now, pools, agents, _silences(state, by_host, now), running, names, self._programs.cpu_s(), quiet, stale)
 
 
     def runs(self, quiet: Mapping[str, float]) -> dict[str, Run]:
-        """Return the programs of agents as they were at the last look, by the process host's name; `quiet` = how long each said nothing."""
+        """Return the programs of agents as they were at the last look, by the process host's name; `quiet` = how long each of this machine said nothing."""
         state, found = self._state(), {}
+        quiet = {**self.used.quiet_s, **quiet}
         for name, cpu_s in self.used.cpu_s.items():
             _, _, agent = _owner(state, name)
             if agent is not None and name in quiet:

@@ -46,8 +46,8 @@ class Seen:
     """Configured time between two beats."""
     story: Sequence[ev.Record]
     """Newest events, oldest first."""
-    used: tuple[float, float] | None = None
-    """Cores and megabytes of an agent that has a process of its own; -1 = not known."""
+    used: tuple[float, float, float] | None = None
+    """Cores and megabytes of an agent that has a process of its own, -1 = not known, and when that was; 0 = at the newest measurement."""
     stalled: str = ""
     """The evidence that it does nothing; empty = it does something."""
 
@@ -130,10 +130,13 @@ def _program(state: FleetState, agent: Agent, seen: Seen) -> list[Evidence]:
     stalled = [Evidence(f"its program is {seen.stalled}", "warn", seen.measured_at)] if seen.stalled else []
     if seen.used is None:
         return stalled
-    cores, rss_mb = seen.used
+    cores, rss_mb, at = seen.used
     limit = state.pools[agent.spec.pool].spec.memory_max
     allowed = f", and may have {limit} MB" if limit else ""
     cpu = f"{cores:.0%} of a core and " if cores >= 0 else ""
+    if at:
+        text = f"its program used {cpu}{rss_mb:.0f} MB with all it started{allowed}: its host has told nothing since"
+        return [*stalled, Evidence(text, "warn", at)]
     return [*stalled, Evidence(f"its program uses {cpu}{rss_mb:.0f} MB with all it started{allowed}", at=seen.measured_at)]
 
 

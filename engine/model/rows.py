@@ -83,6 +83,8 @@ class AgentRow(NamedTuple):
     """Cores that its own process uses with all it started; -1 = it has none, or it was not measured yet."""
     rss_mb: float = -1.0
     """Megabytes, likewise."""
+    measured_at: float = 0.0
+    """When that was, where its host has told nothing since; 0 = at the last look, or never."""
 
 
 class TaskRow(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -245,12 +246,45 @@ async def test_engine_that_breaks_leaves_its_programs_to_the_next_one(tmp_path: 
         assert (kept_task.state, kept_task.attempt, kept_task.result["stdout"]) == ("succeeded", 1, "done\n")
 
 
-async def break_at_work(engine: FleetManager, tasks: list[TaskId]) -> None:
-    """Run the engine until its task runs, then have it meet what no engine can make sense of."""
+GROWS = "import os, time; print(os.getpid(), file=open('pids', 'a'), flush=True)\nwhile not os.path.exists('go'): time.sleep(0.05)\nheld = b'x' * (90 << 20); time.sleep(3600)"
+
+
+async def test_adopted_programs_are_measured_limited_and_watched(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "state").mkdir()
+    adopt: dict[str, Any] = {"on_engine_death": "adopt", "grace_s": 30}
+    rests = "import os, time; print(os.getpid(), file=open('pids', 'a'), flush=True); print('begun', flush=True); time.sleep(3600)"
+
+    def new_engine(**stalled: object) -> FleetManager:
+        pools: dict[str, Any] = {
+            "grows": {"memory_max": 50, "command": {"argv": [sys.executable, "-S", "-c", GROWS], **adopt}},
+            "rests": {"stalled": stalled, "command": {"argv": [sys.executable, "-S", "-c", rests], **adopt}},
+        }
+        settings = {"default_pools": {name: {"kind": "command", "min": 1, "max": 1, **pool} for name, pool in pools.items()}, "workers": 1}
+        return FleetManager({"fleet": settings, "booster": {"enabled": False}}, directory=tmp_path / "project", state_dir=tmp_path / "state")
+
+    tasks: list[TaskId] = []
+    with pytest.raises(ExceptionGroup):
+        await break_at_work(new_engine(), tasks, "grows", "rests")
+    async with new_engine(after_s=1.0, then="stop") as fleet:
+        grown, rested = (fleet.coordinator.state.tasks[task] for task in tasks)
+        assert (grown.state, grown.attempt) == ("running", 1)
+        while grown.agent not in fleet.feed.programs.used:
+            await fleet.clock.sleep(0.02)
+        (tmp_path / "project" / "go").touch()
+        while fleet.coordinator.state.unfinished:
+            await fleet.clock.sleep(0.02)
+        assert grown.error is not None
+        assert (grown.error.kind, "with all it started, and pool grows allows 50 MB (memory_max)" in grown.error.message) == ("memory_limit", True)
+        assert rested.error is not None
+        assert (rested.error.kind, "stalled: no output for " in rested.error.message) == ("stalled", True)
+
+
+async def break_at_work(engine: FleetManager, tasks: list[TaskId], *pools: str) -> None:
+    """Run the engine until a task of each pool runs, then have it meet what no engine can make sense of."""
     async with engine as fleet:
-        [task] = (await fleet.operator().execute([SubmitTask("command", "keep")])).values
-        tasks.append(TaskId(str(task)))
-        while fleet.coordinator.state.tasks[tasks[0]].state != "running":
+        tasks += [TaskId(str(task)) for task in (await fleet.operator().execute([SubmitTask("command", pool, max_attempts=1) for pool in pools or ("keep",)])).values]
+        while {fleet.coordinator.state.tasks[task].state for task in tasks} != {"running"}:
             await fleet.clock.sleep(0.02)
         fleet.coordinator.report("no report")  # type: ignore[arg-type]
         await fleet.clock.sleep(30)

@@ -279,7 +279,7 @@ async def test_a_worker_says_why_it_cannot_join(tmp_path: Path, monkeypatch: pyt
         async with fleet(server, tmp_path / "engine") as one, worker(one, server, tmp_path, "a"):
             assert "the name 'a' is taken by process" in await refusal(tmp_path, server.url, "a")
             monkeypatch.setattr("engine.agents.joined.messages.write_from_host", partial(_as_version_9, messages.write_from_host))
-            assert "it speaks version 9 of the hosts' protocol, this engine 2" in await refusal(tmp_path, server.url, "newer")
+            assert "it speaks version 9 of the hosts' protocol, this engine 3" in await refusal(tmp_path, server.url, "newer")
 
 
 def _as_version_9(write: Callable[..., bytes], *words: Any) -> bytes:  # noqa: ANN401  # as it is called

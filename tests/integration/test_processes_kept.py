@@ -13,6 +13,7 @@ from engine.agents.processes import keeping
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
+from engine.clock import SystemClock
 
 from tests.integration.processes import is_gone, open_host, read_pids, shell, wait_until
 
@@ -93,6 +94,29 @@ async def test_program_that_cannot_be_started(tmp_path: Path, spec: ProcessSpec,
 async def test_ends(tmp_path: Path, script: str, says: str) -> None:
     async with open_host(tmp_path) as host:
         assert (await run(host, shell(script, tmp_path, idle_timeout_s=0.3))).describe_end() == says
+
+
+async def test_program_that_is_cut_says_why_also_to_another_engine_and_has_little_grace(tmp_path: Path) -> None:
+    script = "trap '' TERM; echo begun; echo $$ > leader; while true; do sleep 60; done"
+    async with open_host(tmp_path) as host:
+        kept = await start(host, shell(script, tmp_path, grace_s=3600))
+        [pid] = await read_pids_when_there(tmp_path, "leader")
+        assert host.pids() == {kept.key: pid}
+        assert host.quiet()[kept.key] >= 0
+        assert not host.end("tsk_9.1", "stalled", "nobody")
+        assert host.end(kept.key, "memory limit", "it had too much")
+        assert host.end(kept.key, "stalled", "it was ended for something else before")
+        other = KeptRun(tmp_path / "kept" / kept.key, SystemClock())
+        for run_ in (kept, other):
+            assert (await run_.wait_result()).describe_end() == "killed by SIGKILL (it had too much)"
+        assert host.pids() == {}
+        await host.keepers.end(kept)
+
+
+async def read_pids_when_there(folder: Path, name: str) -> list[int]:
+    """Return what a program has told of itself."""
+    await wait_until(lambda: (folder / name).exists() and bool((folder / name).read_text()))
+    return read_pids(folder, [name])
 
 
 async def test_stop_gives_its_grace_and_leaves_nothing(tmp_path: Path) -> None:

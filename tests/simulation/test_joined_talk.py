@@ -86,6 +86,25 @@ class HostEnd:
         return await self._lossy._take(self._lossy._work)  # noqa: SLF001  # its own other half
 
 
+class NoPrograms:
+    """A host without programs."""
+
+    async def run(self, _pool_of: object) -> None:
+        pass
+
+    def news(self) -> None:
+        pass
+
+    def note_told(self, _seen: object) -> None:
+        pass
+
+    def tell_again(self) -> None:
+        pass
+
+    def end(self, _name: str, _reason: object, _why: str) -> None:
+        pass
+
+
 def work(assignment: Assignment, chance: Any) -> tuple[float, Outcome]:  # noqa: ANN401  # an Rng
     return 2.0 * chance.random(), Outcome(assignment.task, assignment.token, ok=True)
 
@@ -107,7 +126,7 @@ def test_what_is_lost_on_the_way_is_said_again_and_every_task_is_done_once(seed:
         joined = host_joined("lab")
         hosting = Hosting(Offer(joined.host, joined.capacity), lossy.host_end(), FleetClock(world.clock), lambda report: (report, wire.encode(report)), lambda _said: None)
         agents = SimulatedAgents(hosting.report, (world.clock, chance, world.ids), hosts=1, work=work)
-        hosting.connect({"python": agents}, lambda task, after, most: (Part(after, after + 1, task[:1].encode()[:most]), {"text": task}))
+        hosting.connect({"python": agents}, lambda task, after, most: (Part(after, after + 1, task[:1].encode()[:most]), {"text": task}), NoPrograms())
         async with world.running(), asyncio.TaskGroup() as group:
             host = group.create_task(hosting.run())
             await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)

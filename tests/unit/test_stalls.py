@@ -49,6 +49,16 @@ def test_neither_output_nor_cpu_is_a_stall_and_either_is_none() -> None:
     assert (watched.ended, Watched("show", 0.0).look(9_999)) == ([], "")
 
 
+def test_silence_counts_on_while_nothing_is_told_of_a_program_and_is_judged_once_something_is() -> None:
+    watched = Watched("show")
+    watched.look()
+    watched.fleet.now += 50
+    assert watched.watch.look({}, watched.fleet.now) == {}
+    assert watched.look(30) == "stalled: no output for 80 s, 0.0 s CPU in that time"
+    watched.watch.look({}, watched.fleet.now)
+    assert watched.look(30, 3.0) == "", "it has worked meanwhile"
+
+
 def test_what_ends_without_having_been_waited_for_takes_its_cpu_along() -> None:
     watched = Watched("show")
     watched.look(0, 5.0)

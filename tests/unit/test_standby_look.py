@@ -22,7 +22,7 @@ class Leader:
     def __init__(self, agents: list[str]) -> None:
         self.asked = 0
         self.answers = True
-        self.seen = {"samples": [], "agents": dict.fromkeys(agents, [0.5, 100.0]), "stalled": {agents[0]: "silent for 60 s"}}
+        self.seen = {"samples": [], "agents": dict.fromkeys(agents, [0.5, 100.0]), "stalled": {agents[0]: "silent for 60 s"}, "stale": {agents[1]: 40.0}}
 
     async def measured(self) -> object:
         self._count()
@@ -61,8 +61,8 @@ def test_measurements_come_while_somebody_looks_and_go_when_nobody_answers() -> 
         with look.looking(), look.looking():
             await asyncio.sleep(9.5 * FRESH_S)
             assert leader.asked == 10
-            assert list(used.values()) == [(0.5, 100.0), (0.5, 100.0)]
-            assert measured(world.feed) == {**leader.seen, "agents": used}
+            assert list(used.values()) == [(0.5, 100.0, 0.0), (0.5, 100.0, 40.0)]
+            assert measured(world.feed) == {**leader.seen, "agents": dict.fromkeys(used, (0.5, 100.0))}
             leader.answers = False
             await asyncio.sleep(2 * FRESH_S)
             assert (used, world.feed.programs.stalled) == ({}, {})

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import pytest
 from engine.agents import program_usage
-from engine.gate.usage import UsageMeter
+from engine.agents.program_usage import ProgramSample
+from engine.gate.programs_seen import ProgramsSeen
+from engine.gate.usage import UsageMeter, Used
 from engine.model import events as ev
 from engine.scaling.observer import PoolObserver
 from engine.state import Touched
@@ -131,6 +133,37 @@ def test_programs_that_are_kept_over_tasks_are_their_agents(fleet: Watched) -> N
     used = fleet.meter.used
     assert (used.programs, used.names[first]) == ({first: 30.0, second: 20.0}, f"session.{first}.1")
     assert (used.agents[first], used.pools["kept"].rss_mb, used.pools["kept"].cores) == ((0.5, 30.0), 50.0, 0.5)
+
+
+def test_what_another_machine_measured_counts_for_agent_and_pool_and_is_told_with_its_age_once_that_is_silent(fleet: Watched) -> None:
+    assert fleet.meter is not None
+    task, agent = fleet.program(11), fleet.task(fleet.program(12)).agent
+    there = ProgramSample(f"{fleet.task(task).spec.id}.1", 0.25, 64.0, 9.0, 30.0, fleet.now)
+    del fleet.pids[there.name]
+    told = ProgramsSeen()
+
+    def look() -> Used:
+        fleet.meter.look([], fleet.pids, fleet.now, [there])  # type: ignore[union-attr]
+        told.take(fleet.meter.used.told())  # type: ignore[union-attr]
+        return fleet.meter.used  # type: ignore[union-attr]
+
+    owner = fleet.task(task).agent
+    assert owner is not None
+    look()
+    fleet.now += 2.0
+    used = look()
+    assert (used.agents[owner], used.pools["tool"].cores, used.pools["tool"].rss_mb) == ((0.25, 64.0), 0.25, 74.0)
+    assert there.name not in used.names.values(), "it takes nothing of this machine"
+    assert [(run.agent, run.cpu_s, run.quiet_s) for run in fleet.meter.runs({}).values()] == [(owner, 9.0, 32.0)]
+    fleet.now += 30.0
+    used = look()
+    assert owner not in used.agents
+    assert "tool" not in used.pools, "half of what the pool uses is unknown"
+    assert (told.used[owner], told.used[agent][2]) == ((0.25, 64.0, there.at), 0.0)  # type: ignore[index]
+    assert fleet.meter.runs({}) == {}
+    there = there._replace(at=fleet.now)
+    look()
+    assert told.used[owner] == (0.25, 64.0, 0.0)
 
 
 @pytest.mark.row(66)

@@ -16,7 +16,9 @@ from typing import Protocol
 
 from engine.agents.joined import messages as m
 from engine.agents.logs import Part
+from engine.agents.processes.spec import StopReason
 from engine.agents.runtime import AgentKind, Artifact, HostSample
+from engine.agents.sessions.session import RUN_PREFIX
 from engine.clock import Clock
 from engine.model.agent_events import JOINED, HostInfo
 from engine.model.agents import AgentSpec, Health
@@ -87,6 +89,30 @@ class Show(Protocol):
         ...
 
 
+class Programs(Protocol):
+    """The programs here."""
+
+    async def run(self, pool_of: Callable[[str], PoolSpec | None]) -> None:
+        """Look at them until cancelled; `pool_of` finds a program's pool by its name."""
+        ...
+
+    def news(self) -> m.Seen | None:
+        """Return what was found at the last look; None = that was told."""
+        ...
+
+    def note_told(self, seen: m.Seen | None) -> None:
+        """Take note that the leader was told something of it."""
+        ...
+
+    def tell_again(self) -> None:
+        """Tell another leader, too."""
+        ...
+
+    def end(self, name: str, reason: StopReason, why: str) -> None:
+        """End one of which nothing good is expected; nothing where it has ended."""
+        ...
+
+
 class FleetClock:
     """The fleet's clock, as far as this machine's differs from it."""
 
@@ -138,15 +164,16 @@ class Hosting:
         self._looks: deque[m.Look] = deque(maxlen=LOOKS_MAX)
         """What somebody wants to see; of too much the oldest is not shown."""
 
-    def connect(self, kinds: Mapping[str, AgentKind], show: Show) -> None:
-        """Say what runs agents here, and what shows their logs and progress; called once, before run()."""
-        self._kinds, self._show = kinds, show
+    def connect(self, kinds: Mapping[str, AgentKind], show: Show, programs: Programs) -> None:
+        """Say what runs agents here, what shows their logs and progress, and what looks at programs; called once, before run()."""
+        self._kinds, self._show, self._programs = kinds, show, programs
 
     async def run(self) -> None:
         """Be a host until cancelled. Raises JoinRefused, EngineUnavailable in an ExceptionGroup."""
         async with asyncio.TaskGroup() as group:
             for name, kind in self._kinds.items():
                 group.create_task(kind.run(), name=f"agents of kind {name}")
+            group.create_task(self._programs.run(self._pool_of), name="programs")
             group.create_task(self._read(), name="messages of the leader")
             group.create_task(self._talk(), name="reports to the leader")
 
@@ -226,12 +253,13 @@ class Hosting:
                 continue
             self._number_reports()
             # As of these reports: an attempt that ends from now on is still among those that run when the leader hears of it.
-            beat = m.Beat(self._seen, self._number, list(self._runs), self._sample()) if clock.now() >= beat_at else None
+            beat = m.Beat(self._seen, self._number, list(self._runs), self._sample(), self._programs.news()) if clock.now() >= beat_at else None
             if not await self._tell_reports():
                 await clock.sleep(AGAIN_S)
                 continue
             if beat is not None and await self._tell([beat]):
                 beat_at = clock.now() + BEAT_S
+                self._programs.note_told(beat.seen_programs)
                 with contextlib.suppress(RedisAway, RedisRefused, TimeoutError):
                     await self._way.trim()
             await self._show_all()
@@ -350,6 +378,7 @@ class Hosting:
         self._is_in = True
         self._told_upto = self._acked
         self._told_health = (Health.HEALTHY, "")
+        self._programs.tell_again()
         for one in ([AgentsUp(self._id, again)] if again else []) + self._worst():
             self._fresh.append(m.write_report(*self._write(one), ()))
         if not self._joined_once.is_set() or self._refusal:
@@ -381,11 +410,22 @@ class Hosting:
                 self._tell_agents(message)
 
     def _tell_agents(self, message: m.ToHost) -> None:
+        if isinstance(message, m.EndProgram):
+            self._programs.end(message.name, message.reason, message.why)
         for kind in self._kinds.values():
             if isinstance(message, m.Word):
                 kind.tell(message.word)
             elif isinstance(message, m.Answer):
                 kind.answer(message.run, message.ask, message.reply)
+
+    def _pool_of(self, program: str) -> PoolSpec | None:
+        """Return the pool of a program by its name: of an attempt, or of an agent that keeps it."""
+        owner, _, number = program.rpartition(".")
+        agent = AgentId(owner.removeprefix(RUN_PREFIX))
+        if agent not in self._agents and number.isdigit():
+            agent = self._runs.get((TaskId(owner), int(number)), agent)
+        known = self._agents.get(agent)
+        return known[1] if known is not None else None
 
     def _start(self, pairs: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
         by_kind: dict[str, list[tuple[AgentSpec, PoolSpec]]] = {}

@@ -16,6 +16,8 @@ from typing import Protocol
 
 from engine.agents.joined import messages as m
 from engine.agents.joined.looking import Looks
+from engine.agents.processes.spec import StopReason
+from engine.agents.program_usage import ProgramSample
 from engine.agents.runtime import Artifact, HostSample, Reporter
 from engine.clock import Clock
 from engine.model.agent_events import HostInfo
@@ -106,6 +108,9 @@ class _Guest:
     """Beats in a row of which each had seen no more than the one before, and not all that was sent."""
     seen: int = 0
     sample: HostSample | None = None
+    programs: list[m.ProgramSeen] = field(default_factory=list)
+    programs_at: float = 0.0
+    """When it looked at them."""
 
     @property
     def run(self) -> str:
@@ -224,6 +229,22 @@ class JoinedAgents:
         """Return what the hosts measured last."""
         return [guest.sample for guest in self._guests.values() if guest.sample is not None]
 
+    def programs(self) -> list[ProgramSample]:
+        """Return what the hosts found last of their programs."""
+        return [
+            ProgramSample(one.name, one.cores if one.cores >= 0 else None, one.rss_mb, one.cpu_s, one.quiet_s, guest.programs_at)
+            for guest in self._guests.values()
+            for one in guest.programs
+        ]
+
+    def end_program(self, name: str, reason: StopReason, why: str) -> bool:
+        """Have a program ended of which nothing good is expected; False if no host has it."""
+        for guest in self._guests.values():
+            if any(one.name == name for one in guest.programs):
+                guest.say(m.EndProgram(name, reason, why))
+                return True
+        return False
+
     # ---- telling
 
     def _begin(self, id_: HostId, guest: _Guest) -> None:
@@ -298,6 +319,8 @@ class JoinedAgents:
             self._take_reports(guest, message)
         elif isinstance(message, m.Beat):
             guest.sample = replace(message.sample, beat_at=self._around.clock.now())
+            if message.seen_programs is not None:
+                guest.programs, guest.programs_at = message.seen_programs.programs, guest.sample.beat_at - message.seen_programs.age_s
             self._compare(guest, message)
         elif isinstance(message, m.Shown):
             self.looks.take(message)

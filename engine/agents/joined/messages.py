@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from engine.agents.processes.spec import StopReason
 from engine.agents.runtime import Artifact, HostSample
 from engine.model.agent_events import HostInfo
 from engine.model.agents import AgentSpec
@@ -29,7 +30,7 @@ from engine.model.reports import (
     TasksUsed,
 )
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Grows when a leader and a host of two versions would no longer understand each other."""
 
 PART_MAX = 64 * 1024
@@ -107,6 +108,16 @@ class StopRuns(msgspec.Struct, tag=True):
     """Longest time for each step of that; None = as the pool says."""
 
 
+class EndProgram(msgspec.Struct, tag=True):
+    """End a program of which nothing good is expected."""
+
+    name: str
+    """The host's."""
+    reason: StopReason
+    why: str
+    """In a sentence."""
+
+
 class Answer(msgspec.Struct, tag=True):
     """Tell an agent what it asked."""
 
@@ -144,7 +155,7 @@ class Again(msgspec.Struct, tag=True):
     after: int
 
 
-ToHost = Welcome | Refused | Gone | Start | Stop | Deliver | StopRuns | Answer | Word | Look | Ack | Again
+ToHost = Welcome | Refused | Gone | Start | Stop | Deliver | StopRuns | EndProgram | Answer | Word | Look | Ack | Again
 
 
 class ToHostBatch(msgspec.Struct, array_like=True):
@@ -179,6 +190,28 @@ class Told(msgspec.Struct, tag=True):
     reports: list[WrittenReport]
 
 
+class ProgramSeen(msgspec.Struct, array_like=True):
+    """A program with all that it started."""
+
+    name: str
+    """The host's: task.attempt, or session.agent.start."""
+    cores: float
+    """Since the look before; -1 = not known."""
+    rss_mb: float
+    cpu_s: float
+    """Since it began."""
+    quiet_s: float
+    """Since its last byte of output."""
+
+
+class Seen(msgspec.Struct, array_like=True):
+    """All programs of a host, as it found them."""
+
+    age_s: float
+    """Since it looked."""
+    programs: list[ProgramSeen]
+
+
 class Beat(msgspec.Struct, tag=True):
     """I live."""
 
@@ -189,6 +222,8 @@ class Beat(msgspec.Struct, tag=True):
     runs: list[Run]
     """Attempts that were delivered and whose end is not in these reports."""
     sample: HostSample
+    seen_programs: Seen | None = None
+    """None = as was told before."""
 
 
 class LogPart(msgspec.Struct, array_like=True):

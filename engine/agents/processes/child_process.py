@@ -184,7 +184,9 @@ class ProcessHost:
     def end(self, key: str, reason: StopReason, why: str) -> bool:
         """Stop a program of which nothing good is expected, once, with little grace; False if none with this key runs."""
         process = self._by_key.get(key)
-        if process is None or process.is_done:
+        if process is None:
+            return self.keepers.cut(key, reason, why, END_GRACE_S)
+        if process.is_done:
             return False
         if process.stopped_reason is None:
             process.stopped_detail = why
@@ -193,11 +195,12 @@ class ProcessHost:
 
     def quiet(self) -> dict[str, float]:
         """Return for how many seconds each running program has said nothing, by key."""
-        return {key: one.quiet_s for key, one in self._by_key.items() if not one.is_done}
+        kept = self.keepers.quiet(asyncio.get_running_loop().time())
+        return kept | {key: one.quiet_s for key, one in self._by_key.items() if not one.is_done}
 
     def pids(self) -> dict[str, int]:
         """Return the process id of every running program by key."""
-        return {
+        return self.keepers.pids() | {
             key: one.pid
             for key, one in self._by_key.items()
             if one.pid is not None and not one.is_done

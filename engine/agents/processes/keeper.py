@@ -71,10 +71,12 @@ class Keeper:
         self._started_at = 0.0
         self._ended_at = 0.0
         self._stopped_reason = ""
+        self._stopped_detail = ""
         self._kill_at: float | None = None
         self._exited_at: float | None = None
         self._reaped: tuple[int, resource.struct_rusage] | None = None
         self._heard_at = monotonic_s()
+        self._heard_told = 0.0
         self._engine_check_at = 0.0
         self._alone_since: float | None = None
 
@@ -101,6 +103,8 @@ class Keeper:
             if failure:
                 return failure
             self._started_at = time.time()  # noqa: TID251 - as above; the engine compares it with its own instants
+            keeping.write_bytes(order.heard, b"")
+            self._tell_heard()
             keeping.write_record(order.started, {"pid": child, "at": self._started_at, "grace_s": order.grace_s})
         except OSError as error:
             return {"stage": "keeper", "errno": error.errno or 0}
@@ -181,7 +185,7 @@ class Keeper:
 
     def _take_signals(self, numbers: bytes) -> None:
         if signal.SIGTERM in numbers:
-            self._stop(STOPPED, self._order.grace_s)
+            self._obey()
         if signal.SIGUSR1 in numbers:
             self._stop(STOPPED, 0.0)
         for pid in process_table.read_children(self._pid):
@@ -197,6 +201,16 @@ class Keeper:
         pid, status, usage = os.wait4(self._program, os.WNOHANG)
         self._reaped = (status, usage) if pid else None
         return pid != 0
+
+    def _obey(self) -> None:
+        """Stop the program for the reason that the engine has written down, if it has."""
+        ending = keeping.read_record(self._order.ending)
+        if ending is None:
+            self._stop(STOPPED, self._order.grace_s)
+            return
+        if not self._stopped_reason:
+            self._stopped_detail = str(ending["why"])
+        self._stop(str(ending["reason"]), min(float(str(ending["grace_s"])), self._order.grace_s))
 
     def _stop(self, reason: str, grace_s: float) -> None:
         self._stopped_reason = self._stopped_reason or reason
@@ -255,6 +269,7 @@ class Keeper:
         if now >= self._engine_check_at:
             self._engine_check_at = now + ENGINE_CHECK_S
             self._look_for_engine(now)
+            self._tell_heard()
         if self._exited_at is not None:
             return
         idle_s = self._order.idle_timeout_s
@@ -263,6 +278,13 @@ class Keeper:
         if self._kill_at is not None and now >= self._kill_at:
             self._signal(signal.SIGKILL)
             self._kill_at = now + KILL_AGAIN_S  # it may wait for a device
+
+    def _tell_heard(self) -> None:
+        """Have the engine see when the program last said something."""
+        if self._heard_at > self._heard_told:
+            self._heard_told = self._heard_at
+            with contextlib.suppress(OSError):  # its directory was taken away
+                os.utime(self._order.heard, (self._heard_at, self._heard_at))
 
     def _look_for_engine(self, now: float) -> None:
         """Notice that the engine is gone, that another one has come, and that none has come in time."""
@@ -314,6 +336,7 @@ class Keeper:
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "max_rss_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             "stopped_reason": self._stopped_reason,
+            "stopped_detail": self._stopped_detail,
             "survivors": survivors,
         }
         until = None

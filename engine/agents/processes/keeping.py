@@ -1,8 +1,9 @@
 """What keeper and engine share: the order for a keeper, and the files in the directory of a kept run.
 
 The directory `kept/` in the engine's state has `engine`, which names the engine that is there, and one directory a run:
-`ledger` (keeper and program, see `ledger_lines`), `started`, and at the end `stdout`, `stderr` and `ended`, the last of
-which is written whole or not at all. Owner: the keeper writes, the engine reads and removes. Light, like `process_table`.
+`ledger` (keeper and program, see `ledger_lines`), `started`, `heard`, and at the end `stdout`, `stderr` and `ended`, the last
+of which is written whole or not at all. Owner: the keeper writes, the engine reads and removes; only `ending`, why the program
+is to be ended, the engine writes. Light, like `process_table`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ OWNER_NAME = "engine"
 LEDGER_NAME = "ledger"
 STARTED_NAME = "started"
 ENDED_NAME = "ended"
+ENDING_NAME = "ending"
+HEARD_NAME = "heard"
+"""Changed when the program last said something, by the monotonic clock, which all processes of a machine share."""
 STREAM_NAMES = ("stdout", "stderr")
 
 
@@ -44,6 +48,8 @@ class KeeperOrder:
         self.ledger = f"{folder}/{LEDGER_NAME}"
         self.started = f"{folder}/{STARTED_NAME}"
         self.ended = f"{folder}/{ENDED_NAME}"
+        self.ending = f"{folder}/{ENDING_NAME}"
+        self.heard = f"{folder}/{HEARD_NAME}"
         self.stdout, self.stderr = (f"{folder}/{name}" for name in STREAM_NAMES)
 
 

@@ -61,6 +61,7 @@ class KeptRun:
         self._clock = clock
         self._grace_s = spec.grace_s if spec is not None else 0.0
         self._child: subprocess.Popen[bytes] | None = None
+        self._is_stopping = False
         self._entries = _read_entries(folder)
         self._note_started()
 
@@ -83,9 +84,32 @@ class KeptRun:
         """Answer whether its end is written down."""
         return (self._folder / keeping.ENDED_NAME).exists()
 
+    def running_pid(self) -> int | None:
+        """Return the program's process id, None once it has ended."""
+        return next((entry.pid for entry in self._entries if entry.key == self.key and is_same(entry)), None)
+
+    def quiet_s(self, now: float) -> float | None:
+        """Return for how long the program has said nothing, by the monotonic clock; None = that is not known."""
+        try:
+            return max(0.0, now - (self._folder / keeping.HEARD_NAME).stat().st_mtime)
+        except OSError:
+            return None
+
     def stop(self) -> None:
         """TERM to the program, after its grace KILL to all of it. Returns at once."""
+        self._is_stopping = True
         self._signal(signal.SIGTERM)
+
+    def cut(self, reason: StopReason, why: str, grace_s: float) -> None:
+        """Stop the program, unless it is being stopped, and have its result say why; also where another engine takes that. Returns at once."""
+        if self._is_stopping:
+            return
+        try:
+            keeping.write_record(str(self._folder / keeping.ENDING_NAME), {"reason": reason, "why": why, "grace_s": grace_s})
+        except OSError as error:
+            logger.warning("a program that is to be ended goes on: why cannot be written down", extra={"key": self.key, "reason": str(error)})
+            return
+        self.stop()
 
     async def wait_result(self) -> ProcessResult:
         """Wait for the end and return the result. Safe to cancel."""
@@ -170,6 +194,7 @@ class KeptRun:
             cpu_s=float(str(record["cpu_s"])),
             max_rss_bytes=_whole(record["max_rss_bytes"]) or 0,
             stopped_reason=cast("StopReason", reason) if reason in get_args(StopReason) else None,
+            stopped_detail=str(record.get("stopped_detail", "")),
             survivors=tuple(survivors) if isinstance(survivors, list) else (),
         )
 
@@ -256,6 +281,21 @@ class Keepers:
         run = self._runs.get(key)
         if run is not None:
             run.stop()
+        return run is not None
+
+    def pids(self) -> dict[str, int]:
+        """Return the process id of every program that runs, by key."""
+        return {key: pid for key, run in self._runs.items() if (pid := run.running_pid()) is not None}
+
+    def quiet(self, now: float) -> dict[str, float]:
+        """Return for how many seconds each program has said nothing, by key; `now` is the monotonic clock's."""
+        return {key: quiet_s for key, run in self._runs.items() if (quiet_s := run.quiet_s(now)) is not None}
+
+    def cut(self, key: str, reason: StopReason, why: str, grace_s: float) -> bool:
+        """Stop a program of which nothing good is expected, with little grace; False if none with this key runs. Returns at once."""
+        run = self._runs.get(key)
+        if run is not None:
+            run.cut(reason, why, grace_s)
         return run is not None
 
     def leave(self) -> None:
