@@ -42,7 +42,7 @@ def running_engine(config: str = "", args: Sequence[str] = ()) -> Iterator[Engin
     require_terminals()
     from tests.integration.engines import engine
 
-    with TemporaryDirectory(prefix="fleet-bench-") as folder, engine(Path(folder), config, tuple(args)) as subject:
+    with TemporaryDirectory(prefix="fleet-bench-") as folder, engine(Path(folder), config, tuple(args), from_nothing=True) as subject:
         yield subject
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -16,9 +15,11 @@ from typing import Any
 
 import psutil
 
+from tests.integration.forked import Forked
 from tests.integration.processes import kill_quietly
 from tests.integration.words import CACHE_HOME, run_words
 
+PROGRAM = (sys.executable, "-m", "fleet_tui")
 START_S = 60.0
 WAIT_S = 60.0
 PAUSE_FIRST_S, PAUSE_MOST_S = 0.02, 0.15
@@ -39,6 +40,9 @@ def until(condition: Callable[[], Any], within_s: float = WAIT_S) -> float:
 class EngineProcess:
     """The engine of a directory; its state and socket are the test's own."""
 
+    from_nothing = False
+    """Whether its program is loaded anew, not forked: where its environment is the interpreter's and the linker's, too."""
+
     def __init__(self, root: Path, config: str = "", args: tuple[str, ...] = (), before: tuple[str, ...] = ()) -> None:
         self.root = root
         self.directory = root / "project"
@@ -50,7 +54,7 @@ class EngineProcess:
         self.args = args
         self.before = before
         """Words of the engine's command line before the subcommand."""
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | Forked | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,7 +71,7 @@ class EngineProcess:
 
     def command(self, *words: str) -> list[str]:
         """A command line of this program on the directory."""
-        return [sys.executable, "-m", "fleet_tui", "-C", str(self.directory), *words]
+        return [*PROGRAM, "-C", str(self.directory), *words]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -81,8 +85,15 @@ class EngineProcess:
 
     def begin(self, file_bytes_max: int = 0) -> None:
         """Start the engine, and do not wait for it."""
-        self.process = subprocess.Popen(
-            self.command(*self.before, "engine", *self.args),
+        self.process = self.run_beside(*self.before, "engine", *self.args, file_bytes_max=file_bytes_max)
+
+    def run_beside(self, *words: str, file_bytes_max: int = 0) -> subprocess.Popen[str] | Forked:
+        """Start a command as a process of its own, with a limit on files if there is one."""
+        command = self.command(*words)
+        if not self.from_nothing:
+            return Forked(command[len(PROGRAM) :], self.environment, file_bytes_max)
+        return subprocess.Popen(
+            command,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -109,8 +120,8 @@ class EngineProcess:
 
     def kill(self) -> None:
         """End it as a crash does."""
-        os.kill(self.pid, signal.SIGKILL)
         assert self.process is not None
+        self.process.kill()
         assert self.process.stderr is not None
         self.process.wait()
         self.process.stderr.close()
@@ -152,9 +163,10 @@ class EngineProcess:
 
 
 @contextmanager
-def engine(root: Path, config: str = "", args: tuple[str, ...] = (), before: tuple[str, ...] = ()) -> Iterator[EngineProcess]:
+def engine(root: Path, config: str = "", args: tuple[str, ...] = (), before: tuple[str, ...] = (), *, from_nothing: bool = False) -> Iterator[EngineProcess]:
     """A running engine, ended with the context."""
     subject = EngineProcess(root, config, args, before)
+    subject.from_nothing = from_nothing
     try:
         yield subject.start()
     finally:

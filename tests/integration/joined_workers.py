@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +14,6 @@ from engine import FleetManager
 from engine.model.ids import HostId
 
 from tests.integration.engines import EngineProcess
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 class Reached(Protocol):
@@ -47,17 +44,15 @@ class WorkerProcess(EngineProcess):
     def begin(self, file_bytes_max: int = 0) -> None:
         """Start it, and do not wait for the fleet."""
         assert not file_bytes_max
-        self.process = subprocess.Popen(
-            self.command(*self.words), env=self.environment, cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        self.process = self.run_beside(*self.words)
 
     async def refused(self) -> tuple[int, str]:
         """Run it to the end that it comes to by itself, and return the exit code and what it said."""
-        self.begin()
+        await asyncio.to_thread(self.begin)  # the first of all loads the program
         assert self.process is not None
-        _, said = await asyncio.to_thread(self.process.communicate)
-        return self.process.returncode, said
+        assert self.process.stderr is not None
+        said = await asyncio.to_thread(self.process.stderr.read)
+        return await asyncio.to_thread(self.process.wait), said
 
     def freeze(self) -> None:
         """Have it hang, with what it started going on."""
@@ -74,7 +69,7 @@ async def worker(fleet: FleetManager, server: Reached, root: Path, name: str, *w
     subject = WorkerProcess(root / f"worker-{name}", server, name, *words)
     subject.variables = variables
     try:
-        subject.begin()
+        await asyncio.to_thread(subject.begin)  # the first of all loads the program
         await until(lambda: subject.process is not None and (subject.process.poll() is not None or HostId(name) in fleet.coordinator.state.hosts))
         assert subject.process is not None
         if subject.process.poll() is not None:

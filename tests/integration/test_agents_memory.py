@@ -164,6 +164,8 @@ handler = "handler_under_test:by_coroutine"
 class Handled(EngineProcess):
     """An engine whose pools have the handlers above, and which keeps secrets in its environment."""
 
+    from_nothing = True
+
     def __init__(self, root: Path) -> None:
         super().__init__(root, HANDLER_CONFIG)
         (root / "handler_under_test.py").write_text(HANDLER)

@@ -82,6 +82,8 @@ int fdatasync(int fd) {
 class Troubled(EngineProcess):
     """An engine whose disk fails as long as `trouble` says so."""
 
+    from_nothing = True
+
     def __init__(self, root: Path, shim: Path) -> None:
         super().__init__(root)
         self.shim = shim

@@ -101,6 +101,8 @@ command = {{ argv = {command} }}
 class WithHandlers(EngineProcess):
     """An engine whose pools find their handlers in its directory."""
 
+    from_nothing = True
+
     @property
     def environment(self) -> dict[str, str]:
         return {**super().environment, "PYTHONPATH": str(self.directory)}

@@ -38,6 +38,8 @@ SETTLE_S = 0.8
 WINDOWS_MAX = 6
 WINDOW_S = 1.3
 """Longer than a second, in which every clock of ours moves."""
+LOAD = "█"
+"""What Pulse draws for a task of the last minute, where one waited long enough to be seen: it moves until it is out of sight."""
 WAITING = ("STALE ", "reading …", "asking the engine …")
 """What a console says while it has to wait for its engine, as on a machine with other work."""
 
@@ -54,6 +56,8 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PtyScreen]:
         until(lambda: subject.get("status")["tasks"]["by_state"].get("succeeded", 0) == 3)
         with PtyScreen(subject.command(), env=subject.environment | {"LANG": "C.UTF-8"}) as terminal:
             terminal.wait_text("LIVE")
+            terminal.send(b":pulse\r")
+            terminal.wait(lambda shown: "Pulse · " in shown.text and LOAD not in shown.text, timeout_s=120.0)
             yield terminal
 
 
