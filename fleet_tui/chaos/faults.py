@@ -25,8 +25,6 @@ FULL_S = 1.0
 HELD_TASKS, HELD_S = 4, 3.0
 """Tasks that hosts are at when one is killed, and how long each takes."""
 JUMP_S = 3_600.0
-LAG_S = 0.5
-"""How far a replica may be behind when the network is cut: what was answered so shortly before may be with the master only."""
 
 
 async def _nothing() -> None:
@@ -74,14 +72,16 @@ async def cut_leader(world: World) -> Struck:
 
 async def part_leader(world: World) -> Struck:
     """The engine that leads is cut off together with the master: both go on alone until another one leads, and then for a second."""
-    leader, master, epoch, since = world.leader, await world.servers.serving(), world.epoch, CLOCK.now()
+    leader, master = world.leader, await world.servers.serving()
+    copied_at = await world.copied_at(master)
+    epoch, since = world.epoch, CLOCK.now()
     world.network.cut_off([leader.name, master.name])
 
     async def heal() -> None:
         await CLOCK.sleep(1.0)
         world.network.mend()
         await until(lambda: world.follows(leader), f"engine {leader.name} does not hear of the next leader")
-        world.exposures.append(Exposure(leader.name, since, CLOCK.now(), lag_s=LAG_S))
+        world.exposures.append(Exposure(leader.name, since, CLOCK.now(), lag_s=since - copied_at))
 
     await until(lambda: world.epoch > epoch, "nobody else leads")
     return Struck(f"{leader.name}, {master.name}", since, heal, [engine.name for engine in world.engines if engine is not leader])

@@ -118,10 +118,15 @@ class Server(Process):
         async with self.client(socket_timeout=ANSWER_WITHIN_S) as client:
             return await client.execute_command(*words)  # type: ignore[no-untyped-call]
 
+    async def replication(self) -> dict[str, Any]:
+        """Return what it says of its replicas, or its master. Raises RedisError, OSError."""
+        async with self.client() as client:
+            found: dict[str, Any] = await client.info("replication")
+        return found
+
     async def replicas_online(self) -> int:
         """Return how many replicas have all of it, -1 for a replica: before that none of them can take over."""
-        async with self.client() as client:
-            found = await client.info("replication")
+        found = await self.replication()
         return sum(found[key]["state"] == "online" for key in found if key.startswith("slave") and isinstance(found[key], dict)) if found["role"] == "master" else -1
 
 

@@ -29,6 +29,7 @@ from fleet_tui.chaos.processes import (
 )
 from fleet_tui.chaos.servers import (
     KEPT,
+    Server,
     Servers,
     Single,
     cluster,
@@ -162,6 +163,18 @@ class World:
     async def _has_hosts(self) -> bool:
         there = {row["pid"] for row in await self.leader.rows("hosts") if row["health"] == Health.HEALTHY} if self.hosts else ()
         return all(host.pid in there for host in self.hosts)
+
+    async def copied_at(self, master: Server) -> float:
+        """Return until when all that a master took is at its replicas; seconds of the monotonic clock. Raises Broken."""
+        asked_at, taken = CLOCK.now(), await master.replication()
+        doors = {taken[key]["port"] for key in taken if key.startswith("slave") and isinstance(taken[key], dict)}
+        replicas = [server for server in self.servers.servers if server.door in doors]
+
+        async def is_copied() -> bool:
+            return all([(await replica.replication())["slave_repl_offset"] >= taken["master_repl_offset"] for replica in replicas])
+
+        await wait_until(is_copied, f"the replicas of {master.name} have what it took")
+        return asked_at
 
     async def working(self) -> None:
         """Wait until some more tasks are taken. Raises Broken."""
