@@ -35,7 +35,7 @@ from engine.model.errors import FleetError, RedisAway, RedisRefused, errors_in
 from engine.model.ids import ENGINE_PREFIX, HostId, TaskId
 from engine.model.machines import CPU, MEMORY, thousandths
 from engine.model.plain import NOT_JSON
-from engine.model.pools import OPENAI, SESSION
+from engine.model.pools import A2A, OPENAI, SESSION
 from engine.model.redis_config import RedisSection
 from engine.model.reports import Report
 from engine.model.secrets import ENGINE_SECRETS, is_secret_name
@@ -47,9 +47,10 @@ JOIN_WITHIN_S = 15.0
 """Longest wait for the fleet: longer than it takes to give up a host of the same name."""
 LEAVE_WITHIN_S = 2.0
 AGENTS_A_CORE = 8
-KINDS = ("python", "command", SESSION, OPENAI)
-"""Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here. So do those of a2a: what
-one handed over to somebody else's agent is known by the machine that did."""
+KINDS = ("python", "command", SESSION, OPENAI, A2A)
+"""Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here."""
+BY_HTTP = (OPENAI, A2A)
+"""Kinds that need the package httpx2."""
 KEYS_MAX = 50
 """Names of variables with keys that a host tells."""
 OWN_KEYS = frozenset({*ENGINE_SECRETS, "REDIS_PASSWORD"})
@@ -86,7 +87,7 @@ class Joining:
 
 def kinds_here() -> tuple[str, ...]:
     """Return the kinds of agents that this installation can run."""
-    return tuple(kind for kind in KINDS if kind != OPENAI or importlib.util.find_spec("httpx2") is not None)
+    return tuple(kind for kind in KINDS if kind not in BY_HTTP or importlib.util.find_spec("httpx2") is not None)
 
 
 async def run_worker(joining: Joining, over: asyncio.Event, say: Callable[[str], None]) -> None:
@@ -113,7 +114,7 @@ async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]
         needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None, named=f"host {joining.name}")
         made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
         kinds = {name: kind for name, kind in made.by_name.items() if name in joining.kinds}
-        hosting.connect(kinds, partial(_show, joining.root / "logs", made), Programs(host, clock.local))
+        hosting.connect(kinds, partial(_show, joining.root / "logs", made), Programs(host, clock.local), made.others.let_go)
         async with asyncio.TaskGroup() as group:
             parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(keep_up(), name="connection")]
             await hosting.joined(JOIN_WITHIN_S)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from engine.api.trust import context_of
 from engine.model.errors import UsageError
 from engine.model.machines import THIS_MACHINE
-from engine.model.pools import A2A, BOOSTER, labels_of
+from engine.model.pools import BOOSTER, labels_of
 from engine.model.redis_config import EMBEDDED, RedisSection
 from engine.worker import KINDS, Engine, Joining, kinds_here, run_worker
 from fleet_tui import output
@@ -29,7 +29,7 @@ from fleet_tui.serve import end_signals
 from fleet_tui.settings import Paths, Remote, find_paths, name_of, prepare_state, state_home
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-_STAYING = {BOOSTER: "their work is done sooner than it would get here", A2A: "what they handed over must be followed by the machine that did"}
+_STAYING = {BOOSTER: "their work is done sooner than it would get here"}
 _ENGINES = "hst_"
 """What ids of the engine's own processes begin with."""
 

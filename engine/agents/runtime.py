@@ -207,6 +207,7 @@ class Runtime:
             inputs,
             self._module_of(spec.type) if spec.type.startswith(USER_PREFIX) else "",
             spec.work,
+            task.remote_task,
         )
 
     def _module_of(self, operation: str) -> str:

@@ -158,6 +158,7 @@ _DECIDE: dict[type, Callable[[FleetState, Any, Deciding], list[Event]]] = {
     r.TasksBegan: leases.decide_began,
     r.TasksEnded: lambda state, report, deciding: reviews.with_reviews(state, leases.decide_ended(state, report, deciding)),
     r.TasksUsed: spending.decide_used,
+    r.HandedOver: leases.decide_handed_over,
     TaskAsked: answering.decide_asked,
     r.SampleDue: _decide_sample,
     r.AlertsSeen: decide_seen,

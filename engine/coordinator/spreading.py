@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from engine.model.agent_events import Cordon, JoinedHost
 from engine.model.machines import CPU, THIS_MACHINE, THOUSAND, Amounts, Machine, say_amount
-from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, ModelSpec, PoolSpec, labels_of
+from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, PoolSpec, labels_of
 from engine.model.secrets import is_secret_name
 from engine.state import FleetState, Host
 
@@ -40,7 +40,7 @@ class Spread:
         """Answer whether agents of a pool may start elsewhere than here, or must."""
         if spec.kind == BOOSTER or spec.hosts == LOCAL:
             return False
-        return spec.hosts != ANY or (bool(self._hosts) and not _is_this_machines(spec.openai))
+        return spec.hosts != ANY or (bool(self._hosts) and not _is_this_machines(_address(spec)))
 
     def order(self, spec: PoolSpec) -> list[str]:
         """Return the places that take agents of a pool, the least loaded first; HERE is the engine's own machine."""
@@ -92,8 +92,9 @@ class Spread:
             return f"takes no agents of kind {spec.kind}"
         if joined.pools and spec.name not in joined.pools:
             return f"takes no agents of {spec.name}"
-        if spec.openai is not None and is_secret_name(spec.openai.key_env) and spec.openai.key_env not in joined.keys:
-            return f"has no {spec.openai.key_env} in its worker's environment"
+        key = spec.openai.key_env if spec.openai is not None else spec.a2a.token_env if spec.a2a is not None else ""
+        if is_secret_name(key) and key not in joined.keys:
+            return f"has no {key} in its worker's environment"
         return "" if spec.hosts in (ANY, HOSTS_JOINED) or _has_labels(joined, spec.hosts) else f"is not {spec.hosts}"
 
     def _load(self, place: str) -> float:
@@ -113,12 +114,15 @@ def _has_labels(joined: JoinedHost, text: str) -> bool:
     return all(joined.labels.get(name) == value for name, value in labels_of(text).items())
 
 
-def _is_this_machines(model: ModelSpec | None) -> bool:
-    """Answer whether a model is at an address that means another machine anywhere else."""
-    if model is None:
-        return False
+def _address(spec: PoolSpec) -> str:
+    """Return where the model or the agent is that a pool asks; empty = it asks none."""
+    return spec.openai.base_url if spec.openai is not None else spec.a2a.url if spec.a2a is not None else ""
+
+
+def _is_this_machines(address: str) -> bool:
+    """Answer whether an address means another machine anywhere else."""
     try:
-        name = urlsplit(model.base_url).hostname or ""
+        name = urlsplit(address).hostname or ""
     except ValueError:
         return False
     try:

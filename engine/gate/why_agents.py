@@ -21,7 +21,7 @@ from engine.model.agent_events import (
 )
 from engine.model.agents import Agent, AgentStatus, Health
 from engine.model.explanations import Evidence, Explanation
-from engine.model.pools import OPENAI
+from engine.model.pools import A2A, OPENAI
 from engine.state import FleetState, Host
 
 EVENTS_LOOKED_AT = 20_000
@@ -228,7 +228,7 @@ def _offer(state: FleetState, host: Host) -> list[Evidence]:
     joined = host.info.joined
     if joined is None:
         return []
-    named = [*joined.kinds, *(f"pool {pool}" for pool in joined.pools), *(f"{name}={value}" for name, value in joined.labels.items()), *(f"key {name}" for name in joined.keys if OPENAI in joined.kinds)]
+    named = [*joined.kinds, *(f"pool {pool}" for pool in joined.pools), *(f"{name}={value}" for name, value in joined.labels.items()), *(f"key {name}" for name in joined.keys if {OPENAI, A2A} & {*joined.kinds})]
     lines = [Evidence(f"version {joined.version}; it takes {joined.agents_max} agents on {joined.cores:g} cores and {joined.memory_mb:.0f} MB: {', '.join(named)}")]
     if host.cordon is not Cordon.OPEN:
         lines.append(told(f"it is {host.cordon}, and no agents start there:", find_act(state, ("host.cordon", "host.drain"), (host.info.id,)), "warn"))

@@ -69,6 +69,7 @@ from engine.model.rows import EventRow
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
+    TaskHandedOver,
     TaskPrioritised,
     TaskReturned,
     TasksCancelled,
@@ -285,6 +286,7 @@ _WORDS: dict[type, Callable[[FleetState, Any], Line]] = {
     TaskFailed: _failed,
     TaskReturned: _returned,
     TasksRerouted: _rerouted,
+    TaskHandedOver: lambda s, e: ("info", e.task, f"{_title(s, e.task)} {f'was handed over, and is called {e.remote_task} there' if e.remote_task else 'is not at the agent any more to whom it was handed over'}"),
     LateResult: _late,
     TasksStopping: _stopping,
     TasksCancelled: _cancelled,

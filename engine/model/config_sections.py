@@ -134,7 +134,7 @@ class A2aConfig(ConfigTree):
     """Somebody else's agent behind the Agent2Agent protocol (docs/agents.md)."""
 
     url: str = Field(pattern=r"^https?://[^\s?#@]+$", description="of its card, or what /.well-known/agent-card.json is beneath")
-    token_env: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="variable of the engine's environment that has its token; empty = it needs none")
+    token_env: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="variable that has its token, in the environment of the engine or of the host; empty = it needs none")
     poll_s: float = Field(1.0, ge=0.05, le=3_600, description="between two looks at a task that no stream tells of")
     connect_timeout_s: float = Field(10.0, gt=0, le=3_600, description="longest wait for a connection")
     wait_max_s: float = Field(600.0, ge=0, description="longest that it may not answer before the task is ended")

@@ -69,6 +69,8 @@ class Assignment:
     """SHA-256 of the operator's module that offers the type now; empty = none does."""
     work: Work | None = None
     """What it goes on with; None = it begins anew."""
+    remote_task: str = ""
+    """What somebody else's agent, to whom an earlier attempt handed it over, calls it; empty = it is handed over now."""
     is_place_new: bool = False
     """Whether its workspace was made for this attempt: what an earlier one did there is not in it."""
 

@@ -96,6 +96,7 @@ from engine.model.swarm_events import (
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
+    TaskHandedOver,
     TaskPrioritised,
     TaskReturned,
     TasksCancelled,
@@ -220,6 +221,7 @@ Event = (
     | TaskFailed
     | TaskReturned
     | TasksRerouted
+    | TaskHandedOver
     | LateResult
     | TasksStopping
     | TasksCancelled

@@ -146,7 +146,7 @@ class A2aSpec:
     url: str
     """Of its card, or what the card is beneath."""
     token_env: str = ""
-    """Variable of the engine's environment that has its token; empty = it needs none."""
+    """Variable that has its token, in the environment of the engine or of the host; empty = it needs none."""
     poll_s: float = 1.0
     """Between two looks at a task that no stream tells of."""
     connect_timeout_s: float = 10.0

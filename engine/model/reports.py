@@ -136,6 +136,16 @@ class TasksUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOver:
+    """An attempt's task is at somebody else's agent, or no attempt can go on with what is there."""
+
+    task: TaskId
+    token: int
+    remote_task: str
+    """What the task is called there; empty = the next attempt hands it over anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsSeen:
     """Alerts are not as they were, and silences are over."""
 
@@ -179,4 +189,4 @@ class EngineStarted:
     """Hosts that joined go on with it, and what runs on them."""
 
 
-Report = HostUp | HostJoined | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TasksUsed | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted
+Report = HostUp | HostJoined | HostDown | AgentsUp | AgentsFailed | LaunchesLate | LaunchesDue | AgentsMissing | HealthSeen | PoolsSized | RoomSeen | GangsDue | TasksBegan | TasksEnded | TasksUsed | HandedOver | TaskAsked | SampleDue | AlertsSeen | RoutingLearnt | TimePassed | EngineStarted

@@ -97,6 +97,17 @@ class TasksRerouted:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskHandedOver:
+    """A task is at somebody else's agent, where its next attempt finds it, or is there no more."""
+
+    type: ClassVar[str] = "task.handed_over"
+    task: TaskId
+    token: int
+    remote_task: str
+    """What it is called there; empty = nothing can be gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
 class LateResult:
     """An outcome came with an old token: recorded, never applied."""
 

@@ -204,6 +204,8 @@ class Task:
     """Why it may not use any more, so that it waits; empty = it may."""
     review: Review | None = None
     """Of what it left on a branch; None = it left nothing there."""
+    remote_task: str = ""
+    """What somebody else's agent calls it, as long as the next attempt can go on with it there; empty = it cannot."""
 
     @property
     def fell(self) -> bool:

@@ -10,10 +10,11 @@ from engine.model.budget_words import STOPPED_BY_BUDGET
 from engine.model.events import Event
 from engine.model.ids import TaskId
 from engine.model.questions import UNANSWERED
-from engine.model.reports import TasksBegan, TasksEnded
+from engine.model.reports import HandedOver, TasksBegan, TasksEnded
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
+    TaskHandedOver,
     TaskReturned,
     TasksCancelled,
     TasksStarted,
@@ -47,6 +48,12 @@ def holds(state: FleetState, task_id: TaskId, token: int) -> Task | None:
     """Return the task if this token is its current lease's, else None: the fence against late reports."""
     task = state.tasks.get(task_id)
     return task if task is not None and task.state in HELD and task.attempt == token else None
+
+
+def decide_handed_over(state: FleetState, report: HandedOver, _deciding: Deciding) -> list[Event]:
+    """Note what somebody else's agent calls a task, if that is news; who followed it under an old lease has no say."""
+    task = holds(state, report.task, report.token)
+    return [TaskHandedOver(report.task, report.token, report.remote_task)] if task is not None and task.remote_task != report.remote_task else []
 
 
 def decide_began(state: FleetState, report: TasksBegan, _deciding: Deciding) -> list[Event]:

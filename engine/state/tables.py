@@ -260,7 +260,7 @@ class Tables:
         self.pending_of[task.spec.pool].pop(task.spec.id, None)
         old.by_state[TaskState.PENDING] -= 1
         task.spec = msgspec.structs.replace(task.spec, pool=pool)
-        task.moved = pool
+        task.moved, task.remote_task = pool, ""
         new.by_state[TaskState.PENDING] = new.by_state.get(TaskState.PENDING, 0) + 1
         self.pending_of.setdefault(pool, {})[task.spec.id] = None
         self.set_waiting_on(task, len(self.awaited_by(task)))

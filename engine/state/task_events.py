@@ -10,6 +10,7 @@ from engine.model.ids import TaskId
 from engine.model.task_events import (
     LateResult,
     TaskFailed,
+    TaskHandedOver,
     TaskPrioritised,
     TaskReturned,
     TasksCancelled,
@@ -97,7 +98,7 @@ def _tasks_succeeded(tables: Tables, event: TasksSucceeded, at: float) -> None:
         ended = outcome.ended_at or at
         task.started_at = outcome.started_at or task.started_at
         task.result, task.artifact, task.usage = outcome.result, outcome.artifact, outcome.usage
-        task.error = None
+        task.error, task.remote_task = None, ""
         task.note(ended, "succeeded", task.agent_name)
         count_run(tables, task, ended, runs)
         _give_back(tables, task, ended, began=task.started_at, ok=True, counts=True)
@@ -170,6 +171,14 @@ def _tasks_rerouted(tables: Tables, event: TasksRerouted, at: float) -> None:
             task.started_at = 0.0
         tables.move_task(task, event.pool)
         tables.totals.rerouted += 1
+
+
+def _task_handed_over(tables: Tables, event: TaskHandedOver, at: float) -> None:
+    task = tables.tasks[event.task]
+    task.remote_task = event.remote_task
+    if event.remote_task:
+        task.note(at, "handed over", f"as {event.remote_task}")
+    tables.touched.tasks[event.task] = None
 
 
 def _late_result(tables: Tables, event: LateResult, at: float) -> None:
@@ -293,6 +302,7 @@ TRANSITIONS: dict[type, Any] = {
     TaskFailed: _task_failed,
     TaskReturned: _task_returned,
     TasksRerouted: _tasks_rerouted,
+    TaskHandedOver: _task_handed_over,
     LateResult: _late_result,
     TasksStopping: _tasks_stopping,
     TasksCancelled: _tasks_cancelled,

@@ -92,9 +92,12 @@ class Sample(AgentExecutor):
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
+        self.asked: list[str] = []
+        self.cancelled: list[str] = []
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
         text = context.get_user_input()
+        self.asked.append(text)
         task = context.current_task
         if task is None:
             assert context.message is not None
@@ -114,6 +117,7 @@ class Sample(AgentExecutor):
 
     async def cancel(self, context: RequestContext, event_queue: EventQueue) -> None:
         assert context.task_id
+        self.cancelled.append(context.task_id)
         assert context.context_id
         await TaskUpdater(event_queue, context.task_id, context.context_id).cancel()
 
@@ -199,6 +203,13 @@ async def test_an_agent_of_the_sdk_is_asked_answered_and_may_reject(tmp_path: Pa
             assert (rejected.error.kind, rejected.error.message) == ("refused", "not my work")
             await until(lambda: not cutting.left)
             assert not waiting.finished_at
+            let_go = await submit(engine, "sample", "wait")
+            await until(lambda: bool(let_go.remote_task))
+            assert engine._kinds is not None
+            engine._kinds.others.let_go([(let_go.spec.id, 1)])
+            await engine.operator().execute([CancelTask(let_go.spec.id)])
+            await until(lambda: let_go.state is TaskState.CANCELLED)
+            assert (agent.cancelled, let_go.remote_task != "") == ([], True), "another attempt goes on with it there"
             agent.go.set()
             await until(lambda: bool(waiting.finished_at))
             assert (waiting.state, waiting.result["text"]) == (TaskState.SUCCEEDED, "hello wait"), waiting.error

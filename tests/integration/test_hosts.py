@@ -34,6 +34,7 @@ from tests.integration.engines import EngineProcess
 from tests.integration.joined_workers import Reached, WorkerProcess, until, worker
 from tests.integration.redis_servers import Server, one_server
 from tests.integration.sessions import python
+from tests.integration.test_a2a_pools import Sample, served
 
 KEY = "Zq9" * 8
 HANDLER = "tests.integration.light_handlers:describe"
@@ -51,13 +52,19 @@ def config(server: Reached, **redis: object) -> dict[str, Any]:
     return {"fleet": {"default_pools": POOLS}, "redis": {"url": server.url, "share": True, "lease_s": 4, **redis}}
 
 
+def far_pool(url: str) -> dict[str, Any]:
+    return {"kind": "a2a", "min": 1, "max": 2, "hosts": "joined", "a2a": {"url": url, "token_env": "FAR_TOKEN", "poll_s": 0.05}}
+
+
 @contextlib.asynccontextmanager
-async def fleet(server: Reached, root: Path, model: MockModel | None = None, **redis: object) -> AsyncIterator[FleetManager]:
+async def fleet(server: Reached, root: Path, model: MockModel | None = None, *, far: str = "", **redis: object) -> AsyncIterator[FleetManager]:
     (root / "state").mkdir(parents=True, exist_ok=True)
     wanted = config(server, **redis)
     if model is not None:
         asked = {"base_url": f"{model.url}/v1", "model": "mock-model", "key_env": "MODEL_API_KEY"}
         wanted["fleet"]["default_pools"] = {**POOLS, "model": {"kind": "openai", "min": 1, "max": 2, "hosts": "joined", "openai": asked}}
+    if far:
+        wanted["fleet"]["default_pools"] = {**wanted["fleet"]["default_pools"], "far": far_pool(far)}
     async with FleetManager(wanted, directory=root, state_dir=root / "state", socket=root / "s") as made:
         yield made
         made.coordinator.check()
@@ -84,6 +91,19 @@ async def begun(one: FleetManager, where: WorkerProcess, id_: str) -> int:
     file = where.directory / f"{id_}.pid"
     await until(lambda: file.exists() and file.read_text().strip() and task(one, id_).state is TaskState.RUNNING)
     return int(file.read_text())
+
+
+async def handed_over(one: FleetManager, agent: Sample) -> str:
+    """Return a task that somebody else's agent works at, which the fleet knows."""
+    (id_,) = await do(one, SubmitTask("ask", "far", prompt="wait"))
+    await until(lambda: agent.asked == ["wait"] and task(one, id_).remote_task)
+    return str(id_)
+
+
+async def gone_on_with(one: FleetManager, agent: Sample, id_: str) -> None:
+    agent.go.set()
+    await until(ended(one, id_))
+    assert (task(one, id_).attempt, agent.asked) == (2, ["wait"]), "the other host goes on with what was handed over"
 
 
 def let_go(where: WorkerProcess, id_: str) -> None:
@@ -130,10 +150,11 @@ async def log_of(one: FleetManager, name: str, **more: object) -> tuple[str, str
 
 async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_one_does(tmp_path: Path) -> None:
     script = Script({"": [Turn(text="said there", input_tokens=3, output_tokens=2)]})
-    async with MockModel(script, clock=SystemClock()) as model, one_server(tmp_path) as server, fleet(server, tmp_path / "engine", model) as one:
+    agent = Sample()
+    async with MockModel(script, clock=SystemClock()) as model, served(agent) as (far, _), one_server(tmp_path) as server, fleet(server, tmp_path / "engine", model, far=far) as one:
         assert "none has joined" in one.coordinator.state.pools["light"].waits.text  # type: ignore[union-attr]
-        async with worker(one, server, tmp_path, "a", "--label", "site=here", "--agents", "4", MODEL_API_KEY=KEY) as first:
-            await until(lambda: [hosts_of(one, pool) for pool in (*POOLS, "model")] == [["a"]] * 4)
+        async with worker(one, server, tmp_path, "a", "--label", "site=here", "--agents", "5", MODEL_API_KEY=KEY, FAR_TOKEN=KEY) as first:
+            await until(lambda: [hosts_of(one, pool) for pool in (*POOLS, "model", "far")] == [["a"]] * 5)
             await asks_a_model(one)
             await asks_an_operator(one)
             light, program, cancelled = await do(one, SubmitTask("echo", "light", payload={"n": 1}), *(SubmitTask("x", "program") for _ in range(2)))
@@ -149,7 +170,8 @@ async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_o
             await until(lambda: task(one, cancelled).state is TaskState.CANCELLED and not psutil.pid_exists(pid))
             (held,) = await do(one, SubmitTask("x", "program"))
             pid = await begun(one, first, held)
-            async with worker(one, server, tmp_path, "b", "--kinds", "command,python,openai") as second:
+            handed = await handed_over(one, agent)
+            async with worker(one, server, tmp_path, "b", "--kinds", "command,python,openai,a2a", FAR_TOKEN=KEY) as second:
                 first.kill()
                 await until(lambda: not psutil.pid_exists(pid) and not first.marked())
                 await begun(one, second, held)
@@ -160,6 +182,7 @@ async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_o
                 assert (task(one, held).attempt, "a" in one.coordinator.state.hosts) == (2, False)
                 await until(lambda: [hosts_of(one, pool) for pool in POOLS] == [["b"], ["b"], []])
                 assert "takes no agents of kind session" in one.coordinator.state.pools["asks"].waits.text  # type: ignore[union-attr]
+                await gone_on_with(one, agent, handed)
                 await until(lambda: "b has no MODEL_API_KEY in its worker's environment" in str(one.coordinator.state.pools["model"].waits))
 
 

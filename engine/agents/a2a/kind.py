@@ -2,8 +2,10 @@
 
 How a task stands is what GetTask says. Where the agent has streams, one of the task says when to look; else it is looked at every `poll_s`.
 
-Owner: by what names tasks that were handed over are known there, beside what all HttpAgents own: the next attempt, of the next engine
-too, goes on with such a task instead of handing it over twice. Limits: STREAMS_MAX tasks are heard at once, the others are looked at.
+By what name a task that was handed over is known there is told to the fleet: the next attempt, of the next engine or on another host,
+goes on with it instead of handing it over twice.
+
+Owner: of the streams that are open, beside what all HttpAgents own. Limits: STREAMS_MAX tasks are heard at once, the others are looked at.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import contextlib
 import importlib.util
 import os
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.agents.a2a.peer import AwayError, Peer
@@ -29,18 +32,17 @@ from engine.agents.commands import CommandPlaces, prompt_of
 from engine.agents.http_agents import Attempt, Ending, HttpAgents, HttpRun, RefusedError
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import Reporter
-from engine.agents.sessions.conversations import Conversations
 from engine.agents.shielding import shield
 from engine.clock import Clock, IdFactory
 from engine.model.effects import Assignment
 from engine.model.errors import errors_in
 from engine.model.pools import A2A, A2aSpec, PoolSpec
 from engine.model.questions import TEXT, Reply, TaskAsked
+from engine.model.reports import HandedOver
 
 if TYPE_CHECKING:
     import httpx2
 
-FOLDER = "a2a"
 STREAMS_MAX = 16
 """Connections that are held open for streams at once: an agent, another fleet's engine for one, has few to give."""
 STREAMS_LOST_MAX = 3
@@ -51,6 +53,8 @@ LOOK_PAUSE_S = 0.1
 """Least time between two looks that a stream asks for."""
 LOOK_HEARD_S = 15.0
 """A task that is heard is looked at so seldom without being told to: a line that is dead says nothing, either."""
+NAME_MAX = 200
+"""Longest name of a task there that is kept; one with a longer name, or one that looks like a secret, is handed over anew by the next attempt."""
 CANCEL_S = 5.0
 """Longest that an agent may take to say that it cancels a task; the task here has ended by then."""
 
@@ -62,6 +66,10 @@ class _Run(HttpRun[A2aSpec]):
         super().__init__(assignment, spec, began)
         self.peer: Peer | None = None
         self.standing: Standing | None = None
+        self.known_as = assignment.remote_task
+        """What the fleet knows that it is called there."""
+        self.is_let_go = False
+        """Another attempt goes on with what is there."""
         self.goes_on = False
         self.asking: set[str] = set()
         """What was asked and not answered here."""
@@ -87,10 +95,14 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
 
     def __init__(self, report: Reporter, host: ProcessHost, ids: IdFactory, clock: Clock, places: CommandPlaces) -> None:
         super().__init__(report, host, ids, clock, places)
-        self._handed = Conversations(places.logs.parent / FOLDER)
-        """By what name the agent knows a task."""
         self._heard = 0
         """Streams that are open."""
+
+    def let_go(self, runs: Sequence[Attempt]) -> None:
+        """Have nothing cancelled there when attempts are stopped next: others go on with it."""
+        for attempt in runs:
+            if (run := self._runs.get(attempt)) is not None:
+                run.is_let_go = True
 
     def answer(self, run: Attempt, ask: str, reply: Reply) -> None:
         """Tell an agent what it asked; each answer once, and only in the attempt that asked."""
@@ -105,9 +117,9 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         if pool.a2a is None:
             return f"pool {pool.name} names no agent"
         if importlib.util.find_spec("httpx2") is None:
-            return "agents over HTTP need the package httpx2; install fleet-tui[openai] and restart the engine"
+            return f"agents over HTTP need the package httpx2; install fleet-tui[openai] and restart {self._places.named}"
         if pool.a2a.token_env and not os.environ.get(pool.a2a.token_env):
-            return f"the engine's environment has no {pool.a2a.token_env}; set it and restart the engine, or pools.{pool.name}.a2a.token_env"
+            return f"the environment of {self._places.named} has no {pool.a2a.token_env}; set it and restart {self._places.named}, or pools.{pool.name}.a2a.token_env"
         return pool.a2a
 
     def _run_of(self, assignment: Assignment, spec: A2aSpec) -> _Run:
@@ -154,10 +166,8 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
 
     async def _follow(self, peer: Peer, run: _Run) -> None:
         """Hand a task over, or find it, and follow it to its end. Raises RefusedError."""
-        task = run.assignment.task
-        known = self._handed.find(task) if run.assignment.token > 1 else ""
-        if known:
-            self._take(run, await self._call(peer, run, "GetTask", {"id": known}))
+        if run.known_as:
+            self._take(run, await self._call(peer, run, "GetTask", {"id": run.known_as}))
         else:
             self._take(run, await self._send(peer, run, prompt_of(run.assignment), run.turn))
         while (standing := run.standing) is not None and standing.state not in ENDED:
@@ -208,14 +218,19 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         standing = run.standing
         if not standing.state or (not standing.id and standing.state not in ENDED):
             raise RefusedError("protocol", "what it answers is neither a task nor a message", retryable=False)
-        if standing.id:
-            self._handed.note(run.assignment.task, standing.id)
+        if standing.id != run.known_as and 0 < len(standing.id) <= NAME_MAX and shield(standing.id) == standing.id:
+            self._know(run, standing.id)
         if _is_at_work(run, standing):
             run.can_be_heard.set()
         else:
             run.can_be_heard.clear()
         if before is None or (before.state, before.words) != (standing.state, standing.words):
             run.note(f"[{standing.state.removeprefix('TASK_STATE_').lower()}] {standing.words}\n")
+
+    def _know(self, run: _Run, name: str) -> None:
+        """Tell the fleet what a task is called there; empty = nothing can be gone on with."""
+        run.known_as = name
+        self._report(HandedOver(run.assignment.task, run.assignment.token, name))
 
     def _ask(self, run: _Run, standing: Standing) -> None:
         """Ask here what the agent asks there, once."""
@@ -229,6 +244,9 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         """Have a task cancelled where it is; return what came of it."""
         if run.peer is None or run.standing is None or not run.standing.id:
             return "it was not handed over"
+        if run.is_let_go:
+            run.goes_on = True
+            return "another attempt goes on with it there"
         try:
             async with asyncio.timeout(CANCEL_S):
                 await run.peer.call("CancelTask", {"id": run.standing.id})
@@ -242,8 +260,8 @@ class A2aAgents(HttpAgents[A2aSpec, _Run]):
         result: dict[str, object] = {}
         if standing is not None and (failure is None or standing.text):
             result = {"text": standing.text, **({"data": standing.data} if standing.data is not None else {}), "remote_task": shield(standing.id)}
-        if failure is None or (failure.kind != "unreachable" and not run.goes_on):
-            self._handed.forget(run.assignment.task)
+        if failure is not None and run.known_as and failure.kind != "unreachable" and not run.goes_on:
+            self._know(run, "")
         return Ending(result, standing.usage if standing is not None else {})
 
 

@@ -113,6 +113,14 @@ class Programs(Protocol):
         ...
 
 
+class LetGo(Protocol):
+    """Attempts that others go on with."""
+
+    def __call__(self, runs: Sequence[tuple[TaskId, int]]) -> None:
+        """Have nothing cancelled where attempts handed their tasks over, when they are stopped next."""
+        ...
+
+
 class FleetClock:
     """The fleet's clock, as far as this machine's differs from it."""
 
@@ -164,9 +172,9 @@ class Hosting:
         self._looks: deque[m.Look] = deque(maxlen=LOOKS_MAX)
         """What somebody wants to see; of too much the oldest is not shown."""
 
-    def connect(self, kinds: Mapping[str, AgentKind], show: Show, programs: Programs) -> None:
-        """Say what runs agents here, what shows their logs and progress, and what looks at programs; called once, before run()."""
-        self._kinds, self._show, self._programs = kinds, show, programs
+    def connect(self, kinds: Mapping[str, AgentKind], show: Show, programs: Programs, let_go: LetGo) -> None:
+        """Say what runs agents here, what shows their logs and progress, what looks at programs, and what lets attempts go; called once, before run()."""
+        self._kinds, self._show, self._programs, self._let_go = kinds, show, programs, let_go
 
     async def run(self) -> None:
         """Be a host until cancelled. Raises JoinRefused, EngineUnavailable in an ExceptionGroup."""
@@ -371,7 +379,7 @@ class Hosting:
             self._clock.ahead_s += ahead_s
         wanted = {agent.id: (agent, pool) for agent, pool in welcome.members.pairs()}
         runs = set(welcome.runs)
-        self._stop_runs([run for run in self._runs if run not in runs])
+        self._stop_runs([run for run in self._runs if run not in runs], given_up=True)
         self._forget([agent for agent in self._agents if agent not in wanted])
         self._start([pair for id_, pair in wanted.items() if self._agents.get(id_) != pair])
         again = tuple(agent for agent in wanted if agent in self._inner)
@@ -396,7 +404,7 @@ class Hosting:
             elif isinstance(message, m.Stop):
                 self._forget([AgentId(agent) for agent in message.agents])
             elif isinstance(message, m.StopRuns):
-                self._stop_runs(message.runs, message.grace_s)
+                self._stop_runs(message.runs, message.grace_s, given_up=message.given_up)
             elif isinstance(message, m.Ack):
                 self._acked = max(self._acked, message.upto)
                 while self._kept and self._kept[0].number <= self._acked:
@@ -446,8 +454,10 @@ class Hosting:
             if known is not None and (kind := self._kinds.get(known[1].kind)) is not None:
                 kind.stop((agent,))
 
-    def _stop_runs(self, runs: Sequence[tuple[TaskId, int]], grace_s: float | None = None) -> None:
+    def _stop_runs(self, runs: Sequence[tuple[TaskId, int]], grace_s: float | None = None, *, given_up: bool) -> None:
         mine = [run for run in runs if run in self._runs]
+        if given_up:
+            self._let_go(mine)
         if mine:
             for kind in self._kinds.values():
                 kind.stop_runs(mine, grace_s=grace_s)

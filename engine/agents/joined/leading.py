@@ -403,7 +403,7 @@ class JoinedAgents:
             self._around.report(TasksEnded(outcomes))
         strays = [run for run in there if run not in guest.runs]
         if strays:
-            guest.say(m.StopRuns(strays))
+            guest.say(m.StopRuns(strays, given_up=True))
 
     def _holds(self, run: m.Run) -> bool:
         task = self._around.state().tasks.get(run[0])

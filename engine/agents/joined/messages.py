@@ -23,6 +23,7 @@ from engine.model.reports import (
     AgentsFailed,
     AgentsMissing,
     AgentsUp,
+    HandedOver,
     HealthSeen,
     Report,
     TasksBegan,
@@ -106,6 +107,8 @@ class StopRuns(msgspec.Struct, tag=True):
     runs: list[Run]
     grace_s: float | None = None
     """Longest time for each step of that; None = as the pool says."""
+    given_up: bool = False
+    """They run elsewhere, or will: what they handed over to somebody else's agent is that attempt's, and is not cancelled."""
 
 
 class EndProgram(msgspec.Struct, tag=True):
@@ -271,7 +274,7 @@ _to_host = msgspec.msgpack.Decoder(ToHostBatch)
 _header = msgspec.msgpack.Decoder(FromHostBatch)
 _from_host = msgspec.msgpack.Decoder(list[FromHost])
 _reports: dict[str, msgspec.json.Decoder[Report]] = {
-    kind.__name__: msgspec.json.Decoder(kind) for kind in (AgentsUp, AgentsFailed, AgentsMissing, HealthSeen, TasksBegan, TasksEnded, TasksUsed, TaskAsked)
+    kind.__name__: msgspec.json.Decoder(kind) for kind in (AgentsUp, AgentsFailed, AgentsMissing, HealthSeen, TasksBegan, TasksEnded, TasksUsed, HandedOver, TaskAsked)
 }
 
 
