@@ -289,12 +289,18 @@ class Coordinator(Following):
         """Make a batch durable, then tell everybody. Raises JournalError."""
         if pending.records:
             artifacts = [*pending.artifacts, *(artifact for _, named in pending.reports for artifact in named)]
-            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, pending.texts, artifacts, pending.answers))
+            effects = effects_of(pending.records)
+
+            def begin() -> None:
+                due, effects[:] = effects[:], []
+                self._carry_out(due)
+
+            await self._journal.append(JournalBatch(pending.records, self.state, pending.touched, pending.texts, artifacts, pending.answers, begin))
             self._durable_seq = pending.records[-1].seq
             self.counters.commits += 1
             self.counters.records += len(pending.records)
             self._tell(pending.records, pending.touched)
-            self._carry_out(effects_of(pending.records))
+            begin()
         for waiter in pending.waiters:
             if not waiter.done():
                 waiter.set_result(None)

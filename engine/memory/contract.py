@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +32,8 @@ class JournalBatch:
     artifacts: list[StoredArtifact] = field(default_factory=list)
     answers: dict[str, bytes] = field(default_factory=dict)
     """To what other engines asked for, by the call's id: known from when the batch is durable."""
+    when_durable: Callable[[], None] = lambda: None
+    """Called by a journal that makes the batch durable before append() ends; more than once is no harm."""
 
 
 @dataclass(frozen=True, slots=True)

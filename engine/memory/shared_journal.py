@@ -91,6 +91,7 @@ class SharedJournal(SqliteJournal):
             await self._put(entry)
             self._note(entry)
             is_shared = True
+            batch.when_durable()  # what is to be done need not wait for the copy
 
         try:
             await self._append(batch, once)

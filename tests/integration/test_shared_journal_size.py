@@ -1,12 +1,14 @@
-"""How much the journal that engines share holds at most, whatever its records tell of, and how seldom a large file is copied for it."""
+"""How much the journal that engines share holds at most, whatever its records tell of, how seldom a large file is copied for it, and when a batch is in it."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from engine.memory.database import Database
 from engine.memory.shared_journal import SharedJournal
 from engine.model.ids import TaskId
 from engine.model.journal_entries import Entry, Leadership
@@ -24,11 +26,13 @@ class Kept:
     """Keeps what the server would."""
 
     def __init__(self) -> None:
+        self.steps: list[str] = []
         self.entries: deque[Entry] = deque()
         self.snapshots: list[int] = []
 
     async def append(self, entry: Entry, *, deadline_s: float, fence: Leadership | None = None) -> None:  # noqa: ARG002  # as the server's
         self.entries.append(entry)
+        self.steps.append("shared")
 
     async def snapshot_last(self) -> int:
         return self.snapshots[-1] if self.snapshots else 0
@@ -93,3 +97,17 @@ async def test_a_large_file_is_copied_when_its_part_was_written_and_not_before(w
     assert len(writing.kept.snapshots) == before, "as much as a small file would have been copied for"
     await writing.write(30)
     assert len(writing.kept.snapshots) > before
+
+
+async def test_a_batch_is_durable_when_it_is_shared_before_the_copy_has_it(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, write = writing.kept.steps, Database.write
+
+    async def copy(files: Database, work: Any) -> Any:
+        steps.append("copied")
+        return await write(files, work)
+
+    monkeypatch.setattr(Database, "write", copy)
+    batch = writing.life.batch()
+    batch.when_durable = lambda: steps.append("durable")
+    await writing.journal.append(batch)
+    assert steps == ["shared", "durable", "copied"]
