@@ -171,6 +171,16 @@ def _look_at_database(paths: Paths, _environment: Mapping[str, str]) -> Iterator
     yield Finding("database", OK, f"{text}; removed for their age: {gone or 'nothing'}")
 
 
+def _look_at_limits(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
+    """See what holds programs of agents to `memory_max`: of the engine that runs, else of one that was started from here."""
+    from engine.agents.processes.cgroups import find
+
+    pid = holder_pid(paths)
+    found = find(pid if pid and is_alive(pid) else os.getpid())
+    text = f"the kernel holds programs to memory_max, {found.why}" if found.place else f"programs are looked at every 2 s, and ended above memory_max: {found.why}"
+    yield Finding("memory limits", OK, text)
+
+
 def _look_at_engine(paths: Paths, _environment: Mapping[str, str]) -> Iterator[Finding]:
     socket = find_address(paths)
     pid = holder_pid(paths)
@@ -316,6 +326,7 @@ _LOOKS: tuple[Callable[[Paths, Mapping[str, str]], Iterator[Finding]], ...] = (
     _look_at_keys,
     _look_at_state,
     _look_at_database,
+    _look_at_limits,
     _look_at_engine,
     _look_at_redis,
     _look_at_plugins,

@@ -34,6 +34,10 @@ class Measuring:
     feed: Feed
     clock: Clock
 
+    def __post_init__(self) -> None:
+        """Have programs held to what their pools allow, where the kernel can do that."""
+        self.usage.follow(self.host.groups)
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.agents.processes.cgroups import Groups
 from engine.agents.program_usage import ProgramSample, ProgramUsage, Use
 from engine.agents.runtime import HostSample
 from engine.agents.sessions.session import RUN_PREFIX
@@ -17,7 +18,7 @@ from engine.agents.stalls import Run
 from engine.gate.programs_seen import Told
 from engine.model.events import Record
 from engine.model.ids import AgentId, HostId, TaskId
-from engine.model.pools import A2A, COMMAND, OPENAI, PROGRAMS, SESSION
+from engine.model.pools import A2A, COMMAND, OPENAI, PROGRAMS, SESSION, PoolSpec
 from engine.model.task_events import TaskFailed, TasksSucceeded
 from engine.model.tasks import Outcome
 from engine.scaling.observer import Usage
@@ -79,6 +80,15 @@ class UsageMeter:
             return
         cpu_s = self._programs.unseen(f"{outcome.task}.{outcome.token}", outcome.usage.get("cpu_s", 0.0), outcome.started_at)
         self._ended[task.spec.pool] = self._ended.get(task.spec.pool, 0.0) + cpu_s
+
+    def follow(self, groups: Groups) -> None:
+        """Have programs in control groups measured by them, and held to what their pools allow."""
+        self._programs.measure, groups.pool_of = groups.measure, self._pool_of
+
+    def _pool_of(self, run: str) -> PoolSpec | None:
+        state = self._state()
+        pool = state.pools.get(_owner(state, run)[1])
+        return pool.spec if pool is not None else None
 
     def look(self, samples: Sequence[HostSample], programs: Mapping[str, int], now: float, elsewhere: Sequence[ProgramSample] = ()) -> None:
         """Take new measurements of hosts, and look at programs: runs by `task.attempt`, or `session.agent.start`, with their process ids.

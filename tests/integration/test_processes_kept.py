@@ -106,7 +106,7 @@ async def test_program_that_is_cut_says_why_also_to_another_engine_and_has_littl
         assert not host.end("tsk_9.1", "stalled", "nobody")
         assert host.end(kept.key, "memory limit", "it had too much")
         assert host.end(kept.key, "stalled", "it was ended for something else before")
-        other = KeptRun(tmp_path / "kept" / kept.key, SystemClock())
+        other = KeptRun(tmp_path / "kept" / kept.key, SystemClock(), host.groups)
         for run_ in (kept, other):
             assert (await run_.wait_result()).describe_end() == "killed by SIGKILL (it had too much)"
         assert host.pids() == {}

@@ -393,6 +393,7 @@ async def test_without_proc_groups_are_still_killed(
             (tmp_path / "leader").unlink()
             group.create_task(host.run(shell(script + "; exec sleep 300", tmp_path), key="t"))
             await wait_until(lambda: read_pids(tmp_path, ["leader", "member"]))
+            await wait_until(lambda: "t" in host.pids())  # it may write before the host has heard that it began
         await wait_until(
             lambda: all(is_gone(pid) for pid in read_pids(tmp_path, ["leader", "member"]))
         )

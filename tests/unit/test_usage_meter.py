@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from engine.agents import program_usage
+from engine.agents.processes.cgroups import Groups
 from engine.agents.program_usage import ProgramSample
 from engine.gate.programs_seen import ProgramsSeen
 from engine.gate.usage import UsageMeter, Used
@@ -164,6 +165,18 @@ def test_what_another_machine_measured_counts_for_agent_and_pool_and_is_told_wit
     there = there._replace(at=fleet.now)
     look()
     assert told.used[owner] == (0.25, 64.0, 0.0)
+
+
+def test_a_program_in_a_control_group_is_measured_by_it_and_held_to_what_its_pool_allows(fleet: Watched) -> None:
+    assert fleet.meter is not None
+    groups = Groups("state")
+    groups.measure = lambda key: (7.0, 33.0) if key == grouped else None  # type: ignore[method-assign]
+    fleet.meter.follow(groups)
+    grouped, _ = f"{fleet.program(11)}.1", fleet.program(12)
+    fleet.look()
+    assert sorted(fleet.meter.used.programs.values()) == [10.0, 33.0]
+    assert groups.pool_of(grouped) is fleet.state.pools["tool"].spec
+    assert groups.pool_of("tsk_none.1") is None
 
 
 @pytest.mark.row(66)

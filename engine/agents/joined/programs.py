@@ -24,12 +24,14 @@ class Programs:
     def __init__(self, host: ProcessHost, clock: Clock) -> None:
         self._host, self._clock = host, clock
         self._usage = ProgramUsage()
+        self._usage.measure = host.groups.measure
         self._seen: list[m.ProgramSeen] = []
         self._looked_at = 0.0
         self._is_told = True
 
     async def run(self, pool_of: Callable[[str], PoolSpec | None]) -> None:
-        """Look until cancelled; `pool_of` finds a program's pool by the process host's name for it."""
+        """Look until cancelled, and have programs held to what their pools allow; `pool_of` finds a program's pool by the process host's name for it."""
+        self._host.groups.pool_of = pool_of
         while True:
             self.look(pool_of)
             await self._clock.sleep(LOOK_S)

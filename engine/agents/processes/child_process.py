@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.agents.liveness import Verdict, Watch, read_usage
+from engine.agents.processes.cgroups import Groups
 from engine.agents.processes.finishing import Finishers
 from engine.agents.processes.kept import Keepers
 from engine.agents.processes.ledger import EngineMarker, SweepReport, sweep
@@ -69,7 +70,9 @@ class ProcessHost:
         self._marker = EngineMarker.of_this_process(state_dir, engine_id)
         self._ledger = Path(self._marker.state_dir) / LEDGER_NAME
         self._clock = clock
-        self.keepers = Keepers(self._marker, clock)
+        self.groups = Groups(self._marker.state_dir)
+        """Control groups of the programs, where there can be some."""
+        self.keepers = Keepers(self._marker, clock, self.groups)
         """Programs that may outlive the engine."""
         self.finishers = Finishers(Path(self._marker.state_dir), clock)
         """Programs that no end of the engine cuts off."""
@@ -91,6 +94,8 @@ class ProcessHost:
         try:
             kept = await asyncio.to_thread(self.keepers.claim)
             self.sweep_report = await self._sweep(with_own=False, others=kept)
+            self.groups.open()
+            self.groups.keep_only(self.keepers.survivors())
             self._null_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             self._logs = LogWriter()
             await self._connect()
@@ -154,6 +159,7 @@ class ProcessHost:
         self._run_count += 1
         run = self._run_count
         process = RunningProcess(spec, key, post=partial(self._post, run), now=self._clock.now)
+        process.outgrown = partial(self.groups.outgrown, key)
         self._runs[run] = self._by_key[key] = process
         try:
             await self._start(process, run, on_output)
@@ -163,6 +169,7 @@ class ProcessHost:
                 await self._end(process)
             finally:
                 del self._runs[run], self._by_key[key]
+                self.groups.remove(key)
 
     def signal(self, key: str, number: int) -> bool:
         """Send a signal to the program's group; False if none with this key runs. STOP, CONT and KILL reach all of it."""
@@ -233,6 +240,7 @@ class ProcessHost:
             "cwd": str(spec.cwd.absolute()),
             "limits": spec.limits.as_order(),
             "nice": spec.limits.nice,
+            "cgroup": self.groups.make(process.key),
         }
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -399,4 +407,5 @@ class ProcessHost:
                 os.close(self._null_fd)
                 self._null_fd = -1
                 self._logs.close()
+            self.groups.close()
 

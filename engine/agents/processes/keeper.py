@@ -318,6 +318,7 @@ class Keeper:
                 if pid != self._program:
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.kill(pid, signal.SIGKILL)
+            launch.kill_group(str(self._order.program.get("cgroup", "")))
             self._poll.poll(int(RECHECK_S * 1000))
 
     def _write_end(self, status: int, usage: resource.struct_rusage, survivors: list[int]) -> None:

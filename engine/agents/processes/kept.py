@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from engine.agents.processes import keeping, process_table
+from engine.agents.processes.cgroups import Groups
 from engine.agents.processes.ledger import EngineMarker, is_same, sweep
 from engine.agents.processes.ledger_lines import LedgerEntry, parse_ledger
 from engine.agents.processes.spawner_link import open_log
@@ -54,8 +55,9 @@ _PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from engine.agents.pro
 class KeptRun:
     """One program under its keeper, started by this engine or an earlier one."""
 
-    def __init__(self, folder: Path, clock: Clock, spec: ProcessSpec | None = None) -> None:
+    def __init__(self, folder: Path, clock: Clock, groups: Groups, spec: ProcessSpec | None = None) -> None:
         self.key = folder.name
+        self._groups = groups
         self.started_at = 0.0
         self._folder = folder
         self._clock = clock
@@ -180,7 +182,9 @@ class KeptRun:
             return None
         out, err = ((self._folder / name).read_bytes() for name in keeping.STREAM_NAMES)
         survivors = record["survivors"]
-        reason = record["stopped_reason"]
+        reason, detail = record["stopped_reason"], str(record.get("stopped_detail", ""))
+        if not reason and record["signal"] == signal.SIGKILL and (why := self._groups.outgrown(self.key)):
+            reason, detail = "memory limit", why
         return ProcessResult(
             exit_code=_whole(record["exit_code"]),
             signal=_whole(record["signal"]),
@@ -194,7 +198,7 @@ class KeptRun:
             cpu_s=float(str(record["cpu_s"])),
             max_rss_bytes=_whole(record["max_rss_bytes"]) or 0,
             stopped_reason=cast("StopReason", reason) if reason in get_args(StopReason) else None,
-            stopped_detail=str(record.get("stopped_detail", "")),
+            stopped_detail=detail,
             survivors=tuple(survivors) if isinstance(survivors, list) else (),
         )
 
@@ -224,7 +228,8 @@ class KeptRun:
 class Keepers:
     """All runs under keepers in a state directory."""
 
-    def __init__(self, marker: EngineMarker, clock: Clock) -> None:
+    def __init__(self, marker: EngineMarker, clock: Clock, groups: Groups) -> None:
+        self._groups = groups
         self._found: dict[str, KeptRun] = {}
         """What former engines have left."""
         self._marker = marker
@@ -240,7 +245,7 @@ class Keepers:
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         keeping.write_owner(str(self._folder / keeping.OWNER_NAME), os.getpid())
-        found = [KeptRun(folder, self._clock) for folder in sorted(self._folder.iterdir()) if folder.is_dir()]
+        found = [KeptRun(folder, self._clock, self._groups) for folder in sorted(self._folder.iterdir()) if folder.is_dir()]
         self._found = {run.key: run for run in found}
         return [entry for run in found for entry in run.entries]
 
@@ -261,9 +266,9 @@ class Keepers:
     async def start(self, spec: ProcessSpec, key: str, *, adopt_within_s: float) -> KeptRun:
         """Start a program under a keeper. Raise ProcessStartError; when cancelled, nothing of it is left."""
         folder = self._folder / key
-        run = self._runs[key] = KeptRun(folder, self._clock, spec)
+        run = self._runs[key] = KeptRun(folder, self._clock, self._groups, spec)
         loop = asyncio.get_running_loop()
-        starting = loop.run_in_executor(None, self._start, spec, folder, adopt_within_s)
+        starting = loop.run_in_executor(None, self._start, spec, folder, self._groups.make(key), adopt_within_s)
         try:
             run.adopt(await asyncio.shield(starting))
         except asyncio.CancelledError:
@@ -317,13 +322,15 @@ class Keepers:
     def discard(self, key: str) -> None:
         """Forget a run that has ended, and remove its directory."""
         self._runs.pop(key, None)
+        self._groups.remove(key)
         shutil.rmtree(self._folder / key, ignore_errors=True)
 
     async def _drop(self, run: KeptRun) -> None:
         await run.end()
+        self._groups.remove(run.key)
         await asyncio.to_thread(shutil.rmtree, self._folder / run.key, ignore_errors=True)
 
-    def _start(self, spec: ProcessSpec, folder: Path, adopt_within_s: float) -> subprocess.Popen[bytes]:
+    def _start(self, spec: ProcessSpec, folder: Path, cgroup: str, adopt_within_s: float) -> subprocess.Popen[bytes]:
         """Start a keeper and wait until it says whether the program runs. Blocks; raise ProcessStartError."""
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -340,14 +347,14 @@ class Keepers:
                 )
         except OSError as error:
             raise explain_start_failure(spec, stage="keeper", number=error.errno or 0) from error
-        told = _converse(child, self._order(spec, folder, adopt_within_s))
+        told = _converse(child, self._order(spec, folder, cgroup, adopt_within_s))
         if "pid" in told:
             return child
         child.kill()
         child.wait()
         raise explain_start_failure(spec, stage=str(told["stage"]), number=_whole(told["errno"]) or 0)
 
-    def _order(self, spec: ProcessSpec, folder: Path, adopt_within_s: float) -> dict[str, object]:
+    def _order(self, spec: ProcessSpec, folder: Path, cgroup: str, adopt_within_s: float) -> dict[str, object]:
         environment = build_environment(spec, os.environ) | self._marker.environment(folder.name)
         return {
             "key": folder.name,
@@ -357,6 +364,7 @@ class Keepers:
                 "cwd": str(spec.cwd.absolute()),
                 "limits": spec.limits.as_order(),
                 "nice": spec.limits.nice,
+                "cgroup": cgroup,
             },
             "environment": environment,
             "has_stdin": spec.stdin is not None,

@@ -52,7 +52,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class Order:
     """One program to start, checked and encoded before the fork, so that little can go wrong after it."""
 
-    __slots__ = ("argv", "cwd", "env", "key", "limits", "nice", "open_files")
+    __slots__ = ("argv", "cgroup", "cwd", "env", "key", "limits", "nice", "open_files")
 
     def __init__(self, message: dict[str, object], open_files: tuple[int, int]) -> None:
         argv, env, limits = message["argv"], message["env"], message.get("limits", {})
@@ -63,6 +63,8 @@ class Order:
         self.argv = [os.fsencode(part) for part in argv]
         self.env = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
         self.cwd = os.fsencode(str(message["cwd"]))
+        self.cgroup = str(message.get("cgroup", ""))
+        """Folder of the control group that it goes into; empty = it stays in its parent's."""
         self.nice = int(str(message.get("nice", 0)))
         self.limits = {str(name): int(value) for name, value in limits.items()}
         self.open_files = open_files  # what the spawner was started with, before it raised its own
@@ -111,6 +113,8 @@ class _Child:
     ) -> NoReturn:
         try:
             self._settle(fds)
+            if order.cgroup:
+                _enter(order.cgroup)
             self._stage = "ledger"
             entry.pid = entry.pgid = os.getpid()
             entry.start = process_table.read_start(entry.pid)
@@ -151,6 +155,32 @@ def _reset_signals() -> None:
     for name in _RESET_SIGNALS:
         signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _enter(cgroup: str) -> None:
+    """Go into a control group; one that has gone is no reason not to start: the engine sees that nobody is in it."""
+    try:
+        fd = os.open(f"{cgroup}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"0")
+        finally:
+            os.close(fd)
+    except OSError:
+        pass
+
+
+def kill_group(cgroup: str) -> None:
+    """End everything in a control group, where there is one and the kernel can do that at once (5.14)."""
+    if not cgroup:
+        return
+    try:
+        fd = os.open(f"{cgroup}/cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"1")
+        finally:
+            os.close(fd)
+    except OSError:
+        pass
 
 
 def _candidates(order: Order) -> list[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 from collections.abc import Callable
 
 from engine.agents.processes.capture import OutputCapture
@@ -53,6 +54,8 @@ class RunningProcess:
         self.started_at = now()
         self.stopped_reason: StopReason | None = None
         self.stopped_detail = ""
+        self.outgrown: Callable[[], str] = str
+        """Says that the kernel ended it for its memory; empty = it did not."""
         self.is_posted = False
         self._post = post
         self._now = now
@@ -285,6 +288,8 @@ class RunningProcess:
     def _end(self, message: dict[str, object]) -> None:
         self._ended = message
         self._ended_at = self._now()
+        if self.stopped_reason is None and message.get("signal") == signal.SIGKILL and (why := self.outgrown()):
+            self.stopped_reason, self.stopped_detail = "memory limit", why
         self._cancel_timers()
         if self._input:
             self._input.abort()

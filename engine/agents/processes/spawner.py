@@ -40,6 +40,7 @@ class Task:
     also the group's id, cannot be given to a stranger before the group has been killed."""
 
     __slots__ = (
+        "cgroup",
         "run",
         "entry",
         "error_fd",
@@ -51,8 +52,9 @@ class Task:
         "reaped",
     )
 
-    def __init__(self, run: int, entry: ledger_lines.LedgerEntry, error_fd: int) -> None:
+    def __init__(self, run: int, entry: ledger_lines.LedgerEntry, error_fd: int, cgroup: str) -> None:
         self.run = run
+        self.cgroup = cgroup
         self.pid = entry.pid
         self.entry = entry
         self.error_fd: int | None = error_fd  # open until exec has succeeded or failed
@@ -220,7 +222,7 @@ class Spawner:
         pid, error_fd = launch.launch(order, fds, entry=entry, ledger=self._ledger)
         entry.pid = entry.pgid = pid
         entry.start = process_table.read_start(pid)
-        task = Task(run, entry, error_fd)
+        task = Task(run, entry, error_fd, order.cgroup)
         self._tasks[run] = self._leaders[pid] = self._by_error_fd[error_fd] = task
         self._poll.register(error_fd, select.POLLIN | select.POLLHUP)
 
@@ -325,6 +327,8 @@ class Spawner:
     def _signal(self, task: Task, number: int) -> None:
         if not task.has_exited and not _send_signal(-task.pid, number):
             _send_signal(task.pid, number)  # it has not come as far as its own group
+        if number == signal.SIGKILL:
+            launch.kill_group(task.cgroup)
         if number in (signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL):
             # A freeze must hold those who left the group, too; other signals are the program's to pass on.
             for pid in [*process_table.read_descendants(task.pid), *self._leftovers(task)]:
@@ -357,6 +361,7 @@ class Spawner:
         return next((task for task in self._tasks.values() if task.entry.key == key), None)
 
     def _kill(self, task: Task, leftovers: list[int]) -> None:
+        launch.kill_group(task.cgroup)
         _send_signal(
             -task.pid, signal.SIGKILL
         )  # safe: the unreaped leader holds the group's number
@@ -406,6 +411,8 @@ class Spawner:
         """The engine is gone: kill every descendant and everything that carries its marks, within `FAREWELL_S`."""
         self._decoder.close()
         deadline = monotonic_s() + FAREWELL_S
+        for task in self._leaders.values():
+            launch.kill_group(task.cgroup)
         while True:
             for pid in self._leaders:
                 _send_signal(-pid, signal.SIGKILL)
