@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
+from fleet_tui.settings import find_paths
 
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.words import run_words
 
 CONFIG = """
 [pools.leaky]
@@ -61,13 +64,9 @@ def open_bundle(path: Path) -> dict[str, bytes]:
 
 def bundle_of(subject: EngineProcess, tmp_path: Path, **environment: str) -> dict[str, bytes]:
     """Make a bundle and return its files."""
-    import subprocess
-
     target = tmp_path / "bundle.tar.gz"
     target.unlink(missing_ok=True)
-    done = subprocess.run(
-        subject.command("bundle", "-o", str(target)), env=subject.environment | environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run_words(["-C", str(subject.directory), "bundle", "-o", str(target)], subject.environment | environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(target)
     assert target.stat().st_mode & 0o777 == 0o600
@@ -87,6 +86,26 @@ def config() -> str:
     for name in ("argument", "variable", "url"):
         text = text.replace(f"{{{name}}}", SECRETS[name])
     return text
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state that an engine left after one task."""
+    root: Path = tmp_path_factory.mktemp("left")
+    with engine(root) as subject:
+        assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
+    return state_of(subject)
+
+
+def state_of(subject: EngineProcess) -> Path:
+    return find_paths(subject.directory, environment=subject.environment).state_dir
+
+
+def with_state(root: Path, left: Path) -> EngineProcess:
+    """An engine that does not run, and finds this state."""
+    subject = EngineProcess(root)
+    shutil.copytree(left, state_of(subject), ignore=shutil.ignore_patterns("*.sock"))
+    return subject
 
 
 def test_a_running_engine_is_told_and_no_secret_is(tmp_path: Path, config: str) -> None:
@@ -117,9 +136,8 @@ def test_a_running_engine_is_told_and_no_secret_is(tmp_path: Path, config: str) 
         assert b"engine started" in files["engine.log"] and b'"called"' in files["engine.log"]
 
 
-def test_without_an_engine_the_database_tells(tmp_path: Path) -> None:
-    with engine(tmp_path) as subject:
-        assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
+def test_without_an_engine_the_database_tells(tmp_path: Path, left: Path) -> None:
+    subject = with_state(tmp_path, left)
     files = bundle_of(subject, tmp_path)
     journal = json.loads(files["journal.json"])
     assert ["coder", "succeeded", 1] in journal["tasks by pool and state"]
@@ -136,9 +154,8 @@ def test_where_nothing_ever_ran(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["database", "truncated", "log is a directory", "log is a link", "configuration"])
-def test_what_is_broken_is_said(tmp_path: Path, damage: str) -> None:
-    with engine(tmp_path) as subject:
-        assert subject.run("submit", "noop", "coder", "--wait").returncode == 0
+def test_what_is_broken_is_said(tmp_path: Path, left: Path, damage: str) -> None:
+    subject = with_state(tmp_path, left)
     database, log = (next((tmp_path / "state").rglob(name)) for name in ("fleet.db", "engine.log"))
     for rest in database.parent.glob("fleet.db-*"):
         rest.unlink()

@@ -72,43 +72,39 @@ channels = [
 """
 
 
-def run(subject: EngineProcess, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(subject.command(*words), env=subject.environment, capture_output=True, text=True, timeout=120, check=False)
-
-
 @pytest.mark.row(105, 213)
 def test_channels_are_listed_and_tested_from_the_command_line(tmp_path: Path) -> None:
     with hook() as port, engine(tmp_path, configured(port)) as subject:
-        rows = {row["id"]: row for row in json.loads(run(subject, "alerts", "channels", "-o", "json").stdout)}
+        rows = {row["id"]: row for row in json.loads(subject.run("alerts", "channels", "-o", "json").stdout)}
         assert {name: (row["kind"], row["state"]) for name, row in rows.items()} == {
             "email": ("ALERT_EMAIL_URL", "unset"), "hook": ("json", "ready"), "gone": ("json", "ready"), "off": ("command", "off")
         }  # fmt: skip
         assert "ALERT_EMAIL_URL is not set" in rows["email"]["last_error"]
         assert (rows["hook"]["severities"], rows["hook"]["matchers"]) == ("critical", "pool=~co.*")
-        done = run(subject, "alerts", "test", "hook", "--reason", "new key")
+        done = subject.run("alerts", "test", "hook", "--reason", "new key")
         assert done.returncode == 0, done.stderr
         assert "the test went through hook" in done.stderr
         assert Hook.got[0]["status"] == "test"
-        failed = run(subject, "test-channel", "gone")
+        failed = subject.run("test-channel", "gone")
         assert failed.returncode == 1
         assert "channel gone does not work: the connection was refused" in failed.stderr
-        assert run(subject, "test-channel", "email").returncode == 4
-        unknown = run(subject, "test-channel", "hok")
+        assert subject.run("test-channel", "email").returncode == 4
+        unknown = subject.run("test-channel", "hok")
         assert (unknown.returncode, "did you mean 'hook'" in unknown.stderr) == (4, True)
-        audit = json.loads(run(subject, "get", "audit", "-o", "json").stdout)
+        audit = json.loads(subject.run("get", "audit", "-o", "json").stdout)
         assert [(line["action"], line["target"], line["reason"]) for line in audit if line["action"] == "alert.test-channel" and line["result"] == "done"] == [
             ("alert.test-channel", "hook", "new key")
         ]
-        assert "0 parked notifications wait again" in run(subject, "requeue").stderr
-        assert "nothing is parked" in run(subject, "requeue", "hook", "--dry-run").stdout
+        assert "0 parked notifications wait again" in subject.run("requeue").stderr
+        assert "nothing is parked" in subject.run("requeue", "hook", "--dry-run").stdout
         without_secret(subject, tmp_path)
 
 
 def without_secret(subject: EngineProcess, folder: Path) -> None:
     """Look for the address in all that leaves the engine."""
-    config = run(subject, "get", "channels", "-o", "wide").stdout + run(subject, "alerts", "notifications", "-o", "json").stdout
+    config = subject.run("get", "channels", "-o", "wide").stdout + subject.run("alerts", "notifications", "-o", "json").stdout
     target = folder / "bundle.tar.gz"
-    assert run(subject, "bundle", "-o", str(target)).returncode == 0
+    assert subject.run("bundle", "-o", str(target)).returncode == 0
     with tarfile.open(target) as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]  # files only
     assert files
