@@ -144,47 +144,33 @@ async def test_an_operation_belongs_to_one_module(tmp_path: Path) -> None:
         assert len(list((tmp_path / "state" / "booster" / "modules").iterdir())) <= 2
 
 
-@pytest.mark.parametrize(
-    ("what", "reason"),
-    [
-        ("large", "at most 8,388,608 are taken"),
-        ("text", "this is no WebAssembly module"),
-        ("pipe", "it is no file"),
-        ("folder", "it cannot be read: Is a directory"),
-        ("zeros", "it is no file"),
-        ("endless start", "the module does not start: it was stopped after 1 s"),
-        ("memory bomb", "user.bomb was tried with no file: the module wanted more than its 64 MB"),
-        ("nesting", "the module does not start: its calls nest too deep"),
-        ("huge", "the module does not start"),
-    ],
-)
-async def test_a_hostile_file_is_refused_with_a_reason_and_the_engine_lives(tmp_path: Path, what: str, reason: str) -> None:
-    path = tmp_path / "module"
-    if what == "large":
-        with path.open("wb") as file:
-            file.truncate(100 * 2**20)
-    elif what == "pipe":
-        os.mkfifo(path)
-    elif what == "folder":
-        path.mkdir()
-    elif what == "zeros":
-        path = Path("/dev/zero")
-    else:
-        path.write_bytes(
-            {
-                "text": b"no module",
-                "endless start": starting("(loop $again (br $again))"),
-                "memory bomb": bomb(),
-                "nesting": starting("(drop (call $deeper (i32.const 0)))"),
-                "huge": huge(),
-            }[what]
-        )
+async def test_hostile_files_are_refused_each_with_its_reason_and_the_engine_lives(tmp_path: Path) -> None:
+    files = {
+        "text": (b"no module", "this is no WebAssembly module"),
+        "endless start": (starting("(loop $again (br $again))"), "the module does not start: it was stopped after 1 s"),
+        "memory bomb": (bomb(), "user.bomb was tried with no file: the module wanted more than its 64 MB"),
+        "nesting": (starting("(drop (call $deeper (i32.const 0)))"), "the module does not start: its calls nest too deep"),
+        "huge": (huge(), "the module does not start"),
+    }
+    hostile = {write(tmp_path / what, wasm): reason for what, (wasm, reason) in files.items()}
+    large, pipe, folder = tmp_path / "large", tmp_path / "pipe", tmp_path / "folder"
+    with large.open("wb") as file:
+        file.truncate(100 * 2**20)
+    os.mkfifo(pipe)
+    folder.mkdir()
+    hostile |= {
+        str(large): "at most 8,388,608 are taken",
+        str(pipe): "it is no file",
+        str(folder): "it cannot be read: Is a directory",
+        "/dev/zero": "it is no file",
+    }
     async with boosted(tmp_path) as engine:
-        with pytest.raises(CommandRefused, match=re.escape(reason)):
-            await engine.operator.plan([AddModule("bad", str(path))])
-        assert not await rows(engine)
-        task = await engine.do("code.outline", {"source": "def f(): pass\n"})
-        assert task.state is TaskState.SUCCEEDED
+        for number, (path, reason) in enumerate(hostile.items()):
+            with pytest.raises(CommandRefused, match=re.escape(reason)):
+                await engine.operator.plan([AddModule("bad", path)])
+            assert not await rows(engine), path
+            task = await engine.do("code.outline", {"source": f"def f{number}(): pass\n"})
+            assert task.state is TaskState.SUCCEEDED, path
 
 
 def bomb() -> bytes:
@@ -226,48 +212,45 @@ async def test_a_module_that_keeps_failing_is_left_alone_for_a_while(tmp_path: P
         assert (await told(engine, "fickle", failures=5))["calls"] == 5
 
 
-@pytest.mark.parametrize(
-    ("status", "value", "kind", "said"),
-    [
-        (1, {"reason": "two of them", "line": 3, "column": 0}, "module_refused", "user.say is not certain: two of them (line 3)"),
-        (2, {"reason": "no", "line": None, "column": None}, "module_refused", "user.say refuses: no"),
+async def test_what_a_module_is_not_certain_of_ends_the_task_with_its_reason(tmp_path: Path) -> None:
+    cases: list[tuple[int, dict[str, object], str, str]] = [
+        (1, {"reason": "two of them", "line": 3, "column": 0}, "module_refused", "is not certain: two of them (line 3)"),
+        (2, {"reason": "no", "line": None, "column": None}, "module_refused", "refuses: no"),
         (3, {"reason": "no such word", "line": None, "column": None}, "bad_parameter", "no such word"),
         (2, {"reason": 7}, "module_failed", "an answer that is not done has no reason"),
-    ],
-)
-async def test_what_a_module_is_not_certain_of_ends_the_task_with_its_reason(tmp_path: Path, status: int, value: dict[str, object], kind: str, said: str) -> None:
+    ]
     async with boosted(tmp_path) as engine:
-        await do(engine, AddModule("say", write(tmp_path / "say.wasm", answering("user.say", value, status=status))))
-        task = await engine.do("user.say", {"source": "a = 1\n"})
-        assert task.error is not None
-        assert (task.state, task.error.kind) == (TaskState.FAILED, kind)
-        assert said in task.error.message
+        for number, (status, value, kind, said) in enumerate(cases):
+            name = f"user.say{number}"
+            await do(engine, AddModule(f"say{number}", write(tmp_path / "say.wasm", answering(name, value, status=status))))
+            task = await engine.do(name, {"source": "a = 1\n"})
+            assert task.error is not None
+            assert (task.state, task.error.kind) == (TaskState.FAILED, kind)
+            assert (f"{name} {said}" if kind == "module_refused" else said) in task.error.message
 
 
-@pytest.mark.parametrize(
-    ("splices", "source", "becomes", "kind"),
-    [
+async def test_edits_are_read_again_before_they_are_written(tmp_path: Path) -> None:
+    cases: list[tuple[list[object], str, str, str]] = [
         ([[0, 1, "b"]], "a = 1\n", "b = 1\n", ""),
         ([[0, 1, "b ="]], "a = 1\n", "", "broken_edit"),
         ([[0, 1, "b"]], "a = = 1\n", "", "syntax_error"),
         ([[4, 5, "2"], [0, 1, "b"]], "a = 1\n", "", "module_failed"),
         ([[0, 99, ""]], "a = 1\n", "", "module_failed"),
         ([[0.0, 1.0, ""]], "a = 1\n", "", "module_failed"),
-    ],
-)
-async def test_an_edit_is_read_again_before_it_is_written(tmp_path: Path, splices: list[object], source: str, becomes: str, kind: str) -> None:
-    path = tmp_path / "it.py"
-    path.write_text(source)
+    ]
     async with boosted(tmp_path) as engine:
-        await do(engine, AddModule("edit", write(tmp_path / "edit.wasm", answering("user.edit", {"splices": splices, "count": 1}, edits=True))))
-        task = await engine.do("user.edit", {"path": "it.py"}, workspace=str(tmp_path), apply=True)
-        if kind:
-            assert task.error is not None
-            assert (task.state, task.error.kind) == (TaskState.FAILED, kind)
-        else:
-            assert (task.state, task.result["changed"], task.result["applied"], task.result["edits"]) == (TaskState.SUCCEEDED, True, True, 1)
-            assert "+b = 1" in str(task.result["diff"])
-        assert path.read_text() == (becomes or source)
+        for number, (splices, source, becomes, kind) in enumerate(cases):
+            path, name = tmp_path / f"it{number}.py", f"user.edit{number}"
+            path.write_text(source)
+            await do(engine, AddModule(f"edit{number}", write(tmp_path / "edit.wasm", answering(name, {"splices": splices, "count": 1}, edits=True))))
+            task = await engine.do(name, {"path": path.name}, workspace=str(tmp_path), apply=True)
+            if kind:
+                assert task.error is not None
+                assert (task.state, task.error.kind) == (TaskState.FAILED, kind)
+            else:
+                assert (task.state, task.result["changed"], task.result["applied"], task.result["edits"]) == (TaskState.SUCCEEDED, True, True, 1)
+                assert "+b = 1" in str(task.result["diff"])
+            assert path.read_text() == (becomes or source)
 
 
 async def test_a_wrong_payload_is_said(tmp_path: Path) -> None:
