@@ -31,7 +31,7 @@ export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache
 export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.tools/python
 endif
 
-.PHONY: help setup run test test-long test-agents check lint types unit collect bench rows sim snap keys pictures clean
+.PHONY: help setup run test test-long test-agents fuzz check lint types unit collect bench rows sim snap keys pictures clean
 
 help: ## say what can be typed
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,6 +54,12 @@ test-long: $(READY) ## the long fuzz, chaos, soak and corpus runs, and propertie
 
 test-agents: $(READY) ## real Claude Code and Codex against the mock model, clients of others and a GitHub, the slow tests too; npm fetches them into .tools
 	@$(PYTEST) -m "slow or not slow" --timeout 900 $(ARGS) tests/integration/test_real_agents.py tests/integration/test_real_sessions.py tests/integration/test_acp_sessions.py tests/integration/test_mcp_agents.py tests/integration/test_other_clients.py tests/integration/test_github_emulated.py
+
+# Guided by coverage: what agents and other people's servers may say. ARGS=-max_total_time=600 for ten minutes each; FUZZ=openai for one.
+FUZZ ?= $(shell $(PYTHON) -c 'from tests.fuzz.targets import TARGETS; print(*TARGETS)')
+fuzz: $(READY) ## what agents may say, byte by byte, guided by coverage (atheris); a minute for each of 10 readers
+	@"$(UV)" pip install --quiet --python $(PYTHON) 'atheris>=3'
+	@for target in $(FUZZ); do echo "$$target"; $(PYTHON) -m tests.fuzz.guided $$target .fuzz/$$target -max_total_time=60 -verbosity=0 $(ARGS) || exit 1; done
 
 check: $(READY) ## the gate of every change: lint, types, imports, tidiness, unit tests; under a minute
 	@$(MAKE) --keep-going -j 3 --output-sync=target lint types unit collect
