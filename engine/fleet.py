@@ -283,7 +283,7 @@ class FleetManager(LibraryCalls):
         if self.federation is not None:
             self.feed.regions = self.federation.rows
             self.federation.connect(self.status, partial(self.feed.noted, "regions"), partial(FleetManager, directory=self.directory), self._socket)
-        self.look = StandbyLook(self.feed, self.turns, lambda: self.operator(ENGINE_ORIGIN).query("measured"), self.clock)
+        self.look = StandbyLook(self.feed, self.turns, lambda what, **more: self.operator(ENGINE_ORIGIN).query(what, **more), self.clock)
         self.feed.aging_s = self.config.tasks.aging_s
         self.feed.fallback = lambda: fallback_pool(self.coordinator.state, self.config)
         self.bus = EmbeddedBus()

@@ -13,11 +13,14 @@ from screens.widgets.bars import draw_meter
 from screens.widgets.cells import UNICODE, Cell, Glyphs, Part
 
 if TYPE_CHECKING:
+    from engine.model.standing import Standing
     from screens.feed import Feed
 
 UNKNOWN = Cell("–", "dim")
 """What is not known is never shown as 0."""
 UNKNOWN_ASCII = Cell("-", "dim")
+TOLD_LATE_S = 10.0
+"""Age of what the engine that leads told, from which on it is said."""
 
 
 # ---- numbers and times
@@ -295,6 +298,13 @@ def meter_cell(part: int, whole: int, width: int, glyphs: Glyphs) -> Cell:
 # ---- the context line
 
 
+def standby_words(standing: Standing, now: float) -> str:
+    """Say that an engine stands by, and how old is what the one that leads told, where that is no longer as good as new."""
+    if standing.told_at is None or now - standing.told_at <= TOLD_LATE_S:
+        return "STANDBY"
+    return f"STANDBY figures {age(now - standing.told_at)} old" if standing.told_at else "STANDBY figures unknown"
+
+
 def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence[Part]]:
     """Return the context line: which fleet and how much of it, and whether what is shown is current."""
     status = feed.status
@@ -314,10 +324,10 @@ def context_parts(feed: Feed, *, paused: bool) -> tuple[Sequence[Part], Sequence
     right: list[Part] = [Cell(f"! {feed.needs}", "warn")] if feed.needs else []
     if status.halted:
         right.append(Cell(f"HALTED {' '.join(halt.scope for halt in status.halted)}", "bad"))
+    if status.standing is not None and not status.standing.leads:
+        right.append(Cell(standby_words(status.standing, status.now), "warn"))
     if status.read_only:
         right.append(Cell(f"READ-ONLY {status.read_only}", "bad"))
-    if status.standing is not None and not status.standing.leads:
-        right.append(Cell("STANDBY", "warn"))
     if feed.authority is not None and feed.authority.read_only:
         right.append(Cell("RO", "warn"))
     if paused:

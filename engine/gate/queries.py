@@ -25,7 +25,7 @@ from engine.gate.maintaining import risks
 from engine.gate.memory_words import shown_event
 from engine.gate.region_plans import Regions
 from engine.gate.reporting import Wanted, report_on
-from engine.gate.standby_look import measured
+from engine.gate.standby_look import lent, measured
 from engine.gate.why import explain
 from engine.gate.why_tasks import explain_task
 from engine.gate.words import event_row
@@ -274,6 +274,13 @@ async def _logged(sources: Sources, word: str) -> Task:
     return sources.state().tasks[agent.task]
 
 
+async def _lent(sources: Sources, parameters: dict[str, Any]) -> object:
+    kinds = parameters.get("kinds", [])
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise UsageError("kinds are a list of words")
+    return lent(sources.feed, kinds)
+
+
 async def _measured(sources: Sources, _parameters: dict[str, Any]) -> object:
     return measured(sources.feed)
 
@@ -460,6 +467,7 @@ _ASK: dict[str, Callable[[Sources, dict[str, Any]], Awaitable[object]]] = {
     "spending": _spending,
     "metrics": _metrics,
     "measured": _measured,
+    "lent": _lent,
     "realtime": _realtime,
     "loads": _loads,
     "prometheus": _prometheus,

@@ -1,6 +1,6 @@
 """An operator of an engine that shares its fleet: it acts through the engine that leads, and reads what it has itself.
 
-What was measured, and what programs wrote, only the leader has: that is asked of it too. Rows come from this engine's own state.
+What was measured, decided or sent, and what programs wrote, only the leader has: that is asked of it too. All other rows come from this engine's own state.
 Calls go to the leader as JSON; what they changed is in this engine's state when the answer arrives, or the answer says it is late.
 
 Owner: nobody; a gate is one identity at the desk.
@@ -8,8 +8,9 @@ Owner: nobody; a gate is one identity at the desk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -20,10 +21,17 @@ from engine.coordinator.tools import CALLING, Calling
 from engine.gate import Desk, Gate, undecided
 from engine.gate.desk import Waiting
 from engine.gate.plans import Said
-from engine.gate.standby_look import StandbyLook
+from engine.gate.standby_look import ANSWER_WITHIN_S, LENT, MEASURED, Rows, StandbyLook
 from engine.model import wire
 from engine.model.data_commands import BackUpFleet
-from engine.model.errors import FleetError, OutcomeUnknown, Unanswered, UsageError, error_from_code
+from engine.model.errors import (
+    EngineUnavailable,
+    FleetError,
+    OutcomeUnknown,
+    Unanswered,
+    UsageError,
+    error_from_code,
+)
 from engine.model.fleet_commands import StopEngine
 from engine.model.ids import PlanId
 from engine.model.plans import Answer, Call, Origin, Plan
@@ -35,12 +43,12 @@ from engine.model.verbs import Command
 AT_LEADER = frozenset(
     {
         "log", "load", "loads", "recommendations", "cost", "metrics", "realtime", "prometheus", "history", "report", "risks", "baselines",
-        "pools-heat", "agents-heat", "foreseen", "route", "alert-test", "measured",
+        "pools-heat", "agents-heat", "foreseen", "route", "alert", "alert-test", "measured", "lent", *LENT,
     }
 )  # fmt: skip
 """Questions whose answers this engine has not: figures, output of programs, what waits to be sent."""
 
-MEASURED = frozenset({"hosts", "agents", "agent", "tasks", "explain"})
+WITH_FIGURES = MEASURED | {"agent", "explain"}
 """Rows and pages that show what the engine that leads measures."""
 
 OF_THIS_ENGINE = (StopEngine, BackUpFleet)
@@ -142,7 +150,11 @@ class RelayedGate(Gate):
             return await super().query(what, **parameters)
         if what in AT_LEADER:
             return await self._query_there(what, parameters)
-        if what in MEASURED:
+        if what == "explain":
+            with suppress(EngineUnavailable, Unanswered, TimeoutError):  # then by what is known here
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    return await self._query_there(what, parameters)
+        if what in WITH_FIGURES:
             await self._look.refresh()
         found = await super().query(what, **parameters)
         if what == "task" and isinstance(found, dict) and found["state"] in HELD:
@@ -152,10 +164,26 @@ class RelayedGate(Gate):
 
     @asynccontextmanager
     async def follow(self, kinds: Sequence[str]) -> AsyncIterator[AsyncIterator[Frame]]:
-        """Follow rows of some kinds, conflated, with what the engine that leads measures. Raises Denied for the program of an attempt that is over."""
-        async with super().follow(kinds) as frames:
-            with self._look.looking() if MEASURED.intersection(kinds) else nullcontext():
+        """Follow rows of some kinds, conflated, with what the engine that leads measures, decides and sends. Raises Denied for the program of an attempt that is over."""
+        lent = LENT.intersection(kinds)
+        with self._look.looking([*lent, *MEASURED.intersection(kinds)]):
+            await self._look.borrow(lent)
+            async with super().follow(kinds) as first, aclosing(self._frames(first, kinds, lent)) as frames:
                 yield frames
+
+    async def _frames(self, first: AsyncIterator[Frame], kinds: Sequence[str], lent: Collection[str]) -> AsyncGenerator[Frame, None]:
+        """Give frames, from the beginning again when this engine begins or ends to lead: some rows are those of who leads."""
+        frames, stands_by, before = first, self._look.stands_by, dict[str, Rows]()
+        async with AsyncExitStack() as stack:
+            while True:
+                async for frame in frames:
+                    if self._look.stands_by is not stands_by:
+                        break
+                    yield self._look.shown(frame, lent, before) if stands_by else frame
+                else:
+                    return
+                stands_by, before = self._look.stands_by, {}
+                frames = await stack.enter_async_context(super().follow(kinds))
 
     async def _query_there(self, what: str, parameters: dict[str, object]) -> object:
         return wire.decode(bytes((await self._ask(_Asked("query", self.origin, what=what, parameters=parameters))).result))

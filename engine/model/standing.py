@@ -19,6 +19,9 @@ class Standing:
     fault: str = ""
     """Why it does not know better, such as a server that is away."""
 
+    told_at: float | None = None
+    """In frames: when the engine that leads last told what only it knows of what is shown; 0 = it did not, None = nothing of that is shown."""
+
     @property
     def is_relaying(self) -> bool:
         """Answer whether it acts through another engine."""

@@ -17,6 +17,7 @@ from engine.model.rows import (
     PlanRow,
     TaskCounts,
 )
+from engine.model.standing import Standing
 from engine.simulation.fake_operator import make_agent, make_pool, make_task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -395,3 +396,8 @@ def test_what_runs_and_should_not_needs_somebody() -> None:
     [need] = present_pulse.find_needs(differs, empty, UNICODE)
     assert (need.what.text, need.why) == ("! agents are not as planned", "agent agt_1 that the fleet does not have: stopped")
     assert present_pulse.find_needs(status_at(NOW), empty, UNICODE) == []
+
+
+def test_a_standby_says_how_old_is_what_the_leader_told() -> None:
+    ages = {None: "STANDBY", NOW - 3.0: "STANDBY", NOW - 42.0: "STANDBY figures 42s old", 0.0: "STANDBY figures unknown"}
+    assert {told_at: present.standby_words(Standing("local", leader="eng_1", told_at=told_at), NOW) for told_at in ages} == ages
