@@ -6,7 +6,7 @@ Owner: `SqliteJournal`. One batch is one commit; a batch is written whole, or no
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +36,9 @@ SCANNED_MAX = 1_000_000
 PROBE_BYTES = 64 * 1024
 SEQ_MAX = 1 << 62
 
+Write = Callable[[sqlite3.Connection], None]
+"""Writes a batch by the writer's connection."""
+
 
 class SqliteJournal:
     """Keeps a fleet in one SQLite file; see contract.Journal."""
@@ -61,16 +64,14 @@ class SqliteJournal:
         The state is read before the first wait. Cancelling leaves the batch to the writer: all of it will be
         written, or nothing, before anything that is appended later; which of the two, load() tells.
         """
-        await self._append(batch)
+        await self._database.write(self._writing(batch))
 
-    async def _append(self, batch: JournalBatch, once: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Write a batch, `once` that is done; see append()."""
+    def _writing(self, batch: JournalBatch) -> Write:
+        """Return what writes a batch; the state is read now."""
         values = self._projector.project(batch)
         state, artifacts = batch.state, batch.artifacts
         blobs = [(kept.id, kept.task or None, kept.media, len(kept.data), kept.data, state.at) for kept in artifacts]
-        if once is not None:
-            await once()
-        await self._database.write(lambda connection: self._write(connection, values, blobs))
+        return lambda connection: self._write(connection, values, blobs)
 
     async def probe(self) -> None:
         """Write and remove a little something. Raises JournalError while writing does not work."""
