@@ -18,6 +18,7 @@ from tests.ui.demo_app import DemoApp, parse_options
 from tests.ui.minimal import Amplification
 from tests.ui.pty_screen import Picture, PtyScreen, find_differences
 
+FRAMES_LEAST = 20
 DEMO = (sys.executable, "-m", "tests.ui.demo_app")
 ROOT = Path(__file__).parents[2]
 DOWN, UP, PAGE_DOWN, PAGE_UP, END, HOME = (
@@ -95,8 +96,10 @@ def test_shows_what_a_full_redraw_shows(seed: int, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     with open_demo("--interval-s", "0.07", "--seed", str(seed), "--report", str(report)) as pty:
         pty.wait_text("LIVE")
-        for step in range(60):
-            if step % 20 == 19:
+        step = 0
+        while step < 60 or pty.frames <= FRAMES_LEAST + 5:  # a loaded machine draws fewer in the same time
+            step += 1
+            if step % 20 == 0:
                 pty.resize(*rng.choice(SIZES))
             else:
                 pty.send(rng.choice(KEYS))
@@ -105,7 +108,7 @@ def test_shows_what_a_full_redraw_shows(seed: int, tmp_path: Path) -> None:
         wait_quiet(pty)
         shown = pty.picture()
         assert find_differences(shown, redraw(pty)) == []
-    assert json.loads(report.read_text("utf-8"))["frames_written"] > 20
+    assert json.loads(report.read_text("utf-8"))["frames_written"] > FRAMES_LEAST
 
 
 def test_shows_what_plain_textual_shows() -> None:
@@ -213,4 +216,4 @@ def test_frames_follow_the_terminal_and_do_not_need_it(answers: bool, tmp_path: 
         wait_quiet(pty)
         shown = pty.picture()
         assert find_differences(shown, redraw(pty)) == []
-    assert json.loads(report.read_text("utf-8"))["frames_written"] > 20
+    assert json.loads(report.read_text("utf-8"))["frames_written"] > FRAMES_LEAST
