@@ -223,7 +223,9 @@ def _pause(seconds: float) -> None:
 
 def _explain_end(paths: Paths, code: int) -> str:
     """Return why a started engine ended: the last it said."""
-    said = read_tail(paths.start_errors, ERROR_BYTES_MAX).strip().removeprefix("error: ")
+    from engine.model.shielding import shield
+
+    said = shield(read_tail(paths.start_errors, ERROR_BYTES_MAX)).strip().removeprefix("error: ")
     if said:
         return f"the engine could not start:\n{said}"
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"

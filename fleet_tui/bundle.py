@@ -146,6 +146,7 @@ def _looks(paths: Paths, environment: Mapping[str, str]) -> Iterator[tuple[str, 
     yield "files.json", "what lies in the state directory", lambda: files_of(paths)
     yield "journal.json", "the database: sizes, counts, integrity", lambda: database_facts(paths.database, QUESTION_S)
     yield "engine.log", "the end of the engine's log", lambda: read_end(paths.log, LOG_BYTES)
+    yield "printed.log", "what plug-ins, C code and programs printed in the engine's process", lambda: read_end(paths.printed, LOG_BYTES)
     yield "engine.err", "what the last engine that a console started wrote to standard error", lambda: read_end(paths.start_errors, LOG_BYTES)
 
 

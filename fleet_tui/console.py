@@ -113,8 +113,10 @@ def _open(context: Context, attached: Attached, preferences: Preferences, wishes
     # Start-up makes tens of thousands of objects that stay: looking for garbage among them takes a tenth of it.
     gc.set_threshold(GARBAGE_THRESHOLD)
     from fleet_tui.app import run_console
+    from fleet_tui.diverting import console_output
 
-    run_console(Opening(context, attached, preferences, level, wishes.theme, guise, wishes.keys))
+    with console_output(context.paths.console_printed):
+        run_console(Opening(context, attached, preferences, level, wishes.theme, guise, wishes.keys))
 
 
 def require_terminal() -> None:

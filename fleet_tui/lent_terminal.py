@@ -38,7 +38,7 @@ async def run_lent(argv: Sequence[str], environment: Mapping[str, str]) -> tuple
     """Run a program that has the terminal; return its exit code and why it did not run. The console must be suspended."""
     with _as_a_shell_waits(), _terminal_kept():
         try:
-            process = await asyncio.create_subprocess_exec(*argv, env={**os.environ, **environment})
+            process = await asyncio.create_subprocess_exec(*argv, stdout=sys.__stdout__, stderr=sys.__stderr__, env={**os.environ, **environment})
         except OSError as error:
             return 127, explain(error)
         try:

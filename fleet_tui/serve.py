@@ -27,6 +27,7 @@ from engine.model.verbs import Role
 from engine.supervisor import calm_collector
 from fleet_tui import output
 from fleet_tui.attach import hold_lock
+from fleet_tui.diverting import engine_output
 from fleet_tui.logs import open_log
 from fleet_tui.reviewer import CHECKS, HANDLER, POOL
 from fleet_tui.settings import Paths, prepare_state
@@ -83,7 +84,7 @@ def run_engine(paths: Paths, *, demo: Demo | None, detached: bool) -> None:
     if demo is not None:
         config = with_reviewers(config)
     prepare_state(paths)
-    with hold_lock(paths), open_log(paths.log, config.log_level, echo=not detached):
+    with hold_lock(paths), engine_output(paths.printed), open_log(paths.log, config.log_level, echo=not detached):
         if not detached:
             for notice in config.notices():
                 output.say(f"note: {notice}")

@@ -85,6 +85,16 @@ class Paths:
         return self.state_dir / "engine.err"
 
     @property
+    def printed(self) -> Path:
+        """Return what plug-ins, C code and programs printed in the engine's process."""
+        return self.state_dir / "printed.log"
+
+    @property
+    def console_printed(self) -> Path:
+        """Return the same of the console's process."""
+        return self.state_dir / "console-printed.log"
+
+    @property
     def exports(self) -> Path:
         """Return where consoles write what is exported."""
         return self.state_dir / "exports"

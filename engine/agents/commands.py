@@ -21,7 +21,6 @@ from engine.agents.processes.kept import KeptRun
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
-from engine.agents.shielding import shield, shield_values
 from engine.agents.spawned_host import SpawnedHost, is_program
 from engine.agents.tokens import AgentTokens
 from engine.clock import Clock, IdFactory
@@ -35,6 +34,7 @@ from engine.model.ids import AgentId, TaskId
 from engine.model.pools import CommandSpec, PoolSpec
 from engine.model.questions import Reply
 from engine.model.reports import AgentsFailed, TasksBegan, TasksEnded, TasksUsed
+from engine.model.shielding import shield, shield_values
 from engine.model.task_events import (
     LateResult,
     TaskFailed,

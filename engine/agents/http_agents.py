@@ -19,7 +19,6 @@ from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.pipes import LogFile
 from engine.agents.results import pack_result
 from engine.agents.runtime import HostSample, Reporter
-from engine.agents.shielding import shield
 from engine.agents.spawned_host import SpawnedHost
 from engine.clock import Clock, IdFactory
 from engine.model.agents import AgentSpec
@@ -28,6 +27,7 @@ from engine.model.ids import AgentId, TaskId
 from engine.model.pools import PoolSpec
 from engine.model.questions import Reply
 from engine.model.reports import AgentsFailed, TasksBegan, TasksEnded
+from engine.model.shielding import shield
 from engine.model.tasks import Outcome
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.agents.processes.spec import ProcessResult
-from engine.agents.sessions.lines import Lines, clean, cut
+from engine.agents.sessions.lines import Lines, cut
+from engine.model.shielding import clean
 from engine.model.tasks import Outcome
 
 LINE_MAX_BYTES = 16 * 1024 * 1024

@@ -1,6 +1,6 @@
 """The process of one plug-in, as the engine sees it: started, asked, and ended when it does not answer in time.
 
-Owner: `PluginLink`, of its process. Limits: one request at a time; a reply has LINE_BYTES_MAX.
+Owner: `PluginLink`, of its process. Limits: one request at a time; a reply has LINE_BYTES_MAX. What it prints is an `Outlet`'s.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.model.secrets import ENGINE_SECRETS, conceal
+from engine.model.secrets import ENGINE_SECRETS
+from engine.model.shielding import shield
+from engine.printing import Outlet
 
 START_S = 30.0
 """What starting an interpreter may take on a machine under load."""
 LINE_BYTES_MAX = 1 << 20
 SAID_BYTES_MAX = 64 * 1024
 ENDED_S = 5.0
+PRINTED_S = 1.0
+"""Longest wait for the last words of a process that has ended: something that it started may hold its output open."""
 
 
 class PluginFailed(Exception):
@@ -37,16 +41,20 @@ class PluginLink:
         self._start_file, self._log, self._timeout_s = start_file, log, timeout_s
         self._withheld = {*ENGINE_SECRETS, *withheld}
         self._process: Process | None = None
+        self._outlet: Outlet | None = None
 
     async def open(self) -> dict[str, Any]:
         """Start the process; return what the plug-in says of itself. Raises PluginFailed; nothing is left then."""
         environment = {name: value for name, value in os.environ.items() if name not in self._withheld}
         try:
-            with self._log.open("wb") as log:
+            self._outlet = Outlet.to(self._log)
+            try:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, "-P", "-m", "engine.plugins.process", str(self._start_file),
-                    stdin=PIPE, stdout=PIPE, stderr=log, limit=LINE_BYTES_MAX, start_new_session=True, env=environment,
+                    stdin=PIPE, stdout=PIPE, stderr=self._outlet.fd, limit=LINE_BYTES_MAX, start_new_session=True, env=environment,
                 )  # fmt: skip
+            finally:
+                self._outlet.let_go()
         except OSError as error:
             raise PluginFailed(f"its process does not start: {error}") from error
         await self._reply(START_S, f"its process did not start within {START_S:g} s")
@@ -79,14 +87,16 @@ class PluginLink:
             found = {"error": "what it answered is no object"}
         if "error" in found:
             await self.close()
-            raise PluginFailed(conceal(str(found["error"])))
+            raise PluginFailed(shield(str(found["error"])))
         return found
 
     async def _last_word(self) -> str:
         """Return how the process ended, with the last line that it said."""
         assert self._process is not None
+        assert self._outlet is not None
         async with asyncio.timeout(ENDED_S):
             code = await self._process.wait()
+        await asyncio.to_thread(self._outlet.wait_ended, PRINTED_S)
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"it ended with {code}"
         said = await asyncio.to_thread(_last_line, self._log)
         return f"its process is gone ({how}){f': {said}' if said else ''}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from engine.agents.sessions.json_lines import JsonLines
-from engine.agents.sessions.lines import Lines, clean
+from engine.agents.sessions.lines import Lines
 from engine.agents.sessions.messages import Failure, Message, Noise, Result
+from engine.model.shielding import clean
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples

@@ -7,15 +7,15 @@ import json
 import pytest
 from engine.agents.sessions.json_lines import JsonLines
 from engine.agents.sessions.messages import shielded
-from engine.agents.shielding import (
+from engine.model.questions import AnswerRule, Ask, matches, suggested_rule
+from engine.model.secrets import HIDDEN, conceal_in_command
+from engine.model.shielding import (
     KEY_LINES_MAX,
     LINE_MAX_BYTES,
     ShieldedStream,
     shield_arguments,
     shield_values,
 )
-from engine.model.questions import AnswerRule, Ask, matches, suggested_rule
-from engine.model.secrets import HIDDEN, conceal_in_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples

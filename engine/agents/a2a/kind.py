@@ -32,13 +32,13 @@ from engine.agents.commands import CommandPlaces, prompt_of
 from engine.agents.http_agents import Attempt, Ending, HttpAgents, HttpRun, RefusedError
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import Reporter
-from engine.agents.shielding import shield
 from engine.clock import Clock, IdFactory
 from engine.model.effects import Assignment
 from engine.model.errors import errors_in
 from engine.model.pools import A2A, A2aSpec, PoolSpec
 from engine.model.questions import TEXT, Reply, TaskAsked
 from engine.model.reports import HandedOver
+from engine.model.shielding import shield
 
 if TYPE_CHECKING:
     import httpx2

@@ -17,10 +17,10 @@ from engine.agents.openai.answers import error_in
 from engine.agents.printed import kind_of_status
 from engine.agents.sessions.fields import table, text_of
 from engine.agents.sessions.lines import Lines, cut
-from engine.agents.shielding import shield
 from engine.model import wire
 from engine.model.plain import NOT_JSON, require_shallow
 from engine.model.pools import A2aSpec
+from engine.model.shielding import shield
 
 if TYPE_CHECKING:
     import httpx2

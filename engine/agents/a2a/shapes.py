@@ -13,12 +13,12 @@ import msgspec
 
 from engine.agents.http_agents import RefusedError
 from engine.agents.sessions.fields import number, rows, table, text_of
-from engine.agents.sessions.lines import clean, cut
+from engine.agents.sessions.lines import cut
 from engine.agents.sessions.messages import shielded
-from engine.agents.shielding import shield, shield_values
 from engine.model import wire
 from engine.model.plain import NOT_JSON, plain_object, require_shallow
 from engine.model.questions import ARGUMENTS_MAX_BYTES, Ask
+from engine.model.shielding import clean, shield, shield_values
 
 CARD = ".well-known/agent-card.json"
 VERSION = "1.0"

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from engine.agents.joined import messages as m
 from engine.agents.logs import KEPT_BYTES, Part, Tail, tail_of
-from engine.agents.shielding import shield, shield_values
 from engine.clock import Clock
 from engine.model.ids import HostId, TaskId
+from engine.model.shielding import shield, shield_values
 
 SEEN_MAX = 32
 KEEP_S = 30.0

@@ -79,6 +79,8 @@ class WorkerOptions(msgspec.Struct):
     """Fleet clock minus CLOCK_MONOTONIC, which all processes of a machine share."""
     heartbeat_interval_s: float
     inline_result_max_bytes: int
+    log_fd: int
+    """Open for appending. What programs and C code print goes to the engine first, by standard output and error."""
     log_max_bytes: int
     resident: str = ""
     """`module:function` that makes what does all jobs of the worker; empty = handlers do."""

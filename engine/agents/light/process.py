@@ -27,8 +27,8 @@ from engine.agents.light.link import Listener, WorkerLink
 from engine.agents.processes.process_table import read_start
 from engine.agents.runtime import INLINE_RESULT_MAX_BYTES
 from engine.clock import Clock
+from engine.printing import LOG_MAX_BYTES, Outlet
 
-LOG_MAX_BYTES = 1 << 20
 LOG_TAIL_BYTES = 2_048
 DEATH_WAIT_S = 0.5
 """How long a worker whose link is closed may take to end by itself, and its last words to arrive."""
@@ -71,6 +71,8 @@ class _Log:
 
     fd: int
     start: int
+    outlet: Outlet
+    """What writes there what programs and C code print."""
 
 
 class WorkerProcess:
@@ -97,6 +99,7 @@ class WorkerProcess:
             undo.callback(page.close)
             log = _open_log(spawn.log_path)
             undo.callback(os.close, log.fd)
+            passed_on.callback(log.outlet.let_go)
             # The loop's time is CLOCK_MONOTONIC, which the worker reads too.
             options = WorkerOptions(
                 link_fd=theirs.fileno(),
@@ -105,11 +108,12 @@ class WorkerProcess:
                 clock_offset_s=clock.now() - asyncio.get_running_loop().time(),
                 heartbeat_interval_s=spawn.heartbeat_interval_s,
                 inline_result_max_bytes=INLINE_RESULT_MAX_BYTES,
+                log_fd=log.fd,
                 log_max_bytes=LOG_MAX_BYTES,
                 resident=spawn.resident,
                 resident_options=dict(spawn.resident_options),
             )
-            popen = _start_process(spawn, options, log.fd)
+            popen = _start_process(spawn, options, log.outlet.fd)
             undo.pop_all()
         worker = cls(popen, WorkerLink(listener), page, log)
         await worker._connect(ours)
@@ -153,6 +157,12 @@ class WorkerProcess:
             await clock.sleep(_POLL_S)
         return True
 
+    async def wait_printed(self, clock: Clock, seconds: float) -> None:
+        """Wait until all that it printed is in its log, at most so long."""
+        until = clock.now() + seconds
+        while not self._log.outlet.has_ended and clock.now() < until:
+            await clock.sleep(_POLL_S)
+
     def reap(self) -> int | None:
         """Take the exit status of an ended process and let the kernel forget it; None while it lives."""
         return self._popen.poll()
@@ -191,17 +201,17 @@ def describe_end(pid: int, status: int) -> str:
     return f"worker {pid} was killed by {name}"
 
 
-def _start_process(spawn: Spawn, options: WorkerOptions, log_fd: int) -> subprocess.Popen[bytes]:
+def _start_process(spawn: Spawn, options: WorkerOptions, out_fd: int) -> subprocess.Popen[bytes]:
     path = [entry or str(Path.cwd()) for entry in sys.path]
     # Started from the loop's own thread, because the death signal is bound to the thread that starts a child.
     return subprocess.Popen(  # noqa: S603  # our own interpreter
         [spawn.python, "-P", "-c", _BOOT, msgspec.json.encode(options).decode(), *path],
         stdin=subprocess.DEVNULL,
-        stdout=log_fd,
-        stderr=log_fd,
+        stdout=out_fd,
+        stderr=out_fd,
         cwd=spawn.directory,
         env={**{name: value for name, value in os.environ.items() if name not in spawn.withheld}, **spawn.environment},
-        pass_fds=(options.link_fd, options.page_fd),
+        pass_fds=(options.link_fd, options.page_fd, options.log_fd),
         start_new_session=True,
     )
 
@@ -220,7 +230,7 @@ def _open_log(path: Path | None) -> _Log:
     if path is None:
         fd = _shared_file("fleet-worker-log")
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
-        return _Log(fd, 0)
+        return _Log(fd, 0, Outlet(os.dup(fd)))
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    return _Log(fd, os.fstat(fd).st_size)
+    return _Log(fd, os.fstat(fd).st_size, Outlet(os.dup(fd)))

@@ -416,7 +416,7 @@ def main(arguments: str) -> NoReturn:
     """Be a worker; arguments are WorkerOptions as JSON."""
     options = msgspec.json.decode(arguments, type=WorkerOptions)
     die_with_parent(options.parent)
-    log = redirect_output(options.log_max_bytes)
+    log = redirect_output(options.log_fd, options.log_max_bytes)
     link = socket.socket(fileno=options.link_fd)
     guard_forks(link)
     page = memoryview(mmap.mmap(options.page_fd, PAGE_BYTES))

@@ -156,6 +156,7 @@ class WorkerHost:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEATH_WAIT_S):
                 await self._link_closed.wait()
+        await process.wait_printed(self._clock, DEATH_WAIT_S)
         self.log_tail = conceal(process.read_log())
         self._tell_current(process)
         if not ended or status is None:

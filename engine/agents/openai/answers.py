@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from engine.agents.sessions.fields import number, rows, table, text_of
-from engine.agents.sessions.lines import Lines, clean, cut
-from engine.agents.shielding import shield
+from engine.agents.sessions.lines import Lines, cut
+from engine.model.shielding import clean, shield
 
 LINE_MAX_BYTES = 1 << 20
 TEXT_MAX = 1 << 20

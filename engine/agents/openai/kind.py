@@ -18,10 +18,10 @@ from engine.agents.openai.buckets import Bucket
 from engine.agents.printed import kind_of_status
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.runtime import Reporter
-from engine.agents.shielding import shield
 from engine.clock import Clock, IdFactory
 from engine.model.effects import Assignment
 from engine.model.pools import OPENAI, ModelSpec, PoolSpec
+from engine.model.shielding import shield
 
 if TYPE_CHECKING:
     import httpx2

@@ -22,7 +22,7 @@ import time
 import zlib
 
 from engine.agents.processes import capture, keeping, launch, ledger_lines, process_table
-from engine.agents.shielding import ShieldedStream
+from engine.model.shielding import ShieldedStream
 
 ENGINE_CHECK_S = 1.0
 RECHECK_S = 0.02  # while something that was killed has not gone yet

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.agents.shielding import ShieldedStream
+from engine.model.shielding import ShieldedStream
 
 logger = logging.getLogger(__name__)
 

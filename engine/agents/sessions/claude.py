@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.agents.printed import Printed, Steps, claude_result
 from engine.agents.sessions.fields import call_of, rows, table, text_of
-from engine.agents.sessions.lines import Line, Lines, clean, cut
+from engine.agents.sessions.lines import Line, Lines, cut
 from engine.agents.sessions.messages import (
     Bye,
     Degraded,
@@ -32,6 +32,7 @@ from engine.model import wire
 from engine.model.effects import Assignment
 from engine.model.plain import plain_object
 from engine.model.questions import ALLOW, Ask, Reply
+from engine.model.shielding import clean
 
 PROGRAM = "claude"
 FLAGS = ("-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--permission-prompt-tool", "stdio", "--strict-mcp-config")

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.agents.printed import codex_error
 from engine.agents.sessions.fields import call_of, number, rows, table, text_of
-from engine.agents.sessions.lines import clean, cut
+from engine.agents.sessions.lines import cut
 from engine.agents.sessions.messages import (
     Degraded,
     Failure,
@@ -36,6 +36,7 @@ from engine.agents.sessions.rpc import (
 )
 from engine.model.effects import Assignment
 from engine.model.questions import ALLOW, TEXT, Ask, Reply
+from engine.model.shielding import clean
 
 PROGRAM = "codex"
 TEXT_MAX = 256 * 1024

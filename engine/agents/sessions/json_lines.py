@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.agents.sessions.lines import Line, Lines, clean, cut
+from engine.agents.sessions.lines import Line, Lines, cut
 from engine.agents.sessions.messages import (
     Bye,
     Failure,
@@ -28,6 +28,7 @@ from engine.model import wire
 from engine.model.effects import Assignment
 from engine.model.plain import NOT_JSON, plain_object, require_shallow
 from engine.model.questions import Ask, Reply
+from engine.model.shielding import clean
 
 PROTOCOL = 1
 LINE_MAX_BYTES = 4 << 20

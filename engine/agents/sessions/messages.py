@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from engine.agents.shielding import shield, shield_arguments, shield_diff, shield_values
 from engine.model.effects import Assignment
 from engine.model.questions import Ask, Reply
+from engine.model.shielding import shield, shield_arguments, shield_diff, shield_values
 
 
 class Hello(msgspec.Struct, frozen=True):

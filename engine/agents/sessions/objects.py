@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from engine.agents.sessions.lines import Line, clean, cut
+from engine.agents.sessions.lines import Line, cut
 from engine.agents.sessions.messages import Failure, Noise
 from engine.model.plain import NOT_JSON, require_shallow
+from engine.model.shielding import clean
 
 LINE_MAX_BYTES = 16 << 20
 SHOWN_MAX = 200

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.agents.sessions.fields import table, text_of
-from engine.agents.sessions.lines import Line, Lines, clean, cut
+from engine.agents.sessions.lines import Line, Lines, cut
 from engine.agents.sessions.messages import Message
 from engine.agents.sessions.objects import LINE_MAX_BYTES, read_object
 from engine.model import wire
+from engine.model.shielding import clean
 
 WORD_MAX = 500
 NO_METHOD = -32601

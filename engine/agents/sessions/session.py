@@ -25,7 +25,7 @@ from engine.agents.processes.spec import (
 from engine.agents.results import pack_result
 from engine.agents.runtime import Reporter
 from engine.agents.sessions.conversations import Conversations, is_name
-from engine.agents.sessions.lines import Line, Lines, clean, cut
+from engine.agents.sessions.lines import Line, Lines, cut
 from engine.agents.sessions.messages import (
     Bye,
     Degraded,
@@ -45,7 +45,6 @@ from engine.agents.sessions.messages import (
 from engine.agents.sessions.protocols import PROTOCOLS
 from engine.agents.sessions.starting import StartGate
 from engine.agents.sessions.turns import Attempt, Seen, Turn
-from engine.agents.shielding import shield
 from engine.clock import Clock
 from engine.model import wire
 from engine.model.agents import AgentSpec
@@ -54,6 +53,7 @@ from engine.model.effects import Assignment
 from engine.model.pools import SessionSpec
 from engine.model.questions import ARGUMENTS_MAX_BYTES, DENY, Ask, Reply, TaskAsked
 from engine.model.reports import TasksBegan, TasksEnded, TasksUsed
+from engine.model.shielding import clean, shield
 
 logger = logging.getLogger(__name__)
 

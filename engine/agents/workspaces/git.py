@@ -16,8 +16,8 @@ from pathlib import Path
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.finishing import Finished
 from engine.agents.processes.spec import ProcessResult, ProcessSpec, ProcessStartError
-from engine.agents.shielding import shield
 from engine.model.reviews import Work
+from engine.model.shielding import shield
 
 GIT_S = 120.0
 DIFF_MAX_BYTES = 8 << 20

@@ -24,7 +24,6 @@ import msgspec
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.results import pack_result
 from engine.agents.runtime import AgentKind, Artifact, HostSample, Reporter
-from engine.agents.shielding import shield
 from engine.agents.workspaces.git import GitError, Repository
 from engine.model import wire
 from engine.model.agents import AgentSpec
@@ -35,6 +34,7 @@ from engine.model.questions import Reply
 from engine.model.reports import HostDown, Report, TasksEnded
 from engine.model.reviews import Work
 from engine.model.secrets import conceal, conceal_in_code
+from engine.model.shielding import shield
 from engine.model.tasks import Outcome
 
 logger = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.model.notifications import Notification, Outcome
+from engine.model.secrets import ENGINE_SECRETS
 from engine.monitoring.notifying import wording
 from engine.monitoring.notifying.addresses import Address
 
@@ -92,13 +93,14 @@ class Courier:
 
     async def _ready(self, address: Address) -> Process:
         if self._process is None or self._process.returncode is not None:
+            given = {name: value for name, value in os.environ.items() if name not in ENGINE_SECRETS}
             trust = {name: str(self._ca_file) for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")} if self._ca_file else {}
             if address.scheme in self._ways():
                 trust["PYTHONPATH"] = os.pathsep.join(sys.path)
             way = "command" if address.command else "url"
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", __name__.replace("courier", "worker"), way,
-                stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_BYTES_MAX, start_new_session=True, env={**os.environ, **trust},
+                stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=LINE_BYTES_MAX, start_new_session=True, env={**given, **trust},
             )  # fmt: skip
             async with asyncio.timeout(START_S):
                 await _reply(self._process)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-from engine.agents.sessions.lines import clean
 from engine.model.secrets import (
     conceal,
     conceal_in_code,
@@ -23,8 +22,22 @@ LOOK_BYTES = 4 * 1024
 """What is looked at beyond it, lest the cut divides a secret."""
 _LONG = LINE_MAX_BYTES + LOOK_BYTES
 KEY_LINES_MAX = 200
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colours, moves
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)?"  # titles, links, clipboards
+    r"|\x1b[ -/]*[0-~]?"
+)
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What moves a cursor, turns the direction of writing, or cannot be encoded; not tabs and line ends."""
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?!.*-----END )")
 _KEY_ENDS = "-----END "
+
+
+def clean(text: str) -> str:
+    """Return a text without escape sequences and control characters; line ends become plain ones."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
 def shield(text: str) -> str:
