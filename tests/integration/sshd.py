@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.engines import EngineProcess, until
+from tests.integration.ports import free_port
 from tests.tools.programs import Missing, Program, fetch_packages, find_program
 from tests.ui.pty_screen import PtyScreen
 
@@ -96,7 +97,7 @@ class SshServer:
     def start(self) -> SshServer:
         """Start sshd and wait until it takes connections."""
         for _ in range(5):
-            self.port = _free_port()
+            self.port = free_port()
             config = CONFIG.format(port=self.port, root=self.root) + self._own_parts() + self._config
             (self.root / "sshd_config").write_text(config)
             # sshd wants to be called by its full path: it runs itself again for each connection.
@@ -210,11 +211,6 @@ def forced(engine: EngineProcess, *words: str) -> str:
     kept = [f"{name}={value}" for name, value in variables.items()]
     command = shlex.join(["exec", "env", *kept, sys.executable, "-m", "fleet_tui", "-C", str(engine.directory), *words])
     return f'restrict,pty,command="{command}"'
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _has_account() -> bool:

@@ -14,8 +14,8 @@ import pytest
 from engine import FleetManager
 
 from tests.integration.engines import until as wait
+from tests.integration.ports import free_port
 from tests.integration.test_github import SECRET, TOKEN, clone, git, until
-from tests.integration.test_openai_face import free_port
 from tests.tools.agent_programs import need_clients
 
 # What it is fetched with may take longer than a test.

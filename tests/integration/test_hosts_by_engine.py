@@ -18,6 +18,7 @@ from engine.model.tasks import TaskState
 from engine.worker import Engine, Joining, run_worker
 
 from tests.integration.joined_workers import until, worker
+from tests.integration.ports import free_port
 from tests.integration.redis_servers import one_server
 from tests.integration.test_hosts import (
     POOLS,
@@ -30,7 +31,6 @@ from tests.integration.test_hosts import (
     log_of,
     task,
 )
-from tests.integration.test_prometheus import free_port
 
 
 class Address(NamedTuple):

@@ -16,10 +16,10 @@ from engine.worker import Engine, Joining, run_worker
 from fleet_tui.worker import _where
 
 from tests.integration.joined_workers import until, worker
+from tests.integration.ports import free_port
 from tests.integration.redis_servers import TlsFront, tls_front
 from tests.integration.test_hosts import begun, do, ended, let_go
 from tests.integration.test_hosts_by_engine import Address, alone
-from tests.integration.test_prometheus import free_port
 
 
 class Port(NamedTuple):

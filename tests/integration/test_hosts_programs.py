@@ -15,11 +15,11 @@ from engine.config import parse_config
 from engine.model.task_commands import SubmitTask
 
 from tests.integration.joined_workers import until, worker
+from tests.integration.ports import free_port
 from tests.integration.processes import open_host, shell
 from tests.integration.sessions import python
 from tests.integration.test_hosts import do, task
 from tests.integration.test_hosts_by_engine import Address
-from tests.integration.test_prometheus import free_port
 
 pytestmark = pytest.mark.row(93)
 

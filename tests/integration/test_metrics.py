@@ -17,7 +17,7 @@ import pytest
 from engine.model.metrics import CATALOGUE, Group
 
 from tests.integration.engines import EngineProcess, engine, until
-from tests.integration.test_prometheus import free_port
+from tests.integration.ports import free_port
 
 
 def metrics(subject: EngineProcess, *words: str) -> Any:  # noqa: ANN401  # plain values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,14 +18,9 @@ from engine.model.errors import UsageError
 from engine.model.question_commands import AnswerTask
 from engine.model.tasks import Task, TaskState
 
+from tests.integration.ports import free_port
 from tests.integration.sessions import sample
 from tests.integration.test_scaling_library import until
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest_asyncio.fixture

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.ports import free_port
 from tests.integration.sessions import sample
-from tests.integration.test_openai_face import free_port
 from tests.tools.agent_programs import ClientPrograms, need_clients
 
 # What the programs are fetched with may take longer than a test.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.ports import free_port
 from tests.tools.programs import Missing, Program, find_program
 
 SCRAPE_S = 1
@@ -25,11 +25,6 @@ def program(name: str) -> Program:
         return find_program((name,), ("prometheus",))
     except Missing as reason:
         pytest.skip(f"there is no {name}: {reason}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def token_of(subject: EngineProcess) -> Path:

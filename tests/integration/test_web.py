@@ -16,6 +16,7 @@ import pytest
 
 from tests.integration.browser import Browser
 from tests.integration.engines import EngineProcess, engine, until
+from tests.integration.ports import free_port
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 HARMLESS = "Automatic fallback to software WebGL"
@@ -40,11 +41,6 @@ class Site:
     def cookie(self) -> str:
         """Return the cookie that the printed address gives."""
         return self.ask(self.address.partition(str(self.port))[2])[1]["Set-Cookie"].partition(";")[0]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
