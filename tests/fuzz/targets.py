@@ -17,9 +17,9 @@ from engine.agents.printed import reader_of
 from engine.agents.sessions.lines import Lines
 from engine.agents.sessions.messages import Send, SessionProtocol
 from engine.agents.sessions.protocols import PROTOCOLS
-from engine.agents.shielding import ShieldedStream
 from engine.model.effects import Assignment
 from engine.model.ids import AgentId, TaskId
+from engine.model.shielding import ShieldedStream
 
 MOVES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What a terminal or the direction of writing would obey; not tabs and line ends."""
