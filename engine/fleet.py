@@ -51,7 +51,7 @@ from engine.gate.sampling import Around, Sampling
 from engine.gate.standby_look import StandbyLook
 from engine.gate.usage import UsageMeter
 from engine.gate.voted_plans import VotedPlans
-from engine.hosting import Joined, end_program, joined_hosts, looks_of, programs_of
+from engine.hosting import HostedBoosts, Joined, end_program, joined_hosts, looks_of, programs_of
 from engine.kinds import (
     MODULES_FOLDER,
     SWITCHED_OFF,
@@ -243,7 +243,7 @@ class FleetManager(LibraryCalls):
         self._kinds = kinds
         stack.callback(self.coordinator.add_publisher(lambda records, _touched: kinds.commands.note_durable(records)))
         survivors = await adopt(kinds.commands, host, self.config, self.coordinator.state)
-        self._joined = joined_hosts(self._door or self.redis, self.turns, self.coordinator, self._report, self.clock)
+        self._joined = joined_hosts(self._door or self.redis, self.turns, self.coordinator, self._report, self.clock, HostedBoosts(self.config, self.modules, self.boosting))
         self.runtime = Runtime(lambda: self.coordinator.state, {**kinds.by_name, **self._joined}, self._report)
         self.room.end, self.room.rest = host.end, kinds.sessions.rest
         stalls = StallWatch(lambda: self.coordinator.state, self._report, partial(end_program, host, self._joined))

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+from pydantic import ValidationError
 
 from engine.agents.a2a.kind import A2aAgents
 from engine.agents.commands import CommandAgents, CommandPlaces, adoptable, attempt_of
+from engine.agents.joined.boosting import HostedBooster
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.openai.kind import ModelAgents
 from engine.agents.processes.child_process import ProcessHost
@@ -25,8 +27,11 @@ from engine.agents.workspaces.worktrees import WorktreeAgents
 from engine.booster.failures import ModuleMissing
 from engine.booster.figures import Options
 from engine.booster.finding import find_module
+from engine.booster.module_folder import ModuleFolder
 from engine.clock import Clock, IdFactory
 from engine.config import FleetManagerConfig
+from engine.model.config_sections import BoosterSection
+from engine.model.errors import UsageError
 from engine.model.ids import HostId, TaskId
 from engine.model.pools import A2A, BOOSTER, OPENAI, SESSION
 from engine.model.secrets import ENGINE_SECRETS
@@ -97,10 +102,7 @@ def make_kinds(needs: Needs, host: ProcessHost, report: Reporter, beat: Beat) ->
     """Return what runs agents; `beat` gets the figures of the booster's instances."""
     config, logs = needs.config, needs.root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    withheld = (*ENGINE_SECRETS, *config.secret_variables)
-    settings = LightSettings(
-        workers=workers_of(config), heartbeat_interval_s=config.fleet.heartbeat_interval_s, tokens=needs.tokens, socket=needs.socket, withheld=withheld, operations=needs.operations
-    )
+    settings = _light(needs)
     light = LightAgents(report, needs.ids, needs.clock, settings, state_marker=str(needs.root), log_dir=logs, directory=needs.directory)
     places = CommandPlaces(needs.directory, logs, needs.tokens, needs.socket, needs.named)
     trees = (needs.root / "worktrees", needs.directory, logs)
@@ -122,6 +124,28 @@ async def adopt(commands: CommandAgents, host: ProcessHost, config: FleetManager
     commands.adopt(adopted.values())
     await host.keepers.settle(set(adopted))
     return tuple(attempt_of(name) for name in adopted)
+
+
+def hosted_booster(needs: Needs, module: Path, report: Reporter) -> HostedBooster:
+    """Return the booster of a host that joined, which goes by the limits that it is told."""
+
+    def make(limits: Mapping[str, object], tell: Reporter, beat: Beat) -> LightAgents:
+        try:
+            section = BoosterSection.model_validate(limits)
+        except ValidationError as error:
+            raise UsageError(f"the engine's limits of the booster are unknown here: {'; '.join('.'.join(map(str, entry['loc'])) for entry in error.errors())}") from error
+        here = replace(needs, config=needs.config.model_copy(update={"booster": section}))
+        return _booster(here, module, _light(here), tell, beat)
+
+    return HostedBooster(make, ModuleFolder(needs.root / MODULES_FOLDER), report, needs.clock)
+
+
+def _light(needs: Needs) -> LightSettings:
+    config = needs.config
+    withheld = (*ENGINE_SECRETS, *config.secret_variables)
+    return LightSettings(
+        workers=workers_of(config), heartbeat_interval_s=config.fleet.heartbeat_interval_s, tokens=needs.tokens, socket=needs.socket, withheld=withheld, operations=needs.operations
+    )
 
 
 def _booster(needs: Needs, module: Path, light: LightSettings, report: Reporter, beat: Beat) -> LightAgents:

@@ -24,10 +24,12 @@ from engine.agents.machine import MachineFiles
 from engine.agents.processes.child_process import ProcessHost
 from engine.agents.processes.process_table import read_start
 from engine.api.client import Caller
+from engine.booster.failures import ModuleMissing
+from engine.booster.finding import find_module
 from engine.clock import Clock, OrderedIds, SystemClock, system_rng
 from engine.config import parse_config
 from engine.coordinator.repairs import repaired
-from engine.kinds import Kinds, Needs, make_kinds
+from engine.kinds import Kinds, Needs, hosted_booster, make_kinds
 from engine.linking import open_link
 from engine.model import wire
 from engine.model.agent_events import JOINED, HostInfo, JoinedHost
@@ -35,7 +37,7 @@ from engine.model.errors import FleetError, RedisAway, RedisRefused, errors_in
 from engine.model.ids import ENGINE_PREFIX, HostId, TaskId
 from engine.model.machines import CPU, MEMORY, thousandths
 from engine.model.plain import NOT_JSON
-from engine.model.pools import A2A, OPENAI, SESSION
+from engine.model.pools import A2A, BOOSTER, OPENAI, SESSION
 from engine.model.redis_config import RedisSection
 from engine.model.reports import Report
 from engine.model.secrets import ENGINE_SECRETS, is_secret_name
@@ -47,8 +49,8 @@ JOIN_WITHIN_S = 15.0
 """Longest wait for the fleet: longer than it takes to give up a host of the same name."""
 LEAVE_WITHIN_S = 2.0
 AGENTS_A_CORE = 8
-KINDS = ("python", "command", SESSION, OPENAI, A2A)
-"""Kinds of agents that can run on a host. The booster's stay with the engine: they are quicker than the way here."""
+KINDS = ("python", "command", SESSION, OPENAI, A2A, BOOSTER)
+"""Kinds of agents that can run on a host."""
 BY_HTTP = (OPENAI, A2A)
 """Kinds that need the package httpx2."""
 KEYS_MAX = 50
@@ -85,9 +87,16 @@ class Joining:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def kinds_here() -> tuple[str, ...]:
-    """Return the kinds of agents that this installation can run."""
-    return tuple(kind for kind in KINDS if kind not in BY_HTTP or importlib.util.find_spec("httpx2") is not None)
+def lacking_here() -> dict[str, str]:
+    """Return the kinds of agents that this installation cannot run, and why."""
+    lacking = {} if importlib.util.find_spec("httpx2") is not None else dict.fromkeys(BY_HTTP, "they need the package httpx2; install fleet-tui[openai]")
+    if importlib.util.find_spec("wasmtime") is None:
+        return {**lacking, BOOSTER: "they need the package wasmtime; install fleet-tui again"}
+    try:
+        find_module()
+    except ModuleMissing as error:
+        lacking[BOOSTER] = str(error)
+    return lacking
 
 
 async def run_worker(joining: Joining, over: asyncio.Event, say: Callable[[str], None]) -> None:
@@ -114,6 +123,8 @@ async def _run(joining: Joining, over: asyncio.Event, say: Callable[[str], None]
         needs = Needs(config, clock, ids, joining.root, joining.directory, None, None, None, named=f"host {joining.name}")
         made = make_kinds(needs, host, hosting.report, lambda _host, _figures: None)
         kinds = {name: kind for name, kind in made.by_name.items() if name in joining.kinds}
+        if BOOSTER in joining.kinds:
+            kinds[BOOSTER] = hosted_booster(needs, find_module(), hosting.report)
         hosting.connect(kinds, partial(_show, joining.root / "logs", made), Programs(host, clock.local), made.others.let_go)
         async with asyncio.TaskGroup() as group:
             parts = [group.create_task(hosting.run(), name="hosting"), group.create_task(keep_up(), name="connection")]

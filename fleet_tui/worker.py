@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from engine.api.trust import context_of
 from engine.model.errors import UsageError
 from engine.model.machines import THIS_MACHINE
-from engine.model.pools import BOOSTER, labels_of
+from engine.model.pools import labels_of
 from engine.model.redis_config import EMBEDDED, RedisSection
-from engine.worker import KINDS, Engine, Joining, kinds_here, run_worker
+from engine.worker import KINDS, Engine, Joining, lacking_here, run_worker
 from fleet_tui import output
 from fleet_tui.attach import EngineRunning, hold_lock
 from fleet_tui.logs import open_log
@@ -29,7 +29,6 @@ from fleet_tui.serve import end_signals
 from fleet_tui.settings import Paths, Remote, find_paths, name_of, prepare_state, state_home
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-_STAYING = {BOOSTER: "their work is done sooner than it would get here"}
 _ENGINES = "hst_"
 """What ids of the engine's own processes begin with."""
 
@@ -85,15 +84,17 @@ def _where(wanted: Mapping[str, Any]) -> RedisSection | Engine:
 
 
 def _kinds(text: str) -> tuple[str, ...]:
-    here = kinds_here()
-    for kind in (kinds := _words(text) or here):
-        if kind in _STAYING:
-            raise UsageError(f"--kinds: agents of kind {kind} stay with the engine: {_STAYING[kind]}")
+    lacking, kinds = lacking_here(), _words(text)
+    for kind in kinds:
         if kind not in KINDS:
             raise UsageError(f"--kinds: there is no kind {kind!r} for hosts; there are {', '.join(KINDS)}")
-        if kind not in here:
-            raise UsageError(f"--kinds: agents of kind {kind} need the package httpx2; install fleet-tui[openai]")
-    return kinds
+        if kind in lacking:
+            raise UsageError(f"--kinds: no agents of kind {kind} here: {lacking[kind]}")
+    if kinds:
+        return kinds
+    for kind, why in lacking.items():
+        output.say(f"no agents of kind {kind} here: {why}")
+    return tuple(kind for kind in KINDS if kind not in lacking)
 
 
 def _name_of(given: str) -> str:

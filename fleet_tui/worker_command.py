@@ -15,7 +15,7 @@ import click
 @click.option("--region", default="local", show_default=True, help="The fleet's name there, as in its section [redis].")
 @click.option("--name", default="", help="What the fleet calls this host; default: the machine's name.")
 @click.option("--agents", type=click.IntRange(1, 10_000), help="Most agents; default: 8 a core.")
-@click.option("--kinds", default="", metavar="KIND,…", help="Kinds of agents that it takes: python, command, session, openai; default: all.")
+@click.option("--kinds", default="", metavar="KIND,…", help="Kinds of agents that it takes: python, command, session, openai, a2a, booster; default: all that can run here.")
 @click.option("--pools", default="", metavar="POOL,…", help="Pools whose agents it takes; default: all.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="What it is, for pools that ask for it; can be repeated.")
 def worker(**wanted: object) -> None:

@@ -15,6 +15,8 @@ from engine.booster.samples import Samples
 from engine.model.ids import AgentId, HostId
 
 MODULES_GONE_MAX = 64
+CLOSED_MAX = 64
+"""Workers that are gone whose figures are kept apart: one on a host that was given up may come back, and goes on counting."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,10 @@ class BoosterBook:
 
     def __init__(self) -> None:
         self._pages: dict[HostId, _Page] = {}
+        self._closed: dict[HostId, Figures] = {}
+        self._lacks: dict[HostId, dict[str, str]] = {}
         self._gone = Sums()
+        """Of workers that were gone before those that are closed."""
         self._gone_modules: dict[str, ModuleFigures] = {}
         """Sums of modules of operators, of workers that are gone, at most `MODULES_GONE_MAX`."""
         self.instance_s = 0.0
@@ -81,7 +86,7 @@ class BoosterBook:
         """
         page = self._pages.get(host)
         if page is None:
-            page = self._pages[host] = _Page(Figures(), at)
+            page = self._pages[host] = _Page(self._closed.pop(host, Figures()), at)
         old = {one.agent: one for one in page.figures.instances}
         if raw is not None:
             page.figures = msgspec.convert(raw, Figures)
@@ -105,19 +110,44 @@ class BoosterBook:
         page = self._pages.pop(host, None)
         if page is None:
             return []
-        self._gone.add(page.figures)
-        for one in page.figures.modules:
+        self._closed[host] = page.figures
+        while len(self._closed) > CLOSED_MAX:
+            self._forget(self._closed.pop(next(iter(self._closed))))
+        return list(page.rates)
+
+    def _forget(self, figures: Figures) -> None:
+        """Keep no more than the sums of a worker that does not come back."""
+        self._gone.add(figures)
+        for one in figures.modules:
             before = self._gone_modules.pop(one.sha256, ModuleFigures(one.sha256))
             self._gone_modules[one.sha256] = add_up(one.sha256, [before, one])
         while len(self._gone_modules) > MODULES_GONE_MAX:
             del self._gone_modules[next(iter(self._gone_modules))]
-        return list(page.rates)
+
+    def pages_of(self, host: HostId) -> list[HostId]:
+        """Return the workers of a host that joined."""
+        return [page for page in self._pages if page.startswith(f"{host}/")]
+
+    def leave_hosts(self) -> list[AgentId]:
+        """Close the pages of all hosts that joined, which tell it all anew to an engine that begins to lead; return the instances that were theirs."""
+        self._lacks.clear()
+        return [agent for page in list(self._pages) if "/" in page for agent in self.lost(page)]
+
+    def lack(self, host: HostId, modules: Mapping[str, str]) -> None:
+        """Take note of the modules, by hash, that a host has not got, and why."""
+        self._lacks.pop(host, None)
+        if modules:
+            self._lacks[host] = dict(modules)
+
+    def lacks(self) -> list[tuple[HostId, str, str]]:
+        """Return which host has not got which module, and why."""
+        return [(host, sha256, why) for host, modules in self._lacks.items() for sha256, why in modules.items()]
 
     def sums(self) -> Sums:
         """Return the counts of all workers since the engine began."""
         sums = replace(self._gone, handed_on=self._gone.handed_on.copy())
-        for page in self._pages.values():
-            sums.add(page.figures)
+        for figures in (*self._closed.values(), *self.living()):
+            sums.add(figures)
         return sums
 
     def instance(self, agent: AgentId) -> tuple[InstanceFigures, Rates] | None:
@@ -142,7 +172,7 @@ class BoosterBook:
 
     def module(self, sha256: str) -> ModuleFigures:
         """Return the counts of a module of an operator, of all workers since the engine began."""
-        told = [one for page in self._pages.values() for one in page.figures.modules if one.sha256 == sha256]
+        told = [one for figures in (*self._closed.values(), *self.living()) for one in figures.modules if one.sha256 == sha256]
         gone = self._gone_modules.get(sha256)
         return add_up(sha256, told if gone is None else [gone, *told])
 

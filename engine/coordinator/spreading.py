@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from engine.model.agent_events import Cordon, JoinedHost
 from engine.model.machines import CPU, THIS_MACHINE, THOUSAND, Amounts, Machine, say_amount
-from engine.model.pools import ANY, BOOSTER, HOSTS_JOINED, LOCAL, PoolSpec, labels_of
+from engine.model.pools import ANY, HOSTS_JOINED, LOCAL, PoolSpec, labels_of
 from engine.model.secrets import is_secret_name
 from engine.state import FleetState, Host
 
@@ -38,7 +38,7 @@ class Spread:
 
     def concerns(self, spec: PoolSpec) -> bool:
         """Answer whether agents of a pool may start elsewhere than here, or must."""
-        if spec.kind == BOOSTER or spec.hosts == LOCAL:
+        if spec.hosts == LOCAL:
             return False
         return spec.hosts != ANY or (bool(self._hosts) and not _is_this_machines(_address(spec)))
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from engine.agents.joined.messages import Boosted
 from engine.booster.classifier import Facts, classify
 from engine.clock import Clock
 from engine.gate.booster_rows import booster_pools
@@ -19,6 +20,7 @@ from engine.model.agents import AgentStatus
 from engine.model.code_routes import CodeRoute
 from engine.model.events import Record
 from engine.model.ids import HostId
+from engine.model.pools import LOCAL
 from engine.model.task_commands import SubmitTask
 from engine.model.task_events import TasksRerouted
 from engine.state import FleetState, Touched
@@ -46,6 +48,19 @@ class Boosting:
         if changed or figures is not None:
             self._feed.boosted(changed)
 
+    def hosted(self, host: HostId, told: Boosted) -> None:
+        """Take a beat of a host that joined: of each of its workers, and what modules it has not got."""
+        pages = {HostId(f"{host}/{worker}"): figures for worker, figures in told.workers.items()}
+        for page, figures in pages.items():
+            kept = figures.get("reproducer") if figures else ""
+            self.beat(page, {**figures, "reproducer": f"{host}:{kept}"} if figures and kept else figures)
+        self._close([page for page in self._book.pages_of(host) if page not in pages])
+        self._book.lack(host, told.lacks)
+
+    def leave_hosts(self) -> None:
+        """Forget what hosts told when this engine led before."""
+        self._feed.boosted(self._book.leave_hosts())
+
     def changed(self) -> None:
         """Take note that the booster as a whole reads differently."""
         self._feed.boosted(())
@@ -55,14 +70,18 @@ class Boosting:
         for record in records:
             event = record.event
             if isinstance(event, HostLost):
-                gone = self._book.lost(event.host)
-                if gone:
-                    self._feed.boosted(gone)
+                self._close([event.host, *self._book.pages_of(event.host)])
+                self._book.lack(event.host, {})
             elif isinstance(event, TasksRerouted):
                 for moved in event.tasks:
                     if moved.failure:
                         told = {"task": moved.task, "failure": moved.failure, "reason": moved.reason, "to": event.pool, "reproducer": moved.reproducer}
                         logger.warning("an instance of the booster failed; its task was handed on", extra=told)
+
+    def _close(self, pages: Sequence[HostId]) -> None:
+        gone = [agent for page in pages for agent in self._book.lost(page)]
+        if gone:
+            self._feed.boosted(gone)
 
     def classify(self, state: FleetState, command: SubmitTask) -> CodeRoute:
         """Say who does a code task."""
@@ -81,6 +100,8 @@ def _why_absent(state: FleetState) -> str:
     agents = [agent for pool in pools for agent in state.agents_in(pool)]
     if agents and all(agent.status is AgentStatus.FAILED for agent in agents):
         return "the booster does not start"
+    if not agents and any(state.pools[pool].waits and state.pools[pool].spec.hosts != LOCAL for pool in pools):
+        return "no host takes the booster's agents"
     return ""
 
 

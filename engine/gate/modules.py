@@ -48,6 +48,15 @@ class ModuleShelf:
             return entry[0]
         return next((module.facts for module in self._state().modules.values() if module.facts.sha256 == sha256), None)
 
+    def wanted(self) -> list[str]:
+        """Return the hashes of the modules that the fleet has, in order."""
+        return sorted(module.facts.sha256 for module in self._state().modules.values())
+
+    async def bytes_of(self, sha256: str) -> bytes | None:
+        """Return what a module of the fleet holds, None where it has none of that hash, or lost it. Raises JournalError."""
+        stored = await self._journal.artifact(sha256) if sha256 in self.wanted() else None
+        return stored.data if stored is not None and stored.media == MODULE_MEDIA else None
+
     async def restore(self) -> None:
         """Lay out what the fleet has, from the artifacts where files lack or were changed; remove what it has not."""
         wanted = {module.facts.sha256: module.name for module in self._state().modules.values()}

@@ -3,7 +3,8 @@
 Owner: of what waits to be sampled, at most `WAITING_MAX` tasks for `WAITS_S` each, and of which agents' processes are warm; what it
 finds is the book's. A sample is a task that never writes and that no count of a pool shows. Only what tells something is
 measured: not what the booster's cache may have answered, not a regular agent's first task of a kind, which imports its parser,
-and not what was read from a file that has changed since.
+and not what was read from a file that has changed since. A host that joined may have another file of that name: what was read there, or would be, is not
+compared.
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ class Sampling:
         if task.spec.sample_of:
             self._ended.append(task)
             return
+        if _reads_elsewhere(task):
+            return
         pool = self._around.state().pools[task.spec.pool]
         if pool.spec.kind == BOOSTER and task.spec.type in OPERATIONS and self._is_new(task) and not task.spec.apply and not task.spec.take_inputs and self._around.rng.random() < self._share:
             self._waiting.append((self._around.clock.now(), task))
@@ -178,7 +181,7 @@ class Sampling:
         warm = (sample.agent_name, sample.spec.type)
         is_cold = warm not in self._warm
         self._warm.add(warm)
-        if await asyncio.to_thread(self._has_changed, boosted):
+        if _reads_elsewhere(boosted) or _reads_elsewhere(sample) or await asyncio.to_thread(self._has_changed, boosted):
             return
         answers = [await self._answer(task) for task in (boosted, sample)]
         if None in answers:
@@ -232,6 +235,11 @@ class Sampling:
                 "regular": answers[1],
             }
         )
+
+
+def _reads_elsewhere(task: Task) -> bool:
+    """Tell whether a task read a file of a host that joined."""
+    return bool(task.machine) and "path" in task.spec.payload
 
 
 def _seconds(task: Task) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.booster.book import BoosterBook
 from engine.model.explanations import Evidence
+from engine.model.modules import SHORT_HASH
 
 REASONS_MAX = 8
 
@@ -21,6 +22,7 @@ def boosted_evidence(book: BoosterBook, fallback: str, now: float) -> list[Evide
     lines += [
         Evidence(f"{name} keeps failing and goes straight to regular agents for {until - now:.0f} s more", "warn") for name, until in book.breakers(now).items()
     ]
+    lines += [Evidence(f"host {host} has not got the module {sha256[:SHORT_HASH]}: {why}", "warn", kind="hosts", id=host) for host, sha256, why in book.lacks()[:REASONS_MAX]]
     at, error = book.last_error
     if at:
         lines.append(Evidence(f"an instance last failed with {error}" + (f"; {book.reproducer} repeats it" if book.reproducer else ""), "error", at))

@@ -168,6 +168,13 @@ class AnswersConfig(ConfigTree):
         return rules
 
 
+def place_of(text: str) -> str:
+    """Return where agents run, as it is given. Raises ValueError for what says no place."""
+    if text not in (ANY, LOCAL, HOSTS_JOINED):
+        labels_of(text)
+    return text
+
+
 class PoolConfig(ConfigTree):
     """A pool: one of the sixteen with other figures, or one of your own."""
 
@@ -206,8 +213,7 @@ class PoolConfig(ConfigTree):
     def _consistent(self) -> PoolConfig:
         if self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
-        if self.hosts not in (ANY, LOCAL, HOSTS_JOINED):
-            labels_of(self.hosts)
+        place_of(self.hosts)
         if self.kind == "command" and self.command is None:
             raise ValueError("kind 'command' needs a [pools.NAME.command] table with argv")
         if self.kind == "session" and self.session is None:
@@ -385,6 +391,12 @@ class BoosterSection(ConfigTree):
     sample_share: float = Field(0.01, ge=0, le=1, description="share of its tasks that an idle regular agent does again, to compare answers and times; 0 = none")
     samples_per_minute: int = Field(3, ge=0, le=60, description="most of these in a minute")
     cache: int = Field(32, ge=0, le=4095, description="megabytes of answers kept by each worker process, or text such as '64MB'; 0 = none")
+    hosts: str = Field(LOCAL, description="where its instances run, as in a pool: local = here, joined = on hosts that joined, any = wherever they fit, or labels of hosts")
+
+    @field_validator("hosts")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        return place_of(value)
 
     @field_validator("memory_limit", "cache", mode="before")
     @classmethod
@@ -410,6 +422,7 @@ class BoosterSection(ConfigTree):
             type=BOOSTER,
             capabilities=(BOOSTER, "code"),
             resources=Resources(self.memory_limit, 0.5, 0),
+            hosts=self.hosts,
         )
 
 

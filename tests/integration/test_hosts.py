@@ -30,6 +30,7 @@ from engine.worker import Joining, run_worker
 from fleet_tui.mock_model.script import Script, Turn
 from fleet_tui.mock_model.server import MockModel
 
+from tests.integration import hosted_booster
 from tests.integration.engines import EngineProcess
 from tests.integration.joined_workers import Reached, WorkerProcess, until, worker
 from tests.integration.redis_servers import Server, one_server
@@ -65,6 +66,7 @@ async def fleet(server: Reached, root: Path, model: MockModel | None = None, *, 
         wanted["fleet"]["default_pools"] = {**POOLS, "model": {"kind": "openai", "min": 1, "max": 2, "hosts": "joined", "openai": asked}}
     if far:
         wanted["fleet"]["default_pools"] = {**wanted["fleet"]["default_pools"], "far": far_pool(far)}
+        wanted["booster"] = hosted_booster.SETTINGS
     async with FleetManager(wanted, directory=root, state_dir=root / "state", socket=root / "s") as made:
         yield made
         made.coordinator.check()
@@ -128,6 +130,12 @@ async def asks_an_operator(one: FleetManager) -> None:
     assert task(one, asks).result["text"] == "that one"
 
 
+async def does_what_others_ask_for(one: FleetManager, root: Path, where: WorkerProcess) -> None:
+    await asks_a_model(one)
+    await asks_an_operator(one)
+    await hosted_booster.edits_and_counts(one, root, where)
+
+
 async def said_of(one: FleetManager, id_: str) -> tuple[object, ...]:
     found = await one.operator().query("task", id=id_)
     assert isinstance(found, dict)
@@ -153,10 +161,9 @@ async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_o
     agent = Sample()
     async with MockModel(script, clock=SystemClock()) as model, served(agent) as (far, _), one_server(tmp_path) as server, fleet(server, tmp_path / "engine", model, far=far) as one:
         assert "none has joined" in one.coordinator.state.pools["light"].waits.text  # type: ignore[union-attr]
-        async with worker(one, server, tmp_path, "a", "--label", "site=here", "--agents", "5", MODEL_API_KEY=KEY, FAR_TOKEN=KEY) as first:
-            await until(lambda: [hosts_of(one, pool) for pool in (*POOLS, "model", "far")] == [["a"]] * 5)
-            await asks_a_model(one)
-            await asks_an_operator(one)
+        async with worker(one, server, tmp_path, "a", "--label", "site=here", "--agents", "6", MODEL_API_KEY=KEY, FAR_TOKEN=KEY) as first:
+            await until(lambda: [hosts_of(one, pool) for pool in (*POOLS, "model", "far", "booster")] == [["a"]] * 6)
+            await does_what_others_ask_for(one, tmp_path, first)
             light, program, cancelled = await do(one, SubmitTask("echo", "light", payload={"n": 1}), *(SubmitTask("x", "program") for _ in range(2)))
             await begun(one, first, program)
             await comes(lambda: log_of(one, task(one, program).agent_name), ("begun\n", "a", ""))
@@ -170,8 +177,8 @@ async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_o
             await until(lambda: task(one, cancelled).state is TaskState.CANCELLED and not psutil.pid_exists(pid))
             (held,) = await do(one, SubmitTask("x", "program"))
             pid = await begun(one, first, held)
-            handed = await handed_over(one, agent)
-            async with worker(one, server, tmp_path, "b", "--kinds", "command,python,openai,a2a", FAR_TOKEN=KEY) as second:
+            handed, call = await handed_over(one, agent), await hosted_booster.held(one)
+            async with worker(one, server, tmp_path, "b", "--kinds", "command,python,openai,a2a,booster", FAR_TOKEN=KEY) as second:
                 first.kill()
                 await until(lambda: not psutil.pid_exists(pid) and not first.marked())
                 await begun(one, second, held)
@@ -183,6 +190,7 @@ async def test_a_worker_runs_every_kind_of_agent_and_when_it_is_killed_another_o
                 await until(lambda: [hosts_of(one, pool) for pool in POOLS] == [["b"], ["b"], []])
                 assert "takes no agents of kind session" in one.coordinator.state.pools["asks"].waits.text  # type: ignore[union-attr]
                 await gone_on_with(one, agent, handed)
+                await hosted_booster.held_again(one, call, second)
                 await until(lambda: "b has no MODEL_API_KEY in its worker's environment" in str(one.coordinator.state.pools["model"].waits))
 
 

@@ -61,8 +61,9 @@ def test_sums_outlive_the_worker_and_a_beat_of_nonsense_is_refused() -> None:
 def test_reasons_are_bounded() -> None:
     book = BoosterBook()
     for number in range(3 * REASONS_MAX):
-        book.note(ONE, told(handed_on={f"reason {number}": 1}), 1.0)
-        book.lost(ONE)
+        worker = HostId(f"hst_{number}")
+        book.note(worker, told(handed_on={f"reason {number}": 1}), 1.0)
+        book.lost(worker)
     sums = book.sums()
     assert len(sums.handed_on) <= REASONS_MAX + 1
     assert sums.handed_on.total() == 3 * REASONS_MAX

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from engine.booster.book import BoosterBook
 from engine.coordinator import hosts
+from engine.gate.boosting import Boosting
 from engine.model import reports as r
 from engine.model.agent_events import Cordon
 from engine.model.agents import AgentStatus
@@ -14,6 +17,7 @@ from engine.model.host_commands import CordonHost, DrainHost, UncordonHost
 from engine.model.ids import HostId
 from engine.model.machines import Room
 from engine.model.pool_commands import AskGang, ScalePool
+from engine.model.task_commands import SubmitTask
 from engine.model.tasks import TaskState
 from tests.unit.core_fleet import Fleet
 
@@ -86,6 +90,29 @@ def test_a_model_at_an_address_of_this_machine_is_asked_from_here_unless_its_poo
     subject.join("lab", kinds=("openai",), keys=("MODEL_API_KEY",))
     subject.do(ScalePool("coder", "9"))
     assert set(machines(subject)) == places
+
+
+@pytest.mark.parametrize(("given", "places", "is_short"), [({}, {""}, False), ({"hosts": "any"}, {"", "lab"}, False), ({"hosts": "joined"}, {"lab"}, True)])
+def test_instances_of_the_booster_run_here_unless_hosts_may_have_them(given: dict[str, str], places: set[str], is_short: bool) -> None:  # noqa: FBT001  # a table of cases
+    subject = fleet({"coder": {"min": 0, "max": 9}}, booster=given, up=False)
+    boosting = Boosting(SimpleNamespace(book=BoosterBook()), SimpleNamespace(now=lambda: 0.0), "")  # type: ignore[arg-type]
+    task = SubmitTask("code.outline", payload={"source": "a = 1"})
+    subject.join("old")
+    subject.join("lab", kinds=("booster",))
+    subject.down("lab")
+    subject.report(r.RoomSeen())
+    assert waits(subject, "booster") == ("waits for hosts: old takes no agents of kind booster" if is_short else "")
+    assert ("no host takes the booster's agents" in str(boosting.classify(subject.state, task))) is is_short
+    subject.join("lab", kinds=("booster",), agents_max=9)
+    subject.report(r.RoomSeen())
+    subject.do(ScalePool("booster", "4"))
+    assert set(machines(subject, "booster")) == places
+    assert "no host takes" not in str(boosting.classify(subject.state, task))
+
+
+def test_a_place_of_the_booster_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'somewhere' is no label"):
+        fleet({"coder": {"min": 0, "max": 9}}, booster={"hosts": "somewhere"})
 
 
 def test_a_gang_starts_whole_over_hosts_or_not_at_all() -> None:

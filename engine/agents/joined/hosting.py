@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.agents.joined import messages as m
+from engine.agents.joined.boosting import HostedBooster
 from engine.agents.logs import Part
 from engine.agents.processes.spec import StopReason
 from engine.agents.runtime import AgentKind, Artifact, HostSample
@@ -169,12 +170,16 @@ class Hosting:
         self._joined_once = asyncio.Event()
         self._refusal = ""
         self._stir = asyncio.Event()
+        self._booster: HostedBooster | None = None
         self._looks: deque[m.Look] = deque(maxlen=LOOKS_MAX)
         """What somebody wants to see; of too much the oldest is not shown."""
 
     def connect(self, kinds: Mapping[str, AgentKind], show: Show, programs: Programs, let_go: LetGo) -> None:
         """Say what runs agents here, what shows their logs and progress, what looks at programs, and what lets attempts go; called once, before run()."""
         self._kinds, self._show, self._programs, self._let_go = kinds, show, programs, let_go
+        self._booster = next((kind for kind in kinds.values() if isinstance(kind, HostedBooster)), None)
+        if self._booster is not None:
+            self._booster.connect(self._stir.set, lambda run: run in self._runs)
 
     async def run(self) -> None:
         """Be a host until cancelled. Raises JoinRefused, EngineUnavailable in an ExceptionGroup."""
@@ -261,21 +266,31 @@ class Hosting:
                 continue
             self._number_reports()
             # As of these reports: an attempt that ends from now on is still among those that run when the leader hears of it.
-            beat = m.Beat(self._seen, self._number, list(self._runs), self._sample(), self._programs.news()) if clock.now() >= beat_at else None
+            beat = self._make_beat() if clock.now() >= beat_at else None
             if not await self._tell_reports():
                 await clock.sleep(AGAIN_S)
                 continue
             if beat is not None and await self._tell([beat]):
                 beat_at = clock.now() + BEAT_S
-                self._programs.note_told(beat.seen_programs)
+                self._note_told(beat)
                 with contextlib.suppress(RedisAway, RedisRefused, TimeoutError):
                     await self._way.trim()
             await self._show_all()
             if not self._fresh:
                 await self._wait(max(0.0, beat_at - clock.now()))
 
+    def _make_beat(self) -> m.Beat:
+        return m.Beat(self._seen, self._number, list(self._runs), self._sample(), self._programs.news(), self._booster.news() if self._booster else None)
+
+    def _note_told(self, beat: m.Beat) -> None:
+        self._programs.note_told(beat.seen_programs)
+        if self._booster is not None:
+            self._booster.note_told(beat.boosted)
+
     async def _show_all(self) -> None:
-        """Show what was asked for, once: who looks asks again."""
+        """Show what was asked for, once: who looks asks again; and ask for what is wanted here."""
+        for want in self._booster.wants() if self._booster else ():
+            await self._tell([want])
         while self._looks:
             look = self._looks.popleft()
             part, said = self._show(TaskId(look.task), look.after, min(look.most, m.PART_MAX))
@@ -381,6 +396,8 @@ class Hosting:
         runs = set(welcome.runs)
         self._stop_runs([run for run in self._runs if run not in runs], given_up=True)
         self._forget([agent for agent in self._agents if agent not in wanted])
+        if self._booster is not None:
+            self._booster.settle(welcome.booster)
         self._start([pair for id_, pair in wanted.items() if self._agents.get(id_) != pair])
         again = tuple(agent for agent in wanted if agent in self._inner)
         self._is_in = True
@@ -420,6 +437,8 @@ class Hosting:
     def _tell_agents(self, message: m.ToHost) -> None:
         if isinstance(message, m.EndProgram):
             self._programs.end(message.name, message.reason, message.why)
+        elif isinstance(message, m.ModulePart) and self._booster is not None:
+            self._booster.take(message)
         for kind in self._kinds.values():
             if isinstance(message, m.Word):
                 kind.tell(message.word)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from engine.agents.joined import messages as m
 from engine.agents.joined.looking import Looks
+from engine.agents.joined.modules import Boosts, ModuleSource
 from engine.agents.processes.spec import StopReason
 from engine.agents.program_usage import ProgramSample
 from engine.agents.runtime import Artifact, HostSample, Reporter
@@ -82,6 +83,8 @@ class Around:
     """A host that says nothing for so long is given up."""
     goes_on: bool = True
     """Hosts that the state knows go on with this engine; otherwise they join it anew."""
+    boosts: Boosts | None = None
+    """None = there is no booster."""
 
 
 @dataclass(slots=True)
@@ -144,6 +147,7 @@ class JoinedAgents:
         self._hears = True
         """The server answered when hosts were last listened to."""
         self.looks = Looks(self._guests.get, around.clock)
+        self._modules = ModuleSource(around.boosts, self._guests.get)
         self._some = asyncio.Event()
         """There are hosts."""
         if around.goes_on:
@@ -172,6 +176,7 @@ class JoinedAgents:
                 self._begin(id_, guest)
             group.create_task(self._read(), name="reports of hosts")
             group.create_task(self._acknowledge(), name="acknowledgements to hosts")
+            group.create_task(self._modules.run(), name="modules for hosts")
             group.create_task(self._watch(), name="watch over hosts")
 
     def start(self, agents: Sequence[tuple[AgentSpec, PoolSpec]]) -> None:
@@ -321,7 +326,12 @@ class JoinedAgents:
             guest.sample = replace(message.sample, beat_at=self._around.clock.now())
             if message.seen_programs is not None:
                 guest.programs, guest.programs_at = message.seen_programs.programs, guest.sample.beat_at - message.seen_programs.age_s
+            if message.boosted is not None and self._around.boosts is not None:
+                self._around.boosts.heard(guest.info.id, message.boosted)
             self._compare(guest, message)
+        elif isinstance(message, m.Want):
+            self._modules.take(guest.info.id, message)
+            self._unacked.set()  # so that it is trimmed
         elif isinstance(message, m.Shown):
             self.looks.take(message)
             self._unacked.set()  # so that it is trimmed
@@ -360,7 +370,8 @@ class JoinedAgents:
         guest.runs = dict.fromkeys(guest.runs, 0)  # what it was sent and has not begun it does not begin any more
         stopping = [run for run in guest.runs if run[0] in tasks and tasks[run[0]].stopping]
         answers = [message for message in guest.outbox if isinstance(message, m.Answer)]  # all else is in the welcome
-        guest.outbox = [m.Welcome(self._around.clock.now(), members, list(guest.runs)), m.StopRuns(stopping), *answers]
+        terms = self._around.boosts.terms() if self._around.boosts is not None else None
+        guest.outbox = [m.Welcome(self._around.clock.now(), members, list(guest.runs), terms), m.StopRuns(stopping), *answers]
         guest.wake.set()
 
     def _take_reports(self, guest: _Guest, told: m.Told) -> None:

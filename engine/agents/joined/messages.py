@@ -36,6 +36,8 @@ PROTOCOL = 3
 
 PART_MAX = 64 * 1024
 """Bytes of a log in one message."""
+MODULE_PART_BYTES = 512 * 1024
+"""Of an operator's module in one message."""
 
 Run = tuple[TaskId, int]
 """An attempt: task and token."""
@@ -60,6 +62,15 @@ def members_of(pairs: Sequence[tuple[AgentSpec, PoolSpec]]) -> Members:
 # ---- the leader says
 
 
+class BoosterTerms(msgspec.Struct):
+    """How the booster works on every host: as the leader's configuration says."""
+
+    limits: dict[str, bool | int | float]
+    """Keys of the section `booster`."""
+    modules: list[str]
+    """SHA-256 of the operators' modules that the fleet has."""
+
+
 class Welcome(msgspec.Struct, tag=True):
     """You are in; this is what you should have. What is not here is to be stopped, what is missing there to be started."""
 
@@ -67,6 +78,8 @@ class Welcome(msgspec.Struct, tag=True):
     """The fleet's clock."""
     members: Members
     runs: list[Run]
+    booster: BoosterTerms | None = None
+    """None = the fleet has none."""
 
 
 class Refused(msgspec.Struct, tag=True):
@@ -146,6 +159,19 @@ class Look(msgspec.Struct, tag=True):
     """Bytes of the log, at most PART_MAX; 0 = none."""
 
 
+class ModulePart(msgspec.Struct, tag=True):
+    """A piece of an operator's module."""
+
+    sha256: str
+    """Of the whole module."""
+    start: int
+    size: int
+    """Bytes of the whole module."""
+    data: bytes
+    problem: str = ""
+    """Why it cannot be had; empty = it can."""
+
+
 class Ack(msgspec.Struct, tag=True):
     """Reports up to a number are in the journal."""
 
@@ -158,7 +184,7 @@ class Again(msgspec.Struct, tag=True):
     after: int
 
 
-ToHost = Welcome | Refused | Gone | Start | Stop | Deliver | StopRuns | EndProgram | Answer | Word | Look | Ack | Again
+ToHost = Welcome | Refused | Gone | Start | Stop | Deliver | StopRuns | EndProgram | Answer | Word | Look | ModulePart | Ack | Again
 
 
 class ToHostBatch(msgspec.Struct, array_like=True):
@@ -215,6 +241,15 @@ class Seen(msgspec.Struct, array_like=True):
     programs: list[ProgramSeen]
 
 
+class Boosted(msgspec.Struct, array_like=True):
+    """The booster of a host."""
+
+    workers: dict[str, dict[str, object] | None]
+    """Worker process that lives -> its figures; None = as was told before."""
+    lacks: dict[str, str]
+    """SHA-256 of a module that was asked for and did not come -> why."""
+
+
 class Beat(msgspec.Struct, tag=True):
     """I live."""
 
@@ -227,6 +262,8 @@ class Beat(msgspec.Struct, tag=True):
     sample: HostSample
     seen_programs: Seen | None = None
     """None = as was told before."""
+    boosted: Boosted | None = None
+    """None = no booster ever worked here."""
 
 
 class LogPart(msgspec.Struct, array_like=True):
@@ -247,13 +284,21 @@ class Shown(msgspec.Struct, tag=True):
     progress: dict[str, object] | None
 
 
+class Want(msgspec.Struct, tag=True):
+    """Send me a piece of an operator's module."""
+
+    sha256: str
+    after: int
+    """Bytes of it that are here."""
+
+
 class Leave(msgspec.Struct, tag=True):
     """I end, and everything that runs here with me."""
 
     reason: str
 
 
-FromHost = Join | Told | Beat | Shown | Leave
+FromHost = Join | Told | Beat | Shown | Want | Leave
 
 
 class FromHostBatch(msgspec.Struct, array_like=True):
