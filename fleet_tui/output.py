@@ -54,7 +54,8 @@ COLUMNS = {
 
 CLOCK_FIELDS = frozenset({"at", "now"})
 COUNTDOWN_FIELDS = frozenset({"until", "undo_until", "ends_at", "not_before", "deadline", "expires_at", "renews_at"})
-MEASURED_FIELDS = frozenset({"cpu", "rss_mb"})
+MEASURED_FIELDS = frozenset({"cpu", "rss_mb", "p50_s", "load", "ops_per_s", "utilization", "efficiency", "speed_up", "foreseen", "mape"})
+"""Below 0 nothing was measured yet."""
 AGE_ENDINGS = ("_at", "_since")
 DURATION_ENDINGS = ("_s",)
 RATE_ENDING = "_per_s"
