@@ -159,24 +159,20 @@ def _reset_signals() -> None:
 
 def _enter(cgroup: str) -> None:
     """Go into a control group; one that has gone is no reason not to start: the engine sees that nobody is in it."""
-    try:
-        fd = os.open(f"{cgroup}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, b"0")
-        finally:
-            os.close(fd)
-    except OSError:
-        pass
+    _tell_kernel(f"{cgroup}/cgroup.procs", b"0")
 
 
 def kill_group(cgroup: str) -> None:
     """End everything in a control group, where there is one and the kernel can do that at once (5.14)."""
-    if not cgroup:
-        return
+    if cgroup:
+        _tell_kernel(f"{cgroup}/cgroup.kill", b"1")
+
+
+def _tell_kernel(file: str, word: bytes) -> None:
     try:
-        fd = os.open(f"{cgroup}/cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.write(fd, b"1")
+            os.write(fd, word)
         finally:
             os.close(fd)
     except OSError:
