@@ -76,6 +76,8 @@ class Coordinator(Following):
         self._pending = _Pending()
         self._work = asyncio.Event()
         self._gathered = asyncio.Event()
+        self._committing = asyncio.Lock()
+        """One batch at a time: each goes on from the one before it."""
         self._reports: deque[tuple[Report | asyncio.Future[None], tuple[StoredArtifact, ...]]] = deque()
         self._time_told = False
         """A TimePassed is among the reports."""
@@ -214,17 +216,18 @@ class Coordinator(Following):
             await self._commit()
 
     async def flush(self) -> None:
-        """Commit what has gathered; used at shutdown, after run() has ended. What cannot be written is refused."""
-        if self.read_only:
-            _refuse(self._pending, JournalError(self.read_only))
-            return
-        self._decide_reports()
-        pending, self._pending = self._pending, _Pending()
-        try:
-            await self._write(pending)
-        except JournalError as error:
-            logger.exception("journal failed at shutdown", extra={"reason": str(error)})
-            _refuse(pending, error)
+        """Commit what has gathered, after the commit that is under way; used at shutdown. What cannot be written is refused."""
+        async with self._committing:
+            if self.read_only:
+                _refuse(self._pending, JournalError(self.read_only))
+                return
+            self._decide_reports()
+            pending, self._pending = self._pending, _Pending()
+            try:
+                await self._write(pending)
+            except JournalError as error:
+                logger.exception("journal failed at shutdown", extra={"reason": str(error)})
+                _refuse(pending, error)
 
     async def _tick(self) -> None:
         clock = self._tools.clock
@@ -278,7 +281,8 @@ class Coordinator(Following):
     async def _commit(self) -> None:
         pending, self._pending = self._pending, _Pending()
         try:
-            await self._write(pending)
+            async with self._committing:
+                await self._write(pending)
         except JournalError as error:
             await self._survive(pending, error)
         except BaseException:

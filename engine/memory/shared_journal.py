@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.memory.contract import JournalBatch, StoredArtifact
-from engine.memory.journal import SqliteJournal, Write
+from engine.memory.journal import SqliteJournal
 from engine.memory.recent_answers import RecentAnswers
 from engine.memory.stored import encode
 from engine.model.errors import JournalError, JournalGap, JournalUncertain
@@ -75,14 +75,12 @@ class SharedJournal(SqliteJournal):
         self._may_write = may_write
         self._is_new = is_new
         self._answers = RecentAnswers()
-        self._cut: tuple[Entry, Write] | None = None
-        """What was being written to the shared journal when that was cancelled, and its writing to the copy: it may be there or not."""
         self._snapshot, self._grown = 0, 0  # the newest snapshot, and the bytes of records that this engine knows to have come after it
 
     async def append(self, batch: JournalBatch) -> None:
         """Write a batch to both. Raises Fenced when another engine leads, JournalUncertain when the batch may be kept or not, JournalError.
 
-        A batch whose append was cancelled is written again before the next one: an engine that stops writes what gathered meanwhile.
+        One at a time: the next one goes on from what this one wrote.
         """
         leader = self._may_write()
         if leader is None:
@@ -90,18 +88,7 @@ class SharedJournal(SqliteJournal):
         texts = tuple(batch.texts) if batch.texts is not None else tuple(encode(record.event) for record in batch.records)
         entry = Entry(*leader, tuple(batch.records), texts, tuple(batch.artifacts), dict(batch.answers))
         write = self._writing(batch)
-        cut, self._cut = self._cut, None
-        if cut is not None:
-            await self._put(cut[0])
-            self._note(cut[0])
-            await self._database.write(cut[1])
-        self._cut = entry, write
-        try:
-            await self._put(entry)
-        except JournalError:
-            self._cut = None
-            raise
-        self._cut = None
+        await self._put(entry)
         self._note(entry)
         batch.when_durable()  # what is to be done need not wait for the copy
         try:
@@ -118,7 +105,6 @@ class SharedJournal(SqliteJournal):
 
     async def load(self, finished_max: int) -> FleetState:
         """Return the state as of the last entry, of which the copy then has all. Raises JournalError, JournalTrimmed, JournalDiverged."""
-        self._cut = None
         state = await super().load(finished_max)
         tail = await self._stream.tail()  # whoever writes now is followed later
         while entries := await self.following(state):

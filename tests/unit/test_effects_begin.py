@@ -1,7 +1,8 @@
-"""What follows from a batch begins when it is durable, once, though a copy of it is still to be written."""
+"""Batches are written one at a time, and what follows from one begins when it is durable, once, though a copy of it is still to be written."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -53,3 +54,45 @@ def test_tasks_are_handed_out_once_and_before_the_copy_is_written(monkeypatch: p
     handed, early = run_virtual(live())
     assert len(handed) == len(set(handed)) == TASKS
     assert early == [True] * TASKS
+
+
+class OneAtATime(MemoryJournal):
+    """Takes a while to write, and refuses a batch that comes meanwhile, as one that goes on from what is not there yet."""
+
+    def __init__(self, write_s: float = 0.0) -> None:
+        super().__init__(write_s)
+        self.written: list[int] = []
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def append(self, batch: JournalBatch) -> None:
+        assert self.written[-1:] in ([], [batch.records[0].seq - 1]), "it goes on from the one before"
+        self.begun.set()
+        await self.go_on.wait()
+        await super().append(batch)
+        self.written.append(batch.records[-1].seq)
+
+
+def test_what_gathered_is_flushed_behind_the_batch_that_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.simulation.world.MemoryJournal", OneAtATime)
+
+    async def live() -> None:
+        world = World({"fleet": {"default_pools": {"coder": {"min": 3, "max": 3}}}}, 1, hosts=1, work=instant_success)
+        journal: OneAtATime = world.journal  # type: ignore[assignment]  # it is the one from above
+        async with world.running(), asyncio.TaskGroup() as group:
+            await world.until(lambda: world.state.totals.by_status.get("idle", 0) == 3)
+            journal.begun.clear()
+            journal.go_on.clear()
+            first = group.create_task(world.gate().execute([SubmitTask("noop", "coder")]))
+            await journal.begun.wait()
+            second = group.create_task(world.gate().execute([SubmitTask("noop", "coder")]))
+            await world.until(lambda: len(world.state.tasks) == 2)
+            flushing = group.create_task(world.coordinator.flush())
+            await world.clock.sleep(1)
+            assert not flushing.done()
+            journal.go_on.set()
+            await flushing
+            assert {(await one).values[0] for one in (first, second)} <= world.state.tasks.keys()
+
+    run_virtual(live())
