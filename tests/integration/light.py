@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+from engine.agents.joined.hosting import FleetClock
 from engine.agents.light.host import LightAgents, LightSettings
 from engine.agents.liveness import read_usage
 from engine.agents.runtime import Artifact, HostSample
@@ -45,7 +46,7 @@ class Rig:
     """Light agents, what they reported, and a small stand-in for the coordinator."""
 
     def __init__(self, settings: LightSettings, **options) -> None:
-        self.clock = SystemClock()
+        self.clock = FleetClock(SystemClock())
         self.reports: list[Report] = []
         self.artifacts: dict[str, Artifact] = {}
         self.outcomes: dict[tuple[str, int], Outcome] = {}

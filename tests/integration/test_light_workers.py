@@ -99,6 +99,20 @@ async def test_programs_of_a_dead_worker_and_a_child_that_holds_its_link_do_no_h
     assert all("SIGKILL" in down.reason for down in rig.of(HostDown))
 
 
+@pytest.mark.parametrize("ahead_s", [3_600.0, -3_600.0])
+async def test_instants_follow_a_clock_that_was_set_while_the_worker_was_there(ahead_s: float) -> None:
+    async with open_light() as rig:
+        [agent] = await rig.start(handler="work")
+        assert (await rig.run(agent, payload={"seconds": 0})).ok
+        rig.clock.ahead_s = ahead_s  # a host has the clock of its leader, and its leader is another one now
+        given_at = rig.clock.now()
+        key = rig.give(agent, payload={"seconds": 0.5})
+        await rig.has_begun(key)
+        outcome = await rig.outcome(key)
+        assert given_at - 1 < rig.began[key] <= outcome.started_at + 1
+        assert given_at - 1 < outcome.started_at < outcome.ended_at < rig.clock.now() + 1
+
+
 async def test_busy_worker_still_beats_and_stays_healthy() -> None:
     async with open_light(heartbeat_interval_s=0.1) as rig:
         [agent] = await rig.start(handler="work")

@@ -85,6 +85,8 @@ class WorkerProcess:
         self._popen = popen
         self._page = page
         self._log = log
+        self.clock_offset_s = 0.0
+        """What the worker adds to the loop's time to get its instants."""
 
     @classmethod
     async def start(cls, spawn: Spawn, listener: Listener, clock: Clock) -> WorkerProcess:
@@ -116,6 +118,7 @@ class WorkerProcess:
             popen = _start_process(spawn, options, log.outlet.fd)
             undo.pop_all()
         worker = cls(popen, WorkerLink(listener), page, log)
+        worker.clock_offset_s = options.clock_offset_s
         await worker._connect(ours)
         return worker
 

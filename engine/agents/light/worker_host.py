@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from engine.agents.light.frames import Beat, Job, Loaded
 from engine.agents.light.imports import Imports
 from engine.agents.light.process import (
@@ -32,6 +34,8 @@ from engine.model.secrets import ENGINE_SECRETS, conceal
 from engine.model.tasks import Outcome
 
 KIND = "python"
+STEP_S = 0.05
+"""By less a clock is not set; it only runs a little faster or slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class WorkerHost:
     def _tell_current(self, process: WorkerProcess) -> None:
         """Tell of the job that the worker died in, if it came to that too fast for the worker to tell."""
         number, began = process.read_current()
-        current = [(*key, began) for key, job in self._in_flight.items() if job == number]
+        current = [(*key, began + self._stepped_s(process)) for key, job in self._in_flight.items() if job == number]
         if current:
             self._report(TasksBegan(tuple(current)))
 
@@ -290,10 +294,18 @@ class WorkerHost:
             in_flight.pop((outcome.task, outcome.token), None)
             if self._stop_by:
                 self._stop_by.pop((outcome.task, outcome.token), None)
+        if stepped_s := self._stepped_s(self.process):
+            began = [(task, token, at + stepped_s) for task, token, at in began]
+            ended = [replace(one, started_at=one.started_at and one.started_at + stepped_s, ended_at=one.ended_at and one.ended_at + stepped_s) for one in ended]
         if began:
             self._report(TasksBegan(tuple(began)))
         if ended:
             self._report(TasksEnded(tuple(ended)), artifacts)
+
+    def _stepped_s(self, process: WorkerProcess | None) -> float:
+        """Return how far the clock was set since the worker began to count: by its machine, or by a leader that has another one."""
+        stepped_s = 0.0 if process is None else self._clock.now() - asyncio.get_running_loop().time() - process.clock_offset_s
+        return stepped_s if abs(stepped_s) > STEP_S else 0.0
 
     def refused(self, job: Job, reason: str) -> None:
         """Report a task that cannot be passed to a worker."""
