@@ -176,6 +176,7 @@ async def test_an_agents_program_speaks_of_its_own_task_over_http(subject: Engin
         assert "read-only" in await refused(one, "fleet_submit", type="noop", pool="coder")
 
 
+@pytest.mark.row(236)  # of it, tokens of the API
 async def test_the_port_wants_its_token_and_no_page_from_elsewhere_gets_in(tmp_path: Path) -> None:
     port = LoopbackPort("127.0.0.1", 0, tmp_path / "token")
     async with gateway_at(tmp_path / "s", port=port) as gateway, httpx2.AsyncClient(timeout=60) as http:

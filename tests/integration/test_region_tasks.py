@@ -22,6 +22,7 @@ def has(fleet: FleetManager, id_: object) -> bool:
 
 
 @pytest.mark.row(92, 260, 262)
+@pytest.mark.row(41)  # of it, where data may be
 async def test_a_task_goes_where_it_is_meant_to_be_and_may_be_kept(tmp_path: Path) -> None:
     places = {EU: {"residency": ["eu", "gdpr"], "location": "Ireland"}}
     async with regions(tmp_path, (US, EU), regions=places, federation={"down_after_s": 6}) as world:
