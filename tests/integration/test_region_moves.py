@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
 import pytest
 from engine import FleetManager
-from engine.model.errors import CommandRefused, FleetError
+from engine.model.errors import CommandRefused, FleetError, PlanChanged
 from engine.model.region_commands import FailBack, FailOver
 from engine.model.task_commands import SubmitTask
 from engine.model.tasks import TaskState
@@ -63,9 +64,13 @@ async def test_a_region_is_moved_by_hand_and_handed_back_with_all_that_it_had(tm
             await here.plan([FailBack(US)])
         with pytest.raises(FleetError, match="did you mean 'us-east-1'"):
             await here.plan([FailOver("us-east-2")])
-        plan = await here.plan([FailOver(US)])
-        assert (plan.steps[0].before, plan.steps[0].after, plan.confirm) == ("lives at us-east-1, epoch 1", "lives at eu-west-1", US)
-        answer = await here.execute(plan.id, confirm=US)
+        async with asyncio.timeout(60):
+            while True:
+                plan = await here.plan([FailOver(US)])
+                with contextlib.suppress(PlanChanged):  # a region that was late with its answer for a moment
+                    answer = await here.execute(plan.id, confirm=US)
+                    break
+        assert (plan.steps[0].before, plan.steps[0].after.partition(";")[0], plan.confirm) == ("lives at us-east-1, epoch 1", "lives at eu-west-1", US)
         assert answer.summary == "region us-east-1 lives at eu-west-1 in its epoch 2"
         guest = world.guest(EU, US)
         await until(lambda: leads(guest))
