@@ -113,11 +113,13 @@ class Lease:
             is_confirmed = answer[0] != "ok" or replicas > 0 or (not self._is_replicated and await self._is_still_master())
         except (RedisAway, RedisRefused) as error:
             raise JournalError(str(error)) from error
-        where = self._link.target
-        self._fault = "" if is_confirmed else f"no replica of {where} says that it has the lease; see to its replicas" if self._is_replicated else (
-            f"no replica of {where} has the lease, and not most of those who decide call that server the master"
-        )  # fmt: skip
+        self._fault = "" if is_confirmed else self._why_unconfirmed()
         return answer if is_confirmed else ["unconfirmed"]
+
+    def _why_unconfirmed(self) -> str:
+        if self._is_replicated:
+            return f"no replica of {self._link.target} says that it has the lease; see to its replicas"
+        return f"no replica of {self._link.target} has the lease, and not most of those who decide call that server the master"
 
     async def _is_still_master(self) -> bool:
         async with self._link.using() as client:

@@ -21,19 +21,20 @@ Address = tuple[str, int]
 
 
 async def is_master_by_quorum(client: Client, key: str, *, within_s: float) -> bool:
-    """Answer whether most of those who decide call the server of a key the master, asked now. A server without such has nobody to ask: False.
+    """Answer whether most of those who decide call the server of a key the master, asked now; `client` is one of Sentinels or of a cluster.
 
     Who does not answer within `within_s` has no vote. Safe to cancel.
     """
     if isinstance(client, RedisCluster):
-        node = client.get_node_from_key(key)
-        slot = int(client.keyslot(key))
-        asked = [_named_by_node(client, one, slot) for one in client.get_primaries()]
-        return node is not None and await _most(asked, (node.host, int(node.port)), within_s)
+        node, slot = client.get_node_from_key(key), int(client.keyslot(key))
+        if node is None:
+            return False
+        return await _most([_named_by_node(client, one, slot) for one in client.get_primaries()], (node.host, int(node.port)), within_s)
     pool: Any = client.connection_pool
-    sentinels: Sequence[Redis] = getattr(getattr(pool, "sentinel_manager", None), "sentinels", ())
-    address = getattr(pool, "master_address", None)
-    return address is not None and await _most([_named_by_sentinel(one, pool.service_name) for one in sentinels], (address[0], int(address[1])), within_s)
+    if pool.master_address is None:
+        return False
+    host, port = pool.master_address
+    return await _most([_named_by_sentinel(one, pool.service_name) for one in pool.sentinel_manager.sentinels], (host, int(port)), within_s)
 
 
 async def _most(asked: Sequence[Awaitable[Address | None]], address: Address, within_s: float) -> bool:
